@@ -1,0 +1,73 @@
+"""Every error that yieldbot raises, by what the loop does with it.
+
+YieldbotError
+├── ConfigError       refuse to start: exit 2. Names file, key and remedy.
+├── TransientError    skip the chain this cycle (node down, slow, answering nonsense)
+│   └── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
+├── MarketError       quarantine one market, plan the others
+│   └── ReadReverted  a read of a market reverted
+├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
+├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
+└── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
+
+Expected outcomes (Hold, Declined, Reverted) are values, not exceptions. Code that catches matches by type and never by
+the text of a message.
+"""
+
+
+class YieldbotError(Exception):
+    """Root of the tree; its text is one line for the user and never holds a secret."""
+
+    exit_code = 1
+
+
+class ConfigError(YieldbotError):
+    """Wrong configuration or usage; the text names file, key and remedy."""
+
+    exit_code = 2
+
+
+class TransientError(YieldbotError):
+    """The chain cannot be served now; another cycle may succeed."""
+
+
+class NodeRefused(TransientError):
+    """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them."""
+
+    def __init__(self, method: str, code: int, message: str, data: bytes = b"") -> None:
+        super().__init__(f"{method}: {message} (code {code})")
+        self.code = code
+        self.node_message = message
+        self.data = data
+
+
+class MarketError(YieldbotError):
+    """One market cannot be read or is not what it claims; the others go on."""
+
+
+class ReadReverted(MarketError):
+    """A read-only call reverted. ``data`` holds the raw revert bytes."""
+
+    def __init__(self, message: str, data: bytes = b"") -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class SafetyError(YieldbotError):
+    """A safety rule refused. ``code`` is stable and in capitals, as TARGET_NOT_ALLOWED."""
+
+    exit_code = 4
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class PendingError(YieldbotError):
+    """A transaction was sent and its outcome is not known yet."""
+
+    exit_code = 5
+
+
+class InvariantError(YieldbotError):
+    """What must always hold does not; nothing more may be signed."""

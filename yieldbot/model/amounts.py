@@ -1,0 +1,137 @@
+"""Money and rates. Integers in base units for money; fractions a year for rates; mixing units raises."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from yieldbot.model.ids import Address, ChainId
+
+SECONDS_PER_YEAR = 31_536_000
+"""365 days: the year that Aave, Compound and Morpho accrue by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An ERC-20 (or native) token. Equality is by chain and address."""
+
+    chain: ChainId
+    address: Address
+    symbol: str
+    decimals: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and (self.chain, self.address) == (other.chain, other.address)
+
+    def __hash__(self) -> int:
+        return hash((self.chain, self.address))
+
+    @property
+    def one(self) -> int:
+        """Base units in one whole token."""
+        return 10**self.decimals
+
+    def amount(self, raw: int) -> Amount:
+        """``raw`` base units of this token."""
+        return Amount(self, raw)
+
+    def parse(self, text: str) -> Amount:
+        """Whole tokens in decimal notation (commas and underscores allowed) to an Amount.
+
+        Raises ValueError when the text is no number or is finer than one base unit.
+        """
+        try:
+            with localcontext() as context:
+                context.prec = 100
+                value = Decimal(text.replace(",", "").replace("_", "")) * self.one
+        except ArithmeticError as bad:
+            raise ValueError(f"{text!r} is not an amount") from bad
+        if not value.is_finite() or value != value.to_integral_value():
+            raise ValueError(f"{text!r} is finer than {self.symbol}'s {self.decimals} decimals")
+        return Amount(self, int(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Raw base units of one token; ``+``, ``-`` and comparisons work for the same token alone."""
+
+    token: Token
+    raw: int
+
+    def _same(self, other: Amount) -> None:
+        if self.token != other.token:
+            raise TypeError(f"cannot mix {self.token.symbol} and {other.token.symbol}")
+
+    def __add__(self, other: Amount) -> Amount:
+        self._same(other)
+        return Amount(self.token, self.raw + other.raw)
+
+    def __sub__(self, other: Amount) -> Amount:
+        self._same(other)
+        return Amount(self.token, self.raw - other.raw)
+
+    def __lt__(self, other: Amount) -> bool:
+        self._same(other)
+        return self.raw < other.raw
+
+    def __le__(self, other: Amount) -> bool:
+        self._same(other)
+        return self.raw <= other.raw
+
+    def __bool__(self) -> bool:
+        return self.raw != 0
+
+    @property
+    def decimal(self) -> Decimal:
+        """Whole tokens, exact."""
+        with localcontext() as context:
+            context.prec = 100
+            return Decimal(self.raw).scaleb(-self.token.decimals)
+
+    def __float__(self) -> float:
+        """Whole tokens as a float: for the allocator, curves and reports only."""
+        return self.raw / self.token.one
+
+    def __str__(self) -> str:
+        text = f"{self.decimal:,f}"
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return f"{text} {self.token.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Apr:
+    """Simple annual rate as a fraction: 0.05 is 5 %. Not comparable: convert to Apy first."""
+
+    value: float
+
+    def compounded(self, period_seconds: float = 1.0) -> Apy:
+        """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1."""
+        periods = SECONDS_PER_YEAR / period_seconds
+        return Apy(math.expm1(periods * math.log1p(self.value / periods)))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Apy:
+    """Effective annual yield as a fraction; the only rate that is compared."""
+
+    value: float
+
+    @classmethod
+    def from_growth(cls, growth: float, seconds: float) -> Apy:
+        """Annualise a fractional growth over ``seconds``: (1 + g)^(Y/t) - 1."""
+        return cls(math.expm1(math.log1p(growth) * SECONDS_PER_YEAR / seconds))
+
+    def __str__(self) -> str:
+        return f"{self.value * 100:.4f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """One EVM block (or Solana slot)."""
+
+    chain: ChainId
+    height: int
+    hash: str
+    timestamp: int

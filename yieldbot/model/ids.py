@@ -1,0 +1,37 @@
+"""Identity: chains and addresses. A thing is identified by chain and address, never by symbol."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+ChainId = NewType("ChainId", str)
+"""CAIP-2 chain id, as ``eip155:8453``."""
+
+Address = NewType("Address", str)
+"""EVM address in EIP-55 checksum form."""
+
+MarketId = NewType("MarketId", str)
+"""``<protocol>/<chain reference>/<address or key>[/<asset>]``, stable across runs; lower case."""
+
+_CAIP2 = re.compile(r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$")
+
+
+def chain_id(text: str) -> ChainId:
+    """Parse a CAIP-2 id. Raises ValueError on any other shape."""
+    if not _CAIP2.match(text):
+        raise ValueError(f"{text!r} is not a CAIP-2 chain id such as eip155:1")
+    return ChainId(text)
+
+
+def evm_chain(number: int) -> ChainId:
+    """The CAIP-2 id of an EVM chain's number."""
+    return ChainId(f"eip155:{number}")
+
+
+def evm_number(chain: ChainId) -> int:
+    """The EVM chain number of a CAIP-2 id. Raises ValueError for other namespaces."""
+    namespace, _, reference = chain.partition(":")
+    if namespace != "eip155":
+        raise ValueError(f"{chain} is not an EVM chain")
+    return int(reference)

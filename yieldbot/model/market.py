@@ -1,0 +1,134 @@
+"""Markets and their states at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.curve import YieldCurve
+from yieldbot.model.ids import Address, ChainId, MarketId
+
+
+class Kind(StrEnum):
+    LENDING = "lending"
+    VAULT = "vault"
+    LP = "lp"
+    STAKING = "staking"
+    IDLE = "idle"
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    FROZEN = "frozen"  # withdrawals only
+    PAUSED = "paused"  # nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery.
+
+    ``name``: the market's display name, as "Aave v3". ``params``: the TOML table's other keys, already validated by the
+    adapter's own ``params_schema`` (pydantic model) into a plain mapping; ``assets``: chain tokens that may be held.
+    """
+
+    protocol: str
+    chain: ChainId
+    name: str
+    params: Mapping[str, Any]
+    assets: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: adapter's own, hashable-free."""
+
+    id: MarketId
+    protocol: str
+    kind: Kind
+    chain: ChainId
+    name: str
+    asset: Token
+    address: Address
+    params: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketState:
+    """A market at one block, seen by one owner. Amounts are in the market's asset.
+
+    held: what withdrawing all would pay (protocol's own rounding). shares: raw units of ``share_token`` (or of the
+    protocol's internal shares where there is no token). liquidity: what all suppliers together could withdraw now.
+    capacity: what can still be deposited, None where unlimited. pools: keys of the pools where the money ends; two
+    markets naming one pool compete for the same borrowers, so their incomes are not independent. gas_deposit and
+    gas_withdraw: typical gas units of the whole leg, its allowance included, before simulation tells the exact figure.
+    """
+
+    market: Market
+    block: BlockRef
+    held: Amount
+    shares: int
+    share_token: Token | None
+    liquidity: Amount
+    capacity: Amount | None
+    supplied: Amount
+    borrowed: Amount | None
+    status: Status
+    curve: YieldCurve
+    quoted: Apr
+    pools: frozenset[str]
+    gas_deposit: int
+    gas_withdraw: int
+    flags: tuple[str, ...] = ()
+
+    @property
+    def withdrawable(self) -> Amount:
+        """What we could take out now: the lesser of what we hold and the market's cash; 0 while paused."""
+        if self.status is Status.PAUSED:
+            return Amount(self.market.asset, 0)
+        return min(self.held, self.liquidity)
+
+    @property
+    def utilisation(self) -> float | None:
+        """Borrowed over supplied, or None for a market without borrowers."""
+        if self.borrowed is None:
+            return None
+        return self.borrowed.raw / self.supplied.raw if self.supplied.raw else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A market that could not be read this cycle, and why (one line)."""
+
+    market: Market
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFees:
+    """Fees at the block: wei per gas, and the native token's price in whole asset tokens per whole native token."""
+
+    base_fee_wei: int
+    priority_fee_wei: int
+    native_price: float
+
+    def cost(self, gas: int) -> float:
+        """What ``gas`` units cost now, in whole asset tokens."""
+        return gas * (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One chain at one block for one owner: every state, the idle balance being the IDLE market among them."""
+
+    block: BlockRef
+    owner: Address
+    states: Mapping[MarketId, MarketState]
+    quarantined: tuple[Quarantined, ...]
+    fees: ChainFees
+    native_balance_wei: int
+
+    def of(self, market_id: MarketId) -> MarketState:
+        return self.states[market_id]

@@ -1,0 +1,115 @@
+"""Decisions: assessments, allocations, plans. All pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, MarketId
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Risk of one market as the policy sees it. haircut_bps: expected loss a year; max_exposure: None where unlimited."""
+
+    market_id: MarketId
+    haircut_bps: float
+    max_exposure: Amount | None
+    vetoes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How good an allocation is. Both objectives are net of haircuts and costs, in whole asset tokens a year.
+
+    upper_bound is rigorous: no feasible allocation of the same problem does better. gap_bps = (upper_bound - objective)
+    / wealth * 1e4 a year.
+    """
+
+    objective: float
+    upper_bound: float
+    gap_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReason:
+    """Why one market gets its amount: rates are simple annual fractions; ``binding`` names the bound that binds."""
+
+    market_id: MarketId
+    apr_quoted: float
+    apr_after: float
+    marginal_apr: float
+    binding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Target holdings (IDLE included), expected income in whole tokens a year, and the proof."""
+
+    targets: dict[MarketId, Amount]
+    income_per_year: float
+    cost: float
+    certificate: Certificate
+    shadow_price: float
+    reasons: tuple[MarketReason, ...]
+
+
+class LegKind(StrEnum):
+    WITHDRAW = "withdraw"
+    DEPOSIT = "deposit"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One step on chain. ``all``: the whole position (the protocol's own maximum, so that no dust is left)."""
+
+    kind: LegKind
+    market_id: MarketId
+    amount: Amount
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Money from one market to another. gain: tokens a year; cost: tokens once; break_even_days: None when gain <= 0."""
+
+    source: MarketId
+    target: MarketId
+    amount: Amount
+    gain_per_year: float
+    cost: float
+    break_even_days: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do. ``id`` is content-derived; expires_at: unix seconds after which it must be decided anew."""
+
+    id: str
+    block: BlockRef
+    owner: Address
+    moves: tuple[Move, ...]
+    legs: tuple[Leg, ...]
+    allocation: Allocation
+    gain_per_year: float
+    cost: float
+    grade: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Doing nothing is best; ``reason`` is one line for the user."""
+
+    reason: str
+    allocation: Allocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The approver said no; ``code`` as POLICY_LIMIT, HUMAN_REJECTED, EXPIRED."""
+
+    code: str
+    reason: str

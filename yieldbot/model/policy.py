@@ -1,0 +1,93 @@
+"""What the owner allows: wallets, chains and policy, as validated configuration. Frozen values; parsing is in config/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.market import Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
+    parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins)."""
+
+    horizon_days: float = 30.0
+    idle_buffer: str = "0"
+    min_position: str = "0"
+    min_move: str = "0"
+    break_even_days: float = 30.0
+    max_share_market: float = 1.0
+    max_share_protocol: Mapping[str, float] = field(default_factory=dict)
+    max_share_markets: Mapping[str, float] = field(default_factory=dict)
+    haircut_bps: Mapping[str, float] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    max_utilisation_entry: float = 0.98
+    min_liquidity_multiple: float = 1.0
+    max_gas_share_of_gain: float = 0.5
+    plan_ttl_seconds: int = 3600
+    delta_tolerance_bps: float = 1.0
+    auto_max_move: str = "0"
+    auto_max_total: str = "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """A local wallet. The passphrase comes from a file, an environment variable, or a prompt, in this order."""
+
+    name: str
+    address: Address
+    keystore: Path
+    passphrase_file: Path | None = None
+    passphrase_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSettings:
+    """chains/<name>.toml and the RPC address from the environment. ``finality``: latest, safe, finalized or a depth.
+
+    ``feeds``: Chainlink-style USD feeds by token address; ``native_feed``: the native token's.
+    rpc_url is a secret (providers put keys into it): shown only as its host.
+    """
+
+    name: str
+    chain: ChainId
+    rpc_env: str
+    rpc_url: str | None
+    multicall3: Address
+    native_symbol: str
+    native_feed: Address | None
+    feeds: Mapping[Address, Address]
+    tokens: Mapping[str, Token]
+    deployments: tuple[Deployment, ...]
+    max_fee_gwei: float
+    priority_fee_gwei: float = 0.1
+    finality: str | int = "latest"
+    poll_seconds: float = 2.0
+    confirm_timeout_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One wallet's one asset on one chain: the unit that is observed, allocated and executed."""
+
+    wallet: Wallet
+    chain: ChainSettings
+    asset: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that yieldbot.toml, .env and chains/*.toml say. ``source``: yieldbot.toml's path, for messages."""
+
+    source: Path
+    data_dir: Path
+    wallets: Mapping[str, Wallet]
+    chains: Mapping[str, ChainSettings]
+    jobs: tuple[Job, ...]
+    policy: Policy
+    anvil: Path | None = None

@@ -1,0 +1,134 @@
+"""Transactions. Each stage's type proves that the stage before it ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, ChainId, MarketId
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """An exact ERC-20 allowance that a call consumes in full."""
+
+    token: Token
+    spender: Address
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvmCall:
+    """One call to be made by our account. ``words``: what it does, for the person who approves."""
+
+    to: Address
+    data: bytes
+    value: int
+    words: str
+    allowance: Allowance | None = None
+
+
+Call = EvmCall
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedTx:
+    """An EIP-1559 transaction before signing, with the leg it belongs to. ``leg``: its index in the plan."""
+
+    chain: ChainId
+    sender: Address
+    to: Address
+    data: bytes
+    value: int
+    nonce: int
+    gas: int
+    max_fee_wei: int
+    priority_fee_wei: int
+    words: str
+    plan_id: str
+    leg: int
+    market_id: MarketId
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """How a balance of ours changes: raw base units of token (the chain's native token for gas-less value)."""
+
+    token: Token
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedTx:
+    """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there."""
+
+    tx: UnsignedTx
+    block: BlockRef
+    gas_used: int
+    deltas: tuple[Delta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedTx:
+    """A simulated transaction that policy and approver accepted. digest: keccak-256 of the bytes to be signed."""
+
+    simulated: SimulatedTx
+    digest: bytes
+    approver: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTx:
+    """Signed bytes, ready for the journal and then the network. hash: 0x-prefixed transaction hash."""
+
+    approved: ApprovedTx
+    raw: bytes
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Mined with success; deltas as the chain shows them."""
+
+    hash: str
+    block: BlockRef
+    gas_used: int
+    gas_price_wei: int
+    deltas: tuple[Delta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    hash: str
+    block: BlockRef
+    gas_used: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Never mined and can no longer be: its approval has ended and its nonce was cancelled."""
+
+    hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another transaction took the nonce."""
+
+    hash: str
+    by: str | None
+
+
+Outcome = Confirmed | Reverted | Expired | Replaced
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceCheck:
+    """Amounts of ours in one token before and after, for comparison of simulated and real."""
+
+    token: Token
+    before: Amount
+    after: Amount
