@@ -30,7 +30,7 @@ class Token:
     @property
     def one(self) -> int:
         """Base units in one whole token."""
-        return 10**self.decimals
+        return int(10**self.decimals)
 
     def amount(self, raw: int) -> Amount:
         """``raw`` base units of this token."""

@@ -72,7 +72,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Money from one market to another. gain: tokens a year; cost: tokens once; break_even_days: None when gain <= 0."""
+    """Money between two markets. gain: tokens a year; cost: tokens once; break_even_days: None when gain <= 0."""
 
     source: MarketId
     target: MarketId

@@ -1,4 +1,4 @@
-"""What the owner allows: wallets, chains and policy, as validated configuration. Frozen values; parsing is in config/."""
+"""What the owner allows: wallets, chains, policy. Frozen values of validated configuration; parsing is in config/."""
 
 from __future__ import annotations
 
