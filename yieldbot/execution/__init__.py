@@ -1,0 +1,30 @@
+"""From an approved plan to confirmed transactions, with the journal as the memory that survives a crash.
+
+What the cycle uses (nothing heavy is imported here; import from the modules named):
+
+    from yieldbot.execution.account import Account, LegWork, native_token
+    from yieldbot.execution.approve import Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
+    from yieldbot.execution.calldata import abi_functions       # abis/*.json -> what the policy can decode
+    from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+    from yieldbot.execution.leg import LegResult, execute_leg
+    from yieldbot.execution.lock import run_lock
+    from yieldbot.execution.settle import settle
+    from yieldbot.execution.simulate import Rehearsal, rehearse
+    from yieldbot.journal.store import Journal
+    from yieldbot.rpc.fork import fork_of
+
+    with run_lock(data_dir), Journal.open(data_dir / "journal.sqlite") as journal:
+        account = Account(node=..., settings=ChainSettings, owner=..., journal=journal, signer=..., fork=..., ...)
+        outcomes = await settle(account)                 # always first; raises PendingError while one is open
+        ... observe, assess, allocate, plan (the cycle's other stages)
+        works = [LegWork(index=i, leg=leg, market=..., calls=adapter's calls, share_token=..., targets=adapter.targets(
+                 market), spenders=adapter.spenders(market)) for i, leg in enumerate(plan.legs)]
+        rehearsal = await rehearse(account, works, snapshot.block)              # -> Rehearsal | Declined
+        approval = await approver.approve(Proposal(plan, works, rehearsal))     # -> Approval | Declined
+        result = await execute_leg(account, approval, work)                     # one leg; -> LegResult
+        # LegResult(outcomes: tuple[Outcome, ...], declined: Declined | None); observe again, rebuild the next
+        # LegWork from the fresh state (same index, amount <= planned), execute_leg again.
+
+``fork`` is ``Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]``; live, dry run and rehearsal differ only in
+the approver and in the node that the Account is wired with.
+"""
