@@ -43,7 +43,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: adapter's own, hashable-free."""
+    """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: the adapter's own."""
 
     id: MarketId
     protocol: str

@@ -23,8 +23,8 @@ class Assessment:
 class Certificate:
     """How good an allocation is. Both objectives are net of haircuts and costs, in whole asset tokens a year.
 
-    upper_bound is rigorous: no feasible allocation of the same problem does better. gap_bps = (upper_bound - objective)
-    / wealth * 1e4 a year.
+    upper_bound is rigorous: no feasible allocation of the same problem does better.
+    gap_bps = (upper_bound - objective) / wealth * 1e4 a year.
     """
 
     objective: float

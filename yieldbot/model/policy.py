@@ -14,7 +14,8 @@ from yieldbot.model.market import Deployment
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
-    parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins)."""
+    parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
+    min_gain_share: a plan is dropped when less than this share of the gain that was approved is left."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -29,6 +30,7 @@ class Policy:
     max_utilisation_entry: float = 0.98
     min_liquidity_multiple: float = 1.0
     max_gas_share_of_gain: float = 0.5
+    min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600
     delta_tolerance_bps: float = 1.0
     auto_max_move: str = "0"

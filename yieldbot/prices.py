@@ -1,0 +1,63 @@
+"""Prices from feeds with Chainlink's AggregatorV3 interface; flows, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.errors import MarketError
+from yieldbot.model.ids import Address
+from yieldbot.model.market import ChainFees
+from yieldbot.model.policy import Job
+from yieldbot.model.reads import EthCall, Flow
+
+DECIMALS = bytes.fromhex("313ce567")  # decimals()
+LATEST_ROUND_DATA = bytes.fromhex("feaf968c")  # latestRoundData()
+GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for one whole token, and when the feed last said so (unix seconds)."""
+
+    usd: float
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision needs beside the markets: our native balance and the two prices that turn gas into the asset."""
+
+    native_balance_wei: int
+    native: Price | None
+    asset: Price | None
+
+    def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
+        """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
+        if self.native is None or self.asset is None:
+            raise MarketError("no price for gas: name a USD feed for the native token and for the asset in chains/*.toml")
+        return ChainFees(base_fee_wei, priority_fee_wei, self.native.usd / self.asset.usd)
+
+
+def feed(address: Address) -> Flow[Price]:
+    """One feed's price in one round. Raises MarketError for an answer that is not positive.
+
+    Source of the interface: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
+    """
+    decimals, data = yield [EthCall(address, DECIMALS), EthCall(address, LATEST_ROUND_DATA)]
+    if len(data) < 160:
+        raise MarketError(f"{address} is not a price feed")
+    answer = int.from_bytes(data[32:64], "big", signed=True)
+    if answer <= 0:
+        raise MarketError(f"feed {address} answers {answer}")
+    return Price(answer / 10 ** int.from_bytes(decimals[-32:], "big"), int.from_bytes(data[96:128], "big"))
+
+
+def native_balance(multicall3: Address, owner: Address) -> Flow[int]:
+    """Our native balance in wei, read in the same round as everything else."""
+    (data,) = yield [EthCall(multicall3, GET_ETH_BALANCE + bytes(12) + bytes.fromhex(owner[2:]))]
+    return int.from_bytes(data[:32], "big")
+
+
+def feeds_of(job: Job) -> tuple[Address | None, Address | None]:
+    """The feed addresses of the job's native token and of its asset."""
+    return job.chain.native_feed, job.chain.feeds.get(job.asset.address)
