@@ -1,0 +1,256 @@
+"""Model values to JSON documents and back, exactly: integers as decimal text, bytes as hex, floats as JSON numbers.
+
+``from_doc(to_doc(x)) == x`` for every value; a document of another shape raises ValueError naming the part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, MarketId, chain_id
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, MarketReason, Move, Plan
+from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
+
+Doc = dict[str, Any]
+
+
+def part(doc: Any, name: str, kind: type | tuple[type, ...]) -> Any:
+    """The member ``name`` of a document, of the JSON type asked for. Raises ValueError otherwise."""
+    if not isinstance(doc, Mapping) or name not in doc:
+        raise ValueError(f"document lacks {name!r}")
+    value = doc[name]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise ValueError(f"{name!r} is of another type")
+    return value
+
+
+def integer(doc: Any, name: str) -> int:
+    """An integer written as decimal text."""
+    return int(part(doc, name, str))
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else repr(value)
+
+
+def _float(doc: Any, name: str) -> float:
+    return float(part(doc, name, (int, float, str)))
+
+
+def token_to_doc(token: Token) -> Doc:
+    return {"chain": token.chain, "address": token.address, "symbol": token.symbol, "decimals": token.decimals}
+
+
+def token_from_doc(doc: Any) -> Token:
+    return Token(
+        chain_id(part(doc, "chain", str)),
+        Address(part(doc, "address", str)),
+        part(doc, "symbol", str),
+        part(doc, "decimals", int),
+    )
+
+
+def amount_to_doc(amount: Amount) -> Doc:
+    return {"token": token_to_doc(amount.token), "raw": str(amount.raw)}
+
+
+def amount_from_doc(doc: Any) -> Amount:
+    return Amount(token_from_doc(part(doc, "token", Mapping)), integer(doc, "raw"))
+
+
+def block_to_doc(block: BlockRef) -> Doc:
+    return {"chain": block.chain, "height": block.height, "hash": block.hash, "timestamp": block.timestamp}
+
+
+def block_from_doc(doc: Any) -> BlockRef:
+    return BlockRef(
+        chain_id(part(doc, "chain", str)),
+        part(doc, "height", int),
+        part(doc, "hash", str),
+        part(doc, "timestamp", int),
+    )
+
+
+def deltas_to_doc(deltas: tuple[Delta, ...]) -> list[Doc]:
+    return [{"token": token_to_doc(delta.token), "raw": str(delta.raw)} for delta in deltas]
+
+
+def deltas_from_doc(docs: Any) -> tuple[Delta, ...]:
+    return tuple(Delta(token_from_doc(part(doc, "token", Mapping)), integer(doc, "raw")) for doc in docs)
+
+
+def _leg_to_doc(leg: Leg) -> Doc:
+    return {
+        "kind": leg.kind.value,
+        "market_id": leg.market_id,
+        "amount": amount_to_doc(leg.amount),
+        "all": leg.all,
+    }
+
+
+def _leg_from_doc(doc: Any) -> Leg:
+    return Leg(
+        LegKind(part(doc, "kind", str)),
+        MarketId(part(doc, "market_id", str)),
+        amount_from_doc(part(doc, "amount", Mapping)),
+        part(doc, "all", bool),
+    )
+
+
+def _move_to_doc(move: Move) -> Doc:
+    return {
+        "source": move.source,
+        "target": move.target,
+        "amount": amount_to_doc(move.amount),
+        "gain_per_year": _number(move.gain_per_year),
+        "cost": _number(move.cost),
+        "break_even_days": None if move.break_even_days is None else _number(move.break_even_days),
+        "reason": move.reason,
+    }
+
+
+def _move_from_doc(doc: Any) -> Move:
+    days = part(doc, "break_even_days", (int, float, str, type(None)))
+    return Move(
+        MarketId(part(doc, "source", str)),
+        MarketId(part(doc, "target", str)),
+        amount_from_doc(part(doc, "amount", Mapping)),
+        _float(doc, "gain_per_year"),
+        _float(doc, "cost"),
+        None if days is None else float(days),
+        part(doc, "reason", str),
+    )
+
+
+def _reason_to_doc(reason: MarketReason) -> Doc:
+    return {
+        "market_id": reason.market_id,
+        "apr_quoted": _number(reason.apr_quoted),
+        "apr_after": _number(reason.apr_after),
+        "marginal_apr": _number(reason.marginal_apr),
+        "binding": reason.binding,
+    }
+
+
+def _reason_from_doc(doc: Any) -> MarketReason:
+    return MarketReason(
+        MarketId(part(doc, "market_id", str)),
+        _float(doc, "apr_quoted"),
+        _float(doc, "apr_after"),
+        _float(doc, "marginal_apr"),
+        part(doc, "binding", str),
+    )
+
+
+def _allocation_to_doc(allocation: Allocation) -> Doc:
+    proof = allocation.certificate
+    return {
+        "targets": {market_id: amount_to_doc(amount) for market_id, amount in allocation.targets.items()},
+        "income_per_year": _number(allocation.income_per_year),
+        "cost": _number(allocation.cost),
+        "certificate": {
+            "objective": _number(proof.objective),
+            "upper_bound": _number(proof.upper_bound),
+            "gap_bps": _number(proof.gap_bps),
+        },
+        "shadow_price": _number(allocation.shadow_price),
+        "reasons": [_reason_to_doc(reason) for reason in allocation.reasons],
+    }
+
+
+def _allocation_from_doc(doc: Any) -> Allocation:
+    proof = part(doc, "certificate", Mapping)
+    return Allocation(
+        {MarketId(key): amount_from_doc(value) for key, value in part(doc, "targets", Mapping).items()},
+        _float(doc, "income_per_year"),
+        _float(doc, "cost"),
+        Certificate(_float(proof, "objective"), _float(proof, "upper_bound"), _float(proof, "gap_bps")),
+        _float(doc, "shadow_price"),
+        tuple(_reason_from_doc(reason) for reason in part(doc, "reasons", list)),
+    )
+
+
+def plan_to_doc(plan: Plan) -> Doc:
+    """A plan as a JSON document (schema: the dataclass's own field names)."""
+    return {
+        "id": plan.id,
+        "block": block_to_doc(plan.block),
+        "owner": plan.owner,
+        "moves": [_move_to_doc(move) for move in plan.moves],
+        "legs": [_leg_to_doc(leg) for leg in plan.legs],
+        "allocation": _allocation_to_doc(plan.allocation),
+        "gain_per_year": _number(plan.gain_per_year),
+        "cost": _number(plan.cost),
+        "grade": plan.grade,
+        "expires_at": plan.expires_at,
+    }
+
+
+def plan_from_doc(doc: Any) -> Plan:
+    """The plan of a document. Raises ValueError when it is not one."""
+    return Plan(
+        id=part(doc, "id", str),
+        block=block_from_doc(part(doc, "block", Mapping)),
+        owner=Address(part(doc, "owner", str)),
+        moves=tuple(_move_from_doc(move) for move in part(doc, "moves", list)),
+        legs=tuple(_leg_from_doc(leg) for leg in part(doc, "legs", list)),
+        allocation=_allocation_from_doc(part(doc, "allocation", Mapping)),
+        gain_per_year=_float(doc, "gain_per_year"),
+        cost=_float(doc, "cost"),
+        grade=part(doc, "grade", int),
+        expires_at=part(doc, "expires_at", int),
+    )
+
+
+def outcome_to_doc(outcome: Outcome) -> Doc:
+    match outcome:
+        case Confirmed(hash, block, gas_used, gas_price_wei, deltas):
+            return {
+                "result": "confirmed",
+                "hash": hash,
+                "block": block_to_doc(block),
+                "gas_used": gas_used,
+                "gas_price_wei": str(gas_price_wei),
+                "deltas": deltas_to_doc(deltas),
+            }
+        case Reverted(hash, block, gas_used, reason):
+            return {
+                "result": "reverted",
+                "hash": hash,
+                "block": block_to_doc(block),
+                "gas_used": gas_used,
+                "reason": reason,
+            }
+        case Expired(hash, reason):
+            return {"result": "expired", "hash": hash, "reason": reason}
+        case Replaced(hash, by):
+            return {"result": "replaced", "hash": hash, "by": by}
+
+
+def outcome_from_doc(doc: Any) -> Outcome:
+    tx_hash = part(doc, "hash", str)
+    match part(doc, "result", str):
+        case "confirmed":
+            return Confirmed(
+                tx_hash,
+                block_from_doc(part(doc, "block", Mapping)),
+                part(doc, "gas_used", int),
+                integer(doc, "gas_price_wei"),
+                deltas_from_doc(part(doc, "deltas", list)),
+            )
+        case "reverted":
+            return Reverted(
+                tx_hash,
+                block_from_doc(part(doc, "block", Mapping)),
+                part(doc, "gas_used", int),
+                part(doc, "reason", str),
+            )
+        case "expired":
+            return Expired(tx_hash, part(doc, "reason", str))
+        case "replaced":
+            return Replaced(tx_hash, part(doc, "by", (str, type(None))))
+        case other:
+            raise ValueError(f"unknown outcome {other!r}")

@@ -1,0 +1,262 @@
+"""The journal's file: SQLite, append-only by trigger, each row carrying the hash of the row before it.
+
+``hash = sha256(JSON [seq, at, kind, chain, owner, plan_id, tx_hash, body, previous hash])``. An edited, inserted or
+missing row breaks the chain; rows cut from the end do not show (compare ``head()`` with a copy kept elsewhere).
+Written with synchronous=FULL: when ``append`` returns, the rows are on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import InvariantError, TransientError
+from yieldbot.journal.events import Event, Keys, PlanStatus, TxSigned, decode, encode
+from yieldbot.journal.fold import (
+    Record,
+    StoredPlan,
+    StoredTx,
+    fold_plans,
+    fold_stopped,
+    fold_transactions,
+)
+from yieldbot.model.ids import Address, ChainId
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
+GENESIS = "0" * 64
+
+_COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
+_SCHEMA = (
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, chain TEXT NOT NULL,"
+    " owner TEXT NOT NULL, plan_id TEXT NOT NULL, tx_hash TEXT NOT NULL, body TEXT NOT NULL, prev TEXT NOT NULL,"
+    " hash TEXT NOT NULL) STRICT",
+    "CREATE INDEX events_kind ON events (kind)",
+    "CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+_Row = tuple[int, int, str, str, str, str, str, str, str, str]
+
+
+class Journal:
+    """Open with ``Journal.open(path)``; use as a context manager. Every method may raise InvariantError.
+
+    ``clock`` gives the unix seconds written into rows (this machine's time, for people; nothing is decided by it).
+    """
+
+    def __init__(self, engine: Engine, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, clock: Callable[[], float] = time.time) -> Journal:
+        """Open or create the journal and verify its chain. Raises InvariantError when it is not sound."""
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import NullPool
+
+        fresh = not path.exists()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if fresh:  # owner alone may read: plans tell what a wallet holds
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        except OSError as failure:
+            raise InvariantError(f"journal {path} cannot be opened: {failure.strerror}") from None
+        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 10})
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # our own BEGIN, below
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        journal = cls(engine, path, clock)
+        journal._prepare()
+        journal.verify()
+        return journal
+
+    def close(self) -> None:
+        """Release the file; idempotent."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Journal({self.path})"
+
+    def append(self, *events: Event) -> None:
+        """Write events durably, all or none. Raises InvariantError (disk full, file damaged): none was written."""
+        with self._transaction() as connection:
+            seq, prev = self._head(connection)
+            for happened in events:
+                seq += 1
+                keys, doc = encode(happened)
+                body = json.dumps(doc, sort_keys=True, separators=(",", ":"), allow_nan=False)
+                row = (seq, int(self._clock()), *astuple(keys), body, prev)
+                prev = _digest(row)
+                marks = ", ".join("?" * 10)
+                connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
+
+    def verify(self) -> int:
+        """Check every row's hash and number against the row before it; returns the count of rows.
+
+        Raises InvariantError naming the first row that was changed.
+        """
+        expected_seq, prev = 1, GENESIS
+        for row in self._rows("", ()):
+            if row[0] != expected_seq or row[8] != prev or row[9] != _digest(row[:9]):
+                raise InvariantError(
+                    f"journal {self.path}: row {expected_seq} was changed or is missing; "
+                    "restore the file from a backup, or move it away after checking the accounts by hand"
+                )
+            expected_seq, prev = expected_seq + 1, row[9]
+        return expected_seq - 1
+
+    def head(self) -> tuple[int, str]:
+        """The last row's number and hash: (0, 64 zeros) for an empty journal. Keep it elsewhere to notice a cut."""
+        with self._transaction() as connection:
+            return self._head(connection)
+
+    def history(self, limit: int | None = None) -> tuple[Record, ...]:
+        """The last ``limit`` events (all for None), oldest first."""
+        if limit is None:
+            return self._records("", ())
+        return self._records(f"WHERE seq > (SELECT coalesce(max(seq), 0) FROM events) - {int(limit)}", ())
+
+    def plan(self, plan_id: str) -> StoredPlan | None:
+        """One plan by its id, or None."""
+        return fold_plans(self._records("WHERE kind GLOB 'plan.*' AND plan_id = ?", (plan_id,))).get(plan_id)
+
+    def plans(self, status: PlanStatus | None = None) -> tuple[StoredPlan, ...]:
+        """Plans in the order they were written, those of one status or all."""
+        stored = self._folded(fold_plans, "WHERE kind GLOB 'plan.*'", ()).values()
+        return tuple(plan for plan in stored if status is None or plan.status is status)
+
+    def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
+        """Signed transactions in order, of one account or all."""
+        if chain is None or owner is None:
+            return tuple(self._folded(fold_transactions, "WHERE kind GLOB 'tx.*'", ()).values())
+        where = "WHERE kind GLOB 'tx.*' AND chain = ? AND owner = ?"
+        return tuple(self._folded(fold_transactions, where, (chain, owner)).values())
+
+    def transaction(self, tx_hash: str) -> StoredTx | None:
+        """One transaction by its hash, or None."""
+        where = "WHERE kind GLOB 'tx.*' AND tx_hash = ?"
+        return self._folded(fold_transactions, where, (tx_hash,)).get(tx_hash)
+
+    def open_transactions(self, chain: ChainId, owner: Address) -> tuple[StoredTx, ...]:
+        """The account's signed transactions without an outcome, in order of signing."""
+        return tuple(tx for tx in self.transactions(chain, owner) if tx.outcome is None)
+
+    def signed(self, tx_hash: str) -> TxSigned | None:
+        """What was signed under a hash, or None."""
+        found = self.transaction(tx_hash)
+        return found.signed if found else None
+
+    def stopped_accounts(self) -> dict[tuple[ChainId, Address], str]:
+        """Accounts that may sign nothing, with the reason of each."""
+        return self._folded(fold_stopped, "WHERE kind GLOB 'account.*'", ())
+
+    def _folded(
+        self, fold: Callable[[Iterable[Record]], dict[Any, Any]], where: str, values: tuple[str, ...]
+    ) -> dict[Any, Any]:
+        try:
+            return fold(self._records(where, values))
+        except ValueError as damage:
+            raise InvariantError(f"journal {self.path} contradicts itself: {damage}") from None
+
+    def _records(self, where: str, values: tuple[str, ...]) -> tuple[Record, ...]:
+        return tuple(self._record(row) for row in self._rows(where, values))
+
+    def _record(self, row: _Row) -> Record:
+        try:
+            return Record(row[0], row[1], decode(Keys(*row[2:7]), json.loads(row[7])))
+        except (ValueError, TypeError, AttributeError) as damage:
+            raise InvariantError(f"journal {self.path}: row {row[0]} cannot be read: {damage}") from None
+
+    def _rows(self, where: str, values: tuple[str, ...]) -> Sequence[_Row]:
+        with self._transaction() as connection:
+            found = connection.exec_driver_sql(f"SELECT {_COLUMNS} FROM events {where} ORDER BY seq", values)
+            return [_row(row) for row in found]
+
+    def _head(self, connection: Connection) -> tuple[int, str]:
+        last = connection.exec_driver_sql("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").first()
+        return (int(last[0]), str(last[1])) if last else (0, GENESIS)
+
+    def _prepare(self) -> None:
+        """Create the schema in an empty file; refuse a file that is not a journal of a version we know."""
+        with self._transaction() as connection:
+
+            def pragma(name: str) -> int:
+                return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+            if not tables and pragma("user_version") == 0:
+                for statement in _SCHEMA:
+                    connection.exec_driver_sql(statement)
+                return
+            if pragma("application_id") != APPLICATION_ID:
+                raise InvariantError(f"{self.path} is not a yieldbot journal; point data_dir elsewhere")
+            version = pragma("user_version")
+            if version > SCHEMA_VERSION:
+                raise InvariantError(
+                    f"journal {self.path} has schema {version}, this yieldbot knows {SCHEMA_VERSION}: update yieldbot"
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One write transaction; the database's own errors become one line that says what to do."""
+        from sqlalchemy.exc import DatabaseError
+
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DatabaseError as failure:
+            raise _said(self.path, failure.orig) from None
+
+
+def _row(row: Any) -> _Row:
+    return (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
+
+
+def _digest(row: Sequence[Any]) -> str:
+    text = json.dumps(list(row), separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _said(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
+    primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
+    match primary:
+        case sqlite3.SQLITE_FULL:
+            return InvariantError(f"journal {path}: the disk is full; nothing was written; free space and run again")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return TransientError(f"journal {path} is held by another program; try again when it has ended")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return InvariantError(f"journal {path} cannot be written; correct its permissions")
+        case _:
+            return InvariantError(f"journal {path} cannot be used: {failure}")
