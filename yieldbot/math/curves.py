@@ -1,0 +1,288 @@
+"""Yield curves: what one more deposit of ours earns in each kind of market.
+
+All are YieldCurves (model/curve.py): floats in whole tokens, rates as simple annual fractions averaged over the horizon.
+``others`` is what everybody else has supplied, so that ``others + x`` is the pool with our whole holding ``x`` in it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.curve import YieldCurve
+
+Points = tuple[tuple[float, float], ...]
+
+# Morpho's AdaptiveCurveIrm (ConstantsLib.sol).
+CURVE_STEEPNESS = 4.0
+ADJUSTMENT_SPEED_PER_YEAR = 50.0
+TARGET_UTILISATION = 0.9
+MIN_RATE_AT_TARGET = 0.001
+MAX_RATE_AT_TARGET = 2.0
+
+
+def _segment(points: Points, u: float) -> tuple[float, float]:
+    """Value and slope of a piecewise-linear function at ``u``; at a point, the slope of the segment below it."""
+    if u <= points[0][0]:
+        return points[0][1], 0.0
+    at = bisect_left(points, u, key=lambda point: point[0])
+    if at == len(points):
+        return points[-1][1], 0.0
+    (u0, y0), (u1, y1) = points[at - 1], points[at]
+    slope = (y1 - y0) / (u1 - u0)
+    return y0 + slope * (u - u0), slope
+
+
+def _crossings(points: Points, borrowed: float, others: float) -> tuple[float, ...]:
+    """Holdings of ours at which utilisation borrowed / (others + x) passes a point (or starts to fall below 1)."""
+    levels = {u for u, _ in points if 0.0 < u < 1.0} | {1.0}
+    return tuple(sorted(x for u in levels if (x := borrowed / u - others) > 0.0))
+
+
+def _utilisation(borrowed: float, supplied: float) -> float:
+    if borrowed <= 0.0:
+        return 0.0
+    return 1.0 if supplied <= borrowed else borrowed / supplied
+
+
+@dataclass(frozen=True, slots=True)
+class KinkedCurve:
+    """A pool whose BORROW rate is piecewise linear in utilisation u (Aave, Kamino, Compound v2 style).
+
+    Supply APR = borrow(u) * u * keep, with u = borrowed / (others + x) and keep = 1 - reserve factor. Source: Aave v3
+    DefaultReserveInterestRateStrategyV2.calculateInterestRates. points: ((u, borrow APR), ...), u ascending.
+    """
+
+    others: float
+    borrowed: float
+    points: Points
+    keep: float
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        u = _utilisation(self.borrowed, self.others + x)
+        return _segment(self.points, u)[0] * u * self.keep
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied)
+        rate, slope = _segment(self.points, u)
+        apr = rate * u * self.keep
+        if supplied < self.borrowed or supplied <= 0.0:
+            return apr  # utilisation stays at 1 (or there is nobody to lend to): one more token earns the same
+        return apr - x / supplied * u * (slope * u + rate) * self.keep
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return _crossings(self.points, self.borrowed, self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyKinkedCurve:
+    """A pool whose SUPPLY rate itself is piecewise linear in utilisation. Source: Compound v3 Comet.getSupplyRate.
+
+    points: ((u, supply APR), ...), u ascending.
+    """
+
+    others: float
+    borrowed: float
+    points: Points
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        return _segment(self.points, _utilisation(self.borrowed, self.others + x))[0]
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied)
+        rate, slope = _segment(self.points, u)
+        if supplied < self.borrowed or supplied <= 0.0:
+            return rate
+        return rate - x / supplied * u * slope
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return _crossings(self.points, self.borrowed, self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveCurve:
+    """Morpho Blue under its AdaptiveCurveIrm, integrated over the horizon as one accrual at its end would do it.
+
+    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from 90 %
+    and averages it with weights 1, 2, 1 over start, middle, end (AdaptiveCurveIrm._borrowRate); Morpho compounds it by
+    three Taylor terms (MathLib.wTaylorCompounded) and suppliers share the interest less the fee.
+    rate_at_target: annual simple, as of the snapshot; fee: a fraction of interest.
+    """
+
+    others: float
+    borrowed: float
+    fee: float
+    rate_at_target: float
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied)
+        if u == 0.0:
+            return 0.0
+        years = horizon_seconds / SECONDS_PER_YEAR
+        growth = self.borrow_apr(u, years) * years
+        compounded = growth + growth**2 / 2 + growth**3 / 6
+        return compounded * u * (1.0 - self.fee) / years
+
+    def borrow_apr(self, u: float, years: float) -> float:
+        """Average borrow rate over ``years`` at constant utilisation ``u``."""
+        norm = 1.0 - TARGET_UTILISATION if u > TARGET_UTILISATION else TARGET_UTILISATION
+        error = (u - TARGET_UTILISATION) / norm
+        adaptation = ADJUSTMENT_SPEED_PER_YEAR * error * years
+        end, middle = self._adapted(adaptation), self._adapted(adaptation / 2)
+        average = (self.rate_at_target + end + 2 * middle) / 4
+        coefficient = 1.0 - 1.0 / CURVE_STEEPNESS if error < 0 else CURVE_STEEPNESS - 1.0
+        return (coefficient * error + 1.0) * average
+
+    def _adapted(self, adaptation: float) -> float:
+        # The exponent is bounded first: e^50 is already far beyond the maximum rate.
+        moved = self.rate_at_target * math.exp(max(-50.0, min(50.0, adaptation)))
+        return max(MIN_RATE_AT_TARGET, min(MAX_RATE_AT_TARGET, moved))
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        return _forward_slope(self, x, self.others + x, horizon_seconds)
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return _crossings(((TARGET_UTILISATION, 0.0),), self.borrowed, self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantCurve:
+    """The same rate for any holding."""
+
+    rate: float
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        return self.rate
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        return self.rate
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class DilutedCurve:
+    """A fixed income shared pro rata: the cautious model of a vault whose inner working is unknown.
+
+    income_per_year: whole tokens to all holders together. Our deposit dilutes everybody and adds no income.
+    """
+
+    others: float
+    income_per_year: float
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        return self.income_per_year / supplied if supplied > 0.0 else 0.0
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        return self.income_per_year * self.others / supplied**2 if supplied > 0.0 else 0.0
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class SampledCurve:
+    """A table ((x, apr), ...), x ascending: linear in between, constant outside."""
+
+    points: Points
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        return _segment(self.points, x)[0]
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        above = _segment(self.points, math.nextafter(x, math.inf))  # the right derivative: the segment above x
+        return self.apr(x, horizon_seconds) + x * above[1]
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return tuple(x for x, _ in self.points if x > 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSlot:
+    """One market below a vault: its curve in terms of the VAULT's holding, that holding, and what more it takes or pays."""
+
+    curve: YieldCurve
+    held: float
+    room: float
+    liquidity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookThroughCurve:
+    """A vault seen through to its markets (MetaMorpho): a deposit goes to the slots in order, up to each one's room.
+
+    others, ours: the vault's assets that belong to others and to us now. What finds no room stays idle in the vault.
+    A withdrawal is met from ``withdraw_order`` (slot indexes), each up to its holding and liquidity. fee: the vault's
+    share of interest. Source: MetaMorpho._supplyMorpho, _withdrawMorpho, _accruedFeeShares.
+    """
+
+    others: float
+    ours: float
+    fee: float
+    slots: tuple[VaultSlot, ...]
+    withdraw_order: tuple[int, ...]
+
+    def holdings(self, x: float) -> tuple[float, ...]:
+        """What the vault would hold in each slot with our holding at ``x``."""
+        held = [slot.held for slot in self.slots]
+        change = x - self.ours
+        if change >= 0.0:
+            for index, slot in enumerate(self.slots):
+                part = min(change, slot.room)
+                held[index] += part
+                change -= part
+        else:
+            uninvested = max(0.0, self.others + self.ours - sum(held))
+            due = max(0.0, -change - uninvested)
+            for index in self.withdraw_order:
+                part = min(due, held[index], self.slots[index].liquidity)
+                held[index] -= part
+                due -= part
+        return tuple(held)
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        total = self.others + x
+        if total <= 0.0:
+            return 0.0
+        income = sum(
+            held * slot.curve.apr(held, horizon_seconds)
+            for slot, held in zip(self.slots, self.holdings(x), strict=True)
+        )
+        return income * (1.0 - self.fee) / total
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        return _forward_slope(self, x, self.others + x, horizon_seconds)
+
+    def breakpoints(self) -> tuple[float, ...]:
+        """Where a slot fills up or empties, and the inner curves' own breakpoints while their slot is being changed."""
+        found: set[float] = set()
+        start = self.ours
+        for slot in self.slots:
+            found.update(start + b - slot.held for b in slot.curve.breakpoints() if 0.0 <= b - slot.held <= slot.room)
+            start += slot.room
+            if math.isfinite(start):
+                found.add(start)
+        start = self.ours - max(0.0, self.others + self.ours - sum(slot.held for slot in self.slots))
+        found.update((self.ours, start))
+        for index in self.withdraw_order:
+            slot = self.slots[index]
+            most = min(slot.held, slot.liquidity)
+            found.update(start - (slot.held - b) for b in slot.curve.breakpoints() if 0.0 <= slot.held - b <= most)
+            start -= most
+            found.add(start)
+        return tuple(sorted(x for x in found if x > 0.0))
+
+
+def _forward_slope(curve: YieldCurve, x: float, scale: float, horizon_seconds: float) -> float:
+    """Right derivative of x * apr(x) by a forward difference of relative size 1e-6."""
+    step = max(scale * 1e-6, 1e-6)
+    above = (x + step) * curve.apr(x + step, horizon_seconds)
+    return (above - x * curve.apr(x, horizon_seconds)) / step
