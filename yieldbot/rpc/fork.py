@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
+from yieldbot.rpc.anvil import find_anvil
 from yieldbot.rpc.evm import EvmNode
 
 START_SECONDS = 30.0
@@ -36,12 +36,10 @@ async def fork_of(
     """A node holding ``block``'s state of the upstream, mining each transaction at once; stopped when left.
 
     Its clock goes on from ``timestamp`` (unix seconds; the block's own by default), not from this machine's time.
-    ``anvil``: the program; None looks for it on PATH. Raises TransientError when the fork does not start or does not
-    hold the block asked for.
+    ``anvil``: the program; None has it looked for. Raises ConfigError when there is none, TransientError when the fork
+    does not start or does not hold the block asked for.
     """
-    program = str(anvil) if anvil else shutil.which("anvil")
-    if program is None:
-        raise TransientError("anvil is not installed: no simulation is possible; `yieldbot check` tells the remedy")
+    program = str(find_anvil(anvil))
     number = str(evm_number(chain))
     options = [
         *("--fork-url", upstream_url, "--fork-block-number", str(block.height), "--fork-chain-id", number),
@@ -61,6 +59,24 @@ async def fork_of(
             drain.cancel()
     finally:
         await _stopped(process)
+
+
+def forks(node: EvmNode, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]:
+    """Forks of the node's chain whose clock stands where the chain's own next block would: what is simulated there
+    accrues the same seconds of interest as what is then mined."""
+
+    @asynccontextmanager
+    async def fork(block: BlockRef) -> AsyncIterator[EvmNode]:
+        try:
+            coming = (await node.block("pending")).timestamp
+        except TransientError:  # a node without pending blocks: one second after the block is near enough
+            coming = block.timestamp + 1
+        async with fork_of(
+            node.url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming
+        ) as forked:
+            yield forked
+
+    return fork
 
 
 async def _started(program: str, options: list[str]) -> asyncio.subprocess.Process:

@@ -1,0 +1,97 @@
+"""The wiring of one wallet on one chain, and one leg as its adapter built it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Market
+from yieldbot.model.plan import Leg
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.tx import EvmCall
+from yieldbot.rpc.evm import EvmNode
+
+if TYPE_CHECKING:
+    from yieldbot.execution.calldata import AbiFunction
+    from yieldbot.execution.sign import Signer
+
+NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
+"""Stands for a chain's native token where a token is asked for (the widespread convention; no contract is there)."""
+
+GWEI = 10**9
+
+ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]
+"""A fork of the chain at a block; its clock stands at the chain's own time of the next block."""
+
+
+def native_token(settings: ChainSettings) -> Token:
+    """The chain's native token, of 18 decimals."""
+    return Token(settings.chain, NATIVE, settings.native_symbol, 18)
+
+
+def _no_words(_: bytes) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One wallet on one chain: everything that execution needs, and no mode.
+
+    abi: what the policy can decode, by selector (``abi_functions``); a selector that is not there is not signed.
+    explain: revert bytes in words, or None (all adapters' ``explain_revert`` joined). tolerance_bps: how far a real
+    balance change may lie from the simulated one. max_gas: the most that one transaction may use. now: unix seconds
+    by the clock that plans expire by. max_cost_wei: the most that one leg may pay for gas, None for no bound but the
+    fee ceiling.
+    """
+
+    node: EvmNode
+    settings: ChainSettings
+    owner: Address
+    journal: Journal
+    signer: Signer
+    fork: ForkFactory
+    abi: Mapping[bytes, tuple[AbiFunction, ...]]
+    explain: Callable[[bytes], str | None] = _no_words
+    tolerance_bps: float = 1.0
+    max_gas: int = 8_000_000
+    max_cost_wei: int | None = None
+    now: Callable[[], int] = lambda: int(time.time())
+
+    @property
+    def native(self) -> Token:
+        return native_token(self.settings)
+
+    @property
+    def max_fee_wei(self) -> int:
+        """The ceiling of wei per gas."""
+        return int(self.settings.max_fee_gwei * GWEI)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegWork:
+    """A leg of a plan, ready to be built into transactions.
+
+    index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
+    adapter lists for the market; nothing else may be called or given an allowance.
+    """
+
+    index: int
+    leg: Leg
+    market: Market
+    calls: tuple[EvmCall, ...]
+    share_token: Token | None
+    targets: Mapping[Address, frozenset[bytes]]
+    spenders: Sequence[Address]
+    known: frozenset[Address] = field(default_factory=frozenset)
+
+    @property
+    def watched(self) -> tuple[Token, ...]:
+        """Tokens whose balances this leg moves: the asset and the shares."""
+        tokens = (self.leg.amount.token,) + ((self.share_token,) if self.share_token else ())
+        return tuple(dict.fromkeys(tokens))

@@ -1,0 +1,288 @@
+"""The gate: a default-deny policy over the final bytes, then a person (or the policy's own limits) over the plan.
+
+Whatever is not expressly allowed is Declined with a stable code in capitals; nothing here raises for a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
+from yieldbot.execution.deltas import change_of
+from yieldbot.execution.sign import digest
+from yieldbot.execution.simulate import Rehearsal
+from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.policy import Policy
+from yieldbot.model.tx import ApprovedTx, SimulatedTx, UnsignedTx
+
+NEVER = 2**62
+"""Expiry of a cancellation: taking a nonce with a transfer of nothing to ourselves is never wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is put to the approver: the plan, each leg's calls, and how it all went on the fork."""
+
+    plan: Plan
+    works: Sequence[LegWork]
+    rehearsal: Rehearsal
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every call in words, allowances included, in order."""
+        return self.rehearsal.lines
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A plan that may be executed until ``expires_at`` (unix seconds); ``approver``: who said so."""
+
+    plan: Plan
+    approver: str
+    expires_at: int
+
+
+class Approver(Protocol):
+    """Decides about whole plans; each transaction of an approved one is then still judged by ``judge``."""
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineAll:
+    """Approves nothing: the wiring of a dry run."""
+
+    reason: str = "nothing is signed in a dry run"
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        return Declined("DRY_RUN", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Asks a person: ``ask`` shows the proposal and gives the answer."""
+
+    journal: Journal
+    ask: Callable[[Proposal], Awaitable[bool]]
+    by: str = "terminal"
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        written = PlanWritten(proposal.plan, proposal.lines)
+        if not await self.ask(proposal):
+            self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.REJECTED, self.by))
+            return Declined("HUMAN_REJECTED", "you said no")
+        self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.APPROVED, self.by))
+        return Approval(proposal.plan, self.by, proposal.plan.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """Approves inside the policy's auto_max_move (each move) and auto_max_total (all of a plan's moves together)."""
+
+    journal: Journal
+    policy: Policy
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        plan = proposal.plan
+        if (refused := self._beyond(plan)) is not None:
+            return refused
+        marked = PlanMarked(plan.id, PlanStatus.APPROVED, "auto")
+        self.journal.append(PlanWritten(plan, proposal.lines), marked)
+        return Approval(plan, "auto", plan.expires_at)
+
+    def _beyond(self, plan: Plan) -> Declined | None:
+        whole: Amount | None = None
+        for amount in _moved(plan):
+            if amount.token.parse(self.policy.auto_max_move) < amount:
+                limit = f"{self.policy.auto_max_move} {amount.token.symbol}"
+                return Declined(
+                    "POLICY_LIMIT", f"a move of {amount} is above auto_max_move = {limit}: a person must say"
+                )
+            whole = amount if whole is None else whole + amount
+        if whole is not None and whole.token.parse(self.policy.auto_max_total) < whole:
+            limit = f"{self.policy.auto_max_total} {whole.token.symbol}"
+            return Declined("POLICY_LIMIT", f"{whole} in all is above auto_max_total = {limit}: a person must say")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the same account that waited are expired."""
+
+    journal: Journal
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        plan = proposal.plan
+        older = [
+            PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
+            for stored in self.journal.plans(PlanStatus.QUEUED)
+            if stored.plan.id != plan.id
+            and (stored.plan.owner, stored.plan.block.chain) == (plan.owner, plan.block.chain)
+        ]
+        marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
+        self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)
+        return Declined("QUEUED", f"plan {plan.id} waits: yieldbot approve {plan.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class PreApproved:
+    """Approves the one plan of the journal that a person named by its id, as it was stored."""
+
+    journal: Journal
+    plan_id: str
+    by: str = "approve"
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        stored = self.journal.plan(self.plan_id)
+        if stored is None or proposal.plan != stored.plan:
+            return Declined("NOT_THE_PLAN", f"what was rehearsed is not the stored plan {self.plan_id}")
+        if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED, PlanStatus.APPROVED):
+            return Declined("PLAN_CLOSED", f"plan {self.plan_id} is {stored.status.value} already")
+        self.journal.append(PlanMarked(self.plan_id, PlanStatus.APPROVED, self.by))
+        return Approval(stored.plan, self.by, stored.plan.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What bounds every transaction of an account, whatever the plan."""
+
+    chain: ChainId
+    owner: Address
+    max_fee_wei: int
+    max_gas: int
+    abi: Mapping[bytes, tuple[AbiFunction, ...]]
+
+    @classmethod
+    def of(cls, account: Account) -> Rules:
+        """The rules of an account."""
+        return cls(account.settings.chain, account.owner, account.max_fee_wei, account.max_gas, account.abi)
+
+
+def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedTx, now: int) -> ApprovedTx | Declined:
+    """The policy's word on one simulated transaction of an approved plan. Pure. ``now``: unix seconds."""
+    tx = simulated.tx
+    refused = (
+        _bounds(rules, tx)
+        or _in_time(approval, now)
+        or _in_plan(approval, work, tx)
+        or _call(rules, work, tx)
+        or _effect(rules, work, simulated)
+    )
+    return refused or ApprovedTx(simulated, digest(tx), approval.approver, approval.expires_at)
+
+
+def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Declined:
+    """The policy's word on taking a nonce back: nothing but an empty transfer of zero to ourselves passes. Pure."""
+    tx = simulated.tx
+    if (refused := _bounds(rules, tx)) is not None:
+        return refused
+    if tx.to.lower() != rules.owner.lower() or tx.data:
+        return Declined("NOT_A_CANCELLATION", "a cancellation sends nothing, to ourselves")
+    return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
+
+
+def _bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
+    if tx.chain != rules.chain:
+        return Declined("CHAIN_NOT_ALLOWED", f"the transaction is for {tx.chain}, the account is on {rules.chain}")
+    if tx.sender != rules.owner:
+        return Declined("SENDER_NOT_SELF", f"the transaction is {tx.sender}'s, the account is {rules.owner}")
+    if tx.value != 0:
+        return Declined("VALUE_NOT_ZERO", f"{tx.words}: sends {tx.value} wei")
+    if not 21_000 <= tx.gas <= rules.max_gas:
+        return Declined("GAS_ABOVE_LIMIT", f"{tx.words}: {tx.gas} gas, allowed are {rules.max_gas}")
+    if not 0 <= tx.priority_fee_wei <= tx.max_fee_wei <= rules.max_fee_wei:
+        return Declined("FEE_ABOVE_CEILING", f"{tx.words}: {tx.max_fee_wei} wei a gas, allowed are {rules.max_fee_wei}")
+    return None
+
+
+def _in_time(approval: Approval, now: int) -> Declined | None:
+    if now >= approval.expires_at:
+        return Declined("EXPIRED", f"the approval of plan {approval.plan.id} ended {now - approval.expires_at} s ago")
+    return None
+
+
+def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | None:
+    plan, leg = approval.plan, work.leg
+    if tx.plan_id != plan.id or tx.leg != work.index or plan.owner != tx.sender or plan.block.chain != tx.chain:
+        return Declined("NOT_IN_PLAN", f"{tx.words}: belongs to another plan, leg, owner or chain")
+    if not 0 <= work.index < len(plan.legs):
+        return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
+    planned = plan.legs[work.index]
+    same = (leg.kind, leg.market_id, leg.amount.token) == (planned.kind, planned.market_id, planned.amount.token)
+    if not same or work.market.id != leg.market_id or work.market.asset != leg.amount.token:
+        return Declined("NOT_IN_PLAN", f"{leg.kind} at {leg.market_id} is not the leg that was approved")
+    if (leg.all and not planned.all) or (planned.amount < leg.amount and not planned.all):
+        return Declined("AMOUNT_ABOVE_PLAN", f"{leg.amount} to {leg.kind}, {planned.amount} were approved")
+    return None
+
+
+def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
+    to, name = tx.to.lower(), tx.data[:4]
+    if to == work.leg.amount.token.address.lower() and name == APPROVE:
+        return _allowance(work, tx)
+    selectors = {address.lower(): found for address, found in work.targets.items()}.get(to)
+    if selectors is None:
+        return Declined("TARGET_NOT_ALLOWED", f"{tx.to} is no contract of {work.market.name}")
+    if name not in selectors:
+        return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
+    most = None if work.leg.all else work.leg.amount.raw
+    found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
+    return Declined(found[0], f"{tx.words}: {found[1]}") if found else None
+
+
+def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
+    if len(tx.data) != 68 or any(tx.data[4:16]):
+        return Declined("CALLDATA_MALFORMED", "the bytes are not an exact call of approve(address,uint256)")
+    spender, raw = "0x" + tx.data[16:36].hex(), int.from_bytes(tx.data[36:], "big")
+    if spender not in {allowed.lower() for allowed in work.spenders}:
+        return Declined("SPENDER_NOT_ALLOWED", f"{spender} is no spender of {work.market.name}")
+    if raw == 0:
+        return None  # taking an allowance back is always allowed
+    if work.leg.kind is not LegKind.DEPOSIT or work.leg.amount.raw < raw:
+        return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw}, the leg moves {work.leg.amount.raw}")
+    needs = {
+        (call.allowance.spender.lower(), call.allowance.raw)
+        for call in work.calls
+        if call.allowance and call.allowance.token == work.leg.amount.token
+    }
+    if (spender, raw) not in needs:
+        return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw} that no call of the leg consumes")
+    return None
+
+
+def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | None:
+    """Against what the bytes did on the fork: never more out than the leg says, nothing out that it does not name."""
+    leg, asset = work.leg, work.leg.amount.token
+    least = -leg.amount.raw if leg.kind is LegKind.DEPOSIT and simulated.tx.to != asset.address else 0
+    if change_of(simulated.deltas, asset) < least:
+        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: takes more {asset.symbol} than was approved")
+    if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
+        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: a deposit takes shares away")
+    if simulated.gas_used > simulated.tx.gas:
+        return Declined("GAS_ABOVE_LIMIT", f"{simulated.tx.words}: used {simulated.gas_used} gas on the fork")
+    return None
+
+
+def _known(work: LegWork) -> frozenset[str]:
+    """Lower-case addresses that may stand in a call's arguments: the asset, the shares and what the market names."""
+    named = {
+        work.leg.amount.token.address,
+        work.market.address,
+        *work.known,
+        *addresses_in(work.market.params),
+    }
+    if work.share_token:
+        named.add(work.share_token.address)
+    return frozenset(address.lower() for address in named)
+
+
+def _moved(plan: Plan) -> list[Amount]:
+    """The amounts a plan moves: its moves, or its legs' deposits where it names no moves."""
+    return [move.amount for move in plan.moves] or [leg.amount for leg in plan.legs]

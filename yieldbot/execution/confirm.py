@@ -1,0 +1,152 @@
+"""From a sent transaction to its outcome, final by the chain's setting, with the balance changes that happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import InvariantError, PendingError, TransientError
+from yieldbot.execution.account import Account
+from yieldbot.execution.deltas import changes_in, real_fault
+from yieldbot.execution.simulate import replay
+from yieldbot.execution.submit import in_pool, submit
+from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+
+FOREIGN_POLLS = 3
+"""Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one poll saw of transactions that share a nonce: the one mined (with its block), or who else took it."""
+
+    mined: StoredTx | None = None
+    receipt: Mapping[str, Any] | None = None
+    block: BlockRef | None = None
+    nonce_taken: bool = False
+    final: bool = False
+
+
+async def look(account: Account, group: Sequence[StoredTx]) -> Sighting:
+    """One poll. A receipt counts only while its block is the chain's own at that height."""
+    head = await account.node.block()
+    final_height = await _final_height(account, head)
+    for _ in range(2):  # mined between the two questions: ask for receipts again
+        for tx in group:
+            receipt = await account.node.request("eth_getTransactionReceipt", [tx.signed.hash])
+            if isinstance(receipt, Mapping) and receipt.get("blockNumber"):
+                block = await account.node.block(int(receipt["blockNumber"], 16))
+                if block.hash == receipt["blockHash"]:
+                    return Sighting(tx, receipt, block, True, block.height <= final_height)
+        nonce = group[0].signed.nonce
+        if await account.node.nonce(account.owner) <= nonce:
+            return Sighting()
+    return Sighting(nonce_taken=True, final=await account.node.nonce(account.owner, hex(final_height)) > nonce)
+
+
+async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
+    """Wait until the nonce that ``group`` shares is used for good; settle all of the group in the journal.
+
+    While nothing is mined and the newest of the group may still be sent, bytes that the node has forgotten are sent
+    again. Returns the outcomes in the group's order. Raises PendingError when the time is up, InvariantError when the
+    balances changed otherwise than simulated (the account is then stopped).
+    """
+    deadline = time.monotonic() + account.settings.confirm_timeout_seconds
+    seen: Sighting = Sighting()
+    foreign = 0
+    trouble = "it is not mined yet"
+    while True:
+        try:
+            now = await look(account, group)
+            if seen.block and seen.mined and (now.block is None or now.block.hash != seen.block.hash):
+                note = f"its block {seen.block.height} {seen.block.hash} was taken back by a reorganisation"
+                account.journal.append(TxNoted(group[0].signed.chain, account.owner, seen.mined.signed.hash, note))
+            seen = now
+            foreign = foreign + 1 if now.nonce_taken and now.mined is None else 0
+            if now.final and now.mined is not None:
+                return await _settled(account, group, now)
+            if now.final and foreign >= FOREIGN_POLLS:
+                return _displaced(account, group)
+            if now.mined is not None:
+                trouble = f"it is mined but not final ({account.settings.finality})"
+            elif not now.nonce_taken:
+                trouble = "it is not mined yet"
+                newest = group[-1]
+                alive = account.now() < newest.signed.expires_at
+                if alive and not await in_pool(account, newest.signed.hash):
+                    await submit(account, newest)
+        except TransientError as failure:
+            trouble = str(failure)
+        if time.monotonic() >= deadline:
+            newest_hash = group[-1].signed.hash
+            raise PendingError(f"{newest_hash} ({group[-1].signed.words}): {trouble}; run again to settle it")
+        await asyncio.sleep(account.settings.poll_seconds)
+
+
+async def _final_height(account: Account, head: BlockRef) -> int:
+    finality = account.settings.finality
+    if finality == "latest":
+        return head.height
+    if isinstance(finality, int):
+        return max(0, head.height - finality)
+    return (await account.node.block(finality)).height
+
+
+async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) -> tuple[Outcome, ...]:
+    assert seen.mined is not None and seen.receipt is not None and seen.block is not None
+    mined, receipt, block = seen.mined.signed, seen.receipt, seen.block
+    gas_used, events = int(receipt["gasUsed"], 16), list[Event]()
+    fault: str | None = None
+    outcome: Outcome
+    if int(receipt["status"], 16) == 1:
+        tokens = [delta.token for delta in mined.predicted]
+        deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
+        outcome = Confirmed(mined.hash, block, gas_used, int(receipt.get("effectiveGasPrice", "0x0"), 16), deltas)
+        fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
+    else:
+        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block))
+    outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
+    events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
+    if fault is not None:
+        fault = f"{mined.words}: {fault}"
+        events.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
+    account.journal.append(*events)  # together: an outcome without its stop must never be what is left
+    if fault is not None:
+        raise InvariantError(
+            f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
+        )
+    return outcomes
+
+
+def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:
+    """The outcome of one whose nonce another of ours took."""
+    if winner.signed.replaces == tx.signed.hash:
+        return Expired(tx.signed.hash, f"its approval had ended; cancelled by {winner.signed.hash}")
+    return Replaced(tx.signed.hash, winner.signed.hash)
+
+
+def _displaced(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
+    outcomes: tuple[Outcome, ...] = tuple(Replaced(tx.signed.hash, None) for tx in group)
+    account.journal.append(*(TxSettled(group[0].signed.chain, account.owner, each) for each in outcomes))
+    return outcomes
+
+
+async def _why(account: Account, tx: StoredTx, block: BlockRef) -> str:
+    """Why a mined transaction reverted: its call made again on the block before."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from hexbytes import HexBytes
+
+    fields = TypedTransaction.from_bytes(HexBytes(tx.signed.raw)).as_dict()
+    call = {
+        "from": account.owner,
+        "to": "0x" + bytes(fields["to"]).hex(),
+        "data": "0x" + bytes(fields["data"]).hex(),
+        "gas": hex(tx.signed.gas),
+    }
+    return await replay(account.node, call, hex(block.height - 1), account)

@@ -1,0 +1,167 @@
+"""Balance changes: how they are read, and whether they are the ones that were predicted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from yieldbot.errors import NodeRefused
+from yieldbot.execution.account import NATIVE, LegWork
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.tx import Delta
+from yieldbot.rpc.evm import EvmNode
+
+BALANCE_OF = bytes.fromhex("70a08231")
+ALLOWANCE = bytes.fromhex("dd62ed3e")
+TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+APPROVAL_TOPIC = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
+
+DUST_RAW = 2
+"""Base units by which a protocol's rounding may differ from the amount asked for."""
+
+
+def word(address: Address) -> bytes:
+    """An address as one ABI word."""
+    return bytes(12) + bytes.fromhex(address[2:])
+
+
+async def balances(
+    node: EvmNode, owner: Address, tokens: Iterable[Token], block: BlockRef | None = None
+) -> dict[Token, int]:
+    """Our raw balances at a block (the newest by default); the native token is told by its address."""
+
+    async def one(token: Token) -> int:
+        if token.address == NATIVE:
+            return await node.balance_wei(owner, block)
+        return int.from_bytes(await node.call(token.address, BALANCE_OF + word(owner), block), "big")
+
+    wanted = list(dict.fromkeys(tokens))
+    return dict(zip(wanted, await asyncio.gather(*(one(token) for token in wanted)), strict=True))
+
+
+async def allowance(node: EvmNode, token: Address, owner: Address, spender: Address) -> int:
+    """The raw allowance of ``spender`` over our tokens, at the newest block."""
+    return int.from_bytes(await node.call(token, ALLOWANCE + word(owner) + word(spender)), "big")
+
+
+def changes(before: Mapping[Token, int], after: Mapping[Token, int]) -> tuple[Delta, ...]:
+    """The change of every token, zeros included."""
+    return tuple(Delta(token, after[token] - raw) for token, raw in before.items())
+
+
+def total(parts: Iterable[Sequence[Delta]]) -> tuple[Delta, ...]:
+    """Changes added up by token, in the order first seen."""
+    sums: dict[Token, int] = {}
+    for part in parts:
+        for delta in part:
+            sums[delta.token] = sums.get(delta.token, 0) + delta.raw
+    return tuple(Delta(token, raw) for token, raw in sums.items())
+
+
+def change_of(deltas: Iterable[Delta], token: Token) -> int:
+    """The change of one token; 0 where it is not named."""
+    return sum(delta.raw for delta in deltas if delta.token == token)
+
+
+def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
+    """Lower-case contracts whose Transfer events in a receipt say that we gave something away."""
+    mine = "0x" + word(owner).hex()
+    return frozenset(
+        str(log["address"]).lower()
+        for log in receipt.get("logs", ())
+        if len(log["topics"]) >= 3 and log["topics"][0] == TRANSFER_TOPIC and str(log["topics"][1]).lower() == mine
+    )
+
+
+def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[tuple[Address, Address]]:
+    """(token, spender) of every Approval event of ours in a receipt."""
+    mine = "0x" + word(owner).hex()
+    return frozenset(
+        (Address(str(log["address"])), Address("0x" + str(log["topics"][2])[-40:]))
+        for log in receipt.get("logs", ())
+        if len(log["topics"]) >= 3 and log["topics"][0] == APPROVAL_TOPIC and str(log["topics"][1]).lower() == mine
+    )
+
+
+def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Token]) -> tuple[Delta, ...]:
+    """Changes as the receipt's Transfer events tell them: for a node that has forgotten the older block's state."""
+    mine = "0x" + word(owner).hex()
+    sums = {token.address.lower(): 0 for token in tokens}
+    for log in receipt.get("logs", ()):
+        address, topics = str(log["address"]).lower(), [str(topic).lower() for topic in log["topics"]]
+        if address in sums and len(topics) == 3 and topics[0] == TRANSFER_TOPIC:
+            raw = int(str(log["data"]), 16)
+            sums[address] += raw * ((topics[2] == mine) - (topics[1] == mine))
+    return tuple(Delta(token, sums[token.address.lower()]) for token in tokens)
+
+
+def within(seen: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
+    """Whether a change lies within tolerance of the predicted one; ``scale``: what the basis points are taken of."""
+    return abs(seen - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
+
+
+def leg_fault(work: LegWork, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
+    """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
+
+    A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
+    the amount (all: at least that) and takes shares.
+    """
+    leg = work.leg
+    asset = leg.amount.token
+    moved = change_of(deltas, asset)
+    shares = change_of(deltas, work.share_token) if work.share_token else None
+    if leg.kind is LegKind.DEPOSIT:
+        if moved < -leg.amount.raw or not within(moved, -leg.amount.raw, leg.amount.raw, tolerance_bps):
+            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a deposit of {leg.amount}")
+        if shares is not None and shares <= 0:
+            return Declined("NO_SHARES", f"{work.market.name} takes {leg.amount} and gives no shares")
+        return None
+    enough = within(moved, leg.amount.raw, leg.amount.raw, tolerance_bps) or (leg.all and moved > leg.amount.raw)
+    if not enough:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a withdrawal of {leg.amount}")
+    if shares is not None and shares > 0:
+        return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
+    return None
+
+
+def real_fault(
+    predicted: Sequence[Delta], real: Sequence[Delta], before: Mapping[Token, int], tolerance_bps: float
+) -> str | None:
+    """Why the chain's balance changes are not the simulated ones; None when they are. Pure.
+
+    Each token's tolerance is taken of the change or, for a token that grows by itself (its balance moves without a
+    transfer of ours), of what was held before: the simulated block and the mined one are not the same second. The
+    native token is left out: its change is the gas, which is bounded by limit and fee.
+    """
+    real_by_token = {delta.token: delta.raw for delta in real}
+    for index, delta in enumerate(predicted):
+        if delta.token.address == NATIVE or delta.token not in real_by_token:
+            continue
+        seen = real_by_token[delta.token]
+        scale = abs(delta.raw) if index == 0 else max(abs(delta.raw), before.get(delta.token, 0))
+        if not within(seen, delta.raw, scale, tolerance_bps):
+            return f"{_change(delta.token, seen)}, simulated was {_change(delta.token, delta.raw)}"
+    return None
+
+
+async def changes_in(
+    node: EvmNode, owner: Address, tokens: Sequence[Token], block: BlockRef, receipt: Mapping[str, Any]
+) -> tuple[tuple[Delta, ...], dict[Token, int]]:
+    """Our balance changes from the block before to ``block``, with the balances before.
+
+    Where the node no longer has that state, Transfer events stand in for it (tokens that grow by themselves are then
+    off by their growth in that block, which tolerance covers), and no balance before is known.
+    """
+    try:
+        parent = await node.block(block.height - 1)
+        before = await balances(node, owner, tokens, parent)
+        return changes(before, await balances(node, owner, tokens, block)), before
+    except NodeRefused:
+        return log_changes(receipt, owner, [token for token in tokens if token.address != NATIVE]), {}
+
+
+def _change(token: Token, raw: int) -> str:
+    return f"{'+' if raw > 0 else ''}{Amount(token, raw)}"

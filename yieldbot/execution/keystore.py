@@ -1,0 +1,185 @@
+"""Local keys: encrypted keystore files, version 3 (scrypt), readable by their owner alone.
+
+A key exists in clear only inside eth-account's object while it signs; it is in no message, repr, or file of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import ConfigError
+from yieldbot.execution.sign import fields, verified
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import Wallet
+from yieldbot.model.tx import ApprovedTx, SignedTx
+
+SCRYPT_N = 2**18
+"""Work factor of new keystores: about half a second a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoreFile:
+    """A keystore found on disk. ``fault``: why it cannot be used safely, None when it can."""
+
+    path: Path
+    address: Address | None
+    fault: str | None
+
+
+def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Make a new key and write its keystore. Raises ConfigError when the file exists or the passphrase is empty."""
+    return _write(path, os.urandom(32), passphrase, scrypt_n)
+
+
+def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
+    try:
+        key = bytes.fromhex(private_key.strip().removeprefix("0x"))
+        if len(key) != 32 or not any(key):
+            raise ValueError
+    except ValueError:
+        raise ConfigError("this is not a private key: 64 hex digits are expected") from None
+    return _write(path, key, passphrase, scrypt_n)
+
+
+def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
+    """Every *.json of a folder that is, or looks like, a keystore."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(KeystoreFile(path, keystore_address(path), None))
+        except ConfigError as fault:
+            found.append(KeystoreFile(path, None, str(fault)))
+    return tuple(found)
+
+
+def keystore_address(path: Path) -> Address:
+    """The account that a keystore says it is for. Raises ConfigError with a remedy."""
+    return _address(_read(path), path)
+
+
+def passphrase(
+    wallet: Wallet, environment: Mapping[str, str], prompt: Callable[[str], str] | None
+) -> Callable[[], str]:
+    """How to get the wallet's passphrase when it is needed: from its file, its variable, or by asking.
+
+    Calling the result raises ConfigError when none of the three gives one.
+    """
+
+    def ask() -> str:
+        if wallet.passphrase_file is not None:
+            check_private(wallet.passphrase_file)
+            try:
+                return wallet.passphrase_file.read_text().rstrip("\r\n")
+            except (OSError, UnicodeDecodeError):
+                raise ConfigError(f"passphrase_file {wallet.passphrase_file} cannot be read as text") from None
+        if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
+            return environment[wallet.passphrase_env]
+        if prompt is not None:
+            return prompt(f"Passphrase of wallet {wallet.name}: ")
+        where = (
+            f"${wallet.passphrase_env} is not set" if wallet.passphrase_env else "no passphrase_file or _env is named"
+        )
+        raise ConfigError(f"wallet {wallet.name}: {where}, and there is no terminal to ask on")
+
+    return ask
+
+
+def check_private(path: Path) -> None:
+    """Raise ConfigError unless the file exists and no other user can read or change it."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        raise ConfigError(f"{path} cannot be found: correct yieldbot.toml, or `yieldbot wallet new`") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{path} is open to other users (mode {mode:04o}): chmod 600 {path}")
+
+
+class KeystoreSigner:
+    """Signs with a keystore's key, which is decrypted at the first signature (and kept until the process ends)."""
+
+    __slots__ = ("_address", "_ask", "_key", "_path")
+
+    def __init__(self, path: Path, ask: Callable[[], str]) -> None:
+        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore)."""
+        self._path = path
+        self._ask = ask
+        self._address = keystore_address(path)
+        self._key: Any = None
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    def __repr__(self) -> str:
+        return f"KeystoreSigner({self._address})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signer cannot be copied out of its process")
+
+    def sign(self, approved: ApprovedTx) -> SignedTx:
+        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+        if self._key is None:
+            self._key = self._unlocked()
+        signed = self._key.sign_transaction(fields(approved.simulated.tx))
+        return verified(approved, bytes(signed.raw_transaction))
+
+    def _unlocked(self) -> Any:
+        from eth_account import Account as Keys
+
+        document = _read(self._path)
+        try:
+            key = Keys.from_key(Keys.decrypt(document, self._ask()))
+        except ConfigError:
+            raise
+        except (ValueError, TypeError, KeyError, NotImplementedError):
+            raise ConfigError(f"keystore {self._path} cannot be opened: wrong passphrase, or a damaged file") from None
+        if str(key.address).lower() != self._address.lower():
+            raise ConfigError(f"keystore {self._path} says {self._address} but holds the key of {key.address}")
+        return key
+
+
+def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
+    from eth_account import Account as Keys
+
+    if not secret:
+        raise ConfigError("an empty passphrase protects nothing: choose one")
+    document = Keys.encrypt(key, secret, kdf="scrypt", iterations=scrypt_n)
+    address = Address(str(Keys.from_key(key).address))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            json.dump(document | {"address": address[2:].lower()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {failure.strerror}") from None
+    return address
+
+
+def _read(path: Path) -> dict[str, Any]:
+    check_private(path)
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise ConfigError(f"{path} cannot be read as a keystore") from None
+    if not isinstance(document, dict) or document.get("version") != 3:
+        raise ConfigError(f"{path} is not a keystore of version 3")
+    return document
+
+
+def _address(document: Mapping[str, Any], path: Path) -> Address:
+    from eth_utils.address import is_hex_address, to_checksum_address
+
+    text = "0x" + str(document.get("address", "")).lower().removeprefix("0x")
+    if not is_hex_address(text):
+        raise ConfigError(f"{path} does not name its address: import the key again with `yieldbot wallet import`")
+    return Address(str(to_checksum_address(text)))

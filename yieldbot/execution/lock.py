@@ -1,0 +1,30 @@
+"""One run at a time: a lock on the data directory, released by the system when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from yieldbot.errors import ConfigError, YieldbotError
+
+
+@contextmanager
+def run_lock(data_dir: Path) -> Iterator[None]:
+    """Hold the directory's lock. Raises YieldbotError (exit code 1) at once when another run holds it."""
+    from filelock import FileLock, Timeout
+
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data_dir / "run.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise YieldbotError(
+            f"another run is in progress in {data_dir}; it will end by itself, try again then"
+        ) from None
+    except OSError as failure:
+        raise ConfigError(f"data_dir {data_dir} cannot be used: {failure.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,69 @@
+"""Signing: takes only an ApprovedTx, and hands out only bytes whose digest is the approved one.
+
+Digest: keccak-256(0x02 || rlp([chainId, nonce, maxPriorityFeePerGas, maxFeePerGas, gasLimit, to, value, data,
+accessList])), https://eips.ethereum.org/EIPS/eip-1559.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from yieldbot.errors import SafetyError
+from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
+
+
+class Signer(Protocol):
+    """Something that holds one key. Signing may ask a person (passphrase, device) the first time."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, approved: ApprovedTx) -> SignedTx:
+        """The signed bytes. Raises SafetyError when they are not exactly what was approved."""
+
+
+def fields(tx: UnsignedTx) -> dict[str, Any]:
+    """The transaction as eth-account takes it."""
+    return {
+        "type": 2,
+        "chainId": evm_number(tx.chain),
+        "nonce": tx.nonce,
+        "maxPriorityFeePerGas": tx.priority_fee_wei,
+        "maxFeePerGas": tx.max_fee_wei,
+        "gas": tx.gas,
+        "to": tx.to,
+        "value": tx.value,
+        "data": tx.data,
+        "accessList": [],
+    }
+
+
+def digest(tx: UnsignedTx) -> bytes:
+    """The 32 bytes that a signature of this transaction is over."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+
+    return bytes(TypedTransaction.from_dict(fields(tx)).hash())
+
+
+def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
+    """Signed bytes as a SignedTx, after reading them again: digest and sender must be the approved ones.
+
+    Raises SafetyError DIGEST_MISMATCH or WRONG_KEY.
+    """
+    from eth_account import Account as Keys
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from eth_utils.crypto import keccak
+    from hexbytes import HexBytes
+
+    tx = approved.simulated.tx
+    try:
+        from_bytes = bytes(TypedTransaction.from_bytes(HexBytes(raw)).hash())
+        sender = str(Keys.recover_transaction(raw))
+    except Exception:  # rlp, eth-keys and eth-account have a dozen unrelated errors for bytes that cannot be read
+        raise SafetyError("DIGEST_MISMATCH", "the signer gave bytes that are no EIP-1559 transaction") from None
+    if not from_bytes == approved.digest == digest(tx):
+        raise SafetyError("DIGEST_MISMATCH", f"the bytes signed are not those approved: {tx.words}")
+    if sender.lower() != tx.sender.lower():
+        raise SafetyError("WRONG_KEY", f"the key signs for {sender}, the transaction is {tx.sender}'s")
+    return SignedTx(approved, raw, "0x" + keccak(raw).hex())

@@ -1,0 +1,238 @@
+"""Rehearsals on a fork: a whole plan at the block it was decided on, each transaction just before it is signed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.build import Fees, gas_limit, price, spender_names, with_allowances
+from yieldbot.execution.deltas import (
+    allowance,
+    allowances_touched,
+    balances,
+    changes,
+    leg_fault,
+    tokens_sent,
+    total,
+)
+from yieldbot.execution.reverts import revert_words
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
+from yieldbot.rpc.evm import EvmNode
+
+RECEIPT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedTx:
+    """One transaction of a leg on the fork. gas_limit: what will be asked for, margin included."""
+
+    call: EvmCall
+    gas_used: int
+    gas_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedLeg:
+    """A leg's transactions in order, and what they did together to every balance of ours."""
+
+    index: int
+    txs: tuple[RehearsedTx, ...]
+    deltas: tuple[Delta, ...]
+
+    @property
+    def gas_used(self) -> int:
+        return sum(tx.gas_used for tx in self.txs)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A plan as it went on the fork of ``block``; ``fees``: what was asked per gas."""
+
+    block: BlockRef
+    legs: tuple[RehearsedLeg, ...]
+    fees: Fees
+
+    @property
+    def gas_used(self) -> int:
+        return sum(leg.gas_used for leg in self.legs)
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """Balance changes of the whole plan."""
+        return total(leg.deltas for leg in self.legs)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every call in words, in order."""
+        return tuple(tx.call.words for leg in self.legs for tx in leg.txs)
+
+
+async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
+    """Run all legs in order on a fork of ``block``, as our account, with its real funds.
+
+    Declined (never an exception) when a call would revert, moves a token that the leg does not name, leaves an
+    allowance, does not do what the leg says, costs more than the ceiling, or cannot be paid for.
+    """
+    async with account.fork(block) as fork:
+        _, base_fee_wei = await account.node.block_and_base_fee(block.height)
+        fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+        if isinstance(fees, Declined):
+            return fees
+        await _impersonate(fork, account.owner)
+        legs: list[RehearsedLeg] = []
+        for work in works:
+            leg = await _leg(account, fork, work, fees)
+            if isinstance(leg, Declined):
+                return Declined(leg.code, f"leg {work.index + 1}: {leg.reason}")
+            legs.append(leg)
+        return Rehearsal(block, tuple(legs), fees)
+
+
+async def simulate_tx(
+    account: Account, tx: UnsignedTx, watched: Sequence[Token], settles: Sequence[tuple[Token, Address]] = ()
+) -> SimulatedTx | Declined:
+    """Run exactly this transaction on a fork of the newest block.
+
+    ``watched``: tokens whose balances are compared; ``settles``: allowances that must be zero afterwards.
+    """
+    block = await account.node.block()
+    async with account.fork(block) as fork:
+        await _impersonate(fork, account.owner)
+        if (short := await _short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value)) is not None:
+            return short
+        tokens = (*watched, account.native)
+        before = await balances(fork, account.owner, tokens)
+        fields = {
+            "from": tx.sender,
+            "to": tx.to,
+            "data": "0x" + tx.data.hex(),
+            "value": hex(tx.value),
+            "nonce": hex(tx.nonce),
+            "gas": hex(tx.gas),
+            "maxFeePerGas": hex(tx.max_fee_wei),
+            "maxPriorityFeePerGas": hex(tx.priority_fee_wei),
+            "chainId": hex(int(tx.chain.partition(":")[2])),
+        }
+        receipt = await _mined(account, fork, fields, tx.words)
+        if isinstance(receipt, Declined):
+            return receipt
+        if (stray := _stray(receipt, account.owner, watched)) is not None:
+            return stray
+        deltas = changes(before, await balances(fork, account.owner, tokens))
+        for token, spender in settles:
+            if left := await allowance(fork, token.address, account.owner, spender):
+                return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
+        return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas)
+
+
+async def priority_fee(account: Account) -> int:
+    """What we tip, in wei per gas: the node's suggestion up to the chain's setting, or the setting."""
+    ours = int(account.settings.priority_fee_gwei * 10**9)
+    suggested = await account.node.priority_fee_wei()
+    return min(suggested, ours) if suggested else ours
+
+
+async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[EvmCall, ...]:
+    """The leg's calls with the allowances they need, given those that the node shows."""
+    needs = {(call.allowance.token, call.allowance.spender) for call in work.calls if call.allowance}
+    existing = {
+        (token, spender): await allowance(node, token.address, account.owner, spender) for token, spender in needs
+    }
+    return with_allowances(work.calls, existing, spender_names(work))
+
+
+async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
+    tokens = (*work.watched, account.native)
+    before = await balances(fork, account.owner, tokens)
+    done: list[RehearsedTx] = []
+    touched: set[tuple[Address, Address]] = set()
+    for call in await leg_calls(account, fork, work):
+        fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
+        try:
+            limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+        except NodeRefused as refusal:
+            return _would_revert(account, call.words, refusal)
+        if limit > account.max_gas:
+            return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+        if (short := await _short_of_native(account, fork, limit * fees.max_fee_wei + call.value)) is not None:
+            return short
+        priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
+        receipt = await _mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+        if isinstance(receipt, Declined):
+            return receipt
+        if (stray := _stray(receipt, account.owner, work.watched)) is not None:
+            return stray
+        touched |= allowances_touched(receipt, account.owner)
+        done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+    deltas = changes(before, await balances(fork, account.owner, tokens))
+    for token, spender in sorted(touched):
+        if left := await allowance(fork, token, account.owner, spender):
+            return Declined("ALLOWANCE_LEFT", f"{work.market.name}: {left} units of {token} stay allowed to {spender}")
+    return leg_fault(work, deltas, account.tolerance_bps) or RehearsedLeg(work.index, tuple(done), deltas)
+
+
+async def _impersonate(fork: EvmNode, owner: Address) -> None:
+    await fork.request("anvil_impersonateAccount", [owner])
+
+
+async def _short_of_native(account: Account, fork: EvmNode, needed_wei: int) -> Declined | None:
+    held = await fork.balance_wei(account.owner)
+    if held >= needed_wei:
+        return None
+    native = account.native
+    return Declined(
+        "INSUFFICIENT_NATIVE",
+        f"gas may cost up to {Amount(native, needed_wei)}, the wallet holds {Amount(native, held)}: "
+        f"send {native.symbol} to {account.owner}",
+    )
+
+
+async def _mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
+    """Send on the fork; the receipt of a success, or why there is none."""
+    try:
+        sent = await fork.request("eth_sendTransaction", [fields])
+    except NodeRefused as refusal:
+        return _would_revert(account, words, refusal)
+    deadline = time.monotonic() + RECEIPT_SECONDS
+    while time.monotonic() < deadline:
+        receipt = await fork.request("eth_getTransactionReceipt", [sent])
+        if isinstance(receipt, Mapping):
+            if int(receipt["status"], 16) == 1:
+                return receipt
+            before = hex(int(receipt["blockNumber"], 16) - 1)
+            call = {key: value for key, value in fields.items() if key in ("from", "to", "data", "value", "gas")}
+            return Declined("WOULD_REVERT", f"{words}: {await replay(fork, call, before, account)}")
+        await asyncio.sleep(0.005)
+    raise TransientError(f"the fork mined nothing in {RECEIPT_SECONDS:g} s")
+
+
+async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account) -> str:
+    """Why a call reverts, found by making it again at an earlier block."""
+    try:
+        await node.request("eth_call", [call, at])
+    except NodeRefused as refusal:
+        return revert_words(refusal.data, account.explain, refusal.node_message)
+    except TransientError:
+        pass
+    return "no reason can be found: made again before that block, the call succeeds"
+
+
+def _would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
+    return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
+
+
+def _stray(receipt: Mapping[str, Any], owner: Address, watched: Sequence[Token]) -> Declined | None:
+    stray = tokens_sent(receipt, owner) - {token.address.lower() for token in watched}
+    if not stray:
+        return None
+    return Declined(
+        "UNKNOWN_TOKEN_MOVED", f"tokens that the plan does not name would leave: {', '.join(sorted(stray))}"
+    )

@@ -1,0 +1,67 @@
+"""Write-ahead, then send. What the node answers is never taken as the outcome: the chain tells that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.execution.account import Account
+from yieldbot.journal.events import TxNoted, TxSent, TxSigned
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.tx import SignedTx
+
+
+def record(account: Account, signed: SignedTx, replaces: str | None = None) -> StoredTx:
+    """Put the signed bytes into the journal. Nothing may be sent before this returns."""
+    simulated = signed.approved.simulated
+    tx = simulated.tx
+    account.journal.append(
+        TxSigned(
+            chain=tx.chain,
+            owner=tx.sender,
+            plan_id=tx.plan_id,
+            leg=tx.leg,
+            market_id=tx.market_id,
+            hash=signed.hash,
+            raw=signed.raw,
+            nonce=tx.nonce,
+            gas=tx.gas,
+            max_fee_wei=tx.max_fee_wei,
+            priority_fee_wei=tx.priority_fee_wei,
+            words=tx.words,
+            expires_at=signed.approved.expires_at,
+            simulated_at=simulated.block,
+            predicted=simulated.deltas,
+            replaces=replaces,
+        )
+    )
+    return stored(account, signed.hash)
+
+
+def stored(account: Account, tx_hash: str) -> StoredTx:
+    """The journal's present view of a transaction that it holds."""
+    found = account.journal.transaction(tx_hash)
+    assert found is not None
+    return found
+
+
+async def submit(account: Account, tx: StoredTx) -> None:
+    """Send the journalled bytes once. Never raises for what the node says or fails to say.
+
+    "Already known", "nonce too low", "underpriced", a lost reply: each is noted, and what is true is found out by
+    looking the hash and the nonce up (``confirm``).
+    """
+    signed = tx.signed
+    attempt = stored(account, signed.hash).attempts + 1
+    account.journal.append(TxSent(signed.chain, signed.owner, signed.hash, attempt))
+    try:
+        await account.node.request("eth_sendRawTransaction", ["0x" + signed.raw.hex()])
+    except NodeRefused as refusal:
+        account.journal.append(TxNoted(signed.chain, signed.owner, signed.hash, f"attempt {attempt}: {refusal}"))
+    except TransientError as lost:
+        account.journal.append(TxNoted(signed.chain, signed.owner, signed.hash, f"attempt {attempt}: {lost}"))
+
+
+async def in_pool(account: Account, tx_hash: str) -> bool:
+    """Whether the node knows the transaction, mined or not."""
+    return isinstance(await account.node.request("eth_getTransactionByHash", [tx_hash]), Mapping)
