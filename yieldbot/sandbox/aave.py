@@ -1,0 +1,143 @@
+"""Aave v3.6 instances on the sandbox, each a whole protocol with USDC and WETH reserves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.model.ids import Address
+from yieldbot.sandbox.artifacts import Artifact
+from yieldbot.sandbox.deployer import MAX_UINT256, ZERO, Contract, Deployer
+
+Artifacts = dict[str, Artifact]
+LIBRARIES = ("PoolLogic", "SupplyLogic", "BorrowLogic", "LiquidationLogic", "FlashLoanLogic", "ConfiguratorLogic")
+USDC_ONE, WETH_ONE = 10**6, 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The sandbox's tokens and their USD feeds."""
+
+    usdc: Contract
+    weth: Contract
+    usdc_feed: Contract
+    weth_feed: Contract
+
+
+@dataclass(frozen=True, slots=True)
+class AaveShape:
+    """How one instance stands: whole USDC supplied and borrowed, the supply cap (0: none), rates in bps."""
+
+    supplied: int
+    borrowed: int
+    cap: int
+    kink_bps: int
+    slope1_bps: int
+    slope2_bps: int
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AaveInstance:
+    pool: Contract
+    configurator: Contract
+    data_provider: Contract
+    oracle: Contract
+    provider: Contract
+    rewards: Address
+
+
+async def deploy_libraries(d: Deployer, artifacts: Artifacts) -> None:
+    """Aave's logic libraries, shared by all instances."""
+    for name in LIBRARIES:
+        await d.library(name, artifacts[name])
+
+
+async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: AaveShape) -> AaveInstance:
+    """A new instance with a lender's USDC, a borrower's WETH collateral and the borrowing that ``shape`` names."""
+    usdc, weth = tokens.usdc, tokens.weth
+    provider = await d.deploy(a["PoolAddressesProvider"], "Sandbox", d.me)
+    strategy = await d.deploy(a["DefaultReserveInterestRateStrategyV2"], provider.address)
+    await d.send(provider, "setACLAdmin", d.me)
+    acl = await d.deploy(a["ACLManager"], provider.address)
+    await d.send(provider, "setACLManager", acl.address)
+    await d.send(acl, "addPoolAdmin", d.me)
+    oracle = await d.deploy(
+        a["AaveOracle"],
+        provider.address,
+        [usdc.address, weth.address],
+        [tokens.usdc_feed.address, tokens.weth_feed.address],
+        ZERO,
+        ZERO,
+        10**8,
+    )
+    await d.send(provider, "setPriceOracle", oracle.address)
+    pool_code = await d.deploy(a["PoolInstance"], provider.address, strategy.address)
+    await d.send(provider, "setPoolImpl", pool_code.address)
+    configurator_code = await d.deploy(a["PoolConfiguratorInstance"])
+    await d.send(provider, "setPoolConfiguratorImpl", configurator_code.address)
+    pool = Contract(await d.read_address(provider, "getPool"), a["PoolInstance"].abi)
+    configurator = Contract(await d.read_address(provider, "getPoolConfigurator"), a["PoolConfiguratorInstance"].abi)
+    data_provider = await d.deploy(a["AaveProtocolDataProvider"], provider.address)
+    await d.send(provider, "setPoolDataProvider", data_provider.address)
+    emission = await d.deploy(a["EmissionManager"], d.me)
+    rewards_code = await d.deploy(a["RewardsController"], emission.address)
+    from web3 import Web3
+
+    key = Web3.keccak(text="INCENTIVES_CONTROLLER")
+    await d.send(provider, "setAddressAsProxy", key, rewards_code.address)
+    rewards = Address(Web3.to_checksum_address(await d.read_address(provider, "getAddress(bytes32)", key)))
+    await d.send(emission, "setRewardsController", rewards)
+    a_token = await d.deploy(a["ATokenInstance"], pool.address, rewards, d.accounts[9])
+    debt_token = await d.deploy(a["VariableDebtTokenInstance"], pool.address, rewards)
+    rates = _rates(shape)
+    await d.send(
+        configurator,
+        "initReserves",
+        [
+            (a_token.address, debt_token.address, t.address, f"Aave {s}", f"a{s}", f"Aave debt {s}", f"vd{s}", b"", rates)
+            for t, s in ((usdc, "USDC"), (weth, "WETH"))
+        ],
+    )
+    for token in (usdc, weth):
+        await d.send(configurator, "configureReserveAsCollateral", token.address, 7500, 8000, 10500)
+        await d.send(configurator, "setReserveBorrowing", token.address, True)
+        await d.send(configurator, "setReserveFactor", token.address, 1000)
+    instance = AaveInstance(pool, configurator, data_provider, oracle, provider, rewards)
+    await _populate(d, instance, tokens, shape)
+    return instance
+
+
+def _rates(shape: AaveShape) -> bytes:
+    from eth_abi.abi import encode
+
+    return bytes(
+        encode(["(uint16,uint32,uint32,uint32)"], [(shape.kink_bps, 0, shape.slope1_bps, shape.slope2_bps)])
+    )
+
+
+async def _populate(d: Deployer, instance: AaveInstance, tokens: Tokens, shape: AaveShape) -> None:
+    borrower, pool, usdc, weth = d.accounts[1], instance.pool, tokens.usdc, tokens.weth
+    await d.send(usdc, "approve", pool.address, MAX_UINT256)
+    await d.send(pool, "supply", usdc.address, shape.supplied * USDC_ONE, d.me, 0)
+    collateral = (shape.borrowed // 2000 + 1) * WETH_ONE  # ETH stands at 3,000 USDC and lends 75 %
+    await d.send(weth, "deposit", sender=borrower, value_wei=collateral)
+    await d.send(weth, "approve", pool.address, MAX_UINT256, sender=borrower)
+    await d.send(pool, "supply", weth.address, collateral, borrower, 0, sender=borrower)
+    await d.send(pool, "borrow", usdc.address, shape.borrowed * USDC_ONE, 2, 0, borrower, sender=borrower)
+    if shape.cap:
+        await d.send(instance.configurator, "setSupplyCap", usdc.address, shape.cap)
+    if shape.frozen:
+        await d.send(instance.configurator, "setReserveFreeze", usdc.address, True)
+
+
+async def deploy_stata(d: Deployer, stata: Artifacts, a: Artifacts, instance: AaveInstance, usdc: Contract) -> Contract:
+    """stataUSDC: Aave's own ERC-4626 wrapper of the instance's aUSDC."""
+    code = await d.deploy(stata["StataTokenV2"], instance.pool.address, instance.rewards)
+    proxy = await d.deploy(a["InitializableUpgradeabilityProxy"])
+    token = Contract(proxy.address, stata["StataTokenV2"].abi)
+    a_token = await d.read_address(instance.pool, "getReserveAToken", usdc.address)
+    start = token.data("initialize", Contract(a_token, []).address, "Static Aave USDC", "stataUSDC")
+    await d.send(proxy, "initialize", code.address, bytes.fromhex(start[2:]))
+    await d.send(usdc, "approve", token.address, MAX_UINT256)
+    await d.send(token, "deposit", 10_000 * USDC_ONE, d.me)
+    return token

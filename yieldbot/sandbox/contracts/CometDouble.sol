@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.20;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+/// A DOUBLE of Compound v3 (Comet), whose contracts no registry offers. It keeps Comet's published interface and its
+/// integer rate arithmetic for the base asset (kinked supply and borrow curves, 1e15 indices, principal rounding). It is
+/// NOT Comet: there is no collateral, no liquidation and no reward; anybody may borrow.
+contract CometDouble {
+    struct TotalsBasic {
+        uint64 baseSupplyIndex;
+        uint64 baseBorrowIndex;
+        uint64 trackingSupplyIndex;
+        uint64 trackingBorrowIndex;
+        uint104 totalSupplyBase;
+        uint104 totalBorrowBase;
+        uint40 lastAccrualTime;
+        uint8 pauseFlags;
+    }
+
+    error Paused();
+    error NotEnoughLiquidity();
+
+    string public constant name = "Compound USDC (double)";
+    string public constant symbol = "cUSDCv3";
+    uint64 private constant FACTOR_SCALE = 1e18;
+    uint64 private constant BASE_INDEX_SCALE = 1e15;
+    uint256 private constant SECONDS_PER_YEAR = 31_536_000;
+
+    address public immutable baseToken;
+    uint8 public constant decimals = 6;
+    uint256 public immutable supplyKink;
+    uint256 public immutable supplyPerSecondInterestRateBase;
+    uint256 public immutable supplyPerSecondInterestRateSlopeLow;
+    uint256 public immutable supplyPerSecondInterestRateSlopeHigh;
+    uint256 public immutable borrowKink;
+    uint256 public immutable borrowPerSecondInterestRateBase;
+    uint256 public immutable borrowPerSecondInterestRateSlopeLow;
+    uint256 public immutable borrowPerSecondInterestRateSlopeHigh;
+
+    uint64 private _supplyIndex = BASE_INDEX_SCALE;
+    uint64 private _borrowIndex = BASE_INDEX_SCALE;
+    uint104 private _totalSupply;
+    uint104 private _totalBorrow;
+    uint40 private _lastAccrual;
+    bool public isSupplyPaused;
+    bool public isWithdrawPaused;
+    mapping(address => int104) private _principal;
+
+    event Supply(address indexed from, address indexed dst, uint256 amount);
+    event Withdraw(address indexed src, address indexed to, uint256 amount);
+    event Transfer(address indexed from, address indexed to, uint256 amount);
+
+    /// curve: kink, base, slopeLow, slopeHigh, each a year and scaled by 1e18; supply side first, then borrow side.
+    constructor(address baseToken_, uint256[4] memory supplyCurve, uint256[4] memory borrowCurve) {
+        baseToken = baseToken_;
+        supplyKink = supplyCurve[0];
+        supplyPerSecondInterestRateBase = supplyCurve[1] / SECONDS_PER_YEAR;
+        supplyPerSecondInterestRateSlopeLow = supplyCurve[2] / SECONDS_PER_YEAR;
+        supplyPerSecondInterestRateSlopeHigh = supplyCurve[3] / SECONDS_PER_YEAR;
+        borrowKink = borrowCurve[0];
+        borrowPerSecondInterestRateBase = borrowCurve[1] / SECONDS_PER_YEAR;
+        borrowPerSecondInterestRateSlopeLow = borrowCurve[2] / SECONDS_PER_YEAR;
+        borrowPerSecondInterestRateSlopeHigh = borrowCurve[3] / SECONDS_PER_YEAR;
+        _lastAccrual = uint40(block.timestamp);
+    }
+
+    function pause(bool supplyPaused, bool withdrawPaused) external {
+        isSupplyPaused = supplyPaused;
+        isWithdrawPaused = withdrawPaused;
+    }
+
+    function getUtilization() public view returns (uint256) {
+        (uint64 supplyIndex, uint64 borrowIndex) = _accrued();
+        return _utilization(supplyIndex, borrowIndex);
+    }
+
+    function getSupplyRate(uint256 utilization) public view returns (uint64) {
+        return uint64(_rate(utilization, supplyKink, supplyPerSecondInterestRateBase,
+            supplyPerSecondInterestRateSlopeLow, supplyPerSecondInterestRateSlopeHigh));
+    }
+
+    function getBorrowRate(uint256 utilization) public view returns (uint64) {
+        return uint64(_rate(utilization, borrowKink, borrowPerSecondInterestRateBase,
+            borrowPerSecondInterestRateSlopeLow, borrowPerSecondInterestRateSlopeHigh));
+    }
+
+    function totalsBasic() external view returns (TotalsBasic memory) {
+        return TotalsBasic(_supplyIndex, _borrowIndex, 0, 0, _totalSupply, _totalBorrow, _lastAccrual,
+            (isSupplyPaused ? 1 : 0) | (isWithdrawPaused ? 4 : 0));
+    }
+
+    function totalSupply() external view returns (uint256) {
+        (uint64 supplyIndex,) = _accrued();
+        return _presentSupply(supplyIndex, _totalSupply);
+    }
+
+    function totalBorrow() external view returns (uint256) {
+        (, uint64 borrowIndex) = _accrued();
+        return _presentBorrow(borrowIndex, _totalBorrow);
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        (uint64 supplyIndex,) = _accrued();
+        int104 principal = _principal[account];
+        return principal > 0 ? _presentSupply(supplyIndex, uint104(principal)) : 0;
+    }
+
+    function borrowBalanceOf(address account) external view returns (uint256) {
+        (, uint64 borrowIndex) = _accrued();
+        int104 principal = _principal[account];
+        return principal < 0 ? _presentBorrow(borrowIndex, uint104(-principal)) : 0;
+    }
+
+    function accrueAccount(address) external {
+        _accrue();
+    }
+
+    function supply(address asset, uint256 amount) external {
+        if (isSupplyPaused) revert Paused();
+        require(asset == baseToken, "asset");
+        IERC20(asset).transferFrom(msg.sender, address(this), amount);
+        _accrue();
+        int256 present = _present(_principal[msg.sender]) + int256(amount);
+        _set(msg.sender, present);
+        emit Supply(msg.sender, msg.sender, amount);
+    }
+
+    function withdraw(address asset, uint256 amount) external {
+        withdrawTo(msg.sender, asset, amount);
+    }
+
+    function withdrawTo(address to, address asset, uint256 amount) public {
+        if (isWithdrawPaused) revert Paused();
+        require(asset == baseToken, "asset");
+        _accrue();
+        int256 present = _present(_principal[msg.sender]);
+        if (amount == type(uint256).max) amount = present > 0 ? uint256(present) : 0;
+        if (amount > IERC20(baseToken).balanceOf(address(this))) revert NotEnoughLiquidity();
+        _set(msg.sender, present - int256(amount));
+        IERC20(asset).transfer(to, amount);
+        emit Withdraw(msg.sender, to, amount);
+    }
+
+    function _accrued() private view returns (uint64 supplyIndex, uint64 borrowIndex) {
+        (supplyIndex, borrowIndex) = (_supplyIndex, _borrowIndex);
+        uint256 elapsed = block.timestamp - _lastAccrual;
+        if (elapsed > 0) {
+            uint256 utilization = _utilization(supplyIndex, borrowIndex);
+            supplyIndex += uint64(_mulFactor(supplyIndex, getSupplyRate(utilization) * elapsed));
+            borrowIndex += uint64(_mulFactor(borrowIndex, getBorrowRate(utilization) * elapsed));
+        }
+    }
+
+    function _accrue() private {
+        (_supplyIndex, _borrowIndex) = _accrued();
+        _lastAccrual = uint40(block.timestamp);
+    }
+
+    /// As in Comet, of the STORED indices: what is passed in are the indices at the last accrual.
+    function _utilization(uint64, uint64) private view returns (uint256) {
+        uint256 supplied = _presentSupply(_supplyIndex, _totalSupply);
+        uint256 borrowed = _presentBorrow(_borrowIndex, _totalBorrow);
+        return supplied == 0 ? 0 : borrowed * FACTOR_SCALE / supplied;
+    }
+
+    function _rate(uint256 u, uint256 kink, uint256 base, uint256 low, uint256 high) private pure returns (uint256) {
+        if (u <= kink) return base + _mulFactor(low, u);
+        return base + _mulFactor(low, kink) + _mulFactor(high, u - kink);
+    }
+
+    function _present(int104 principal) private view returns (int256) {
+        return principal >= 0
+            ? int256(_presentSupply(_supplyIndex, uint104(principal)))
+            : -int256(_presentBorrow(_borrowIndex, uint104(-principal)));
+    }
+
+    /// Principal rounds in the protocol's favour: supply down, borrow up.
+    function _set(address account, int256 present) private {
+        int104 before = _principal[account];
+        int104 next = present >= 0
+            ? int104(int256(uint256(present) * BASE_INDEX_SCALE / _supplyIndex))
+            : -int104(int256((uint256(-present) * BASE_INDEX_SCALE + _borrowIndex - 1) / _borrowIndex));
+        _totalSupply = _totalSupply - _positive(before) + _positive(next);
+        _totalBorrow = _totalBorrow - _positive(-before) + _positive(-next);
+        _principal[account] = next;
+        if (_positive(next) > _positive(before)) emit Transfer(address(0), account, uint256(_positive(next) - _positive(before)));
+        if (_positive(next) < _positive(before)) emit Transfer(account, address(0), uint256(_positive(before) - _positive(next)));
+    }
+
+    function _positive(int104 value) private pure returns (uint104) {
+        return value > 0 ? uint104(value) : 0;
+    }
+
+    function _presentSupply(uint64 index, uint104 principal) private pure returns (uint256) {
+        return uint256(principal) * index / BASE_INDEX_SCALE;
+    }
+
+    function _presentBorrow(uint64 index, uint104 principal) private pure returns (uint256) {
+        return uint256(principal) * index / BASE_INDEX_SCALE;
+    }
+
+    function _mulFactor(uint256 n, uint256 factor) private pure returns (uint256) {
+        return n * factor / FACTOR_SCALE;
+    }
+}

@@ -1,0 +1,92 @@
+"""Morpho Blue, its AdaptiveCurveIrm and a MetaMorpho vault on the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE, Artifacts, Tokens
+from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+
+LLTVS = (86 * 10**16, 915 * 10**15)
+TIMELOCK_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class MorphoMarket:
+    """One market: its id (0x…) and its parameters as the contract takes them."""
+
+    id: str
+    params: tuple[str, str, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MorphoSuite:
+    morpho: Contract
+    irm: Contract
+    oracle: Contract
+    markets: tuple[MorphoMarket, ...]
+    vault: Contract
+
+
+async def deploy_morpho(
+    d: Deployer, blue: Artifacts, irm_unit: Artifacts, meta: Artifacts, tokens: Tokens
+) -> MorphoSuite:
+    """Two markets (85 % and 97 % used) and a vault over both, capped in the second."""
+    morpho = await d.deploy(blue["Morpho"], d.me)
+    irm = await d.deploy(irm_unit["AdaptiveCurveIrm"], morpho.address)
+    oracle = await d.deploy(blue["OracleMock"])
+    await d.send(oracle, "setPrice", 3000 * 10 ** (36 + 6 - 18))
+    await d.send(morpho, "enableIrm", irm.address)
+    for lltv in LLTVS:
+        await d.send(morpho, "enableLltv", lltv)
+    await d.send(tokens.usdc, "approve", morpho.address, MAX_UINT256)
+    await d.send(tokens.weth, "approve", morpho.address, MAX_UINT256)
+    first = await _market(d, morpho, irm, oracle, tokens, LLTVS[0], supplied=3_000_000, borrowed=2_550_000)
+    second = await _market(d, morpho, irm, oracle, tokens, LLTVS[1], supplied=500_000, borrowed=485_000)
+    vault = await _vault(d, meta, morpho, tokens, (first, second))
+    return MorphoSuite(morpho, irm, oracle, (first, second), vault)
+
+
+async def _market(
+    d: Deployer, morpho: Contract, irm: Contract, oracle: Contract, tokens: Tokens, lltv: int, supplied: int, borrowed: int
+) -> MorphoMarket:
+    from eth_abi.abi import encode
+    from web3 import Web3
+
+    params = (tokens.usdc.address, tokens.weth.address, oracle.address, irm.address, lltv)
+    market_id = Web3.keccak(encode(["(address,address,address,address,uint256)"], [params]))
+    await d.send(morpho, "createMarket", params)
+    await d.send(morpho, "supply", params, supplied * USDC_ONE, 0, d.me, b"")
+    collateral = (borrowed // 2000 + 1) * WETH_ONE
+    await d.send(tokens.weth, "deposit", value_wei=collateral)
+    await d.send(morpho, "supplyCollateral", params, collateral, d.me, b"")
+    await d.send(morpho, "borrow", params, borrowed * USDC_ONE, 0, d.me, d.me)
+    return MorphoMarket("0x" + market_id.hex().removeprefix("0x"), params)
+
+
+async def _vault(
+    d: Deployer, meta: Artifacts, morpho: Contract, tokens: Tokens, markets: tuple[MorphoMarket, MorphoMarket]
+) -> Contract:
+    """Capped at 300,000 in the 97 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
+    factory = await d.deploy(meta["MetaMorphoFactory"], morpho.address)
+    receipt = await d.send(
+        factory, "createMetaMorpho", d.me, TIMELOCK_SECONDS, tokens.usdc.address, "Sandbox USDC Vault", "mmUSDC", bytes(32)
+    )
+    created = next(log for log in receipt["logs"] if log["address"].lower() == factory.address.lower())
+    vault = Contract("0x" + created["topics"][1][-40:], meta["MetaMorpho"].abi)
+    first, second = markets
+    await d.send(vault, "setFeeRecipient", d.accounts[9])
+    await d.send(vault, "setFee", 10**17)
+    await d.send(vault, "submitCap", second.params, 300_000 * USDC_ONE)
+    await d.send(vault, "submitCap", first.params, 20_000_000 * USDC_ONE)
+    await d.warp(TIMELOCK_SECONDS + 1)
+    await d.send(vault, "acceptCap", second.params)
+    await d.send(vault, "acceptCap", first.params)
+    await d.send(vault, "setSupplyQueue", [bytes.fromhex(second.id[2:]), bytes.fromhex(first.id[2:])])
+    await d.send(tokens.usdc, "approve", vault.address, MAX_UINT256)
+    await d.send(vault, "deposit", 1_000_000 * USDC_ONE, d.me)
+    # The vault's own 300,000 lowered the second market's utilisation: borrow it back up to 97 %.
+    await d.send(tokens.weth, "deposit", value_wei=200 * WETH_ONE)
+    await d.send(morpho, "supplyCollateral", second.params, 200 * WETH_ONE, d.me, b"")
+    await d.send(morpho, "borrow", second.params, 291_000 * USDC_ONE, 0, d.me, d.me)
+    return vault
