@@ -1,0 +1,192 @@
+"""A node with one token and one ERC-4626 vault, a funded wallet with a keystore, and an Account wired to them.
+
+A market is described by a JSON document, so that a child process can wire the same Account again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.approve import Approval
+from yieldbot.execution.calldata import AbiFunction, functions, selector
+from yieldbot.execution.keystore import KeystoreSigner, create
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, MarketId, evm_chain
+from yieldbot.model.market import Kind, Market
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.rpc.anvil import Anvil, spawn
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.fork import forks
+
+CHAIN = evm_chain(31337)
+MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
+PASSPHRASE = "correct horse battery staple"
+DEPOSIT, REDEEM = selector("deposit(uint256,address)"), selector("redeem(uint256,address,address)")
+FUNDS_RAW = 50_000 * 10**6
+
+ABI: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "name": "deposit",
+        "inputs": [{"name": "assets", "type": "uint256"}, {"name": "receiver", "type": "address"}],
+    },
+    {
+        "type": "function",
+        "name": "redeem",
+        "inputs": [
+            {"name": "shares", "type": "uint256"},
+            {"name": "receiver", "type": "address"},
+            {"name": "owner", "type": "address"},
+        ],
+    },
+]
+
+
+def abi() -> dict[bytes, tuple[AbiFunction, ...]]:
+    return {selector(function.signature): (function,) for function in functions(ABI)}
+
+
+@dataclass(frozen=True, slots=True)
+class SmallMarket:
+    """Where everything is. ``folder``: the wallet's keystore and the journal."""
+
+    url: str
+    folder: str
+    usdc_address: str
+    vault_address: str
+    owner: str
+    finality: str | int = "latest"
+    confirm_timeout_seconds: float = 10.0
+
+    @property
+    def usdc(self) -> Token:
+        return Token(CHAIN, Address(self.usdc_address), "USDC", 6)
+
+    @property
+    def shares(self) -> Token:
+        return Token(CHAIN, Address(self.vault_address), "dvUSDC", 6)
+
+    @property
+    def market(self) -> Market:
+        return Market(
+            MarketId(f"erc4626/31337/{self.vault_address.lower()}"),
+            "erc4626",
+            Kind.VAULT,
+            CHAIN,
+            "Drip Vault",
+            self.usdc,
+            Address(self.vault_address),
+        )
+
+    @property
+    def settings(self) -> ChainSettings:
+        return ChainSettings(
+            name="local",
+            chain=CHAIN,
+            rpc_env="LOCAL_RPC_URL",
+            rpc_url=self.url,
+            multicall3=MULTICALL3,
+            native_symbol="ETH",
+            native_feed=None,
+            feeds={},
+            tokens={"USDC": self.usdc},
+            deployments=(),
+            max_fee_gwei=50.0,
+            finality=self.finality,
+            poll_seconds=0.02,
+            confirm_timeout_seconds=self.confirm_timeout_seconds,
+        )
+
+    def node(self) -> EvmNode:
+        return EvmNode(CHAIN, self.url, multicall3=MULTICALL3)
+
+    def journal(self) -> Journal:
+        return Journal.open(Path(self.folder) / "journal.sqlite")
+
+    def account(self, node: EvmNode, journal: Journal, **changes: Any) -> Account:
+        wired: dict[str, Any] = {
+            "node": node,
+            "settings": self.settings,
+            "owner": Address(self.owner),
+            "journal": journal,
+            "signer": KeystoreSigner(Path(self.folder) / "main.json", lambda: PASSPHRASE),
+            "fork": forks(node),
+            "abi": abi(),
+            "explain": lambda data: None,
+            "now": lambda: int(time.time()),
+        }
+        return Account(**(wired | changes))
+
+    async def plan(self, node: EvmNode, *legs: Leg, ttl_seconds: int = 600, plan_id: str = "plan-1") -> Plan:
+        block = await node.block()
+        allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
+        expires = int(time.time()) + ttl_seconds
+        return Plan(plan_id, block, Address(self.owner), (), legs, allocation, 1.0, 0.0, 1, expires)
+
+    def deposit_leg(self, raw: int) -> Leg:
+        return Leg(LegKind.DEPOSIT, self.market.id, Amount(self.usdc, raw))
+
+    def deposit_work(self, raw: int, index: int = 0, receiver: str | None = None) -> LegWork:
+        amount = Amount(self.usdc, raw)
+        data = DEPOSIT + raw.to_bytes(32, "big") + bytes(12) + bytes.fromhex((receiver or self.owner)[2:])
+        vault = self.market.address
+        call = EvmCall(vault, data, 0, f"deposit {amount} to Drip Vault", Allowance(self.usdc, vault, raw))
+        return self._work(self.deposit_leg(raw), index, (call,))
+
+    def redeem_work(self, planned: Leg, shares_raw: int, index: int = 0) -> LegWork:
+        word = bytes(12) + bytes.fromhex(self.owner[2:])
+        call = EvmCall(self.market.address, REDEEM + shares_raw.to_bytes(32, "big") + word + word, 0, "redeem all")
+        return self._work(planned, index, (call,))
+
+    def _work(self, leg: Leg, index: int, calls: tuple[EvmCall, ...]) -> LegWork:
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=self.market,
+            calls=calls,
+            share_token=self.shares,
+            targets={self.market.address: frozenset({DEPOSIT, REDEEM})},
+            spenders=(self.market.address,),
+        )
+
+    def approval(self, plan: Plan) -> Approval:
+        return Approval(plan, "test", plan.expires_at)
+
+    def save(self) -> Path:
+        path = Path(self.folder) / "market.json"
+        path.write_text(json.dumps(asdict(self)))
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> SmallMarket:
+        return cls(**json.loads(path.read_text()))
+
+
+async def build(folder: Path) -> tuple[Anvil, SmallMarket]:
+    """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet."""
+    from yieldbot.sandbox.artifacts import compiled
+    from yieldbot.sandbox.deployer import Deployer
+
+    started = int(time.time()) - 90 * 86_400
+    options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0"]
+    anvil = spawn(options, log=folder / "anvil.log", temporary=True)
+    async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3) as node:
+        ours = compiled()["ours"]
+        accounts = [Address(account) for account in await node.request("eth_accounts", [])]
+        deployer = Deployer(node, accounts)
+        usdc = await deployer.deploy(ours["TestToken"], "USD Coin", "USDC", 6)
+        vault = await deployer.deploy(ours["DripVault"], usdc.address, 0)
+        owner = create(folder / "main.json", PASSPHRASE, scrypt_n=2)
+        await deployer.send(usdc, "mint", owner, FUNDS_RAW)
+        await node.request("anvil_setBalance", [owner, hex(10**18)])
+    return anvil, SmallMarket(anvil.url, str(folder), usdc.address, vault.address, owner)
+
+
