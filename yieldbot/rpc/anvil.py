@@ -5,6 +5,7 @@ Forks for simulations are in :mod:`yieldbot.rpc.fork`; both take the program tha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def find_anvil(setting: Path | None = None) -> Path:
     if setting is not None:
         if os.access(setting, os.X_OK):
             return setting
-        raise ConfigError(f"anvil = {str(setting)!r} is not a program: correct it, or remove it to have anvil looked for")
+        raise ConfigError(f"anvil = {str(setting)!r} is not a program: correct it, or remove it and it is looked for")
     if on_path := shutil.which("anvil"):
         return Path(on_path)
     package = f"anvil-{sys.platform}-{_PLATFORM.get(platform.machine(), platform.machine())}"
@@ -42,7 +43,7 @@ def find_anvil(setting: Path | None = None) -> Path:
         program = root / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
         if os.access(program, os.X_OK):
             return program
-    raise ConfigError("anvil is not found: run `npm ci` in the checkout, or install Foundry (foundryup) to have it on PATH")
+    raise ConfigError("anvil is not found: run `npm ci` in the checkout, or put Foundry's (foundryup) on PATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Anvil:
 def spawn(options: Sequence[str], *, log: Path, temporary: bool, anvil: Path | None = None) -> Anvil:
     """Start anvil on a free loopback port and wait until it listens; its output goes to ``log``.
 
-    ``temporary``: the kernel ends it with us (Linux), even when we are killed; otherwise it lives on in a session of its
-    own until :func:`stop`. Raises TransientError when it does not start.
+    ``temporary``: the kernel ends it with us (Linux), even when we are killed; otherwise it lives on in a session of
+    its own until :func:`stop`. Raises TransientError when it does not start.
     """
     program = str(find_anvil(anvil))
     with log.open("wb") as output:
@@ -86,7 +87,7 @@ def spawn(options: Sequence[str], *, log: Path, temporary: bool, anvil: Path | N
     raise TransientError(f"anvil does not listen after {START_SECONDS:g} s: see {log}")
 
 
-def _dies_with_us() -> object:
+def _dies_with_us() -> Callable[[], None]:
     import ctypes
 
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
@@ -121,7 +122,5 @@ def stop(pid: int) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while is_anvil(pid) and time.monotonic() < deadline:
             time.sleep(0.01)
-    try:
-        os.waitpid(pid, os.WNOHANG)  # ours to reap, unless another process started it
-    except ChildProcessError:
-        pass
+    with contextlib.suppress(ChildProcessError):  # ours to reap, unless another process started it
+        os.waitpid(pid, os.WNOHANG)
