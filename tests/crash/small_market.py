@@ -188,5 +188,3 @@ async def build(folder: Path) -> tuple[Anvil, SmallMarket]:
         await deployer.send(usdc, "mint", owner, FUNDS_RAW)
         await node.request("anvil_setBalance", [owner, hex(10**18)])
     return anvil, SmallMarket(anvil.url, str(folder), usdc.address, vault.address, owner)
-
-

@@ -1,10 +1,15 @@
-"""Execution against a real node: rehearsal, one leg, refusals, settlement. Contracts: OpenZeppelin's ERC-20 and ERC-4626."""
+"""Execution on a real node: rehearsal, one leg, refusals, settlement. Contracts: OpenZeppelin's ERC-20 and ERC-4626."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,14 +20,16 @@ from small_market import FUNDS_RAW, SmallMarket, build
 
 from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.account import Account
+from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances, change_of
 from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
-from yieldbot.journal.events import PlanStatus, PlanWritten
+from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Replaced
 from yieldbot.rpc.anvil import Anvil, stop
 from yieldbot.rpc.evm import EvmNode
@@ -84,3 +91,239 @@ async def test_a_leg_is_executed_and_journalled(market: SmallMarket) -> None:
             assert stored is not None and stored.status is PlanStatus.EXECUTED
             assert await settle(account) == ()
             journal.verify()
+
+
+async def test_a_leftover_allowance_is_reset_before_the_exact_one(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await allow(market, node, 7)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.done and len(result.outcomes) == 3, result
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("FEE_ABOVE_CEILING", {"max_fee_gwei": 0.000001}),
+        ("INSUFFICIENT_NATIVE", {"balance": 10**9}),
+        ("EXPIRED", {"now": 2**61}),
+        ("CALLDATA_UNKNOWN", {"abi": {}}),
+        ("COST_ABOVE_GAIN", {"max_cost_wei": 1}),
+        ("GAS_ABOVE_LIMIT", {"max_gas": 30_000}),
+    ],
+)
+async def test_a_refusal_is_a_value_and_signs_nothing(market: SmallMarket, code: str, changes: dict[str, Any]) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            changes = dict(changes)
+            if "balance" in changes:
+                await node.request("anvil_setBalance", [market.owner, hex(changes.pop("balance"))])
+            if "max_fee_gwei" in changes:
+                changes["settings"] = replace(market.settings, max_fee_gwei=changes.pop("max_fee_gwei"))
+            if "now" in changes:
+                changes["now"] = partial(int, changes["now"])
+            account = market.account(node, journal, **changes)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            journal.append(PlanWritten(plan))
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.declined is not None and result.declined.code == code, result
+            assert not any(tx.signed.words.startswith("deposit") for tx in journal.transactions())
+            assert await held(market, node) == (FUNDS_RAW, 0)
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            stored = journal.plan(plan.id)
+            assert stored is not None and stored.status is PlanStatus.FAILED
+
+
+async def test_money_for_another_is_refused_and_the_allowance_taken_back(market: SmallMarket) -> None:
+    stranger = "0x" + "ab" * 20
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            seen = await rehearse(account, [market.deposit_work(RAW, receiver=stranger)], await node.block())
+            assert isinstance(seen, Declined) and seen.code == "NO_SHARES", seen
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW, receiver=stranger))
+            assert result.declined is not None and not result.outcomes
+            assert journal.transactions() == ()
+
+
+async def test_an_allowance_is_taken_back_when_the_approval_ends_on_the_way(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            # time passes the plan's end as soon as the first transaction is mined
+            account = market.account(node, journal)
+            late = replace(account, now=lambda: plan.expires_at if len(journal.transactions()) else 0)
+            result = await execute_leg(late, market.approval(plan), market.deposit_work(RAW))
+            assert result.declined is not None and result.declined.code == "EXPIRED"
+            assert [type(outcome) for outcome in result.outcomes] == [Confirmed, Confirmed]
+            assert journal.transactions()[-1].signed.words == "take back Drip Vault's allowance of USDC"
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await held(market, node) == (FUNDS_RAW, 0)
+
+
+async def test_a_revert_is_said_in_words(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal, explain=lambda data: f"the token said {data[:4].hex()}")
+            seen = await rehearse(account, [market.deposit_work(FUNDS_RAW + 1)], await node.block())
+            assert isinstance(seen, Declined) and seen.code == "WOULD_REVERT"
+            assert "the token said e450d38c" in seen.reason  # ERC20InsufficientBalance(address,uint256,uint256)
+
+
+async def test_balances_that_change_otherwise_stop_the_account(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            await node.request("evm_setAutomine", [False])
+            sent = replace(account, settings=replace(market.settings, confirm_timeout_seconds=0.2))
+            with pytest.raises(PendingError):
+                await execute_leg(sent, market.approval(plan), market.deposit_work(RAW))
+            await node.request("evm_mine", [])
+            await settle(account)
+            with pytest.raises(PendingError):
+                await execute_leg(sent, market.approval(plan), market.deposit_work(RAW))
+            await mint(market, node, 10**9)  # in the same block as our deposit
+            await node.request("evm_mine", [])
+            with pytest.raises(InvariantError, match="is stopped"):
+                await settle(account)
+            assert set(journal.stopped_accounts()) == {(account.settings.chain, account.owner)}
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.declined is not None and result.declined.code == "ACCOUNT_STOPPED"
+            journal.append(AccountCleared(account.settings.chain, account.owner, "test"))
+            assert journal.stopped_accounts() == {}
+
+
+async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: SmallMarket) -> None:
+    class Deaf(EvmNode):
+        async def request(self, method: str, params: list[Any]) -> Any:
+            answer = await super().request(method, params)
+            if method == "eth_sendRawTransaction":
+                raise TransientError("the reply was lost")
+            return answer
+
+    async with Deaf(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.done, result
+            assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
+            assert [tx.attempts for tx in journal.transactions()] == [1, 1]
+            assert all("the reply was lost" in tx.notes[0] for tx in journal.transactions())
+
+
+async def test_bytes_that_the_node_forgot_are_sent_again(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_dropTransaction", [open_one.signed.hash])
+            await node.request("evm_setAutomine", [True])
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed) and outcome.hash == open_one.signed.hash
+            found = journal.transaction(open_one.signed.hash)
+            assert found is not None and found.attempts == 2
+            assert (await execute_leg(account, market.approval(plan), market.deposit_work(RAW))).done
+
+
+async def test_after_the_approval_the_nonce_is_taken_back(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            late = replace(account, now=lambda: int(time.time()) + 10_000)
+            settling = asyncio.create_task(settle(late))
+            for _ in range(200):
+                await asyncio.sleep(0.02)
+                if len(journal.transactions()) == 2:
+                    break
+            await asyncio.sleep(0.1)
+            await node.request("evm_mine", [])
+            first, second = await settling
+            assert isinstance(first, Expired) and isinstance(second, Confirmed)
+            assert "cancelled by " + second.hash in first.reason
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await node.nonce(account.owner) == 1
+
+
+async def test_a_nonce_that_another_took_is_replaced(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_dropTransaction", [open_one.signed.hash])
+            await node.request("anvil_setNonce", [account.owner, "0x1"])
+            assert await settle(account) == (Replaced(open_one.signed.hash, None),)
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+
+
+async def test_a_reorganisation_before_finality_is_noticed_and_settled_again(market: SmallMarket) -> None:
+    deep = replace(market, finality=3)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = deep.account(node, journal)
+            plan = await pending_allowance(market, account, node, journal)
+            await node.request("evm_mine", [])
+            settling = asyncio.create_task(settle(account))
+            await asyncio.sleep(0.2)
+            assert not settling.done()  # mined, but not three blocks deep
+            await node.request("anvil_rollback", [1])
+            for _ in range(6):
+                await asyncio.sleep(0.1)
+                await node.request("evm_mine", [])
+            (outcome,) = await settling
+            assert isinstance(outcome, Confirmed)
+            (tx,) = journal.transactions()
+            assert any("reorganisation" in note for note in tx.notes)
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+            assert plan.id == tx.signed.plan_id
+
+
+async def test_a_node_behind_the_journal_is_not_signed_for(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            start = await node.request("evm_snapshot", [])
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            assert (await execute_leg(account, market.approval(plan), market.deposit_work(RAW))).done
+            await node.request("evm_revert", [start])
+            with pytest.raises(TransientError, match="behind"):
+                await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert len(journal.transactions()) == 2
+
+
+async def pending_allowance(market: SmallMarket, account: Account, node: EvmNode, journal: Journal) -> Plan:
+    """Begin a leg on a node that mines nothing, until its first transaction waits in the pool."""
+    await node.request("evm_setAutomine", [False])
+    plan = await market.plan(node, market.deposit_leg(RAW))
+    hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=0.2))
+    with pytest.raises(PendingError):
+        await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+    assert len(journal.open_transactions(account.settings.chain, account.owner)) == 1
+    return plan
+
+
+async def allow(market: SmallMarket, node: EvmNode, raw: int) -> None:
+    data = allowance_call(market.usdc, market.market.address, raw, "").data
+    await node.request("anvil_impersonateAccount", [market.owner])
+    await send(node, {"from": market.owner, "to": market.usdc_address, "data": "0x" + data.hex()})
+
+
+async def mint(market: SmallMarket, node: EvmNode, raw: int) -> None:
+    data = "0x40c10f19" + "00" * 12 + market.owner[2:] + f"{raw:064x}"
+    (sender, *_) = await node.request("eth_accounts", [])
+    await node.request("eth_sendTransaction", [{"from": sender, "to": market.usdc_address, "data": data}])
+
+
+async def send(node: EvmNode, transaction: dict[str, str]) -> None:
+    sent = await node.request("eth_sendTransaction", [transaction])
+    while not await node.request("eth_getTransactionReceipt", [sent]):
+        await asyncio.sleep(0.01)

@@ -23,7 +23,7 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, SimulatedTx, UnsignedTx
 
 NEVER = 2**62
-"""Expiry of a cancellation: taking a nonce with a transfer of nothing to ourselves is never wrong."""
+"""Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +166,20 @@ class Rules:
 
 
 def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedTx, now: int) -> ApprovedTx | Declined:
-    """The policy's word on one simulated transaction of an approved plan. Pure. ``now``: unix seconds."""
+    """The policy's word on one simulated transaction of an approved plan. Pure. ``now``: unix seconds.
+
+    Setting an allowance of the leg's spender to zero needs no living approval: it is never wrong.
+    """
     tx = simulated.tx
+    takes_back = _is_allowance(work, tx) and not any(tx.data[36:])
     refused = (
         _bounds(rules, tx)
-        or _in_time(approval, now)
+        or (None if takes_back else _in_time(approval, now))
         or _in_plan(approval, work, tx)
         or _call(rules, work, tx)
         or _effect(rules, work, simulated)
     )
-    return refused or ApprovedTx(simulated, digest(tx), approval.approver, approval.expires_at)
+    return refused or ApprovedTx(simulated, digest(tx), approval.approver, NEVER if takes_back else approval.expires_at)
 
 
 def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Declined:
@@ -224,10 +228,10 @@ def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | No
 
 
 def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
-    to, name = tx.to.lower(), tx.data[:4]
-    if to == work.leg.amount.token.address.lower() and name == APPROVE:
+    if _is_allowance(work, tx):
         return _allowance(work, tx)
-    selectors = {address.lower(): found for address, found in work.targets.items()}.get(to)
+    name = tx.data[:4]
+    selectors = {address.lower(): found for address, found in work.targets.items()}.get(tx.to.lower())
     if selectors is None:
         return Declined("TARGET_NOT_ALLOWED", f"{tx.to} is no contract of {work.market.name}")
     if name not in selectors:
@@ -235,6 +239,10 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
     most = None if work.leg.all else work.leg.amount.raw
     found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
     return Declined(found[0], f"{tx.words}: {found[1]}") if found else None
+
+
+def _is_allowance(work: LegWork, tx: UnsignedTx) -> bool:
+    return tx.to.lower() == work.leg.amount.token.address.lower() and tx.data[:4] == APPROVE
 
 
 def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
