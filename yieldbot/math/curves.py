@@ -1,6 +1,6 @@
 """Yield curves: what one more deposit of ours earns in each kind of market.
 
-All are YieldCurves (model/curve.py): floats in whole tokens, rates as simple annual fractions averaged over the horizon.
+All are YieldCurves (model/curve.py): floats in whole tokens, simple annual fractions averaged over the horizon.
 ``others`` is what everybody else has supplied, so that ``others + x`` is the pool with our whole holding ``x`` in it.
 """
 
@@ -53,25 +53,34 @@ class KinkedCurve:
 
     Supply APR = borrow(u) * u * keep, with u = borrowed / (others + x) and keep = 1 - reserve factor. Source: Aave v3
     DefaultReserveInterestRateStrategyV2.calculateInterestRates. points: ((u, borrow APR), ...), u ascending.
+    deficit: bad debt that lowers what suppliers share, not the borrow rate (Aave 3.3 and later).
     """
 
     others: float
     borrowed: float
     points: Points
     keep: float
+    deficit: float = 0.0
 
     def apr(self, x: float, horizon_seconds: float) -> float:
-        u = _utilisation(self.borrowed, self.others + x)
-        return _segment(self.points, u)[0] * u * self.keep
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied)
+        return _segment(self.points, u)[0] * self._shared(u, supplied) * self.keep
+
+    def _shared(self, u: float, supplied: float) -> float:
+        """The supply side's utilisation: borrowed over supplied plus deficit."""
+        return u if self.deficit == 0.0 or u == 0.0 else u * supplied / (supplied + self.deficit)
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
         u = _utilisation(self.borrowed, supplied)
         rate, slope = _segment(self.points, u)
-        apr = rate * u * self.keep
+        shared = self._shared(u, supplied)
+        apr = rate * shared * self.keep
         if supplied < self.borrowed or supplied <= 0.0:
             return apr  # utilisation stays at 1 (or there is nobody to lend to): one more token earns the same
-        return apr - x / supplied * u * (slope * u + rate) * self.keep
+        falls = shared / (supplied + self.deficit)
+        return apr - x * (slope * u / supplied * shared + rate * falls) * self.keep
 
     def breakpoints(self) -> tuple[float, ...]:
         return _crossings(self.points, self.borrowed, self.others)
@@ -103,13 +112,20 @@ class SupplyKinkedCurve:
         return _crossings(self.points, self.borrowed, self.others)
 
 
+def irm_exp(x: float) -> float:
+    """e^x as the IRM computes it (ExpLib.wExp): 2^q times two Taylor terms, up to 0.7 % off; the chain's truth."""
+    q = math.trunc((x + math.copysign(math.log(2) / 2, x)) / math.log(2))
+    r = x - q * math.log(2)
+    return (1.0 + r + r * r / 2) * 2.0**q
+
+
 @dataclass(frozen=True, slots=True)
 class AdaptiveCurve:
     """Morpho Blue under its AdaptiveCurveIrm, integrated over the horizon as one accrual at its end would do it.
 
-    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from 90 %
-    and averages it with weights 1, 2, 1 over start, middle, end (AdaptiveCurveIrm._borrowRate); Morpho compounds it by
-    three Taylor terms (MathLib.wTaylorCompounded) and suppliers share the interest less the fee.
+    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from
+    90 % and averages it with weights 1, 2, 1 over start, middle, end (AdaptiveCurveIrm._borrowRate); Morpho compounds
+    it by three Taylor terms (MathLib.wTaylorCompounded) and suppliers share the interest less the fee.
     rate_at_target: annual simple, as of the snapshot; fee: a fraction of interest.
     """
 
@@ -139,8 +155,8 @@ class AdaptiveCurve:
         return (coefficient * error + 1.0) * average
 
     def _adapted(self, adaptation: float) -> float:
-        # The exponent is bounded first: e^50 is already far beyond the maximum rate.
-        moved = self.rate_at_target * math.exp(max(-50.0, min(50.0, adaptation)))
+        # The exponent is bounded first: e^40 is already far beyond the maximum rate.
+        moved = self.rate_at_target * irm_exp(max(-40.0, min(40.0, adaptation)))
         return max(MIN_RATE_AT_TARGET, min(MAX_RATE_AT_TARGET, moved))
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
@@ -207,7 +223,8 @@ class SampledCurve:
 
 @dataclass(frozen=True, slots=True)
 class VaultSlot:
-    """One market below a vault: its curve in terms of the VAULT's holding, that holding, and what more it takes or pays."""
+    """One market below a vault: its curve by the VAULT's holding, that holding, and what more it takes
+    or pays."""
 
     curve: YieldCurve
     held: float

@@ -1,0 +1,120 @@
+"""Encoding calls and decoding answers by the ABIs in abis/, and words for reverts."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall
+from yieldbot.resources import folder
+
+MAX_UINT256 = 2**256 - 1
+ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
+PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
+
+
+class Abi:
+    """One file of abis/: a list of ABI entries with distinct function names."""
+
+    def __init__(self, name: str) -> None:
+        entries = json.loads((folder("abis") / f"{name}.json").read_text())
+        self._functions = {e["name"]: e for e in entries if e["type"] == "function"}
+        self._errors = [e for e in entries if e["type"] == "error"]
+
+    def selector(self, function: str) -> bytes:
+        return _selector(_signature(self._functions[function]))
+
+    def encode(self, function: str, *args: Any) -> bytes:
+        """Call data of ``function``."""
+        from eth_abi.abi import encode
+
+        entry = self._functions[function]
+        return self.selector(function) + bytes(encode([_type(i) for i in entry["inputs"]], args))
+
+    def read(self, to: Address, function: str, *args: Any, optional: bool = False, lag_blocks: int = 0) -> EthCall:
+        """The read of a view function."""
+        return EthCall(to, self.encode(function, *args), optional=optional, lag_blocks=lag_blocks)
+
+    def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """A view function's answer. Raises eth_abi's DecodingError, which ends the market's flow, for another shape."""
+        from eth_abi.abi import decode
+
+        return tuple(decode([_type(o) for o in self._functions[function]["outputs"]], data))
+
+    def one(self, function: str, data: bytes) -> Any:
+        """The only (or first) value of an answer; addresses in checksum form."""
+        value = self.decode(function, data)[0]
+        return checksum(value) if isinstance(value, str) and value.startswith("0x") else value
+
+    def explain(self, data: bytes) -> str | None:
+        """A custom error of this ABI, with its arguments; None when it is not one."""
+        from eth_abi.abi import decode
+        from eth_abi.exceptions import DecodingError
+
+        for entry in self._errors:
+            if data[:4] == _selector(_signature(entry)):
+                try:
+                    values = decode([_type(i) for i in entry["inputs"]], data[4:])
+                except DecodingError:
+                    return str(entry["name"])
+                shown = ", ".join(f"{i['name']} {v}" for i, v in zip(entry["inputs"], values, strict=True))
+                return f"{entry['name']}({shown})" if shown else str(entry["name"])
+        return None
+
+
+@cache
+def abi(name: str) -> Abi:
+    """The ABI of a protocol, read once."""
+    return Abi(name)
+
+
+def explain_standard(data: bytes) -> str | None:
+    """Solidity's own two errors in words: Error(string) and Panic(uint256)."""
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        if data[:4] == ERROR_STRING:
+            return str(decode(["string"], data[4:])[0])
+        if data[:4] == PANIC:
+            return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}"
+    except (DecodingError, UnicodeDecodeError):
+        return None
+    return None
+
+
+def explain(name: str, data: bytes) -> str | None:
+    """A revert of one protocol's contracts in words."""
+    return abi(name).explain(data) or explain_standard(data)
+
+
+def checksum(address: str) -> Address:
+    """EIP-55 form."""
+    from eth_utils.address import to_checksum_address
+
+    return Address(to_checksum_address(address))
+
+
+def short(address: str) -> str:
+    """An address as people compare it: 0x1234…cdef."""
+    return f"{address[:6]}…{address[-4:]}"
+
+
+@cache
+def _selector(signature: str) -> bytes:
+    from eth_utils.crypto import keccak
+
+    return keccak(text=signature)[:4]
+
+
+def _signature(entry: dict[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_type(i) for i in entry['inputs'])})"
+
+
+def _type(item: dict[str, Any]) -> str:
+    kind: str = item["type"]
+    if kind.startswith("tuple"):
+        return f"({','.join(_type(part) for part in item['components'])}){kind[5:]}"
+    return kind
