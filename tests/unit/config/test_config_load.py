@@ -1,0 +1,193 @@
+"""Configuration: what is right loads exactly; each mistake is one line with file, key and remedy."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from yieldbot.config.load import chain_names, environment, load
+from yieldbot.config.schema import PolicyTable
+from yieldbot.errors import ConfigError
+from yieldbot.model.policy import Policy
+
+WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
+POOL = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+PROVIDER = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
+USDC = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+MULTICALL3 = "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb"
+
+SETTINGS = f"""
+schema = 1
+data_dir = "data"
+
+[[wallets]]
+name = "main"
+address = "{WALLET}"
+keystore = "keys/main.json"
+
+[[jobs]]
+wallet = "main"
+chain = "testnet"
+asset = "USDC"
+
+[policy]
+horizon_days = 14
+min_move = "100.5"
+exclude = ["compound_v3"]
+
+[policy.max_share_protocol]
+aave_v3 = 0.5
+"""
+
+CHAIN = f"""
+name = "testnet"
+chain = "eip155:31337"
+rpc_env = "TESTNET_RPC_URL"
+multicall3 = "{MULTICALL3}"
+max_fee_gwei = 50
+
+[native]
+symbol = "ETH"
+
+[tokens.USDC]
+address = "{USDC}"
+decimals = 6
+
+[[protocols]]
+protocol = "aave_v3"
+name = "Aave v3"
+assets = ["USDC"]
+pool = "{POOL}"
+data_provider = "{PROVIDER}"
+"""
+
+
+def written(folder: Path, settings: str = SETTINGS, chain: str = CHAIN, env: str = "") -> Path:
+    (folder / "chains").mkdir()
+    (folder / "yieldbot.toml").write_text(settings)
+    (folder / "chains" / "testnet.toml").write_text(chain)
+    if env:
+        (folder / ".env").write_text(env)
+    return folder / "yieldbot.toml"
+
+
+def swapped(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def test_what_is_right_loads_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TESTNET_RPC_URL", raising=False)
+    settings = load(written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:8545\n"))
+    (job,) = settings.jobs
+    assert (job.wallet.address, job.chain.chain, job.asset.address) == (WALLET, "eip155:31337", USDC)
+    assert job.chain.rpc_url == "http://127.0.0.1:8545"
+    assert settings.data_dir == tmp_path / "data"
+    assert job.wallet.keystore == tmp_path / "keys/main.json"
+    assert settings.policy == Policy(
+        horizon_days=14, min_move="100.5", exclude=("compound_v3",), max_share_protocol={"aave_v3": 0.5}
+    )
+    (deployment,) = job.chain.deployments
+    assert deployment.protocol == "aave_v3" and deployment.params["pool"] == POOL
+
+
+def test_the_real_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://in-the-file\nOTHER=from-file\n")
+    monkeypatch.setenv("TESTNET_RPC_URL", "http://real")
+    assert load(path).jobs[0].chain.rpc_url == "http://real"
+    assert environment(path)["OTHER"] == "from-file"
+
+
+def test_no_url_is_not_an_error_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TESTNET_RPC_URL", raising=False)
+    assert load(written(tmp_path)).jobs[0].chain.rpc_url is None
+
+
+def test_a_bad_url_is_refused_and_never_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESTNET_RPC_URL", "htp://node.example/SECRET")
+    with pytest.raises(ConfigError, match="TESTNET_RPC_URL") as refused:
+        load(written(tmp_path))
+    assert "SECRET" not in str(refused.value)
+
+
+def test_chains_beside_the_file_come_first(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    assert chain_names(path)["testnet"] == tmp_path / "chains" / "testnet.toml"
+
+
+def test_the_policy_table_has_exactly_the_policys_fields() -> None:
+    assert set(PolicyTable.model_fields) == {field.name for field in fields(Policy)}
+
+
+IN_SETTINGS = [
+    ("horizon_days = 14", "horizont_days = 14", "policy.horizont_days", "did you mean horizon_days?"),
+    ("schema = 1", "schema = 2", "schema", "write 1"),
+    ("schema = 1", "", "schema", "is missing"),
+    ("horizon_days = 14", 'horizon_days = "14"', "policy.horizon_days", "write a number"),
+    ("horizon_days = 14", "horizon_days = true", "policy.horizon_days", "write a number"),
+    ("horizon_days = 14", "horizon_days = 0", "policy.horizon_days", "greater than 0"),
+    ('min_move = "100.5"', 'min_move = "much"', "policy.min_move", "whole tokens in quotes"),
+    ('min_move = "100.5"', "min_move = 100.5", "policy.min_move", "whole tokens in quotes"),
+    ('min_move = "100.5"', 'min_move = "-1"', "policy.min_move", "0 or more"),
+    ('min_move = "100.5"', 'min_move = "0.0000001"', "policy.min_move", "finer than USDC's 6 decimals"),
+    ("aave_v3 = 0.5", "aave_v3 = 1.5", "policy.max_share_protocol.aave_v3", "0.5 for 50 %"),
+    ("aave_v3 = 0.5", "aave_v3 = nan", "policy.max_share_protocol.aave_v3", "fraction from 0 to 1"),
+    ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3?"),
+    ('"compound_v3"]', '"compound_v2"]', "policy.exclude[1]", "did you mean compound_v3?"),
+    ('wallet = "main"', 'wallet = "mian"', "jobs[1].wallet", "did you mean main?"),
+    ('chain = "testnet"', 'chain = "tesnet"', "jobs[1].chain", "did you mean testnet?"),
+    ('asset = "USDC"', 'asset = "USCD"', "jobs[1].asset", "did you mean USDC?"),
+    (WALLET, WALLET.replace("E7", "e7"), "wallets[1].address", "bad checksum"),
+    (WALLET, WALLET.lower(), "wallets[1].address", WALLET),
+    (WALLET, WALLET[:-1], "wallets[1].address", "40 hex digits"),
+    ('keystore = "keys/main.json"', "", "wallets[1].keystore", "is missing"),
+    ("[[jobs]]", "[[job]]", "job", "did you mean jobs?"),
+    ("[policy]", "[policy", "", "is not TOML"),
+]
+
+IN_CHAIN = [
+    ('protocol = "aave_v3"', 'protocol = "aave_v33"', "protocols[1].protocol", "did you mean aave_v3?"),
+    (POOL, POOL.swapcase().replace("0X", "0x"), "protocols[1].pool", POOL),
+    (POOL, "0x12", "protocols[1].pool", "40 hex digits"),
+    ("pool =", "pol =", "protocols[1].pol", "did you mean pool?"),
+    ('assets = ["USDC"]', 'assets = ["USDT"]', "protocols[1].assets[1]", "did you mean USDC?"),
+    ('assets = ["USDC"]', "assets = []", "protocols[1].assets", "is empty"),
+    ("decimals = 6", "decimals = 6.0", "tokens.USDC.decimals", "a whole number"),
+    ("max_fee_gwei = 50", "max_fee_gwei = 0", "max_fee_gwei", "out of range"),
+    ("max_fee_gwei = 50", 'finality = "soon"', "max_fee_gwei", "is missing"),
+    ('name = "testnet"', 'name = "tesnet"', "name", "'testnet'"),
+    ('chain = "eip155:31337"', 'chain = "base"', "chain", "CAIP-2"),
+    ('chain = "eip155:31337"', 'chain = "solana:mainnet"', "chain", "not an EVM chain"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "remedy"), IN_SETTINGS)
+def test_a_mistake_in_yieldbot_toml_is_one_line(tmp_path: Path, old: str, new: str, key: str, remedy: str) -> None:
+    said = _refused(written(tmp_path, settings=swapped(SETTINGS, old, new)))
+    assert said.startswith(f"{tmp_path / 'yieldbot.toml'}: {key}") and remedy in said
+
+
+@pytest.mark.parametrize(("old", "new", "key", "remedy"), IN_CHAIN)
+def test_a_mistake_in_a_chains_file_is_one_line(tmp_path: Path, old: str, new: str, key: str, remedy: str) -> None:
+    said = _refused(written(tmp_path, chain=swapped(CHAIN, old, new)))
+    assert said.startswith(f"{tmp_path / 'chains' / 'testnet.toml'}: {key}") and remedy in said
+
+
+def test_missing_unreadable_and_repeated(tmp_path: Path) -> None:
+    assert "yieldbot init" in _refused(tmp_path / "none.toml")
+    twice = SETTINGS + '\n[[jobs]]\nwallet = "main"\nchain = "testnet"\nasset = "USDC"\n'
+    path = written(tmp_path, settings=twice)
+    assert "jobs[2]" in _refused(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in _refused(path)
+    assert "cannot be read" in _refused(tmp_path)
+
+
+def _refused(path: Path) -> str:
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    said = str(refused.value)
+    assert "\n" not in said and refused.value.exit_code == 2
+    return said

@@ -1,0 +1,34 @@
+"""EVM addresses as people write them into files: with their EIP-55 checksum, or refused with the right spelling."""
+
+from __future__ import annotations
+
+import re
+
+from yieldbot.model.ids import Address
+
+_HEX = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+def checksummed(text: str) -> Address:
+    """The EIP-55 form of 40 hex digits after 0x. Source: EIP-55 (a letter is upper case where the nibble of
+    keccak-256 of the lower-case digits at its place is 8 or more)."""
+    from eth_hash.auto import keccak
+
+    digits = text[2:].lower()
+    nibbles = keccak(digits.encode()).hex()
+    return Address("0x" + "".join(c.upper() if int(n, 16) >= 8 else c for c, n in zip(digits, nibbles, strict=False)))
+
+
+def parse_address(text: str) -> Address:
+    """An address as written in a file. Raises ValueError that names the remedy.
+
+    An address in one case has no checksum, so that a slip of the finger would go unseen: refused like a wrong one.
+    """
+    if not _HEX.fullmatch(text):
+        raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")
+    right = checksummed(text)
+    if text == right:
+        return right
+    if text[2:] in (text[2:].lower(), text[2:].upper()) and any(c.isalpha() for c in text[2:]):
+        raise ValueError(f"{text} carries no checksum: compare it with its source, then write {right}")
+    raise ValueError(f"{text} has a bad checksum: compare it with its source; with these digits it is {right}")

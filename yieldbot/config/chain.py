@@ -1,0 +1,104 @@
+"""One file of chains/ -> ChainSettings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from yieldbot.config.address import parse_address
+from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
+from yieldbot.config.schema import ChainTable, ProtocolTable
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.market import Deployment
+from yieldbot.model.policy import ChainSettings
+from yieldbot.protocols import adapters
+
+_KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
+
+
+def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
+    """A chain's settings; the RPC address is the environment's variable ``rpc_env``, None when that is not set.
+
+    Raises ConfigError.
+    """
+    try:
+        table = ChainTable.model_validate(dict(tables))
+    except ValidationError as failure:
+        raise of_validation(path, failure, ChainTable) from None
+    if table.name != path.stem:
+        raise wrong(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
+    chain = ChainId(table.chain)
+    tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
+    return ChainSettings(
+        name=table.name,
+        chain=chain,
+        rpc_env=table.rpc_env,
+        rpc_url=_rpc_url(path, table.rpc_env, environ),
+        multicall3=Address(table.multicall3),
+        native_symbol=table.native.symbol,
+        native_feed=Address(table.native.feed) if table.native.feed else None,
+        feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
+        tokens=tokens,
+        deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
+        max_fee_gwei=table.max_fee_gwei,
+        priority_fee_gwei=table.priority_fee_gwei,
+        finality=table.finality,
+        poll_seconds=table.poll_seconds,
+        confirm_timeout_seconds=table.confirm_timeout_seconds,
+    )
+
+
+def _rpc_url(path: Path, name: str, environ: Mapping[str, str]) -> str | None:
+    """The RPC address; it may hold a provider's key, so that no message quotes it."""
+    url = environ.get(name, "").strip()
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise wrong(path, "rpc_env", f"{name} in .env or the environment is no RPC address: write https://host/...")
+    return url
+
+
+def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
+    at = ("protocols", index)
+    known = {name: adapter for name, adapter in adapters().items() if name != "idle"}
+    if row.protocol not in known:
+        hint = did_you_mean(row.protocol, known)
+        raise wrong(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
+    for position, symbol in enumerate(row.assets):
+        if symbol not in tokens:
+            hint = did_you_mean(symbol, tokens)
+            raise wrong(path, key_path((*at, "assets", position)), f"unknown asset {symbol!r}: {hint}")
+    schema = known[row.protocol].params
+    extra = row.model_extra or {}
+    try:
+        params = schema.model_validate(extra).model_dump(mode="python")
+    except ValidationError as failure:
+        raise of_validation(path, failure, schema, at) from None
+    _check_addresses(path, at, params)
+    return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
+
+
+def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
+    """Every text that starts with 0x is an address with its checksum, or a key of 32 bytes."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_addresses(path, (*at, key), inner)
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            _check_addresses(path, (*at, position), inner)
+    elif isinstance(value, str) and value.startswith("0x") and not _KEY32.fullmatch(value):
+        try:
+            parse_address(value)
+        except ValueError as bad:
+            raise wrong(path, key_path(at), str(bad)) from None

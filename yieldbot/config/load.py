@@ -1,0 +1,179 @@
+"""yieldbot.toml, .env and chains/*.toml -> Settings. Every mistake is one line that names file, key and remedy."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from yieldbot.config.chain import load_chain
+from yieldbot.config.messages import did_you_mean, of_validation, wrong
+from yieldbot.config.schema import JobTable, PolicyTable, SettingsTable, WalletTable
+from yieldbot.errors import ConfigError
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import ChainSettings, Job, Policy, Settings, Wallet
+from yieldbot.protocols import adapters
+from yieldbot.resources import folder
+
+M = TypeVar("M", bound=BaseModel)
+_MONEY = ("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total")
+
+
+def load(path: Path) -> Settings:
+    """Settings of ``path`` (a yieldbot.toml), with the .env beside it and the chains that its jobs name.
+
+    Chains are looked for in chains/ beside the file, then in the chains/ that comes with yieldbot. Raises ConfigError.
+    """
+    path = path.expanduser().absolute()
+    table = parse(path, read_toml(path), SettingsTable)
+    wallets = _wallets(path, table.wallets)
+    environ = environment(path)
+    chains: dict[str, ChainSettings] = {}
+    for index, row in enumerate(table.jobs):
+        if row.chain not in chains:
+            chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ)
+    jobs = tuple(_job(path, f"jobs[{index + 1}]", row, wallets, chains) for index, row in enumerate(table.jobs))
+    _no_twins(path, jobs)
+    policy = _policy(path, table.policy)
+    for job in jobs:
+        _money_fits(path, policy, job)
+    return Settings(
+        source=path,
+        data_dir=_beside(path, table.data_dir),
+        wallets=wallets,
+        chains=chains,
+        jobs=jobs,
+        policy=policy,
+        anvil=_beside(path, table.anvil) if table.anvil else None,
+    )
+
+
+def environment(path: Path) -> dict[str, str]:
+    """What .env beside ``path`` sets, under the real environment. Raises ConfigError, never quoting a value."""
+    from dotenv import dotenv_values
+
+    file = path.expanduser().absolute().parent / ".env"
+    try:
+        written = dotenv_values(file, interpolate=False) if file.is_file() else {}
+    except (OSError, UnicodeDecodeError):
+        raise wrong(file, "", "cannot be read as text: correct its encoding and permissions") from None
+    return {name: value for name, value in written.items() if value} | dict(os.environ)
+
+
+def chain_names(path: Path) -> dict[str, Path]:
+    """Every chain that a job of ``path`` may name, with its file; the files beside yieldbot.toml come first."""
+    beside = path.expanduser().absolute().parent / "chains"
+    return {f.stem: f for place in (folder("chains"), beside) for f in sorted(place.glob("*.toml"))}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file's tables. Raises ConfigError for a file that is missing, unreadable or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise wrong(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
+    except OSError as failure:
+        raise wrong(path, "", f"cannot be read ({failure.strerror}): correct its permissions") from None
+    except UnicodeDecodeError:
+        raise wrong(path, "", "is not UTF-8 text: save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as failure:
+        raise wrong(path, "", f"is not TOML: {failure}: correct that line") from None
+
+
+def parse(path: Path, tables: Mapping[str, Any], model: type[M]) -> M:
+    """Tables as a model's instance. Raises ConfigError."""
+    try:
+        return model.model_validate(dict(tables))
+    except ValidationError as failure:
+        raise of_validation(path, failure, model) from None
+
+
+def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
+    wallets: dict[str, Wallet] = {}
+    for index, table in enumerate(tables):
+        if table.name in wallets:
+            key = f"wallets[{index + 1}].name"
+            raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
+        wallets[table.name] = Wallet(
+            name=table.name,
+            address=Address(table.address),
+            keystore=_beside(path, table.keystore),
+            passphrase_file=_beside(path, table.passphrase_file) if table.passphrase_file else None,
+            passphrase_env=table.passphrase_env,
+        )
+    return wallets
+
+
+def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> ChainSettings:
+    files = chain_names(path)
+    if name not in files:
+        raise wrong(path, key, f"unknown chain {name!r}: {did_you_mean(name, files)}")
+    return load_chain(files[name], read_toml(files[name]), environ)
+
+
+def _job(
+    path: Path, key: str, table: JobTable, wallets: Mapping[str, Wallet], chains: Mapping[str, ChainSettings]
+) -> Job:
+    if table.wallet not in wallets:
+        raise wrong(path, f"{key}.wallet", f"unknown wallet {table.wallet!r}: {did_you_mean(table.wallet, wallets)}")
+    chain = chains[table.chain]
+    if table.asset not in chain.tokens:
+        hint = did_you_mean(table.asset, chain.tokens)
+        raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
+    return Job(wallet=wallets[table.wallet], chain=chain, asset=chain.tokens[table.asset])
+
+
+def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
+    seen: set[tuple[str, str, str]] = set()
+    for index, job in enumerate(jobs):
+        same = (job.wallet.address, job.chain.chain, job.asset.address)
+        if same in seen:
+            raise wrong(path, f"jobs[{index + 1}]", "does the same as a job before it: remove one of them")
+        seen.add(same)
+
+
+def _policy(path: Path, table: PolicyTable) -> Policy:
+    given = table.model_dump(exclude_unset=True)
+    if "exclude" in given:
+        given["exclude"] = tuple(given["exclude"])
+    for position, name in enumerate(given.get("exclude", ())):
+        _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name)
+    for name in given.get("haircut_bps", {}):
+        _is_market_or_protocol(path, f"policy.haircut_bps.{name}", name)
+    for name in given.get("max_share_markets", {}):
+        if "/" not in name:
+            raise wrong(path, f"policy.max_share_markets.{name}", "is no market id: `yieldbot markets` shows them")
+        _is_market_or_protocol(path, f"policy.max_share_markets.{name}", name)
+    for name in given.get("max_share_protocol", {}):
+        if name not in adapters():
+            raise _unknown_protocol(path, f"policy.max_share_protocol.{name}", name)
+    return Policy(**given)
+
+
+def _is_market_or_protocol(path: Path, key: str, name: str) -> None:
+    protocol = name.partition("/")[0]
+    if protocol not in adapters():
+        raise _unknown_protocol(path, key, protocol)
+    if name != name.lower():
+        raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
+
+
+def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:
+    return wrong(path, key, f"unknown protocol {name!r}: {did_you_mean(name, adapters())}")
+
+
+def _money_fits(path: Path, policy: Policy, job: Job) -> None:
+    for name in _MONEY:
+        try:
+            job.asset.parse(getattr(policy, name))
+        except ValueError as finer:
+            raise wrong(path, f"policy.{name}", f"{finer}: round it") from None
+
+
+def _beside(path: Path, text: str) -> Path:
+    """A path of the file: relative ones are taken from the file's own folder."""
+    return path.parent / Path(text).expanduser()

@@ -1,0 +1,147 @@
+"""The tables of yieldbot.toml and chains/*.toml as pydantic models: exact types, no unknown key."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from yieldbot.config.address import parse_address
+from yieldbot.model.ids import chain_id, evm_number
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{value:g} is no share of the wealth: write a fraction from 0 to 1, as 0.5 for 50 %")
+    return value
+
+
+def _money(value: Any) -> Any:
+    """Decimal text in whole tokens; a TOML integer is exact too. A TOML float is not: it must be quoted."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not an amount: write whole tokens in quotes, as "100.50"')
+    try:
+        amount = Decimal(value.replace(",", "").replace("_", ""))
+    except InvalidOperation:
+        raise ValueError(f'{value!r} is not an amount: write whole tokens in quotes, as "100.50"') from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"{value!r} is not an amount: it must be 0 or more")
+    return value
+
+
+def _evm_chain(value: str) -> str:
+    if evm_number(chain_id(value)) <= 0:
+        raise ValueError(f'{value!r} is not an EVM chain: write eip155 and the chain\'s number, as "eip155:8453"')
+    return value
+
+
+def _finality(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if value in ("latest", "safe", "finalized"):
+        return value
+    raise ValueError(f'{value!r} is no finality: write "latest", "safe", "finalized" or a count of blocks')
+
+
+Share = Annotated[float, AfterValidator(_share)]
+Money = Annotated[str, BeforeValidator(_money)]
+AddressText = Annotated[str, AfterValidator(parse_address)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Table(BaseModel):
+    """A TOML table: types are not converted and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WalletTable(Table):
+    name: Name
+    address: AddressText
+    keystore: Annotated[str, Field(min_length=1)]
+    passphrase_file: str | None = None
+    passphrase_env: EnvName | None = None
+
+
+class JobTable(Table):
+    wallet: str
+    chain: str
+    asset: str
+
+
+class PolicyTable(Table):
+    """The fields of model.policy.Policy; a key that is not set keeps that class's default."""
+
+    horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
+    idle_buffer: Money | None = None
+    min_position: Money | None = None
+    min_move: Money | None = None
+    break_even_days: Positive | None = None
+    max_share_market: Share | None = None
+    max_share_protocol: dict[str, Share] | None = None
+    max_share_markets: dict[str, Share] | None = None
+    haircut_bps: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
+    exclude: list[str] | None = None
+    max_utilisation_entry: Share | None = None
+    min_liquidity_multiple: NotNegative | None = None
+    max_gas_share_of_gain: Share | None = None
+    min_gain_share: Share | None = None
+    plan_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
+    delta_tolerance_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    auto_max_move: Money | None = None
+    auto_max_total: Money | None = None
+
+
+class SettingsTable(Table):
+    """yieldbot.toml."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    data_dir: Annotated[str, Field(min_length=1)] = ".yieldbot"
+    anvil: Annotated[str, Field(min_length=1)] | None = None
+    wallets: list[WalletTable] = []
+    jobs: list[JobTable] = []
+    policy: PolicyTable = PolicyTable()
+
+
+class NativeTable(Table):
+    symbol: Name
+    feed: AddressText | None = None
+
+
+class TokenTable(Table):
+    address: AddressText
+    decimals: Annotated[int, Field(ge=0, le=36)]
+    feed: AddressText | None = None
+
+
+class ProtocolTable(BaseModel):
+    """What every [[protocols]] table has; its other keys are the adapter's own, checked by the adapter's class."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    protocol: str
+    name: Name
+    assets: Annotated[list[str], Field(min_length=1)]
+
+
+class ChainTable(Table):
+    """chains/<name>.toml."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    chain: Annotated[str, AfterValidator(_evm_chain)]
+    rpc_env: EnvName
+    multicall3: AddressText
+    max_fee_gwei: Positive
+    priority_fee_gwei: NotNegative = 0.1
+    finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
+    poll_seconds: Positive = 2.0
+    confirm_timeout_seconds: Positive = 300.0
+    native: NativeTable
+    tokens: dict[Name, TokenTable]
+    protocols: list[ProtocolTable] = []
