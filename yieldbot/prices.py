@@ -34,7 +34,9 @@ class Surroundings:
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
         """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
         if self.native is None or self.asset is None:
-            raise MarketError("no price for gas: name a USD feed for the native token and for the asset in chains/*.toml")
+            raise MarketError(
+                "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
+            )
         return ChainFees(base_fee_wei, priority_fee_wei, self.native.usd / self.asset.usd)
 
 

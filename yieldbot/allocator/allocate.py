@@ -1,0 +1,160 @@
+"""From a snapshot and its assessments to integer targets with a certificate. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yieldbot.allocator.bound import upper_bound
+from yieldbot.allocator.problem import Group, Place, Problem
+from yieldbot.allocator.solve import solve
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Certificate, MarketReason
+from yieldbot.model.policy import Policy
+
+BPS = 10_000
+
+
+def allocate(
+    snapshot: Snapshot, assessments: Sequence[Assessment], policy: Policy, *, wealth: Amount | None = None
+) -> Allocation:
+    """The best holdings found for everything that the owner has in the asset (or for ``wealth``, as a what-if).
+
+    Targets are base units, sum to the wealth exactly and violate no bound; the wallet's own target is what is left.
+    Raises ValueError for a snapshot without the idle market.
+    """
+    states = [s for s in snapshot.states.values() if s.market.kind is not Kind.IDLE]
+    idle = next((s for s in snapshot.states.values() if s.market.kind is Kind.IDLE), None)
+    if idle is None:
+        raise ValueError("a snapshot without its wallet cannot be allocated")
+    token = idle.market.asset
+    held_raw = idle.held.raw + sum(s.held.raw for s in states)
+    total_raw = held_raw if wealth is None else max(wealth.raw, held_raw - idle.held.raw)
+    by_id = {a.market_id: a for a in assessments}
+    problem = problem_of(snapshot, states, by_id, policy, token, total_raw)
+    bound, price = upper_bound(problem)
+    holdings = solve(problem, price)
+    targets = _integers(states, holdings, problem, token)
+    x = tuple(targets[s.market.id].raw / token.one for s in states)
+    objective = problem.objective(x)
+    spent_raw = sum(t.raw for t in targets.values())
+    targets[idle.market.id] = Amount(token, total_raw - spent_raw)
+    h = problem.horizon_seconds
+    years = h / SECONDS_PER_YEAR
+    touched = [p for i, p in enumerate(problem.places) if x[i] != p.held]
+    certificate = Certificate(
+        objective=objective,
+        upper_bound=max(bound, objective),
+        gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
+    )
+    return Allocation(
+        targets=targets,
+        income_per_year=sum(v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=True)),
+        cost=sum(p.touch_cost for p in touched) * years,
+        certificate=certificate,
+        shadow_price=price,
+        reasons=tuple(_reason(problem, i, s, by_id[s.market.id], x, price) for i, s in enumerate(states)),
+    )
+
+
+def problem_of(
+    snapshot: Snapshot,
+    states: Sequence[MarketState],
+    assessments: dict[MarketId, Assessment],
+    policy: Policy,
+    token: Token,
+    total_raw: int,
+) -> Problem:
+    """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it."""
+    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    places = []
+    for state in states:
+        assessment = assessments[state.market.id]
+        held = state.held.raw / token.one
+        low = (state.held.raw - state.withdrawable.raw) / token.one
+        high = held
+        if not assessment.vetoes and state.status is Status.ACTIVE:
+            room = total_raw if state.capacity is None else state.held.raw + state.capacity.raw
+            limit = total_raw if assessment.max_exposure is None else assessment.max_exposure.raw
+            high = max(held, min(room, limit, total_raw) / token.one)
+        gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
+        places.append(
+            Place(
+                curve=state.curve,
+                held=held,
+                low=low,
+                high=high,
+                haircut=assessment.haircut_bps / BPS,
+                touch_cost=snapshot.fees.cost(gas) / years,
+                pools=state.pools,
+            )
+        )
+    protocols = sorted({s.market.protocol for s in states} & set(policy.max_share_protocol))
+    return Problem(
+        places=tuple(places),
+        groups=tuple(
+            Group(
+                tuple(i for i, s in enumerate(states) if s.market.protocol == name),
+                policy.max_share_protocol[name] * total_raw / token.one,
+            )
+            for name in protocols
+        ),
+        wealth=total_raw / token.one,
+        budget=max(0, total_raw - token.parse(policy.idle_buffer).raw) / token.one,
+        min_position=float(token.parse(policy.min_position)),
+        min_move=float(token.parse(policy.min_move)),
+        horizon_seconds=policy.horizon_days * 86_400,
+        unit=1 / token.one,
+    )
+
+
+def _integers(
+    states: Sequence[MarketState], holdings: Sequence[float], problem: Problem, token: Token
+) -> dict[MarketId, Amount]:
+    """Base units: what grows is rounded down, what shrinks up to what must stay; what is unchanged stays exact."""
+    targets = {}
+    for state, place, x in zip(states, problem.places, holdings, strict=True):
+        if abs(x - place.held) < problem.unit:
+            raw = state.held.raw
+        elif x < place.held:
+            raw = min(state.held.raw, max(state.held.raw - state.withdrawable.raw, round(x * token.one)))
+        else:
+            raw = int(x * token.one)
+        targets[state.market.id] = Amount(token, raw)
+    return targets
+
+
+def _reason(
+    problem: Problem, index: int, state: MarketState, assessment: Assessment, x: Sequence[float], price: float
+) -> MarketReason:
+    place, h = problem.places[index], problem.horizon_seconds
+    return MarketReason(
+        market_id=state.market.id,
+        apr_quoted=state.quoted.value,
+        apr_after=place.curve.apr(x[index], h),
+        marginal_apr=place.curve.marginal(x[index], h) - place.haircut,
+        binding=_binding(problem, index, state, assessment, x, price),
+    )
+
+
+def _binding(
+    problem: Problem, index: int, state: MarketState, assessment: Assessment, x: Sequence[float], price: float
+) -> str:
+    place, at = problem.places[index], x[index]
+    near = 2 * problem.unit
+    if assessment.vetoes:
+        return assessment.vetoes[0]
+    if state.capacity is not None and at >= (state.held.raw + state.capacity.raw) * problem.unit - near:
+        return "the market's cap"
+    if at > 0 and assessment.max_exposure is not None and at >= float(assessment.max_exposure) - near:
+        return "policy's share of a market"
+    for group in problem.groups:
+        if at > 0 and index in group.members and sum(x[m] for m in group.members) >= group.most - near:
+            return "policy's share of a protocol"
+    if place.low > 0 and at <= place.low + near:
+        return "no more can be withdrawn now"
+    if at > 0:
+        return "marginal yield meets the others'" if abs(at - place.held) > near else "kept: a change would not pay"
+    marginal = place.curve.marginal(0.0, problem.horizon_seconds) - place.haircut
+    return "earns less than the others" if marginal <= price else "does not pay its cost, minimum or shared pool"

@@ -1,0 +1,43 @@
+"""Risk as the policy sees it: haircuts, limits and vetoes. Pure."""
+
+from __future__ import annotations
+
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Assessment
+from yieldbot.model.policy import Policy
+
+
+def assess(snapshot: Snapshot, policy: Policy) -> tuple[Assessment, ...]:
+    """One assessment a market, in the snapshot's order. A vetoed market gets no new money; what is there may leave.
+
+    max_exposure is the smaller of the policy's share of our wealth and, with ``min_liquidity_multiple`` m, the holding
+    that the market could pay out m times over from the cash that it has before our deposit.
+    """
+    wealth_raw = sum(state.held.raw for state in snapshot.states.values())
+    return tuple(_assess(state, policy, wealth_raw) for state in snapshot.states.values())
+
+
+def _assess(state: MarketState, policy: Policy, wealth_raw: int) -> Assessment:
+    market = state.market
+    if market.kind is Kind.IDLE:
+        return Assessment(market.id, 0.0, None, ())
+    share = policy.max_share_markets.get(market.id, policy.max_share_market)
+    limit_raw = int(share * wealth_raw)
+    if policy.min_liquidity_multiple > 1.0:
+        # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides.
+        limit_raw = min(limit_raw, int(state.liquidity.raw / (policy.min_liquidity_multiple - 1.0)))
+    haircut_bps = policy.haircut_bps.get(market.id, policy.haircut_bps.get(market.protocol, 0.0))
+    return Assessment(market.id, haircut_bps, Amount(market.asset, limit_raw), _vetoes(state, policy))
+
+
+def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
+    market, found = state.market, []
+    if {market.id, market.protocol, market.name} & set(policy.exclude):
+        found.append("excluded by policy")
+    if state.status is not Status.ACTIVE:
+        found.append(str(state.status))
+    utilisation = state.utilisation
+    if utilisation is not None and utilisation > policy.max_utilisation_entry:
+        found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")
+    return tuple(found)

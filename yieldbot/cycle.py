@@ -1,0 +1,297 @@
+"""The whole bot, readable top to bottom.
+
+settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per leg: observe, sign, send, confirm, check)
+-> observe again. Live, dry run and rehearsal are wirings of these same stages: what differs is the approver that a
+World holds, and the node that it points at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Protocol
+
+from yieldbot import forecast
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.allocator.plan import make_plan
+from yieldbot.errors import ConfigError, TransientError
+from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.approve import Approval, Approver, Proposal
+from yieldbot.execution.calldata import AbiFunction, abi_functions
+from yieldbot.execution.leg import execute_leg
+from yieldbot.execution.settle import settle
+from yieldbot.execution.sign import Signer
+from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.market import Kind, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.policy import Job, Policy, Settings, Wallet
+from yieldbot.model.tx import Confirmed, Outcome
+from yieldbot.observe import GWEI, observe
+from yieldbot.protocols.base import YieldAdapter
+from yieldbot.resources import folder
+from yieldbot.rpc.anvil import find_anvil
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.fork import fork_of
+
+
+class SignerOf(Protocol):
+    """Opens the signer of a wallet; asks for its passphrase only when something is to be signed."""
+
+    def __call__(self, wallet: Wallet) -> Signer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One wiring of the stages. ``now``: unix seconds. ``say``: one progress line for the person who watches."""
+
+    settings: Settings
+    adapters: Mapping[str, YieldAdapter]
+    journal: Journal
+    approver: Approver
+    signer_of: SignerOf
+    now: Callable[[], int]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the pure stages made of a snapshot."""
+
+    assessments: tuple[Assessment, ...]
+    allocation: Allocation
+    outcome: Plan | Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one cycle of one job saw and did, for the command line to show. Absent stages are None or empty."""
+
+    job: Job
+    skipped: str | None = None
+    settled: tuple[Outcome, ...] = ()
+    snapshot: Snapshot | None = None
+    decision: Decision | None = None
+    rehearsal: Rehearsal | None = None
+    declined: Declined | None = None
+    outcomes: tuple[tuple[Leg, Outcome], ...] = ()
+    after: Snapshot | None = None
+
+    @property
+    def failed(self) -> bool:
+        """A transaction of ours was mined but did not succeed, or was displaced."""
+        return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
+
+
+def decide(snapshot: Snapshot, policy: Policy, job: Job, now: int, wealth: Amount | None = None) -> Decision:
+    """The pure stages: assess, allocate, plan. ``wealth`` answers "what if we had this much"."""
+    assessments = assess(snapshot, policy)
+    allocation = allocate(snapshot, assessments, policy, wealth=wealth)
+    ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
+    return Decision(assessments, allocation, make_plan(snapshot, allocation, policy, now, max_fee_wei=ceiling_wei))
+
+
+def node_of(job: Job) -> EvmNode:
+    """The job's node. Raises ConfigError when its RPC address is not set."""
+    if not job.chain.rpc_url:
+        raise ConfigError(f"{job.chain.rpc_env} is not set: put the RPC URL of {job.chain.name} into .env")
+    return EvmNode(job.chain.chain, job.chain.rpc_url, multicall3=job.chain.multicall3)
+
+
+async def look(world: World, job: Job) -> Snapshot:
+    """Observe one job, checking first that the node serves the right chain."""
+    async with node_of(job) as node:
+        await node.verify_chain()
+        return await observe(node, job, world.adapters)
+
+
+async def run_job(world: World, job: Job) -> Report:
+    """One cycle of one job. A chain that cannot be served now is skipped with its reason; safety errors go up."""
+    try:
+        async with node_of(job) as node:
+            await node.verify_chain()
+            return await _cycle(world, job, node)
+    except TransientError as passing:
+        return Report(job=job, skipped=str(passing))
+
+
+async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
+    account = _account(world, job, node)
+    settled = tuple(await settle(account))
+    world.say(f"observing {job.chain.name}")
+    snapshot = await observe(node, job, world.adapters)
+    decision = decide(snapshot, world.settings.policy, job, world.now())
+    report = Report(job=job, settled=settled, snapshot=snapshot, decision=decision)
+    if isinstance(decision.outcome, Hold):
+        forecast.record(world.journal, snapshot, world.settings.policy)
+        return report
+    return await _propose(world, account, job, snapshot, decision.outcome, report)
+
+
+async def _propose(world: World, account: Account, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
+    """Rehearse the plan, put it to the approver and, when approved, carry it out."""
+    works = [_work(world, snapshot, plan, index) for index in range(len(plan.legs))]
+    world.say(f"rehearsing {len(works)} legs on a fork of block {snapshot.block.height}")
+    rehearsal = await rehearse(account, works, snapshot.block)
+    if isinstance(rehearsal, Declined):
+        return replace(report, declined=rehearsal)
+    report = replace(report, rehearsal=rehearsal)
+    approval = await world.approver.approve(Proposal(plan, works, rehearsal))
+    if isinstance(approval, Declined):
+        return replace(report, declined=approval)
+    return await _carry_out(world, account, job, plan, approval, report)
+
+
+async def approve_queued(world: World, plan_id: str) -> Report:
+    """Carry out a plan that waits in the journal: observe again, rehearse again, ask, sign, send.
+
+    Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
+    """
+    plan = forecast.queued_plan(world.journal, plan_id, world.now())
+    job = _job_of(world.settings, plan)
+    try:
+        async with node_of(job) as node:
+            await node.verify_chain()
+            account = _account(world, job, node)
+            settled = tuple(await settle(account))
+            snapshot = await observe(node, job, world.adapters)
+            report = Report(job=job, settled=settled, snapshot=snapshot)
+            refused = still_holds(plan, 0, snapshot, world.settings.policy)
+            if refused is not None:
+                return replace(report, declined=refused)
+            return await _propose(world, account, job, snapshot, plan, report)
+    except TransientError as passing:
+        return Report(job=job, skipped=str(passing))
+
+
+async def _carry_out(
+    world: World, account: Account, job: Job, plan: Plan, approval: Approval, report: Report
+) -> Report:
+    """Leg by leg: look again, check that the leg still lies inside what was approved, then sign and send it."""
+    outcomes: list[tuple[Leg, Outcome]] = []
+    declined: Declined | None = None
+    for index, leg in enumerate(plan.legs):
+        snapshot = await observe(account.node, job, world.adapters)
+        declined = still_holds(plan, index, snapshot, world.settings.policy)
+        if declined is not None:
+            break
+        work = _work(world, snapshot, plan, index, most=_idle(snapshot))
+        world.say(f"leg {index + 1} of {len(plan.legs)}: {work.calls[-1].words}")
+        result = await execute_leg(account, approval, work)
+        outcomes += [(leg, outcome) for outcome in result.outcomes]
+        declined = result.declined
+        if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
+            break
+    after = await observe(account.node, job, world.adapters)
+    forecast.record(world.journal, after, world.settings.policy)
+    return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
+
+
+def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
+    """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
+
+    Pure. The markets must still take and give the amounts, and the income that the plan was approved for must not have
+    fallen below ``policy.min_gain_share`` of what was shown.
+    """
+    for leg in plan.legs[index:]:
+        state = snapshot.states.get(leg.market_id)
+        if state is None:
+            return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
+        if leg.kind is LegKind.DEPOSIT:
+            if state.status is not Status.ACTIVE:
+                return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
+            if state.capacity is not None and state.capacity < leg.amount:
+                return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
+        elif state.withdrawable < leg.amount and not leg.all:
+            return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
+    least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
+    gain = _gain_per_year(plan.legs[index:], snapshot, policy)
+    if gain < least:
+        return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
+    return None
+
+
+def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
+    """Income a year with the legs done, less that of what we hold now, in the snapshot's markets."""
+    horizon_seconds = policy.horizon_days * 86_400
+    gain = 0.0
+    changes: dict[str, float] = {}
+    for leg in legs:
+        sign = 1 if leg.kind is LegKind.DEPOSIT else -1
+        changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
+    for state in snapshot.states.values():
+        held = float(state.held)
+        target = max(0.0, held + changes.get(state.market.id, 0.0))
+        gain += target * state.curve.apr(target, horizon_seconds) - held * state.curve.apr(held, horizon_seconds)
+    return gain
+
+
+def _work(world: World, snapshot: Snapshot, plan: Plan, index: int, most: Amount | None = None) -> LegWork:
+    """A leg with its calls, from the newest state. A deposit takes no more than ``most``, what the wallet holds now:
+    protocols round withdrawals down, so that a unit or two can be missing."""
+    leg = plan.legs[index]
+    if leg.kind is LegKind.DEPOSIT and most is not None and most < leg.amount:
+        leg = replace(leg, amount=most)
+    state = snapshot.of(leg.market_id)
+    adapter = world.adapters[state.market.protocol]
+    calls = (
+        adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)
+        if leg.kind is LegKind.WITHDRAW
+        else adapter.deposit(state, leg.amount, plan.owner)
+    )
+    return LegWork(
+        index=index,
+        leg=leg,
+        market=state.market,
+        calls=calls,
+        share_token=state.share_token,
+        targets=adapter.targets(state.market),
+        spenders=adapter.spenders(state.market),
+    )
+
+
+def _idle(snapshot: Snapshot) -> Amount:
+    """What lies in the wallet."""
+    return next(state.held for state in snapshot.states.values() if state.market.kind is Kind.IDLE)
+
+
+def _account(world: World, job: Job, node: EvmNode) -> Account:
+    """What execution needs for this job; the fork is made of the very node that we observe."""
+    anvil = find_anvil(world.settings.anvil)
+
+    def fork(block: BlockRef) -> AbstractAsyncContextManager[EvmNode]:
+        return fork_of(node.url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil)
+
+    def explain(data: bytes) -> str | None:
+        return next((words for a in world.adapters.values() if (words := a.explain_revert(data))), None)
+
+    return Account(
+        node=node,
+        settings=job.chain,
+        owner=job.wallet.address,
+        journal=world.journal,
+        signer=world.signer_of(job.wallet),
+        fork=fork,
+        abi=_abis(),
+        explain=explain,
+        tolerance_bps=world.settings.policy.delta_tolerance_bps,
+        now=world.now,
+    )
+
+
+@cache
+def _abis() -> Mapping[bytes, tuple[AbiFunction, ...]]:
+    return abi_functions(folder("abis"))
+
+
+def _job_of(settings: Settings, plan: Plan) -> Job:
+    for job in settings.jobs:
+        if job.wallet.address == plan.owner and job.chain.chain == plan.block.chain:
+            return job
+    raise ConfigError(
+        f"{settings.source}: no job for wallet {plan.owner} on {plan.block.chain}; the plan cannot be run"
+    )
