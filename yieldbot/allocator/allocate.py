@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yieldbot.allocator.bound import upper_bound
+from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import Group, Place, Problem
-from yieldbot.allocator.solve import solve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -33,9 +32,9 @@ def allocate(
     total_raw = held_raw if wealth is None else max(wealth.raw, held_raw - idle.held.raw)
     by_id = {a.market_id: a for a in assessments}
     problem = problem_of(snapshot, states, by_id, policy, token, total_raw)
-    bound, price = upper_bound(problem)
-    holdings = solve(problem, price)
-    targets = _integers(states, holdings, problem, token)
+    best = optimise(problem)
+    bound, price = best.upper_bound, best.price
+    targets = _integers(states, best.holdings, problem, token)
     x = tuple(targets[s.market.id].raw / token.one for s in states)
     objective = problem.objective(x)
     spent_raw = sum(t.raw for t in targets.values())

@@ -1,8 +1,8 @@
 """A rigorous upper bound by the Lagrangian of the budget, each market alone over small cells.
 
-For any price p >= 0 of a token of budget, sum_i max_x (v_i(x) - p * x) + p * budget is never below the optimum; groups
-and shared pools are dropped, which only raises it. Within a cell [a, b] between breakpoints every curve's apr is monotone
-(deposits lower utilisation) or, looking through a vault, between its values at the ends and the middle; so
+For any price p >= 0 of a token of budget, sum_i max_x (v_i(x) - p * x) + p * budget is never below the optimum;
+groups are dropped, which only raises it. Within a cell [a, b] between breakpoints every curve's apr is
+monotone (deposits lower utilisation) or, looking through a vault, bounded by its values at the ends and the middle; so
 
     x * (apr(x) - haircut - p)  <=  max over {a, b} of  end * (A - haircut - p),   A = the largest apr seen in the cell.
 

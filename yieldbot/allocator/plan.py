@@ -18,7 +18,7 @@ GWEI = 10**9
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
 ) -> Plan | Hold:
-    """The legs that lead from what is held to the targets, or Hold. ``now``: unix seconds, for the plan's expiry.
+    """The legs that lead from what is held to the targets, or Hold. now: unix seconds, for the plan's expiry.
 
     Hold when nothing changes, when gas is above the ceiling (``max_fee_wei`` a gas), when the gain does not pay the cost
     within the policy's break-even time, or when gas would eat more than its share of the horizon's gain.
