@@ -1,0 +1,81 @@
+"""Plans and outcomes survive the journal's documents exactly."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yieldbot.journal.codec import outcome_from_doc, outcome_to_doc, plan_from_doc, plan_to_doc
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, MarketId, evm_chain
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, MarketReason, Move, Plan
+from yieldbot.model.tx import Confirmed, Delta, Expired, Replaced, Reverted
+
+words = st.text(max_size=20)
+addresses = st.binary(min_size=20, max_size=20).map(lambda raw: Address("0x" + raw.hex()))
+tokens = st.builds(Token, st.integers(1, 2**32).map(evm_chain), addresses, words, st.integers(0, 36))
+amounts = st.builds(Amount, tokens, st.integers(-(2**256), 2**256))
+floats = st.floats(allow_nan=False)
+market_ids = words.map(MarketId)
+blocks = st.builds(BlockRef, st.integers(1, 2**32).map(evm_chain), st.integers(0, 2**40), words, st.integers(0, 2**40))
+moves = st.builds(Move, market_ids, market_ids, amounts, floats, floats, st.none() | st.floats(allow_nan=False), words)
+legs = st.builds(Leg, st.sampled_from(LegKind), market_ids, amounts, st.booleans())
+allocations = st.builds(
+    Allocation,
+    st.dictionaries(market_ids, amounts, max_size=3),
+    floats,
+    floats,
+    st.builds(Certificate, floats, floats, floats),
+    floats,
+    st.lists(st.builds(MarketReason, market_ids, floats, floats, floats, words), max_size=3).map(tuple),
+)
+plans = st.builds(
+    Plan,
+    words,
+    blocks,
+    addresses,
+    st.lists(moves, max_size=3).map(tuple),
+    st.lists(legs, max_size=3).map(tuple),
+    allocations,
+    floats,
+    floats,
+    st.integers(0, 10),
+    st.integers(0, 2**40),
+)
+deltas = st.lists(st.builds(Delta, tokens, st.integers(-(2**256), 2**256)), max_size=3).map(tuple)
+outcomes = st.one_of(
+    st.builds(Confirmed, words, blocks, st.integers(0, 2**40), st.integers(0, 2**100), deltas),
+    st.builds(Reverted, words, blocks, st.integers(0, 2**40), words),
+    st.builds(Expired, words, words),
+    st.builds(Replaced, words, st.none() | words),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans)
+def test_a_plan_comes_back_as_it_was(plan: Plan) -> None:
+    back = plan_from_doc(json.loads(json.dumps(plan_to_doc(plan), allow_nan=False)))
+    assert back == plan
+    # token equality is by address alone: the rest must come back too
+    assert [leg.amount.token.symbol for leg in back.legs] == [leg.amount.token.symbol for leg in plan.legs]
+    assert [leg.amount.token.decimals for leg in back.legs] == [leg.amount.token.decimals for leg in plan.legs]
+
+
+@settings(max_examples=60, deadline=None)
+@given(outcomes)
+def test_an_outcome_comes_back_as_it_was(outcome: Confirmed | Reverted | Expired | Replaced) -> None:
+    assert outcome_from_doc(json.loads(json.dumps(outcome_to_doc(outcome)))) == outcome
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans, st.data())
+def test_a_document_of_another_shape_is_a_value_error(plan: Plan, data: st.DataObject) -> None:
+    doc = plan_to_doc(plan)
+    key = data.draw(st.sampled_from(sorted(doc)))
+    if data.draw(st.booleans()):
+        del doc[key]
+    else:
+        doc[key] = data.draw(st.sampled_from([None, [None], {"x": 1}, b"bytes"]))
+    with pytest.raises(ValueError):
+        plan_from_doc(doc)

@@ -1,0 +1,229 @@
+"""The journal's file: durable, append-only, evident when tampered with, and clear about what is wrong with it."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from yieldbot.errors import InvariantError
+from yieldbot.journal.events import (
+    AccountCleared,
+    AccountStopped,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxNoted,
+    TxSent,
+    TxSettled,
+    TxSigned,
+)
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, MarketId, evm_chain
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
+from yieldbot.model.tx import Confirmed, Delta, Expired
+
+CHAIN = evm_chain(8453)
+OWNER = Address("0x" + "11" * 20)
+OTHER = Address("0x" + "22" * 20)
+USDC = Token(CHAIN, Address("0x" + "33" * 20), "USDC", 6)
+BLOCK = BlockRef(CHAIN, 7, "0x07", 1_700_000_000)
+MARKET = MarketId("aave_v3/8453/0x44")
+
+
+def plan(plan_id: str = "p1") -> Plan:
+    leg = Leg(LegKind.DEPOSIT, MARKET, Amount(USDC, 5))
+    allocation = Allocation({MARKET: Amount(USDC, 5)}, 1.0, 0.1, Certificate(1.0, 1.0, 0.0), 0.05, ())
+    return Plan(plan_id, BLOCK, OWNER, (), (leg,), allocation, 1.0, 0.1, 1, 1_700_003_600)
+
+
+def signed(tx_hash: str = "0xaa", nonce: int = 0, owner: Address = OWNER) -> TxSigned:
+    return TxSigned(
+        chain=CHAIN,
+        owner=owner,
+        plan_id="p1",
+        leg=0,
+        market_id=MARKET,
+        hash=tx_hash,
+        raw=b"\x02\x03",
+        nonce=nonce,
+        gas=90_000,
+        max_fee_wei=10**18,
+        priority_fee_wei=1,
+        words="supply 5 USDC",
+        expires_at=1_700_003_600,
+        simulated_at=BLOCK,
+        predicted=(Delta(USDC, -5),),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "journal.sqlite"
+
+
+def test_events_come_back_in_order_after_reopening(path: Path) -> None:
+    confirmed = Confirmed("0xaa", BLOCK, 80_000, 10**9, (Delta(USDC, -5),))
+    events = (
+        PlanWritten(plan(), ("supply 5 USDC to Aave v3",)),
+        PlanMarked("p1", PlanStatus.APPROVED, "terminal"),
+        signed(),
+        TxSent(CHAIN, OWNER, "0xaa", 1),
+        TxNoted(CHAIN, OWNER, "0xaa", "reply lost"),
+        TxSettled(CHAIN, OWNER, confirmed),
+        AccountStopped(CHAIN, OWNER, "why", "0xaa"),
+        AccountCleared(CHAIN, OWNER, "me"),
+        Observed(CHAIN, OWNER, BLOCK, {"held": "5"}),
+    )
+    with Journal.open(path, clock=lambda: 1_700_000_001.5) as journal:
+        journal.append(*events[:3])
+        for event in events[3:]:
+            journal.append(event)
+    with Journal.open(path) as journal:
+        records = journal.history()
+        assert tuple(record.event for record in records) == events
+        assert [record.seq for record in records] == list(range(1, 10))
+        assert {record.at for record in records} == {1_700_000_001}
+        assert [record.seq for record in journal.history(2)] == [8, 9]
+        assert journal.verify() == 9
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_plans_and_transactions_are_folded(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(PlanWritten(plan()), PlanMarked("p1", PlanStatus.QUEUED, "queue"), PlanWritten(plan("p2")))
+        assert [stored.plan.id for stored in journal.plans(PlanStatus.QUEUED)] == ["p1"]
+        stored = journal.plan("p1")
+        assert stored is not None and stored.plan == plan() and stored.status is PlanStatus.QUEUED
+        assert journal.plan("nothing") is None
+        journal.append(signed("0xaa", 0), signed("0xbb", 0, OTHER), TxSent(CHAIN, OWNER, "0xaa", 1))
+        assert [tx.signed.hash for tx in journal.open_transactions(CHAIN, OWNER)] == ["0xaa"]
+        assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa", "0xbb"]
+        journal.append(TxSettled(CHAIN, OWNER, Expired("0xaa", "cancelled")))
+        assert journal.open_transactions(CHAIN, OWNER) == ()
+        found = journal.transaction("0xaa")
+        assert found is not None and found.attempts == 1 and found.outcome == Expired("0xaa", "cancelled")
+        assert [tx.signed.hash for tx in journal.open_transactions(CHAIN, OTHER)] == ["0xbb"]
+
+
+def test_an_account_is_stopped_until_cleared(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(AccountStopped(CHAIN, OWNER, "first"), AccountStopped(CHAIN, OWNER, "second"))
+        assert journal.stopped_accounts() == {(CHAIN, OWNER): "first"}
+        journal.append(AccountCleared(CHAIN, OWNER, "me"))
+        assert journal.stopped_accounts() == {}
+
+
+def test_rows_cannot_be_changed_or_deleted(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+    database = sqlite3.connect(path)
+    for statement in ("UPDATE events SET body = '{}'", "DELETE FROM events"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET body = replace(body, 'supply 5', 'supply 6') WHERE seq = 2",
+        "UPDATE events SET at = at + 1 WHERE seq = 2",
+        "UPDATE events SET owner = 'x' WHERE seq = 2",
+        "DELETE FROM events WHERE seq = 2",
+        "UPDATE events SET seq = 9 WHERE seq = 3",
+    ],
+)
+def test_tampering_is_evident_even_without_the_triggers(path: Path, statement: str) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed("0xaa", 0), signed("0xbb", 1), signed("0xcc", 2))
+        database = sqlite3.connect(path)
+        database.execute("DROP TRIGGER events_keep")
+        database.execute("DROP TRIGGER events_stay")
+        database.execute(statement)
+        database.commit()
+        database.close()
+        with pytest.raises(InvariantError, match=r"row [23] was changed or is missing"):
+            journal.verify()
+    with pytest.raises(InvariantError, match="was changed"):
+        Journal.open(path)
+
+
+def test_a_damaged_file_stops_the_bot(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+    path.write_bytes(b"this is no database, however long it is" * 100)
+    for leftover in path.parent.glob("*-wal"):
+        leftover.unlink()
+    with pytest.raises(InvariantError, match=r"is damaged; restore"):
+        Journal.open(path)
+
+
+def test_a_file_of_another_program_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE notes (x)")
+    database.commit()
+    database.close()
+    with pytest.raises(InvariantError, match="not a yieldbot journal"):
+        Journal.open(path)
+
+
+def test_a_newer_schema_is_refused_with_the_remedy(path: Path) -> None:
+    Journal.open(path).close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(InvariantError, match=r"schema 99, this yieldbot knows 1: update yieldbot"):
+        Journal.open(path)
+
+
+def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+        pages = _pages(path)
+
+        def cramped() -> None:  # SQLite's own limit gives the very error of a full disk, SQLITE_FULL
+            from sqlalchemy import event
+
+            @event.listens_for(journal._engine, "connect")
+            def _limit(connection: sqlite3.Connection, _: object) -> None:
+                connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+        cramped()
+        with pytest.raises(InvariantError, match=r"the disk is full; nothing was written; free space"):
+            journal.append(signed("0xbb", 1), *(TxNoted(CHAIN, OWNER, "0xbb", "x" * 4000) for _ in range(9)))
+        assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa"]
+        assert journal.verify() == 1
+
+
+def test_an_unreadable_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvariantError, match="cannot be opened"):
+        Journal.open(tmp_path / "file" / "journal.sqlite")
+
+
+def test_an_event_of_a_transaction_that_was_never_signed_is_a_contradiction(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(TxSent(CHAIN, OWNER, "0xdead", 1))
+        with pytest.raises(InvariantError, match="contradicts itself"):
+            journal.transactions()
+
+
+def test_a_copy_is_as_good_as_the_file(path: Path, tmp_path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+        head = journal.head()
+    shutil.copy(path, tmp_path / "copy.sqlite")
+    with Journal.open(tmp_path / "copy.sqlite") as copy:
+        assert copy.head() == head
+
+
+def _pages(path: Path) -> int:
+    database = sqlite3.connect(path)
+    try:
+        return int(database.execute("PRAGMA page_count").fetchone()[0])
+    finally:
+        database.close()
