@@ -1,0 +1,220 @@
+"""JSON documents of what the bot sees and does. docs/json.md describes them; a field's unit is in its name.
+
+Money is ``{"symbol", "raw", "text"}``: base units and whole tokens, both as decimal text. Rates are effective annual
+fractions (0.05 is 5 %) unless the name says apr, which is simple.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, Apy, BlockRef
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
+from yieldbot.model.policy import Job
+from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
+
+Doc = dict[str, Any]
+
+
+def document(command: str, **fields: Any) -> Doc:
+    """A command's whole output: its schema first."""
+    return {"schema": f"yieldbot/{command}/v1", **fields}
+
+
+def money(amount: Amount) -> Doc:
+    return {"symbol": amount.token.symbol, "raw": str(amount.raw), "text": f"{amount.decimal:f}"}
+
+
+def money_or_none(amount: Amount | None) -> Doc | None:
+    return None if amount is None else money(amount)
+
+
+def number(value: float | None) -> float | None:
+    """A float for JSON, which knows neither infinity nor NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def apy_of(apr: float) -> Apy:
+    """The effective yield of a simple annual rate, compounded each second as the protocols accrue."""
+    return Apr(apr).compounded()
+
+
+def apy_after(state: MarketState, holding: Amount, horizon_seconds: float) -> Apy:
+    """What each token earns once we hold ``holding``, over the horizon with no one else acting, a year.
+
+    The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield.
+    """
+    mean = state.curve.apr(float(holding), horizon_seconds)
+    return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
+
+
+def probe_of(state: MarketState, allocation: Allocation | None, wealth: Amount) -> Amount:
+    """The holding at which a market's yield after our deposit is shown: the allocation's target, and where that is
+    nothing our whole wealth, as far as the market takes it."""
+    target = allocation.targets.get(state.market.id) if allocation else None
+    if target:
+        return target
+    if state.capacity is None:
+        return wealth
+    return min(wealth, state.held + state.capacity)
+
+
+def wealth_of(snapshot: Snapshot, job: Job) -> Amount:
+    """Everything of the job's asset that we hold, the wallet included."""
+    return sum((state.held for state in snapshot.states.values()), Amount(job.asset, 0))
+
+
+def block(ref: BlockRef) -> Doc:
+    return {"height": ref.height, "hash": ref.hash, "timestamp": ref.timestamp}
+
+
+def job_head(job: Job, snapshot: Snapshot | None = None, skipped: str | None = None) -> Doc:
+    """Which job, at which block; ``skipped``: why its chain was not served, else null."""
+    return {
+        "wallet": job.wallet.name,
+        "owner": job.wallet.address,
+        "chain": job.chain.name,
+        "chain_id": job.chain.chain,
+        "asset": job.asset.symbol,
+        "skipped": skipped,
+        "block": block(snapshot.block) if snapshot else None,
+    }
+
+
+def market(state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float) -> Doc:
+    """One row of `yieldbot markets`."""
+    return {
+        "id": state.market.id,
+        "protocol": state.market.protocol,
+        "name": state.market.name,
+        "kind": state.market.kind.value,
+        "address": state.market.address,
+        "status": state.status.value,
+        "quoted_apy": number(state.quoted.compounded().value),
+        "apy_after_deposit": number(apy_after(state, probe, horizon_seconds).value),
+        "after_deposit_of": money(probe),
+        "held": money(state.held),
+        "supplied": money(state.supplied),
+        "borrowed": money_or_none(state.borrowed),
+        "liquidity": money(state.liquidity),
+        "utilisation": state.utilisation,
+        "cap_headroom": money_or_none(state.capacity),
+        "haircut_bps": assessment.haircut_bps if assessment else None,
+        "max_exposure": money_or_none(assessment.max_exposure) if assessment else None,
+        "flags": list(state.flags),
+        "vetoes": list(assessment.vetoes) if assessment else [],
+    }
+
+
+def markets(
+    snapshot: Snapshot,
+    assessments: tuple[Assessment, ...],
+    allocation: Allocation | None,
+    job: Job,
+    horizon_seconds: float,
+) -> Doc:
+    """All markets of a snapshot but the wallet, those that could not be read apart."""
+    by_id = {assessment.market_id: assessment for assessment in assessments}
+    wealth = wealth_of(snapshot, job)
+    return {
+        "markets": [
+            market(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds)
+            for state in snapshot.states.values()
+            if state.market.kind is not Kind.IDLE
+        ],
+        "quarantined": [
+            {"id": bad.market.id, "name": bad.market.name, "reason": bad.reason} for bad in snapshot.quarantined
+        ],
+    }
+
+
+def leg(step: Leg) -> Doc:
+    return {"kind": step.kind.value, "market_id": step.market_id, "amount": money(step.amount), "all": step.all}
+
+
+def allocation(found: Allocation) -> Doc:
+    """Targets, the reason of each, and the certificate."""
+    return {
+        "targets": [{"market_id": market_id, "amount": money(amount)} for market_id, amount in found.targets.items()],
+        "income_per_year": number(found.income_per_year),
+        "cost": number(found.cost),
+        "objective_per_year": number(found.certificate.objective),
+        "upper_bound_per_year": number(found.certificate.upper_bound),
+        "gap_bps": number(found.certificate.gap_bps),
+        "shadow_price_apr": number(found.shadow_price),
+        "reasons": [
+            {
+                "market_id": reason.market_id,
+                "apr_quoted": number(reason.apr_quoted),
+                "apr_after": number(reason.apr_after),
+                "marginal_apr": number(reason.marginal_apr),
+                "binding": reason.binding,
+            }
+            for reason in found.reasons
+        ],
+    }
+
+
+def plan(found: Plan | Hold) -> Doc:
+    """A plan, or the reason for holding."""
+    if isinstance(found, Hold):
+        certified = allocation(found.allocation) if found.allocation else None
+        return {"action": "hold", "reason": found.reason, "allocation": certified}
+    return {
+        "action": "move",
+        "id": found.id,
+        "expires_at": found.expires_at,
+        "grade": found.grade,
+        "gain_per_year": number(found.gain_per_year),
+        "cost": number(found.cost),
+        "moves": [
+            {
+                "source": move.source,
+                "target": move.target,
+                "amount": money(move.amount),
+                "gain_per_year": number(move.gain_per_year),
+                "cost": number(move.cost),
+                "break_even_days": number(move.break_even_days),
+                "reason": move.reason,
+            }
+            for move in found.moves
+        ],
+        "legs": [leg(step) for step in found.legs],
+        "allocation": allocation(found.allocation),
+    }
+
+
+def delta(change: Delta) -> Doc:
+    return {"token": change.token.address, **money(Amount(change.token, change.raw))}
+
+
+def declined(refusal: Declined | None) -> Doc | None:
+    return None if refusal is None else {"code": refusal.code, "reason": refusal.reason}
+
+
+def outcome(found: Outcome) -> Doc:
+    """How a transaction ended."""
+    match found:
+        case Confirmed():
+            return {
+                "result": "confirmed",
+                "hash": found.hash,
+                "block": block(found.block),
+                "gas_used": found.gas_used,
+                "gas_price_wei": str(found.gas_price_wei),
+                "deltas": [delta(change) for change in found.deltas],
+            }
+        case Reverted():
+            return {
+                "result": "reverted",
+                "hash": found.hash,
+                "block": block(found.block),
+                "gas_used": found.gas_used,
+                "reason": found.reason,
+            }
+        case Expired():
+            return {"result": "expired", "hash": found.hash, "reason": found.reason}
+        case Replaced():
+            return {"result": "replaced", "hash": found.hash, "by": found.by}

@@ -1,0 +1,115 @@
+"""``yieldbot``: parse the command line, call one handler, turn every end into an exit code.
+
+Nothing heavy is imported here: each command group is a file with ``register(subparsers)``, and its handler imports what
+it needs when it is called.
+
+Exit codes: 0 done or nothing to do; 1 failure; 2 wrong usage or configuration; 3 a plan waits for approval; 4 refused
+by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from yieldbot import __version__
+from yieldbot.cli.context import Context
+from yieldbot.errors import ConfigError, YieldbotError
+
+GROUPS = ("init", "check", "view", "run", "history", "wallet", "sandbox", "demo", "allocate")
+"""Modules of this package with ``register``; one that is absent is not offered."""
+
+INTERRUPTED = 130
+READER_GONE = 141
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, through the same door as every other mistake of configuration."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}: see `{self.prog} --help`")
+
+
+class CommandParser(Parser):
+    """A command's parser: it takes the global flags too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+        _flags(self, default=False)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. ``argv``: without the program's name, the process's own by default."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    context = Context(json="--json" in words)
+    try:
+        code = _dispatch(words, context)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the exit's own flush must not fail again
+        return READER_GONE
+    except KeyboardInterrupt:
+        context.complain("interrupted; whatever was sent is settled by the next run")
+        return INTERRUPTED
+    return code
+
+
+def _dispatch(words: list[str], context: Context) -> int:
+    try:
+        args = parser().parse_args(words)
+        context.take(args)
+        return int(args.handler(args, context))
+    except YieldbotError as failure:
+        return context.fail(failure)
+    except SystemExit as leaving:  # argparse after --help and --version
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as unforeseen:
+        return context.crash(unforeseen)
+
+
+def parser() -> Parser:
+    """The whole command line. Global flags stand before or after the command."""
+    root = Parser(
+        prog="yieldbot",
+        description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
+        epilog="exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 a plan waits for approval, "
+        "4 refused by a safety rule, 5 a transaction is still open (run again)",
+        allow_abbrev=False,
+    )
+    root.add_argument("--version", action="version", version=f"yieldbot {__version__}")
+    _flags(root, default=True)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
+    for group in GROUPS:
+        try:
+            module = importlib.import_module(f"yieldbot.cli.{group}")
+        except ModuleNotFoundError as absent:
+            if absent.name != f"yieldbot.cli.{group}":
+                raise
+            continue
+        module.register(commands)
+    return root
+
+
+def _flags(to: argparse.ArgumentParser, default: bool) -> None:
+    """The global flags. Those of a command have no default: one given before the command would be overwritten."""
+
+    def or_none(value: object) -> object:
+        return value if default else argparse.SUPPRESS
+
+    group = to.add_argument_group("global flags")
+    group.add_argument(
+        "--config", type=Path, metavar="PATH", default=or_none(Path("yieldbot.toml")), help="default: ./yieldbot.toml"
+    )
+    group.add_argument("--json", action="store_true", default=or_none(False), help="one JSON document on stdout")
+    group.add_argument("-v", "--verbose", action="store_true", default=or_none(False), help="tell more on stderr")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,257 @@
+"""Tables for people. Imported only when one is shown; the same facts as documents.py, rounded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from yieldbot.cli import documents as docs
+from yieldbot.cli.reports import signed
+from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
+from yieldbot.model.policy import Job
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+
+if TYPE_CHECKING:
+    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.forecast import Position
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table; a column whose name starts with > is right-aligned and never wrapped."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
+    return made
+
+
+def money(amount: Amount | None, places: int = 2) -> str:
+    """Whole tokens, rounded; a hyphen for no bound."""
+    return "-" if amount is None else f"{float(amount):,.{places}f}"
+
+
+def percent(apy: Apy | None) -> str:
+    return "-" if apy is None else f"{apy.value * 100:.3f} %"
+
+
+def when(unix_seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
+
+
+def head(job: Job, snapshot: Snapshot) -> str:
+    return f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}, block {snapshot.block.height:,}"
+
+
+def skipped(job: Job, reason: str) -> Text:
+    return Text(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name} skipped: {reason}", style="yellow")
+
+
+def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
+    """Display names by market id; where one name stands for several markets, with the end of the id."""
+    states = list(snapshot.states.values())
+    count: dict[str, int] = {}
+    for state in states:
+        count[state.market.name] = count.get(state.market.name, 0) + 1
+    return {
+        state.market.id: state.market.name
+        if count[state.market.name] == 1
+        else f"{state.market.name} {_short(state.market.id)}"
+        for state in states
+    }
+
+
+def _short(market_id: str) -> str:
+    last = market_id.rpartition("/")[2]
+    return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
+
+
+def markets(
+    job: Job,
+    snapshot: Snapshot,
+    assessments: Sequence[Assessment],
+    allocation: Allocation | None,
+    horizon_seconds: float,
+) -> RenderableType:
+    """One row a market, the best quoted yield first; what could not be read below."""
+    symbol = job.asset.symbol
+    made = table(
+        f"Markets. {head(job, snapshot)}",
+        "Market",
+        ">Quoted APY",
+        ">APY after",
+        f">our {symbol}",
+        ">Held",
+        ">Liquidity",
+        ">Used",
+        ">Cap left",
+        "Flags",
+    )
+    vetoes = {assessment.market_id: assessment.vetoes for assessment in assessments}
+    wealth, names = docs.wealth_of(snapshot, job), names_of(snapshot)
+    shown = [state for state in snapshot.states.values() if state.market.kind is not Kind.IDLE]
+    for state in sorted(shown, key=lambda s: s.quoted.compounded(), reverse=True):
+        probe = docs.probe_of(state, allocation, wealth)
+        used = state.utilisation
+        made.add_row(
+            names[state.market.id],
+            percent(state.quoted.compounded()),
+            percent(docs.apy_after(state, probe, horizon_seconds)),
+            money(probe, 0),
+            money(state.held),
+            money(state.liquidity, 0),
+            "-" if used is None else f"{used:.1%}",
+            money(state.capacity, 0),
+            _flags(state, vetoes.get(state.market.id, ())),
+        )
+    idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
+    lines: list[RenderableType] = [
+        made,
+        Text(
+            f"In the wallet: {money(idle)} {symbol}. Yields after our deposit are over "
+            f"{horizon_seconds / 86_400:g} days, with the amount shown held there."
+        ),
+    ]
+    lines += [Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in snapshot.quarantined]
+    return Group(*lines)
+
+
+def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
+    closed = () if state.status is Status.ACTIVE else (state.status.value,)
+    return ", ".join(dict.fromkeys((*closed, *state.flags, *vetoes)))
+
+
+def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
+    """The moves with their reasons, then the certificate; or why nothing moves."""
+    symbol = job.asset.symbol
+    if isinstance(found, Hold):
+        lines: list[RenderableType] = [Text(f"Hold. {head(job, snapshot)}: {found.reason}", style="bold")]
+        if found.allocation:
+            lines.append(certificate(found.allocation, symbol))
+        return Group(*lines)
+    names = names_of(snapshot)
+    made = table(
+        f"Plan {found.id}. {head(job, snapshot)}",
+        "From",
+        "To",
+        f">{symbol}",
+        ">Gain a year",
+        ">Cost",
+        ">Pays in",
+        "Reason",
+    )
+    for move in found.moves:
+        days = move.break_even_days
+        made.add_row(
+            names.get(move.source, move.source),
+            names.get(move.target, move.target),
+            money(move.amount),
+            f"{move.gain_per_year:,.2f}",
+            f"{move.cost:,.4f}",
+            "-" if days is None else f"{days:,.2f} d",
+            move.reason,
+        )
+    whole = f"together {found.gain_per_year:,.2f} {symbol} a year more for {found.cost:,.4f} {symbol} of gas; "
+    return Group(
+        made, Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
+        certificate(found.allocation, symbol),
+    )  # fmt: skip
+
+
+def certificate(allocation: Allocation, symbol: str) -> Text:
+    """How good the allocation is, in one line."""
+    proof = allocation.certificate
+    return Text(
+        f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
+        f"cost; no allocation exceeds {proof.upper_bound:,.2f}; gap {proof.gap_bps:.3f} bp of wealth a year"
+    )
+
+
+def rehearsal(found: Rehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
+    """Each transaction as it went on the fork, and what each leg did to our balances."""
+    made = table(
+        f"Rehearsal on a fork of block {found.block.height:,}", "Leg", "Transaction", ">Gas", "Balance changes"
+    )
+    for done in found.legs:
+        step = legs[done.index] if done.index < len(legs) else None
+        label = f"{done.index + 1} {step.kind} {names.get(step.market_id, step.market_id)}" if step else ""
+        for position, tx in enumerate(done.txs):
+            last = position == len(done.txs) - 1
+            changes = "\n".join(signed(change) for change in done.deltas) if last else ""
+            made.add_row(label if position == 0 else "", tx.call.words, f"{tx.gas_used:,}", changes)
+    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *map(signed, found.deltas)])))
+
+
+def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
+    """Every transaction that was sent, as the chain shows it."""
+    made = table("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
+    for step, outcome in outcomes:
+        result, gas, changes = _ended(outcome)
+        made.add_row(f"{step.kind} {names.get(step.market_id, step.market_id)}", result, outcome.hash, gas, changes)
+    return made
+
+
+def settled(outcomes: Sequence[Outcome]) -> RenderableType:
+    """Transactions of an earlier run whose outcome is known now."""
+    made = table("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
+    for outcome in outcomes:
+        result, gas, changes = _ended(outcome)
+        made.add_row(result, outcome.hash, gas, changes)
+    return made
+
+
+def _ended(outcome: Outcome) -> tuple[str, str, str]:
+    match outcome:
+        case Confirmed():
+            return "confirmed", f"{outcome.gas_used:,}", "\n".join(signed(change) for change in outcome.deltas)
+        case Reverted():
+            return f"reverted: {outcome.reason}", f"{outcome.gas_used:,}", ""
+        case Expired():
+            return f"expired: {outcome.reason}", "", ""
+        case Replaced():
+            return f"replaced by {outcome.by or 'another transaction'}", "", ""
+
+
+def positions(job: Job, snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float) -> RenderableType:
+    """What is held, since when, what it earned, and the predicted yield beside the realised one."""
+    names = names_of(snapshot)
+    made = table(
+        f"Positions. {head(job, snapshot)}, {when(snapshot.block.timestamp)}",
+        "Market",
+        ">Held",
+        ">Withdrawable",
+        ">Earned",
+        ">Days",
+        ">APY predicted",
+        ">APY realised",
+        ">Off by",
+        ">APY now",
+    )
+    for row in found:
+        state = row.state
+        off = None if row.predicted is None or row.realised is None else row.realised.value - row.predicted.value
+        made.add_row(
+            names[state.market.id],
+            money(state.held),
+            money(state.withdrawable),
+            "-" if row.earned is None else money(row.earned, 4),
+            "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:,.2f}",
+            percent(row.predicted),
+            percent(row.realised),
+            "-" if off is None else f"{off * 10_000:+.4f} bp",
+            percent(docs.apy_after(state, state.held, horizon_seconds)),
+        )
+    idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
+    return Group(made, Text(f"In the wallet: {money(idle)} {job.asset.symbol}"))
+
+
+def declined(refusal: Declined) -> Text:
+    return Text(f"{refusal.code}: {refusal.reason}", style="bold")

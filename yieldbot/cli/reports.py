@@ -1,0 +1,111 @@
+"""A cycle's Report as a JSON document, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from yieldbot.cli import documents as docs
+from yieldbot.cli.documents import Doc
+from yieldbot.model.amounts import Amount
+from yieldbot.model.tx import Delta
+
+if TYPE_CHECKING:
+    from yieldbot.cycle import Report
+    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.forecast import Position
+
+DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
+
+_WORST_FIRST = (FAILED, 2, OPEN, REFUSED, WAITING, DONE)
+_A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
+
+
+def exit_code(report: Report) -> int:
+    """What one job's report means for a script that called us."""
+    if report.skipped is not None or report.failed:
+        return FAILED
+    if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
+        return DONE
+    return WAITING if report.declined.code == "QUEUED" else REFUSED
+
+
+def worst(codes: Sequence[int]) -> int:
+    """One exit code for several jobs: a failure before an open transaction, a refusal, a waiting plan."""
+    return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
+
+
+def rehearsal(found: Rehearsal) -> Doc:
+    """Each leg of a plan as it went on the fork."""
+    return {
+        "block": docs.block(found.block),
+        "gas_used": found.gas_used,
+        "max_fee_wei": str(found.fees.max_fee_wei),
+        "legs": [
+            {
+                "index": leg.index,
+                "gas_used": leg.gas_used,
+                "transactions": [
+                    {"words": tx.call.words, "to": tx.call.to, "gas_used": tx.gas_used, "gas_limit": tx.gas_limit}
+                    for tx in leg.txs
+                ],
+                "deltas": [docs.delta(change) for change in leg.deltas],
+            }
+            for leg in found.legs
+        ],
+        "deltas": [docs.delta(change) for change in found.deltas],
+    }
+
+
+def report(found: Report, horizon_seconds: float) -> Doc:
+    """One job's cycle. Stages that were not reached are null or empty."""
+    decision, snapshot = found.decision, found.snapshot
+    return {
+        **docs.job_head(found.job, snapshot, found.skipped),
+        "settled": [docs.outcome(outcome) for outcome in found.settled],
+        "plan": docs.plan(decision.outcome) if decision else None,
+        "rehearsal": rehearsal(found.rehearsal) if found.rehearsal else None,
+        "declined": docs.declined(found.declined),
+        "transactions": [{"leg": docs.leg(leg), **docs.outcome(outcome)} for leg, outcome in found.outcomes],
+        "holdings": holdings(found, horizon_seconds),
+        "exit_code": exit_code(found),
+    }
+
+
+def holdings(found: Report, horizon_seconds: float) -> list[Doc]:
+    """What is held after the cycle, the wallet included, at what yield."""
+    snapshot = found.after or found.snapshot
+    if snapshot is None:
+        return []
+    return [
+        {
+            "id": state.market.id,
+            "name": state.market.name,
+            "held": docs.money(state.held),
+            "apy": docs.number(docs.apy_after(state, state.held, horizon_seconds).value),
+        }
+        for state in snapshot.states.values()
+        if state.held
+    ]
+
+
+def position(found: Position, horizon_seconds: float) -> Doc:
+    """One row of `yieldbot positions`. since: unix seconds; earned and yields are null where nothing was written."""
+    state = found.state
+    return {
+        "id": state.market.id,
+        "name": state.market.name,
+        "held": docs.money(state.held),
+        "withdrawable": docs.money(state.withdrawable),
+        "since": found.since,
+        "earned": docs.money_or_none(found.earned),
+        "apy_now": docs.number(docs.apy_after(state, state.held, horizon_seconds).value),
+        "apy_predicted": docs.number(found.predicted.value) if found.predicted else None,
+        "apy_realised": docs.number(found.realised.value) if found.realised else None,
+    }
+
+
+def signed(change: Delta) -> str:
+    """A balance change for people: +1,000 USDC."""
+    amount = Amount(change.token, change.raw)
+    return f"{'+' if change.raw > 0 else ''}{amount}"
