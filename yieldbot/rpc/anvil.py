@@ -100,17 +100,20 @@ def _dies_with_us() -> Callable[[], None]:
     return ask
 
 
-def is_anvil(pid: int) -> bool:
-    """Whether ``pid`` is a living anvil; process ids are reused, and only an anvil may be ended."""
+def is_anvil(pid: int, options: str = "") -> bool:
+    """Whether ``pid`` is a living anvil started with ``options``: process ids are reused, so a number is no proof."""
     if sys.platform == "linux":
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return False
-        return state != "Z" and Path(os.fsdecode(command[0])).name.startswith("anvil")
-    shown = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return Path(shown.strip()).name.startswith("anvil")
+        if state == "Z":
+            return False
+    else:
+        shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        command = shown.stdout.split()
+    return bool(command) and Path(command[0]).name.startswith("anvil") and options in " ".join(command)
 
 
 def stop(pid: int) -> None:

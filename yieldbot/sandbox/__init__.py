@@ -1,0 +1,89 @@
+"""The sandbox: a local market of real protocols on a node of our own, with a wallet in it. Nothing here is worth money.
+
+What others call (nothing heavy is imported before a function is called):
+
+    from yieldbot.sandbox import compile_contracts, down, load, running_sandbox, up, warp
+
+    sandbox = up(directory, say=print)      # compile (cached), start, deploy, write the files; the node goes on running
+    sandbox = load(directory)               # a sandbox that `up` left running; ConfigError when there is none
+    warp(directory, days=30.0)              # its clock forward in one block
+    down(directory)                         # stop the node; True when one was running. The files stay.
+
+    with running_sandbox(directory) as sandbox:     # the same, stopped when left (and killed if we are)
+        sandbox.rpc_url, sandbox.wallet, sandbox.addresses["usdc"], sandbox.config, sandbox.warp(30.0)
+
+    sandbox.status() -> Status(height, timestamp, seconds_to_wall_clock)        # what `yieldbot sandbox status` shows
+    sandbox.rpc("evm_snapshot"); sandbox.rpc("evm_revert", id)                 # any JSON-RPC method
+
+Inside an event loop: ``await yieldbot.sandbox.node.start(directory, say)`` and ``async with node.sandboxed(directory)``.
+
+``directory`` then holds yieldbot.toml, .env (SANDBOX_RPC_URL), chains/sandbox.toml, keys/main.json, passphrase,
+sandbox.json (process id, addresses) and anvil.log: `yieldbot --config <directory>/yieldbot.toml ...` works from there.
+``say`` is called with one line as each long step starts or ends. Errors: ConfigError (anvil, node or an npm package is
+missing, with the remedy), TransientError (the node does not start), InvariantError (a set-up transaction reverted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yieldbot.sandbox.node import Sandbox
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+def compile_contracts(say: Callable[[str], None] = _silent) -> None:
+    """Compile what the cache lacks: some 30 s on 2 cores the first time, nothing afterwards."""
+    from yieldbot.sandbox.artifacts import compiled
+
+    compiled(say)
+
+
+def up(directory: Path, say: Callable[[str], None] = _silent) -> Sandbox:
+    """A fresh sandbox in ``directory``, its node left running in the background; one that ran there is replaced."""
+    import asyncio
+
+    from yieldbot.sandbox.node import start
+
+    return asyncio.run(start(directory, say))
+
+
+def load(directory: Path) -> Sandbox:
+    """The sandbox that runs from ``directory``. Raises ConfigError when none does."""
+    from yieldbot.errors import ConfigError
+    from yieldbot.sandbox.node import current
+
+    sandbox = current(directory)
+    if sandbox is None:
+        raise ConfigError(f"no sandbox runs from {directory}: start one with `yieldbot sandbox up --dir {directory}`")
+    return sandbox
+
+
+def warp(directory: Path, days: float) -> Sandbox:
+    """Let ``days`` pass in the sandbox of ``directory``, in one block. Raises ConfigError when none runs."""
+    sandbox = load(directory)
+    sandbox.warp(days)
+    return sandbox
+
+
+def down(directory: Path) -> bool:
+    """Stop the node of ``directory``; whether one was running. Configuration, key and journal stay."""
+    from yieldbot.sandbox.node import current
+
+    sandbox = current(directory)
+    if sandbox is not None:
+        sandbox.stop()
+    return sandbox is not None
+
+
+def running_sandbox(directory: Path, say: Callable[[str], None] = _silent) -> AbstractContextManager[Sandbox]:
+    """A sandbox that ends with the block, and with this process however that ends."""
+    from yieldbot.sandbox.node import running
+
+    return running(directory, say)

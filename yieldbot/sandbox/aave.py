@@ -94,7 +94,17 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
         configurator,
         "initReserves",
         [
-            (a_token.address, debt_token.address, t.address, f"Aave {s}", f"a{s}", f"Aave debt {s}", f"vd{s}", b"", rates)
+            (
+                a_token.address,
+                debt_token.address,
+                t.address,
+                f"Aave {s}",
+                f"a{s}",
+                f"Aave debt {s}",
+                f"vd{s}",
+                b"",
+                rates,
+            )
             for t, s in ((usdc, "USDC"), (weth, "WETH"))
         ],
     )
@@ -110,9 +120,7 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
 def _rates(shape: AaveShape) -> bytes:
     from eth_abi.abi import encode
 
-    return bytes(
-        encode(["(uint16,uint32,uint32,uint32)"], [(shape.kink_bps, 0, shape.slope1_bps, shape.slope2_bps)])
-    )
+    return bytes(encode(["(uint16,uint32,uint32,uint32)"], [(shape.kink_bps, 0, shape.slope1_bps, shape.slope2_bps)]))
 
 
 async def _populate(d: Deployer, instance: AaveInstance, tokens: Tokens, shape: AaveShape) -> None:

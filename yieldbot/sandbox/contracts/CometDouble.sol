@@ -5,7 +5,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// A DOUBLE of Compound v3 (Comet), whose contracts no registry offers. It keeps Comet's published interface and its
 /// integer rate arithmetic for the base asset (kinked supply and borrow curves, 1e15 indices, principal rounding). It is
-/// NOT Comet: there is no collateral, no liquidation and no reward; anybody may borrow.
+/// NOT Comet: there is no collateral, no liquidation and no reward; anybody may borrow without any security, and anybody
+/// may pause it.
 contract CometDouble {
     struct TotalsBasic {
         uint64 baseSupplyIndex;
@@ -19,7 +20,8 @@ contract CometDouble {
     }
 
     error Paused();
-    error NotEnoughLiquidity();
+    error BadAsset();
+    error InvalidUInt64();
 
     string public constant name = "Compound USDC (double)";
     string public constant symbol = "cUSDCv3";
@@ -29,6 +31,10 @@ contract CometDouble {
 
     address public immutable baseToken;
     uint8 public constant decimals = 6;
+    uint256 public constant baseScale = 1e6;
+    uint256 public constant baseIndexScale = 1e15;
+    uint256 public constant factorScale = 1e18;
+    uint256 public constant baseTrackingSupplySpeed = 0;
     uint256 public immutable supplyKink;
     uint256 public immutable supplyPerSecondInterestRateBase;
     uint256 public immutable supplyPerSecondInterestRateSlopeLow;
@@ -70,18 +76,20 @@ contract CometDouble {
         isWithdrawPaused = withdrawPaused;
     }
 
+    /// Of the indices at the last accrual, as in Comet: it does not move between two transactions.
     function getUtilization() public view returns (uint256) {
-        (uint64 supplyIndex, uint64 borrowIndex) = _accrued();
-        return _utilization(supplyIndex, borrowIndex);
+        uint256 supplied = _present(_supplyIndex, _totalSupply);
+        uint256 borrowed = _present(_borrowIndex, _totalBorrow);
+        return supplied == 0 ? 0 : borrowed * FACTOR_SCALE / supplied;
     }
 
     function getSupplyRate(uint256 utilization) public view returns (uint64) {
-        return uint64(_rate(utilization, supplyKink, supplyPerSecondInterestRateBase,
+        return _safe64(_rate(utilization, supplyKink, supplyPerSecondInterestRateBase,
             supplyPerSecondInterestRateSlopeLow, supplyPerSecondInterestRateSlopeHigh));
     }
 
     function getBorrowRate(uint256 utilization) public view returns (uint64) {
-        return uint64(_rate(utilization, borrowKink, borrowPerSecondInterestRateBase,
+        return _safe64(_rate(utilization, borrowKink, borrowPerSecondInterestRateBase,
             borrowPerSecondInterestRateSlopeLow, borrowPerSecondInterestRateSlopeHigh));
     }
 
@@ -92,24 +100,31 @@ contract CometDouble {
 
     function totalSupply() external view returns (uint256) {
         (uint64 supplyIndex,) = _accrued();
-        return _presentSupply(supplyIndex, _totalSupply);
+        return _present(supplyIndex, _totalSupply);
     }
 
     function totalBorrow() external view returns (uint256) {
         (, uint64 borrowIndex) = _accrued();
-        return _presentBorrow(borrowIndex, _totalBorrow);
+        return _present(borrowIndex, _totalBorrow);
     }
 
     function balanceOf(address account) external view returns (uint256) {
         (uint64 supplyIndex,) = _accrued();
         int104 principal = _principal[account];
-        return principal > 0 ? _presentSupply(supplyIndex, uint104(principal)) : 0;
+        return principal > 0 ? _present(supplyIndex, uint104(principal)) : 0;
     }
 
     function borrowBalanceOf(address account) external view returns (uint256) {
         (, uint64 borrowIndex) = _accrued();
         int104 principal = _principal[account];
-        return principal < 0 ? _presentBorrow(borrowIndex, uint104(-principal)) : 0;
+        return principal < 0 ? _present(borrowIndex, uint104(-principal)) : 0;
+    }
+
+    /// What is left for the protocol when everybody is paid; negative where the protocol owes more than it has.
+    function getReserves() external view returns (int256) {
+        (uint64 supplyIndex, uint64 borrowIndex) = _accrued();
+        return int256(IERC20(baseToken).balanceOf(address(this)))
+            - int256(_present(supplyIndex, _totalSupply)) + int256(_present(borrowIndex, _totalBorrow));
     }
 
     function accrueAccount(address) external {
@@ -117,13 +132,19 @@ contract CometDouble {
     }
 
     function supply(address asset, uint256 amount) external {
+        supplyTo(msg.sender, asset, amount);
+    }
+
+    /// The whole debt for type(uint256).max, as in Comet.
+    function supplyTo(address dst, address asset, uint256 amount) public {
         if (isSupplyPaused) revert Paused();
-        require(asset == baseToken, "asset");
-        IERC20(asset).transferFrom(msg.sender, address(this), amount);
+        if (asset != baseToken) revert BadAsset();
         _accrue();
-        int256 present = _present(_principal[msg.sender]) + int256(amount);
-        _set(msg.sender, present);
-        emit Supply(msg.sender, msg.sender, amount);
+        int256 present = _signed(_principal[dst]);
+        if (amount == type(uint256).max) amount = present < 0 ? uint256(-present) : 0;
+        IERC20(asset).transferFrom(msg.sender, address(this), amount);
+        _set(dst, present + int256(amount));
+        emit Supply(msg.sender, dst, amount);
     }
 
     function withdraw(address asset, uint256 amount) external {
@@ -132,11 +153,10 @@ contract CometDouble {
 
     function withdrawTo(address to, address asset, uint256 amount) public {
         if (isWithdrawPaused) revert Paused();
-        require(asset == baseToken, "asset");
+        if (asset != baseToken) revert BadAsset();
         _accrue();
-        int256 present = _present(_principal[msg.sender]);
+        int256 present = _signed(_principal[msg.sender]);
         if (amount == type(uint256).max) amount = present > 0 ? uint256(present) : 0;
-        if (amount > IERC20(baseToken).balanceOf(address(this))) revert NotEnoughLiquidity();
         _set(msg.sender, present - int256(amount));
         IERC20(asset).transfer(to, amount);
         emit Withdraw(msg.sender, to, amount);
@@ -146,9 +166,9 @@ contract CometDouble {
         (supplyIndex, borrowIndex) = (_supplyIndex, _borrowIndex);
         uint256 elapsed = block.timestamp - _lastAccrual;
         if (elapsed > 0) {
-            uint256 utilization = _utilization(supplyIndex, borrowIndex);
-            supplyIndex += uint64(_mulFactor(supplyIndex, getSupplyRate(utilization) * elapsed));
-            borrowIndex += uint64(_mulFactor(borrowIndex, getBorrowRate(utilization) * elapsed));
+            uint256 utilization = getUtilization();
+            supplyIndex += _safe64(_mulFactor(supplyIndex, getSupplyRate(utilization) * elapsed));
+            borrowIndex += _safe64(_mulFactor(borrowIndex, getBorrowRate(utilization) * elapsed));
         }
     }
 
@@ -157,22 +177,15 @@ contract CometDouble {
         _lastAccrual = uint40(block.timestamp);
     }
 
-    /// As in Comet, of the STORED indices: what is passed in are the indices at the last accrual.
-    function _utilization(uint64, uint64) private view returns (uint256) {
-        uint256 supplied = _presentSupply(_supplyIndex, _totalSupply);
-        uint256 borrowed = _presentBorrow(_borrowIndex, _totalBorrow);
-        return supplied == 0 ? 0 : borrowed * FACTOR_SCALE / supplied;
-    }
-
     function _rate(uint256 u, uint256 kink, uint256 base, uint256 low, uint256 high) private pure returns (uint256) {
         if (u <= kink) return base + _mulFactor(low, u);
         return base + _mulFactor(low, kink) + _mulFactor(high, u - kink);
     }
 
-    function _present(int104 principal) private view returns (int256) {
+    function _signed(int104 principal) private view returns (int256) {
         return principal >= 0
-            ? int256(_presentSupply(_supplyIndex, uint104(principal)))
-            : -int256(_presentBorrow(_borrowIndex, uint104(-principal)));
+            ? int256(_present(_supplyIndex, uint104(principal)))
+            : -int256(_present(_borrowIndex, uint104(-principal)));
     }
 
     /// Principal rounds in the protocol's favour: supply down, borrow up.
@@ -184,20 +197,22 @@ contract CometDouble {
         _totalSupply = _totalSupply - _positive(before) + _positive(next);
         _totalBorrow = _totalBorrow - _positive(-before) + _positive(-next);
         _principal[account] = next;
-        if (_positive(next) > _positive(before)) emit Transfer(address(0), account, uint256(_positive(next) - _positive(before)));
-        if (_positive(next) < _positive(before)) emit Transfer(account, address(0), uint256(_positive(before) - _positive(next)));
+        (uint104 held, uint104 holds) = (_positive(before), _positive(next));
+        if (holds > held) emit Transfer(address(0), account, _present(_supplyIndex, holds - held));
+        if (holds < held) emit Transfer(account, address(0), _present(_supplyIndex, held - holds));
     }
 
     function _positive(int104 value) private pure returns (uint104) {
         return value > 0 ? uint104(value) : 0;
     }
 
-    function _presentSupply(uint64 index, uint104 principal) private pure returns (uint256) {
+    function _present(uint64 index, uint104 principal) private pure returns (uint256) {
         return uint256(principal) * index / BASE_INDEX_SCALE;
     }
 
-    function _presentBorrow(uint64 index, uint104 principal) private pure returns (uint256) {
-        return uint256(principal) * index / BASE_INDEX_SCALE;
+    function _safe64(uint256 value) private pure returns (uint64) {
+        if (value > type(uint64).max) revert InvalidUInt64();
+        return uint64(value);
     }
 
     function _mulFactor(uint256 n, uint256 factor) private pure returns (uint256) {

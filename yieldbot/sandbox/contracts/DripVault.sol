@@ -10,20 +10,19 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 contract DripVault is ERC4626 {
     uint256 public immutable perSecond;
     uint256 public immutable start;
+    uint256 public funded;
 
     constructor(IERC20 asset_, uint256 perSecond_) ERC20("Drip Vault", "dvUSDC") ERC4626(asset_) {
         perSecond = perSecond_;
         start = block.timestamp;
     }
 
-    /// What is not dripped yet is in the vault's balance, but belongs to nobody.
-    uint256 public funded;
-
     function fund(uint256 amount) external {
         funded += amount;
         IERC20(asset()).transferFrom(msg.sender, address(this), amount);
     }
 
+    /// What has not dripped yet: in the vault's balance, but nobody's.
     function pending() public view returns (uint256) {
         uint256 dripped = perSecond * (block.timestamp - start);
         return dripped < funded ? funded - dripped : 0;

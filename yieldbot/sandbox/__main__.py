@@ -1,0 +1,21 @@
+"""``python -m yieldbot.sandbox``: fill the cache of compiled contracts, for scripts that want it done beforehand."""
+
+from __future__ import annotations
+
+import sys
+
+from yieldbot.errors import YieldbotError
+from yieldbot.sandbox import compile_contracts
+
+
+def main() -> int:
+    try:
+        compile_contracts(lambda line: print(line, flush=True))
+    except YieldbotError as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return failure.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""How the sandbox's chain describes itself: chains/sandbox.toml, in a real chain's format, and addresses by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yieldbot.sandbox.market import MULTICALL3, SandboxMarket
+
+__all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
+
+
+def addresses_of(market: SandboxMarket) -> dict[str, str]:
+    """Every contract (and each Morpho market's id) by a short name, for tests and for people who look around."""
+    tokens, suite, exchange = market.tokens, market.morpho, market.exchange
+    found = {
+        "multicall3": MULTICALL3,
+        "usdc": tokens.usdc.address,
+        "weth": tokens.weth.address,
+        "usdc_feed": tokens.usdc_feed.address,
+        "weth_feed": tokens.weth_feed.address,
+        "stata": market.stata.address,
+        "morpho": suite.morpho.address,
+        "irm": suite.irm.address,
+        "morpho_oracle": suite.oracle.address,
+        "metamorpho": suite.vault.address,
+        "comet": market.comet.address,
+        "drip": market.drip.address,
+        "uniswap_factory": exchange.factory.address,
+        "uniswap_router": exchange.router.address,
+        "uniswap_positions": exchange.positions.address,
+        "uniswap_quoter": exchange.quoter.address,
+        "uniswap_pool": exchange.pool,
+    }
+    for prefix, instance in zip(("aave", "aave_prime", "aave_legacy"), market.aave.values(), strict=True):
+        found |= {
+            f"{prefix}_pool": instance.pool.address,
+            f"{prefix}_data_provider": instance.data_provider.address,
+            f"{prefix}_configurator": instance.configurator.address,
+            f"{prefix}_oracle": instance.oracle.address,
+        }
+    return found | {f"morpho_market_{letter}": m.id for letter, m in zip("ab", suite.markets, strict=True)}
+
+
+def chain_toml(market: SandboxMarket) -> str:
+    """chains/sandbox.toml: the same format as a real chain's."""
+    tokens = market.tokens
+    head = [
+        'name = "sandbox"',
+        'chain = "eip155:31337"',
+        'rpc_env = "SANDBOX_RPC_URL"',
+        f'multicall3 = "{MULTICALL3}"',
+        "max_fee_gwei = 50",
+        "priority_fee_gwei = 0.1",
+        'finality = "latest"',
+        "poll_seconds = 0.05",
+        "confirm_timeout_seconds = 30",
+        "",
+        "[native]",
+        'symbol = "ETH"',
+        f'feed = "{tokens.weth_feed.address}"',
+        "",
+        "[tokens.USDC]",
+        f'address = "{tokens.usdc.address}"',
+        "decimals = 6",
+        f'feed = "{tokens.usdc_feed.address}"',
+    ]
+    tables: list[dict[str, Any]] = [
+        {
+            "protocol": "aave_v3",
+            "name": name,
+            "pool": i.pool.address,
+            "data_provider": i.data_provider.address,
+            "oracle": i.oracle.address,
+        }
+        for name, i in market.aave.items()
+    ]
+    main, suite = market.aave["Aave v3"], market.morpho
+    tables += [
+        {"protocol": "compound_v3", "name": "Compound v3 (double)", "comet": market.comet.address},
+        {
+            "protocol": "morpho_blue",
+            "name": "Morpho Blue",
+            "morpho": suite.morpho.address,
+            "irm": suite.irm.address,
+            "markets": [m.id for m in suite.markets],
+        },
+        {
+            "protocol": "erc4626",
+            "name": "MetaMorpho",
+            "flavour": "metamorpho",
+            "vaults": [suite.vault.address],
+            "morpho": suite.morpho.address,
+            "irm": suite.irm.address,
+        },
+        {
+            "protocol": "erc4626",
+            "name": "Static Aave",
+            "flavour": "stata",
+            "vaults": [market.stata.address],
+            "pool": main.pool.address,
+            "data_provider": main.data_provider.address,
+        },
+        {
+            "protocol": "erc4626",
+            "name": "Drip Vault",
+            "flavour": "generic",
+            "vaults": [market.drip.address],
+            "lookback_blocks": 5,
+        },
+    ]
+    lines = head
+    for table in ({**table, "assets": ["USDC"]} for table in tables):
+        lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -1,0 +1,76 @@
+"""The folder of a sandbox: the same files that a real set-up has, with a throw-away key."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from yieldbot.model.ids import Address
+
+SCRYPT_WORK = 2**12
+"""Far below a real keystore's 2^18: the passphrase lies in the same folder, and unlocking must not slow the demo."""
+
+
+def write_wallet(directory: Path) -> Address:
+    """A new key, encrypted, in keys/main.json, and its passphrase beside it: this folder holds play money alone."""
+    from eth_account import Account
+
+    account = Account.create()
+    passphrase = secrets.token_urlsafe(18)
+    (directory / "keys").mkdir(mode=0o700, exist_ok=True)
+    keystore = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=SCRYPT_WORK)
+    write_private(directory / "keys" / "main.json", json.dumps(keystore))
+    write_private(directory / "passphrase", passphrase + "\n")
+    return Address(account.address)
+
+
+def write_configuration(directory: Path, rpc_url: str, wallet: Address, chain: str) -> None:
+    """yieldbot.toml, .env and chains/sandbox.toml (whose text is ``chain``)."""
+    (directory / "chains").mkdir(exist_ok=True)
+    (directory / "chains" / "sandbox.toml").write_text(chain)
+    write_private(directory / ".env", f"SANDBOX_RPC_URL={rpc_url}\n")
+    (directory / "yieldbot.toml").write_text(YIELDBOT_TOML.format(wallet=wallet))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, from its first byte on."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+
+
+YIELDBOT_TOML = """# A sandbox: real protocols on a local chain, play money, throw-away key.
+schema = 1
+data_dir = "."
+
+[[wallets]]
+name = "main"
+address = "{wallet}"
+keystore = "keys/main.json"
+passphrase_file = "passphrase"
+
+[[jobs]]
+wallet = "main"
+chain = "sandbox"
+asset = "USDC"
+
+[policy]
+horizon_days = 30
+idle_buffer = "500"
+min_position = "1000"
+min_move = "100"
+max_share_market = 0.5
+auto_max_move = "60000"
+auto_max_total = "200000"
+
+[policy.haircut_bps]
+aave_v3 = 5
+compound_v3 = 10
+morpho_blue = 20
+erc4626 = 15
+
+[policy.max_share_protocol]
+morpho_blue = 0.6
+"""
