@@ -40,6 +40,11 @@ def assets_down(shares: int, total_assets: int, total_shares: int) -> int:
     return shares * (total_assets + VIRTUAL_ASSETS) // (total_shares + VIRTUAL_SHARES)
 
 
+def assets_up(shares: int, total_assets: int, total_shares: int) -> int:
+    """SharesMathLib.toAssetsUp: what ``shares`` are worth, rounded up."""
+    return -(-shares * (total_assets + VIRTUAL_ASSETS) // (total_shares + VIRTUAL_SHARES))
+
+
 def shares_down(assets: int, total_assets: int, total_shares: int) -> int:
     """SharesMathLib.toSharesDown."""
     return assets * (total_shares + VIRTUAL_SHARES) // (total_assets + VIRTUAL_ASSETS)

@@ -97,6 +97,21 @@ def checksum(address: str) -> Address:
     return Address(to_checksum_address(address))
 
 
+def label(data: bytes) -> str | None:
+    """A string answer made fit to be shown: printable ASCII, at most 24 characters. Old tokens answer bytes32.
+
+    None for anything else: what a contract calls itself must not make it unreadable.
+    """
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        text = data.decode() if len(data) == 32 else str(decode(["string"], data)[0])
+    except (DecodingError, UnicodeDecodeError):
+        return None
+    return "".join(c for c in text if " " <= c <= "~")[:24] or None
+
+
 def short(address: str) -> str:
     """An address as people compare it: 0x1234…cdef."""
     return f"{address[:6]}…{address[-4:]}"

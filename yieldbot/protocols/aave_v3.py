@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from yieldbot.errors import MarketError
+from yieldbot.math.aave import BPS, RAY, ReserveIndices
 from yieldbot.math.curves import KinkedCurve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols._abi import MAX_UINT256, abi, explain, short
+from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
 
-RAY = 10**27
-BPS = 10_000
+RATES = "getInterestRateDataBps"
 CAP_MARGIN_SECONDS = 3600
 """The cap counts interest too: headroom shrinks while a plan waits, so an hour's interest is kept back."""
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
 
 
 class AaveParams(BaseModel):
@@ -29,93 +32,124 @@ class AaveParams(BaseModel):
     pool: str
     data_provider: str
     oracle: str | None = None
+    addresses_provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """One reserve at one block, in raw units and rays. income_index_ray: the liquidity index accrued to the block."""
+    """One reserve, accrued to a block. Amounts in raw units; supply_cap in whole tokens, 0 for none.
 
-    supplied_raw: int
-    debt_raw: int
+    points: ((utilisation, borrow rate a year), ...), the rate strategy's three corners.
+    """
+
+    indices: ReserveIndices
     cash_raw: int
     deficit_raw: int
-    treasury_raw: int
-    income_index_ray: int
-    liquidity_rate_ray: int
-    reserve_factor_bps: int
     supply_cap: int
     points: tuple[tuple[float, float], ...]
     status: Status
 
+    @property
+    def lent_raw(self) -> int:
+        """Liquidity and debt, which make up what suppliers share."""
+        return self.cash_raw + self.indices.debt_raw
+
+    @property
+    def quoted(self) -> Apr:
+        """The supply rate as the reserve has it stored."""
+        return Apr(self.indices.liquidity_rate_ray / RAY)
+
     def curve(self, token: Token, held_raw: int) -> KinkedCurve:
-        """Income of our holding. The pool's liquidity and debt, both at this block, make up what is lent."""
+        """Income of our whole holding, ``held_raw`` of which lies in the reserve already."""
         return KinkedCurve(
-            others=(self.cash_raw + self.debt_raw - held_raw) / token.one,
-            borrowed=self.debt_raw / token.one,
+            others=(self.lent_raw - held_raw) / token.one,
+            borrowed=self.indices.debt_raw / token.one,
             points=self.points,
-            keep=1 - self.reserve_factor_bps / BPS,
+            keep=1 - self.indices.reserve_factor_bps / BPS,
             deficit=self.deficit_raw / token.one,
         )
 
     def capacity_raw(self, token: Token) -> int | None:
-        """Room below the supply cap (ValidationLogic.validateSupply counts the treasury too); None without a cap."""
+        """Room below the supply cap an hour from now (ValidationLogic.validateSupply); None without a cap."""
         if self.supply_cap == 0:
             return None
-        counted = self.supplied_raw + self.treasury_raw
-        margin = counted * self.liquidity_rate_ray * CAP_MARGIN_SECONDS // (RAY * SECONDS_PER_YEAR) + 2
-        return max(0, self.supply_cap * token.one - counted - margin)
+        later = self.indices.accrued(self.indices.updated + CAP_MARGIN_SECONDS)
+        return max(0, self.supply_cap * token.one - later.counted_raw - 1)
 
     def flags(self, token: Token) -> tuple[str, ...]:
         """Risk flags of the reserve, for people."""
-        found = []
-        if self.debt_raw > self.points[1][0] * (self.cash_raw + self.debt_raw):
-            found.append("above-kink")
-        capacity = self.capacity_raw(token)
-        if capacity is not None and capacity < self.supplied_raw // BPS:
-            found.append("at-cap")
-        if self.status is not Status.ACTIVE:
-            found.append(str(self.status))
-        if self.cash_raw * 20 < self.supplied_raw:
-            found.append("thin-liquidity")
-        if self.deficit_raw:
-            found.append("deficit")
-        return tuple(found)
+        capacity_raw, supplied_raw = self.capacity_raw(token), self.indices.supplied_raw
+        found = {
+            "above-kink": self.indices.debt_raw > self.points[1][0] * self.lent_raw,
+            "at-cap": capacity_raw is not None and capacity_raw < supplied_raw // BPS,
+            str(self.status): self.status is not Status.ACTIVE,
+            "thin-liquidity": self.cash_raw * THIN < supplied_raw,
+            "deficit": self.deficit_raw > 0,
+        }
+        return tuple(flag for flag, is_set in found.items() if is_set)
 
 
-def reserve_reads(pool: Address, provider: Address, strategy: Address, asset: Address) -> list[EthCall]:
-    """The reads that ``reserve`` decodes, in its order."""
+def reserve_discovery(provider: Address, assets: Sequence[Token]) -> Flow[dict[Token, dict[str, object]]]:
+    """The parts of each asset's reserve that an adapter keeps in Market.params: two rounds.
+
+    Raises MarketError (ReadReverted) where the pool has no such reserve.
+    """
     aave = abi("aave_v3")
+    answers = yield [
+        aave.read(provider, name, token.address)
+        for token in assets
+        for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
+    ]
+    strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
+    rates = yield [
+        aave.read(strategy, RATES, token.address) for strategy, token in zip(strategies, assets, strict=True)
+    ]
+    found: dict[Token, dict[str, object]] = {}
+    for token, tokens, rate in zip(assets, answers[::2], rates, strict=True):
+        a_token, _, debt_token = (checksum(address) for address in aave.decode("getReserveTokensAddresses", tokens))
+        if int(a_token, 16) == 0:
+            raise MarketError(f"{provider} knows no reserve of {token.symbol} ({token.address})")
+        found[token] = {"a_token": a_token, "debt_token": debt_token, "rates_bps": aave.one(RATES, rate)}
+    return found
+
+
+def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
+    """The reads that ``reserve`` decodes, in its order. ``where``: a market's params."""
+    aave, pool = abi("aave_v3"), Address(where["pool"])
     return [
-        aave.read(provider, "getReserveData", asset),
-        aave.read(provider, "getReserveConfigurationData", asset),
-        aave.read(provider, "getReserveCaps", asset),
-        aave.read(provider, "getPaused", asset),
-        aave.read(provider, "getVirtualUnderlyingBalance", asset),
-        aave.read(provider, "getReserveDeficit", asset, optional=True),
-        aave.read(strategy, "getInterestRateDataBps", asset),
-        aave.read(pool, "getReserveNormalizedIncome", asset),
+        aave.read(pool, "getReserveData", asset),
+        aave.read(Address(where["a_token"]), "scaledTotalSupply"),
+        aave.read(Address(where["debt_token"]), "scaledTotalSupply"),
+        aave.read(pool, "getVirtualUnderlyingBalance", asset),
+        aave.read(pool, "getReserveDeficit", asset, optional=True),
     ]
 
 
-def reserve(answers: Sequence[bytes]) -> Reserve:
-    """A Reserve from the answers to ``reserve_reads``."""
+def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Reserve:
+    """A Reserve from the answers to ``reserve_reads``, as of ``now`` (unix seconds).
+
+    Source of the configuration's bits: aave-v3-origin ReserveConfiguration.sol.
+    """
     aave = abi("aave_v3")
-    data = aave.decode("getReserveData", answers[0])
-    config = aave.decode("getReserveConfigurationData", answers[1])
-    _, supply_cap = aave.decode("getReserveCaps", answers[2])
-    kink_bps, base_bps, slope1_bps, slope2_bps = aave.one("getInterestRateDataBps", answers[6])
-    index_ray = aave.one("getReserveNormalizedIncome", answers[7])
-    active, frozen, paused = config[8], config[9], aave.one("getPaused", answers[3])
+    (bits,), index, rate, borrow_index, borrow_rate, _, updated, *rest = aave.one("getReserveData", answers[0])
+    active, frozen, paused = bits >> 56 & 1, bits >> 57 & 1, bits >> 60 & 1
+    kink_bps, base_bps, slope1_bps, slope2_bps = where["rates_bps"]
+    stored = ReserveIndices(
+        liquidity_index_ray=index,
+        borrow_index_ray=borrow_index,
+        liquidity_rate_ray=rate,
+        borrow_rate_ray=borrow_rate,
+        updated=updated,
+        scaled_supply_raw=aave.one("scaledTotalSupply", answers[1]),
+        scaled_debt_raw=aave.one("scaledTotalSupply", answers[2]),
+        scaled_treasury_raw=rest[5],
+        reserve_factor_bps=bits >> 64 & 0xFFFF,
+    )
     return Reserve(
-        supplied_raw=data[2],
-        debt_raw=data[4],
-        cash_raw=aave.one("getVirtualUnderlyingBalance", answers[4]),
-        deficit_raw=aave.one("getReserveDeficit", answers[5]) if answers[5] else 0,
-        treasury_raw=data[1] * index_ray // RAY,
-        income_index_ray=index_ray,
-        liquidity_rate_ray=data[5],
-        reserve_factor_bps=config[4],
-        supply_cap=supply_cap,
+        indices=stored.accrued(now),
+        cash_raw=aave.one("getVirtualUnderlyingBalance", answers[3]),
+        deficit_raw=aave.one("getReserveDeficit", answers[4]) if answers[4] else 0,
+        supply_cap=bits >> 116 & (2**36 - 1),
         points=(
             (0.0, base_bps / BPS),
             (kink_bps / BPS, (base_bps + slope1_bps) / BPS),
@@ -125,13 +159,9 @@ def reserve(answers: Sequence[bytes]) -> Reserve:
     )
 
 
-def tokens_of(provider: Address, asset: Address) -> list[EthCall]:
-    """The reads that tell a reserve's aToken and rate strategy."""
-    aave = abi("aave_v3")
-    return [
-        aave.read(provider, "getReserveTokensAddresses", asset),
-        aave.read(provider, "getInterestRateStrategyAddress", asset),
-    ]
+def pool_key(number: int, pool: str, asset: Address) -> str:
+    """The key of a reserve, shared by every market whose money ends there."""
+    return f"aave_v3/{number}/{pool.lower()}/{asset.lower()}"
 
 
 class AaveV3:
@@ -141,37 +171,30 @@ class AaveV3:
     params: ClassVar[type[BaseModel]] = AaveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        aave, where = abi("aave_v3"), deployment.params
-        provider = Address(where["data_provider"])
-        answers = yield [read for token in deployment.assets for read in tokens_of(provider, token.address)]
-        number = evm_number(deployment.chain)
+        where, number = deployment.params, evm_number(deployment.chain)
+        reserves = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
         return tuple(
             Market(
-                id=MarketId(f"aave_v3/{number}/{where['pool'].lower()}/{token.address.lower()}"),
+                id=MarketId(pool_key(number, where["pool"], token.address)),
                 protocol=self.protocol,
                 kind=Kind.LENDING,
                 chain=deployment.chain,
                 name=deployment.name,
                 asset=token,
                 address=Address(where["pool"]),
-                params={
-                    "pool": where["pool"],
-                    "data_provider": where["data_provider"],
-                    "a_token": aave.one("getReserveTokensAddresses", answers[2 * i]),
-                    "strategy": aave.one("getInterestRateStrategyAddress", answers[2 * i + 1]),
-                },
+                params={"pool": where["pool"], **parts},
             )
-            for i, token in enumerate(deployment.assets)
+            for token, parts in reserves.items()
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
-        where, token = market.params, market.asset
+        where, token, erc20 = market.params, market.asset, abi("erc20")
         balance, *answers = yield [
-            abi("erc20").read(where["a_token"], "balanceOf", owner),
-            *reserve_reads(market.address, where["data_provider"], where["strategy"], token.address),
+            erc20.read(where["a_token"], "balanceOf", owner),
+            *reserve_reads(where, token.address),
         ]
-        found = reserve(answers)
-        held_raw = abi("erc20").one("balanceOf", balance)
+        found = reserve(where, answers, block.timestamp)
+        held_raw = erc20.one("balanceOf", balance)
         capacity_raw = found.capacity_raw(token)
         return MarketState(
             market=market,
@@ -181,11 +204,11 @@ class AaveV3:
             share_token=Token(token.chain, where["a_token"], f"a{token.symbol}", token.decimals),
             liquidity=Amount(token, found.cash_raw),
             capacity=None if capacity_raw is None else Amount(token, capacity_raw),
-            supplied=Amount(token, found.cash_raw + found.debt_raw),
-            borrowed=Amount(token, found.debt_raw),
+            supplied=Amount(token, found.lent_raw),
+            borrowed=Amount(token, found.indices.debt_raw),
             status=found.status,
             curve=found.curve(token, held_raw),
-            quoted=Apr(found.liquidity_rate_ray / RAY),
+            quoted=found.quoted,
             pools=frozenset({market.id}),
             gas_deposit=260_000,
             gas_withdraw=220_000,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
+from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
@@ -16,30 +16,17 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
 
-FACTOR_SCALE = 10**18
-BASE_INDEX_SCALE = 10**15
 CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
 SIDES = ("supply", "borrow")
+SUPPLY_PAUSED, WITHDRAW_PAUSED = 1 << 0, 1 << 2
+"""Bits of pauseFlags (CometExt.sol: PAUSE_SUPPLY_OFFSET, PAUSE_WITHDRAW_OFFSET)."""
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
 
 
 class CometParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
     comet: str
-
-
-def accrued(index: int, rate: int, elapsed_seconds: int) -> int:
-    """An index after ``elapsed_seconds`` (Comet.accruedInterestIndices: index += mulFactor(index, rate * elapsed))."""
-    return index + index * (rate * elapsed_seconds) // FACTOR_SCALE
-
-
-def rate(utilisation: int, curve: Sequence[int]) -> int:
-    """Rate a second for a utilisation, both scaled by 1e18 (Comet.getSupplyRate and getBorrowRate).
-
-    curve: kink, base, slope below the kink, slope above it.
-    """
-    kink, base, low, high = curve
-    above = max(0, utilisation - kink)
-    return base + low * min(utilisation, kink) // FACTOR_SCALE + high * above // FACTOR_SCALE
 
 
 class CompoundV3:
@@ -49,53 +36,49 @@ class CompoundV3:
     params: ClassVar[type[BaseModel]] = CometParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        comet = checksum(deployment.params["comet"])
-        (base,) = yield [abi("compound_v3").read(comet, "baseToken")]
-        asset = abi("compound_v3").one("baseToken", base)
+        abi_, comet = abi("compound_v3"), checksum(deployment.params["comet"])
+        names = [f"{side}{part}" for side in SIDES for part in CURVE]
+        base, *answers = yield [abi_.read(comet, name) for name in ("baseToken", *names)]
+        asset = abi_.one("baseToken", base)
         token = next((t for t in deployment.assets if t.address == asset), None)
         if token is None:
             raise MarketError(f"{deployment.name} lends {asset}, which is not among its assets in chains/*.toml")
-        number = evm_number(deployment.chain)
+        parts = tuple(abi_.one(name, answer) for name, answer in zip(names, answers, strict=True))
         return (
             Market(
-                id=MarketId(f"compound_v3/{number}/{comet.lower()}"),
+                id=MarketId(f"compound_v3/{evm_number(deployment.chain)}/{comet.lower()}"),
                 protocol=self.protocol,
                 kind=Kind.LENDING,
                 chain=deployment.chain,
                 name=deployment.name,
                 asset=token,
                 address=comet,
+                params={"supply_curve": parts[:4], "borrow_curve": parts[4:]},
             ),
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         comet, erc20, token = abi("compound_v3"), abi("erc20"), market.asset
-        at = market.address
-        names = [f"{side}{part}" for side in SIDES for part in CURVE]
-        totals, utilised, supply_paused, withdraw_paused, balance, cash, *parts = yield [
-            comet.read(at, "totalsBasic"),
-            comet.read(at, "getUtilization"),
-            comet.read(at, "isSupplyPaused"),
-            comet.read(at, "isWithdrawPaused"),
-            comet.read(at, "balanceOf", owner),
-            erc20.read(token.address, "balanceOf", at),
-            *(comet.read(at, name) for name in names),
+        totals, balance, cash = yield [
+            comet.read(market.address, "totalsBasic"),
+            comet.read(market.address, "balanceOf", owner),
+            erc20.read(token.address, "balanceOf", market.address),
         ]
-        curves = [comet.one(name, part) for name, part in zip(names, parts, strict=True)]
-        utilisation = comet.one("getUtilization", utilised)
-        supply_rate, borrow_rate = rate(utilisation, curves[:4]), rate(utilisation, curves[4:])
-        supply_index, borrow_index, _, _, supply_principal, borrow_principal, last, _ = comet.one("totalsBasic", totals)
-        elapsed = block.timestamp - last
-        supplied = supply_principal * accrued(supply_index, supply_rate, elapsed) // BASE_INDEX_SCALE
-        borrowed = borrow_principal * accrued(borrow_index, borrow_rate, elapsed) // BASE_INDEX_SCALE
-        kink, base, low, high = (part / FACTOR_SCALE for part in curves[:4])
+        supply, borrow = RateCurve.of(market.params["supply_curve"]), RateCurve.of(market.params["borrow_curve"])
+        supply_index, borrow_index, _, _, supplied, borrowed, updated, paused = comet.one("totalsBasic", totals)
+        stored = CometTotals(supply_index, borrow_index, supplied, borrowed, updated)
+        now = stored.accrued(supply, borrow, block.timestamp)
         held = Amount(token, comet.one("balanceOf", balance))
         liquidity = Amount(token, erc20.one("balanceOf", cash))
-        paused = comet.one("isWithdrawPaused", withdraw_paused)
-        closed = comet.one("isSupplyPaused", supply_paused)
-        flags = [name for name, set_ in (("above-kink", borrowed > kink * supplied), ("paused", paused)) if set_]
-        flags += ["thin-liquidity"] if liquidity.raw * 20 < supplied else []
-        year = SECONDS_PER_YEAR
+        if paused & WITHDRAW_PAUSED:
+            status = Status.PAUSED
+        else:
+            status = Status.FROZEN if paused & SUPPLY_PAUSED else Status.ACTIVE
+        flags = {
+            "above-kink": now.utilisation > supply.kink,
+            str(status): status is not Status.ACTIVE,
+            "thin-liquidity": liquidity.raw * THIN < now.supplied_raw,
+        }
         return MarketState(
             market=market,
             block=block,
@@ -104,23 +87,19 @@ class CompoundV3:
             share_token=None,
             liquidity=liquidity,
             capacity=None,
-            supplied=Amount(token, supplied),
-            borrowed=Amount(token, borrowed),
-            status=Status.PAUSED if paused else Status.FROZEN if closed else Status.ACTIVE,
+            supplied=Amount(token, now.supplied_raw),
+            borrowed=Amount(token, now.borrowed_raw),
+            status=status,
             curve=SupplyKinkedCurve(
-                others=(supplied - held.raw) / token.one,
-                borrowed=borrowed / token.one,
-                points=(
-                    (0.0, base * year),
-                    (kink, (base + low * kink) * year),
-                    (1.0, (base + low * kink + high * (1 - kink)) * year),
-                ),
+                others=(now.supplied_raw - held.raw) / token.one,
+                borrowed=now.borrowed_raw / token.one,
+                points=_points(supply),
             ),
-            quoted=Apr(supply_rate / FACTOR_SCALE * year),
+            quoted=Apr(supply.rate(stored.utilisation) * SECONDS_PER_YEAR / FACTOR_SCALE),
             pools=frozenset({market.id}),
             gas_deposit=180_000,
             gas_withdraw=140_000,
-            flags=tuple(flags),
+            flags=tuple(flag for flag, is_set in flags.items() if is_set),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -153,6 +132,12 @@ class CompoundV3:
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         comet = abi("compound_v3")
         return {market.address: frozenset({comet.selector("supply"), comet.selector("withdraw")})}
+
+
+def _points(curve: RateCurve) -> tuple[tuple[float, float], ...]:
+    """((utilisation, supply rate a year), ...): the curve's corners as fractions."""
+    corners = sorted({0, curve.kink, FACTOR_SCALE})
+    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in corners)
 
 
 ADAPTER = CompoundV3()

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from yieldbot.errors import MarketError
+from yieldbot.math.aave import RAY
 from yieldbot.math.curves import DilutedCurve, LookThroughCurve, VaultSlot
-from yieldbot.math.morpho import WAD
+from yieldbot.math.morpho import TARGET_UTILISATION, WAD, assets_up
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols._abi import abi, checksum, explain, short
-from yieldbot.protocols.aave_v3 import RAY, reserve, reserve_reads, tokens_of
+from yieldbot.protocols._abi import abi, checksum, explain, label, short
+from yieldbot.protocols.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.morpho_blue import blue_market, blue_reads
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 QUEUE_LENGTH = 30
 """MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
 INSTANT_SECONDS = 1.0
+CAP_MARGIN_SECONDS = 3600
+"""Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
+UNLIMITED_RAW = 2**128
+"""maxDeposit from here on means that there is no limit."""
+THIN, FULL = 20, 10_000
+"""Flagged: liquidity below a twentieth of what is supplied; headroom below a ten-thousandth of it."""
+HEAD = ("asset", "decimals", "symbol")
+META = ("fee", "DECIMALS_OFFSET", "MORPHO")
+NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
 
 
 class VaultParams(BaseModel):
@@ -33,11 +43,18 @@ class VaultParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
     flavour: Literal["generic", "metamorpho", "stata"]
     vaults: list[str]
-    lookback_blocks: int = 7200
+    lookback_blocks: int = Field(default=7200, gt=0)
     morpho: str | None = None
     irm: str | None = None
     pool: str | None = None
     data_provider: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> VaultParams:
+        missing = [name for name in NEEDED[self.flavour] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"flavour {self.flavour} needs {' and '.join(missing)}")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,70 +82,22 @@ class Erc4626:
     params: ClassVar[type[BaseModel]] = VaultParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        vault_abi, where = abi("erc4626"), deployment.params
+        where = deployment.params
         vaults = [checksum(text) for text in where["vaults"]]
-        extra = self._extra_reads(deployment)
-        per_vault = [
-            [vault_abi.read(v, name) for name in ("asset", "decimals", "symbol")] + self._queue_reads(deployment, v)
-            for v in vaults
-        ]
-        answers = list((yield [*extra, *(read for reads in per_vault for read in reads)]))
-        shared, answers = answers[: len(extra)], answers[len(extra) :]
+        per_vault = [_discovery_reads(where["flavour"], vault) for vault in vaults]
+        answers = list((yield [read for reads in per_vault for read in reads]))
+        reserves: dict[Token, dict[str, object]] = {}
+        if where["flavour"] == "stata":
+            reserves = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
         found = []
         for vault, reads in zip(vaults, per_vault, strict=True):
             mine, answers = answers[: len(reads)], answers[len(reads) :]
-            asset = vault_abi.one("asset", mine[0])
-            token = next((t for t in deployment.assets if t.address == asset), None)
-            if token is None:
-                raise MarketError(f"{vault} holds {asset}, which is not among {deployment.name}'s assets")
-            found.append(self._market(deployment, vault, token, mine, shared))
+            found.append(_market(deployment, vault, mine, reserves))
         return tuple(found)
 
-    def _extra_reads(self, deployment: Deployment) -> list[EthCall]:
-        where = deployment.params
-        if where["flavour"] != "stata":
-            return []
-        return [r for token in deployment.assets for r in tokens_of(Address(where["data_provider"]), token.address)]
-
-    def _queue_reads(self, deployment: Deployment, vault: Address) -> list[EthCall]:
-        if deployment.params["flavour"] != "metamorpho":
-            return []
-        names = ("supplyQueue", "withdrawQueue")  # reading past a queue's end reverts: that is how its length shows
-        return [abi("erc4626").read(vault, n, i, optional=True) for n in names for i in range(QUEUE_LENGTH)]
-
-    def _market(
-        self, deployment: Deployment, vault: Address, token: Token, mine: Sequence[bytes], shared: Sequence[bytes]
-    ) -> Market:
-        vault_abi, where = abi("erc4626"), deployment.params
-        symbol = vault_abi.one("symbol", mine[2])
-        params: dict[str, object] = {
-            "flavour": where["flavour"],
-            "share_decimals": vault_abi.one("decimals", mine[1]),
-            "symbol": symbol,
-            "lookback_blocks": where["lookback_blocks"],
-        }
-        if where["flavour"] == "stata":
-            at = 2 * deployment.assets.index(token)
-            params |= {"pool": where["pool"], "data_provider": where["data_provider"]}
-            params["a_token"] = abi("aave_v3").one("getReserveTokensAddresses", shared[at])
-            params["strategy"] = abi("aave_v3").one("getInterestRateStrategyAddress", shared[at + 1])
-        if where["flavour"] == "metamorpho":
-            queues = [answer.hex() for answer in mine[3:]]
-            params |= {"morpho": where["morpho"], "irm": where["irm"]}
-            params["supply_queue"] = tuple(q for q in queues[:QUEUE_LENGTH] if q)
-            params["withdraw_queue"] = tuple(q for q in queues[QUEUE_LENGTH:] if q)
-        return Market(
-            id=MarketId(f"erc4626/{evm_number(deployment.chain)}/{vault.lower()}"),
-            protocol=self.protocol,
-            kind=Kind.VAULT,
-            chain=deployment.chain,
-            name=f"{deployment.name} {symbol}",
-            asset=token,
-            address=vault,
-            params=params,
-        )
-
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        if "unfit" in market.params:
+            raise MarketError(market.params["unfit"])
         flows = {"generic": _generic, "metamorpho": _metamorpho, "stata": _stata}
         token = market.asset
         view, shares = yield from flows[market.params["flavour"]](market, owner, block)
@@ -185,68 +154,147 @@ class Erc4626:
         return {market.address: frozenset(vault_abi.selector(f) for f in ("deposit", "withdraw", "redeem"))}
 
 
+def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
+    vault_abi = abi("erc4626")
+    reads = [vault_abi.read(vault, name, optional=True) for name in HEAD]
+    if flavour == "metamorpho":
+        reads += [vault_abi.read(vault, name, optional=True) for name in META]
+        for queue in ("supplyQueue", "withdrawQueue"):  # reading past the end reverts: that is how its length shows
+            reads += [vault_abi.read(vault, queue, index, optional=True) for index in range(QUEUE_LENGTH)]
+    return reads
+
+
+def _market(
+    deployment: Deployment, vault: Address, mine: Sequence[bytes], reserves: Mapping[Token, Mapping[str, object]]
+) -> Market:
+    """One vault as a market; one that is not what it should be says so when observed, and only it is quarantined."""
+    vault_abi, where = abi("erc4626"), deployment.params
+    token, symbol, params = deployment.assets[0], short(vault), dict[str, object](flavour=where["flavour"])
+    if not all(mine[: len(HEAD)]):
+        params["unfit"] = f"{vault} is not an ERC-4626 vault"
+    else:
+        asset = vault_abi.one("asset", mine[0])
+        symbol = label(mine[2]) or symbol
+        params |= {"share_decimals": vault_abi.one("decimals", mine[1]), "symbol": symbol}
+        params["lookback_blocks"] = where["lookback_blocks"]
+        match = next((t for t in deployment.assets if t.address == asset), None)
+        if match is None:
+            params["unfit"] = f"{vault} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
+        else:
+            token = match
+            params |= _flavoured(where, mine, reserves.get(token, {}))
+    return Market(
+        id=MarketId(f"erc4626/{evm_number(deployment.chain)}/{vault.lower()}"),
+        protocol=Erc4626.protocol,
+        kind=Kind.VAULT,
+        chain=deployment.chain,
+        name=f"{deployment.name} {symbol}",
+        asset=token,
+        address=vault,
+        params=params,
+    )
+
+
+def _flavoured(
+    where: Mapping[str, Any], mine: Sequence[bytes], reserve_parts: Mapping[str, object]
+) -> dict[str, object]:
+    """What a flavour keeps in Market.params."""
+    if where["flavour"] == "stata":
+        return {"pool": where["pool"], **reserve_parts}
+    if where["flavour"] != "metamorpho":
+        return {}
+    vault_abi, head, meta = abi("erc4626"), len(HEAD), len(HEAD) + len(META)
+    if not all(mine[head:meta]) or vault_abi.one("MORPHO", mine[meta - 1]) != checksum(where["morpho"]):
+        return {"unfit": f"not a MetaMorpho vault of Morpho {where['morpho']}"}
+    queues = [answer.hex() for answer in mine[meta:]]
+    return {
+        "morpho": where["morpho"],
+        "irm": where["irm"],
+        "fee": vault_abi.one("fee", mine[head]),
+        "offset": vault_abi.one("DECIMALS_OFFSET", mine[head + 1]),
+        "supply_queue": tuple(q for q in queues[:QUEUE_LENGTH] if q),
+        "withdraw_queue": tuple(q for q in queues[QUEUE_LENGTH:] if q),
+    }
+
+
 def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
-    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders."""
-    vault, lag = abi("erc4626"), market.params["lookback_blocks"]
+    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
+
+    The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
+    Liquidity is the vault's own word where it limits us, all its assets where it does not.
+    """
+    vault, lag, one = abi("erc4626"), market.params["lookback_blocks"], market.asset.one
     at, probe = market.address, 10 ** (market.params["share_decimals"] + 9)
-    balance, total, deposit_limit, price, before, then = yield [
+    balance, total, deposit_limit, redeemable, withdrawable, price, before, then = yield [
         vault.read(at, "balanceOf", owner),
         vault.read(at, "totalAssets"),
         vault.read(at, "maxDeposit", owner, optional=True),
+        vault.read(at, "maxRedeem", owner, optional=True),
+        vault.read(at, "maxWithdraw", owner, optional=True),
         vault.read(at, "convertToAssets", probe),
         vault.read(at, "convertToAssets", probe, lag_blocks=lag),
         vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=lag),
     ]
-    shares = vault.one("balanceOf", balance)
-    held_raw = 0
-    if shares:
-        (redeemed,) = yield [vault.read(at, "previewRedeem", shares)]
-        held_raw = vault.one("previewRedeem", redeemed)
+    now, past = vault.one("convertToAssets", price), vault.one("convertToAssets", before)
     elapsed = block.timestamp - vault.one("getCurrentBlockTimestamp", then)
-    past = vault.one("convertToAssets", before)
     if elapsed <= 0 or past <= 0:
         raise MarketError(f"{market.name} has no history of {lag} blocks to take a rate from")
-    growth = vault.one("convertToAssets", price) / past - 1
-    rate = growth * SECONDS_PER_YEAR / elapsed
-    total_raw, one = vault.one("totalAssets", total), market.asset.one
-    limit = vault.one("maxDeposit", deposit_limit) if deposit_limit else None
+    rate = (now / past - 1) * SECONDS_PER_YEAR / elapsed
+    shares, total_raw = vault.one("balanceOf", balance), vault.one("totalAssets", total)
+    held_raw, liquidity_raw = shares * now // probe, total_raw
+    if redeemable and withdrawable:  # the vault says what it pays: fees included, its own rounding
+        free = vault.one("maxRedeem", redeemable)
+        paid = vault.one("maxWithdraw", withdrawable)
+        held_raw, liquidity_raw = (paid, total_raw) if free >= shares else (held_raw, paid)
+    limit_raw = vault.one("maxDeposit", deposit_limit) if deposit_limit else UNLIMITED_RAW
+    flags = {
+        "trailing-rate": True,
+        "losing": rate < 0,
+        "at-cap": limit_raw < total_raw // FULL,
+        "thin-liquidity": liquidity_raw < held_raw,
+    }
     return _View(
         held_raw=held_raw,
         supplied_raw=total_raw,
         borrowed_raw=None,
-        liquidity_raw=total_raw,
-        capacity_raw=None if limit is None or limit >= 2**128 else limit,
+        liquidity_raw=liquidity_raw,
+        capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
         curve=DilutedCurve((total_raw - held_raw) / one, total_raw / one * rate),
         quoted=Apr(rate),
         pools=frozenset(),
-        flags=("trailing-rate",) if growth >= 0 else ("trailing-rate", "losing"),
+        flags=tuple(flag for flag, is_set in flags.items() if is_set),
         gas_deposit=150_000,
         gas_withdraw=120_000,
     ), shares
 
 
 def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
-    """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve."""
+    """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
+
+    Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
+    """
     vault, where, token = abi("erc4626"), market.params, market.asset
-    balance, *answers = yield [
+    balance, paused, *answers = yield [
         vault.read(market.address, "balanceOf", owner),
-        *reserve_reads(where["pool"], where["data_provider"], where["strategy"], token.address),
+        vault.read(market.address, "paused", optional=True),
+        *reserve_reads(where, token.address),
     ]
-    found = reserve(answers)
+    found = reserve(where, answers, block.timestamp)
     shares = vault.one("balanceOf", balance)
-    held_raw = shares * found.income_index_ray // RAY
-    pool = f"aave_v3/{evm_number(market.chain)}/{where['pool'].lower()}/{token.address.lower()}"
+    held_raw = shares * found.indices.liquidity_index_ray // RAY
+    stopped = bool(paused) and vault.one("paused", paused)
+    flags = found.flags(token)
     return _View(
         held_raw=held_raw,
-        supplied_raw=found.cash_raw + found.debt_raw,
-        borrowed_raw=found.debt_raw,
+        supplied_raw=found.lent_raw,
+        borrowed_raw=found.indices.debt_raw,
         liquidity_raw=found.cash_raw,
         capacity_raw=found.capacity_raw(token),
         curve=found.curve(token, held_raw),
-        quoted=Apr(found.liquidity_rate_ray / RAY),
-        pools=frozenset({pool}),
-        flags=found.flags(token),
-        status=found.status,
+        quoted=found.quoted,
+        pools=frozenset({pool_key(evm_number(market.chain), where["pool"], token.address)}),
+        flags=(*flags, "paused") if stopped and "paused" not in flags else flags,
+        status=Status.PAUSED if stopped else found.status,
         gas_deposit=360_000,
         gas_withdraw=320_000,
     ), shares
@@ -257,25 +305,29 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
     vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
-    keys = [bytes.fromhex(i) for i in ids]
-    head = [vault.read(at, n) for n in ("totalSupply", "totalAssets", "lastTotalAssets", "fee", "DECIMALS_OFFSET")]
-    reads = [*head, vault.read(at, "balanceOf", owner)]
-    for key in keys:
+    names = ("totalSupply", "totalAssets", "lastTotalAssets")
+    reads = [*(vault.read(at, name) for name in names), vault.read(at, "balanceOf", owner)]
+    for market_id in ids:
+        key = bytes.fromhex(market_id)
         reads += [vault.read(at, "config", key), blue.read(morpho, "position", key, at), *blue_reads(morpho, irm, key)]
     answers = yield reads
-    names = ("totalSupply", "totalAssets", "lastTotalAssets", "fee", "DECIMALS_OFFSET", "balanceOf")
-    supply, assets, last_assets, fee, offset, shares = (vault.one(n, a) for n, a in zip(names, answers, strict=False))
+    supply, assets, last_assets = (vault.one(name, answer) for name, answer in zip(names, answers, strict=False))
+    shares, fee = vault.one("balanceOf", answers[3]), where["fee"]
     # Fee shares on the interest since the last interaction (MetaMorpho._accruedFeeShares).
-    fee_assets = max(0, assets - last_assets) * fee // WAD
-    supply += fee_assets * (supply + 10**offset) // (assets - fee_assets + 1)
-    held_raw = shares * (assets + 1) // (supply + 10**offset)
+    fee_assets, virtual = max(0, assets - last_assets) * fee // WAD, 10 ** where["offset"]
+    supply += fee_assets * (supply + virtual) // (assets - fee_assets + 1)
+    held_raw = shares * (assets + 1) // (supply + virtual)
     slots, borrowed, cash, room_raw = [], 0, 0, 0
     for index, market_id in enumerate(ids):
-        config, position, *state = answers[6 + 4 * index : 10 + 4 * index]
-        below = blue_market(state, block.timestamp)
-        theirs = below.worth(blue.decode("position", position)[0])
-        cap, enabled, _ = vault.decode("config", config)
-        room = max(0, cap - theirs) if enabled and market_id in where["supply_queue"] else 0
+        config, position, *state = answers[4 + 4 * index : 8 + 4 * index]
+        below, later = (blue_market(state, block.timestamp + wait) for wait in (0, CAP_MARGIN_SECONDS))
+        if below.totals.borrow_assets and not blue.one("rateAtTarget", state[1]):
+            raise MarketError(f"{market.name} lends in market 0x{market_id}, whose rate model is not {irm}")
+        its_shares = blue.decode("position", position)[0]
+        theirs, soon = below.worth(its_shares), later.totals
+        then_raw = assets_up(its_shares, soon.supply_assets, soon.supply_shares)
+        cap = vault.one("config", config) if market_id in where["supply_queue"] else 0
+        room = max(0, cap - then_raw)
         slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
         room_raw += room
         cash += min(theirs, below.liquidity_raw)
@@ -287,7 +339,11 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         slots=tuple(slots),
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
-    number = evm_number(market.chain)
+    flags = {
+        "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
+        "at-cap": room_raw < assets // FULL,
+        "thin-liquidity": cash * THIN < assets,
+    }
     return _View(
         held_raw=held_raw,
         supplied_raw=assets,
@@ -296,8 +352,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         capacity_raw=room_raw,
         curve=curve,
         quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),
-        pools=frozenset(f"morpho_blue/{number}/0x{i}" for i in ids),
-        flags=("thin-liquidity",) if cash * 20 < assets else (),
+        pools=frozenset(f"morpho_blue/{evm_number(market.chain)}/0x{i}" for i in ids),
+        flags=tuple(flag for flag, is_set in flags.items() if is_set),
         gas_deposit=650_000,
         gas_withdraw=550_000,
     ), shares

@@ -8,16 +8,18 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from yieldbot.errors import MarketError
 from yieldbot.math.curves import AdaptiveCurve
-from yieldbot.math.morpho import WAD, YEAR, MarketTotals, accrue, assets_down, borrow_rate
+from yieldbot.math.morpho import TARGET_UTILISATION, WAD, YEAR, MarketTotals, accrue, assets_down, borrow_rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols._abi import abi, checksum, explain, short
+from yieldbot.protocols._abi import abi, checksum, explain, label, short
 
-TARGET_UTILISATION = 0.9
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
 
 
 class MorphoParams(BaseModel):
@@ -88,29 +90,16 @@ class MorphoBlue:
         morpho, irm = checksum(where["morpho"]), checksum(where["irm"])
         ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
         answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
-        found = []
-        number = evm_number(deployment.chain)
-        for market_id, answer in zip(ids, answers, strict=True):
-            loan, collateral, oracle, its_irm, lltv = blue.decode("idToMarketParams", answer)
-            token = next((t for t in deployment.assets if t.address == checksum(loan)), None)
-            if token is None or checksum(its_irm) != irm:
-                continue  # another asset, or a rate model that this adapter does not know
-            params = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
-            found.append(
-                Market(
-                    id=MarketId(f"morpho_blue/{number}/0x{market_id.hex()}"),
-                    protocol=self.protocol,
-                    kind=Kind.LENDING,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {short('0x' + market_id.hex())}",
-                    asset=token,
-                    address=morpho,
-                    params={k: checksum(v) for k, v in params.items()} | {"lltv": lltv, "id": market_id.hex()},
-                )
-            )
-        return tuple(found)
+        terms = [blue.decode("idToMarketParams", answer) for answer in answers]
+        symbols = yield [abi("erc20").read(checksum(part[1]), "symbol", optional=True) for part in terms]
+        return tuple(
+            _market(deployment, morpho, irm, market_id, part, symbol)
+            for market_id, part, symbol in zip(ids, terms, symbols, strict=True)
+        )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        if "unfit" in market.params:
+            raise MarketError(market.params["unfit"])
         blue, token = abi("morpho_blue"), market.asset
         market_id = bytes.fromhex(market.params["id"])
         position, *answers = yield [
@@ -121,8 +110,10 @@ class MorphoBlue:
         shares = blue.decode("position", position)[0]
         held_raw = found.worth(shares)
         supplied = found.totals.supply_assets
-        flags = ["above-kink"] if found.utilisation > TARGET_UTILISATION else []
-        flags += ["thin-liquidity"] if found.liquidity_raw * 20 < supplied else []
+        flags = {
+            "above-kink": found.totals.borrow_assets * WAD > TARGET_UTILISATION * supplied,
+            "thin-liquidity": found.liquidity_raw * THIN < supplied,
+        }
         return MarketState(
             market=market,
             block=block,
@@ -139,7 +130,7 @@ class MorphoBlue:
             pools=frozenset({market.id}),
             gas_deposit=200_000,
             gas_withdraw=150_000,
-            flags=tuple(flags),
+            flags=tuple(flag for flag, is_set in flags.items() if is_set),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -173,6 +164,35 @@ class MorphoBlue:
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         blue = abi("morpho_blue")
         return {market.address: frozenset({blue.selector("supply"), blue.selector("withdraw")})}
+
+
+def _market(
+    deployment: Deployment, morpho: Address, irm: Address, market_id: bytes, terms: tuple[Any, ...], symbol: bytes
+) -> Market:
+    """One market of the list; one that cannot be used says so when observed, and only it is quarantined."""
+    loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
+    name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
+    params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
+    params |= {"lltv": terms[4], "id": market_id.hex()}
+    token = next((t for t in deployment.assets if t.address == loan), None)
+    if int(loan, 16) == 0:
+        params["unfit"] = f"{morpho} has no market {key}"
+    elif token is None:
+        params["unfit"] = f"market {key} lends {loan}, which is not among {deployment.name}'s assets in chains/*.toml"
+    elif its_irm != irm:
+        params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
+    if against := label(symbol):
+        name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
+    return Market(
+        id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),
+        protocol=MorphoBlue.protocol,
+        kind=Kind.LENDING,
+        chain=deployment.chain,
+        name=name,
+        asset=token or deployment.assets[0],
+        address=morpho,
+        params=params,
+    )
 
 
 def _params(market: Market) -> tuple[Any, ...]:
