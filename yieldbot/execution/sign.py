@@ -32,7 +32,7 @@ def fields(tx: UnsignedTx) -> dict[str, Any]:
         "maxPriorityFeePerGas": tx.priority_fee_wei,
         "maxFeePerGas": tx.max_fee_wei,
         "gas": tx.gas,
-        "to": tx.to,
+        "to": bytes.fromhex(tx.to[2:]),  # as bytes: eth-account refuses text that is not in checksum form
         "value": tx.value,
         "data": tx.data,
         "accessList": [],

@@ -1,0 +1,80 @@
+"""Whether balances changed as they should have."""
+
+from dataclasses import replace
+
+import pytest
+from wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
+
+from yieldbot.execution.account import NATIVE
+from yieldbot.execution.deltas import (
+    APPROVAL_TOPIC,
+    TRANSFER_TOPIC,
+    allowances_touched,
+    leg_fault,
+    log_changes,
+    real_fault,
+    tokens_sent,
+    total,
+    word,
+)
+from yieldbot.model.amounts import Token
+from yieldbot.model.plan import LegKind
+from yieldbot.model.tx import Delta
+
+ETH = Token(USDC.chain, NATIVE, "ETH", 18)
+WITHDRAWAL = replace(work(), leg=replace(work().leg, kind=LegKind.WITHDRAW))
+ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
+
+
+@pytest.mark.parametrize(
+    ("leg", "asset", "shares", "code"),
+    [
+        (work(), -RAW, RAW - 1, None),
+        (work(), -RAW - 1, RAW, "DELTA_NOT_PLANNED"),  # never a unit more than approved
+        (work(), -RAW + 2_000_000, RAW, "DELTA_NOT_PLANNED"),
+        (work(), -RAW, 0, "NO_SHARES"),
+        (WITHDRAWAL, RAW, -RAW, None),
+        (WITHDRAWAL, RAW - 2, -RAW, None),  # the protocol rounds down
+        (WITHDRAWAL, RAW - 2_000_000, -RAW, "DELTA_NOT_PLANNED"),
+        (WITHDRAWAL, RAW + 2_000_000, -RAW, "DELTA_NOT_PLANNED"),
+        (WITHDRAWAL, RAW, 1, "DELTA_NOT_PLANNED"),
+        (ALL, RAW + 2_000_000, -RAW, None),  # what accrued since comes too
+        (ALL, RAW - 2_000_000, -RAW, "DELTA_NOT_PLANNED"),
+    ],
+)
+def test_a_leg_does_what_it_says(leg: object, asset: int, shares: int, code: str | None) -> None:
+    found = leg_fault(leg, (Delta(USDC, asset), Delta(SHARES, shares)), 1.0)  # type: ignore[arg-type]
+    assert (found.code if found else None) == code
+
+
+def test_the_asset_is_judged_by_its_change_and_growing_shares_by_what_was_held() -> None:
+    predicted = (Delta(USDC, -RAW), Delta(SHARES, RAW), Delta(ETH, -5))
+    before = {USDC: 10**12, SHARES: 10**12, ETH: 10**18}
+    assert (
+        real_fault(predicted, (Delta(USDC, -RAW), Delta(SHARES, RAW + 10**8), Delta(ETH, -(10**15))), before, 1) is None
+    )
+    found = real_fault(predicted, (Delta(USDC, -RAW - 10**8), Delta(SHARES, RAW), Delta(ETH, -5)), before, 1)
+    assert found == "-12,100 USDC, simulated was -12,000 USDC"
+    found = real_fault(predicted, (Delta(USDC, -RAW), Delta(SHARES, RAW - 10**9), Delta(ETH, -5)), before, 1)
+    assert found == "+11,000 aUSDC, simulated was +12,000 aUSDC"
+
+
+def topic(address: str) -> str:
+    return "0x" + word(address).hex()  # type: ignore[arg-type]
+
+
+def test_receipts_are_read() -> None:
+    logs = [
+        {"address": USDC.address, "topics": [TRANSFER_TOPIC, topic(OWNER), topic(STRANGER)], "data": hex(RAW)},
+        {"address": USDC.address, "topics": [TRANSFER_TOPIC, topic(STRANGER), topic(OWNER)], "data": hex(5)},
+        {"address": USDC.address, "topics": [TRANSFER_TOPIC, topic(OWNER), topic(OWNER)], "data": hex(7)},
+        {"address": SHARES.address, "topics": [TRANSFER_TOPIC, topic(STRANGER), topic(OWNER)], "data": hex(9)},
+        {"address": USDC.address, "topics": [APPROVAL_TOPIC, topic(OWNER), topic(STRANGER)], "data": hex(1)},
+        {"address": USDC.address, "topics": [APPROVAL_TOPIC, topic(STRANGER), topic(OWNER)], "data": hex(1)},
+        {"address": STRANGER, "topics": ["0x00"], "data": "0x"},
+    ]
+    receipt = {"logs": logs}
+    assert tokens_sent(receipt, OWNER) == {USDC.address.lower()}
+    assert allowances_touched(receipt, OWNER) == {(USDC.address, STRANGER)}
+    assert log_changes(receipt, OWNER, (USDC, SHARES)) == (Delta(USDC, 5 - RAW), Delta(SHARES, 9))
+    assert total([(Delta(USDC, 1),), (Delta(USDC, 2), Delta(SHARES, 3))]) == (Delta(USDC, 3), Delta(SHARES, 3))

@@ -1,0 +1,143 @@
+"""Keys: encrypted, private, never shown; a signature is over exactly what was approved."""
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
+
+from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.approve import judge
+from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+from yieldbot.execution.sign import digest, fields, verified
+from yieldbot.model.policy import Wallet
+from yieldbot.model.tx import ApprovedTx, UnsignedTx
+
+SECRET = "long enough to be one"
+FAST = 2
+
+
+def approved(tx: UnsignedTx | None = None) -> ApprovedTx:
+    found = judge(RULES, APPROVAL, work(), simulated(tx or supply_tx()), NOW)
+    assert isinstance(found, ApprovedTx)
+    return found
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> KeystoreSigner:
+    import_key(tmp_path / "keys" / "main.json", "0x" + KEY, SECRET, scrypt_n=FAST)
+    return KeystoreSigner(tmp_path / "keys" / "main.json", lambda: SECRET)
+
+
+def test_the_bytes_signed_are_those_approved(signer: KeystoreSigner) -> None:
+    from eth_account import Account
+
+    signed = signer.sign(approved())
+    assert signer.address == OWNER == Account.recover_transaction(signed.raw)
+    assert signed.raw[0] == 2 and supply_data() in signed.raw
+    assert signed == signer.sign(approved())  # RFC 6979: the same bytes each time
+    other = Account.sign_transaction(fields(supply_tx()), KEY)
+    assert bytes(other.raw_transaction) == signed.raw and "0x" + bytes(other.hash).hex() == signed.hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"nonce": 8},
+        {"gas": 1},
+        {"value": 1},
+        {"to": STRANGER},
+        {"data": b""},
+        {"max_fee_wei": 1, "priority_fee_wei": 1},
+    ],
+)
+def test_other_bytes_are_refused(change: dict[str, Any]) -> None:
+    from eth_account import Account
+
+    raw = bytes(Account.sign_transaction(fields(replace(supply_tx(), **change)), KEY).raw_transaction)
+    with pytest.raises(SafetyError) as refused:
+        verified(approved(), raw)
+    assert refused.value.code == "DIGEST_MISMATCH"
+    swapped = replace(approved(), digest=digest(replace(supply_tx(), **change)))
+    with pytest.raises(SafetyError, match="DIGEST_MISMATCH"):
+        verified(swapped, raw)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x02", b"\x02\xc0", bytes(100), b"\xff" * 50])
+def test_bytes_that_are_no_transaction_are_refused(raw: bytes) -> None:
+    with pytest.raises(SafetyError, match="DIGEST_MISMATCH"):
+        verified(approved(), raw)
+
+
+def test_another_key_is_refused() -> None:
+    from eth_account import Account
+
+    raw = bytes(Account.sign_transaction(fields(supply_tx()), "22" * 32).raw_transaction)
+    with pytest.raises(SafetyError, match="WRONG_KEY"):
+        verified(approved(), raw)
+
+
+def test_the_key_is_in_nothing_that_can_be_shown(signer: KeystoreSigner, tmp_path: Path) -> None:
+    signer.sign(approved())
+    wrong = KeystoreSigner(tmp_path / "keys" / "main.json", lambda: "wrong " + SECRET)
+    with pytest.raises(ConfigError, match="wrong passphrase") as failure:
+        wrong.sign(approved())
+    with pytest.raises(ConfigError) as imported:
+        import_key(tmp_path / "x.json", KEY + "00", SECRET)
+    shown = " ".join([repr(signer), str(signer), repr(failure.value), repr(imported.value)])
+    shown += repr(failure.value.__cause__) + (tmp_path / "keys" / "main.json").read_text()
+    assert KEY not in shown and SECRET not in shown
+    for copied in (pickle.dumps, copy.copy):
+        with pytest.raises(TypeError, match="cannot be copied"):
+            copied(signer)
+    assert not hasattr(signer, "__dict__")
+
+
+def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "main.json"
+    address = create(path, SECRET, scrypt_n=FAST)
+    assert path.stat().st_mode & 0o777 == 0o600
+    document = json.loads(path.read_text())
+    assert document["version"] == 3 and document["crypto"]["kdf"] == "scrypt"
+    with pytest.raises(ConfigError, match="exists already"):
+        create(path, SECRET, scrypt_n=FAST)
+    with pytest.raises(ConfigError, match="empty passphrase"):
+        create(tmp_path / "other.json", "")
+    (tmp_path / "junk.json").write_text("{}")
+    (tmp_path / "junk.json").chmod(0o600)
+    junk, main = list_keystores(tmp_path)
+    assert main.address == address and main.fault is None
+    assert junk.address is None and junk.fault is not None and "version 3" in junk.fault
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match=r"open to other users \(mode 0640\): chmod 600"):
+        KeystoreSigner(path, lambda: SECRET)
+    with pytest.raises(ConfigError, match="cannot be found"):
+        KeystoreSigner(tmp_path / "none.json", lambda: SECRET)
+
+
+def test_a_keystore_that_names_another_account_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "main.json"
+    import_key(path, "22" * 32, SECRET, scrypt_n=FAST)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"address": OWNER[2:].lower()}))
+    with pytest.raises(ConfigError, match="holds the key of"):
+        KeystoreSigner(path, lambda: SECRET).sign(approved())
+
+
+def test_the_passphrase_comes_from_file_then_variable_then_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text("from file\n")
+    file.chmod(0o600)
+    wallet = Wallet(name="main", address=OWNER, keystore=tmp_path / "k", passphrase_file=file, passphrase_env="PASS")
+    assert passphrase(wallet, {"PASS": "from env"}, None)() == "from file"
+    wallet = replace(wallet, passphrase_file=None)
+    assert passphrase(wallet, {"PASS": "from env"}, None)() == "from env"
+    assert passphrase(wallet, {}, lambda question: f"from {question}")() == "from Passphrase of wallet main: "
+    with pytest.raises(ConfigError, match=r"\$PASS is not set"):
+        passphrase(wallet, {}, None)()
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="open to other users"):
+        passphrase(replace(wallet, passphrase_file=file), {}, None)()
