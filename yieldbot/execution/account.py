@@ -95,3 +95,9 @@ class LegWork:
         """Tokens whose balances this leg moves: the asset and the shares."""
         tokens = (self.leg.amount.token,) + ((self.share_token,) if self.share_token else ())
         return tuple(dict.fromkeys(tokens))
+
+    @property
+    def may_move(self) -> frozenset[str]:
+        """Lower-case contracts that may say that we transferred something: the watched tokens and the market itself
+        (a market can keep our balance in its own contract without naming it a share token)."""
+        return frozenset(address.lower() for address in (*(t.address for t in self.watched), self.market.address))

@@ -78,9 +78,14 @@ def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[tuple[Address, Address]]:
     """(token, spender) of every Approval event of ours in a receipt."""
+    from eth_utils.address import to_checksum_address
+
     mine = "0x" + word(owner).hex()
     return frozenset(
-        (Address(str(log["address"])), Address("0x" + str(log["topics"][2])[-40:]))
+        (
+            Address(str(to_checksum_address(log["address"]))),
+            Address(str(to_checksum_address("0x" + log["topics"][2][-40:]))),
+        )
         for log in receipt.get("logs", ())
         if len(log["topics"]) >= 3 and log["topics"][0] == APPROVAL_TOPIC and str(log["topics"][1]).lower() == mine
     )

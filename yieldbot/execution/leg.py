@@ -106,7 +106,7 @@ async def _execute(
         return Declined("COST_ABOVE_GAIN", f"{call.words}: its gas costs more than the gain allows, {most}")
     context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     tx = unsigned(call, context, nonce, gas, fees)
-    simulated = await simulate_tx(account, tx, work.watched, settles)
+    simulated = await simulate_tx(account, tx, work, settles)
     if isinstance(simulated, Declined):
         return simulated
     approved = judge(Rules.of(account), approval, work, simulated, account.now())

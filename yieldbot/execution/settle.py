@@ -57,7 +57,7 @@ async def _cancel(account: Account, stuck: StoredTx) -> StoredTx:
     ourselves = {"from": account.owner, "to": account.owner, "value": "0x0"}
     gas = gas_limit(int(await account.node.request("eth_estimateGas", [ourselves]), 16))
     tx = cancellation(context, signed.nonce, gas, fees, signed.words)
-    simulated = await simulate_tx(account, tx, ())
+    simulated = await simulate_tx(account, tx, None)
     approved = simulated if isinstance(simulated, Declined) else judge_cancellation(Rules.of(account), simulated)
     if isinstance(approved, Declined):
         raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {approved.reason}")

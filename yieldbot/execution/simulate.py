@@ -97,18 +97,19 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
 
 
 async def simulate_tx(
-    account: Account, tx: UnsignedTx, watched: Sequence[Token], settles: Sequence[tuple[Token, Address]] = ()
+    account: Account, tx: UnsignedTx, work: LegWork | None, settles: Sequence[tuple[Token, Address]] = ()
 ) -> SimulatedTx | Declined:
     """Run exactly this transaction on a fork of the newest block.
 
-    ``watched``: tokens whose balances are compared; ``settles``: allowances that must be zero afterwards.
+    ``work``: the leg that it belongs to, whose tokens are compared (None: it may move nothing but gas); ``settles``:
+    allowances that must be zero afterwards.
     """
     block = await account.node.block()
     async with account.fork(block) as fork:
         await _impersonate(fork, account.owner)
         if (short := await _short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value)) is not None:
             return short
-        tokens = (*watched, account.native)
+        tokens = (*(work.watched if work else ()), account.native)
         before = await balances(fork, account.owner, tokens)
         fields = {
             "from": tx.sender,
@@ -124,7 +125,7 @@ async def simulate_tx(
         receipt = await _mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
-        if (stray := _stray(receipt, account.owner, watched)) is not None:
+        if (stray := _stray(receipt, account.owner, work.may_move if work else frozenset())) is not None:
             return stray
         deltas = changes(before, await balances(fork, account.owner, tokens))
         for token, spender in settles:
@@ -168,7 +169,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         receipt = await _mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
         if isinstance(receipt, Declined):
             return receipt
-        if (stray := _stray(receipt, account.owner, work.watched)) is not None:
+        if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
             return stray
         touched |= allowances_touched(receipt, account.owner)
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
@@ -229,8 +230,8 @@ def _would_revert(account: Account, words: str, refusal: NodeRefused) -> Decline
     return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
 
 
-def _stray(receipt: Mapping[str, Any], owner: Address, watched: Sequence[Token]) -> Declined | None:
-    stray = tokens_sent(receipt, owner) - {token.address.lower() for token in watched}
+def _stray(receipt: Mapping[str, Any], owner: Address, allowed: frozenset[str]) -> Declined | None:
+    stray = tokens_sent(receipt, owner) - allowed
     if not stray:
         return None
     return Declined(
