@@ -1,34 +1,45 @@
 """Predicted against accrued: what the chain really pays over 30 days on a deposit of ours, for every market.
 
-For each market and amount: observe, deposit, let 30 days pass, withdraw value; the predicted APY is taken from the state
-BEFORE the deposit. The chain is put back by evm_revert after each draw.
+For each draw: observe, deposit, let 30 days pass, compare; the predicted APY comes from the state BEFORE the deposit. A
+random draw first moves the market: others deposit or withdraw until its utilisation is some value on either side of its
+kink, we may hold something already, and the pool may lie untouched for days. The chain is put back after each draw.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy, BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Market, MarketState, Status
+from yieldbot.model.market import Kind, Market, MarketState, Status
 from yieldbot.model.policy import Job
+from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.evm import EvmNode
 
-DAYS_30 = 30 * 86_400
+DAY = 86_400
+DAYS_30 = 30 * DAY
+MINT, ALLOW = bytes.fromhex("40c10f19"), bytes.fromhex("095ea7b3")  # mint and approve(address,uint256)
+CROWD = Address("0x00000000000000000000000000000000C0FFEe01")
+"""Whoever deposits beside us."""
+TOLERANCE_BP = {"aave_v3": 0.01, "compound_v3": 0.01, "stata": 0.01, "morpho_blue": 0.1, "metamorpho": 0.1}
+"""How far the prediction may be from what the chain accrues, in bp of APY, by protocol or vault flavour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One comparison; APYs as fractions."""
+    """One comparison; APYs as fractions. ``kind``: the protocol, or a vault's flavour."""
 
     market: str
     protocol: str
+    kind: str
     amount: float
     utilisation_before: float
+    utilisation_after: float
     predicted: float
     accrued: float
 
@@ -37,37 +48,82 @@ class Draw:
         return (self.predicted - self.accrued) * 1e4
 
 
+def kind_of(market: Market) -> str:
+    return str(market.params.get("flavour", market.protocol))
+
+
 class Accuracy:
-    """Runs draws on a sandbox node for an owner whose account the node sends for without a signature."""
+    """Runs draws on a sandbox node, which sends for any account without a signature."""
 
     def __init__(self, node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter]) -> None:
         self.node, self.job, self.adapters = node, job, adapters
         self.owner: Address = job.wallet.address
+        self.draws = 0
 
     async def markets(self) -> list[Market]:
         block = await self.node.block()
         found = await self.node.run([self.adapters[d.protocol].discover(d) for d in self.job.chain.deployments], block)
         return [m for markets in found if isinstance(markets, tuple) for m in markets if m.asset == self.job.asset]
 
-    async def state(self, market: Market, block: BlockRef | None = None) -> MarketState:
-        block = block or await self.node.block()
-        (state,) = await self.node.run([self.adapters[market.protocol].observe(market, self.owner, block)], block)
+    async def state(self, market: Market, block: BlockRef | None = None, owner: Address | None = None) -> MarketState:
+        block, who = block or await self.node.block(), owner or self.owner
+        (state,) = await self.node.run([self.adapters[market.protocol].observe(market, who, block)], block)
         assert isinstance(state, MarketState), state
         return state
 
-    async def send(self, to: str, data: bytes, sender: str | None = None) -> None:
-        """One transaction, mined at once and checked."""
-        tx = {"from": sender or self.owner, "to": to, "data": "0x" + data.hex(), "gas": hex(5_000_000)}
+    async def try_send(self, to: str, data: bytes, sender: str) -> bool:
+        """One transaction from an account that the node sends for, mined at once; whether it succeeded."""
+        await self.node.request("anvil_impersonateAccount", [sender])
+        tx = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": hex(5_000_000)}
         name = await self.node.request("eth_sendTransaction", [tx])
         receipt = await self.node.request("eth_getTransactionReceipt", [name])
         while receipt is None:
             await asyncio.sleep(0.002)
             receipt = await self.node.request("eth_getTransactionReceipt", [name])
-        assert receipt["status"] == "0x1", (to, data.hex())
+        return bool(receipt["status"] == "0x1")
 
-    async def allow(self, token: str, spender: str, raw: int) -> None:
-        data = bytes.fromhex("095ea7b3") + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
-        await self.send(token, data)
+    async def send(self, to: str, data: bytes, sender: str | None = None) -> None:
+        assert await self.try_send(to, data, sender or self.owner), (to, data.hex())
+
+    async def do(self, calls: Sequence[EvmCall], sender: Address) -> None:
+        """An adapter's calls, each after exactly the allowance that it names."""
+        for call in calls:
+            if call.allowance is not None:
+                spender = bytes(12) + bytes.fromhex(call.allowance.spender[2:])
+                await self.send(
+                    call.allowance.token.address, ALLOW + spender + call.allowance.raw.to_bytes(32, "big"), sender
+                )
+            await self.send(call.to, call.data, sender)
+
+    async def fund(self, who: Address, raw: int) -> None:
+        """``raw`` more of the asset (the sandbox's token lets anybody mint) and ether for gas."""
+        await self.node.request("anvil_setBalance", [who, hex(10**20)])
+        data = MINT + bytes(12) + bytes.fromhex(who[2:]) + raw.to_bytes(32, "big")
+        await self.send(self.job.asset.address, data, who)
+
+    async def deposit(self, market: Market, raw: int, who: Address) -> None:
+        await self.fund(who, raw)
+        state = await self.state(market, owner=who)
+        await self.do(self.adapters[market.protocol].deposit(state, market.asset.amount(raw), who), who)
+
+    async def wait(self, seconds: int) -> None:
+        await self.node.request("evm_increaseTime", [hex(seconds)])
+        await self.node.request("evm_mine", [])
+
+    async def press(self, market: Market, utilisation: float) -> None:
+        """Move a lending market towards ``utilisation``: others deposit, or its first lender withdraws."""
+        lender = Address(_checksum((await self.node.request("eth_accounts", []))[0]))
+        state = await self.state(market, owner=lender)
+        if state.borrowed is None or state.status is not Status.ACTIVE:
+            return
+        change_raw = int(state.borrowed.raw / utilisation) - state.supplied.raw
+        if change_raw > 0:
+            if raw := _within(change_raw, state):
+                await self.deposit(market, raw, CROWD)
+        else:
+            most = min(state.held.raw, state.liquidity.raw * 999 // 1000)
+            amount = market.asset.amount(min(-change_raw, most))
+            await self.do(self.adapters[market.protocol].withdraw(state, amount, lender), lender)
 
     async def draw(self, market: Market, amount_raw: int) -> Draw | None:
         """One deposit of ``amount_raw``; None where the market does not take it."""
@@ -77,37 +133,68 @@ class Accuracy:
             return None
         amount = market.asset.amount(amount_raw)
         predicted = before.curve.apr(float(before.held) + float(amount), DAYS_30)
-        for call in self.adapters[market.protocol].deposit(before, amount, self.owner):
-            assert call.allowance is not None
-            await self.allow(market.asset.address, call.allowance.spender, call.allowance.raw)
-            await self.send(call.to, call.data)
+        await self.do(self.adapters[market.protocol].deposit(before, amount, self.owner), self.owner)
         start = await self.state(market)
-        await self.node.request("evm_increaseTime", [hex(DAYS_30)])
-        await self.node.request("evm_mine", [])
+        await self.wait(DAYS_30)
         end = await self.state(market)
         elapsed = end.block.timestamp - start.block.timestamp
         growth = end.held.raw / start.held.raw - 1
         return Draw(
             market=market.name,
             protocol=market.protocol,
+            kind=kind_of(market),
             amount=float(amount),
             utilisation_before=before.utilisation or 0.0,
+            utilisation_after=start.utilisation or 0.0,
             predicted=Apy.from_growth(predicted * DAYS_30 / SECONDS_PER_YEAR, DAYS_30).value,
             accrued=Apy.from_growth(growth, elapsed).value,
         )
 
-    async def run(self, amounts_raw: Sequence[int]) -> list[Draw]:
-        """Every market with every amount, the chain put back after each."""
-        await self.node.request("anvil_impersonateAccount", [self.owner])
+    async def random_draw(self, market: Market, seed: int) -> Draw | None:
+        """A deposit of random size into a market at a random utilisation; None where it does not take it."""
+        dice = random.Random(f"{market.id}/{seed}")
+        below = {m.id: m for m in await self.markets() if m.kind is Kind.LENDING}
+        pools = (await self.state(market)).pools
+        for pool in sorted(pools):
+            if pool in below:
+                await self.press(below[type(market.id)(pool)], dice.uniform(0.4, 0.995))
+        amount_raw = int(10 ** dice.uniform(9, 12))  # 1,000 to 1,000,000 USDC
+        if dice.random() < 0.5 and (raw := _within(10**9, await self.state(market))):
+            await self.deposit(market, raw, self.owner)
+        await self.wait(int(dice.uniform(0, 20 * DAY)))
+        await self.fund(self.owner, amount_raw)
+        raw = _within(amount_raw, await self.state(market))
+        return await self.draw(market, raw) if raw else None
+
+    async def run(self, amounts_raw: Sequence[int], random_draws: int = 0, seed: int = 0) -> list[Draw]:
+        """Every market with every amount, then with so many random draws, the chain put back after each."""
         draws = []
         for market in await self.markets():
-            for amount_raw in amounts_raw:
+            attempts = [(False, raw) for raw in amounts_raw] + [(True, seed + i) for i in range(random_draws)]
+            for is_random, value in attempts:
                 snapshot = await self.node.request("evm_snapshot", [])
-                draw = await self.draw(market, amount_raw)
+                # Trailing rates look back, and anvil keeps few states: eight blocks an hour apart. It forgets a state
+                # too early when a block is mined again that is equal to one put back, so that no two hours are equal.
+                self.draws += 1
+                await self.node.request("anvil_mine", ["0x8", hex(3600 + self.draws)])
+                draw = await (self.random_draw(market, value) if is_random else self.draw(market, value))
                 await self.node.request("evm_revert", [snapshot])
                 if draw is not None:
                     draws.append(draw)
         return draws
+
+
+def _within(raw: int, state: MarketState) -> int:
+    """As much of ``raw`` as the market takes."""
+    if state.status is not Status.ACTIVE:
+        return 0
+    return raw if state.capacity is None else min(raw, state.capacity.raw)
+
+
+def _checksum(address: str) -> str:
+    from eth_utils.address import to_checksum_address
+
+    return to_checksum_address(address)
 
 
 def rows(draws: Sequence[Draw]) -> list[dict[str, Any]]:
@@ -115,7 +202,9 @@ def rows(draws: Sequence[Draw]) -> list[dict[str, Any]]:
     return [
         {
             "market": d.market,
-            "amount": d.amount,
+            "amount": round(d.amount, 2),
+            "utilisation_before": round(d.utilisation_before, 4),
+            "utilisation_after": round(d.utilisation_after, 4),
             "predicted_apy_percent": round(d.predicted * 100, 6),
             "accrued_apy_percent": round(d.accrued * 100, 6),
             "error_bp": round(d.error_bp, 6),

@@ -37,7 +37,9 @@ class WireDouble:
         self.batches.append((params[1], len(calls)))
         if len(calls) > self.limit:
             return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "out of gas"}}
-        rows = [(data != b"dead", b"" if data == b"none" else b"why" if data == b"dead" else data) for _, _, data in calls]
+        rows = [
+            (data != b"dead", b"" if data == b"none" else b"why" if data == b"dead" else data) for _, _, data in calls
+        ]
         return {"jsonrpc": "2.0", "id": 1, "result": "0x" + encode(["(bool,bytes)[]"], [rows]).hex()}
 
     async def disconnect(self) -> None: ...
@@ -86,7 +88,9 @@ async def test_a_flow_that_chokes_on_an_answer_is_a_market_error() -> None:
 async def test_lagged_reads_go_to_an_earlier_height_in_the_same_round() -> None:
     wire = WireDouble()
     await node(wire).run([echo([b"a"], lag=30), echo([b"b"])], BLOCK)
-    assert sorted(str(at) for at, _ in wire.batches) == sorted(["0x46", str({"blockHash": BLOCK.hash, "requireCanonical": True})])
+    assert sorted(str(at) for at, _ in wire.batches) == sorted(
+        ["0x46", str({"blockHash": BLOCK.hash, "requireCanonical": True})]
+    )
 
 
 async def test_a_batch_over_the_nodes_limit_is_halved() -> None:
@@ -98,7 +102,14 @@ async def test_a_batch_over_the_nodes_limit_is_halved() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [[], {"jsonrpc": "2.0"}, {"result": 7}, {"result": "0xzz"}, {"result": "0x00"}, RuntimeError("http://u:secretkey@h")],
+    [
+        [],
+        {"jsonrpc": "2.0"},
+        {"result": 7},
+        {"result": "0xzz"},
+        {"result": "0x00"},
+        RuntimeError("http://u:secretkey@h"),
+    ],
 )
 async def test_nonsense_is_a_transient_error_that_never_shows_the_url(reply: Any) -> None:
     wire = WireDouble()

@@ -1,0 +1,111 @@
+"""The bound against exhaustive search, and no constraint ever violated, on random small problems."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from yieldbot.allocator.allocate import allocate, problem_of
+from yieldbot.allocator.assess import assess
+from yieldbot.allocator.bound import upper_bound
+from yieldbot.allocator.optimise import optimise
+from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.policy import Policy
+
+STEPS = 14
+
+
+@st.composite
+def states(draw: st.DrawFn) -> MarketState:
+    others = draw(st.floats(2e4, 3e6))
+    used = draw(st.floats(0.3, 0.99)) * others
+    curve = draw(
+        st.sampled_from(
+            [
+                kinked(others, used, kink=draw(st.floats(0.5, 0.95)), high=draw(st.floats(0.05, 2.0))),
+                AdaptiveCurve(others, used, 0.1, draw(st.floats(0.005, 0.2))),
+                DilutedCurve(others, others * draw(st.floats(0.01, 0.2))),
+                ConstantCurve(draw(st.floats(0.0, 0.15))),
+            ]
+        )
+    )
+    held = draw(st.sampled_from([0.0, 0.0, 1_000.0, 20_000.0]))
+    return market(
+        draw(st.uuids()).hex[:8],
+        curve,
+        held=held,
+        liquidity=draw(st.sampled_from([500.0, 1e9])),
+        capacity=draw(st.sampled_from([None, 0.0, 5_000.0, 60_000.0])),
+        protocol=draw(st.sampled_from(["p", "q"])),
+        pools=draw(st.sampled_from([None, frozenset({"shared"})])),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn, most: int) -> tuple[Snapshot, Policy]:
+    found = draw(st.lists(states(), min_size=1, max_size=most))
+    policy = Policy(
+        max_share_market=draw(st.sampled_from([1.0, 0.5])),
+        max_share_protocol=draw(st.sampled_from([{}, {"p": 0.4}])),
+        min_position=draw(st.sampled_from(["0", "2000"])),
+        idle_buffer=draw(st.sampled_from(["0", "100"])),
+        haircut_bps=draw(st.sampled_from([{}, {"q": 25.0}])),
+    )
+    return snapshot(
+        draw(st.sampled_from([0.0, 10_000.0, 100_000.0])) + 1, *found, gwei=draw(st.sampled_from([0.0, 5]))
+    ), policy
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases(most=3))
+def test_the_bound_is_never_below_the_best_of_an_exhaustive_search(case: tuple[Snapshot, Policy]) -> None:
+    seen, policy = case
+    places = [s for s in seen.states.values() if s.market.kind is not Kind.IDLE]
+    total = sum(s.held.raw for s in seen.states.values())
+    by_id = {a.market_id: a for a in assess(seen, policy)}
+    problem = problem_of(seen, places, by_id, policy, usdc(0).token, total)
+    grids = [
+        sorted({p.held, p.low, *(p.low + (p.high - p.low) * k / STEPS for k in range(STEPS + 1))})
+        for p in problem.places
+    ]
+    best = max(problem.objective(x) for x in product(*grids) if problem.feasible(x))
+    found = optimise(problem)
+    assert found.upper_bound >= best - 1e-6
+    assert upper_bound(problem)[0] >= best - 1e-6
+    assert found.upper_bound >= found.objective - 1e-6
+    assert problem.feasible(found.holdings)
+    assert (
+        found.objective >= best - 2e-3 * abs(best) - 1e-6
+    )  # the grid is coarse: ours is as good or better, nearly always
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases(most=8))
+def test_no_constraint_is_violated_by_a_single_unit(case: tuple[Snapshot, Policy]) -> None:
+    seen, policy = case
+    assessments = {a.market_id: a for a in assess(seen, policy)}
+    found = allocate(seen, tuple(assessments.values()), policy)
+    wealth = sum(s.held.raw for s in seen.states.values())
+    assert sum(t.raw for t in found.targets.values()) == wealth
+    moved = [s for s in seen.states.values() if s.market.kind is not Kind.IDLE and found.targets[s.market.id] != s.held]
+    for state in moved:
+        target, assessment = found.targets[state.market.id].raw, assessments[state.market.id]
+        assert target >= state.held.raw - state.withdrawable.raw
+        if target > state.held.raw:
+            assert not assessment.vetoes
+            assert assessment.max_exposure is not None and target <= assessment.max_exposure.raw
+            assert state.capacity is None or target <= state.held.raw + state.capacity.raw
+        assert target == 0 or target >= usdc(float(policy.min_position)).raw - 1
+    grown = [s for s in moved if found.targets[s.market.id] > s.held]
+    pools = [pool for s in grown for pool in s.pools]
+    assert len(pools) == len(set(pools))
+    in_p = [s for s in seen.states.values() if s.market.protocol == "p"]
+    if "p" in policy.max_share_protocol and any(s in grown for s in in_p):
+        before = sum(s.held.raw for s in in_p)
+        assert sum(found.targets[s.market.id].raw for s in in_p) <= max(0.4 * wealth, before) + 1
+    if grown:
+        assert found.targets[IDLE_ID].raw >= min(usdc(float(policy.idle_buffer)).raw, seen.states[IDLE_ID].held.raw)

@@ -1,0 +1,134 @@
+"""From a snapshot to a plan or a Hold, on markets whose answer can be said beforehand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.allocator.plan import make_plan
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.market import Snapshot, Status
+from yieldbot.model.plan import Allocation, Hold, LegKind, Plan
+from yieldbot.model.policy import Policy
+
+NOW = 1_800_000_000
+
+
+def decide(seen: Snapshot, policy: Policy) -> tuple[Allocation, Plan | Hold]:
+    found = allocate(seen, assess(seen, policy), policy)
+    return found, make_plan(seen, found, policy, NOW)
+
+
+def test_equal_markets_share_the_money_equally() -> None:
+    seen = snapshot(100_000, *(market(n, kinked(1e6, 8e5)) for n in ("a", "b")))
+    found, plan = decide(seen, Policy())
+    a, b = (found.targets[s.market.id] for s in list(seen.states.values())[:2])
+    assert abs(a.raw - b.raw) < 2_000 * 10**6 and a.raw + b.raw == usdc(100_000).raw
+    assert found.certificate.gap_bps < 0.1
+    assert isinstance(plan, Plan) and {leg.kind for leg in plan.legs} == {LegKind.DEPOSIT}
+
+
+def test_targets_sum_to_the_wealth_and_leave_the_buffer() -> None:
+    seen = snapshot(10_000.123457, market("a", kinked(1e6, 9e5)), market("b", kinked(2e5, 1.7e5), held=333.33))
+    found, _ = decide(seen, Policy(idle_buffer="77.7"))
+    assert sum(t.raw for t in found.targets.values()) == usdc(10_000.123457).raw + usdc(333.33).raw
+    assert found.targets[IDLE_ID] >= usdc(77.7)
+
+
+def test_caps_shares_and_protocol_limits_hold_to_the_unit() -> None:
+    seen = snapshot(
+        100_000,
+        market("capped", ConstantCurve(0.2), capacity=1_234.567891),
+        market("x", ConstantCurve(0.1), protocol="p"),
+        market("y", ConstantCurve(0.09), protocol="p"),
+        market("rest", ConstantCurve(0.01)),
+    )
+    policy = Policy(max_share_market=0.3, max_share_protocol={"p": 0.45})
+    found, _ = decide(seen, policy)
+    capped, x, y, rest = (found.targets[s.market.id].raw for s in list(seen.states.values())[:4])
+    assert capped == 1_234_567_891
+    assert x == 30_000 * 10**6 and x + y <= 45_000 * 10**6 and x + y > 44_999 * 10**6
+    assert rest == 30_000 * 10**6
+
+
+def test_a_vetoed_market_gets_nothing_but_may_be_left() -> None:
+    seen = snapshot(
+        1_000,
+        market("frozen", ConstantCurve(0.5), status=Status.FROZEN, held=5_000),
+        market("full", ConstantCurve(0.5), borrowed=0.99e6),
+        market("excluded", ConstantCurve(0.5)),
+        market("good", ConstantCurve(0.6)),
+    )
+    policy = Policy(exclude=("excluded",))
+    found, plan = decide(seen, policy)
+    frozen, full, excluded, good = (found.targets[s.market.id].raw for s in list(seen.states.values())[:4])
+    assert (full, excluded) == (0, 0)
+    assert frozen == 0 and good == 6_000 * 10**6
+    assert isinstance(plan, Plan)
+    assert [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW, LegKind.DEPOSIT] and plan.legs[0].all
+
+
+def test_what_cannot_be_withdrawn_stays() -> None:
+    seen = snapshot(
+        0, market("stuck", ConstantCurve(0.01), held=5_000, liquidity=1_200), market("b", ConstantCurve(0.1))
+    )
+    found, _ = decide(seen, Policy())
+    stuck, b = (found.targets[s.market.id].raw for s in list(seen.states.values())[:2])
+    assert (stuck, b) == (3_800 * 10**6, 1_200 * 10**6)
+
+
+def test_markets_of_one_pool_never_both_grow() -> None:
+    shared = frozenset({"reserve"})
+    seen = snapshot(
+        100_000,
+        market("direct", kinked(1e6, 8.5e5), pools=shared),
+        market("wrapped", kinked(1e6, 8.5e5), pools=shared, gas=400_000),
+        market("other", kinked(1e6, 8e5)),
+    )
+    found, _ = decide(seen, Policy())
+    direct, wrapped, other = (found.targets[s.market.id].raw for s in list(seen.states.values())[:3])
+    assert direct > 0 and other > 0 and wrapped == 0
+
+
+@pytest.mark.parametrize("noise", [-1e-5, -1e-6, 1e-6, 1e-5])
+def test_a_rate_change_below_its_cost_moves_nothing(noise: float) -> None:
+    first = snapshot(100_000, market("a", ConstantCurve(0.05)), market("b", ConstantCurve(0.0499)))
+    found, _ = decide(first, Policy())
+    assert found.targets[next(iter(first.states))].raw == usdc(100_000).raw
+    again = snapshot(
+        0, market("a", ConstantCurve(0.05 + noise), held=100_000), market("b", ConstantCurve(0.05), held=0), gwei=20
+    )
+    _, outcome = decide(again, Policy())
+    assert isinstance(outcome, Hold) and "nothing earns more" in outcome.reason
+
+
+def test_hold_when_the_gain_does_not_pay_in_time() -> None:
+    seen = snapshot(1_000, market("a", ConstantCurve(0.04)), gwei=10)  # 6 USDC of gas, 40 a year: 55 days
+    _, outcome = decide(seen, Policy(horizon_days=365, break_even_days=30))
+    assert isinstance(outcome, Hold) and "days to pay" in outcome.reason
+    _, outcome = decide(seen, Policy(horizon_days=365, break_even_days=60))
+    assert isinstance(outcome, Plan)
+
+
+def test_hold_when_gas_takes_more_than_its_share_or_is_above_the_ceiling() -> None:
+    seen = snapshot(10_000, market("a", ConstantCurve(0.04)), gwei=10)  # 6 USDC against 32.9 in 30 days
+    policy = Policy(max_gas_share_of_gain=0.1)
+    found, outcome = decide(seen, policy)
+    assert isinstance(outcome, Hold) and "10%" in outcome.reason
+    held = make_plan(seen, found, Policy(), NOW, max_fee_wei=5 * 10**9)
+    assert isinstance(held, Hold) and "ceiling of 5" in held.reason
+
+
+def test_the_same_snapshot_gives_the_same_plan() -> None:
+    seen = snapshot(250_000, *(market(f"m{i}", kinked(1e6 * (i + 1), 8.3e5 * (i + 1))) for i in range(6)))
+    plans = [decide(seen, Policy(max_share_market=0.4))[1] for _ in range(3)]
+    assert isinstance(plans[0], Plan)
+    assert plans[0] == plans[1] == plans[2]
+
+
+def test_what_if_wealth_answers_without_touching_the_snapshot() -> None:
+    seen = snapshot(1_000, market("a", kinked(1e6, 8e5)))
+    found = allocate(seen, assess(seen, Policy()), Policy(), wealth=usdc(50_000))
+    assert sum(t.raw for t in found.targets.values()) == usdc(50_000).raw
