@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot import events
 from yieldbot.errors import SafetyError, YieldbotError
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from yieldbot.model.policy import Settings
 
-SHORTEST_SECRET = 6
-"""Values of the environment shorter than this are not taken for secrets when a text is redacted."""
+SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
+"""Environment variables whose names end so are hidden in every text, whatever the configuration says of them."""
 
 
 class Context:
@@ -46,6 +47,8 @@ class Context:
             from yieldbot.config.load import load
 
             self._settings = load(self.config)
+            if self.verbose:
+                events.listen(sys.stderr, self._secrets())
         return self._settings
 
     @property
@@ -107,7 +110,7 @@ class Context:
         first = self._redacted(f"{type(unforeseen).__name__}: {unforeseen}".splitlines()[0])
         kept = self._keep(text)
         where = f"the traceback is in {kept}" if kept else "its traceback could not be written"
-        line = f"unexpected {first}; {where}"
+        line = f"this is a bug: {first}; {where}"
         self.complain(line)
         if self.json:
             self._write(self._error(type(unforeseen).__name__, None, line, 1))
@@ -140,14 +143,17 @@ class Context:
             return None
 
     def _redacted(self, text: str) -> str:
-        """Without the RPC addresses (providers put keys into them) and passphrases that this run knows."""
-        if self._settings is None:
-            return text
-        urls = [chain.rpc_url for chain in self._settings.chains.values() if chain.rpc_url]
-        secrets: list[str | None] = [*urls, *(part for url in urls for part in url.split("/")[3:])]
-        names = [wallet.passphrase_env for wallet in self._settings.wallets.values() if wallet.passphrase_env]
-        secrets += [self.environment.get(name) for name in names] if names else []
-        for secret in secrets:
-            if secret and len(secret) >= SHORTEST_SECRET:
-                text = text.replace(secret, "(hidden)")
-        return text
+        return events.redacted(text, self._secrets())
+
+    def _secrets(self) -> list[str]:
+        """The RPC addresses (providers put keys into them) and passphrases that this run knows."""
+        environment: Mapping[str, str] = os.environ
+        with contextlib.suppress(YieldbotError):
+            environment = self.environment
+        secrets = [value for name, value in environment.items() if name.upper().endswith(SECRET_ENDINGS)]
+        if self._settings is not None:
+            urls = [chain.rpc_url for chain in self._settings.chains.values() if chain.rpc_url]
+            secrets += urls + [part for url in urls for part in url.split("/")[3:]]
+            names = [wallet.passphrase_env for wallet in self._settings.wallets.values() if wallet.passphrase_env]
+            secrets += [environment.get(name, "") for name in names]
+        return secrets

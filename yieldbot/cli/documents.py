@@ -114,10 +114,11 @@ def markets(
     allocation: Allocation | None,
     job: Job,
     horizon_seconds: float,
+    wealth: Amount | None = None,
 ) -> Doc:
-    """All markets of a snapshot but the wallet, those that could not be read apart."""
+    """All markets of a snapshot but the wallet, those that could not be read apart. ``wealth``: as if we had this."""
     by_id = {assessment.market_id: assessment for assessment in assessments}
-    wealth = wealth_of(snapshot, job)
+    wealth = wealth or wealth_of(snapshot, job)
     return {
         "markets": [
             market(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds)

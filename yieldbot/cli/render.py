@@ -21,6 +21,7 @@ from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
+    from yieldbot.cycle import Report
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.forecast import Position
 
@@ -80,8 +81,9 @@ def markets(
     assessments: Sequence[Assessment],
     allocation: Allocation | None,
     horizon_seconds: float,
+    wealth: Amount | None = None,
 ) -> RenderableType:
-    """One row a market, the best quoted yield first; what could not be read below."""
+    """One row a market, the best quoted yield first; what could not be read below. ``wealth``: as if we had this."""
     symbol = job.asset.symbol
     made = table(
         f"Markets. {head(job, snapshot)}",
@@ -96,7 +98,7 @@ def markets(
         "Flags",
     )
     vetoes = {assessment.market_id: assessment.vetoes for assessment in assessments}
-    wealth, names = docs.wealth_of(snapshot, job), names_of(snapshot)
+    wealth, names = wealth or docs.wealth_of(snapshot, job), names_of(snapshot)
     shown = [state for state in snapshot.states.values() if state.market.kind is not Kind.IDLE]
     for state in sorted(shown, key=lambda s: s.quoted.compounded(), reverse=True):
         probe = docs.probe_of(state, allocation, wealth)
@@ -251,6 +253,25 @@ def positions(job: Job, snapshot: Snapshot, found: Sequence[Position], horizon_s
         )
     idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
     return Group(made, Text(f"In the wallet: {money(idle)} {job.asset.symbol}"))
+
+
+def report(found: Report) -> list[RenderableType]:
+    """One job's whole cycle, stage after stage, as far as it went."""
+    job, snapshot, decision = found.job, found.snapshot, found.decision
+    if found.skipped is not None:
+        return [skipped(job, found.skipped)]
+    parts: list[RenderableType] = [settled(found.settled)] if found.settled else []
+    names = names_of(snapshot) if snapshot else {}
+    if snapshot and decision:
+        parts.append(plan(job, snapshot, decision.outcome))
+    if found.rehearsal:
+        legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
+        parts.append(rehearsal(found.rehearsal, legs, names))
+    if found.outcomes:
+        parts.append(transactions(found.outcomes, names))
+    if found.declined:
+        parts.append(declined(found.declined))
+    return parts
 
 
 def declined(refusal: Declined) -> Text:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from yieldbot.cli import documents as docs
 from yieldbot.cli.documents import Doc
+from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Kind, Snapshot
+from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
@@ -103,6 +106,22 @@ def position(found: Position, horizon_seconds: float) -> Doc:
         "apy_predicted": docs.number(found.predicted.value) if found.predicted else None,
         "apy_realised": docs.number(found.realised.value) if found.realised else None,
     }
+
+
+def positions(snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float) -> Doc:
+    """All positions of one job, and what lies in the wallet."""
+    idle = [state for state in snapshot.states.values() if state.market.kind is Kind.IDLE]
+    return {
+        "positions": [position(row, horizon_seconds) for row in found],
+        "idle": docs.money_or_none(idle[0].held if idle else None),
+    }
+
+
+def failure(job: Job, error: YieldbotError) -> Doc:
+    """A job that ended with an error."""
+    code = error.code if isinstance(error, SafetyError) else None
+    said = {"kind": type(error).__name__, "code": code, "message": str(error)}
+    return {**docs.job_head(job), "error": said, "exit_code": error.exit_code}
 
 
 def signed(change: Delta) -> str:

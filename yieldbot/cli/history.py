@@ -1,0 +1,127 @@
+"""``yieldbot history``: what the journal remembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import JOURNAL
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.cli.documents import Doc
+    from yieldbot.journal.fold import Record, StoredPlan
+
+
+def register(commands: Any) -> None:
+    what = "what was planned, approved, signed and confirmed, from the journal"
+    parser = commands.add_parser("history", help=what, description=what)
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="the last N events (default 50, 0 for all)")
+    parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
+    parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
+    parser.set_defaults(command="history", handler=history)
+
+
+def history(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.journal.events import PlanStatus
+    from yieldbot.journal.store import Journal
+
+    file = context.settings.data_dir / JOURNAL
+    records: tuple[Record, ...] = ()
+    plans: tuple[StoredPlan, ...] = ()
+    if file.exists():
+        with Journal.open(file) as journal:
+            if args.plans or args.waiting:
+                plans = journal.plans(PlanStatus.QUEUED if args.waiting else None)
+            else:
+                records = journal.history(args.limit if args.limit > 0 else None)
+    if args.plans or args.waiting:
+        rows = [_plan(stored) for stored in plans]
+        context.show(docs.document("history", journal=str(file), plans=rows), lambda: _plans_table(rows, args.waiting))
+        return 0
+    rows = [_event(record) for record in records]
+    context.show(docs.document("history", journal=str(file), events=rows), lambda: _events_table(rows))
+    return 0
+
+
+def _event(record: Record) -> Doc:
+    from yieldbot.journal.events import encode
+
+    keys, body = encode(record.event)
+    body.pop("raw", None)  # signed bytes: whoever holds them can send them
+    return {
+        "seq": record.seq,
+        "at": record.at,
+        "kind": keys.kind,
+        "chain": keys.chain or None,
+        "owner": keys.owner or None,
+        "plan_id": keys.plan_id or None,
+        "tx_hash": keys.tx_hash or None,
+        "text": _words(keys.kind, body),
+        "body": body,
+    }
+
+
+def _words(kind: str, body: Doc) -> str:
+    match kind:
+        case "plan.written":
+            return "; ".join(body["lines"]) or "a plan"
+        case "plan.marked":
+            return f"{body['status']} by {body['by']}" + (f": {body['reason']}" if body["reason"] else "")
+        case "tx.signed":
+            return str(body["words"])
+        case "tx.sent":
+            return f"attempt {body['attempt']}"
+        case "tx.noted":
+            return str(body["note"])
+        case "tx.settled":
+            outcome = body["outcome"]
+            reason = outcome.get("reason")
+            return str(outcome["result"]) + (f": {reason}" if reason else "")
+        case "account.stopped":
+            return str(body["reason"])
+        case "account.cleared":
+            return f"by {body['by']}"
+        case _:
+            return f"block {body['block']['height']}" if "block" in body else ""
+
+
+def _plan(stored: StoredPlan) -> Doc:
+    return {
+        "id": stored.plan.id,
+        "status": stored.status.value,
+        "by": stored.by,
+        "reason": stored.reason,
+        "at": stored.at,
+        "expires_at": stored.plan.expires_at,
+        "owner": stored.plan.owner,
+        "chain": stored.plan.block.chain,
+        "gain_per_year": stored.plan.gain_per_year,
+        "cost": stored.plan.cost,
+        "calls": list(stored.lines),
+    }
+
+
+def _events_table(rows: list[Doc]) -> Any:
+    from yieldbot.cli.render import table, when
+
+    made = table("Journal", ">#", "When", "Event", "Plan or transaction", "What")
+    for row in rows:
+        what = row["plan_id"] or row["tx_hash"] or ""
+        short = what if len(what) < 20 else f"{what[:10]}…{what[-6:]}"
+        made.add_row(str(row["seq"]), when(row["at"]), row["kind"], short, row["text"])
+    return made if rows else "nothing has happened yet"
+
+
+def _plans_table(rows: list[Doc], waiting: bool) -> Any:
+    from yieldbot.cli.render import table, when
+
+    made = table("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
+    for row in rows:
+        status = row["status"] + (f" ({row['reason']})" if row["reason"] else "")
+        gain, cost = f"{row['gain_per_year']:,.2f}", f"{row['cost']:,.4f}"
+        made.add_row(row["id"], status, gain, cost, when(row["expires_at"]), "\n".join(row["calls"]))
+    nothing = "no plan waits for approval" if waiting else "no plan was made yet"
+    return made if rows else nothing

@@ -1,0 +1,240 @@
+"""``yieldbot dry-run | run | approve | reject``: the cycle, with the approver that the command names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
+from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.cli.documents import Doc
+    from yieldbot.cycle import Report, World
+    from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
+    from yieldbot.journal.store import Journal
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.policy import Job
+
+
+def register(commands: Any) -> None:
+    what = "one cycle with a rehearsal on a fork; nothing is signed"
+    parser = commands.add_parser("dry-run", help=what, description=what)
+    add_job_flags(parser)
+    parser.set_defaults(command="dry-run", handler=dry_run)
+
+    what = "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm"
+    parser = commands.add_parser("run", help=what, description=what)
+    add_job_flags(parser)
+    parser.add_argument(
+        "--approve",
+        choices=("queue", "ask", "auto"),
+        default="queue",
+        help="queue (default): write the plan down for `yieldbot approve ID` and exit 3; ask: on this terminal; "
+        "auto: inside the policy's auto_max_move and auto_max_total alone",
+    )
+    parser.set_defaults(command="run", handler=run)
+
+    what = "carry out a queued plan: look again, rehearse again, show every call, sign, send"
+    parser = commands.add_parser("approve", help=what, description=what)
+    parser.add_argument("plan_id", metavar="ID")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
+    parser.set_defaults(command="approve", handler=approve)
+
+    what = "refuse a queued plan"
+    parser = commands.add_parser("reject", help=what, description=what)
+    parser.add_argument("plan_id", metavar="ID")
+    parser.add_argument("--reason", default="", help="kept in the journal")
+    parser.set_defaults(command="reject", handler=reject)
+
+
+def dry_run(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.execution.approve import DeclineAll
+
+    return _cycle(args, context, lambda journal: DeclineAll(), Keyless)
+
+
+def run(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.execution.approve import Ask, Auto, Queue
+
+    if args.approve == "ask" and not sys.stdin.isatty():
+        raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
+
+    async def ask(proposal: Proposal) -> bool:
+        _show(context, proposal)
+        return confirmed("Sign and send these?")
+
+    def approver(journal: Journal) -> Approver:
+        match args.approve:
+            case "ask":
+                return Ask(journal, ask)
+            case "auto":
+                return Auto(journal, context.settings.policy)
+            case _:
+                return Queue(journal)
+
+    return _cycle(args, context, approver)
+
+
+def approve(args: argparse.Namespace, context: Context) -> int:
+    import asyncio
+
+    from yieldbot.cycle import approve_queued
+    from yieldbot.execution.approve import PreApproved
+    from yieldbot.execution.lock import run_lock
+
+    def approver(journal: Journal) -> Approver:
+        named = PreApproved(journal, args.plan_id)
+        return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
+
+    with run_lock(context.settings.data_dir), world_of(context, approver) as world:
+        report = asyncio.run(approve_queued(world, args.plan_id))
+    _tell(report)
+    return _end(context, "approve", [report])
+
+
+def reject(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution.lock import run_lock
+    from yieldbot.journal.events import PlanMarked, PlanStatus
+    from yieldbot.journal.store import Journal
+
+    with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
+        stored = journal.plan(args.plan_id)
+        if stored is None:
+            raise ConfigError(f"no plan {args.plan_id} in the journal: `yieldbot history --plans` lists them")
+        if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
+            raise SafetyError("PLAN_CLOSED", f"plan {args.plan_id} is {stored.status.value} already")
+        journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", args.reason))
+    context.show(
+        docs.document("reject", plan_id=args.plan_id, status="rejected"), lambda: f"plan {args.plan_id} is rejected"
+    )
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An approver that shows every call first, and asks once more where there is a person to ask."""
+
+    named: PreApproved
+    context: Context
+    asks: bool
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        from yieldbot.model.plan import Declined
+
+        _show(self.context, proposal)
+        if self.asks and not confirmed("Sign and send these?"):
+            return Declined("HUMAN_REJECTED", "you said no; the plan still waits")
+        return await self.named.approve(proposal)
+
+
+def _show(context: Context, proposal: Proposal) -> None:
+    """Each call in words with its target, and what all of it did on the fork. On stderr, whatever stdout is for."""
+    from yieldbot.cli.reports import signed
+
+    plan = proposal.plan
+    context.say(f"Plan {plan.id}: {plan.gain_per_year:,.2f} a year more, for {plan.cost:,.4f} of gas")
+    number = 0
+    for leg in proposal.rehearsal.legs:
+        for tx in leg.txs:
+            number += 1
+            context.say(f"  {number}. {tx.call.words}  [{tx.call.to}, {tx.gas_used:,} gas]")
+    context.say("  in all: " + ", ".join(signed(change) for change in proposal.rehearsal.deltas))
+
+
+def _cycle(
+    args: argparse.Namespace,
+    context: Context,
+    approver: Callable[[Journal], Approver],
+    signer_of: Any = None,
+) -> int:
+    """One cycle of every job in turn, under the run lock. A job's error ends that job; an InvariantError ends all."""
+    import asyncio
+
+    from yieldbot.execution.lock import run_lock
+
+    jobs = jobs_of(args, context)
+    ended: list[Report | tuple[Job, YieldbotError]] = []
+
+    async def every(world: World) -> None:
+        from yieldbot import events
+        from yieldbot.cycle import run_job
+
+        for job in jobs:
+            try:
+                report = await run_job(world, job)
+            except (InvariantError, ConfigError):
+                raise
+            except YieldbotError as failure:
+                events.failed(job, failure)
+                ended.append((job, failure))
+            else:
+                _tell(report)
+                ended.append(report)
+
+    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of) as world:
+        asyncio.run(every(world))
+    return _end(context, args.command, ended)
+
+
+def _end(context: Context, command: str, ended: list[Report | tuple[Job, YieldbotError]]) -> int:
+    """Show what came of each job; the worst exit code."""
+    from yieldbot.cli import documents as docs
+    from yieldbot.cli import reports
+
+    horizon = context.settings.policy.horizon_days * 86_400
+    rows: list[Doc] = []
+    parts: list[Any] = []
+    for one in ended:
+        if isinstance(one, tuple):
+            job, failure = one
+            rows.append(reports.failure(job, failure))
+            context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
+            continue
+        rows.append(reports.report(one, horizon))
+        parts.append(lambda one=one: _group(one))
+    code = reports.worst([row["exit_code"] for row in rows])
+    context.show(docs.document(command, exit_code=code, jobs=rows), *parts)
+    return code
+
+
+def _group(report: Report) -> Any:
+    from rich.console import Group
+
+    from yieldbot.cli import render
+
+    return Group(*render.report(report))
+
+
+def _tell(report: Report) -> None:
+    """The cycle's events, for the log."""
+    from yieldbot import events
+    from yieldbot.model.plan import Hold
+
+    job = report.job
+    if report.skipped is not None:
+        events.skipped(job, report.skipped)
+    for outcome in report.settled:
+        events.settled(job, outcome)
+    if report.snapshot is not None:
+        events.observed(job, report.snapshot)
+        for bad in report.snapshot.quarantined:
+            events.quarantined(job, bad)
+    if report.decision is not None:
+        made = report.decision.outcome
+        if isinstance(made, Hold):
+            events.held(job, made.reason)
+        else:
+            events.planned(job, made)
+    if report.rehearsal is not None:
+        events.rehearsed(job, report.rehearsal.gas_used)
+    for leg, outcome in report.outcomes:
+        events.ended(job, leg, outcome)
+    if report.declined is not None:
+        events.declined(job, report.declined)

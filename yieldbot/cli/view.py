@@ -1,0 +1,192 @@
+"""``yieldbot markets | positions | plan``: what there is, what we hold, what would be done. Nothing is signed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.cli.documents import Doc
+    from yieldbot.cycle import Decision
+    from yieldbot.forecast import Position
+    from yieldbot.model.amounts import Amount
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Job
+
+Seen = tuple["Job", "Snapshot | str"]
+"""A job with its snapshot, or the reason why its chain could not be served."""
+
+
+def register(commands: Any) -> None:
+    words = {
+        "markets": (markets, "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags"),
+        "positions": (positions, "what we hold, what it earned, predicted against realised yield"),
+        "plan": (plan, "the best allocation and the moves towards it, with the proof; nothing is simulated or signed"),
+    }
+    for name, (handler, what) in words.items():
+        parser = commands.add_parser(name, help=what, description=what)
+        add_job_flags(parser)
+        parser.set_defaults(command=name, handler=handler)
+        if name == "markets":
+            parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
+
+
+def markets(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+
+    horizon = _horizon_seconds(context)
+    rows: list[Doc] = []
+    parts: list[Any] = []
+    seen = _look(args, context)
+    for job, snapshot in seen:
+        if isinstance(snapshot, str):
+            _skip(job, snapshot, rows, parts)
+            continue
+        wealth = _amount(args.amount, job)
+        decision = _decide(context, job, snapshot, wealth)
+        found = (job, snapshot, decision.assessments, decision.allocation)
+        rows.append(
+            docs.job_head(job, snapshot)
+            | docs.markets(snapshot, decision.assessments, decision.allocation, job, horizon, wealth)
+        )
+        parts.append(lambda found=found, wealth=wealth: _render().markets(*found, horizon, wealth))
+    context.show(docs.document("markets", horizon_seconds=horizon, jobs=rows), *parts)
+    return _code(seen)
+
+
+def positions(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.cli import reports
+
+    horizon = _horizon_seconds(context)
+    rows: list[Doc] = []
+    parts: list[Any] = []
+    seen = _look(args, context)
+    for (job, snapshot), held in zip(seen, _positions(context, seen), strict=True):
+        if isinstance(snapshot, str):
+            _skip(job, snapshot, rows, parts)
+            continue
+        rows.append(docs.job_head(job, snapshot) | reports.positions(snapshot, held, horizon))
+        parts.append(lambda job=job, snapshot=snapshot, held=held: _render().positions(job, snapshot, held, horizon))
+    context.show(docs.document("positions", horizon_seconds=horizon, jobs=rows), *parts)
+    return _code(seen)
+
+
+def plan(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+
+    rows: list[Doc] = []
+    parts: list[Any] = []
+    seen = _look(args, context)
+    for job, snapshot in seen:
+        if isinstance(snapshot, str):
+            _skip(job, snapshot, rows, parts)
+            continue
+        found = _decide(context, job, snapshot).outcome
+        rows.append(docs.job_head(job, snapshot) | {"plan": docs.plan(found)})
+        parts.append(lambda job=job, snapshot=snapshot, found=found: _render().plan(job, snapshot, found))
+    context.show(docs.document("plan", jobs=rows), *parts)
+    return _code(seen)
+
+
+def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
+    """Every job's snapshot, all chains at once."""
+    import asyncio
+
+    jobs = jobs_of(args, context)
+
+    async def every() -> list[Seen]:
+        return list(await asyncio.gather(*(_seen(job, context) for job in jobs)))
+
+    return asyncio.run(every())
+
+
+async def _seen(job: Job, context: Context) -> Seen:
+    from yieldbot import events
+    from yieldbot.cycle import node_of
+    from yieldbot.errors import TransientError
+    from yieldbot.observe import observe
+    from yieldbot.protocols import adapters
+
+    try:
+        async with node_of(job) as node:
+            await node.verify_chain()
+            snapshot = await observe(node, job, adapters())
+    except TransientError as passing:
+        events.skipped(job, str(passing))
+        return job, str(passing)
+    context.detail(f"{job.chain.name}: {len(snapshot.states)} markets in {node.round_trips} round trips")
+    events.observed(job, snapshot)
+    for bad in snapshot.quarantined:
+        events.quarantined(job, bad)
+    return job, snapshot
+
+
+def _decide(context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None) -> Decision:
+    from yieldbot.cycle import decide
+
+    return decide(snapshot, context.settings.policy, job, int(time.time()), wealth)
+
+
+def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
+    """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
+    from yieldbot import forecast
+    from yieldbot.journal.store import Journal
+    from yieldbot.model.market import Kind
+
+    file = context.settings.data_dir / JOURNAL
+    if file.exists():
+        with Journal.open(file) as journal:
+            return [() if isinstance(s, str) else forecast.positions(journal, s) for _, s in seen]
+    return [
+        ()
+        if isinstance(snapshot, str)
+        else tuple(
+            forecast.Position(state, None, None, None, None)
+            for state in snapshot.states.values()
+            if state.held and state.market.kind is not Kind.IDLE
+        )
+        for _, snapshot in seen
+    ]
+
+
+def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
+    from yieldbot.cli import documents as docs
+
+    rows.append(docs.job_head(job, None, reason))
+    parts.append(lambda: _render().skipped(job, reason))
+
+
+def _amount(text: str | None, job: Job) -> Amount | None:
+    from yieldbot.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        amount = job.asset.parse(text)
+    except ValueError as bad:
+        raise ConfigError(f"--amount: {bad}") from None
+    if amount.raw <= 0:
+        raise ConfigError(f"--amount {text}: must be above 0")
+    return amount
+
+
+def _code(seen: Sequence[Seen]) -> int:
+    """1 when a chain was skipped; what could be read is shown all the same."""
+    return int(any(isinstance(snapshot, str) for _, snapshot in seen))
+
+
+def _horizon_seconds(context: Context) -> float:
+    return context.settings.policy.horizon_days * 86_400
+
+
+def _render() -> Any:
+    from yieldbot.cli import render
+
+    return render

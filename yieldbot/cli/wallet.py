@@ -1,0 +1,166 @@
+"""``yieldbot wallet new | import | list``: encrypted keystores. A key is never an argument: arguments can be seen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.model.ids import Address
+
+KEYS = "keys"
+
+
+def register(commands: Any) -> None:
+    what = "make, import and list local wallets (encrypted keystore files)"
+    group = commands.add_parser("wallet", help=what, description=what)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    what = "make a new key and its keystore"
+    parser = actions.add_parser("new", help=what, description=what)
+    _keystore_flags(parser)
+    parser.set_defaults(command="wallet-new", handler=new)
+
+    what = "write the keystore of a key that you have; it is asked for, or read from a file or a pipe"
+    parser = actions.add_parser("import", help=what, description=what)
+    _keystore_flags(parser)
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="64 hex digits; - reads standard input")
+    parser.set_defaults(command="wallet-import", handler=import_)
+
+    what = "the keystores found and the wallets configured"
+    parser = actions.add_parser("list", help=what, description=what)
+    parser.set_defaults(command="wallet-list", handler=list_)
+
+
+def _keystore_flags(parser: Any) -> None:
+    parser.add_argument("name", metavar="NAME", help="the keystore is keys/NAME.json beside the configuration")
+    parser.add_argument("--keystore", type=Path, metavar="FILE", help="another place for the keystore")
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="first line; the file must have mode 0600")
+    given.add_argument("--passphrase-env", metavar="NAME", help="environment variable (or .env) that holds it")
+
+
+def new(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.execution.keystore import create
+
+    path = keystore_path(args, context)
+    return _written(args, context, create(path, _passphrase(args, context)), path)
+
+
+def import_(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.execution.keystore import import_key
+
+    path = keystore_path(args, context)
+    key = _key(args.key_file)
+    return _written(args, context, import_key(path, key, _passphrase(args, context)), path)
+
+
+def list_(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution.keystore import list_keystores
+
+    configured = context.settings.wallets.values() if context.config.exists() else ()
+    names = {wallet.keystore.resolve(): wallet.name for wallet in configured}
+    folders = {_keys_folder(context).resolve(), *(path.parent for path in names)}
+    found = [file for folder in sorted(folders) for file in list_keystores(folder)]
+    rows = [
+        {
+            "wallet": names.get(file.path.resolve()),
+            "address": file.address,
+            "keystore": str(file.path),
+            "fault": file.fault,
+        }
+        for file in found
+    ]
+    missing = set(names) - {file.path.resolve() for file in found}
+    rows += [
+        {"wallet": names[path], "address": None, "keystore": str(path), "fault": f"{path} cannot be found"}
+        for path in sorted(missing)
+    ]
+    context.show(docs.document("wallet-list", wallets=rows), lambda: _table(rows))
+    return int(any(row["fault"] for row in rows))
+
+
+def keystore_path(args: argparse.Namespace, context: Context) -> Path:
+    """Where a new wallet's keystore goes. Raises ConfigError for a name that is no plain file name."""
+    if args.keystore is not None:
+        return Path(args.keystore)
+    if not args.name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"wallet name {args.name!r}: use letters, digits, - and _")
+    return _keys_folder(context) / f"{args.name}.json"
+
+
+def new_passphrase() -> str:
+    """Ask twice on the terminal. Raises ConfigError when the two differ, or there is no terminal."""
+    from yieldbot.cli.wiring import secret
+
+    if not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask for a passphrase on: use --passphrase-file or --passphrase-env")
+    first = secret("New passphrase: ")
+    if first != secret("The same again: "):
+        raise ConfigError("the two passphrases differ: nothing was written")
+    return first
+
+
+def _passphrase(args: argparse.Namespace, context: Context) -> str:
+    from yieldbot.execution.keystore import check_private
+
+    if args.passphrase_file is not None:
+        check_private(args.passphrase_file)
+        return text_of(args.passphrase_file).split("\n", 1)[0].rstrip("\r")
+    if args.passphrase_env is not None:
+        found = context.environment.get(args.passphrase_env)
+        if not found:
+            raise ConfigError(f"--passphrase-env: {args.passphrase_env} is not set, or empty")
+        return found
+    return new_passphrase()
+
+
+def _key(file: Path | None) -> str:
+    from yieldbot.cli.wiring import secret
+    from yieldbot.execution.keystore import check_private
+
+    if file is None and sys.stdin.isatty():
+        return secret("Private key (64 hex digits, not shown): ")
+    if file is None or str(file) == "-":
+        return sys.stdin.readline()
+    check_private(file)
+    return text_of(file)
+
+
+def text_of(file: Path) -> str:
+    """A small text file. Raises ConfigError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as failure:
+        raise ConfigError(f"{file}: cannot be read ({failure.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not text") from None
+
+
+def _keys_folder(context: Context) -> Path:
+    return context.config.expanduser().absolute().parent / KEYS
+
+
+def _written(args: argparse.Namespace, context: Context, address: Address, path: Path) -> int:
+    from yieldbot.cli import documents as docs
+
+    document = docs.document(args.command, name=args.name, address=address, keystore=str(path))
+    table = f'[[wallets]]\nname = "{args.name}"\naddress = "{address}"\nkeystore = "{path}"'
+    context.show(document, lambda: f"{address}\nencrypted in {path}; in yieldbot.toml:\n\n{table}")
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> Any:
+    from yieldbot.cli.render import table
+
+    made = table("Wallets", "Wallet", "Address", "Keystore", "Fault")
+    for row in rows:
+        made.add_row(row["wallet"] or "-", row["address"] or "-", row["keystore"], row["fault"] or "")
+    return made if rows else "no keystore found: `yieldbot wallet new NAME` makes one"

@@ -1,0 +1,144 @@
+"""From the command line's context to the World that the cycle runs in, and the jobs that a command is about."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from yieldbot.errors import ConfigError, SafetyError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.cycle import SignerOf, World
+    from yieldbot.execution.approve import Approver
+    from yieldbot.journal.store import Journal
+    from yieldbot.model.ids import Address
+    from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.tx import ApprovedTx, SignedTx
+
+JOURNAL = "journal.sqlite"
+
+
+def add_job_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that narrow a command to some of the configured jobs."""
+    for name in ("wallet", "chain", "asset"):
+        parser.add_argument(f"--{name}", metavar="NAME", help=f"only the jobs of this {name}")
+
+
+def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
+    """The jobs that the flags name, each with its RPC address. Raises ConfigError when there is none, or no address."""
+    every = context.settings.jobs
+    if not every:
+        raise ConfigError(f"{context.config}: jobs: there is none: add a [[jobs]] table with wallet, chain and asset")
+    jobs = every
+    for name in ("wallet", "chain", "asset"):
+        wanted = getattr(args, name)
+        if wanted is None:
+            continue
+        known = sorted({_called(job, name) for job in every})
+        if wanted not in known:
+            raise ConfigError(f"--{name} {wanted}: no job has it; known are: {', '.join(known)}")
+        jobs = tuple(job for job in jobs if _called(job, name) == wanted)
+    if not jobs:
+        raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
+    for job in jobs:
+        if not job.chain.rpc_url:
+            raise ConfigError(
+                f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
+                f"{job.chain.name} there, or into the environment"
+            )
+    return jobs
+
+
+def _called(job: Job, part: str) -> str:
+    return {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}[part]
+
+
+@contextmanager
+def world_of(
+    context: Context, approver_of: Callable[[Journal], Approver], signer_of: SignerOf | None = None
+) -> Iterator[World]:
+    """The stages' wiring for one command. ``signer_of``: the wallets' keystores unless something else is given."""
+    from yieldbot.cycle import World
+    from yieldbot.journal.store import Journal
+    from yieldbot.protocols import adapters
+
+    settings = context.settings
+    with Journal.open(settings.data_dir / JOURNAL) as journal:
+        yield World(
+            settings=settings,
+            adapters=adapters(),
+            journal=journal,
+            approver=approver_of(journal),
+            signer_of=signer_of or keystores(context),
+            now=lambda: int(time.time()),
+            say=context.say,
+        )
+
+
+def keystores(context: Context) -> SignerOf:
+    """Signers that open a wallet's keystore, asking for its passphrase on the terminal where nothing else gives it."""
+    from yieldbot.execution.keystore import KeystoreSigner, passphrase
+
+    prompt = secret if sys.stdin.isatty() else None
+
+    def open_keystore(wallet: Wallet) -> KeystoreSigner:
+        return KeystoreSigner(wallet.keystore, passphrase(wallet, context.environment, prompt))
+
+    return open_keystore
+
+
+class Keyless:
+    """Stands where a signer is wanted by a command that signs nothing; no keystore is read."""
+
+    def __init__(self, wallet: Wallet) -> None:
+        self._address = wallet.address
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    def sign(self, approved: ApprovedTx) -> SignedTx:
+        raise SafetyError("NO_KEY", "this command holds no key: use `yieldbot run`")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While a person is asked, Ctrl-C ends the wait at once (an event loop would only note it until the answer)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def secret(question: str) -> str:
+    """Ask for something that is not shown while it is typed."""
+    import getpass
+
+    with interruptible():
+        try:
+            return getpass.getpass(question)
+        except EOFError:
+            raise ConfigError("no passphrase was given") from None
+
+
+def answered(question: str, default: str = "") -> str:
+    """Ask on the terminal; the question goes to stderr, stdout being the result's alone."""
+    with interruptible():
+        print(question, end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+    if not line:
+        raise ConfigError("the input ended before every question was answered")
+    return line.strip() or default
+
+
+def confirmed(question: str) -> bool:
+    """A question whose only consent is y or yes."""
+    return answered(f"{question} [y/N] ").lower() in ("y", "yes")
