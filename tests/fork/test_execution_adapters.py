@@ -110,6 +110,8 @@ async def _there_and_back(stage: Stage, state: MarketState) -> None:
     allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
     plan = Plan(f"plan-{market.id}", block, owner, (), legs, allocation, 1.0, 0.0, 1, int(time.time()) + 600)
     for index, leg in enumerate(legs):
+        # five days pass with no block between: the fork must accrue them as the chain will, or the account is stopped
+        await stage.node.request("evm_increaseTime", [hex(5 * 86_400)])
         snapshot = await stage.snapshot()
         fresh = snapshot.of(market.id)
         work = stage.work(fresh, leg, index)
