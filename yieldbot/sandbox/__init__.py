@@ -15,7 +15,7 @@ What others call (nothing heavy is imported before a function is called):
     sandbox.status() -> Status(height, timestamp, seconds_to_wall_clock)        # what `yieldbot sandbox status` shows
     sandbox.rpc("evm_snapshot"); sandbox.rpc("evm_revert", id)                 # any JSON-RPC method
 
-Inside an event loop: ``await yieldbot.sandbox.node.start(directory, say)`` and ``async with node.sandboxed(directory)``.
+Inside an event loop, of yieldbot.sandbox.node: ``await start(directory, say)``; ``async with sandboxed(directory)``.
 
 ``directory`` then holds yieldbot.toml, .env (SANDBOX_RPC_URL), chains/sandbox.toml, keys/main.json, passphrase,
 sandbox.json (process id, addresses) and anvil.log: `yieldbot --config <directory>/yieldbot.toml ...` works from there.

@@ -105,7 +105,7 @@ def chain_toml(market: SandboxMarket) -> str:
             "name": "Drip Vault",
             "flavour": "generic",
             "vaults": [market.drip.address],
-            "lookback_blocks": 5,
+            "lookback_blocks": 40,
         },
     ]
     lines = head

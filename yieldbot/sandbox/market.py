@@ -65,8 +65,8 @@ async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMar
     comet = await _comet(d, ours["CometDouble"], tokens.usdc)
     drip = await _drip(d, ours["DripVault"], tokens.usdc)
     exchange = await deploy_exchange(d, tokens)
-    for _ in range(6):  # some history, so that a trailing rate has something to trail
-        await d.warp(4 * HOUR)
+    for _ in range(48):  # some history, so that a trailing rate has something to trail
+        await d.warp(HOUR)
     return SandboxMarket(tokens, instances, stata, suite, comet, drip, exchange, d.transactions)
 
 

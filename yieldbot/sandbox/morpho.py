@@ -99,8 +99,10 @@ async def _vault(
     await d.send(vault, "setSupplyQueue", [bytes.fromhex(second.id[2:]), bytes.fromhex(first.id[2:])])
     await d.send(tokens.usdc, "approve", vault.address, MAX_UINT256)
     await d.send(vault, "deposit", 1_000_000 * USDC_ONE, d.me)
-    # The vault's own 300,000 lowered the second market's utilisation: borrow it back up to 97 %.
-    await d.send(tokens.weth, "deposit", value_wei=200 * WETH_ONE)
-    await d.send(morpho, "supplyCollateral", second.params, 200 * WETH_ONE, d.me, b"")
-    await d.send(morpho, "borrow", second.params, 291_000 * USDC_ONE, 0, d.me, d.me)
+    # What the vault put in lowered both markets' utilisation: borrow it back up to 85 % and 97 %.
+    for market, borrowed in ((first, 595_000), (second, 291_000)):
+        collateral = (borrowed // 2000 + 1) * WETH_ONE
+        await d.send(tokens.weth, "deposit", value_wei=collateral)
+        await d.send(morpho, "supplyCollateral", market.params, collateral, d.me, b"")
+        await d.send(morpho, "borrow", market.params, borrowed * USDC_ONE, 0, d.me, d.me)
     return vault

@@ -80,8 +80,9 @@ class Sandbox:
                 answer = json.load(response)
         except (OSError, ValueError):
             raise TransientError(f"the sandbox's node does not answer: see {self.directory / 'anvil.log'}") from None
-        if "error" in answer:
-            raise NodeRefused(method, answer["error"].get("code", 0), answer["error"].get("message", "no message"))
+        if error := answer.get("error"):
+            data = error["data"] if isinstance(error.get("data"), str) else "0x"
+            raise NodeRefused(method, error["code"], error["message"], bytes.fromhex(data.removeprefix("0x")))
         return answer["result"]
 
     def warp(self, days: float) -> None:
