@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from yieldbot.model.policy import Settings
 
+PIPE_WIDTH = 140
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
 """Environment variables whose names end so are hidden in every text, whatever the configuration says of them."""
 
@@ -39,6 +40,10 @@ class Context:
         """The global flags, once they are parsed."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
         self.command = args.command
+
+    def use(self, config: Path) -> None:
+        """Go on with another configuration than the one that --config names."""
+        self.config, self._settings = config, None
 
     @property
     def settings(self) -> Settings:
@@ -82,16 +87,29 @@ class Context:
         if self.json:
             self._write(document)
             return
-        console = self.console()
-        for part in parts:
-            console.print(part())
+        if parts:
+            console = self.console()
+            for part in parts:
+                console.print(part())
 
-    def console(self) -> Console:
-        """Where tables go. A pipe gets enough columns for the widest table, a terminal what it has."""
+    def console(self, record: bool = False, quiet: bool = False, width: int | None = None) -> Console:
+        """Where tables go. A pipe gets enough columns for the widest table, a terminal what it has.
+
+        ``record``: keep what is printed, for a picture; ``quiet``: keep it without printing.
+        """
+        import io
+
         from rich.console import Console
 
         on_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-        return Console(width=None if on_terminal else 140, highlight=False, soft_wrap=False, emoji=False, markup=False)
+        return Console(
+            file=io.StringIO() if quiet else None,
+            width=width or (None if on_terminal else PIPE_WIDTH),
+            record=record,
+            highlight=False,
+            emoji=False,
+            markup=False,
+        )
 
     def fail(self, failure: YieldbotError) -> int:
         """Say an error; returns its exit code."""

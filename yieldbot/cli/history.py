@@ -105,12 +105,11 @@ def _plan(stored: StoredPlan) -> Doc:
 
 
 def _events_table(rows: list[Doc]) -> Any:
-    from yieldbot.cli.render import table, when
+    from yieldbot.cli.render import short_hash, table, when
 
     made = table("Journal", ">#", "When", "Event", "Plan or transaction", "What")
     for row in rows:
-        what = row["plan_id"] or row["tx_hash"] or ""
-        short = what if len(what) < 20 else f"{what[:10]}…{what[-6:]}"
+        short = short_hash(row["plan_id"] or row["tx_hash"] or "")
         made.add_row(str(row["seq"]), when(row["at"]), row["kind"], short, row["text"])
     return made if rows else "nothing has happened yet"
 

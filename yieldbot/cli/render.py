@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from yieldbot.cli import documents as docs
-from yieldbot.cli.reports import signed
+from yieldbot.cli.reports import moved
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -42,6 +42,11 @@ def money(amount: Amount | None, places: int = 2) -> str:
 
 def percent(apy: Apy | None) -> str:
     return "-" if apy is None else f"{apy.value * 100:.3f} %"
+
+
+def short_hash(text: str) -> str:
+    """A transaction's hash with its middle left out; --json has it whole."""
+    return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"
 
 
 def when(unix_seconds: int) -> str:
@@ -184,12 +189,12 @@ def rehearsal(found: Rehearsal, legs: Sequence[Leg], names: Mapping[MarketId, st
     )
     for done in found.legs:
         step = legs[done.index] if done.index < len(legs) else None
-        label = f"{done.index + 1} {step.kind} {names.get(step.market_id, step.market_id)}" if step else ""
+        label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
         for position, tx in enumerate(done.txs):
             last = position == len(done.txs) - 1
-            changes = "\n".join(signed(change) for change in done.deltas) if last else ""
+            changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.call.words, f"{tx.gas_used:,}", changes)
-    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *map(signed, found.deltas)])))
+    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *moved(found.deltas)])))
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
@@ -197,7 +202,7 @@ def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketI
     made = table("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
     for step, outcome in outcomes:
         result, gas, changes = _ended(outcome)
-        made.add_row(f"{step.kind} {names.get(step.market_id, step.market_id)}", result, outcome.hash, gas, changes)
+        made.add_row(f"{step.kind} {names.get(step.market_id, step.market_id)}", result, short_hash(outcome.hash), gas, changes)
     return made
 
 
@@ -206,14 +211,14 @@ def settled(outcomes: Sequence[Outcome]) -> RenderableType:
     made = table("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
     for outcome in outcomes:
         result, gas, changes = _ended(outcome)
-        made.add_row(result, outcome.hash, gas, changes)
+        made.add_row(result, short_hash(outcome.hash), gas, changes)
     return made
 
 
 def _ended(outcome: Outcome) -> tuple[str, str, str]:
     match outcome:
         case Confirmed():
-            return "confirmed", f"{outcome.gas_used:,}", "\n".join(signed(change) for change in outcome.deltas)
+            return "confirmed", f"{outcome.gas_used:,}", "\n".join(moved(outcome.deltas))
         case Reverted():
             return f"reverted: {outcome.reason}", f"{outcome.gas_used:,}", ""
         case Expired():

@@ -125,6 +125,14 @@ def failure(job: Job, error: YieldbotError) -> Doc:
 
 
 def signed(change: Delta) -> str:
-    """A balance change for people: +1,000 USDC."""
-    amount = Amount(change.token, change.raw)
-    return f"{'+' if change.raw > 0 else ''}{amount}"
+    """A balance change for people: +1,000 USDC. Six decimals at most, or four digits of what is smaller than one."""
+    value = Amount(change.token, change.raw).decimal
+    text = f"{value:+,.6f}" if abs(value) >= 1 else f"{float(value):+.4g}" if abs(value) < 1e-4 else f"{value:+.6f}"
+    if "." in text and "e" not in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {change.token.symbol}"
+
+
+def moved(changes: Sequence[Delta]) -> list[str]:
+    """The changes that are not zero, for people."""
+    return [signed(change) for change in changes if change.raw]

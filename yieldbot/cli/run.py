@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
 
     async def ask(proposal: Proposal) -> bool:
-        _show(context, proposal)
+        show_proposal(context, proposal)
         return confirmed("Sign and send these?")
 
     def approver(journal: Journal) -> Approver:
@@ -128,15 +128,15 @@ class Shown:
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         from yieldbot.model.plan import Declined
 
-        _show(self.context, proposal)
+        show_proposal(self.context, proposal)
         if self.asks and not confirmed("Sign and send these?"):
             return Declined("HUMAN_REJECTED", "you said no; the plan still waits")
         return await self.named.approve(proposal)
 
 
-def _show(context: Context, proposal: Proposal) -> None:
+def show_proposal(context: Context, proposal: Proposal) -> None:
     """Each call in words with its target, and what all of it did on the fork. On stderr, whatever stdout is for."""
-    from yieldbot.cli.reports import signed
+    from yieldbot.cli.reports import moved
 
     plan = proposal.plan
     context.say(f"Plan {plan.id}: {plan.gain_per_year:,.2f} a year more, for {plan.cost:,.4f} of gas")
@@ -145,7 +145,7 @@ def _show(context: Context, proposal: Proposal) -> None:
         for tx in leg.txs:
             number += 1
             context.say(f"  {number}. {tx.call.words}  [{tx.call.to}, {tx.gas_used:,} gas]")
-    context.say("  in all: " + ", ".join(signed(change) for change in proposal.rehearsal.deltas))
+    context.say("  in all: " + ", ".join(moved(proposal.rehearsal.deltas)))
 
 
 def _cycle(

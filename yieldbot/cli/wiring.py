@@ -62,7 +62,10 @@ def _called(job: Job, part: str) -> str:
 
 @contextmanager
 def world_of(
-    context: Context, approver_of: Callable[[Journal], Approver], signer_of: SignerOf | None = None
+    context: Context,
+    approver_of: Callable[[Journal], Approver],
+    signer_of: SignerOf | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[World]:
     """The stages' wiring for one command. ``signer_of``: the wallets' keystores unless something else is given."""
     from yieldbot.cycle import World
@@ -78,7 +81,7 @@ def world_of(
             approver=approver_of(journal),
             signer_of=signer_of or keystores(context),
             now=lambda: int(time.time()),
-            say=context.say,
+            say=say or context.say,
         )
 
 

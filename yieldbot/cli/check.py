@@ -1,0 +1,189 @@
+"""``yieldbot check``: is everything there that a run needs? One line each, with the remedy where it is not.
+
+Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (2 wins over 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError, MarketError, YieldbotError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.ids import Address
+    from yieldbot.model.policy import ChainSettings, Wallet
+    from yieldbot.rpc.evm import EvmNode
+
+DECIMALS = bytes.fromhex("313ce567")  # decimals()
+SYMBOL = bytes.fromhex("95d89b41")  # symbol()
+FAILED, MISCONFIGURED = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``remedy``: what to do, empty when all is well; ``code``: 0, 1 or 2."""
+
+    what: str
+    said: str
+    remedy: str = ""
+    code: int = 0
+
+
+def register(commands: Any) -> None:
+    what = "check RPCs, tokens, markets, keystores and anvil; each fault with its remedy"
+    parser = commands.add_parser("check", help=what, description=what)
+    parser.set_defaults(command="check", handler=check)
+
+
+def check(args: argparse.Namespace, context: Context) -> int:
+    import asyncio
+
+    from yieldbot.cli import documents as docs
+
+    settings = context.settings
+    found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
+    if not settings.jobs:
+        found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
+    found.append(_anvil(context))
+    found += [_wallet(wallet) for wallet in settings.wallets.values()]
+    found += asyncio.run(_chains(settings.chains.values()))
+    code = max(finding.code for finding in found)
+    rows = [{"what": f.what, "ok": f.code == 0, "said": f.said, "remedy": f.remedy or None} for f in found]
+    context.show(docs.document("check", ok=code == 0, exit_code=code, checks=rows), lambda: _lines(found))
+    return code
+
+
+def _lines(found: list[Finding]) -> Any:
+    from rich.text import Text
+
+    lines = Text()
+    for finding in found:
+        lines.append("ok    " if finding.code == 0 else "FAIL  ", style="green" if finding.code == 0 else "bold red")
+        lines.append(f"{finding.what}: {finding.said}")
+        lines.append(f"; {finding.remedy}\n" if finding.remedy else "\n")
+    lines.rstrip()
+    return lines
+
+
+def _anvil(context: Context) -> Finding:
+    from yieldbot.rpc.anvil import find_anvil
+
+    try:
+        return Finding("anvil", str(find_anvil(context.settings.anvil)))
+    except ConfigError as missing:
+        return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
+
+
+def _wallet(wallet: Wallet) -> Finding:
+    from yieldbot.execution.keystore import check_private, keystore_address
+
+    what = f"wallet {wallet.name}"
+    try:
+        address = keystore_address(wallet.keystore)
+        if wallet.passphrase_file is not None:
+            check_private(wallet.passphrase_file)
+    except ConfigError as fault:
+        return Finding(what, "its keystore cannot be used", str(fault), MISCONFIGURED)
+    if address != wallet.address:
+        remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
+        return Finding(what, f"{wallet.keystore} is of {address}", remedy, MISCONFIGURED)
+    return Finding(what, f"{address}, {wallet.keystore} is private")
+
+
+async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
+    import asyncio
+
+    found = await asyncio.gather(*(_chain(chain) for chain in chains))
+    return [finding for findings in found for finding in findings]
+
+
+async def _chain(chain: ChainSettings) -> list[Finding]:
+    from yieldbot.model.ids import evm_number
+    from yieldbot.rpc.evm import EvmNode
+
+    what = f"chain {chain.name}"
+    if not chain.rpc_url:
+        remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
+        return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
+    try:
+        async with EvmNode(chain.chain, chain.rpc_url, multicall3=chain.multicall3) as node:
+            number = await node.request("eth_chainId", [])
+            if int(number, 16) != evm_number(chain.chain):
+                said = f"{node.host} serves chain {int(number, 16)}, not {evm_number(chain.chain)}"
+                return [Finding(what, said, f"correct {chain.rpc_env} in .env", MISCONFIGURED)]
+            block = await node.block()
+            found = [Finding(what, f"{node.host} answers, block {block.height:,}")]
+            found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
+            found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
+            feeds = {"[native] feed": chain.native_feed} | {
+                f"feed of {token.symbol}": chain.feeds.get(token.address) for token in chain.tokens.values()
+            }
+            for key, feed in feeds.items():
+                if feed is None:
+                    remedy = f"name it in chains/{chain.name}.toml: gas cannot be weighed without"
+                    found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
+                else:
+                    found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
+            return found + await _markets(node, chain, block)
+    except (YieldbotError, ValueError, TypeError) as failure:
+        remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
+        said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
+        return [Finding(what, said, remedy, FAILED)]
+
+
+async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+    what = f"{chain.name} token {token.symbol}"
+    file = f"chains/{chain.name}.toml"
+    if not await node.code(token.address, block):
+        return Finding(what, f"no contract at {token.address}", f"correct it in {file}", MISCONFIGURED)
+    decimals = int.from_bytes((await node.call(token.address, DECIMALS, block))[-32:], "big")
+    symbol = _text(await node.call(token.address, SYMBOL, block))
+    if decimals != token.decimals:
+        remedy = f"correct decimals in {file}"
+        return Finding(what, f"the chain says {decimals} decimals, not {token.decimals}", remedy, MISCONFIGURED)
+    if symbol != token.symbol:
+        remedy = f"name the table [tokens.{symbol}] in {file}, or correct the address"
+        return Finding(what, f"the chain calls {token.address} {symbol!r}", remedy, MISCONFIGURED)
+    return Finding(what, f"{token.address}, {decimals} decimals")
+
+
+async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    """Every configured deployment can be listed, and each of its markets' contracts is there."""
+    from yieldbot.protocols import adapters
+
+    known = adapters()
+    lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
+    found: list[Finding] = []
+    for deployment, markets in zip(chain.deployments, lists, strict=True):
+        what = f"{chain.name} {deployment.name}"
+        if isinstance(markets, MarketError):
+            remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
+            found.append(Finding(what, str(markets), remedy, MISCONFIGURED))
+            continue
+        missing = [m for m in markets if not await node.code(m.address, block)]
+        if missing or not markets:
+            said = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
+            found.append(Finding(what, said, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
+        else:
+            found.append(Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets"))
+    return found
+
+
+async def _coded(node: EvmNode, what: str, address: Address, block: BlockRef, key: str) -> Finding:
+    if await node.code(address, block):
+        return Finding(what, address)
+    return Finding(what, f"no contract at {address}", f"correct {key} in the chain's file", MISCONFIGURED)
+
+
+def _text(data: bytes) -> str:
+    """An ABI string, or the bytes32 that some old tokens answer with."""
+    if len(data) >= 64:
+        length = int.from_bytes(data[32:64], "big")
+        return data[64 : 64 + length].decode(errors="replace")
+    return data.rstrip(b"\0").decode(errors="replace")
