@@ -6,8 +6,7 @@ Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is con
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yieldbot.errors import ConfigError, MarketError, YieldbotError
 
@@ -25,8 +24,7 @@ SYMBOL = bytes.fromhex("95d89b41")  # symbol()
 FAILED, MISCONFIGURED = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that was looked at. ``remedy``: what to do, empty when all is well; ``code``: 0, 1 or 2."""
 
     what: str

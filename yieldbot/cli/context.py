@@ -90,7 +90,8 @@ class Context:
         if parts:
             console = self.console()
             for part in parts:
-                console.print(part())
+                shown = part()
+                console.print(shown, soft_wrap=not hasattr(shown, "__rich_console__") or hasattr(shown, "plain"))
 
     def console(self, record: bool = False, quiet: bool = False, width: int | None = None) -> Console:
         """Where tables go. A pipe gets enough columns for the widest table, a terminal what it has.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +36,9 @@ def register(commands: Any) -> None:
 
 
 def demo(args: argparse.Namespace, context: Context) -> int:
+    import tempfile
+    from contextlib import ExitStack
+
     from yieldbot.sandbox import running_sandbox
 
     if not 0 < args.days <= 3650:
@@ -73,6 +73,8 @@ def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> A
 
 def _work(world: World, sandbox: Sandbox, days: float, say: Any) -> tuple[Report, Snapshot, tuple[Position, ...]]:
     """One cycle, then time passes, then another look."""
+    import asyncio
+
     from yieldbot import cycle, forecast
 
     (job,) = world.settings.jobs

@@ -28,8 +28,22 @@ INTERRUPTED = 130
 READER_GONE = 141
 
 
+class Formatter(argparse.HelpFormatter):
+    """Help in the terminal's width. argparse alone would import shutil for it, and with it three compressors."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        except (ValueError, OSError):  # a pipe
+            columns = 100
+        super().__init__(prog, **({"max_help_position": 26, "width": max(40, columns - 2)} | options))
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, through the same door as every other mistake of configuration."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"formatter_class": Formatter} | options))
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}: see `{self.prog} --help`")

@@ -202,7 +202,8 @@ def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketI
     made = table("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
     for step, outcome in outcomes:
         result, gas, changes = _ended(outcome)
-        made.add_row(f"{step.kind} {names.get(step.market_id, step.market_id)}", result, short_hash(outcome.hash), gas, changes)
+        label = f"{step.kind} {names.get(step.market_id, step.market_id)}"
+        made.add_row(label, result, short_hash(outcome.hash), gas, changes)
     return made
 
 

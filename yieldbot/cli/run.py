@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
@@ -117,13 +116,11 @@ def reject(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
 class Shown:
     """An approver that shows every call first, and asks once more where there is a person to ask."""
 
-    named: PreApproved
-    context: Context
-    asks: bool
+    def __init__(self, named: PreApproved, context: Context, asks: bool) -> None:
+        self.named, self.context, self.asks = named, context, asks
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         from yieldbot.model.plan import Declined

@@ -50,15 +50,15 @@ def new(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution.keystore import create
 
     path = keystore_path(args, context)
-    return _written(args, context, create(path, _passphrase(args, context)), path)
+    return _written(args, context, create(path, passphrase_of(args, context)), path)
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution.keystore import import_key
 
     path = keystore_path(args, context)
-    key = _key(args.key_file)
-    return _written(args, context, import_key(path, key, _passphrase(args, context)), path)
+    key = key_of(args.key_file)
+    return _written(args, context, import_key(path, key, passphrase_of(args, context)), path)
 
 
 def list_(args: argparse.Namespace, context: Context) -> int:
@@ -108,7 +108,8 @@ def new_passphrase() -> str:
     return first
 
 
-def _passphrase(args: argparse.Namespace, context: Context) -> str:
+def passphrase_of(args: argparse.Namespace, context: Context) -> str:
+    """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
     from yieldbot.execution.keystore import check_private
 
     if args.passphrase_file is not None:
@@ -122,7 +123,8 @@ def _passphrase(args: argparse.Namespace, context: Context) -> str:
     return new_passphrase()
 
 
-def _key(file: Path | None) -> str:
+def key_of(file: Path | None) -> str:
+    """A private key from a prompt, a pipe or a private file. Raises ConfigError."""
     from yieldbot.cli.wiring import secret
     from yieldbot.execution.keystore import check_private
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -114,6 +113,8 @@ class Keyless:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """While a person is asked, Ctrl-C ends the wait at once (an event loop would only note it until the answer)."""
+    import signal
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,0 +1,64 @@
+"""``scripts/bench``: run the named measurements, one JSON document a line on stdout; progress on stderr.
+
+A measurement is a module of this folder with ``main(rpc_url, settings, adapters) -> document`` (run on a sandbox that
+is started for it), or with ``compare() -> document`` where it needs none. One that is absent is said to be absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+NAMES = ("startup", "read", "simulate", "allocator", "accuracy")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what yieldbot claims.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
+    names = parser.parse_args().names or [name for name in NAMES if _there(name)]
+    for name in names:
+        if name not in NAMES or not _there(name):
+            known = ", ".join(filter(_there, NAMES))
+            print(f"scripts/bench: no measurement {name!r}; there are: {known}", file=sys.stderr)
+            return 2
+    with ExitStack() as stack:
+        world: tuple[Any, ...] | None = None
+        for name in names:
+            module = importlib.import_module(f"tests.bench.{name}")
+            if hasattr(module, "main"):
+                world = world or _world(stack)
+                found = module.main(*world)
+            else:
+                found = module.compare()
+            print(json.dumps({"bench": name} | (found if isinstance(found, dict) else {"rows": found})), flush=True)
+    return 0
+
+
+def _there(name: str) -> bool:
+    spec = importlib.util.find_spec(f"tests.bench.{name}")
+    if spec is None or spec.origin is None:
+        return False
+    source = Path(spec.origin).read_text()
+    return "\ndef main(" in source or "\ndef compare(" in source
+
+
+def _world(stack: ExitStack) -> tuple[Any, ...]:
+    """A sandbox for all measurements of one call: its RPC address, its settings, the adapters."""
+    from yieldbot.config.load import load
+    from yieldbot.protocols import adapters
+    from yieldbot.sandbox import running_sandbox
+
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yieldbot-bench-"))
+    sandbox = stack.enter_context(running_sandbox(Path(folder), lambda line: print(line, file=sys.stderr, flush=True)))
+    return sandbox.rpc_url, load(sandbox.config), adapters()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

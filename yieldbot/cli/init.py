@@ -1,0 +1,267 @@
+"""``yieldbot init``: five questions (or as many flags), then yieldbot.toml, .env.example and, for a URL, .env.
+
+A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a private key goes into a keystore alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.model.ids import Address
+
+NAME = "main"
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Answers(NamedTuple):
+    """What the five questions gave. ``rpc``: a URL or the name of an environment variable."""
+
+    chain: str
+    rpc: str
+    wallet: str
+    asset: str
+    max_share: float
+
+
+def register(commands: Any) -> None:
+    what = "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"
+    parser = commands.add_parser("init", help=what, description=what)
+    parser.add_argument("--chain", metavar="NAME", help="1. the chain, as base")
+    parser.add_argument(
+        "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; - reads a URL from stdin"
+    )
+    parser.add_argument("--wallet-from", metavar="WAY", help="3. new, import, or the address of a wallet you have")
+    parser.add_argument("--asset", metavar="SYMBOL", help="4. the token to put to work, as USDC")
+    parser.add_argument("--max-share", metavar="SHARE", help="5. the most that one market may hold, as 0.5")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="with --wallet-from import: 64 hex digits")
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="the new keystore's passphrase")
+    given.add_argument("--passphrase-env", metavar="NAME", help="the variable that holds it")
+    parser.add_argument("--force", action="store_true", help="overwrite yieldbot.toml (never a keystore)")
+    parser.set_defaults(command="init", handler=init)
+
+
+def init(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.config.load import chain_names, load, read_toml
+
+    target = context.config.expanduser().absolute()
+    if target.exists() and not args.force:
+        raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
+    chains = chain_names(target)
+    answers = _asked(args, chains, read_toml)
+    chain_file = chains[answers.chain]
+    described = read_toml(chain_file)
+    name = str(described["rpc_env"])
+    folder = target.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    address, keystore = _wallet(args, context, answers.wallet, folder)
+    written = [target]
+    if "://" in answers.rpc:
+        written.append(_write_env(folder / ".env", name, answers.rpc))
+    elif answers.rpc != name:
+        name = answers.rpc
+        written.append(_own_chain(chain_file, folder, name))
+    example = folder / ".env.example"
+    example.write_text(ENV_EXAMPLE.format(name=name, chain=answers.chain), encoding="utf-8")
+    target.write_text(_settings_text(args, answers, address, keystore, folder), encoding="utf-8")
+    load(target)
+    document = docs.document(
+        "init",
+        config=str(target),
+        written=[str(file) for file in (*written, example)],
+        chain=answers.chain,
+        asset=answers.asset,
+        rpc_env=name,
+        address=address,
+        keystore=str(keystore),
+    )
+    context.show(document, lambda: _told(target, written, name, address))
+    return 0
+
+
+def _asked(args: argparse.Namespace, chains: dict[str, Path], read_toml: Any) -> Answers:
+    """Flags first, then the terminal. Raises ConfigError where neither answers, or an answer is wrong."""
+    names = ", ".join(sorted(chains))
+    chain = _answer(args.chain, "--chain", f"1. Which chain? ({names}) [base] ", "base")
+    if chain not in chains:
+        raise ConfigError(f"--chain {chain}: unknown; known are: {names}")
+    described = read_toml(chains[chain])
+    rpc = _rpc(args, chain, str(described["rpc_env"]))
+    wallet = _answer(
+        args.wallet_from, "--wallet-from", "3. Wallet: new, import, or the address of one you have? [new] ", "new"
+    )
+    if wallet not in ("new", "import"):
+        from yieldbot.config.address import parse_address
+
+        try:
+            parse_address(wallet)
+        except ValueError as bad:
+            raise ConfigError(f"--wallet-from: write new, import or an address; {bad}") from None
+    symbols = ", ".join(described["tokens"])
+    asset = _answer(args.asset, "--asset", f"4. Which token? ({symbols}) [USDC] ", "USDC")
+    if asset not in described["tokens"]:
+        raise ConfigError(f"--asset {asset}: chains/{chain}.toml has: {symbols}")
+    share = _answer(args.max_share, "--max-share", "5. The most that one market may hold, as a fraction? [0.5] ", "0.5")
+    try:
+        value = float(share)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise ConfigError(f"--max-share {share}: write a fraction above 0, up to 1, as 0.5 for 50 %")
+    return Answers(chain, rpc, wallet, asset, value)
+
+
+def _answer(flag: str | None, name: str, question: str, default: str) -> str:
+    from yieldbot.cli.wiring import answered
+
+    if flag is not None:
+        return flag
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
+    return answered(question, default)
+
+
+def _rpc(args: argparse.Namespace, chain: str, name: str) -> str:
+    """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
+    question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
+    given = sys.stdin.readline().strip() if args.rpc == "-" else _answer(args.rpc, "--rpc", question, name)
+    if _ENV_NAME.fullmatch(given):
+        return given
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(given)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in given for c in "\"'\n #")
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigError("--rpc: this is neither an http(s) URL nor the name of an environment variable")
+    if args.rpc not in (None, "-"):
+        raise ConfigError("--rpc: arguments can be seen by others: pipe the URL in with --rpc -, or name a variable")
+    return given
+
+
+def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path) -> tuple[Address, Path]:
+    """The wallet's address and where its keystore is, or will be."""
+    from yieldbot.cli.wallet import KEYS, key_of, passphrase_of
+    from yieldbot.config.address import parse_address
+
+    keystore = folder / KEYS / f"{NAME}.json"
+    if way == "new":
+        from yieldbot.execution.keystore import create
+
+        return create(keystore, passphrase_of(args, context)), keystore
+    if way == "import":
+        from yieldbot.execution.keystore import import_key
+
+        key = key_of(args.key_file)
+        return import_key(keystore, key, passphrase_of(args, context)), keystore
+    return parse_address(way), keystore
+
+
+def _write_env(file: Path, name: str, url: str) -> Path:
+    """Set one variable of .env, keeping the others; readable by its owner alone from the first byte on."""
+    kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
+    part = file.with_name(".env.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as out:
+        out.write("\n".join([*lines, f"{name}={url}"]) + "\n")
+    part.replace(file)
+    return file
+
+
+def _own_chain(source: Path, folder: Path, name: str) -> Path:
+    """A copy of the chain's file beside yieldbot.toml that reads another variable."""
+    own = folder / "chains" / source.name
+    own.parent.mkdir(exist_ok=True)
+    text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)
+    own.write_text(text, encoding="utf-8")
+    return own
+
+
+def _settings_text(args: argparse.Namespace, answers: Answers, address: Address, keystore: Path, folder: Path) -> str:
+    passphrase = '# passphrase_env = "YIELDBOT_PASSPHRASE" # or passphrase_file = "..."; asked for without either'
+    if args.passphrase_env:
+        passphrase = f'passphrase_env = "{args.passphrase_env}"'
+    elif args.passphrase_file:
+        import json
+
+        passphrase = f"passphrase_file = {json.dumps(str(args.passphrase_file.absolute()))}"
+    return YIELDBOT_TOML.format(
+        name=NAME,
+        address=address,
+        keystore=keystore.relative_to(folder),
+        passphrase=passphrase,
+        chain=answers.chain,
+        asset=answers.asset,
+        max_share=f"{answers.max_share:g}",
+    )
+
+
+def _told(target: Path, written: list[Path], name: str, address: Address) -> str:
+    files = ", ".join(str(file) for file in written)
+    lines = [f"wrote {files} and .env.example; the wallet is {address}"]
+    if len(written) == 1 or written[-1].name != ".env":
+        lines.append(f"put the RPC URL into {target.parent / '.env'} or the environment as {name}")
+    return "\n".join([*lines, f"next: yieldbot --config {target} check"])
+
+
+ENV_EXAMPLE = """# Copy to .env (mode 0600) and fill in. Never commit .env. The real environment wins over this file.
+# RPC URL of {chain}:
+{name}=
+# The keystore's passphrase, where yieldbot.toml names this variable (unattended runs):
+# YIELDBOT_PASSPHRASE=
+"""
+
+YIELDBOT_TOML = """# yieldbot's configuration. Every key is described in docs/configuration.md; no secret belongs here.
+schema = 1
+
+# Journal, lock and logs; relative to this file.
+data_dir = ".yieldbot"
+
+[[wallets]]
+name = "{name}"
+address = "{address}"
+keystore = "{keystore}" # encrypted; made by `yieldbot wallet new` or `yieldbot wallet import`
+{passphrase}
+
+# One wallet's one asset on one chain. Add more tables for more.
+[[jobs]]
+wallet = "{name}"
+chain = "{chain}" # chains/{chain}.toml beside this file, else the one that comes with yieldbot
+asset = "{asset}"
+
+[policy]
+horizon_days = 30        # yields are compared over this time
+idle_buffer = "0"        # always left in the wallet, in whole tokens
+min_position = "10"      # no position smaller than this
+min_move = "10"          # no transfer smaller than this
+break_even_days = 30     # a move must pay for its gas within this time
+max_share_market = {max_share} # the most that one market may hold of everything
+# exclude = ["compound_v3"] # protocols or market ids never used
+auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none
+auto_max_total = "0"     # and plans up to this in all
+
+# Expected loss in basis points a year, taken off each yield before it is compared.
+[policy.haircut_bps]
+aave_v3 = 5
+compound_v3 = 10
+morpho_blue = 20
+erc4626 = 20
+
+# The most that one protocol may hold of everything.
+# [policy.max_share_protocol]
+# morpho_blue = 0.5
+"""
