@@ -8,6 +8,7 @@ kink, we may hold something already, and the pool may lie untouched for days. Th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ DAYS_30 = 30 * DAY
 MINT, ALLOW = bytes.fromhex("40c10f19"), bytes.fromhex("095ea7b3")  # mint and approve(address,uint256)
 CROWD = Address("0x00000000000000000000000000000000C0FFEe01")
 """Whoever deposits beside us."""
+HOURS = itertools.count(3600)
 TOLERANCE_BP = {"aave_v3": 0.01, "compound_v3": 0.01, "stata": 0.01, "morpho_blue": 0.1, "metamorpho": 0.1}
 """How far the prediction may be from what the chain accrues, in bp of APY, by protocol or vault flavour."""
 
@@ -58,7 +60,6 @@ class Accuracy:
     def __init__(self, node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter]) -> None:
         self.node, self.job, self.adapters = node, job, adapters
         self.owner: Address = job.wallet.address
-        self.draws = 0
 
     async def markets(self) -> list[Market]:
         block = await self.node.block()
@@ -110,6 +111,15 @@ class Accuracy:
         await self.node.request("evm_increaseTime", [hex(seconds)])
         await self.node.request("evm_mine", [])
 
+    async def history(self) -> None:
+        """Blocks an hour apart for trailing rates to look back on.
+
+        anvil keeps few states, and forgets one too early when a block is mined again that equals one put back: no two
+        calls mine equal blocks.
+        """
+        back = max(d.params.get("lookback_blocks", 0) for d in self.job.chain.deployments)
+        await self.node.request("anvil_mine", [hex(back + 2), hex(next(HOURS))])
+
     async def press(self, market: Market, utilisation: float) -> None:
         """Move a lending market towards ``utilisation``: others deposit, or its first lender withdraws."""
         lender = Address(_checksum((await self.node.request("eth_accounts", []))[0]))
@@ -151,13 +161,16 @@ class Accuracy:
         )
 
     async def random_draw(self, market: Market, seed: int) -> Draw | None:
-        """A deposit of random size into a market at a random utilisation; None where it does not take it."""
+        """A deposit of random size into a market at a random utilisation; None where it does not take it.
+
+        Even seeds start below the usual kinks (80 to 92 %), odd ones above.
+        """
         dice = random.Random(f"{market.id}/{seed}")
         below = {m.id: m for m in await self.markets() if m.kind is Kind.LENDING}
         pools = (await self.state(market)).pools
         for pool in sorted(pools):
             if pool in below:
-                await self.press(below[type(market.id)(pool)], dice.uniform(0.4, 0.995))
+                await self.press(below[type(market.id)(pool)], dice.uniform(*((0.93, 0.995) if seed % 2 else (0.4, 0.88))))
         amount_raw = int(10 ** dice.uniform(9, 12))  # 1,000 to 1,000,000 USDC
         if dice.random() < 0.5 and (raw := _within(10**9, await self.state(market))):
             await self.deposit(market, raw, self.owner)
@@ -173,10 +186,7 @@ class Accuracy:
             attempts = [(False, raw) for raw in amounts_raw] + [(True, seed + i) for i in range(random_draws)]
             for is_random, value in attempts:
                 snapshot = await self.node.request("evm_snapshot", [])
-                # Trailing rates look back, and anvil keeps few states: eight blocks an hour apart. It forgets a state
-                # too early when a block is mined again that is equal to one put back, so that no two hours are equal.
-                self.draws += 1
-                await self.node.request("anvil_mine", ["0x8", hex(3600 + self.draws)])
+                await self.history()
                 draw = await (self.random_draw(market, value) if is_random else self.draw(market, value))
                 await self.node.request("evm_revert", [snapshot])
                 if draw is not None:

@@ -11,7 +11,7 @@ from yieldbot.model.ids import Address, MarketId
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Risk of one market as the policy sees it. haircut_bps: expected loss a year; max_exposure: None where unlimited."""
+    """One market's risk as the policy sees it. haircut_bps: expected loss a year; max_exposure: None: unlimited."""
 
     market_id: MarketId
     haircut_bps: float

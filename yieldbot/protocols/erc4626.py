@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY
 from yieldbot.math.curves import DilutedCurve, LookThroughCurve, VaultSlot
-from yieldbot.math.morpho import TARGET_UTILISATION, WAD, assets_up
+from yieldbot.math.morpho import TARGET_UTILISATION, WAD
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import Address, MarketId, evm_number
@@ -221,13 +221,15 @@ def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_Vie
     """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
 
     The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
+    It is what the smaller of the totals then and now earned: money that came meanwhile had little part in it.
     Liquidity is the vault's own word where it limits us, all its assets where it does not.
     """
     vault, lag, one = abi("erc4626"), market.params["lookback_blocks"], market.asset.one
     at, probe = market.address, 10 ** (market.params["share_decimals"] + 9)
-    balance, total, deposit_limit, redeemable, withdrawable, price, before, then = yield [
+    balance, total, earlier, deposit_limit, redeemable, withdrawable, price, before, then = yield [
         vault.read(at, "balanceOf", owner),
         vault.read(at, "totalAssets"),
+        vault.read(at, "totalAssets", lag_blocks=lag),
         vault.read(at, "maxDeposit", owner, optional=True),
         vault.read(at, "maxRedeem", owner, optional=True),
         vault.read(at, "maxWithdraw", owner, optional=True),
@@ -241,6 +243,7 @@ def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_Vie
         raise MarketError(f"{market.name} has no history of {lag} blocks to take a rate from")
     rate = (now / past - 1) * SECONDS_PER_YEAR / elapsed
     shares, total_raw = vault.one("balanceOf", balance), vault.one("totalAssets", total)
+    income = min(total_raw, vault.one("totalAssets", earlier)) / one * rate
     held_raw, liquidity_raw = shares * now // probe, total_raw
     if redeemable and withdrawable:  # the vault says what it pays: fees included, its own rounding
         free = vault.one("maxRedeem", redeemable)
@@ -259,7 +262,7 @@ def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_Vie
         borrowed_raw=None,
         liquidity_raw=liquidity_raw,
         capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
-        curve=DilutedCurve((total_raw - held_raw) / one, total_raw / one * rate),
+        curve=DilutedCurve((total_raw - held_raw) / one, income),
         quoted=Apr(rate),
         pools=frozenset(),
         flags=tuple(flag for flag, is_set in flags.items() if is_set),
@@ -324,12 +327,12 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         if below.totals.borrow_assets and not blue.one("rateAtTarget", state[1]):
             raise MarketError(f"{market.name} lends in market 0x{market_id}, whose rate model is not {irm}")
         its_shares = blue.decode("position", position)[0]
-        theirs, soon = below.worth(its_shares), later.totals
-        then_raw = assets_up(its_shares, soon.supply_assets, soon.supply_shares)
+        theirs = below.worth(its_shares)
         cap = vault.one("config", config) if market_id in where["supply_queue"] else 0
-        room = max(0, cap - then_raw)
+        # MetaMorpho._maxDeposit rounds up what it holds. The slot takes what it would now; the headroom is later's.
+        room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
         slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
-        room_raw += room
+        room_raw += room_later
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
     curve = LookThroughCurve(
