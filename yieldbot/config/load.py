@@ -14,7 +14,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.policy import ChainSettings, Job, Policy, Settings, Wallet
 from yieldbot.protocols import adapters
 from yieldbot.resources import folder
@@ -38,7 +38,7 @@ def load(path: Path) -> Settings:
             chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ)
     jobs = tuple(_job(path, f"jobs[{index + 1}]", row, wallets, chains) for index, row in enumerate(table.jobs))
     _no_twins(path, jobs)
-    policy = _policy(path, table.policy)
+    policy = _policy(path, table.policy, chains)
     for job in jobs:
         _money_fits(path, policy, job)
     return Settings(
@@ -136,30 +136,55 @@ def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
         seen.add(same)
 
 
-def _policy(path: Path, table: PolicyTable) -> Policy:
+def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
     given = table.model_dump(exclude_unset=True)
     if "exclude" in given:
         given["exclude"] = tuple(given["exclude"])
+    names = {deployment.name for chain in chains.values() for deployment in chain.deployments}
     for position, name in enumerate(given.get("exclude", ())):
-        _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name)
+        if name not in names:
+            _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name, chains)
     for name in given.get("haircut_bps", {}):
-        _is_market_or_protocol(path, f"policy.haircut_bps.{name}", name)
+        _is_market_or_protocol(path, f"policy.haircut_bps.{name}", name, chains)
     for name in given.get("max_share_markets", {}):
         if "/" not in name:
-            raise wrong(path, f"policy.max_share_markets.{name}", "is no market id: `yieldbot markets` shows them")
-        _is_market_or_protocol(path, f"policy.max_share_markets.{name}", name)
+            raise wrong(
+                path, f"policy.max_share_markets.{name}", "is no market id: `yieldbot markets --json` shows them"
+            )
+        _is_market_or_protocol(path, f"policy.max_share_markets.{name}", name, chains)
     for name in given.get("max_share_protocol", {}):
         if name not in adapters():
             raise _unknown_protocol(path, f"policy.max_share_protocol.{name}", name)
     return Policy(**given)
 
 
-def _is_market_or_protocol(path: Path, key: str, name: str) -> None:
-    protocol = name.partition("/")[0]
+def _is_market_or_protocol(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
+    """A limit on a market that is written wrongly would silently bind nothing, so that its name must be known."""
+    protocol, *rest = name.split("/")
     if protocol not in adapters():
         raise _unknown_protocol(path, key, protocol)
     if name != name.lower():
         raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
+    if rest and not _has_market(chains, protocol, rest):
+        raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
+
+
+def _has_market(chains: Mapping[str, ChainSettings], protocol: str, rest: list[str]) -> bool:
+    """Whether a deployment of the protocol on the chain of that number names the market's contract or key."""
+    return any(
+        rest[0] == str(evm_number(chain.chain)) and len(rest) > 1 and rest[1] in _texts(deployment.params)
+        for chain in chains.values()
+        for deployment in chain.deployments
+        if deployment.protocol == protocol
+    )
+
+
+def _texts(value: Any) -> set[str]:
+    """Every text somewhere in a value, in lower case."""
+    if isinstance(value, str):
+        return {value.lower()}
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return {text for part in inner for text in _texts(part)}
 
 
 def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:

@@ -117,6 +117,12 @@ def test_chains_beside_the_file_come_first(tmp_path: Path) -> None:
     assert chain_names(path)["testnet"] == tmp_path / "chains" / "testnet.toml"
 
 
+def test_a_market_is_excluded_by_its_id_or_its_name(tmp_path: Path) -> None:
+    names = f'"Aave v3", "aave_v3/31337/{POOL.lower()}/{USDC.lower()}"]'
+    settings = load(written(tmp_path, settings=swapped(SETTINGS, '"compound_v3"]', names)))
+    assert settings.policy.exclude == ("Aave v3", f"aave_v3/31337/{POOL.lower()}/{USDC.lower()}")
+
+
 def test_the_policy_table_has_exactly_the_policys_fields() -> None:
     assert set(PolicyTable.model_fields) == {field.name for field in fields(Policy)}
 
@@ -136,6 +142,9 @@ IN_SETTINGS = [
     ("aave_v3 = 0.5", "aave_v3 = nan", "policy.max_share_protocol.aave_v3", "fraction from 0 to 1"),
     ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3?"),
     ('"compound_v3"]', '"compound_v2"]', "policy.exclude[1]", "did you mean compound_v3?"),
+    ('"compound_v3"]', '"aave_v3/31337/0x12"]', "policy.exclude[1]", "unknown market"),
+    ('"compound_v3"]', f'"aave_v3/1/{POOL.lower()}"]', "policy.exclude[1]", "unknown market"),
+    ('"compound_v3"]', f'"aave_v3/31337/{POOL}"]', "policy.exclude[1]", "lower case"),
     ('wallet = "main"', 'wallet = "mian"', "jobs[1].wallet", "did you mean main?"),
     ('chain = "testnet"', 'chain = "tesnet"', "jobs[1].chain", "did you mean testnet?"),
     ('asset = "USDC"', 'asset = "USCD"', "jobs[1].asset", "did you mean USDC?"),
