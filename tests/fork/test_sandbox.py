@@ -88,7 +88,7 @@ def test_comet_is_above_its_kink(sandbox: Sandbox) -> None:
     assert utilisation / WAD == pytest.approx(0.95, abs=0.001)
 
 
-@pytest.mark.parametrize(("letter", "expected"), [("a", 0.85), ("b", 0.97)])
+@pytest.mark.parametrize(("letter", "expected"), [("a", 0.85), ("b", 0.92)])
 def test_morpho_markets_stand_as_described(sandbox: Sandbox, letter: str, expected: float) -> None:
     market_id = bytes.fromhex(sandbox.addresses[f"morpho_market_{letter}"][2:])
     supplied, _, borrowed, *_ = read(sandbox, "morpho", "market(bytes32)", market_id)

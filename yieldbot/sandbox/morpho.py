@@ -31,7 +31,7 @@ class MorphoSuite:
 async def deploy_morpho(
     d: Deployer, blue: Artifacts, irm_unit: Artifacts, meta: Artifacts, tokens: Tokens
 ) -> MorphoSuite:
-    """Two markets (85 % and 97 % used) and a vault over both, capped in the second."""
+    """Two markets (85 % and 92 % used) and a vault over both, capped in the second."""
     morpho = await d.deploy(blue["Morpho"], d.me)
     irm = await d.deploy(irm_unit["AdaptiveCurveIrm"], morpho.address)
     oracle = await d.deploy(blue["OracleMock"])
@@ -42,7 +42,7 @@ async def deploy_morpho(
     await d.send(tokens.usdc, "approve", morpho.address, MAX_UINT256)
     await d.send(tokens.weth, "approve", morpho.address, MAX_UINT256)
     first = await _market(d, morpho, irm, oracle, tokens, LLTVS[0], supplied=3_000_000, borrowed=2_550_000)
-    second = await _market(d, morpho, irm, oracle, tokens, LLTVS[1], supplied=500_000, borrowed=485_000)
+    second = await _market(d, morpho, irm, oracle, tokens, LLTVS[1], supplied=500_000, borrowed=460_000)
     vault = await _vault(d, meta, morpho, tokens, (first, second))
     return MorphoSuite(morpho, irm, oracle, (first, second), vault)
 
@@ -74,7 +74,7 @@ async def _market(
 async def _vault(
     d: Deployer, meta: Artifacts, morpho: Contract, tokens: Tokens, markets: tuple[MorphoMarket, MorphoMarket]
 ) -> Contract:
-    """Capped at 300,000 in the 97 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
+    """Capped at 300,000 in the 92 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
     factory = await d.deploy(meta["MetaMorphoFactory"], morpho.address)
     receipt = await d.send(
         factory,
@@ -99,8 +99,8 @@ async def _vault(
     await d.send(vault, "setSupplyQueue", [bytes.fromhex(second.id[2:]), bytes.fromhex(first.id[2:])])
     await d.send(tokens.usdc, "approve", vault.address, MAX_UINT256)
     await d.send(vault, "deposit", 1_000_000 * USDC_ONE, d.me)
-    # What the vault put in lowered both markets' utilisation: borrow it back up to 85 % and 97 %.
-    for market, borrowed in ((first, 595_000), (second, 291_000)):
+    # What the vault put in lowered both markets' utilisation: borrow it back up to 85 % and 92 %.
+    for market, borrowed in ((first, 595_000), (second, 276_000)):
         collateral = (borrowed // 2000 + 1) * WETH_ONE
         await d.send(tokens.weth, "deposit", value_wei=collateral)
         await d.send(morpho, "supplyCollateral", market.params, collateral, d.me, b"")
