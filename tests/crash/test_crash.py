@@ -23,12 +23,8 @@ from yieldbot.rpc.anvil import stop
 
 RAW = 12_000 * 10**6
 HERE = Path(__file__).resolve().parent
-POINTS = [
-    (f"{when} {what}", count)
-    for what in ("signed", "sent", "confirm", "settled")
-    for when in ("before", "after")
-    for count in (1, 2)
-]
+BOUNDARIES = ("before signed", "after signed", "after sent", "before confirm", "before settled", "after settled")
+POINTS = [(boundary, count) for boundary in BOUNDARIES for count in (1, 2)]
 
 
 @pytest_asyncio.fixture

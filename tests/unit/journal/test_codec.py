@@ -1,6 +1,7 @@
 """Plans and outcomes survive the journal's documents exactly."""
 
 import json
+from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
@@ -79,3 +80,14 @@ def test_a_document_of_another_shape_is_a_value_error(plan: Plan, data: st.DataO
         doc[key] = data.draw(st.sampled_from([None, [None], {"x": 1}, b"bytes"]))
     with pytest.raises(ValueError):
         plan_from_doc(doc)
+
+
+@settings(max_examples=5, deadline=None)
+@given(plans)
+def test_no_field_of_the_model_is_left_out(plan: Plan) -> None:
+    """A field added to the model later must be added to the documents too."""
+    doc = plan_to_doc(plan)
+    assert set(doc) == {field.name for field in fields(Plan)}
+    assert set(doc["allocation"]) == {field.name for field in fields(Allocation)}
+    for kind, parts in ((Move, doc["moves"]), (Leg, doc["legs"]), (MarketReason, doc["allocation"]["reasons"])):
+        assert all(set(part) == {field.name for field in fields(kind)} for part in parts)
