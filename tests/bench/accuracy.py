@@ -117,7 +117,8 @@ class Accuracy:
         anvil keeps few states, and forgets one too early when a block is mined again that equals one put back: no two
         calls mine equal blocks.
         """
-        back = max(d.params.get("lookback_blocks", 0) for d in self.job.chain.deployments)
+        deployments = [d.params for d in self.job.chain.deployments if d.params.get("flavour") == "generic"]
+        back = max((params["lookback_blocks"] for params in deployments), default=0)
         await self.node.request("anvil_mine", [hex(back + 2), hex(next(HOURS))])
 
     async def press(self, market: Market, utilisation: float) -> None:
@@ -170,7 +171,9 @@ class Accuracy:
         pools = (await self.state(market)).pools
         for pool in sorted(pools):
             if pool in below:
-                await self.press(below[type(market.id)(pool)], dice.uniform(*((0.93, 0.995) if seed % 2 else (0.4, 0.88))))
+                await self.press(
+                    below[type(market.id)(pool)], dice.uniform(*((0.93, 0.995) if seed % 2 else (0.4, 0.88)))
+                )
         amount_raw = int(10 ** dice.uniform(9, 12))  # 1,000 to 1,000,000 USDC
         if dice.random() < 0.5 and (raw := _within(10**9, await self.state(market))):
             await self.deposit(market, raw, self.owner)

@@ -89,17 +89,24 @@ class Reserve:
         return tuple(flag for flag, is_set in found.items() if is_set)
 
 
-def reserve_discovery(provider: Address, assets: Sequence[Token]) -> Flow[dict[Token, dict[str, object]]]:
+def reserve_discovery(
+    provider: Address, assets: Sequence[Token], beside: Sequence[EthCall] = ()
+) -> Flow[tuple[dict[Token, dict[str, object]], Sequence[bytes]]]:
     """The parts of each asset's reserve that an adapter keeps in Market.params: two rounds.
 
-    Raises MarketError (ReadReverted) where the pool has no such reserve.
+    ``beside``: reads of the caller's own, made in the first round; their answers come second. Raises MarketError
+    (ReadReverted) where the pool has no such reserve.
     """
     aave = abi("aave_v3")
-    answers = yield [
-        aave.read(provider, name, token.address)
-        for token in assets
-        for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
+    first = yield [
+        *beside,
+        *(
+            aave.read(provider, name, token.address)
+            for token in assets
+            for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
+        ),
     ]
+    others, answers = first[: len(beside)], first[len(beside) :]
     strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
     rates = yield [
         aave.read(strategy, RATES, token.address) for strategy, token in zip(strategies, assets, strict=True)
@@ -110,7 +117,7 @@ def reserve_discovery(provider: Address, assets: Sequence[Token]) -> Flow[dict[T
         if int(a_token, 16) == 0:
             raise MarketError(f"{provider} knows no reserve of {token.symbol} ({token.address})")
         found[token] = {"a_token": a_token, "debt_token": debt_token, "rates_bps": aave.one(RATES, rate)}
-    return found
+    return found, others
 
 
 def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
@@ -172,7 +179,7 @@ class AaveV3:
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         where, number = deployment.params, evm_number(deployment.chain)
-        reserves = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
+        reserves, _ = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
         return tuple(
             Market(
                 id=MarketId(pool_key(number, where["pool"], token.address)),

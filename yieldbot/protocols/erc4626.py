@@ -85,10 +85,13 @@ class Erc4626:
         where = deployment.params
         vaults = [checksum(text) for text in where["vaults"]]
         per_vault = [_discovery_reads(where["flavour"], vault) for vault in vaults]
-        answers = list((yield [read for reads in per_vault for read in reads]))
+        reads_of_all = [read for reads in per_vault for read in reads]
         reserves: dict[Token, dict[str, object]] = {}
         if where["flavour"] == "stata":
-            reserves = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
+            provider = Address(where["data_provider"])
+            reserves, answers = yield from reserve_discovery(provider, deployment.assets, reads_of_all)
+        else:
+            answers = yield reads_of_all
         found = []
         for vault, reads in zip(vaults, per_vault, strict=True):
             mine, answers = answers[: len(reads)], answers[len(reads) :]

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import AdaptiveCurve
-from yieldbot.math.morpho import TARGET_UTILISATION, WAD, YEAR, MarketTotals, accrue, assets_down, borrow_rate
+from yieldbot.math.morpho import (
+    TARGET_UTILISATION,
+    WAD,
+    YEAR,
+    MarketTotals,
+    accrue,
+    assets_down,
+    assets_up,
+    borrow_rate,
+)
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
@@ -49,6 +58,10 @@ class BlueMarket:
     def worth(self, shares: int) -> int:
         """Assets of supply shares, rounded down."""
         return assets_down(shares, self.totals.supply_assets, self.totals.supply_shares)
+
+    def worth_up(self, shares: int) -> int:
+        """Assets of supply shares, rounded up."""
+        return assets_up(shares, self.totals.supply_assets, self.totals.supply_shares)
 
     def curve(self, token: Token, held_raw: int) -> AdaptiveCurve:
         """Income of a holder of ``held_raw`` in this market."""

@@ -1,0 +1,35 @@
+"""The rate after our own deposit, as predicted before it, against what the chain pays over the next 30 days."""
+
+import pytest
+
+from tests.bench.accuracy import TOLERANCE_BP, Accuracy, rows
+
+DRAWS = 6
+
+
+async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy, capsys: pytest.CaptureFixture[str]) -> None:
+    """Random utilisations on both sides of each kink, random deposits, pools untouched for up to twenty days."""
+    draws = await chain.run([], random_draws=DRAWS)
+    exact = [draw for draw in draws if draw.kind in TOLERANCE_BP]
+    worst: dict[str, float] = {}
+    for draw in draws:
+        worst[draw.kind] = max(worst.get(draw.kind, 0.0), abs(draw.error_bp))
+    with capsys.disabled():
+        print(
+            "\nworst error in bp of APY: " + ", ".join(f"{kind} {error:.6f}" for kind, error in sorted(worst.items()))
+        )
+    assert set(TOLERANCE_BP) <= set(worst)
+    for kind in TOLERANCE_BP:
+        seen = [draw.utilisation_before for draw in exact if draw.kind == kind]
+        assert min(seen) < 0.9 and len(seen) >= DRAWS
+        assert max(seen) > 0.92 or kind == "metamorpho"
+    too_far = [draw for draw in exact if abs(draw.error_bp) > TOLERANCE_BP[draw.kind]]
+    assert rows(too_far) == []
+
+
+async def test_a_vault_that_cannot_be_seen_into_is_never_far_too_rosy(chain: Accuracy) -> None:
+    """The generic flavour's model: a fixed income shared by all, from the trailing rate. Labelled, and within 1 bp when
+    the income really is fixed."""
+    draws = [draw for draw in await chain.run([10**9, 50 * 10**9]) if draw.kind == "generic"]
+    assert len(draws) == 2
+    assert all(abs(draw.error_bp) < 1.0 for draw in draws)

@@ -1,0 +1,232 @@
+"""What every adapter must do, tried on real protocols. A new adapter is picked up by being in the package; its protocol
+must be deployed by the sandbox (yieldbot/sandbox/chain.py)."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.bench.accuracy import Accuracy
+from yieldbot.errors import MarketError, NodeRefused
+from yieldbot.math.aave import percent_mul
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols import adapters
+
+PROTOCOLS = sorted(name for name in adapters() if name != "idle")
+AMOUNT_RAW = 5_000 * 10**6
+DAY = 86_400
+
+
+async def markets_of(chain: Accuracy, protocol: str) -> list[Market]:
+    found = [market for market in await chain.markets() if market.protocol == protocol]
+    assert found, f"the sandbox has no market of {protocol}: deploy one in yieldbot/sandbox"
+    return found
+
+
+async def balance_raw(chain: Accuracy) -> int:
+    data = bytes.fromhex("70a08231") + bytes(12) + bytes.fromhex(chain.owner[2:])
+    return int.from_bytes(await chain.node.call(chain.job.asset.address, data), "big")
+
+
+def seconds_of_interest_raw(state: MarketState, seconds: int = 60) -> int:
+    """What a holding may grow by between two blocks, and two units of rounding."""
+    return int(state.held.raw * abs(state.quoted.value) * seconds / SECONDS_PER_YEAR) + 2
+
+
+def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amount_raw: int | None) -> None:
+    """Calls lie inside what the adapter says may be called; allowances are exact; the words tell what happens."""
+    adapter = chain.adapters[market.protocol]
+    assert calls
+    for call in calls:
+        assert call.data[:4] in adapter.targets(market)[call.to]
+        assert call.value == 0
+        assert market.name in call.words and call.words == call.words.strip()
+        assert f"{chain.owner[:6]}…{chain.owner[-4:]}" in call.words
+        if amount_raw is not None:
+            assert str(market.asset.amount(amount_raw)) in call.words
+        if call.allowance is not None:
+            assert call.allowance.spender in adapter.spenders(market)
+            assert (call.allowance.token, call.allowance.raw) == (market.asset, amount_raw)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_states_are_whole(chain: Accuracy, protocol: str) -> None:
+    await chain.history()
+    for market in await markets_of(chain, protocol):
+        state = await chain.state(market)
+        assert market.id == market.id.lower() and market.id.startswith(f"{protocol}/31337/")
+        assert (state.held.raw, state.shares) == (0, 0)
+        assert 0 < state.liquidity.raw <= state.supplied.raw + 10**6
+        assert state.borrowed is None or 0 < state.borrowed.raw <= state.supplied.raw
+        assert state.pools and state.gas_deposit > 21_000 and state.gas_withdraw > 21_000
+        assert state.curve.apr(0.0, DAY) >= state.curve.apr(1e9, DAY) >= 0.0
+        assert state.quoted.value > 0
+        assert ("above-kink" in state.flags) <= (state.borrowed is not None)
+        if state.status is not Status.ACTIVE:
+            assert str(state.status) in state.flags
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_deposit_then_withdraw_all(chain: Accuracy, protocol: str) -> None:
+    """What goes in is held, earns over twenty untouched days, and comes out whole; nothing is left behind."""
+    await chain.history()
+    adapter = chain.adapters[protocol]
+    tried = 0
+    for market in await markets_of(chain, protocol):
+        empty = await chain.state(market)
+        if empty.status is not Status.ACTIVE or (empty.capacity is not None and empty.capacity.raw < AMOUNT_RAW):
+            continue
+        tried += 1
+        calls = adapter.deposit(empty, market.asset.amount(AMOUNT_RAW), chain.owner)
+        check_calls(chain, market, calls, AMOUNT_RAW)
+        before = await balance_raw(chain)
+        await chain.do(calls, chain.owner)
+        assert before - await balance_raw(chain) == AMOUNT_RAW
+        held = await chain.state(market)
+        assert AMOUNT_RAW - 2 <= held.held.raw <= AMOUNT_RAW
+        await chain.wait(20 * DAY)
+        await chain.history()
+        grown = await chain.state(market)
+        assert grown.held.raw > held.held.raw
+        calls = adapter.withdraw(grown, None, chain.owner)
+        check_calls(chain, market, calls, None)
+        assert "all" in calls[0].words and all(call.allowance is None for call in calls)
+        before = await balance_raw(chain)
+        await chain.do(calls, chain.owner)
+        paid = await balance_raw(chain) - before
+        assert grown.held.raw - 1 <= paid <= grown.held.raw + seconds_of_interest_raw(grown)
+        left = await chain.state(market)
+        assert (left.held.raw, left.shares) == (0, 0)
+    assert tried, f"no market of {protocol} in the sandbox takes {AMOUNT_RAW}"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_part_can_be_withdrawn(chain: Accuracy, protocol: str) -> None:
+    await chain.history()
+    adapter, part_raw = chain.adapters[protocol], 1_234_567_891
+    for market in await markets_of(chain, protocol):
+        state = await chain.state(market)
+        if state.status is not Status.ACTIVE or (state.capacity is not None and state.capacity.raw < AMOUNT_RAW):
+            continue
+        await chain.do(adapter.deposit(state, market.asset.amount(AMOUNT_RAW), chain.owner), chain.owner)
+        state, before = await chain.state(market), await balance_raw(chain)
+        calls = adapter.withdraw(state, market.asset.amount(part_raw), chain.owner)
+        check_calls(chain, market, calls, part_raw)
+        await chain.do(calls, chain.owner)
+        assert await balance_raw(chain) - before == part_raw
+        rest = AMOUNT_RAW - part_raw
+        assert rest - 4 <= (await chain.state(market)).held.raw <= rest + seconds_of_interest_raw(state)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_capacity_is_what_the_market_takes(chain: Accuracy, protocol: str) -> None:
+    """Exactly the capacity goes in, even after the pool lay untouched; well beyond it the protocol refuses."""
+    await chain.wait(15 * DAY)
+    await chain.history()
+    adapter = chain.adapters[protocol]
+    for market in await markets_of(chain, protocol):
+        state = await chain.state(market)
+        if state.capacity is None or state.status is not Status.ACTIVE:
+            continue
+        if state.capacity:
+            await chain.fund(chain.owner, state.capacity.raw)
+            await chain.do(adapter.deposit(state, state.capacity, chain.owner), chain.owner)
+        full = await chain.state(market)
+        assert full.capacity is not None and full.capacity.raw <= full.supplied.raw // 10_000
+        assert "at-cap" in full.flags
+        beyond = market.asset.amount(percent_mul(full.supplied.raw, 100))
+        await chain.fund(chain.owner, beyond.raw)
+        (call,) = adapter.deposit(full, beyond, chain.owner)
+        with pytest.raises(AssertionError):
+            await chain.do((call,), chain.owner)
+        with pytest.raises(NodeRefused) as refused:
+            await chain.node.call(call.to, call.data, sender=chain.owner)
+        words = adapter.explain_revert(refused.value.data)
+        assert words is not None and ("Cap" in words or "Max" in words)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_closed_market_takes_nothing_and_says_why(chain: Accuracy, protocol: str) -> None:
+    adapter = chain.adapters[protocol]
+    await chain.history()
+    for market in await markets_of(chain, protocol):
+        state = await chain.state(market)
+        if state.status is Status.ACTIVE:
+            continue
+        (call,) = adapter.deposit(state, market.asset.amount(AMOUNT_RAW), chain.owner)
+        assert call.allowance is not None
+        with pytest.raises(AssertionError):
+            await chain.do((call,), chain.owner)
+        with pytest.raises(NodeRefused) as refused:
+            await chain.node.call(call.to, call.data, sender=chain.owner)
+        assert adapter.explain_revert(refused.value.data)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_few_rounds(chain: Accuracy, protocol: str) -> None:
+    """Discovery in at most two rounds, observation in one (and one more request where it looks back)."""
+    await chain.history()
+    adapter, node = chain.adapters[protocol], chain.node
+    for deployment in (d for d in chain.job.chain.deployments if d.protocol == protocol):
+        block, start = await node.block(), node.round_trips
+        (found,) = await node.run([adapter.discover(deployment)], block)
+        assert node.round_trips - start <= 2
+        assert not isinstance(found, MarketError)
+        start = node.round_trips
+        await node.run([adapter.observe(market, chain.owner, block) for market in found], block)
+        assert node.round_trips - start <= 1 + ("lookback_blocks" in found[0].params)
+
+
+async def test_a_whole_snapshot_takes_three_rounds(chain: Accuracy) -> None:
+    await chain.history()
+    node, deployments = chain.node, chain.job.chain.deployments
+    block, start = await node.block(), node.round_trips
+    found = await node.run([chain.adapters[d.protocol].discover(d) for d in deployments], block)
+    markets = [market for part in found if not isinstance(part, MarketError) for market in part]
+    states = await node.run([chain.adapters[m.protocol].observe(m, chain.owner, block) for m in markets], block)
+    assert all(isinstance(state, MarketState) for state in states) and len(states) >= 9
+    assert node.round_trips - start <= 4  # two to discover, one to observe, one for the block looked back to
+
+
+async def test_one_bad_address_spoils_no_other_market(chain: Accuracy) -> None:
+    """A wrong vault or market id in chains/*.toml is quarantined alone, with its reason."""
+    node = chain.node
+    block = await node.block()
+    for protocol, key, wrong in (
+        ("erc4626", "vaults", chain.job.asset.address),
+        ("morpho_blue", "markets", "0x" + "ab" * 32),
+    ):
+        adapter = chain.adapters[protocol]
+        for deployment in (d for d in chain.job.chain.deployments if d.protocol == protocol):
+            if deployment.params.get("flavour") == "generic":
+                continue
+            both = replace(deployment, params={**deployment.params, key: [wrong, *deployment.params[key]]})
+            (found,) = await node.run([adapter.discover(both)], block)
+            assert not isinstance(found, MarketError)
+            bad, *good = await node.run([adapter.observe(m, chain.owner, block) for m in found], block)
+            assert isinstance(bad, MarketError) and wrong.lower() in str(bad).lower()
+            assert good and all(isinstance(state, MarketState) for state in good)
+
+
+async def test_a_vault_of_another_morpho_is_refused(chain: Accuracy) -> None:
+    (meta,) = (d for d in chain.job.chain.deployments if d.params.get("flavour") == "metamorpho")
+    (generic,) = (d for d in chain.job.chain.deployments if d.params.get("flavour") == "generic")
+    wrong = replace(meta, params={**meta.params, "vaults": generic.params["vaults"]})
+    block = await chain.node.block()
+    (found,) = await chain.node.run([chain.adapters["erc4626"].discover(wrong)], block)
+    assert not isinstance(found, MarketError)
+    (state,) = await chain.node.run([chain.adapters["erc4626"].observe(found[0], chain.owner, block)], block)
+    assert isinstance(state, MarketError) and "MetaMorpho" in str(state)
+
+
+async def test_the_wallet_is_a_market(chain: Accuracy) -> None:
+    idle, asset = chain.adapters["idle"], chain.job.asset
+    block = await chain.node.block()
+    deployment = Deployment("idle", chain.job.chain.chain, "Wallet", {}, (asset,))
+    (found,) = await chain.node.run([idle.discover(deployment)], block)
+    assert not isinstance(found, MarketError)
+    (market,) = found
+    state = await chain.state(market)
+    assert market.kind is Kind.IDLE and state.held.raw == await balance_raw(chain) == state.withdrawable.raw
+    assert idle.deposit(state, asset.amount(1), chain.owner) == idle.withdraw(state, None, chain.owner) == ()
