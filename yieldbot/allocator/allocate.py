@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yieldbot.allocator.integers import Exact
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import Group, Place, Problem
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
@@ -31,14 +32,15 @@ def allocate(
     held_raw = idle.held.raw + sum(s.held.raw for s in states)
     total_raw = held_raw if wealth is None else max(wealth.raw, held_raw - idle.held.raw)
     by_id = {a.market_id: a for a in assessments}
-    problem = problem_of(snapshot, states, by_id, policy, token, total_raw)
+    exact = exact_of(states, by_id, policy, token, total_raw)
+    problem = problem_of(snapshot, states, by_id, policy, exact, total_raw)
     best = optimise(problem)
     bound, price = best.upper_bound, best.price
-    targets = _integers(states, best.holdings, problem, token)
-    x = tuple(targets[s.market.id].raw / token.one for s in states)
+    raws = exact.rounded(best.holdings, token.one)
+    x = tuple(raw / token.one for raw in raws)
     objective = problem.objective(x)
-    spent_raw = sum(t.raw for t in targets.values())
-    targets[idle.market.id] = Amount(token, total_raw - spent_raw)
+    targets = {s.market.id: Amount(token, raw) for s, raw in zip(states, raws, strict=True)}
+    targets[idle.market.id] = Amount(token, total_raw - sum(raws))
     h = problem.horizon_seconds
     years = h / SECONDS_PER_YEAR
     touched = [p for i, p in enumerate(problem.places) if x[i] != p.held]
@@ -57,71 +59,73 @@ def allocate(
     )
 
 
+def exact_of(
+    states: Sequence[MarketState], assessments: dict[MarketId, Assessment], policy: Policy, token: Token, total_raw: int
+) -> Exact:
+    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), shares, minima."""
+    high = []
+    for state in states:
+        assessment = assessments[state.market.id]
+        most = state.held.raw
+        if not assessment.vetoes and state.status is Status.ACTIVE:
+            room = total_raw if state.capacity is None else state.held.raw + state.capacity.raw
+            limit = total_raw if assessment.max_exposure is None else assessment.max_exposure.raw
+            most = max(most, min(room, limit, total_raw))
+        high.append(most)
+    protocols = sorted({s.market.protocol for s in states} & set(policy.max_share_protocol))
+    return Exact(
+        held=tuple(s.held.raw for s in states),
+        low=tuple(s.held.raw - s.withdrawable.raw for s in states),
+        high=tuple(high),
+        pools=tuple(s.pools for s in states),
+        groups=tuple(
+            (
+                tuple(i for i, s in enumerate(states) if s.market.protocol == name),
+                int(policy.max_share_protocol[name] * total_raw),
+            )
+            for name in protocols
+        ),
+        budget=max(0, total_raw - token.parse(policy.idle_buffer).raw),
+        min_position=token.parse(policy.min_position).raw,
+        min_move=token.parse(policy.min_move).raw,
+    )
+
+
 def problem_of(
     snapshot: Snapshot,
     states: Sequence[MarketState],
     assessments: dict[MarketId, Assessment],
     policy: Policy,
-    token: Token,
+    exact: Exact,
     total_raw: int,
 ) -> Problem:
     """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it."""
+    one = states[0].market.asset.one if states else 1
     years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     places = []
-    for state in states:
-        assessment = assessments[state.market.id]
-        held = state.held.raw / token.one
-        low = (state.held.raw - state.withdrawable.raw) / token.one
-        high = held
-        if not assessment.vetoes and state.status is Status.ACTIVE:
-            room = total_raw if state.capacity is None else state.held.raw + state.capacity.raw
-            limit = total_raw if assessment.max_exposure is None else assessment.max_exposure.raw
-            high = max(held, min(room, limit, total_raw) / token.one)
+    for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         places.append(
             Place(
                 curve=state.curve,
-                held=held,
-                low=low,
-                high=high,
-                haircut=assessment.haircut_bps / BPS,
+                held=exact.held[i] / one,
+                low=exact.low[i] / one,
+                high=exact.high[i] / one,
+                haircut=assessments[state.market.id].haircut_bps / BPS,
                 touch_cost=snapshot.fees.cost(gas) / years,
                 pools=state.pools,
             )
         )
-    protocols = sorted({s.market.protocol for s in states} & set(policy.max_share_protocol))
     return Problem(
         places=tuple(places),
-        groups=tuple(
-            Group(
-                tuple(i for i, s in enumerate(states) if s.market.protocol == name),
-                policy.max_share_protocol[name] * total_raw / token.one,
-            )
-            for name in protocols
-        ),
-        wealth=total_raw / token.one,
-        budget=max(0, total_raw - token.parse(policy.idle_buffer).raw) / token.one,
-        min_position=float(token.parse(policy.min_position)),
-        min_move=float(token.parse(policy.min_move)),
+        groups=tuple(Group(members, most / one) for members, most in exact.groups),
+        wealth=total_raw / one,
+        budget=exact.budget / one,
+        min_position=exact.min_position / one,
+        min_move=exact.min_move / one,
         horizon_seconds=policy.horizon_days * 86_400,
-        unit=1 / token.one,
+        unit=1 / one,
     )
-
-
-def _integers(
-    states: Sequence[MarketState], holdings: Sequence[float], problem: Problem, token: Token
-) -> dict[MarketId, Amount]:
-    """Base units: what grows is rounded down, what shrinks up to what must stay; what is unchanged stays exact."""
-    targets = {}
-    for state, place, x in zip(states, problem.places, holdings, strict=True):
-        if abs(x - place.held) < problem.unit:
-            raw = state.held.raw
-        elif x < place.held:
-            raw = min(state.held.raw, max(state.held.raw - state.withdrawable.raw, round(x * token.one)))
-        else:
-            raw = int(x * token.one)
-        targets[state.market.id] = Amount(token, raw)
-    return targets
 
 
 def _reason(

@@ -20,7 +20,7 @@ def make_plan(
 ) -> Plan | Hold:
     """The legs that lead from what is held to the targets, or Hold. now: unix seconds, for the plan's expiry.
 
-    Hold when nothing changes, when gas is above the ceiling (``max_fee_wei`` a gas), when the gain does not pay the cost
+    Hold when nothing changes, when gas is above the ceiling (max_fee_wei a gas), when the gain does not pay the cost
     within the policy's break-even time, or when gas would eat more than its share of the horizon's gain.
     """
     changes = _changes(snapshot, allocation)

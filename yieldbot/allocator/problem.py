@@ -6,14 +6,38 @@ Maximise, over holdings x with sum(x) + idle = wealth and idle >= buffer,
 
 in tokens a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least the minimum position
 and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that share a pool at most one
-may receive new money, because their curves are not independent.
+may change, because their curves are not independent: money that leaves one moves the rate of the other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from yieldbot.model.curve import YieldCurve
+
+Number = TypeVar("Number", int, float)
+
+
+def spans(
+    held: Number, low: Number, high: Number, min_position: Number, min_move: Number, unit: Number
+) -> tuple[tuple[Number, Number], ...]:
+    """Ascending closed intervals of CHANGED holdings: in base units (unit 1) or in whole tokens (unit: one base unit).
+
+    A change is at least one unit and the minimum move; what is left is nothing or at least the minimum position.
+    """
+    step = max(min_move, unit)
+    found: list[tuple[Number, Number]] = []
+    nothing = held - held
+    if low <= nothing and held >= step:
+        found.append((nothing, nothing))
+    for least, most in ((max(low, min_position, nothing), held - step), (max(held + step, min_position), high)):
+        if most >= least:
+            if found and found[-1][1] == least:
+                found[-1] = (found[-1][0], most)
+            else:
+                found.append((least, most))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +78,17 @@ class Problem:
     horizon_seconds: float
     unit: float
 
-    def allowed(self, index: int, x: float) -> bool:
-        """Whether place ``index`` may hold ``x``, apart from groups, pools and the budget."""
+    def spans(self, index: int) -> tuple[tuple[float, float], ...]:
+        """Intervals of changed holdings of place ``index``, ascending; keeping what is held is allowed besides."""
         place = self.places[index]
-        if abs(x - place.held) < self.unit / 2:
+        return spans(place.held, place.low, place.high, self.min_position, self.min_move, self.unit)
+
+    def allowed(self, index: int, x: float) -> bool:
+        """Whether place ``index`` may hold ``x``, apart from groups, pools and the budget; to half a base unit."""
+        near = self.unit / 2
+        if abs(x - self.places[index].held) < near:
             return True
-        if not place.low - self.unit / 2 <= x <= place.high + self.unit / 2:
-            return False
-        if abs(x - place.held) < self.min_move:
-            return False
-        return x < self.unit / 2 or x >= self.min_position
+        return any(least - near <= x <= most + near for least, most in self.spans(index))
 
     def value(self, index: int, x: float) -> float:
         """Contribution of one place to the objective, tokens a year."""
@@ -75,8 +100,8 @@ class Problem:
         return sum(self.value(index, held) for index, held in enumerate(x))
 
     def feasible(self, x: tuple[float, ...]) -> bool:
-        """Every constraint, to a tenth of a base unit."""
-        slack = self.unit / 10
+        """Every constraint, to a tenth of a base unit or the rounding of doubles; integers.py settles it exactly."""
+        slack = max(self.unit / 10, 1e-12 * self.wealth)
         if sum(x) > max(self.budget, sum(p.held for p in self.places)) + slack:
             return False
         if not all(self.allowed(index, held) for index, held in enumerate(x)):
@@ -85,5 +110,5 @@ class Problem:
             before = sum(self.places[m].held for m in group.members)
             if sum(x[m] for m in group.members) > max(group.most, before) + slack:
                 return False
-        grown = [p.pools for p, held in zip(self.places, x, strict=True) if held > p.held + self.unit / 2]
-        return sum(len(pools) for pools in grown) == len(frozenset().union(*grown)) if grown else True
+        changed = [p.pools for p, now in zip(self.places, x, strict=True) if abs(now - p.held) >= self.unit / 2]
+        return sum(len(pools) for pools in changed) == len(frozenset().union(*changed)) if changed else True

@@ -79,7 +79,7 @@ def test_what_cannot_be_withdrawn_stays() -> None:
     assert (stuck, b) == (3_800 * 10**6, 1_200 * 10**6)
 
 
-def test_markets_of_one_pool_never_both_grow() -> None:
+def test_markets_of_one_pool_never_both_change() -> None:
     shared = frozenset({"reserve"})
     seen = snapshot(
         100_000,

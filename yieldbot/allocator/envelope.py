@@ -1,0 +1,206 @@
+"""Upper bounds of income that are straight lines: the only thing that the dual bound knows of a curve.
+
+``joints`` cuts a curve's range into cells on which its income x * apr(x) is of one shape; ``cover`` gives, for one
+cell, the corners of a broken line nowhere below the income there. The error is of second order in the cell's width.
+
+- Kinked, supply-kinked, diluted, constant and sampled curves: between joints (breakpoints and the inflection) income
+  is concave, where any tangent is above it, or convex, where the chord is.
+- Adaptive curves and kinked ones with a deficit: apr = u * H(u) with H growing and convex between joints (kinks, the
+  IRM's clamps and the steps of its exponential), so with t = 1 / supplied income is P(t) - Q(t), both convex: P is
+  below its chord, Q above the lines through its neighbouring points.
+- A vault seen through: in a cell one inner market changes, whose own cover gives lines; a line times x / (others + x)
+  is concave or convex again.
+- Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+from yieldbot.math.curves import (
+    ADJUSTMENT_SPEED_PER_YEAR,
+    MAX_RATE_AT_TARGET,
+    MIN_RATE_AT_TARGET,
+    TARGET_UTILISATION,
+    AdaptiveCurve,
+    ConstantCurve,
+    DilutedCurve,
+    KinkedCurve,
+    LookThroughCurve,
+    SampledCurve,
+    SupplyKinkedCurve,
+)
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.curve import YieldCurve
+
+Corners = list[tuple[float, float]]
+INSIDE = 1e-9
+"""How far inside a cell (of its width) one-sided values at its ends are taken."""
+
+
+def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
+    """Holdings x > 0 between which ``cover`` may be asked for a cell, ascending."""
+    found = set(curve.breakpoints())
+    match curve:
+        case KinkedCurve(deficit=0.0):
+            found.update(_inflections(curve))
+        case AdaptiveCurve():
+            found.update(curve.borrowed / u - curve.others for u in _steps(curve, horizon_seconds))
+        case LookThroughCurve():
+            found.update(_inner_joints(curve, horizon_seconds))
+        case _:
+            pass
+    return tuple(sorted(x for x in found if x > 0.0 and math.isfinite(x)))
+
+
+def cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """Corners (x, tokens a year) of a line above x * apr(x) on [a, b], which has no joint inside."""
+    first, last = a * curve.apr(a, horizon_seconds), b * curve.apr(b, horizon_seconds)
+    if b <= a:
+        return [(a, first)]
+    corners = _cover(curve, a, b, horizon_seconds)
+    # The value at a joint itself may be that of either side.
+    corners[0], corners[-1] = (a, max(first, corners[0][1])), (b, max(last, corners[-1][1]))
+    return corners
+
+
+def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    match curve:
+        case KinkedCurve(deficit=0.0) | SupplyKinkedCurve() | DilutedCurve() | ConstantCurve() | SampledCurve():
+            return _by_shape(
+                lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
+            )
+        case AdaptiveCurve() | KinkedCurve():
+            return _by_difference(curve, a, b, horizon_seconds)
+        case LookThroughCurve():
+            return _looked_through(curve, a, b, horizon_seconds)
+        case _:
+            top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
+            return [(a, a * top), (b, b * top)]
+
+
+def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Corners:
+    """A concave or convex function: tangents at both ends, or the chord."""
+    edge = (b - a) * INSIDE
+    slope_a, slope_b = slope(a + edge), slope(b - edge)
+    if slope_b >= slope_a:
+        return [(a, value(a)), (b, value(b))]
+    at_a, at_b = value(a + edge) - slope_a * edge, value(b - edge) + slope_b * edge
+    meet = (at_b - at_a + slope_a * a - slope_b * b) / (slope_a - slope_b)
+    if not a < meet < b:  # rounding: the slopes are all but equal
+        return [(a, max(at_a, value(a))), (b, max(at_b, value(b)))]
+    return [(a, at_a), (meet, at_a + slope_a * (meet - a)), (b, at_b)]
+
+
+def _by_difference(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """Income = P(t) - Q(t) in t = 1 / (supplied + deficit): P below its chord, Q above its neighbours' chord."""
+    deficit = curve.deficit if isinstance(curve, KinkedCurve) else 0.0
+    base = curve.others + deficit
+    if curve.borrowed <= 0.0 or base + a <= 0.0 or curve.others + b <= curve.borrowed:
+        # Nothing earned, or utilisation 1: linear (convex with a deficit).
+        return [(a, a * curve.apr(a, horizon_seconds)), (b, b * curve.apr(b, horizon_seconds))]
+    edge = (b - a) * INSIDE
+    xs = (b - edge, a + (b - a) / (1.0 + (base + b) / (base + a)), a + edge)
+    t0, t1, t2 = (1.0 / (base + x) for x in xs)
+    p0, p1, p2 = ((base + x) * curve.apr(x, horizon_seconds) for x in xs)
+    q0, q1, q2 = p0 * base * t0, p1 * base * t1, p2 * base * t2
+    corners: Corners = []
+    near, far = (p1 - p0) / (t1 - t0) - (q2 - q1) / (t2 - t1), (p2 - p1) / (t2 - t1) - (q1 - q0) / (t1 - t0)
+    for left, right, beta in ((a, xs[1], far), (xs[1], b, near)):
+
+        def line(x: float, beta: float = beta) -> float:
+            return (p1 - q1) + beta * (1.0 / (base + x) - t1)
+
+        def slope(x: float, beta: float = beta) -> float:
+            return -beta / (base + x) ** 2
+
+        corners += _by_shape(line, slope, left, right)
+    return corners
+
+
+def _looked_through(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """The inner market that changes is covered by lines; each times our share of the vault has one shape."""
+    before, after = curve.holdings(a), curve.holdings(b)
+    rest, changing = 0.0, []
+    for index, (low, high) in enumerate(zip(before, after, strict=True)):
+        if high - low > INSIDE * (b - a):
+            changing.append(index)
+        else:
+            rest += high * curve.slots[index].curve.apr(high, horizon_seconds)
+    if len(changing) > 1:  # no cell between joints does this, but for rounding: the first-order bound
+        top = sum(h * s.curve.apr(low, horizon_seconds) for h, low, s in zip(after, before, curve.slots, strict=True))
+        most = top * (1.0 - curve.fee) / (curve.others + a)
+        return [(a, a * most), (b, b * most)]
+    inner = [(a, rest), (b, rest)]
+    if changing:
+        at = changing[0]
+        lines = cover(curve.slots[at].curve, before[at], after[at], horizon_seconds)
+        stretch = (b - a) / (after[at] - before[at])
+        inner = [(a + (held - before[at]) * stretch, rest + income) for held, income in lines]
+        inner = [(a, inner[0][1]), *inner[1:-1], (b, inner[-1][1])]
+    keep, others = 1.0 - curve.fee, curve.others
+    corners: Corners = []
+    for (x0, y0), (x1, y1) in pairwise(inner):
+        if x1 <= x0:
+            continue
+        beta = (y1 - y0) / (x1 - x0)
+        start = y0 - beta * x0
+
+        def value(x: float, beta: float = beta, start: float = start) -> float:
+            return keep * x * (start + beta * x) / (others + x) if x else 0.0
+
+        def slope(x: float, beta: float = beta, start: float = start) -> float:
+            total = others + x
+            return keep * (beta + others * (start - beta * others) / total**2) if total else keep * beta
+
+        corners += _by_shape(value, slope, x0, x1)
+    return corners
+
+
+def _inflections(curve: KinkedCurve) -> list[float]:
+    """Where income turns from concave to convex: with borrow rate a + b*u, at supplied = 3*S*b*B / (b*B - S*a)."""
+    found, others, borrowed = [], curve.others, curve.borrowed
+    for (u0, y0), (u1, y1) in pairwise(curve.points):
+        b = (y1 - y0) / (u1 - u0)
+        bottom = b * borrowed - others * (y0 - b * u0)
+        if bottom and (supplied := 3.0 * others * b * borrowed / bottom) > 0.0 and u0 < borrowed / supplied < u1:
+            found.append(supplied - others)
+    return found
+
+
+def _steps(curve: AdaptiveCurve, horizon_seconds: float) -> list[float]:
+    """Utilisations where the IRM's exponential steps to its next power of two, or its rate meets a clamp."""
+    speed = ADJUSTMENT_SPEED_PER_YEAR * horizon_seconds / SECONDS_PER_YEAR
+    if speed <= 0.0 or curve.rate_at_target <= 0.0:
+        return []
+    top, bottom = (math.log(rate / curve.rate_at_target) for rate in (MAX_RATE_AT_TARGET, MIN_RATE_AT_TARGET))
+    reach = min(speed, 2.0 * max(top, -bottom) + 2.0)
+    exponents = {half * (k + 0.5) * math.log(2) for half in (1.0, 2.0) for k in range(int(reach) + 2)}
+    exponents |= {-e for e in exponents} | {half * _exponent(limit) for half in (1.0, 2.0) for limit in (top, bottom)}
+    errors = (e / speed for e in exponents if abs(e) < speed)
+    return [TARGET_UTILISATION + e * (1 - TARGET_UTILISATION if e > 0 else TARGET_UTILISATION) for e in errors]
+
+
+def _exponent(log: float) -> float:
+    """The x at which the IRM's own exponential (2^q * (1 + r + r^2/2)) reaches e^log."""
+    q = math.trunc((log + math.copysign(math.log(2) / 2, log)) / math.log(2))
+    ratio = math.exp(log) / 2.0**q
+    return q * math.log(2) - 1.0 + math.sqrt(max(0.0, 2.0 * ratio - 1.0))
+
+
+def _inner_joints(curve: LookThroughCurve, horizon_seconds: float) -> list[float]:
+    """The inner curves' joints while their slot is the one that changes (see LookThroughCurve.breakpoints)."""
+    found, start = [], curve.ours
+    for slot in curve.slots:
+        ends = joints(slot.curve, horizon_seconds)
+        found += [start + x - slot.held for x in ends if 0.0 <= x - slot.held <= slot.room]
+        start += slot.room
+    start = curve.ours - max(0.0, curve.others + curve.ours - sum(slot.held for slot in curve.slots))
+    for index in curve.withdraw_order:
+        slot = curve.slots[index]
+        most = min(slot.held, slot.liquidity)
+        found += [start - (slot.held - x) for x in joints(slot.curve, horizon_seconds) if 0.0 <= slot.held - x <= most]
+        start -= most
+    return found
