@@ -8,7 +8,6 @@ World holds, and the node that it points at.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
@@ -26,7 +25,7 @@ from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import Signer
 from yieldbot.execution.simulate import Rehearsal, rehearse
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.market import Kind, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy, Settings, Wallet
@@ -36,7 +35,7 @@ from yieldbot.protocols.base import YieldAdapter
 from yieldbot.resources import folder
 from yieldbot.rpc.anvil import find_anvil
 from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import fork_of
+from yieldbot.rpc.fork import forks
 
 
 class SignerOf(Protocol):
@@ -143,6 +142,7 @@ async def _propose(world: World, account: Account, job: Job, snapshot: Snapshot,
     approval = await world.approver.approve(Proposal(plan, works, rehearsal))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
+    account = replace(account, max_cost_wei=_most_gas_wei(plan, snapshot, world.settings.policy))
     return await _carry_out(world, account, job, plan, approval, report)
 
 
@@ -189,6 +189,12 @@ async def _carry_out(
     after = await observe(account.node, job, world.adapters)
     forecast.record(world.journal, after, world.settings.policy)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
+
+
+def _most_gas_wei(plan: Plan, snapshot: Snapshot, policy: Policy) -> int:
+    """What a transaction may cost at most: the policy's share of what the whole plan gains within the horizon."""
+    gain = plan.gain_per_year * policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    return int(gain * policy.max_gas_share_of_gain / snapshot.fees.native_price * 10**18)
 
 
 def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
@@ -261,11 +267,6 @@ def _idle(snapshot: Snapshot) -> Amount:
 
 def _account(world: World, job: Job, node: EvmNode) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
-    anvil = find_anvil(world.settings.anvil)
-
-    def fork(block: BlockRef) -> AbstractAsyncContextManager[EvmNode]:
-        return fork_of(node.url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil)
-
     def explain(data: bytes) -> str | None:
         return next((words for a in world.adapters.values() if (words := a.explain_revert(data))), None)
 
@@ -275,7 +276,7 @@ def _account(world: World, job: Job, node: EvmNode) -> Account:
         owner=job.wallet.address,
         journal=world.journal,
         signer=world.signer_of(job.wallet),
-        fork=fork,
+        fork=forks(node, find_anvil(world.settings.anvil)),
         abi=_abis(),
         explain=explain,
         tolerance_bps=world.settings.policy.delta_tolerance_bps,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.journal.events import Observed, PlanStatus, TxSettled, TxSigned
+from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef
@@ -110,5 +110,6 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
     if stored.status is not PlanStatus.QUEUED:
         raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
     if now > stored.plan.expires_at:
+        journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
         raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
     return stored.plan

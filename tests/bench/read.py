@@ -1,8 +1,8 @@
 """How fast 500 markets are read, against the same reads by web3.py contract calls, on the same node in one run.
 
 The sandbox holds about ten markets; observing each of them many times gives the number of reads, and the node's work,
-of as many different markets. The slow side makes the very same calls (recorded from the flows) through web3.py's contract
-layer, argument encoding and result decoding included; it is timed over a sample of them and scaled by their number.
+of as many different markets. The slow side makes the very same calls (recorded from the flows) through web3.py's
+contract layer, argument encoding and result decoding included; it is timed over a sample and scaled by their number.
 """
 
 from __future__ import annotations
