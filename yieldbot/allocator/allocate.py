@@ -36,7 +36,7 @@ def allocate(
     problem = problem_of(snapshot, states, by_id, policy, exact, total_raw)
     best = optimise(problem)
     bound, price = best.upper_bound, best.price
-    raws = exact.rounded(best.holdings, token.one)
+    raws = exact.rounded(best.holdings, token.one, problem.value)
     x = tuple(raw / token.one for raw in raws)
     objective = problem.objective(x)
     targets = {s.market.id: Amount(token, raw) for s, raw in zip(states, raws, strict=True)}

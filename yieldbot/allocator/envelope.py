@@ -101,6 +101,9 @@ def _by_difference(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horiz
     if curve.borrowed <= 0.0 or base + a <= 0.0 or curve.others + b <= curve.borrowed:
         # Nothing earned, or utilisation 1: linear (convex with a deficit).
         return [(a, a * curve.apr(a, horizon_seconds)), (b, b * curve.apr(b, horizon_seconds))]
+    if b - a <= 1e-9 * (base + b):  # too narrow for second differences; the apr is monotone, so its ends bound it
+        top = max(curve.apr(a, horizon_seconds), curve.apr(b, horizon_seconds))
+        return [(a, a * top), (b, b * top)]
     edge = (b - a) * INSIDE
     xs = (b - edge, a + (b - a) / (1.0 + (base + b) / (base + a)), a + edge)
     t0, t1, t2 = (1.0 / (base + x) for x in xs)

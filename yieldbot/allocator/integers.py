@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.allocator.problem import spans
@@ -43,8 +43,12 @@ class Exact:
         pools = [pool for i, value in enumerate(x) if value != self.held[i] for pool in self.pools[i]]
         return len(pools) == len(set(pools))
 
-    def rounded(self, holdings: Sequence[float], one: int) -> tuple[int, ...]:
-        """The feasible base units next to ``holdings`` (whole tokens); what is held where rounding cannot be mended."""
+    def rounded(self, holdings: Sequence[float], one: int, value: Callable[[int, float], float]) -> tuple[int, ...]:
+        """The feasible base units just below ``holdings`` (whole tokens); what is held where that cannot be mended.
+
+        Downwards, because an adaptive curve's rate steps down at some holdings and an optimum may lie just before one.
+        value: income a year of a market at a holding in whole tokens; says which market takes the last few units.
+        """
         x = [self._nearest(index, value, one) for index, value in enumerate(holdings)]
         caps = self.caps()
         for members, most in caps:
@@ -57,7 +61,8 @@ class Exact:
                 excess -= cut
         left = caps[-1][1] - sum(x)
         if 0 < left <= max(2 * len(x), self.budget // 10**12):  # the dust of rounding, not money meant to stay
-            for m in range(len(x)):
+            gains = [value(m, (x[m] + left) / one) - value(m, x[m] / one) for m in range(len(x))]
+            for m in sorted(range(len(x)), key=lambda m: (-gains[m], m)):
                 room = min(
                     [self._bounds(m, x[m])[1] - x[m]] + [most - sum(x[i] for i in g) for g, most in caps if m in g]
                 )
@@ -70,6 +75,8 @@ class Exact:
         if value == held / one:
             return held
         raw = round(value * one)
+        if raw > value * one + 1e-3:
+            raw -= 1
         options = [held, *(min(max(raw, least), most) for least, most in self.spans(index))]
         return min(options, key=lambda option: (abs(option - raw), option == held, option))
 

@@ -1,0 +1,110 @@
+"""The lines of ``cover`` are nowhere below the income itself, for every kind of curve."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yieldbot.allocator.envelope import Corners, cover, joints
+from yieldbot.math.curves import (
+    AdaptiveCurve,
+    DilutedCurve,
+    KinkedCurve,
+    LookThroughCurve,
+    SampledCurve,
+    SupplyKinkedCurve,
+    VaultSlot,
+)
+from yieldbot.model.curve import YieldCurve
+
+sizes = st.floats(1e4, 1e8)
+
+
+@st.composite
+def kinked(draw: st.DrawFn) -> KinkedCurve:
+    others = draw(sizes)
+    points = (
+        (0.0, draw(st.sampled_from([0.0, 0.01]))),
+        (draw(st.floats(0.5, 0.8)), draw(st.floats(0.02, 0.05))),
+        (draw(st.floats(0.81, 0.95)), 0.06),
+        (1.0, draw(st.floats(0.2, 2.0))),
+    )
+    return KinkedCurve(
+        others, draw(st.floats(0.2, 1.05)) * others, points, 0.9, draw(st.sampled_from([0.0, 0.01])) * others
+    )
+
+
+@st.composite
+def adaptive(draw: st.DrawFn) -> AdaptiveCurve:
+    others = draw(sizes)
+    return AdaptiveCurve(
+        others, draw(st.floats(0.2, 1.0)) * others, 0.1, draw(st.sampled_from([0.0011, 0.04, 0.5, 1.9]))
+    )
+
+
+@st.composite
+def vault(draw: st.DrawFn) -> LookThroughCurve:
+    slots = []
+    for _ in range(3):
+        curve = draw(st.one_of(kinked(), adaptive()))
+        held = curve.others * draw(st.floats(0.0, 1.0))
+        room = draw(st.sampled_from([0.0, 0.3 * curve.others, math.inf]))
+        slots.append(VaultSlot(curve, held, room, curve.others * draw(st.floats(0.0, 0.4))))
+    total = sum(slot.held for slot in slots) * draw(st.floats(1.0, 1.1)) + 1.0
+    ours = total * draw(st.sampled_from([0.0, 0.3]))
+    return LookThroughCurve(total - ours, ours, 0.1, tuple(slots), (2, 0, 1))
+
+
+curves = st.one_of(
+    kinked(),
+    adaptive(),
+    vault(),
+    st.builds(DilutedCurve, sizes, st.floats(0.0, 1e5)),
+    st.just(SampledCurve(((0.0, 0.05), (1e4, 0.06), (1e6, 0.01)))),
+    st.builds(
+        lambda others, used: SupplyKinkedCurve(others, others * used, ((0.0, 0.0), (0.8, 0.03), (1.0, 0.4))),
+        sizes,
+        st.floats(0.1, 1.0),
+    ),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(curves, st.floats(1e3, 1e8), st.sampled_from([1, 30, 365]), st.lists(st.floats(0.01, 0.99), max_size=3))
+def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
+    h = days * 86_400.0
+    edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in joints(curve, h) if x < most)})
+    for a, b in pairwise(edges):
+        corners = cover(curve, a, b, h)
+        assert (corners[0][0], corners[-1][0]) == (a, b)
+        for k in range(9):
+            x = min(b, a + (b - a) * k / 8)
+            income = x * curve.apr(x, h)
+            assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(kinked(), adaptive()), st.floats(0.1, 10.0))
+def test_the_error_falls_with_the_square_of_the_width(curve: KinkedCurve | AdaptiveCurve, at: float) -> None:
+    h, middle = 30 * 86_400.0, at * curve.others
+    width = 1e-3 * curve.others
+    if any(middle - width <= x <= middle + width for x in joints(curve, h)):
+        return
+    wide, narrow = (_worst(curve, middle - w, middle + w, h) for w in (width, width / 4))
+    assert narrow <= wide / 8 + 1e-11 * middle * curve.apr(middle, h)
+
+
+def _worst(curve: YieldCurve, a: float, b: float, h: float) -> float:
+    """The largest distance between the lines and the income, which is at a corner or nearly so."""
+    return max(y - x * curve.apr(x, h) for x, y in cover(curve, a, b, h))
+
+
+def _line_at(corners: Corners, x: float) -> float:
+    found = [y for at, y in corners if at == x]
+    for (x0, y0), (x1, y1) in pairwise(corners):
+        if x0 < x < x1:
+            found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+    return max(found)
