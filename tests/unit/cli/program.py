@@ -1,0 +1,52 @@
+"""Runs the real program in a process of its own, as a person or cron would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A finished run."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """stdout, which must be one JSON document and nothing else."""
+        return json.loads(self.out)
+
+    @property
+    def line(self) -> str:
+        """stderr, which must be exactly one line of ours."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("yieldbot: ") and "Traceback" not in self.out
+        return line
+
+
+def yieldbot(
+    *words: object, cwd: Path, given: str = "", environment: dict[str, str] | None = None, seconds: float = 120
+) -> Ended:
+    """``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input and no RPC address of this machine's."""
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("RPC_URL") and name != "COLUMNS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "yieldbot.cli.main", *map(str, words)],
+        cwd=cwd,
+        input=given,
+        env=clean | {"PYTHONPATH": str(ROOT)} | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,204 @@
+"""How the program ends: exit codes, one line for each mistake, one JSON document with --json, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.program import ROOT, yieldbot
+from tests.unit.config.test_config_load import SETTINGS, written
+from yieldbot.cli.context import Context
+from yieldbot.cli.main import INTERRUPTED, main
+from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError
+
+COMMANDS = ("init", "check", "markets", "positions", "plan", "dry-run", "run", "approve", "reject", "history", "wallet",
+            "sandbox", "demo")  # fmt: skip
+
+
+def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    ended = yieldbot("--help", cwd=tmp_path)
+    assert ended.code == 0 and not ended.err
+    assert all(f"\n    {name} " in ended.out for name in COMMANDS)
+    probe = (
+        "import sys; from yieldbot.cli.main import main; main(['--help']); "
+        "heavy = {'web3', 'pydantic', 'sqlalchemy', 'rich', 'structlog', 'numpy', 'eth_account', 'asyncio', 'json', "
+        "'dataclasses', 'decimal'}; print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nonsense",),
+        (),
+        ("run", "--approve", "maybe"),
+        ("approve",),
+        ("sandbox", "warp", "soon"),
+        ("sandbox", "warp", "-1"),
+        ("markets", "--nonsense"),
+        ("init",),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(words: tuple[str, ...], tmp_path: Path) -> None:
+    ended = yieldbot(*words, cwd=tmp_path)
+    assert ended.code == 2 and not ended.out
+    assert len(ended.line) > len("yieldbot: ") + 10
+
+
+@pytest.mark.parametrize("command", ["check", "markets", "positions", "plan", "dry-run", "run", "history"])
+def test_no_configuration_is_one_line_with_the_remedy(command: str, tmp_path: Path) -> None:
+    ended = yieldbot(command, cwd=tmp_path)
+    assert ended.code == 2 and "yieldbot init" in ended.line and str(tmp_path / "yieldbot.toml") in ended.line
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_are_documents_too(tmp_path: Path) -> None:
+    for words in (("--json", "plan"), ("plan", "--json"), ("--json", "nonsense")):
+        ended = yieldbot(*words, cwd=tmp_path)
+        assert ended.code == 2
+        document = ended.document
+        assert document["schema"] == "yieldbot/error/v1" and document["exit_code"] == 2
+        assert document["kind"] == "ConfigError" and document["message"] in ended.line
+
+
+def test_a_missing_rpc_address_stops_only_commands_that_need_it(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    assert yieldbot("--config", path, "history", cwd=tmp_path).code == 0
+    for command in ("markets", "run", "dry-run"):
+        ended = yieldbot("--config", path, command, cwd=tmp_path)
+        assert ended.code == 2 and "TESTNET_RPC_URL" in ended.line and ".env" in ended.line
+    assert not (tmp_path / "data" / "journal.sqlite").exists()
+
+
+def test_a_node_that_is_down_skips_its_chain(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9/SECRETKEY\n")
+    ended = yieldbot("--config", path, "--json", "-v", "markets", cwd=tmp_path)
+    assert ended.code == 1
+    (job,) = ended.document["jobs"]
+    assert "127.0.0.1" in job["skipped"] and job["chain"] == "testnet"
+    assert "event=skipped" in ended.err and "SECRETKEY" not in ended.out + ended.err
+
+
+def test_unknown_job_flags_say_what_is_known(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    for flag, known in (("--wallet", "main"), ("--chain", "testnet"), ("--asset", "USDC")):
+        ended = yieldbot("--config", path, "plan", flag, "nope", cwd=tmp_path)
+        assert ended.code == 2 and known in ended.line
+
+
+def test_ask_without_a_terminal_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    ended = yieldbot("--config", path, "run", "--approve", "ask", cwd=tmp_path)
+    assert ended.code == 2 and "--approve queue" in ended.line
+
+
+def test_unknown_plans(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    for command in ("approve", "reject"):
+        ended = yieldbot("--config", path, command, "deadbeef", cwd=tmp_path)
+        assert ended.code == 2 and "deadbeef" in ended.line and "yieldbot history" in ended.line
+
+
+def test_a_second_run_exits_at_once(tmp_path: Path) -> None:
+    from yieldbot.execution.lock import run_lock
+
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    with run_lock(tmp_path / "data"):
+        ended = yieldbot("--config", path, "run", cwd=tmp_path)
+    assert ended.code == 1 and "another run is in progress" in ended.line
+
+
+def test_a_journal_that_is_none_stops_the_bot(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "journal.sqlite").write_bytes(b"not a database, however long it may be" * 40)
+    for command in ("history", "run", "dry-run"):
+        ended = yieldbot("--config", path, command, cwd=tmp_path)
+        assert ended.code == 1 and "journal.sqlite" in ended.line
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x"), 2),
+        (TransientError("x"), 1),
+        (SafetyError("TARGET_NOT_ALLOWED", "x"), 4),
+        (PendingError("x"), 5),
+        (InvariantError("x"), 1),
+    ],
+)
+def test_each_errors_exit_code(
+    error: YieldbotError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: Context) -> None:
+        raise error
+
+    monkeypatch.setattr(Context, "settings", property(fail))
+    assert main(["history"]) == code
+    shown = capsys.readouterr()
+    assert shown.err == f"yieldbot: {error}\n" and not shown.out
+
+
+def test_a_bug_is_one_line_and_a_file_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9/v2/SECRETKEY\n")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a slip near http://127.0.0.1:9/v2/SECRETKEY\nand a second line")
+
+    monkeypatch.setattr("yieldbot.cli.view._look", fail)
+    assert main(["--config", str(path), "plan"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    (crash,) = (tmp_path / ".yieldbot" / "logs").glob("crash-*.txt")
+    assert "this is a bug" in line and str(crash) in line and "SECRETKEY" not in line
+    assert "RuntimeError" in crash.read_text() and "SECRETKEY" not in crash.read_text()
+    assert crash.stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(self: Context) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Context, "settings", property(interrupted))
+    assert main(["history"]) == INTERRUPTED
+    assert capsys.readouterr().err.startswith("yieldbot: interrupted")
+
+
+def test_ctrl_c_while_a_node_does_not_answer(tmp_path: Path) -> None:
+    path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    slow = "import time; time.sleep(60)"
+    code = (
+        "import sys; from yieldbot.cli import view; from yieldbot.cli.main import main\n"
+        f"def look(args, context):\n    print('waiting', flush=True); {slow}\n"
+        f"view._look = look; sys.exit(main(['--config', {str(path)!r}, 'plan']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "waiting\n"
+        time.sleep(0.1)
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED and err.startswith("yieldbot: interrupted") and err.count("\n") == 1
+
+
+def test_a_reader_who_leaves_is_no_error(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    command = f"{sys.executable} -m yieldbot.cli.main --json --config {path} history --limit 0 | true"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.stderr
+
+
+def test_the_settings_of_another_folder_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    written(tmp_path / "a", settings=SETTINGS)
+    ended = yieldbot("history", "--config", "a/yieldbot.toml", "--json", cwd=tmp_path)
+    assert ended.code == 0 and ended.document["schema"] == "yieldbot/history/v1" and ended.document["events"] == []

@@ -1,0 +1,84 @@
+"""Whatever stands in the files, loading ends with Settings or with one line; never with another exception."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.config.test_config_load import CHAIN, SETTINGS
+from yieldbot.config.load import load
+from yieldbot.errors import ConfigError
+
+SCALARS: list[Any] = [True, 0, -1, 2**70, 1.5, float("nan"), float("inf"), "", "x", "0x12", "main", "\u2028", "é" * 70]
+VALUES = st.recursive(
+    st.sampled_from(SCALARS) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(tables: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every key and index in the tables."""
+    items = tables.items() if isinstance(tables, dict) else enumerate(tables) if isinstance(tables, list) else ()
+    return [place for key, value in items for place in ((*at, key), *places(value, (*at, key)))]
+
+
+def changed(tables: Any, place: tuple[Any, ...], value: Any, remove: bool) -> Any:
+    inner = tables
+    for key in place[:-1]:
+        inner = inner[key]
+    if remove:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    return tables
+
+
+def toml(value: Any) -> str:
+    """The value inline; every table of TOML can be written so."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(str(key))} = {toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    escaped = "".join(f"\\u{ord(c):04X}" if ord(c) < 0x20 or c in '"\\\x7f' else c for c in value)
+    return f'"{escaped}"'
+
+
+def ends_well(settings_text: str | bytes, chain_text: str | bytes = CHAIN) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "yieldbot.toml"
+        (path.parent / "chains").mkdir()
+        for file, text in ((path, settings_text), (path.parent / "chains" / "testnet.toml", chain_text)):
+            file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        try:
+            load(path)
+        except ConfigError as refused:
+            said = str(refused)
+            assert said.startswith(folder) and len(said.splitlines()) == 1, said
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_one_value_changed_or_missing(data: st.DataObject) -> None:
+    in_chain = data.draw(st.booleans(), label="in the chain's file")
+    tables = tomllib.loads(CHAIN if in_chain else SETTINGS)
+    place = data.draw(st.sampled_from(places(tables)), label="place")
+    broken = changed(tables, place, data.draw(VALUES, label="value"), data.draw(st.booleans(), label="removed"))
+    text = "\n".join(f"{toml(key)} = {toml(value)}" for key, value in broken.items())
+    ends_well(SETTINGS if in_chain else text, text if in_chain else CHAIN)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes(content: bytes) -> None:
+    ends_well(content)
+    ends_well(SETTINGS, content)
