@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
 from yieldbot.cli.wiring import confirmed, world_of
 from yieldbot.errors import ConfigError, YieldbotError
 
@@ -23,6 +25,34 @@ if TYPE_CHECKING:
     from yieldbot.sandbox.node import Sandbox
 
 WIDTH = 140
+_STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
+"""The stage that a progress line begins, by its first word."""
+
+
+class Stages:
+    """Progress lines with the seconds since the start, and how long each stage took."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._began = self._turned = time.monotonic()
+        self._stage = "sandbox"
+        self.seconds: dict[str, float] = {}
+
+    def say(self, line: str) -> None:
+        if (stage := _STAGES.get(line.split(" ", 1)[0])) is not None:
+            self._turn(stage)
+        self._show(f"[{time.monotonic() - self._began:5.1f} s] {line}")
+
+    def end(self) -> None:
+        """Close the last stage and say what each took."""
+        self._turn("")
+        self.seconds["total"] = self._turned - self._began
+        self._show("; ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items()))
+
+    def _turn(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._turned
+        self._stage, self._turned = stage, now
 
 
 def register(commands: Any) -> None:
@@ -30,34 +60,37 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("demo", help=what, description=what)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
     parser.add_argument("--days", type=float, default=30.0, metavar="DAYS", help="how long to let it earn (default 30)")
-    parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the sandbox's files here")
+    parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox, default {DIRECTORY}")
+    parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to go on trying things")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of the tables")
     parser.set_defaults(command="demo", handler=demo)
 
 
 def demo(args: argparse.Namespace, context: Context) -> int:
-    import tempfile
     from contextlib import ExitStack
 
-    from yieldbot.sandbox import running_sandbox
+    from yieldbot.sandbox import down, running_sandbox, up
 
     if not 0 < args.days <= 3650:
         raise ConfigError(f"--days {args.days:g}: name a number above 0, up to 3650")
-    began = time.monotonic()
-
-    def say(line: str) -> None:
-        context.say(f"[{time.monotonic() - began:5.1f} s] {line}")
-
+    no_real_folder(args.dir)
+    stages = Stages(context.say)
     with ExitStack() as stack:
-        directory = args.dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yieldbot-demo-")))
-        say("starting a local market of real protocols")
-        sandbox = stack.enter_context(running_sandbox(directory, say))
-        say(f"{sandbox.transactions} transactions deployed and populated it")
+        if down(args.dir):
+            stages.say(f"the sandbox that ran from {args.dir} is replaced")
+        stages.say("starting a local market of real protocols")
+        sandbox = up(args.dir, stages.say) if args.keep else stack.enter_context(running_sandbox(args.dir, stages.say))
+        stages.say(f"{sandbox.transactions} transactions deployed and populated it")
         context.use(sandbox.config)
-        world = stack.enter_context(world_of(context, lambda journal: _approver(args, context, journal), say=say))
-        report, later, held = _work(world, sandbox, args.days, say)
-        say("done")
-        return _show(args, context, report, later, held)
+        world = stack.enter_context(
+            world_of(context, lambda journal: _approver(args, context, journal), say=stages.say)
+        )
+        report, later, held = _work(world, sandbox, args.days, stages.say)
+        stages.end()
+        code = _show(args, context, report, later, held, stages.seconds)
+    if args.keep:
+        context.say(f"still running: yieldbot --config {sandbox.config} positions; end it: yieldbot sandbox down")
+    return code
 
 
 def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> Approver:
@@ -88,7 +121,12 @@ def _work(world: World, sandbox: Sandbox, days: float, say: Any) -> tuple[Report
 
 
 def _show(
-    args: argparse.Namespace, context: Context, report: Report, later: Snapshot, held: tuple[Position, ...]
+    args: argparse.Namespace,
+    context: Context,
+    report: Report,
+    later: Snapshot,
+    held: tuple[Position, ...],
+    seconds: dict[str, float],
 ) -> int:
     from yieldbot.cli import documents as docs
     from yieldbot.cli import reports
@@ -97,6 +135,8 @@ def _show(
     document = docs.document(
         "demo",
         days=args.days,
+        config=str(context.config),
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
         **reports.report(report, horizon),
         markets=_markets(report, horizon),
         later={"block": docs.block(later.block), **reports.positions(later, held, horizon)},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL
+from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +22,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="the last N events (default 50, 0 for all)")
     parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
     parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
+    parser.add_argument("--verify", action="store_true", help="check that no row was changed; the last row's hash")
     parser.set_defaults(command="history", handler=history)
 
 
@@ -29,6 +32,8 @@ def history(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.journal.store import Journal
 
     file = context.settings.data_dir / JOURNAL
+    if args.verify:
+        return _verify(context, file)
     records: tuple[Record, ...] = ()
     plans: tuple[StoredPlan, ...] = ()
     if file.exists():
@@ -43,6 +48,20 @@ def history(args: argparse.Namespace, context: Context) -> int:
         return 0
     rows = [_event(record) for record in records]
     context.show(docs.document("history", journal=str(file), events=rows), lambda: _events_table(rows))
+    return 0
+
+
+def _verify(context: Context, file: Path) -> int:
+    """Every row against the hash of the row before it. Keep the head elsewhere: rows cut from the end show by it."""
+    from yieldbot.cli import documents as docs
+    from yieldbot.journal.store import Journal
+
+    if not file.exists():
+        raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")
+    with Journal.open(file) as journal:
+        rows, (seq, digest) = journal.verify(), journal.head()
+    document = docs.document("history", journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
+    context.show(document, lambda: f"{file}: {rows} rows, none changed; the last one's hash is {digest}")
     return 0
 
 

@@ -35,9 +35,18 @@ def register(commands: Any) -> None:
         parser.set_defaults(command=f"sandbox-{name}", handler=handler)
 
 
+def no_real_folder(directory: Path) -> None:
+    """Raise ConfigError for a folder whose configuration is not a sandbox's: it would be overwritten."""
+    ours = (directory / "chains" / "sandbox.toml").exists()
+    for name in ("yieldbot.toml", "journal.sqlite", ".env"):
+        if not ours and (directory / name).exists():
+            raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
+
+
 def up(args: argparse.Namespace, context: Context) -> int:
     from yieldbot import sandbox
 
+    no_real_folder(args.dir)
     return _shown(args, context, sandbox.up(args.dir, say=context.say))
 
 
