@@ -8,6 +8,7 @@ from typing import Any
 
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
+from yieldbot.model.words import is_static, pack, unpack
 from yieldbot.resources import folder
 
 MAX_UINT256 = 2**256 - 1
@@ -23,25 +24,38 @@ class Abi:
         self._functions = {e["name"]: e for e in entries if e["type"] == "function"}
         self._errors = [e for e in entries if e["type"] == "error"]
 
+    @cache  # noqa: B019
     def selector(self, function: str) -> bytes:
         return _selector(_signature(self._functions[function]))
 
     def encode(self, function: str, *args: Any) -> bytes:
         """Call data of ``function``."""
+        types = self._types(function, "inputs")
+        if is_static(types):
+            return self.selector(function) + pack(types, args)
         from eth_abi.abi import encode
 
-        entry = self._functions[function]
-        return self.selector(function) + bytes(encode([_type(i) for i in entry["inputs"]], args))
+        return self.selector(function) + bytes(encode(types, args))
 
     def read(self, to: Address, function: str, *args: Any, optional: bool = False, lag_blocks: int = 0) -> EthCall:
         """The read of a view function."""
         return EthCall(to, self.encode(function, *args), optional=optional, lag_blocks=lag_blocks)
 
     def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
-        """A view function's answer. Raises eth_abi's DecodingError, which ends the market's flow, for another shape."""
+        """A view function's answer. Raises an error, which ends the market's flow, for an answer of another shape."""
+        types = self._types(function, "outputs")
+        if is_static(types):
+            return unpack(types, data)
+        inner = tuple(types[0][1:-1].split(",")) if len(types) == 1 else ()
+        if types[0].startswith("(") and is_static(inner):  # one struct of static members lies flat
+            return (unpack(inner, data),)
         from eth_abi.abi import decode
 
-        return tuple(decode([_type(o) for o in self._functions[function]["outputs"]], data))
+        return tuple(decode(types, data))
+
+    @cache  # noqa: B019 (one Abi a protocol, for the life of the process)
+    def _types(self, function: str, side: str) -> tuple[str, ...]:
+        return tuple(_type(item) for item in self._functions[function][side])
 
     def one(self, function: str, data: bytes) -> Any:
         """The only (or first) value of an answer; addresses in checksum form."""

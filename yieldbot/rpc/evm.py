@@ -15,6 +15,7 @@ from yieldbot.errors import MarketError, NodeRefused, ReadReverted, TransientErr
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.words import aggregate3, aggregate3_answers
 
 T = TypeVar("T")
 
@@ -194,10 +195,7 @@ class EvmNode:
         return answers
 
     async def _aggregate(self, reads: Sequence[EthCall], at: Any) -> list[_Answer]:
-        from eth_abi.abi import decode, encode
-        from eth_abi.exceptions import DecodingError
-
-        data = AGGREGATE3 + encode(["(address,bool,bytes)[]"], [[(read.to, True, read.data) for read in reads]])
+        data = AGGREGATE3 + aggregate3([(read.to, read.data) for read in reads])
         call = {"to": self.multicall3, "data": "0x" + data.hex()}
         try:
             raw = self._bytes(await self.request("eth_call", [call, at]), "eth_call")
@@ -210,8 +208,8 @@ class EvmNode:
             )
             return first + second
         try:
-            (returned,) = decode(["(bool,bytes)[]"], raw)
-        except DecodingError:
+            returned = aggregate3_answers(raw)
+        except ValueError:
             raise TransientError(
                 f"{self.host}: no Multicall3 at {self.multicall3}, or its answer cannot be read"
             ) from None
