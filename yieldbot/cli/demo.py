@@ -89,7 +89,8 @@ def demo(args: argparse.Namespace, context: Context) -> int:
         stages.end()
         code = _show(args, context, report, later, held, stages.seconds)
     if args.keep:
-        context.say(f"still running: yieldbot --config {sandbox.config} positions; end it: yieldbot sandbox down")
+        context.say(f"still running: yieldbot --config {sandbox.config} positions")
+        context.say(f"end it: yieldbot sandbox down --dir {args.dir}")
     return code
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from yieldbot.journal.store import Journal
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
+
+    Ended = Report | tuple[Job, YieldbotError]
+    Placed = tuple[int, Job]
 
 
 def register(commands: Any) -> None:
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             case _:
                 return Queue(journal)
 
-    return _cycle(args, context, approver)
+    return _cycle(args, context, approver, asks=args.approve == "ask")
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
@@ -150,37 +153,63 @@ def _cycle(
     context: Context,
     approver: Callable[[Journal], Approver],
     signer_of: Any = None,
+    asks: bool = False,
 ) -> int:
-    """One cycle of every job in turn, under the run lock. A job's error ends that job; an InvariantError ends all."""
+    """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
     import asyncio
 
     from yieldbot.execution.lock import run_lock
 
     jobs = jobs_of(args, context)
-    ended: list[Report | tuple[Job, YieldbotError]] = []
+    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of) as world:
+        ended = asyncio.run(_every(world, [list(enumerate(jobs))] if asks else by_account(jobs)))
+    return _end(context, args.command, [ended[index] for index in sorted(ended)])
 
-    async def every(world: World) -> None:
-        from yieldbot import events
-        from yieldbot.cycle import run_job
 
-        for job in jobs:
+def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
+    """Jobs with their places, in groups that may run beside each other.
+
+    Those of one account would take each other's nonces, so they are one group, gone through in turn.
+    """
+    groups: dict[tuple[str, str], list[Placed]] = {}
+    for index, job in enumerate(jobs):
+        groups.setdefault((job.wallet.address, job.chain.chain), []).append((index, job))
+    return list(groups.values())
+
+
+async def _every(world: World, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
+    """What came of each job, by its place among them. A job's error leaves the other accounts; after an
+    InvariantError no further job begins, and what is under way is brought to its end."""
+    import asyncio
+
+    from yieldbot import events
+    from yieldbot.cycle import run_job
+
+    ended: dict[int, Ended] = {}
+    broken = False
+
+    async def in_turn(jobs: Sequence[Placed]) -> None:
+        nonlocal broken
+        for index, job in jobs:
+            if broken:
+                return
             try:
                 report = await run_job(world, job)
-            except (InvariantError, ConfigError):
-                raise
             except YieldbotError as failure:
                 events.failed(job, failure)
-                ended.append((job, failure))
+                broken = broken or isinstance(failure, InvariantError)
+                ended[index] = (job, failure)
             else:
                 _tell(report)
-                ended.append(report)
+                ended[index] = report
 
-    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of) as world:
-        asyncio.run(every(world))
-    return _end(context, args.command, ended)
+    for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
+        if unforeseen is not None:
+            raise unforeseen  # a bug, told once the other accounts have come to their end
+    return ended
 
 
-def _end(context: Context, command: str, ended: list[Report | tuple[Job, YieldbotError]]) -> int:
+def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
     """Show what came of each job; the worst exit code."""
     from yieldbot.cli import documents as docs
     from yieldbot.cli import reports

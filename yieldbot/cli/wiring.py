@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError, SafetyError
@@ -90,6 +91,7 @@ def keystores(context: Context) -> SignerOf:
 
     prompt = secret if sys.stdin.isatty() else None
 
+    @cache  # a wallet with several jobs is asked for once
     def open_keystore(wallet: Wallet) -> KeystoreSigner:
         return KeystoreSigner(wallet.keystore, passphrase(wallet, context.environment, prompt))
 
