@@ -1,4 +1,4 @@
-"""What a rehearsal costs: a deposit with its allowance on a fresh fork, against a bare ``eth_call`` of the same deposit.
+"""What a rehearsal costs: a deposit with its allowance on a fresh fork, against a bare ``eth_call`` of the deposit.
 
 The fork runs the exact transactions, shows every balance change, gas and event, and cannot touch the upstream; eth_call
 only tells whether one call reverts (here it reverts for want of the allowance: its time is what is measured). The ratio

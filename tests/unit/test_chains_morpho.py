@@ -1,4 +1,5 @@
-"""Morpho market ids in chains/*.toml are hashes of their terms: computed anew with the chain's own USDC and rate model."""
+"""Morpho market ids in chains/*.toml are hashes of their terms: computed anew with the chain's own USDC and rate
+model."""
 
 import tomllib
 from pathlib import Path
