@@ -124,9 +124,10 @@ def _plan(stored: StoredPlan) -> Doc:
 
 
 def _events_table(rows: list[Doc]) -> Any:
-    from yieldbot.cli.render import short_hash, table, when
+    from yieldbot.cli.render import short_hash, when
+    from yieldbot.cli.tables import Sheet
 
-    made = table("Journal", ">#", "When", "Event", "Plan or transaction", "What")
+    made = Sheet("Journal", ">#", "When", "Event", "Plan or transaction", "What")
     for row in rows:
         short = short_hash(row["plan_id"] or row["tx_hash"] or "")
         made.add_row(str(row["seq"]), when(row["at"]), row["kind"], short, row["text"])
@@ -134,9 +135,10 @@ def _events_table(rows: list[Doc]) -> Any:
 
 
 def _plans_table(rows: list[Doc], waiting: bool) -> Any:
-    from yieldbot.cli.render import table, when
+    from yieldbot.cli.render import when
+    from yieldbot.cli.tables import Sheet
 
-    made = table("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
+    made = Sheet("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
     for row in rows:
         status = row["status"] + (f" ({row['reason']})" if row["reason"] else "")
         gain, cost = f"{row['gain_per_year']:,.2f}", f"{row['cost']:,.4f}"

@@ -6,13 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from yieldbot.cli import documents as docs
 from yieldbot.cli.reports import moved
+from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -24,15 +23,6 @@ if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.forecast import Position
-
-
-def table(title: str, *columns: str) -> Table:
-    """An empty table; a column whose name starts with > is right-aligned and never wrapped."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        right = column.startswith(">")
-        made.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
-    return made
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -90,7 +80,7 @@ def markets(
 ) -> RenderableType:
     """One row a market, the best quoted yield first; what could not be read below. ``wealth``: as if we had this."""
     symbol = job.asset.symbol
-    made = table(
+    made = Sheet(
         f"Markets. {head(job, snapshot)}",
         "Market",
         ">Quoted APY",
@@ -145,7 +135,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             lines.append(certificate(found.allocation, symbol))
         return Group(*lines)
     names = names_of(snapshot)
-    made = table(
+    made = Sheet(
         f"Plan {found.id}. {head(job, snapshot)}",
         "From",
         "To",
@@ -184,7 +174,7 @@ def certificate(allocation: Allocation, symbol: str) -> Text:
 
 def rehearsal(found: Rehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
     """Each transaction as it went on the fork, and what each leg did to our balances."""
-    made = table(
+    made = Sheet(
         f"Rehearsal on a fork of block {found.block.height:,}", "Leg", "Transaction", ">Gas", "Balance changes"
     )
     for done in found.legs:
@@ -199,7 +189,7 @@ def rehearsal(found: Rehearsal, legs: Sequence[Leg], names: Mapping[MarketId, st
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
     """Every transaction that was sent, as the chain shows it."""
-    made = table("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
+    made = Sheet("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
     for step, outcome in outcomes:
         result, gas, changes = _ended(outcome)
         label = f"{step.kind} {names.get(step.market_id, step.market_id)}"
@@ -209,7 +199,7 @@ def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketI
 
 def settled(outcomes: Sequence[Outcome]) -> RenderableType:
     """Transactions of an earlier run whose outcome is known now."""
-    made = table("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
+    made = Sheet("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
     for outcome in outcomes:
         result, gas, changes = _ended(outcome)
         made.add_row(result, short_hash(outcome.hash), gas, changes)
@@ -231,7 +221,7 @@ def _ended(outcome: Outcome) -> tuple[str, str, str]:
 def positions(job: Job, snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float) -> RenderableType:
     """What is held, since when, what it earned, and the predicted yield beside the realised one."""
     names = names_of(snapshot)
-    made = table(
+    made = Sheet(
         f"Positions. {head(job, snapshot)}, {when(snapshot.block.timestamp)}",
         "Market",
         ">Held",

@@ -160,9 +160,9 @@ def _written(args: argparse.Namespace, context: Context, address: Address, path:
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
-    from yieldbot.cli.render import table
+    from yieldbot.cli.tables import Sheet
 
-    made = table("Wallets", "Wallet", "Address", "Keystore", "Fault")
+    made = Sheet("Wallets", "Wallet", "Address", "Keystore", "Fault")
     for row in rows:
         made.add_row(row["wallet"] or "-", row["address"] or "-", row["keystore"], row["fault"] or "")
     return made if rows else "no keystore found: `yieldbot wallet new NAME` makes one"

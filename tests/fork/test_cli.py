@@ -1,0 +1,144 @@
+"""The commands on a sandbox, as processes of their own: exit codes, documents, what a person reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.program import Ended, yieldbot
+from yieldbot.sandbox.node import Sandbox
+
+
+class Home:
+    """The program in a sandbox's folder; everything it ever said is kept."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.said = ""
+
+    def run(self, *words: object, **options: Any) -> Ended:
+        ended = yieldbot(*words, cwd=self.sandbox.directory, **options)
+        self.said += ended.out + ended.err
+        return ended
+
+    def json(self, *words: object, code: int = 0) -> Any:
+        ended = self.run("--json", *words)
+        assert ended.code == code, ended.err
+        command = str(words[0])
+        assert ended.document["schema"] == f"yieldbot/{command}/v1"
+        return ended.document
+
+
+@pytest.fixture
+def home(sandbox: Sandbox) -> Home:
+    return Home(sandbox)
+
+
+def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
+    assert home.json("check")["ok"] is True
+    (seen,) = home.json("markets")["jobs"]
+    markets = {market["name"]: market for market in seen["markets"]}
+    assert "at-cap" in markets["Aave v3 Prime"]["flags"] and markets["Aave v3 Legacy"]["status"] == "frozen"
+    assert all(market["quoted_apy"] > 0 for market in markets.values() if market["protocol"] == "aave_v3")
+    (planned,) = home.json("plan")["jobs"]
+    assert planned["plan"]["action"] == "move" and planned["plan"]["allocation"]["gap_bps"] < 0.1
+
+    (dry,) = home.json("dry-run")["jobs"]
+    assert dry["declined"]["code"] == "DRY_RUN" and not dry["transactions"]
+    assert dry["rehearsal"]["gas_used"] == sum(leg["gas_used"] for leg in dry["rehearsal"]["legs"]) > 0
+
+    queued = home.json("run", "--approve", "queue", code=3)
+    plan_id = queued["jobs"][0]["plan"]["id"]
+    (waiting,) = home.json("history", "--waiting")["plans"]
+    assert waiting["id"] == plan_id and any("exactly" in call for call in waiting["calls"])
+    assert home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
+
+    approved = home.run("approve", plan_id)
+    assert approved.code == 0, approved.err
+    assert all(call in approved.err for call in waiting["calls"]), "every call is shown before it is signed"
+    home.sandbox.warp(30)
+    (held,) = home.json("positions")["jobs"]
+    assert held["positions"] and all(int(p["earned"]["raw"]) > 0 for p in held["positions"])
+    for position in held["positions"]:
+        if "Drip" not in position["name"]:  # its rate is a trailing one: nothing on chain says what comes
+            assert abs(position["apy_predicted"] - position["apy_realised"]) < 5e-5, position
+    again = home.run("approve", plan_id)
+    assert again.code == 4 and "PLAN_CLOSED" in again.line
+    assert home.run("reject", plan_id).code == 4
+    kinds = [event["kind"] for event in home.json("history", "--limit", "0")["events"]]
+    assert kinds.count("tx.signed") == kinds.count("tx.settled") == len(waiting["calls"])
+    no_secrets(home)
+
+
+def test_a_rejected_plan_is_not_run(home: Home) -> None:
+    plan_id = home.json("run", code=3)["jobs"][0]["plan"]["id"]
+    assert home.json("reject", plan_id, "--reason", "not today")["status"] == "rejected"
+    assert home.run("approve", plan_id).code == 4
+    assert home.json("history", "--waiting")["plans"] == []
+    assert home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
+
+
+def test_auto_signs_inside_its_limits_alone(home: Home) -> None:
+    settings = home.sandbox.config.read_text()
+    home.sandbox.config.write_text(settings.replace('auto_max_move = "60000"', 'auto_max_move = "60"'))
+    refused = home.json("run", "--approve", "auto", code=4)["jobs"][0]
+    assert refused["declined"]["code"] == "POLICY_LIMIT" and not refused["transactions"]
+    home.sandbox.config.write_text(settings)
+    done = home.json("run", "--approve", "auto")["jobs"][0]
+    assert done["transactions"] and all(tx["result"] == "confirmed" for tx in done["transactions"])
+    assert home.json("run", "--approve", "auto")["jobs"][0]["plan"]["action"] == "hold"
+    no_secrets(home)
+
+
+def test_check_names_each_fault_with_its_remedy(home: Home) -> None:
+    os.chmod(home.sandbox.directory / "keys" / "main.json", 0o644)
+    chain = home.sandbox.directory / "chains" / "sandbox.toml"
+    chain.write_text(chain.read_text().replace("decimals = 6", "decimals = 18"))
+    ended = home.run("--json", "check")
+    faults = {row["what"]: row for row in ended.document["checks"] if not row["ok"]}
+    assert ended.code == 2 and ended.document["ok"] is False
+    assert "chmod 600" in faults["wallet main"]["remedy"]
+    assert "6 decimals, not 18" in faults["sandbox token USDC"]["said"]
+    assert len(faults) == 2
+    told = home.run("check").out.splitlines()
+    assert sum(line.startswith("FAIL") for line in told) == 2 and all(line[:4] in ("ok  ", "FAIL") for line in told)
+
+
+def test_check_of_a_node_of_another_chain(home: Home) -> None:
+    chain = home.sandbox.directory / "chains" / "sandbox.toml"
+    chain.write_text(chain.read_text().replace("eip155:31337", "eip155:8453"))
+    ended = home.run("--json", "check")
+    (fault,) = [row for row in ended.document["checks"] if not row["ok"]]
+    assert ended.code == 2 and "serves chain 31337, not 8453" in fault["said"] and "SANDBOX_RPC_URL" in fault["remedy"]
+    assert home.run("run").code in (1, 2)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_fit_the_terminal(home: Home, columns: int) -> None:
+    ended = home.run("markets", environment={"COLUMNS": str(columns), "NO_COLOR": "1"})
+    assert ended.code == 0 and max(map(len, ended.out.splitlines())) <= columns
+    assert "\x1b" not in ended.out and "APY" in ended.out
+
+
+def test_sandbox_commands_of_a_folder_without_one(tmp_path: Path) -> None:
+    for words in (("status",), ("warp", "1")):
+        ended = yieldbot("sandbox", *words, "--dir", tmp_path / "none", cwd=tmp_path)
+        assert ended.code == 2 and "sandbox up" in ended.line
+    assert yieldbot("--json", "sandbox", "down", "--dir", tmp_path / "none", cwd=tmp_path).document["stopped"] is False
+
+
+def no_secrets(home: Home) -> None:
+    """The sandbox's key and passphrase are in nothing that was said or journalled."""
+    from eth_account import Account
+
+    directory = home.sandbox.directory
+    passphrase = (directory / "passphrase").read_text().strip()
+    key = bytes(Account.decrypt(json.loads((directory / "keys" / "main.json").read_text()), passphrase)).hex()
+    journal = b"".join(file.read_bytes() for file in directory.glob("journal.sqlite*"))
+    for secret in (key, passphrase):
+        assert secret not in home.said and secret.encode() not in journal
+    assert bytes.fromhex(key) not in journal

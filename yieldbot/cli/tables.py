@@ -1,0 +1,36 @@
+"""A table that a narrow terminal gets as a list: a heading for each row, its other cells named below it."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+UNBOUNDED = 10_000
+
+
+class Sheet(Table):
+    """Cells are plain text. A column whose name starts with > is right-aligned and never wrapped."""
+
+    def __init__(self, title: str, *columns: str) -> None:
+        super().__init__(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            right = column.startswith(">")
+            self.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.update(width=UNBOUNDED)
+        if Measurement.get(console, wide, self).minimum <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        yield Text(str(self.title), style="bold")
+        names = [str(column.header) for column in self.columns]
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            cells = [str(cell).replace("\n", ", ") for cell in row]
+            if cells[0]:
+                yield Text(f"{names[0]}: {cells[0]}", style="bold")
+            rest = [f"{name} {cell}" for name, cell in zip(names[1:], cells[1:], strict=True) if cell]
+            yield Padding(Text("; ".join(rest)), (0, 0, 0, 2))
