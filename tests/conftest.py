@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,38 @@ from yieldbot.sandbox.node import Sandbox
 COPIED = (".env", "chains", "keys", "passphrase", "yieldbot.toml")
 
 
+KEYS: list[bytes] = []
+"""Private keys of this worker's sandbox: no output of any test, and no file that one writes, may hold them."""
+
+
+def _key(directory: Path) -> bytes:
+    from eth_account import Account
+
+    keystore = json.loads((directory / "keys" / "main.json").read_text())
+    return bytes(Account.decrypt(keystore, (directory / "passphrase").read_text().strip()))
+
+
+def _leaks(data: bytes) -> bool:
+    return any(key in data or key.hex().encode() in data.lower() for key in KEYS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _leaks("\n".join([report.longreprtext, *(text for _, text in report.sections)]).encode()):
+        report.outcome, report.sections = "failed", []
+        report.longrepr = f"{item.nodeid}: its output held the private key (the output is withheld)"
+    return report
+
+
 @pytest.fixture(scope="session")
 def deployed_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox for this worker, as deployed. Tests take ``sandbox``, which puts it back after them."""
     with running_sandbox(tmp_path_factory.mktemp("sandbox")) as sandbox:
+        KEYS.append(_key(sandbox.directory))
         yield sandbox
+    found = [file for file in tmp_path_factory.getbasetemp().rglob("*") if file.is_file() and _leaks(file.read_bytes())]
+    assert found == [], "the sandbox's private key lies in clear in these files"
 
 
 @pytest.fixture
