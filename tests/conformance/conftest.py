@@ -1,18 +1,28 @@
-"""The sandbox's chain as these tests drive it; it is put back after each."""
+"""A sandbox of this folder's own: thousands of blocks are mined and put back on it, and anvil keeps only the states of
+the newest few hundred, so that other folders' tests would find too little history left."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.bench.accuracy import Accuracy
 from yieldbot.config.load import load
 from yieldbot.protocols import adapters
+from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
 
 
+@pytest.fixture(scope="module")
+def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("conformance")) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-async def chain(sandbox: Sandbox) -> AsyncIterator[Accuracy]:
+async def chain(own_sandbox: Sandbox) -> AsyncIterator[Accuracy]:
     """Our funded wallet on the sandbox, whose node sends for any account without a signature."""
-    (job,) = load(sandbox.config).jobs
-    async with sandbox.node() as node:
+    (job,) = load(own_sandbox.config).jobs
+    async with own_sandbox.node() as node:
+        snapshot = await node.request("evm_snapshot", [])
         yield Accuracy(node, job, adapters())
+        await node.request("evm_revert", [snapshot])
