@@ -7,7 +7,7 @@ cell, the corners of a broken line nowhere below the income there. The error is 
   is concave, where any tangent is above it, or convex, where the chord is.
 - Adaptive curves and kinked ones with a deficit: apr = u * H(u) with H growing and convex between joints (kinks, the
   IRM's clamps and the steps of its exponential), so with t = 1 / supplied income is P(t) - Q(t), both convex: P is
-  below its chord, Q above the lines through its neighbouring points.
+  below its chord, Q above the chords of neighbouring points at the ends of the cell.
 - A vault seen through: in a cell one inner market changes, whose own cover gives lines; a line times x / (others + x)
   is concave or convex again.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
@@ -36,6 +36,10 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 
 Corners = list[tuple[float, float]]
+BEFORE = 1e-12
+"""How far before a step of the IRM's exponential its joint is put, as a share of the pool."""
+STEP = 1e-3
+"""Distance of neighbouring points, as a share of a cell, by whose chords a convex function is bounded from below."""
 INSIDE = 1e-9
 """How far inside a cell (of its width) one-sided values at its ends are taken."""
 
@@ -47,7 +51,9 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
         case KinkedCurve(deficit=0.0):
             found.update(_inflections(curve))
         case AdaptiveCurve():
-            found.update(curve.borrowed / u - curve.others for u in _steps(curve, horizon_seconds))
+            # Just before the step, where the higher rate still holds: an optimum often lies exactly there.
+            before = curve.borrowed * (1.0 - BEFORE)
+            found.update(before / u - curve.others for u in _steps(curve, horizon_seconds))
         case LookThroughCurve():
             found.update(_inner_joints(curve, horizon_seconds))
         case _:
@@ -104,20 +110,32 @@ def _by_difference(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horiz
     if b - a <= 1e-9 * (base + b):  # too narrow for second differences; the apr is monotone, so its ends bound it
         top = max(curve.apr(a, horizon_seconds), curve.apr(b, horizon_seconds))
         return [(a, a * top), (b, b * top)]
-    edge = (b - a) * INSIDE
-    xs = (b - edge, a + (b - a) / (1.0 + (base + b) / (base + a)), a + edge)
-    t0, t1, t2 = (1.0 / (base + x) for x in xs)
-    p0, p1, p2 = ((base + x) * curve.apr(x, horizon_seconds) for x in xs)
-    q0, q1, q2 = p0 * base * t0, p1 * base * t1, p2 * base * t2
+    edge = (b - a) * INSIDE + 4 * BEFORE * (base + b)
+    t0, t2 = 1.0 / (base + b - edge), 1.0 / (base + a + edge)
+    d = (t2 - t0) * STEP
+    ts = (t0, t0 + d, t0 + 2 * d, t2 - 2 * d, t2 - d, t2)
+    aprs = [curve.apr(1.0 / t - base, horizon_seconds) for t in ts]
+    p0, p2 = aprs[0] / t0, aprs[-1] / t2
+    q = [base * apr for apr in aprs]
+    # A chord of two neighbours is below Q beyond them, and above it between them by their second difference at most.
+    blur = 1e-12 * q[-1]  # rounding: Q is of the size of the whole pool's income, not of ours
+    s0, c0 = (q[1] - q[0]) / (ts[1] - ts[0]), q[0] - max(0.0, q[0] - 2 * q[1] + q[2]) - blur
+    s2, c2 = (q[5] - q[4]) / (ts[5] - ts[4]), q[5] - max(0.0, q[5] - 2 * q[4] + q[3]) - blur
+    chord = (p2 - p0) / (t2 - t0)
+    meet = t0 + (c2 - c0 - s2 * (t2 - t0)) / (s0 - s2) if s2 > s0 else t2
+    parts = [(a, b, s0, c0, t0)]
+    if t0 < meet < t2:
+        middle = 1.0 / meet - base
+        parts = [(a, middle, s2, c2, t2), (middle, b, s0, c0, t0)] if a < middle < b else parts
     corners: Corners = []
-    near, far = (p1 - p0) / (t1 - t0) - (q2 - q1) / (t2 - t1), (p2 - p1) / (t2 - t1) - (q1 - q0) / (t1 - t0)
-    for left, right, beta in ((a, xs[1], far), (xs[1], b, near)):
+    for left, right, s, c, at in parts:
 
-        def line(x: float, beta: float = beta) -> float:
-            return (p1 - q1) + beta * (1.0 / (base + x) - t1)
+        def line(x: float, s: float = s, c: float = c, at: float = at) -> float:
+            t = 1.0 / (base + x)
+            return p0 + chord * (t - t0) - c - s * (t - at)
 
-        def slope(x: float, beta: float = beta) -> float:
-            return -beta / (base + x) ** 2
+        def slope(x: float, s: float = s) -> float:
+            return (s - chord) / (base + x) ** 2
 
         corners += _by_shape(line, slope, left, right)
     return corners

@@ -17,7 +17,7 @@ from yieldbot.allocator.relax import Box, Limits, Relaxed, limits_of, relax
 from yieldbot.allocator.table import Table
 
 Holdings = tuple[float, ...]
-TOLERANCE_BPS = 1e-3
+TOLERANCE_BPS = 5e-3
 """A gap below this, in bps of wealth a year, ends the search."""
 MOST_STEPS = 600
 """Relaxed problems solved at most; what gap is then left, the certificate says."""
@@ -105,20 +105,25 @@ class _Search:
         if not rough:
             self._branch_on_pools(node)
             return
-        finer = False
-        for i in rough:
-            if errors[i] == float("inf"):
-                continue
-            x, table = relaxed.x[i], self.tables[i]
-            # How much of the error finer lines can take away; the rest is a dent of the income itself.
-            if table.line_at(x) >= relaxed.y[i] - errors[i] / 2 and table.split(x):
-                finer = True
-        if finer:
-            self.version += 1
+        # What of each error finer lines can take away; the rest is a dent of the income itself.
+        lines = {
+            i: min(errors[i], self.tables[i].line_at(relaxed.x[i]) - relaxed.y[i] + errors[i])
+            for i in rough
+            if errors[i] < float("inf")
+        }
+        worst = max(rough, key=lambda i: (errors[i] - lines.get(i, 0.0), -i))
+        if errors[worst] - lines.get(worst, 0.0) <= max(sum(lines.values()), share) and self._refine(relaxed, lines):
             self._push(boxes, relaxed)
-            return
-        worst = max(rough, key=lambda i: (min(errors[i], abs(relaxed.y[i]) + 1e300), -i))
-        self._branch(node, worst)
+        else:
+            self._branch(node, worst)
+
+    def _refine(self, relaxed: Relaxed, lines: dict[int, float]) -> bool:
+        """Finer lines where they matter; False where there is nothing left to make finer."""
+        most = max(lines.values(), default=0.0)
+        chosen = [i for i, error in lines.items() if error > most / 1000]
+        finer = [self.tables[i].split(relaxed.x[i], relaxed.prices[i]) for i in chosen]
+        self.version += any(finer)
+        return any(finer)
 
     def _branch(self, node: _Node, i: int) -> None:
         """Two boxes, to the left and to the right of the relaxed holding."""

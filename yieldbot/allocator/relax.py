@@ -20,12 +20,16 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """bound: tokens a year; x: one holding a market; y: envelope at x; price: income of one more token of budget."""
+    """bound: tokens a year; x: one holding a market; y: envelope at x; price: income of one more token of budget.
+
+    prices: the same for each market, within its group where that is full.
+    """
 
     bound: float
     x: tuple[float, ...]
     y: tuple[float, ...]
     price: float
+    prices: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +79,17 @@ def relax(tables: Sequence[Table], boxes: Sequence[Box], limits: Limits) -> Rela
     if room < -slack or any(left < -slack for left in rooms):
         return None
     edges.sort()
-    price = 0.0
+    price, full = 0.0, [0.0] * len(rooms)
     for negative, index, k in edges:
         corner_x, corner_y = hulls[index].corners[k + 1]
         group = limits.group_of[index]
         most = room if group < 0 else min(room, rooms[group])
         length = corner_x - x[index]
-        if k != k_at[index] or most <= 0.0:  # its group is full
+        if k != k_at[index] or most <= 0.0:
             if room <= 0.0:
                 price = -negative
                 break
+            full[group] = full[group] or -negative  # its group is full
             continue
         if length <= most:
             x[index], y[index], k_at[index] = corner_x, corner_y, k + 1
@@ -96,4 +101,5 @@ def relax(tables: Sequence[Table], boxes: Sequence[Box], limits: Limits) -> Rela
         if group >= 0:
             rooms[group] -= length
     total = sum(y)
-    return Relaxed(total + ROUNDING * sum(abs(part) for part in y), tuple(x), tuple(y), price)
+    prices = tuple(price if group < 0 else max(price, full[group]) for group in limits.group_of)
+    return Relaxed(total + ROUNDING * sum(abs(part) for part in y), tuple(x), tuple(y), price, prices)

@@ -32,6 +32,7 @@ class Table:
     horizon_seconds: float
     stay: float
     width: float
+    scale: float
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     lines: list[Corners] = field(default_factory=list)
@@ -42,8 +43,8 @@ class Table:
         place, spans = problem.places[index], problem.spans(index)
         most = max((span[1] for span in spans), default=place.held)
         stay = place.income(place.held, problem.horizon_seconds)
-        table = cls(place, spans, problem.horizon_seconds, stay, max(most, place.held))
         scale = float(getattr(place.curve, "others", 0.0)) or most or 1.0
+        table = cls(place, spans, problem.horizon_seconds, stay, max(most, place.held), scale)
         cuts = joints(place.curve, problem.horizon_seconds)
         for least, most in spans:
             edges = [least, *(x for x in cuts if least < x < most), most]
@@ -115,20 +116,31 @@ class Table:
                 above = max(x, a) if above < 0.0 else min(above, max(x, a))
         return below, above
 
-    def split(self, x: float) -> bool:
-        """Make the line finer at x: cut the cell around x there, or the cells that meet at x in their middle."""
+    def split(self, x: float, price: float) -> bool:
+        """Make the line finer at x: narrowly around where income's slope meets the price in the cells at x.
+
+        The slope is taken as linear in a cell, so each split leaves a cell that is smaller by the square.
+        """
         at = bisect_right(self.starts, x) - 1
         cut = False
         for k in (at, at - 1):
             if k < 0 or not self.starts[k] <= x <= self.ends[k]:
                 continue
-            a, b = self.starts[k], self.ends[k]
+            a, b, line = self.starts[k], self.ends[k], self.lines[k]
             if b - a <= LEAST_WIDTH * self.width:
                 continue
-            inside = a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a)
-            middle = x if inside else (a + b) / 2
-            if self.cut(middle):
-                cut = True
+            first = (line[1][1] - line[0][1]) / (line[1][0] - line[0][0]) if line[1][0] > line[0][0] else 0.0
+            last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
+            inside = a < x < b
+            if first > price > last:
+                meet = a + (b - a) * (first - price) / (first - last)
+                reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
+                points = [meet - reach, meet + reach]
+            elif inside and a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a):
+                points = [x]
+            else:
+                points = [(a + b) / 2]
+            cut = self._cut_at(k, [p for p in points if a < p < b]) or cut
             if inside:
                 break
         return cut
@@ -136,12 +148,15 @@ class Table:
     def cut(self, x: float) -> bool:
         """Make x a border of cells; False where it is one already or lies in no cell."""
         k = bisect_right(self.starts, x) - 1
-        if k < 0 or not self.starts[k] < x < self.ends[k]:
+        return k >= 0 and self.starts[k] < x < self.ends[k] and self._cut_at(k, [x])
+
+    def _cut_at(self, k: int, points: list[float]) -> bool:
+        if not points:
             return False
-        a, b = self.starts[k], self.ends[k]
+        edges = [self.starts[k], *points, self.ends[k]]
         del self.starts[k], self.ends[k], self.lines[k]
-        self._insert(k, x, b)
-        self._insert(k, a, x)
+        for a, b in reversed(list(pairwise(edges))):
+            self._insert(k, a, b)
         self.hulls.clear()
         return True
 
