@@ -1,5 +1,4 @@
 """Morpho market ids in chains/*.toml are hashes of their terms: computed anew with the chain's own USDC."""
-model."""
 
 import tomllib
 from pathlib import Path
