@@ -11,7 +11,7 @@ import pytest
 
 from yieldbot import cycle, forecast
 from yieldbot.config.load import load
-from yieldbot.errors import SafetyError
+from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approve import Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.keystore import KeystoreSigner, passphrase
 from yieldbot.journal.events import PlanStatus
@@ -155,8 +155,8 @@ async def test_an_rpc_of_another_chain_is_refused(sandbox: Sandbox) -> None:
     job = settings.jobs[0]
     wrong = replace(job, chain=replace(job.chain, chain="eip155:1"))  # type: ignore[arg-type]
     with world(sandbox, settings=settings) as w:
-        report = await cycle.run_job(w, wrong)
-        assert report.skipped is not None and "serves chain 31337" in report.skipped
+        with pytest.raises(ConfigError, match="serves chain 31337"):
+            await cycle.run_job(w, wrong)
 
 
 async def test_observation_takes_at_most_three_rounds_and_sees_every_market(sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_abi import decode, encode
 
-from yieldbot.errors import MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import EthCall, Flow
@@ -139,5 +139,24 @@ async def test_an_error_answer_keeps_code_and_revert_data() -> None:
 async def test_a_node_of_another_chain_is_refused() -> None:
     wire = WireDouble()
     wire.reply = {"result": "0x1"}
-    with pytest.raises(TransientError, match="serves chain 1, not eip155:31337"):
+    with pytest.raises(ConfigError, match="serves chain 1, not eip155:31337"):
         await node(wire).verify_chain()
+
+
+async def test_a_read_is_asked_again_but_a_send_never() -> None:
+    class Flaky(WireDouble):
+        asked = 0
+
+        async def make_request(self, method: str, params: list[Any]) -> Any:
+            self.asked += 1
+            if self.asked < 3:
+                raise ConnectionError
+            return {"result": "0x7a69"}
+
+    wire = Flaky()
+    assert await node(wire).request("eth_chainId", []) == "0x7a69"
+    assert wire.asked == 3
+    wire = Flaky()
+    with pytest.raises(TransientError):
+        await node(wire).request("eth_sendRawTransaction", ["0x00"])
+    assert wire.asked == 1

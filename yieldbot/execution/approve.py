@@ -114,7 +114,7 @@ class Auto:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the same account that waited are expired."""
+    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the account for the same asset expire."""
 
     journal: Journal
 
@@ -124,7 +124,7 @@ class Queue:
             PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
             for stored in self.journal.plans(PlanStatus.QUEUED)
             if stored.plan.id != plan.id
-            and (stored.plan.owner, stored.plan.block.chain) == (plan.owner, plan.block.chain)
+            and (stored.plan.owner, stored.plan.legs[0].amount.token) == (plan.owner, plan.legs[0].amount.token)
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
         self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)

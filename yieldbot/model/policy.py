@@ -59,7 +59,7 @@ class ChainSettings:
     name: str
     chain: ChainId
     rpc_env: str
-    rpc_url: str | None
+    rpc_url: str | None = field(repr=False)
     multicall3: Address
     native_symbol: str
     native_feed: Address | None

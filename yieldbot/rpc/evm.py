@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from yieldbot.errors import MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.model.reads import EthCall, Flow
@@ -22,6 +22,11 @@ T = TypeVar("T")
 AGGREGATE3 = bytes.fromhex("82ad56cb")  # aggregate3((address,bool,bytes)[])
 BATCH_READS = 3000
 """Reads put into one aggregate3 before it is split; a node that refuses one (gas or size limit) gets halves."""
+
+READS = ("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory")
+"""Methods that change nothing, by how their names begin."""
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.15
 
 _Answer = bytes | ReadReverted
 
@@ -59,8 +64,19 @@ class EvmNode:
     async def request(self, method: str, params: list[Any]) -> Any:
         """One JSON-RPC request. Raises TransientError (no usable answer) or NodeRefused (an error answer).
 
-        Nothing is retried here: a caller that may repeat a request knows so itself.
+        A read without a usable answer is asked again (``ATTEMPTS`` in all, with growing pauses); whatever changes
+        something is sent once, for its answer may be lost and not the thing itself.
         """
+        if not method.startswith(READS):
+            return await self._ask(method, params)
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        again = retry_if_exception(lambda e: isinstance(e, TransientError) and not isinstance(e, NodeRefused))
+        pause = wait_random_exponential(multiplier=PAUSE_SECONDS, max=8 * PAUSE_SECONDS)
+        retrying = AsyncRetrying(stop=stop_after_attempt(ATTEMPTS), wait=pause, retry=again, reraise=True)
+        return await retrying(self._ask, method, params)
+
+    async def _ask(self, method: str, params: list[Any]) -> Any:
         if self._provider is None:
             from web3 import AsyncHTTPProvider
 
@@ -101,10 +117,10 @@ class EvmNode:
         return answer["result"]
 
     async def verify_chain(self) -> None:
-        """Raise TransientError when the node serves another chain than ours."""
+        """Raise ConfigError when the node serves another chain than ours."""
         number = self._quantity(await self.request("eth_chainId", []), "eth_chainId")
         if number != evm_number(self.chain):
-            raise TransientError(f"{self.host} serves chain {number}, not {self.chain}: correct its RPC URL in .env")
+            raise ConfigError(f".env: the RPC {self.host} serves chain {number}, not {self.chain}: correct its URL")
 
     async def block(self, tag: str | int = "latest") -> BlockRef:
         """The block of a tag (latest, pending, safe, finalized) or height. Raises TransientError when there is none."""

@@ -101,6 +101,8 @@ async def _drip(d: Deployer, vault: Artifact, usdc: Contract) -> Contract:
     """1,000,000 deposited, earning 45,000 a year between all holders."""
     drip = await d.deploy(vault, usdc.address, 45_000 * USDC_ONE // 31_536_000)
     await d.send(usdc, "approve", drip.address, MAX_UINT256)
-    await d.send(drip, "fund", 450_000 * USDC_ONE)
     await d.send(drip, "deposit", 1_000_000 * USDC_ONE, d.me)
+    await d.send(
+        drip, "fund", 450_000 * USDC_ONE
+    )  # after it: what drips without a holder would make the first share dear
     return drip
