@@ -154,9 +154,8 @@ async def test_an_rpc_of_another_chain_is_refused(sandbox: Sandbox) -> None:
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
     wrong = replace(job, chain=replace(job.chain, chain="eip155:1"))  # type: ignore[arg-type]
-    with world(sandbox, settings=settings) as w:
-        with pytest.raises(ConfigError, match="serves chain 31337"):
-            await cycle.run_job(w, wrong)
+    with world(sandbox, settings=settings) as w, pytest.raises(ConfigError, match="serves chain 31337"):
+        await cycle.run_job(w, wrong)
 
 
 async def test_observation_takes_at_most_three_rounds_and_sees_every_market(sandbox: Sandbox) -> None:
