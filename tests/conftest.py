@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
+
+settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
+settings.load_profile("yieldbot")
 
 COPIED = (".env", "chains", "keys", "passphrase", "yieldbot.toml")
 
