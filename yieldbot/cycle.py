@@ -98,7 +98,8 @@ def node_of(job: Job) -> EvmNode:
     """The job's node. Raises ConfigError when its RPC address is not set."""
     if not job.chain.rpc_url:
         raise ConfigError(f"{job.chain.rpc_env} is not set: put the RPC URL of {job.chain.name} into .env")
-    return EvmNode(job.chain.chain, job.chain.rpc_url, multicall3=job.chain.multicall3)
+    where = f".env: {job.chain.rpc_env}"
+    return EvmNode(job.chain.chain, job.chain.rpc_url, multicall3=job.chain.multicall3, setting=where)
 
 
 async def look(world: World, job: Job) -> Snapshot:

@@ -139,7 +139,7 @@ async def test_an_error_answer_keeps_code_and_revert_data() -> None:
 async def test_a_node_of_another_chain_is_refused() -> None:
     wire = WireDouble()
     wire.reply = {"result": "0x1"}
-    with pytest.raises(ConfigError, match="serves chain 1, not eip155:31337"):
+    with pytest.raises(ConfigError, match="serves chain 1, not 31337"):
         await node(wire).verify_chain()
 
 

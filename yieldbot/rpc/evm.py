@@ -34,14 +34,23 @@ _Answer = bytes | ReadReverted
 class EvmNode:
     """One JSON-RPC endpoint of one chain. ``round_trips`` counts requests, for benchmarks and reports.
 
-    The URL may hold a provider's key: messages name its host alone.
+    The URL may hold a provider's key: messages name its host, and ``setting`` (where the URL comes from), alone.
     """
 
-    def __init__(self, chain: ChainId, url: str, *, multicall3: Address, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        chain: ChainId,
+        url: str,
+        *,
+        multicall3: Address,
+        timeout_seconds: float = 10.0,
+        setting: str = "the RPC address",
+    ) -> None:
         self.chain = chain
         self.url = url
         self.multicall3 = multicall3
         self.host = urlsplit(url).hostname or "node"
+        self.setting = setting
         self.round_trips = 0
         self._timeout_seconds = timeout_seconds
         self._provider: Any = None
@@ -120,7 +129,10 @@ class EvmNode:
         """Raise ConfigError when the node serves another chain than ours."""
         number = self._quantity(await self.request("eth_chainId", []), "eth_chainId")
         if number != evm_number(self.chain):
-            raise ConfigError(f".env: the RPC {self.host} serves chain {number}, not {self.chain}: correct its URL")
+            raise ConfigError(
+                f"{self.setting}: the node at {self.host} serves chain {number}, not {evm_number(self.chain)}: "
+                "put the right chain's URL there"
+            )
 
     async def block(self, tag: str | int = "latest") -> BlockRef:
         """The block of a tag (latest, pending, safe, finalized) or height. Raises TransientError when there is none."""
