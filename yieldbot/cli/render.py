@@ -244,7 +244,7 @@ def positions(job: Job, snapshot: Snapshot, found: Sequence[Position], horizon_s
             "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:,.2f}",
             percent(row.predicted),
             percent(row.realised),
-            "-" if off is None else f"{off * 10_000:+.4f} bp",
+            "-" if off is None else f"{off * 10_000:+z.4f} bp",
             percent(docs.apy_after(state, state.held, horizon_seconds)),
         )
     idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
