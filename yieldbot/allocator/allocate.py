@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from yieldbot.allocator.integers import Exact
 from yieldbot.allocator.optimise import optimise
-from yieldbot.allocator.problem import Group, Place, Problem
+from yieldbot.allocator.problem import Group, Place, Problem, Purse
+from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -36,7 +37,7 @@ def allocate(
     problem = problem_of(snapshot, states, by_id, policy, exact, total_raw)
     best = optimise(problem)
     bound, price = best.upper_bound, best.price
-    raws = exact.rounded(best.holdings, token.one, problem.value)
+    raws, _ = exact.rounded(best.holdings, token.one, problem.value)
     x = tuple(raw / token.one for raw in raws)
     objective = problem.objective(x)
     targets = {s.market.id: Amount(token, raw) for s, raw in zip(states, raws, strict=True)}
@@ -85,9 +86,11 @@ def exact_of(
             )
             for name in protocols
         ),
-        budget=max(0, total_raw - token.parse(policy.idle_buffer).raw),
-        min_position=token.parse(policy.min_position).raw,
-        min_move=token.parse(policy.min_move).raw,
+        budgets=(max(0, total_raw - token.parse(policy.idle_buffer).raw),),
+        min_positions=(token.parse(policy.min_position).raw,),
+        min_moves=(token.parse(policy.min_move).raw,),
+        assets=(0,) * len(states),
+        weights=(1,) * len(states),
     )
 
 
@@ -118,11 +121,10 @@ def problem_of(
         )
     return Problem(
         places=tuple(places),
-        groups=tuple(Group(members, most / one) for members, most in exact.groups),
-        wealth=total_raw / one,
-        budget=exact.budget / one,
-        min_position=exact.min_position / one,
-        min_move=exact.min_move / one,
+        groups=tuple(Group(members, most / one, "policy's share of a protocol") for members, most in exact.groups),
+        purses=(Purse(total_raw / one, exact.budgets[0] / one),),
+        min_position=exact.min_positions[0] / one,
+        min_move=exact.min_moves[0] / one,
         horizon_seconds=policy.horizon_days * 86_400,
         unit=1 / one,
     )
@@ -132,32 +134,15 @@ def _reason(
     problem: Problem, index: int, state: MarketState, assessment: Assessment, x: Sequence[float], price: float
 ) -> MarketReason:
     place, h = problem.places[index], problem.horizon_seconds
+    limits: list[tuple[str, float]] = []
+    if state.capacity is not None:
+        limits.append(("the market's cap", float(state.held) + float(state.capacity)))
+    if assessment.max_exposure is not None:
+        limits.append(("policy's share of a market", float(assessment.max_exposure)))
     return MarketReason(
         market_id=state.market.id,
         apr_quoted=state.quoted.value,
         apr_after=place.curve.apr(x[index], h),
-        marginal_apr=place.curve.marginal(x[index], h) - place.haircut,
-        binding=_binding(problem, index, state, assessment, x, price),
+        marginal_apr=marginal_apr(problem, index, x[index]),
+        binding=assessment.vetoes[0] if assessment.vetoes else binding(problem, index, x, price, limits),
     )
-
-
-def _binding(
-    problem: Problem, index: int, state: MarketState, assessment: Assessment, x: Sequence[float], price: float
-) -> str:
-    place, at = problem.places[index], x[index]
-    near = 2 * problem.unit
-    if assessment.vetoes:
-        return assessment.vetoes[0]
-    if state.capacity is not None and at >= (state.held.raw + state.capacity.raw) * problem.unit - near:
-        return "the market's cap"
-    if at > 0 and assessment.max_exposure is not None and at >= float(assessment.max_exposure) - near:
-        return "policy's share of a market"
-    for group in problem.groups:
-        if at > 0 and index in group.members and sum(x[m] for m in group.members) >= group.most - near:
-            return "policy's share of a protocol"
-    if place.low > 0 and at <= place.low + near:
-        return "no more can be withdrawn now"
-    if at > 0:
-        return "marginal yield meets the others'" if abs(at - place.held) > near else "kept: a change would not pay"
-    marginal = place.curve.marginal(0.0, problem.horizon_seconds) - place.haircut
-    return "earns less than the others" if marginal <= price else "does not pay its cost, minimum or shared pool"

@@ -61,6 +61,22 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
     return tuple(sorted(x for x in found if x > 0.0 and math.isfinite(x)))
 
 
+def falls(curve: YieldCurve) -> bool:
+    """Whether the apr is known never to rise with our holding: x * apr(a) is then a bound on all of [a, b].
+
+    Of the adaptive curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
+    """
+    match curve:
+        case KinkedCurve() | SupplyKinkedCurve():
+            return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
+        case AdaptiveCurve() | ConstantCurve():
+            return True
+        case DilutedCurve():
+            return curve.income_per_year >= 0.0
+        case _:
+            return False
+
+
 def cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
     """Corners (x, tokens a year) of a line above x * apr(x) on [a, b], which has no joint inside."""
     first, last = a * curve.apr(a, horizon_seconds), b * curve.apr(b, horizon_seconds)

@@ -2,73 +2,154 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yieldbot.allocator.problem import spans
 
 
 @dataclass(frozen=True, slots=True)
+class ExactSwap:
+    """A swap in base units. quotes: (in, out) from above 0; in between linear, rounded down."""
+
+    source: int
+    target: int
+    quotes: tuple[tuple[int, int], ...]
+
+    def out(self, paid: int) -> int:
+        """Base units of the target, for 0 <= paid <= the last quote."""
+        if paid <= 0:
+            return 0
+        at = bisect_left(self.quotes, paid, key=lambda quote: quote[0])
+        (x0, y0), (x1, y1) = self.quotes[at - 1] if at else (0, 0), self.quotes[at]
+        return y0 + (y1 - y0) * (paid - x0) // (x1 - x0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A bound on a sum of holdings, each times its weight."""
+
+    members: tuple[int, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exact:
-    """The constraints of a Problem in base units. groups: members and the most that they may hold together."""
+    """The constraints of a Problem in base units.
+
+    groups: members and the most that they may hold together, in base units times their weights (what a base unit is
+    worth: 1 each where there is one asset); budgets: of each asset, less its idle buffer; assets: that of each place.
+    """
 
     held: tuple[int, ...]
     low: tuple[int, ...]
     high: tuple[int, ...]
     pools: tuple[frozenset[str], ...]
     groups: tuple[tuple[tuple[int, ...], int], ...]
-    budget: int
-    min_position: int
-    min_move: int
+    budgets: tuple[int, ...]
+    min_positions: tuple[int, ...]
+    min_moves: tuple[int, ...]
+    assets: tuple[int, ...]
+    weights: tuple[int, ...]
+    swaps: tuple[ExactSwap, ...] = field(default=())
 
     def spans(self, index: int) -> tuple[tuple[int, int], ...]:
         """Closed intervals of changed holdings of one market."""
-        return spans(self.held[index], self.low[index], self.high[index], self.min_position, self.min_move, 1)
+        asset = self.assets[index]
+        least, step = self.min_positions[asset], self.min_moves[asset]
+        return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
-    def caps(self) -> list[tuple[tuple[int, ...], int]]:
-        """Every bound on a sum of holdings, the budget last. What is held already may stay above it, but not grow."""
-        everything = (tuple(range(len(self.held))), self.budget)
-        return [
-            (members, max(most, sum(self.held[m] for m in members))) for members, most in (*self.groups, everything)
-        ]
+    def purses(self, paid: Sequence[int]) -> list[int]:
+        """What of each asset may be in places after swaps that take ``paid``; may stay above, where it is already."""
+        most = list(self.budgets)
+        for asset in range(len(most)):
+            most[asset] = max(most[asset], sum(h for h, a in zip(self.held, self.assets, strict=True) if a == asset))
+        for swap, amount in zip(self.swaps, paid, strict=True):
+            most[swap.source] -= amount
+            most[swap.target] += swap.out(amount)
+        return most
 
-    def feasible(self, x: Sequence[int]) -> bool:
+    def caps(self) -> list[Cap]:
+        """Every bound on a sum of holdings but the budgets. What is held already may stay above it, but not grow."""
+        return [Cap(m, max(most, sum(self.held[i] * self.weights[i] for i in m))) for m, most in self.groups]
+
+    def feasible(self, x: Sequence[int], paid: Sequence[int]) -> bool:
         """Whether every constraint holds, to the unit."""
         for index, value in enumerate(x):
             inside = any(least <= value <= most for least, most in self.spans(index))
             if value != self.held[index] and not inside:
                 return False
-        if any(sum(x[m] for m in members) > most for members, most in self.caps()):
+        if any(not 0 <= amount <= swap.quotes[-1][0] for swap, amount in zip(self.swaps, paid, strict=True)):
+            return False
+        used = [0] * len(self.budgets)
+        for asset, value in zip(self.assets, x, strict=True):
+            used[asset] += value
+        if any(value > most for value, most in zip(used, self.purses(paid), strict=True)):
+            return False
+        if any(sum(x[m] * self.weights[m] for m in cap.members) > cap.most for cap in self.caps()):
             return False
         pools = [pool for i, value in enumerate(x) if value != self.held[i] for pool in self.pools[i]]
         return len(pools) == len(set(pools))
 
-    def rounded(self, holdings: Sequence[float], one: int, value: Callable[[int, float], float]) -> tuple[int, ...]:
-        """The feasible base units just below ``holdings`` (whole tokens); what is held where that cannot be mended.
+    def rounded(
+        self, holdings: Sequence[float], one: int, value: Callable[[int, float], float]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The feasible base units just below ``holdings`` (whole tokens, swaps last), and what each swap takes.
 
-        Downwards, because an adaptive curve's rate steps down at some holdings and an optimum may lie just before one.
-        value: income a year of a market at a holding in whole tokens; says which market takes the last few units.
+        What is held, and no swap, where that cannot be mended. Downwards, because an adaptive curve's rate steps down
+        at some holdings and an optimum may lie just before one. value: income a year of a market at a holding in whole
+        tokens; says which market takes the last few units.
         """
-        x = [self._nearest(index, value, one) for index, value in enumerate(holdings)]
+        places = len(self.held)
+        paid = tuple(
+            min(int(amount * one), swap.quotes[-1][0])
+            for amount, swap in zip(holdings[places:], self.swaps, strict=True)
+        )
+        x = [self._nearest(index, amount, one) for index, amount in enumerate(holdings[:places])]
         caps = self.caps()
-        for members, most in caps:
-            excess = sum(x[m] for m in members) - most
-            for m in sorted(members, key=lambda m: (self._bounds(m, x[m])[0] - x[m], m)):
-                if excess <= 0:
-                    break
-                cut = min(excess, x[m] - self._bounds(m, x[m])[0])
-                x[m] -= cut
-                excess -= cut
-        left = caps[-1][1] - sum(x)
-        if 0 < left <= max(2 * len(x), self.budget // 10**12):  # the dust of rounding, not money meant to stay
-            gains = [value(m, (x[m] + left) / one) - value(m, x[m] / one) for m in range(len(x))]
-            for m in sorted(range(len(x)), key=lambda m: (-gains[m], m)):
-                room = min(
-                    [self._bounds(m, x[m])[1] - x[m]] + [most - sum(x[i] for i in g) for g, most in caps if m in g]
-                )
-                if room > 0:
-                    x[m] += room
-        return tuple(x) if self.feasible(x) else self.held
+        purses = self.purses(paid)
+        for asset, most in enumerate(purses):
+            members = tuple(m for m in range(places) if self.assets[m] == asset)
+            self._cut(x, members, sum(x[m] for m in members) - most, lambda m: 1)
+        for cap in caps:
+            excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
+            self._cut(x, cap.members, excess, lambda m: self.weights[m])
+        for asset, most in enumerate(purses):
+            self._give(x, asset, most, caps, one, value)
+        if self.feasible(x, paid):
+            return tuple(x), paid
+        return self.held, tuple(0 for _ in paid)
+
+    def _cut(self, x: list[int], members: Sequence[int], excess: int, weight: Callable[[int], int]) -> None:
+        """Take an excess (base units times weights) from the members that have the most to give."""
+        if excess <= 0:
+            return
+        for m in sorted(members, key=lambda m: (self._bounds(m, x[m])[0] - x[m], m)):
+            if excess <= 0:
+                return
+            cut = min(-(-excess // weight(m)), x[m] - self._bounds(m, x[m])[0])
+            x[m] -= cut
+            excess -= cut * weight(m)
+
+    def _give(
+        self, x: list[int], asset: int, most: int, caps: list[Cap], one: int, value: Callable[[int, float], float]
+    ) -> None:
+        """Put the dust of rounding (not money that is meant to stay) where it earns most."""
+        members = [m for m in range(len(x)) if self.assets[m] == asset]
+        left = most - sum(x[m] for m in members)
+        if not 0 < left <= max(2 * len(members), most // 10**12):
+            return
+        gains = {m: value(m, (x[m] + left) / one) - value(m, x[m] / one) for m in members if x[m] != self.held[m]}
+        for m in sorted(gains, key=lambda m: (-gains[m], m)):
+            room = min(left, self._bounds(m, x[m])[1] - x[m])
+            for cap in caps:
+                if m in cap.members:
+                    free = cap.most - sum(x[i] * self.weights[i] for i in cap.members)
+                    room = min(room, free // self.weights[m])
+            if room > 0 and gains[m] > 0:
+                x[m] += room
+                left -= room
 
     def _nearest(self, index: int, value: float, one: int) -> int:
         held = self.held[index]

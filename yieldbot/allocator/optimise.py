@@ -1,26 +1,28 @@
 """Branch and bound: the best holdings found, and a bound that no allocation of the problem can exceed.
 
-Each node is a box of holdings a market; its bound is that of the relaxed problem (relax.py). Where relaxed holdings
-earn less than their envelope says, the lines there are made finer, or, where the envelope spans a dent that is really
-there (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a pool at most one may change:
-where a relaxed solution changes both, one child keeps the one as it is, the other child its rivals.
+Each node keeps some markets' holdings in boxes; its bound is that of the relaxed problem (relax.py). Where relaxed
+holdings earn less than their envelope says, the lines there are made finer, or, where the envelope spans a dent that is
+really there (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a pool at most one may
+change: where a relaxed solution changes both, one child keeps the one as it is, the other child its rivals.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.relax import Box, Limits, Relaxed, limits_of, relax
-from yieldbot.allocator.table import Table
+from yieldbot.allocator.relax import Relaxation, Relaxed
+from yieldbot.allocator.table import Box, PlaceTable, Table
 
 Holdings = tuple[float, ...]
 TOLERANCE_BPS = 5e-3
 """A gap below this, in bps of wealth a year, ends the search."""
 MOST_STEPS = 600
 """Relaxed problems solved at most; what gap is then left, the certificate says."""
+FILLED = 4
+"""Markets at most that money left over by rounding to allowed holdings is put into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class Optimum:
     objective: float
     upper_bound: float
     price: float
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    boxes: tuple[Box, ...]
+    boxes: Mapping[int, Box]
     relaxed: Relaxed
+    bound: float
     version: int
 
 
@@ -50,132 +54,198 @@ class _Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.tables = [Table.of(problem, index) for index in range(len(problem.places))]
-        self.limits: Limits = limits_of(problem)
+        self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(len(problem.places))]
+        self.relaxation = Relaxation(problem, self.tables)
         self.tolerance = max(1e-9, problem.wealth * TOLERANCE_BPS / 10_000)
-        self.best: Holdings = tuple(place.held for place in problem.places)
+        self.share = self.tolerance / (2 * max(1, len(self.tables)))
+        self.held = problem.held()
+        self.best: Holdings = self.held
         self.best_value = problem.objective(self.best)
         self.queue: list[tuple[float, int, _Node]] = []
         self.order = self.version = self.steps = 0
         self.rivals = _rivals(problem)
         self.lost = float("-inf")
+        self.firsts: list[float] = [0.0] * len(self.tables)
+        self.uneven: set[int] = set()
+        self._note(range(len(self.tables)))
 
     def run(self) -> Optimum:
-        places = self.problem.places
-        boxes = tuple((min(p.low, p.held), max(p.high, p.held)) for p in places)
-        self._push(boxes)
-        bound, price = (self.queue[0][2].relaxed.bound, self.queue[0][2].relaxed.price) if self.queue else (0.0, 0.0)
+        self._push({})
+        price = self.queue[0][2].relaxed.price if self.queue else 0.0
         while self.queue and self.steps < MOST_STEPS:
             _, _, node = heapq.heappop(self.queue)
-            if node.relaxed.bound <= self.best_value + self.tolerance:
-                self.lost = max(self.lost, node.relaxed.bound)
+            if node.bound <= self.best_value + self.tolerance:
+                self.lost = max(self.lost, node.bound)
                 break
             price = node.relaxed.price
             if node.version != self.version:
-                self._push(node.boxes, node.relaxed)
+                self._push(node.boxes, node.bound)
             else:
                 self._expand(node)
-        bound = max((node.relaxed.bound for _, _, node in self.queue), default=float("-inf"))
-        return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price)
+        bound = max((node.bound for _, _, node in self.queue), default=float("-inf"))
+        return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price, self.steps)
 
-    def _push(self, boxes: tuple[Box, ...], parent: Relaxed | None = None) -> None:
+    def _push(self, boxes: Mapping[int, Box], most: float = float("inf")) -> None:
         """Solve a node and queue it, unless nothing in it can be better than what is known."""
         self.steps += 1
-        found = relax(self.tables, boxes, self.limits)
+        found = self.relaxation.solve(boxes)
         if found is None:
             return
-        if parent is not None and parent.bound < found.bound:
-            found = replace(found, bound=parent.bound)
-        if found.bound <= self.best_value + self.tolerance:
-            self.lost = max(self.lost, found.bound)
+        bound = min(found.bound, most)
+        if bound <= self.best_value + self.tolerance:
+            self.lost = max(self.lost, bound)
             return
         self.order += 1
-        heapq.heappush(self.queue, (-found.bound, self.order, _Node(boxes, found, self.version)))
+        heapq.heappush(self.queue, (-bound, self.order, _Node(boxes, found, bound, self.version)))
 
     def _expand(self, node: _Node) -> None:
         relaxed, boxes = node.relaxed, node.boxes
-        errors, below = [], []
-        for table, box, x, y in zip(self.tables, boxes, relaxed.x, relaxed.y, strict=True):
-            low, high = table.neighbours(x, box)
-            below.append(low if low >= 0.0 else high)
-            errors.append(y - table.value(x) if low == x or high == x else float("inf"))
-        self._offer(tuple(below))
-        share = self.tolerance / (2 * len(errors))
-        rough = [i for i, error in enumerate(errors) if error > share]
-        if not rough:
+        below = list(relaxed.x)
+        errors: dict[int, float] = {}
+        gain = 0.0
+        for i in {*relaxed.moved, *boxes, *self.uneven}:
+            table, x = self.tables[i], relaxed.x[i]
+            low, high = table.neighbours(x, boxes.get(i, table.root))
+            below[i] = low if low >= 0.0 else high
+            value = table.value(below[i])
+            gain += value - self.firsts[i]
+            error = relaxed.y[i] - value if low == x or high == x else float("inf")
+            if error > self.share:
+                errors[i] = error
+        self._offer(below, gain, relaxed, boxes)
+        if not errors:
             self._branch_on_pools(node)
             return
         # What of each error finer lines can take away; the rest is a dent of the income itself.
         lines = {
-            i: min(errors[i], self.tables[i].line_at(relaxed.x[i]) - relaxed.y[i] + errors[i])
-            for i in rough
-            if errors[i] < float("inf")
+            i: min(error, self.tables[i].line_at(relaxed.x[i]) - relaxed.y[i] + error)
+            for i, error in errors.items()
+            if error < float("inf")
         }
-        worst = max(rough, key=lambda i: (errors[i] - lines.get(i, 0.0), -i))
-        if errors[worst] - lines.get(worst, 0.0) <= max(sum(lines.values()), share) and self._refine(relaxed, lines):
-            self._push(boxes, relaxed)
+        worst = max(errors, key=lambda i: (errors[i] - lines.get(i, 0.0), -i))
+        if errors[worst] - lines.get(worst, 0.0) <= max(sum(lines.values()), self.share) and self._refine(
+            relaxed, lines
+        ):
+            self._push(boxes, node.bound)
         else:
             self._branch(node, worst)
 
-    def _refine(self, relaxed: Relaxed, lines: dict[int, float]) -> bool:
+    def _refine(self, relaxed: Relaxed, lines: Mapping[int, float]) -> bool:
         """Finer lines where they matter; False where there is nothing left to make finer."""
         most = max(lines.values(), default=0.0)
-        chosen = [i for i, error in lines.items() if error > most / 1000]
-        finer = [self.tables[i].split(relaxed.x[i], relaxed.prices[i]) for i in chosen]
-        self.version += any(finer)
-        return any(finer)
+        finer = [
+            i
+            for i, error in lines.items()
+            if error > most / 1000 and self.tables[i].split(relaxed.x[i], self.relaxation.price_of(relaxed, i))
+        ]
+        if finer:
+            self._changed(finer)
+        return bool(finer)
+
+    def _changed(self, finer: list[int]) -> None:
+        self.version += 1
+        self.relaxation.refresh(finer)
+        self._note(finer)
+
+    def _note(self, indexes: Iterator[int] | range | list[int]) -> None:
+        """True incomes at the hulls' first corners, and where those are still below their envelope."""
+        for i in indexes:
+            x, y = self.relaxation.hulls[i].corners[0]
+            self.firsts[i] = self.tables[i].value(x)
+            if y - self.firsts[i] > self.share:
+                self.uneven.add(i)
+            else:
+                self.uneven.discard(i)
 
     def _branch(self, node: _Node, i: int) -> None:
         """Two boxes, to the left and to the right of the relaxed holding."""
-        x, box, table = node.relaxed.x[i], node.boxes[i], self.tables[i]
+        x, table = node.relaxed.x[i], self.tables[i]
+        box = node.boxes.get(i, table.root)
         low, high = table.neighbours(x, box)
         if low == x or high == x:
             if table.cut(x):
-                self.version += 1
+                self._changed([i])
             low = high = x
         for child in ((box[0], low), (high, box[1])):
             if child[0] <= child[1] and child != box and min(child) >= 0.0:
-                self._push((*node.boxes[:i], child, *node.boxes[i + 1 :]), node.relaxed)
+                self._push({**node.boxes, i: child}, node.bound)
 
     def _branch_on_pools(self, node: _Node) -> None:
         """The relaxed solution earns what it says: done with this node, unless markets of one pool change together."""
         pair = next(self._conflicts(node.relaxed.x), None)
         if pair is None:
-            self.lost = max(self.lost, node.relaxed.bound)
+            self.lost = max(self.lost, node.bound)
             return
         first = pair[0]
         for stopped in ({first}, self.rivals[first]):
-            boxes = tuple(
-                (place.held, place.held) if i in stopped else box
-                for i, (place, box) in enumerate(zip(self.problem.places, node.boxes, strict=True))
-            )
-            if all(
-                low <= self.problem.places[i].held <= high for i, (low, high) in enumerate(node.boxes) if i in stopped
-            ):
-                self._push(boxes, node.relaxed)
+            kept = {i: self.held[i] for i in stopped}
+            boxes = {i: node.boxes.get(i, self.tables[i].root) for i in stopped}
+            if all(boxes[i][0] <= held <= boxes[i][1] for i, held in kept.items()):
+                self._push({**node.boxes, **{i: (held, held) for i, held in kept.items()}}, node.bound)
 
-    def _conflicts(self, x: Holdings) -> Iterator[tuple[int, int]]:
-        changed = {i for i, place in enumerate(self.problem.places) if abs(x[i] - place.held) >= self.problem.unit / 2}
+    def _conflicts(self, x: list[float]) -> Iterator[tuple[int, int]]:
+        if not self.rivals:
+            return iter(())
+        changed = {i for i in self.rivals if abs(x[i] - self.held[i]) >= self.problem.unit / 2}
         return ((i, j) for i in sorted(changed) for j in sorted(self.rivals[i] & changed))
 
-    def _offer(self, x: Holdings) -> None:
-        """Take x as the best if it is feasible and better; of rivals that change together only the best one does."""
-        held = tuple(place.held for place in self.problem.places)
-        gains = [self.problem.value(i, x[i]) - self.problem.value(i, held[i]) for i in range(len(x))]
-        kept = list(x)
-        for i, j in self._conflicts(x):
-            loser = i if (gains[i], -i) < (gains[j], -j) else j
-            kept[loser] = held[loser]
-        candidate = tuple(kept)
-        value = self.problem.objective(candidate)
-        if value > self.best_value + 1e-9 and self.problem.feasible(candidate):
-            self.best, self.best_value = candidate, value
+    def _offer(self, below: list[float], gain: float, relaxed: Relaxed, boxes: Mapping[int, Box]) -> None:
+        """Take the holdings as the best if they are feasible and better; of rivals only the best one changes.
+
+        gain: their objective less that of all hulls' first corners.
+        """
+        problem = self.problem
+        conflicts = list(self._conflicts(below))
+        if conflicts:
+            gains = {i: problem.value(i, below[i]) - problem.value(i, self.held[i]) for pair in conflicts for i in pair}
+            for i, j in conflicts:
+                loser = i if (gains[i], -i) < (gains[j], -j) else j
+                below[loser] = self.held[loser]
+            value = problem.objective(below)
+        else:
+            value = sum(self.firsts) + gain + self._fill(below, relaxed, boxes)
+        if value > self.best_value + 1e-9 and problem.within(below):
+            self.best, self.best_value = tuple(below), value
+
+    def _fill(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box]) -> float:
+        """Put what rounding down has left over where it earns most; what that earns."""
+        relaxation, gained = self.relaxation, 0.0
+        left = sum(relaxed.x) - sum(below)
+        if left <= 1e-9 * relaxation.budget:
+            return 0.0
+        rooms = list(relaxation.rooms)
+        for x, group in zip(below, relaxation.group_of, strict=True):
+            if group >= 0:
+                rooms[group] -= x
+        for _ in range(FILLED):
+            best = (self.share, -1, 0.0)
+            for i in relaxed.moved:
+                table, group = self.tables[i], relaxation.group_of[i]
+                top = table.top(below[i], boxes.get(i, table.root))
+                most = min(left, top - below[i], left if group < 0 else rooms[group])
+                if most > 0.0:
+                    earned = table.value(below[i] + most) - table.value(below[i])
+                    best = max(best, (earned, i, most))
+            earned, i, most = best
+            if i < 0:
+                break
+            below[i] += most
+            left -= most
+            gained += earned
+            if relaxation.group_of[i] >= 0:
+                rooms[relaxation.group_of[i]] -= most
+        return gained
 
 
-def _rivals(problem: Problem) -> list[set[int]]:
-    """For each market those that share a pool with it."""
+def _rivals(problem: Problem) -> dict[int, set[int]]:
+    """For each market that shares a pool with others, those."""
     by_pool: dict[str, set[int]] = {}
     for i, place in enumerate(problem.places):
         for pool in place.pools:
             by_pool.setdefault(pool, set()).add(i)
-    return [set().union(*(by_pool[pool] for pool in place.pools)) - {i} for i, place in enumerate(problem.places)]
+    found = {
+        i: set().union(*(by_pool[pool] for pool in place.pools)) - {i}
+        for i, place in enumerate(problem.places)
+        if place.pools
+    }
+    return {i: others for i, others in found.items() if others}

@@ -1,22 +1,29 @@
 """The allocation problem as pure numbers: floats in whole tokens, rates as simple annual fractions.
 
-Maximise, over holdings x with sum(x) + idle = wealth and idle >= buffer,
+Maximise, over holdings x with idle money of each asset at least its buffer,
 
-    sum over markets of  x_i * (apr_i(x_i) - haircut_i)  -  [x_i != held_i] * touch_cost_i
+    sum over markets of  price_i * [ x_i * (apr_i(x_i) - haircut_i) - move_cost_i * |x_i - held_i| ]
+                         - [x_i != held_i] * touch_cost_i
+    - sum over swaps of what the conversion loses
 
-in tokens a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least the minimum position
-and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that share a pool at most one
-may change, because their curves are not independent: money that leaves one moves the rate of the other.
+in tokens of the first asset a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least
+the minimum position and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that
+share a pool at most one may change, because their curves are not independent: money that leaves one moves the rate of
+the other.
+A vector of holdings lists the places first, then what goes into each swap.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from yieldbot.model.curve import YieldCurve
 
 Number = TypeVar("Number", int, float)
+Quotes = tuple[tuple[float, float], ...]
 
 
 def spans(
@@ -42,7 +49,11 @@ def spans(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One market of the problem. low, high: bounds of a changed holding; touch_cost: tokens a year over the horizon."""
+    """One market of the problem.
+
+    low, high: bounds of a changed holding; touch_cost: of any change, in the first asset a year over the horizon;
+    move_cost: of each token moved, likewise; asset: index into the problem's purses, whose price is ``price``.
+    """
 
     curve: YieldCurve
     held: float
@@ -51,37 +62,91 @@ class Place:
     haircut: float
     touch_cost: float
     pools: frozenset[str]
+    move_cost: float = 0.0
+    asset: int = 0
+    price: float = 1.0
 
     def income(self, x: float, horizon_seconds: float) -> float:
-        """Tokens a year at holding x, net of the haircut, before the cost of touching."""
-        return x * (self.curve.apr(x, horizon_seconds) - self.haircut) if x > 0.0 else 0.0
+        """In the first asset a year at holding x, net of the haircut, before all costs."""
+        return self.price * x * (self.curve.apr(x, horizon_seconds) - self.haircut) if x > 0.0 else 0.0
+
+    def changed(self, x: float, horizon_seconds: float) -> float:
+        """The same less what it costs to change the holding to x."""
+        moved = abs(x - self.held) * self.move_cost
+        return self.income(x, horizon_seconds) - self.price * moved - self.touch_cost
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members (indexes of places) whose holdings together stay within ``most``, or do not grow if they are above it."""
+    """Members (indexes of places) whose holdings together stay within ``most`` (in the first asset), or do not grow if
+    they are above it."""
 
     members: tuple[int, ...]
     most: float
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """All that we have of one asset. budget: of it less the idle buffer; price: of one token, in the first asset.
+
+    idle_rate: what idle money earns. The places' haircuts hold it already, so that an objective is what is earned
+    BEYOND leaving everything idle; only a swap, which takes money from one purse to another, has to be told of it.
+    """
+
+    wealth: float
+    budget: float
+    price: float = 1.0
+    idle_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One asset into another. quotes: (in, out) ascending from above 0, linear in between, concave.
+
+    touch_cost: of swapping at all, in the first asset a year; years: the horizon that a loss is spread over.
+    """
+
+    source: int
+    target: int
+    quotes: Quotes
+    touch_cost: float
+    years: float
+
+    def out(self, paid: float) -> float:
+        """Tokens of the target for ``paid`` tokens of the source."""
+        if paid <= 0.0:
+            return 0.0
+        at = min(bisect_left(self.quotes, paid, key=lambda quote: quote[0]), len(self.quotes) - 1)
+        (x0, y0), (x1, y1) = self.quotes[at - 1] if at else (0.0, 0.0), self.quotes[at]
+        return y0 + (y1 - y0) * (paid - x0) / (x1 - x0)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Everything that the solver sees. ``budget``: wealth less the idle buffer; ``unit``: one base unit in tokens."""
+    """Everything that the solver sees. wealth: of all purses, in the first asset; unit: a base unit in tokens."""
 
     places: tuple[Place, ...]
     groups: tuple[Group, ...]
-    wealth: float
-    budget: float
+    purses: tuple[Purse, ...]
     min_position: float
     min_move: float
     horizon_seconds: float
     unit: float
+    swaps: tuple[Swap, ...] = ()
+
+    @property
+    def wealth(self) -> float:
+        return sum(purse.wealth * purse.price for purse in self.purses)
+
+    def held(self) -> tuple[float, ...]:
+        """Doing nothing: what is held, and nothing swapped."""
+        return (*(place.held for place in self.places), *(0.0 for _ in self.swaps))
 
     def spans(self, index: int) -> tuple[tuple[float, float], ...]:
         """Intervals of changed holdings of place ``index``, ascending; keeping what is held is allowed besides."""
-        place = self.places[index]
-        return spans(place.held, place.low, place.high, self.min_position, self.min_move, self.unit)
+        p = self.places[index]
+        return spans(p.held, p.low, p.high, self.min_position / p.price, self.min_move / p.price, self.unit)
 
     def allowed(self, index: int, x: float) -> bool:
         """Whether place ``index`` may hold ``x``, apart from groups, pools and the budget; to half a base unit."""
@@ -91,24 +156,53 @@ class Problem:
         return any(least - near <= x <= most + near for least, most in self.spans(index))
 
     def value(self, index: int, x: float) -> float:
-        """Contribution of one place to the objective, tokens a year."""
+        """Contribution of one place or swap to the objective."""
+        if index >= len(self.places):
+            swap = self.swaps[index - len(self.places)]
+            if x < self.unit / 2:
+                return 0.0
+            source, target = self.purses[swap.source], self.purses[swap.target]
+            paid, got = x * source.price, swap.out(x) * target.price
+            return (got - paid) / swap.years + got * target.idle_rate - paid * source.idle_rate - swap.touch_cost
         place = self.places[index]
-        touched = abs(x - place.held) >= self.unit / 2
-        return place.income(x, self.horizon_seconds) - (place.touch_cost if touched else 0.0)
+        if abs(x - place.held) >= self.unit / 2:
+            return place.changed(x, self.horizon_seconds)
+        return place.income(x, self.horizon_seconds)
 
-    def objective(self, x: tuple[float, ...]) -> float:
+    def objective(self, x: Sequence[float]) -> float:
         return sum(self.value(index, held) for index, held in enumerate(x))
 
-    def feasible(self, x: tuple[float, ...]) -> bool:
-        """Every constraint, to a tenth of a base unit or the rounding of doubles; integers.py settles it exactly."""
+    def spent(self, x: Sequence[float]) -> list[float]:
+        """Tokens of each asset that are in places, or swapped away and not back."""
+        used = [0.0] * len(self.purses)
+        for place, now in zip(self.places, x, strict=False):
+            used[place.asset] += now
+        for swap, paid in zip(self.swaps, x[len(self.places) :], strict=True):
+            used[swap.source] += paid
+            used[swap.target] -= swap.out(paid)
+        return used
+
+    def within(self, x: Sequence[float]) -> bool:
+        """Budgets, groups and pools, to a tenth of a base unit or the rounding of doubles; integers.py settles it."""
         slack = max(self.unit / 10, 1e-12 * self.wealth)
-        if sum(x) > max(self.budget, sum(p.held for p in self.places)) + slack:
-            return False
-        if not all(self.allowed(index, held) for index, held in enumerate(x)):
-            return False
-        for group in self.groups:
-            before = sum(self.places[m].held for m in group.members)
-            if sum(x[m] for m in group.members) > max(group.most, before) + slack:
+        before = self.spent(self.held())
+        for purse, used, was in zip(self.purses, self.spent(x), before, strict=True):
+            if used > max(purse.budget, was) + slack:
                 return False
-        changed = [p.pools for p, now in zip(self.places, x, strict=True) if abs(now - p.held) >= self.unit / 2]
+        for group in self.groups:
+            was_in = sum(self.places[m].held * self.places[m].price for m in group.members)
+            if sum(x[m] * self.places[m].price for m in group.members) > max(group.most, was_in) + slack:
+                return False
+        near = self.unit / 2
+        changed = [p.pools for p, now in zip(self.places, x, strict=False) if p.pools and abs(now - p.held) >= near]
         return sum(len(pools) for pools in changed) == len(frozenset().union(*changed)) if changed else True
+
+    def feasible(self, x: Sequence[float]) -> bool:
+        """Every constraint."""
+        most = [swap.quotes[-1][0] for swap in self.swaps]
+        paid = x[len(self.places) :]
+        return (
+            all(self.allowed(index, held) for index, held in enumerate(x[: len(self.places)]))
+            and all(0.0 <= v <= top + self.unit / 2 for v, top in zip(paid, most, strict=True))
+            and self.within(x)
+        )

@@ -1,18 +1,34 @@
-"""What the search knows of one market: cells, each with a broken line above its net income, made finer on demand."""
+"""What the search knows of one market: cells, each with a broken line above its net income, made finer on demand.
+
+A cell starts rough: where the apr never rises with our holding, income lies below x * apr(a) on all of [a, b], for the
+price of one apr. Only cells that the relaxed problem asks for are cut at the curve's joints and then covered tightly.
+"""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from enum import IntEnum
 from itertools import pairwise
 
-from yieldbot.allocator.envelope import Corners, cover, joints
-from yieldbot.allocator.problem import Place, Problem
+from yieldbot.allocator.envelope import Corners, cover, falls, joints
+from yieldbot.allocator.problem import Place, Problem, Quotes
 
-FIRST_CELLS = 3
-"""Cells that a curve's range between two joints starts with."""
 LEAST_WIDTH = 1e-12
 """No cell is split below this share of the market's range."""
+WIDEST = 2.0
+"""A cell is first covered where the pool grows by this factor at most within it."""
+
+Box = tuple[float, float]
+
+
+class Grain(IntEnum):
+    """How good a cell's line is: the apr at its left end; the same, between two joints; ``cover``'s."""
+
+    ROUGH = 0
+    JOINTED = 1
+    COVERED = 2
 
 
 @dataclass(slots=True)
@@ -25,62 +41,68 @@ class Hull:
 
 @dataclass(slots=True)
 class Table:
-    """Cells ascending, each with corners of a line above the income in it, net of haircut and touching cost."""
+    """Cells ascending, each with corners of a line above the income in it, net of haircut and costs.
 
-    place: Place
-    spans: tuple[tuple[float, float], ...]
-    horizon_seconds: float
+    stay: net income of what is held, in tokens of the first asset a year; ``root``: the box that holds every choice.
+    """
+
+    held: float
+    spans: tuple[Box, ...]
     stay: float
-    width: float
+    root: Box
     scale: float
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     lines: list[Corners] = field(default_factory=list)
-    hulls: dict[tuple[float, float], Hull | None] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, problem: Problem, index: int) -> Table:
-        place, spans = problem.places[index], problem.spans(index)
-        most = max((span[1] for span in spans), default=place.held)
-        stay = place.income(place.held, problem.horizon_seconds)
-        scale = float(getattr(place.curve, "others", 0.0)) or most or 1.0
-        table = cls(place, spans, problem.horizon_seconds, stay, max(most, place.held), scale)
-        cuts = joints(place.curve, problem.horizon_seconds)
-        for least, most in spans:
-            edges = [least, *(x for x in cuts if least < x < most), most]
-            for a, b in pairwise(edges):
-                parts = FIRST_CELLS if b - a > 0.2 * (scale + a) else 1
-                ratio = ((scale + b) / (scale + a)) ** (1.0 / parts)
-                inner = [(scale + a) * ratio**k - scale for k in range(1, parts)]
-                points = [a, *(x for x in inner if a < x < b), b]
-                for left, right in pairwise(points):
-                    table._insert(len(table.starts), left, right)
-        return table
-
-    def _insert(self, at: int, a: float, b: float) -> None:
-        place = self.place
-        line = [
-            (x, y - place.haircut * x - place.touch_cost) for x, y in cover(place.curve, a, b, self.horizon_seconds)
-        ]
-        self.starts.insert(at, a)
-        self.ends.insert(at, b)
-        self.lines.insert(at, line)
+    grains: list[Grain] = field(default_factory=list)
+    hulls: dict[Box, Hull | None] = field(default_factory=dict)
 
     def value(self, x: float) -> float:
-        """True net income at an allowed holding, tokens a year."""
-        if x == self.place.held:
-            return self.stay
-        return self.place.income(x, self.horizon_seconds) - self.place.touch_cost
+        """True net income at an allowed holding."""
+        raise NotImplementedError
 
-    def hull(self, box: tuple[float, float]) -> Hull | None:
+    def line(self, a: float, b: float, grain: Grain) -> Corners:
+        """Corners of a line above the net income on [a, b]."""
+        raise NotImplementedError
+
+    def joints(self) -> tuple[float, ...]:
+        """Holdings between which ``line`` may be asked for a covered cell, ascending."""
+        raise NotImplementedError
+
+    def _fill(self, grain: Grain) -> None:
+        for least, most in self.spans:
+            if grain is Grain.ROUGH and least < most:
+                self._insert(len(self.starts), least, most, grain)
+                continue
+            for a, b in pairwise(self._edges(least, most)) if least < most else ((least, most),):
+                self._insert(len(self.starts), a, b, Grain.COVERED)
+
+    def _edges(self, a: float, b: float) -> list[float]:
+        """The ends, the joints in between, and points that keep each cell's pool within a factor."""
+        found = [a]
+        for x in (*(x for x in self.joints() if a < x < b), b):
+            parts = math.ceil(math.log((self.scale + x) / (self.scale + found[-1]), WIDEST))
+            if parts > 1:
+                start = self.scale + found[-1]
+                ratio = ((self.scale + x) / start) ** (1.0 / parts)
+                found += [point for k in range(1, parts) if found[-1] < (point := start * ratio**k - self.scale) < x]
+            found.append(x)
+        return found
+
+    def _insert(self, at: int, a: float, b: float, grain: Grain) -> None:
+        self.starts.insert(at, a)
+        self.ends.insert(at, b)
+        self.lines.insert(at, self.line(a, b, grain))
+        self.grains.insert(at, grain)
+
+    def hull(self, box: Box) -> Hull | None:
         """Concave envelope of the lines in the box (its ends are cell borders or gaps); None where it is empty."""
         if box not in self.hulls:
             self.hulls[box] = self._hull(*box)
         return self.hulls[box]
 
     def _hull(self, low: float, high: float) -> Hull | None:
-        held = self.place.held
-        points = [(held, self.stay)] if low <= held <= high else []
+        points = [(self.held, self.stay)] if low <= self.held <= high else []
         for a, b, line in zip(self.starts, self.ends, self.lines, strict=True):
             if a >= low and b <= high:
                 points += line
@@ -101,10 +123,10 @@ class Table:
             chain.append((x, y))
         return Hull(chain, [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(chain)])
 
-    def neighbours(self, x: float, box: tuple[float, float]) -> tuple[float, float]:
+    def neighbours(self, x: float, box: Box) -> Box:
         """The largest allowed holding <= x in the box and the smallest >= x; -1 where there is none."""
         low, high = box
-        held = self.place.held
+        held = self.held
         below, above = (held if low <= held <= x else -1.0), (held if x <= held <= high else -1.0)
         for least, most in self.spans:
             a, b = max(least, low), min(most, high)
@@ -116,6 +138,10 @@ class Table:
                 above = max(x, a) if above < 0.0 else min(above, max(x, a))
         return below, above
 
+    def top(self, x: float, box: Box) -> float:
+        """How far an allowed holding may grow without leaving its interval."""
+        return max((min(most, box[1]) for least, most in self.spans if least <= x <= most), default=x)
+
     def split(self, x: float, price: float) -> bool:
         """Make the line finer at x: narrowly around where income's slope meets the price in the cells at x.
 
@@ -126,43 +152,56 @@ class Table:
         for k in (at, at - 1):
             if k < 0 or not self.starts[k] <= x <= self.ends[k]:
                 continue
-            a, b, line = self.starts[k], self.ends[k], self.lines[k]
-            if b - a <= LEAST_WIDTH * self.width:
-                continue
-            first = (line[1][1] - line[0][1]) / (line[1][0] - line[0][0]) if line[1][0] > line[0][0] else 0.0
-            last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
-            inside = a < x < b
-            if first > price > last:
-                meet = a + (b - a) * (first - price) / (first - last)
-                reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
-                points = [meet - reach, meet + reach]
-            elif inside and a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a):
-                points = [x]
-            else:
-                points = [(a + b) / 2]
-            cut = self._cut_at(k, [p for p in points if a < p < b]) or cut
+            inside = self.starts[k] < x < self.ends[k]
+            cut = self._finer(k, x, price) or cut
             if inside:
                 break
         return cut
 
+    def _finer(self, k: int, x: float, price: float) -> bool:
+        a, b, line = self.starts[k], self.ends[k], self.lines[k]
+        match self.grains[k]:
+            case Grain.ROUGH:
+                edges = self._edges(a, b)
+                self._replace(k, edges, Grain.JOINTED if len(edges) > 2 else Grain.COVERED)
+                return True
+            case Grain.JOINTED:
+                self._replace(k, [a, b], Grain.COVERED)
+                return True
+        if b - a <= LEAST_WIDTH * max(self.root[1], self.held):
+            return False
+        first = (line[1][1] - line[0][1]) / (line[1][0] - line[0][0]) if line[1][0] > line[0][0] else 0.0
+        last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
+        if first > price > last:
+            meet = a + (b - a) * (first - price) / (first - last)
+            reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
+            points = [meet - reach, meet + reach]
+        elif a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a):
+            points = [x]
+        else:
+            points = [(a + b) / 2]
+        inner = [p for p in points if a < p < b]
+        if inner:
+            self._replace(k, [a, *inner, b], Grain.COVERED)
+        return bool(inner)
+
     def cut(self, x: float) -> bool:
         """Make x a border of cells; False where it is one already or lies in no cell."""
         k = bisect_right(self.starts, x) - 1
-        return k >= 0 and self.starts[k] < x < self.ends[k] and self._cut_at(k, [x])
-
-    def _cut_at(self, k: int, points: list[float]) -> bool:
-        if not points:
+        if k < 0 or not self.starts[k] < x < self.ends[k]:
             return False
-        edges = [self.starts[k], *points, self.ends[k]]
-        del self.starts[k], self.ends[k], self.lines[k]
-        for a, b in reversed(list(pairwise(edges))):
-            self._insert(k, a, b)
-        self.hulls.clear()
+        self._replace(k, [self.starts[k], x, self.ends[k]], self.grains[k])
         return True
+
+    def _replace(self, k: int, edges: list[float], grain: Grain) -> None:
+        del self.starts[k], self.ends[k], self.lines[k], self.grains[k]
+        for a, b in reversed(list(pairwise(edges))):
+            self._insert(k, a, b, grain)
+        self.hulls.clear()
 
     def line_at(self, x: float) -> float:
         """The lowest-known upper bound of net income at x by its own cells, without the hull; -inf outside of them."""
-        best = self.stay if x == self.place.held else float("-inf")
+        best = self.stay if x == self.held else float("-inf")
         at = bisect_right(self.starts, x) - 1
         for k in (at - 1, at):
             if k < 0 or not self.starts[k] <= x <= self.ends[k]:
@@ -174,3 +213,80 @@ class Table:
             if len(line) == 1:
                 best = max(best, line[0][1])
         return best
+
+
+@dataclass(slots=True)
+class PlaceTable(Table):
+    """A market's."""
+
+    place: Place = field(kw_only=True)
+    horizon_seconds: float = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: Problem, index: int) -> PlaceTable:
+        place, spans, h = problem.places[index], problem.spans(index), problem.horizon_seconds
+        table = cls(
+            held=place.held,
+            spans=spans,
+            stay=place.income(place.held, h),
+            root=(min(place.low, place.held), max(place.high, place.held)),
+            scale=float(getattr(place.curve, "others", 0.0)) or max(place.high, place.held) or 1.0,
+            place=place,
+            horizon_seconds=h,
+        )
+        table._fill(Grain.ROUGH if falls(place.curve) else Grain.COVERED)
+        return table
+
+    def value(self, x: float) -> float:
+        return self.stay if x == self.held else self.place.changed(x, self.horizon_seconds)
+
+    def joints(self) -> tuple[float, ...]:
+        return joints(self.place.curve, self.horizon_seconds)
+
+    def line(self, a: float, b: float, grain: Grain) -> Corners:
+        place = self.place
+        if grain is Grain.COVERED or a == b:
+            corners = cover(place.curve, a, b, self.horizon_seconds)
+        else:
+            most = place.curve.apr(a, self.horizon_seconds)
+            corners = [(a, a * most), (b, b * most)]
+        # No cell reaches over what is held, so the cost of moving is a straight line too.
+        price, fixed = place.price, place.touch_cost
+        cost = place.move_cost if a >= place.held else -place.move_cost
+        base, each = fixed - price * cost * place.held, price * (place.haircut + cost)
+        return [(x, price * y - each * x - base) for x, y in corners]
+
+
+@dataclass(slots=True)
+class SwapTable(Table):
+    """A swap's: x is what goes in. Its loss is a broken line itself, so nothing is left to refine."""
+
+    quotes: Quotes = field(kw_only=True)
+    problem: Problem = field(kw_only=True)
+    index: int = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: Problem, index: int) -> SwapTable:
+        quotes = problem.swaps[index - len(problem.places)].quotes
+        most = quotes[-1][0]
+        table = cls(
+            held=0.0,
+            spans=((min(problem.unit, most), most),),
+            stay=0.0,
+            root=(0.0, most),
+            scale=most,
+            quotes=quotes,
+            problem=problem,
+            index=index,
+        )
+        table._fill(Grain.COVERED)
+        return table
+
+    def value(self, x: float) -> float:
+        return self.problem.value(self.index, x)
+
+    def joints(self) -> tuple[float, ...]:
+        return tuple(x for x, _ in self.quotes)
+
+    def line(self, a: float, b: float, grain: Grain) -> Corners:
+        return [(x, self.value(x)) for x in ((a, b) if b > a else (a,))]
