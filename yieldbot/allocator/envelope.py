@@ -5,9 +5,9 @@ cell, the corners of a broken line nowhere below the income there. The error is 
 
 - Kinked, supply-kinked, diluted, constant and sampled curves: between joints (breakpoints and the inflection) income
   is concave, where any tangent is above it, or convex, where the chord is.
-- Adaptive curves and kinked ones with a deficit: apr = u * H(u) with H growing and convex between joints (kinks, the
-  IRM's clamps and the steps of its exponential), so with t = 1 / supplied income is P(t) - Q(t), both convex: P is
-  below its chord, Q above the chords of neighbouring points at the ends of the cell.
+- Adaptive curves and kinked ones with a deficit: what borrowers pay in all is growing and convex in t = 1 / supplied
+  between joints (kinks, the IRM's clamps and the steps of its exponential), so it is below its chord in t; our share
+  of that chord is a rational function whose one inflection is known.
 - A vault seen through: in a cell one inner market changes, whose own cover gives lines; a line times x / (others + x)
   is concave or convex again.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
@@ -38,10 +38,10 @@ from yieldbot.model.curve import YieldCurve
 Corners = list[tuple[float, float]]
 BEFORE = 1e-12
 """How far before a step of the IRM's exponential its joint is put, as a share of the pool."""
-STEP = 1e-3
-"""Distance of neighbouring points, as a share of a cell, by whose chords a convex function is bounded from below."""
 INSIDE = 1e-9
 """How far inside a cell (of its width) one-sided values at its ends are taken."""
+OUTSIDE = 1e-8
+"""What a chord is lifted by, of its rise: beyond points that lie INSIDE it would be below a convex function."""
 
 
 def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
@@ -61,8 +61,30 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
     return tuple(sorted(x for x in found if x > 0.0 and math.isfinite(x)))
 
 
+def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """Corners of a line above x * apr(x) on [a, b], whatever joints are inside, of a curve that ``falls``; for one apr.
+
+    Where borrowers pay a rate by utilisation, what they pay in all, T, falls with our holding too, and we get the share
+    x / (others + x) of it: income is below T(a) * x / (others + x), which is concave.
+    """
+    apr = curve.apr(a, horizon_seconds)
+    match curve:
+        case KinkedCurve():
+            base = curve.others + curve.deficit
+        case AdaptiveCurve() | DilutedCurve():
+            base = curve.others
+        case _:
+            return [(a, a * apr), (b, b * apr)]
+    start, end = base + a, base + b
+    if base <= 0.0 or (not isinstance(curve, DilutedCurve) and curve.others + a < curve.borrowed):
+        return [(a, a * apr), (b, b * apr)]
+    paid, middle = start * apr, 2.0 * start * end / (start + end)  # where the tangents at both ends meet
+    at_middle = paid * (a / start + base / start**2 * (middle - start))
+    return [(a, a * apr), (middle - base, at_middle), (b, paid * b / end)]
+
+
 def falls(curve: YieldCurve) -> bool:
-    """Whether the apr is known never to rise with our holding: x * apr(a) is then a bound on all of [a, b].
+    """Whether the apr is known never to rise with our holding.
 
     Of the adaptive curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
@@ -95,7 +117,7 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )
         case AdaptiveCurve() | KinkedCurve():
-            return _by_difference(curve, a, b, horizon_seconds)
+            return _by_chord(curve, a, b, horizon_seconds)
         case LookThroughCurve():
             return _looked_through(curve, a, b, horizon_seconds)
         case _:
@@ -116,45 +138,34 @@ def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], 
     return [(a, at_a), (meet, at_a + slope_a * (meet - a)), (b, at_b)]
 
 
-def _by_difference(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """Income = P(t) - Q(t) in t = 1 / (supplied + deficit): P below its chord, Q above its neighbours' chord."""
-    deficit = curve.deficit if isinstance(curve, KinkedCurve) else 0.0
-    base = curve.others + deficit
+def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """Income = H(t) * x * t with t = 1 / (base + x): what borrowers pay in all, H, below its chord in t.
+
+    The chord makes it x / T * (c0 + c1 / T) with T = base + x: the income of a rate that is linear in utilisation.
+    """
+    base = curve.others + (curve.deficit if isinstance(curve, KinkedCurve) else 0.0)
     if curve.borrowed <= 0.0 or base + a <= 0.0 or curve.others + b <= curve.borrowed:
         # Nothing earned, or utilisation 1: linear (convex with a deficit).
         return [(a, a * curve.apr(a, horizon_seconds)), (b, b * curve.apr(b, horizon_seconds))]
-    if b - a <= 1e-9 * (base + b):  # too narrow for second differences; the apr is monotone, so its ends bound it
+    if b - a <= 1e-9 * (base + b):  # too narrow for a chord; the apr is monotone, so its ends bound it
         top = max(curve.apr(a, horizon_seconds), curve.apr(b, horizon_seconds))
         return [(a, a * top), (b, b * top)]
     edge = (b - a) * INSIDE + 4 * BEFORE * (base + b)
-    t0, t2 = 1.0 / (base + b - edge), 1.0 / (base + a + edge)
-    d = (t2 - t0) * STEP
-    ts = (t0, t0 + d, t0 + 2 * d, t2 - 2 * d, t2 - d, t2)
-    aprs = [curve.apr(1.0 / t - base, horizon_seconds) for t in ts]
-    p0, p2 = aprs[0] / t0, aprs[-1] / t2
-    q = [base * apr for apr in aprs]
-    # A chord of two neighbours is below Q beyond them, and above it between them by their second difference at most.
-    blur = 1e-12 * q[-1]  # rounding: Q is of the size of the whole pool's income, not of ours
-    s0, c0 = (q[1] - q[0]) / (ts[1] - ts[0]), q[0] - max(0.0, q[0] - 2 * q[1] + q[2]) - blur
-    s2, c2 = (q[5] - q[4]) / (ts[5] - ts[4]), q[5] - max(0.0, q[5] - 2 * q[4] + q[3]) - blur
-    chord = (p2 - p0) / (t2 - t0)
-    meet = t0 + (c2 - c0 - s2 * (t2 - t0)) / (s0 - s2) if s2 > s0 else t2
-    parts = [(a, b, s0, c0, t0)]
-    if t0 < meet < t2:
-        middle = 1.0 / meet - base
-        parts = [(a, middle, s2, c2, t2), (middle, b, s0, c0, t0)] if a < middle < b else parts
-    corners: Corners = []
-    for left, right, s, c, at in parts:
+    near, far = base + a + edge, base + b - edge
+    paid_a, paid_b = curve.apr(a + edge, horizon_seconds) * near, curve.apr(b - edge, horizon_seconds) * far
+    c1 = (paid_a - paid_b) / (1.0 / near - 1.0 / far)
+    c0 = paid_b - c1 / far + OUTSIDE * abs(paid_a - paid_b) + 1e-12 * paid_a
 
-        def line(x: float, s: float = s, c: float = c, at: float = at) -> float:
-            t = 1.0 / (base + x)
-            return p0 + chord * (t - t0) - c - s * (t - at)
+    def value(x: float) -> float:
+        return x / (base + x) * (c0 + c1 / (base + x))
 
-        def slope(x: float, s: float = s) -> float:
-            return (s - chord) / (base + x) ** 2
+    def slope(x: float) -> float:
+        return (base * c0 - c1 + 2.0 * base * c1 / (base + x)) / (base + x) ** 2
 
-        corners += _by_shape(line, slope, left, right)
-    return corners
+    turn = 3.0 * base * c1 / (c1 - base * c0) - base if c1 > base * c0 else math.inf
+    if a < turn < b:  # concave before, convex beyond
+        return [*_by_shape(value, slope, a, turn), *_by_shape(value, slope, turn, b)]
+    return _by_shape(value, slope, a, b)
 
 
 def _looked_through(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Corners:

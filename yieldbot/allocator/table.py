@@ -1,7 +1,7 @@
 """What the search knows of one market: cells, each with a broken line above its net income, made finer on demand.
 
-A cell starts rough: where the apr never rises with our holding, income lies below x * apr(a) on all of [a, b], for the
-price of one apr. Only cells that the relaxed problem asks for are cut at the curve's joints and then covered tightly.
+A cell starts rough: where the apr never rises with our holding, one apr gives a bound over all of a range. Only where
+the relaxed problem puts money are cells cut at the curve's joints and covered tightly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
-from yieldbot.allocator.envelope import Corners, cover, falls, joints
+from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
 from yieldbot.allocator.problem import Place, Problem, Quotes
 
 LEAST_WIDTH = 1e-12
@@ -24,7 +24,7 @@ Box = tuple[float, float]
 
 
 class Grain(IntEnum):
-    """How good a cell's line is: the apr at its left end; the same, between two joints; ``cover``'s."""
+    """How good a cell's line is: ``rough``'s, with joints inside; the same without; ``cover``'s."""
 
     ROUGH = 0
     JOINTED = 1
@@ -143,7 +143,7 @@ class Table:
         return max((min(most, box[1]) for least, most in self.spans if least <= x <= most), default=x)
 
     def split(self, x: float, price: float) -> bool:
-        """Make the line finer at x: narrowly around where income's slope meets the price in the cells at x.
+        """Make the line finer in the cells at x: narrowly around x, or around where income's slope meets the price.
 
         The slope is taken as linear in a cell, so each split leaves a cell that is smaller by the square.
         """
@@ -162,41 +162,65 @@ class Table:
         a, b, line = self.starts[k], self.ends[k], self.lines[k]
         match self.grains[k]:
             case Grain.ROUGH:
-                edges = self._edges(a, b)
-                self._replace(k, edges, Grain.JOINTED if len(edges) > 2 else Grain.COVERED)
+                self._open(k, price)
                 return True
             case Grain.JOINTED:
-                self._replace(k, [a, b], Grain.COVERED)
+                self._replace(k, [a, b])
                 return True
         if b - a <= LEAST_WIDTH * max(self.root[1], self.held):
             return False
         first = (line[1][1] - line[0][1]) / (line[1][0] - line[0][0]) if line[1][0] > line[0][0] else 0.0
         last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
-        if first > price > last:
+        reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
+        if a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a) and all(x != corner for corner, _ in line):
+            points = [x - reach, x + reach]  # the money of a group or of all ended here
+        elif first > price > last:
             meet = a + (b - a) * (first - price) / (first - last)
-            reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
             points = [meet - reach, meet + reach]
-        elif a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a):
-            points = [x]
         else:
             points = [(a + b) / 2]
         inner = [p for p in points if a < p < b]
         if inner:
-            self._replace(k, [a, *inner, b], Grain.COVERED)
+            self._replace(k, [a, *inner, b])
         return bool(inner)
+
+    def _open(self, k: int, price: float) -> None:
+        """Cut a rough cell around the best of its joints at this price, and halve what is left on either side."""
+        edges = self._edges(self.starts[k], self.ends[k])
+        low, high = 0, len(edges) - 1
+        while low < high:  # income less price rises, then falls (nearly so: this only chooses where to look)
+            middle = (low + high) // 2
+            a, b = edges[middle], edges[middle + 1]
+            if self.value(b) - self.value(a) > price * (b - a):
+                low = middle + 1
+            else:
+                high = middle
+        last = len(edges) - 1
+        chosen = sorted(
+            {0, max(0, low - 1) // 2, max(0, low - 1), low, min(last, low + 1), (low + 1 + last) // 2, last}
+        )
+        grains = [
+            Grain.ROUGH if j - i > 1 else Grain.COVERED if abs(i + j - 2 * low) == 1 else Grain.JOINTED
+            for i, j in pairwise(chosen)
+        ]
+        self._replace(k, [edges[i] for i in chosen], *grains)
 
     def cut(self, x: float) -> bool:
         """Make x a border of cells; False where it is one already or lies in no cell."""
         k = bisect_right(self.starts, x) - 1
         if k < 0 or not self.starts[k] < x < self.ends[k]:
             return False
-        self._replace(k, [self.starts[k], x, self.ends[k]], self.grains[k])
+        grain = self.grains[k]
+        self._replace(k, [self.starts[k], x, self.ends[k]], grain, grain)
         return True
 
-    def _replace(self, k: int, edges: list[float], grain: Grain) -> None:
-        del self.starts[k], self.ends[k], self.lines[k], self.grains[k]
-        for a, b in reversed(list(pairwise(edges))):
-            self._insert(k, a, b, grain)
+    def _replace(self, k: int, edges: list[float], *grains: Grain) -> None:
+        """Cells between these edges instead of the k-th. grains: theirs, covered where not named."""
+        cells = list(pairwise(edges))
+        self.starts[k : k + 1] = edges[:-1]
+        self.ends[k : k + 1] = edges[1:]
+        self.grains[k : k + 1] = grains or (Grain.COVERED,) * len(cells)
+        self.lines[k : k + 1] = [self.line(a, b, self.grains[k + i]) for i, (a, b) in enumerate(cells)]
         self.hulls.clear()
 
     def line_at(self, x: float) -> float:
@@ -248,8 +272,7 @@ class PlaceTable(Table):
         if grain is Grain.COVERED or a == b:
             corners = cover(place.curve, a, b, self.horizon_seconds)
         else:
-            most = place.curve.apr(a, self.horizon_seconds)
-            corners = [(a, a * most), (b, b * most)]
+            corners = rough(place.curve, a, b, self.horizon_seconds)
         # No cell reaches over what is held, so the cost of moving is a straight line too.
         price, fixed = place.price, place.touch_cost
         cost = place.move_cost if a >= place.held else -place.move_cost
