@@ -109,19 +109,30 @@ class Table:
         if not points:
             return None
         points.sort()
-        chain: Corners = []
-        for x, y in points:
-            if chain and x == chain[-1][0]:
-                if y <= chain[-1][1]:
+        last_x, last_y = points[0]
+        chain, slopes = [points[0]], [math.inf]  # of the edge that ends at each corner
+        for point in points[1:]:
+            x, y = point
+            if x == last_x:
+                if y <= last_y:
                     continue
                 chain.pop()
-            while len(chain) > 1:
-                (x0, y0), (x1, y1) = chain[-2], chain[-1]
-                if (y1 - y0) * (x - x1) > (y - y1) * (x1 - x0):
-                    break
+                slopes.pop()
+                if not chain:
+                    chain, slopes = [point], [math.inf]
+                    last_x, last_y = point
+                    continue
+                last_x, last_y = chain[-1]
+            slope = (y - last_y) / (x - last_x)
+            while slope >= slopes[-1]:
                 chain.pop()
-            chain.append((x, y))
-        return Hull(chain, [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(chain)])
+                slopes.pop()
+                last_x, last_y = chain[-1]
+                slope = (y - last_y) / (x - last_x)
+            chain.append(point)
+            slopes.append(slope)
+            last_x, last_y = point
+        return Hull(chain, slopes[1:])
 
     def neighbours(self, x: float, box: Box) -> Box:
         """The largest allowed holding <= x in the box and the smallest >= x; -1 where there is none."""
@@ -173,13 +184,14 @@ class Table:
         last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
         reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
         if a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a) and all(x != corner for corner, _ in line):
-            points = [x - reach, x + reach]  # the money of a group or of all ended here
+            # The money of a group or of all ended here. The halves are for when it does not end here again.
+            points = [(a + x) / 2, x - reach, x + reach, (x + b) / 2]
         elif first > price > last:
             meet = a + (b - a) * (first - price) / (first - last)
             points = [meet - reach, meet + reach]
         else:
             points = [(a + b) / 2]
-        inner = [p for p in points if a < p < b]
+        inner = sorted(p for p in points if a < p < b)
         if inner:
             self._replace(k, [a, *inner, b])
         return bool(inner)
