@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
-from yieldbot.allocator.table import Box, PlaceTable, Table
+from yieldbot.allocator.table import Box, PlaceTable, SwapTable, Table
 
 Holdings = tuple[float, ...]
 TOLERANCE_BPS = 5e-3
@@ -54,7 +54,9 @@ class _Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(len(problem.places))]
+        places = len(problem.places)
+        self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(places)]
+        self.tables += [SwapTable.of(problem, places + k) for k in range(len(problem.swaps))]
         self.relaxation = Relaxation(problem, self.tables)
         self.tolerance = max(1e-9, problem.wealth * TOLERANCE_BPS / 10_000)
         self.share = self.tolerance / (2 * max(1, len(self.tables)))
@@ -71,13 +73,13 @@ class _Search:
 
     def run(self) -> Optimum:
         self._push({})
-        price = self.queue[0][2].relaxed.price if self.queue else 0.0
+        price = self.queue[0][2].relaxed.prices[0] if self.queue else 0.0
         while self.queue and self.steps < MOST_STEPS:
             _, _, node = heapq.heappop(self.queue)
             if node.bound <= self.best_value + self.tolerance:
                 self.lost = max(self.lost, node.bound)
                 break
-            price = node.relaxed.price
+            price = node.relaxed.prices[0]
             if node.version != self.version:
                 self._push(node.boxes, node.bound)
             else:
@@ -208,21 +210,25 @@ class _Search:
             self.best, self.best_value = tuple(below), value
 
     def _fill(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box]) -> float:
-        """Put what rounding down has left over where it earns most; what that earns."""
-        relaxation, gained = self.relaxation, 0.0
+        """Put what rounding down has left over where it earns most, and take back what rounding has put in too much.
+
+        What that earns is returned; ``below`` is changed.
+        """
+        resources = self.relaxation.resources
         left = sum(relaxed.x) - sum(below)
-        if left <= 1e-9 * relaxation.budget:
+        if left <= 1e-9 * sum(relaxed.x) and not relaxed.inexact:
             return 0.0
-        rooms = list(relaxation.rooms)
-        for x, group in zip(below, relaxation.group_of, strict=True):
-            if group >= 0:
-                rooms[group] -= x
+        rooms = [most - used for most, used in zip(resources.most, self._used(below), strict=True)]
+        gained = self._trim(below, relaxed, boxes, rooms)
         for _ in range(FILLED):
             best = (self.share, -1, 0.0)
             for i in relaxed.moved:
-                table, group = self.tables[i], relaxation.group_of[i]
-                top = table.top(below[i], boxes.get(i, table.root))
-                most = min(left, top - below[i], left if group < 0 else rooms[group])
+                if i >= len(resources.uses):
+                    continue
+                table = self.tables[i]
+                most = table.top(below[i], boxes.get(i, table.root)) - below[i]
+                for resource, weight in resources.uses[i]:
+                    most = min(most, rooms[resource] / weight)
                 if most > 0.0:
                     earned = table.value(below[i] + most) - table.value(below[i])
                     best = max(best, (earned, i, most))
@@ -230,10 +236,36 @@ class _Search:
             if i < 0:
                 break
             below[i] += most
-            left -= most
             gained += earned
-            if relaxation.group_of[i] >= 0:
-                rooms[relaxation.group_of[i]] -= most
+            for resource, weight in resources.uses[i]:
+                rooms[resource] -= weight * most
+        return gained
+
+    def _used(self, x: list[float]) -> list[float]:
+        """Of each resource, swaps and all."""
+        used = self.relaxation.resources.used(x)
+        for swap, paid in zip(self.problem.swaps, x[len(self.problem.places) :], strict=True):
+            used[swap.source] += paid
+            used[swap.target] -= swap.out(paid)
+        return used
+
+    def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
+        """A linear program's solution is feasible but for its tolerance: take that from the largest holding."""
+        gained = 0.0
+        uses = self.relaxation.resources.uses
+        for resource in range(len(rooms)):
+            if not -1e-6 * self.problem.wealth < rooms[resource] < 0.0:
+                continue
+            users = [(below[i], i, w) for i in relaxed.moved if i < len(uses) for r, w in uses[i] if r == resource]
+            for _, i, weight in sorted(users, reverse=True):
+                less = below[i] + rooms[resource] / weight * (1.0 + 1e-9)
+                table = self.tables[i]
+                if table.neighbours(less, boxes.get(i, table.root))[0] == less:
+                    gained += table.value(less) - table.value(below[i])
+                    for r, w in uses[i]:
+                        rooms[r] += w * (below[i] - less)
+                    below[i] = less
+                    break
         return gained
 
 

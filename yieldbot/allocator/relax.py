@@ -1,55 +1,91 @@
 """The relaxed problem: every market's income replaced by its concave envelope. Its optimum is a rigorous upper bound.
 
-With concave piecewise-linear incomes, one budget and caps on disjoint groups the greedy by slope is exact: it is the
-Lagrangian dual, and the slope at which the money ends is the optimal multiplier (the shadow price). Groups that overlap
-an earlier one and shared pools are left out, which can only raise the bound.
+With concave piecewise-linear incomes, one purse and caps on disjoint groups the greedy by slope is exact: it is the
+Lagrangian dual, and the slope at which the money ends is the optimal multiplier (the shadow price). Where a group that
+overlaps others would be exceeded, or where assets are swapped, the same relaxation is a linear program (linear.py).
+Shared pools are left out, which can only raise the bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from yieldbot.allocator.problem import Group, Problem
-from yieldbot.allocator.table import Box, Hull, Table
+from yieldbot.allocator.linear import Linear
+from yieldbot.allocator.problem import Problem
+from yieldbot.allocator.table import Box, Edge, Hull, Table, edges_of
 
 ROUNDING = 1e-9
 """Share of the incomes added to the bound for the rounding of doubles."""
 
-Edge = tuple[float, int, float, float]
-"""Of a hull: minus its slope, its market, where it begins and ends. Sorted: the steepest first."""
-
 
 @dataclass(slots=True)
 class Relaxed:
-    """bound: in the first asset a year; x: one holding a market; y: envelope at x; moved: those not at their hull's
-    first corner; prices: of one more token in each group that is full (0: it is not); price: of the budget."""
+    """bound: in the first asset a year; x: one holding a market, then what goes into each swap; y: envelopes at x.
+
+    moved: those not at their hull's first corner; prices: income of one more token in each resource; inexact: a linear
+    program's, which may exceed the limits by its tolerance.
+    """
 
     bound: float
     x: list[float]
     y: list[float]
     moved: list[int]
-    price: float
-    full: list[float]
+    prices: list[float]
+    inexact: bool = False
+
+
+class Resources:
+    """What is scarce: the purses first, then the groups. What is held may stay above a limit that has shrunk.
+
+    most: capacities, in tokens of a purse's asset, a group's in the first asset; uses: of each place, (resource, what
+    one of its tokens takes of it).
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        purses = len(problem.purses)
+        self.uses: list[list[tuple[int, float]]] = [[(place.asset, 1.0)] for place in problem.places]
+        for number, group in enumerate(problem.groups):
+            for member in group.members:
+                self.uses[member].append((purses + number, problem.places[member].price))
+        used = self.used([place.held for place in problem.places])
+        limits = [*(purse.budget for purse in problem.purses), *(group.most for group in problem.groups)]
+        self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)] if problem.places else limits
+
+    def used(self, x: Sequence[float]) -> list[float]:
+        """Of each resource, by the places alone."""
+        found = [0.0] * (1 + max((r for uses in self.uses for r, _ in uses), default=0))
+        for now, uses in zip(x, self.uses, strict=False):
+            for resource, weight in uses:
+                found[resource] += weight * now
+        return found
 
 
 class Relaxation:
     """The greedy, kept ready: hulls of the root boxes and their edges, sorted; a node changes a few of them."""
 
     def __init__(self, problem: Problem, tables: Sequence[Table]) -> None:
-        held = [place.held for place in problem.places]
-        self.tables = tables
-        self.budget = max(problem.purses[0].budget, sum(held))
-        self.group_of = [-1] * len(held)
-        kept: list[Group] = []
-        for group in problem.groups:
+        self.problem, self.tables = problem, tables
+        self.resources = Resources(problem)
+        # Only for the rounding of doubles: one base unit too much in a full group is too much.
+        self.slack = max(problem.unit / 4, 4e-16 * len(tables) * problem.wealth)
+        purses = len(problem.purses)
+        self.linear_only = purses > 1 or bool(problem.swaps)
+        self.group_of = [-1] * len(problem.places)
+        self.overlapping: list[int] = []
+        for number, group in enumerate(problem.groups):
             if all(self.group_of[m] < 0 for m in group.members):
                 for member in group.members:
-                    self.group_of[member] = len(kept)
-                kept.append(group)
-        self.rooms = [max(g.most, sum(held[m] for m in g.members)) for g in kept]
+                    self.group_of[member] = purses + number
+            else:
+                self.overlapping.append(purses + number)
         self.hulls: list[Hull] = [_of(table, table.root) for table in tables]
-        self.edges: list[Edge] = sorted(edge for i in range(len(tables)) for edge in _edges(i, self.hulls[i]))
+        self.edges: list[Edge] = sorted(edge for i in range(len(tables)) for edge in edges_of(i, self.hulls[i]))
+
+    @cached_property
+    def linear(self) -> Linear:
+        return Linear(self.problem, self.tables, self.resources.uses)
 
     def refresh(self, changed: Iterable[int]) -> None:
         """Take up tables that were made finer."""
@@ -61,13 +97,13 @@ class Relaxation:
     def _edges_with(self, hulls: Mapping[int, Hull]) -> list[Edge]:
         edges = [edge for edge in self.edges if edge[1] not in hulls]
         for i, hull in hulls.items():
-            edges += _edges(i, hull)
+            edges += edges_of(i, hull)
         edges.sort()
         return edges
 
     def solve(self, boxes: Mapping[int, Box]) -> Relaxed | None:
         """The relaxed optimum with some markets' holdings kept in boxes; None where those leave no allocation."""
-        corners = [hull.corners[0] for hull in self.hulls]
+        firsts = [hull.corners[0] for hull in self.hulls]
         edges = self.edges
         if boxes:
             own: dict[int, Hull] = {}
@@ -76,32 +112,34 @@ class Relaxation:
                 if hull is None:
                     return None
                 own[i] = hull
-                corners[i] = hull.corners[0]
+                firsts[i] = hull.corners[0]
             edges = self._edges_with(own)
-        x, y = [corner[0] for corner in corners], [corner[1] for corner in corners]
-        rooms = list(self.rooms)
+        if not self.linear_only:
+            found = self._greedy(firsts, edges)
+            if found is None or not self._exceeded(found.x):
+                return found
+        return self._by_linear_program(boxes, firsts, edges)
+
+    def _exceeded(self, x: Sequence[float]) -> bool:
+        """Whether a group that the greedy did not keep is full beyond its limit."""
+        if not self.overlapping:
+            return False
+        used, most = self.resources.used(x), self.resources.most
+        return any(used[r] > most[r] * (1.0 + 1e-12) for r in self.overlapping)
+
+    def _greedy(self, firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Relaxed | None:
+        x, y = [corner[0] for corner in firsts], [corner[1] for corner in firsts]
+        rooms = list(self.resources.most)
         for i, group in enumerate(self.group_of):
             if group >= 0:
                 rooms[group] -= x[i]
-        slack = 1e-9 * self.budget + 1e-12
-        room = self.budget - sum(x)
-        if room < -slack or any(left < -slack for left in rooms):
+        room = rooms[0] - sum(x)
+        if min(room, *rooms) < -self.slack:
             return None
-        return self._greedy(corners, edges, x, y, room, rooms)
-
-    def _greedy(
-        self,
-        corners: Sequence[tuple[float, float]],
-        edges: Sequence[Edge],
-        x: list[float],
-        y: list[float],
-        room: float,
-        rooms: list[float],
-    ) -> Relaxed:
-        group_of, full, moved, price = self.group_of, [0.0] * len(rooms), [], 0.0
+        group_of, moved, prices = self.group_of, [], [0.0] * len(rooms)
         for negative, i, start, end in edges:
             if room <= 0.0:
-                price = -negative
+                prices[0] = -negative
                 break
             group = group_of[i]
             if x[i] != start:  # its group was full before this edge
@@ -110,11 +148,11 @@ class Relaxation:
             if group >= 0:
                 left = rooms[group]
                 if length > left:
-                    full[group] = full[group] or -negative
+                    prices[group] = prices[group] or -negative
                     length = left
                 if length <= 0.0:
                     continue
-            if start == corners[i][0]:
+            if start == firsts[i][0]:
                 moved.append(i)
             if length > room:
                 length = room
@@ -127,20 +165,41 @@ class Relaxation:
             if group >= 0:
                 rooms[group] -= length
         bound = sum(y) + ROUNDING * sum(map(abs, y))
-        return Relaxed(bound, x, y, moved, price, full)
+        for group in range(1, len(prices)):  # what a group's limit costs besides the budget's
+            prices[group] = max(0.0, prices[group] - prices[0])
+        return Relaxed(bound, x, y, moved, prices)
+
+    def _by_linear_program(
+        self, boxes: Mapping[int, Box], firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]
+    ) -> Relaxed | None:
+        places = len(self.problem.places)
+        rooms = list(self.resources.most)
+        for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:places]])):
+            rooms[resource] -= used
+        if not self.problem.swaps and min(rooms) < -self.slack:
+            return None  # by less than the program's tolerance, perhaps
+        found = self.linear.solve(rooms, edges, boxes)
+        if found is None:
+            return None
+        x, y = [corner[0] for corner in firsts[:places]], [corner[1] for corner in firsts[:places]]
+        base = sum(y)
+        for i, more, income in found.grown:
+            x[i] += more
+            y[i] += income
+        bound = base + found.bound + ROUNDING * (sum(map(abs, y)) + sum(abs(part) for _, part in found.swapped))
+        x += [paid for paid, _ in found.swapped]
+        y += [part for _, part in found.swapped]
+        moved = [i for i in range(len(x)) if x[i] != firsts[i][0]]
+        return Relaxed(bound, x, y, moved, found.prices, inexact=True)
 
     def price_of(self, relaxed: Relaxed, index: int) -> float:
-        """What one more token is worth to a market: its group's price where that is full, else the budget's."""
-        group = self.group_of[index]
-        return relaxed.price if group < 0 else max(relaxed.price, relaxed.full[group])
+        """What one more token takes from the others, for all that the place uses."""
+        if index >= len(self.resources.uses):
+            return 0.0
+        return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])
 
 
 def _of(table: Table, box: Box) -> Hull:
     hull = table.hull(box)
     assert hull is not None, "what is held lies in the root box"
     return hull
-
-
-def _edges(index: int, hull: Hull) -> list[Edge]:
-    corners = hull.corners
-    return [(-slope, index, corners[k][0], corners[k + 1][0]) for k, slope in enumerate(hull.slopes) if slope > 0.0]

@@ -39,6 +39,16 @@ class Hull:
     slopes: list[float]
 
 
+Edge = tuple[float, int, float, float]
+"""Of a hull: minus its slope, its market, where it begins and ends. Sorted: the steepest first."""
+
+
+def edges_of(index: int, hull: Hull) -> list[Edge]:
+    """The edges of a market's hull that earn more than nothing."""
+    corners = hull.corners
+    return [(-slope, index, corners[k][0], corners[k + 1][0]) for k, slope in enumerate(hull.slopes) if slope > 0.0]
+
+
 @dataclass(slots=True)
 class Table:
     """Cells ascending, each with corners of a line above the income in it, net of haircut and costs.

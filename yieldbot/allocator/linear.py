@@ -1,0 +1,138 @@
+"""The relaxed problem as a linear program, for what the greedy cannot do: overlapping groups, several assets.
+
+Columns are the edges of the markets' hulls (a share of each may be filled; the steeper first by itself, as the hull is
+concave) and the corners of each swap (weights that add up to one). Rows are the purses and the groups. HiGHS solves it;
+the bound is not its word but the Lagrangian dual at its multipliers, which no rounding or tolerance can make too low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.allocator.problem import Problem
+from yieldbot.allocator.table import Box, Edge, Table
+
+FEASIBILITY = 1e-10
+"""HiGHS's smallest tolerance; amounts are shares of our wealth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """bound: of the edges' and swaps' income together; grown: (place, tokens more than its first corner, their income);
+    swapped: for each swap (what goes in, its envelope there); prices: of the resources."""
+
+    bound: float
+    grown: list[tuple[int, float, float]]
+    swapped: list[tuple[float, float]]
+    prices: list[float]
+
+
+class Linear:
+    """One problem's linear programs. uses: see relax.Resources."""
+
+    def __init__(self, problem: Problem, tables: Sequence[Table], uses: Sequence[Sequence[tuple[int, float]]]) -> None:
+        import highspy  # type: ignore[import-untyped]
+
+        self.problem, self.tables, self.uses = problem, tables, uses
+        self.scale = problem.wealth or 1.0
+        self.api: Any = highspy
+        self.solver: Any = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("presolve", "off"),
+            ("primal_feasibility_tolerance", FEASIBILITY),
+            ("dual_feasibility_tolerance", FEASIBILITY),
+        ):
+            self.solver.setOptionValue(option, value)
+
+    def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
+        """rooms: what is left of each resource above the hulls' first corners. None where nothing is feasible."""
+        places = len(self.problem.places)
+        swaps = [self._corners(places + k, boxes) for k in range(len(self.problem.swaps))]
+        edges = [edge for edge in edges if edge[1] < places]
+        if not all(swaps) or not self._run(rooms, edges, swaps):
+            return None
+        solution = self.solver.getSolution()
+        filled: list[float] = solution.col_value
+        prices = [max(0.0, dual) for dual in solution.row_dual[: len(rooms)]]
+        grown = [
+            (i, share * (end - start), -negative * share * (end - start))
+            for (negative, i, start, end), share in zip(edges, filled, strict=False)
+            if share > 0.0
+        ]
+        swapped, at = [], len(edges)
+        for corners in swaps:
+            weights = filled[at : at + len(corners)]
+            at += len(corners)
+            paid = sum(w * x for w, (x, _, _) in zip(weights, corners, strict=True))
+            swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, corners, strict=True))))
+        return Solution(self._dual(prices, rooms, edges, swaps), grown, swapped, prices)
+
+    def _corners(self, index: int, boxes: Mapping[int, Box]) -> list[tuple[float, float, float]]:
+        """(in, envelope, out) of a swap's choices in its box."""
+        table = self.tables[index]
+        low, high = boxes.get(index, table.root)
+        found = {(table.held, table.stay)} if low <= table.held <= high else set()
+        for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
+            if a >= low and b <= high:
+                found.update(line)
+        out = self.problem.swaps[index - len(self.problem.places)].out
+        return [(x, y, out(x)) for x, y in sorted(found)]
+
+    def _run(
+        self, rooms: Sequence[float], edges: Sequence[Edge], swaps: Sequence[Sequence[tuple[float, float, float]]]
+    ) -> bool:
+        import numpy as np
+
+        starts, rows, values, costs = [0], [], [], []
+        for negative, i, start, end in edges:
+            length = (end - start) / self.scale
+            costs.append(-negative * length)
+            for resource, weight in self.uses[i]:
+                rows.append(resource)
+                values.append(weight * length)
+            starts.append(len(rows))
+        for k, (swap, corners) in enumerate(zip(self.problem.swaps, swaps, strict=True)):
+            for x, y, out in corners:
+                costs.append(y / self.scale)
+                rows += [swap.source, swap.target, len(rooms) + k]
+                values += [x / self.scale, -out / self.scale, 1.0]
+                starts.append(len(rows))
+        program = self.api.HighsLp()
+        program.num_col_, program.num_row_ = len(costs), len(rooms) + len(swaps)
+        program.col_cost_ = np.array(costs)
+        program.col_lower_, program.col_upper_ = np.zeros(len(costs)), np.ones(len(costs))
+        limits = [room / self.scale for room in rooms]
+        ones = [1.0] * len(swaps)
+        program.row_lower_ = np.array([-self.api.kHighsInf] * len(rooms) + ones)
+        program.row_upper_ = np.array(limits + ones)
+        program.sense_ = self.api.ObjSense.kMaximize
+        matrix = program.a_matrix_
+        matrix.format_ = self.api.MatrixFormat.kColwise
+        matrix.start_ = np.array(starts, dtype=np.int32)
+        matrix.index_ = np.array(rows, dtype=np.int32)
+        matrix.value_ = np.array(values)
+        self.solver.passModel(program)
+        self.solver.run()
+        return bool(self.solver.getModelStatus() == self.api.HighsModelStatus.kOptimal)
+
+    def _dual(
+        self,
+        prices: Sequence[float],
+        rooms: Sequence[float],
+        edges: Sequence[Edge],
+        swaps: Sequence[Sequence[tuple[float, float, float]]],
+    ) -> float:
+        """The Lagrangian at these multipliers: above every feasible income, whatever the solver's tolerances."""
+        bound = sum(price * room for price, room in zip(prices, rooms, strict=True))
+        for negative, i, start, end in edges:
+            worth = -negative - sum(prices[resource] * weight for resource, weight in self.uses[i])
+            if worth > 0.0:
+                bound += worth * (end - start)
+        for swap, corners in zip(self.problem.swaps, swaps, strict=True):
+            source, target = prices[swap.source], prices[swap.target]
+            bound += max(y - source * x + target * out for x, y, out in corners)
+        return bound
