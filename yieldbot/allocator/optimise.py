@@ -250,23 +250,38 @@ class _Search:
         return used
 
     def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
-        """A linear program's solution is feasible but for its tolerance: take that from the largest holding."""
+        """A linear program's solution is feasible but for its tolerance: take that where it costs least.
+
+        The purses twice, because less swapped is less in the other one.
+        """
         gained = 0.0
-        uses = self.relaxation.resources.uses
-        for resource in range(len(rooms)):
-            if not -1e-6 * self.problem.wealth < rooms[resource] < 0.0:
-                continue
-            users = [(below[i], i, w) for i in relaxed.moved if i < len(uses) for r, w in uses[i] if r == resource]
-            for _, i, weight in sorted(users, reverse=True):
-                less = below[i] + rooms[resource] / weight * (1.0 + 1e-9)
-                table = self.tables[i]
-                if table.neighbours(less, boxes.get(i, table.root))[0] == less:
-                    gained += table.value(less) - table.value(below[i])
-                    for r, w in uses[i]:
-                        rooms[r] += w * (below[i] - less)
-                    below[i] = less
+        for resource in (*range(len(rooms)), *range(len(self.problem.purses))):
+            users = [(i, weight) for i in relaxed.moved for r, weight in self._takes(i) if r == resource]
+            while users and -1e-6 * self.problem.wealth < rooms[resource] < 0.0:
+                best = (float("-inf"), -1, 0.0)
+                for i, weight in users:
+                    table = self.tables[i]
+                    most = max(0.0, below[i] + rooms[resource] / weight * (1.0 + 1e-9))
+                    less, _ = table.neighbours(most, boxes.get(i, table.root))
+                    if 0.0 <= less < below[i]:
+                        best = max(best, (table.value(less) - table.value(below[i]), i, less))
+                earned, i, less = best
+                if i < 0:
                     break
+                gained += earned
+                for r, weight in self._takes(i):
+                    rooms[r] += weight * (below[i] - less)
+                if i >= len(self.problem.places):
+                    swap = self.problem.swaps[i - len(self.problem.places)]
+                    rooms[swap.target] -= swap.out(below[i]) - swap.out(less)
+                below[i] = less
+                users = [user for user in users if user[0] != i]
         return gained
+
+    def _takes(self, index: int) -> list[tuple[int, float]]:
+        """(resource, what one token takes of it) of a place or a swap."""
+        uses = self.relaxation.resources.uses
+        return uses[index] if index < len(uses) else [(self.problem.swaps[index - len(uses)].source, 1.0)]
 
 
 def _rivals(problem: Problem) -> dict[int, set[int]]:

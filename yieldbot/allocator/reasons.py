@@ -22,6 +22,8 @@ def binding(
     """
     place, at = problem.places[index], x[index]
     near = 2 * problem.unit
+    if 0.0 < place.low < place.held and at <= place.low + near:
+        return "no more can be withdrawn now"
     for name, most in limits:
         if at >= most - near and (at > 0.0 or most <= 0.0):
             return name
@@ -30,7 +32,7 @@ def binding(
         if at > 0.0 and index in group.members and total >= group.most - len(x) * near:
             return group.name
     if place.low > 0.0 and at <= place.low + near:
-        return "no more can be withdrawn now"
+        return "nothing can be withdrawn now"
     if at > 0.0:
         return "marginal yield meets the others'" if abs(at - place.held) > near else "kept: a change would not pay"
     if marginal_apr(problem, index, 0.0) <= price:
