@@ -257,7 +257,7 @@ class _Search:
         gained = 0.0
         for resource in (*range(len(rooms)), *range(len(self.problem.purses))):
             users = [(i, weight) for i in relaxed.moved for r, weight in self._takes(i) if r == resource]
-            while users and -1e-6 * self.problem.wealth < rooms[resource] < 0.0:
+            while users and -1e-6 * self.problem.wealth < rooms[resource] < -self.relaxation.slack / 4:
                 best = (float("-inf"), -1, 0.0)
                 for i, weight in users:
                     table = self.tables[i]
