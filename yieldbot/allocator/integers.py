@@ -102,24 +102,44 @@ class Exact:
         tokens; says which market takes the last few units.
         """
         places = len(self.held)
-        paid = tuple(
-            min(int(amount * one), swap.quotes[-1][0])
-            for amount, swap in zip(holdings[places:], self.swaps, strict=True)
-        )
-        x = [self._nearest(index, amount, one) for index, amount in enumerate(holdings[:places])]
+        found = [
+            (x, paid)
+            for paid in self._payments(holdings[places:], one)
+            if self.feasible(x := self._rounded(holdings[:places], paid, one, value), paid)
+        ]
+
+        def worth(choice: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
+            return sum(value(index, raw / one) for index, raw in enumerate((*choice[0], *choice[1])))
+
+        return max(found, key=worth, default=(self.held, (0,) * len(self.swaps)))
+
+    def _payments(self, amounts: Sequence[float], one: int) -> list[tuple[int, ...]]:
+        """What the swaps may take: rounded up (to buy a minimum that is just reached) or down, dust or none."""
+        if not self.swaps:
+            return [()]
+        up, down, clean = [], [], []
+        for amount, swap in zip(amounts, self.swaps, strict=True):
+            most = swap.quotes[-1][0]
+            down.append(min(int(amount * one), most))
+            up.append(min(-int(-amount * one // 1), most))
+            clean.append(down[-1] if down[-1] > 2 else 0)
+        return list(dict.fromkeys((tuple(up), tuple(down), tuple(clean))))
+
+    def _rounded(
+        self, holdings: Sequence[float], paid: Sequence[int], one: int, value: Callable[[int, float], float]
+    ) -> tuple[int, ...]:
+        x = [self._nearest(index, amount, one) for index, amount in enumerate(holdings)]
         caps = self.caps()
         purses = self.purses(paid)
         for asset, most in enumerate(purses):
-            members = tuple(m for m in range(places) if self.assets[m] == asset)
+            members = tuple(m for m in range(len(x)) if self.assets[m] == asset)
             self._cut(x, members, sum(x[m] for m in members) - most, lambda m: 1)
         for cap in caps:
             excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
             self._cut(x, cap.members, excess, lambda m: self.weights[m])
         for asset, most in enumerate(purses):
             self._give(x, asset, most, caps, one, value)
-        if self.feasible(x, paid):
-            return tuple(x), paid
-        return self.held, tuple(0 for _ in paid)
+        return tuple(x)
 
     def _cut(self, x: list[int], members: Sequence[int], excess: int, weight: Callable[[int], int]) -> None:
         """Take an excess (base units times weights) from the members that have the most to give."""
