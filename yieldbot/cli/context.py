@@ -148,14 +148,17 @@ class Context:
     def _write(self, document: Mapping[str, Any]) -> None:
         import json
 
-        print(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+        plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escapes: a ? would be another value
+        print(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain))
 
     def _keep(self, text: str) -> Path | None:
         try:
             logs = self.data_dir / "logs"
             logs.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = logs / f"crash-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
-            with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+            with os.fdopen(
+                os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="replace"
+            ) as out:
                 out.write(text)
             return file
         except OSError:

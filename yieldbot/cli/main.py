@@ -14,6 +14,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,6 +61,7 @@ class CommandParser(Parser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. ``argv``: without the program's name, the process's own by default."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _never_unprintable()
     context = Context(json="--json" in words)
     try:
         code = _dispatch(words, context)
@@ -71,6 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         context.complain("interrupted; whatever was sent is settled by the next run")
         return INTERRUPTED
     return code
+
+
+def _never_unprintable() -> None:
+    """A terminal or a cron mail without UTF-8 gets ? for what it lacks: an error here could follow a payment."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _dispatch(words: list[str], context: Context) -> int:

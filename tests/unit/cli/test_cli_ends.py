@@ -16,6 +16,9 @@ from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.context import Context
 from yieldbot.cli.main import INTERRUPTED, main
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError
+from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address, evm_chain
 
 COMMANDS = ("init", "check", "markets", "positions", "plan", "dry-run", "run", "approve", "reject", "history", "wallet",
             "sandbox", "demo")  # fmt: skip
@@ -202,3 +205,18 @@ def test_the_settings_of_another_folder_are_found(tmp_path: Path) -> None:
     written(tmp_path / "a", settings=SETTINGS)
     ended = yieldbot("history", "--config", "a/yieldbot.toml", "--json", cwd=tmp_path)
     assert ended.code == 0 and ended.document["schema"] == "yieldbot/history/v1" and ended.document["events"] == []
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_stream_that_lacks_a_character_is_no_error(encoding: str, tmp_path: Path) -> None:
+    path = written(tmp_path)
+    reason = "to a market called \u4e2d\u2026 that lies behind a very long name " * 4
+    with Journal.open(tmp_path / "data" / "journal.sqlite") as journal:
+        journal.append(AccountStopped(evm_chain(31337), Address("0x" + "11" * 20), reason))
+    environment = {"PYTHONIOENCODING": encoding, "COLUMNS": "120"}
+    told = yieldbot("--config", path, "history", cwd=tmp_path, environment=environment)
+    assert told.code == 0 and not told.err and "called ?? that lies" in " ".join(told.out.split())
+    document = yieldbot("--config", path, "--json", "history", cwd=tmp_path, environment=environment).document
+    assert document["events"][0]["text"] == reason
+    wrong = yieldbot("history", "--config", tmp_path / "\u4e2d\u2026.toml", cwd=tmp_path, environment=environment)
+    assert wrong.code == 2 and "is not there" in wrong.line
