@@ -25,7 +25,7 @@ def make_plan(
     """
     changes = _changes(snapshot, allocation)
     if not changes:
-        return Hold("nothing earns more than what is held, after costs", allocation)
+        return Hold(f"nothing earns more than what is held, after costs{_below_buffer(snapshot, policy)}", allocation)
     fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
     if max_fee_wei is not None and fee_wei > max_fee_wei:
         return Hold(f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}", allocation)
@@ -62,6 +62,16 @@ def make_plan(
         grade=_grade(allocation, gain, cost, policy),
         expires_at=now + policy.plan_ttl_seconds,
     )
+
+
+def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
+    """What a Hold adds where the wallet has less than the buffer: people expect that to be mended."""
+    idle = next(s for s in snapshot.states.values() if s.market.kind is Kind.IDLE)
+    buffer = idle.held.token.parse(policy.idle_buffer)
+    if idle.held >= buffer or all(not s.held.raw for s in snapshot.states.values() if s is not idle):
+        return ""
+    has = f"{float(idle.held):,.2f} {idle.held.token.symbol}, less than idle_buffer ({float(buffer):,.2f})"
+    return f"; the wallet has {has}: new money fills it, nothing is withdrawn for it"
 
 
 def _changes(snapshot: Snapshot, allocation: Allocation) -> dict[MarketId, Amount]:

@@ -37,6 +37,17 @@ def test_targets_sum_to_the_wealth_and_leave_the_buffer() -> None:
     assert found.targets[IDLE_ID] >= usdc(77.7)
 
 
+def test_a_wallet_below_its_buffer_is_told_of() -> None:
+    seen = snapshot(500.0, market("a", kinked(1e6, 8e5), held=50_000.0))
+    _, held = decide(seen, Policy(idle_buffer="1000"))
+    assert isinstance(held, Hold)
+    assert held.reason.endswith(
+        "has 500.00 USDC, less than idle_buffer (1,000.00): new money fills it, nothing is withdrawn for it"
+    )
+    _, enough = decide(seen, Policy(idle_buffer="500"))
+    assert isinstance(enough, Hold) and "idle_buffer" not in enough.reason
+
+
 def test_caps_shares_and_protocol_limits_hold_to_the_unit() -> None:
     seen = snapshot(
         100_000,
