@@ -238,7 +238,12 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
     most = None if work.leg.all else work.leg.amount.raw
     found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
-    return Declined(found[0], f"{tx.words}: {found[1]}") if found else None
+    if found:
+        return Declined(found[0], f"{tx.words}: {found[1]}")
+    # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
+    if not any(call.to.lower() == tx.to.lower() and call.data == tx.data for call in work.calls):
+        return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this leg")
+    return None
 
 
 def _is_allowance(work: LegWork, tx: UnsignedTx) -> bool:
