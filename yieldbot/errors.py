@@ -3,7 +3,8 @@
 YieldbotError
 ├── ConfigError       refuse to start: exit 2. Names file, key and remedy.
 ├── TransientError    skip the chain this cycle (node down, slow, answering nonsense)
-│   └── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
+│   ├── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
+│   └── HttpRefused   the server before the node answered with an HTTP error (status, what, remedy)
 ├── MarketError       quarantine one market, plan the others
 │   └── ReadReverted  a read of a market reverted
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
@@ -39,6 +40,16 @@ class NodeRefused(TransientError):
         self.code = code
         self.node_message = message
         self.data = data
+
+
+class HttpRefused(TransientError):
+    """The server answered with the HTTP error ``status``. The text is ``what`` and ``remedy``."""
+
+    def __init__(self, status: int, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.status = status
+        self.what = what
+        self.remedy = remedy
 
 
 class MarketError(YieldbotError):

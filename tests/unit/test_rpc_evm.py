@@ -124,7 +124,7 @@ async def test_a_silent_node_times_out() -> None:
         async def make_request(self, method: str, params: list[Any]) -> Any:
             await asyncio.sleep(5)
 
-    with pytest.raises(TransientError, match="no answer"):
+    with pytest.raises(TransientError, match="no whole answer"):
         await node(Silent()).block()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from yieldbot.errors import ConfigError, MarketError, YieldbotError
+from yieldbot.errors import ConfigError, HttpRefused, MarketError, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -110,7 +110,8 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
         remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
         return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
     try:
-        async with EvmNode(chain.chain, chain.rpc_url, multicall3=chain.multicall3) as node:
+        setting = f"{chain.rpc_env} in .env"
+        async with EvmNode(chain.chain, chain.rpc_url, multicall3=chain.multicall3, setting=setting) as node:
             number = await node.request("eth_chainId", [])
             if int(number, 16) != evm_number(chain.chain):
                 said = f"{node.host} serves chain {int(number, 16)}, not {evm_number(chain.chain)}"
@@ -129,6 +130,8 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
                 else:
                     found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
             return found + await _markets(node, chain, block)
+    except HttpRefused as refusal:
+        return [Finding(what, refusal.what, refusal.remedy, FAILED)]
     except (YieldbotError, ValueError, TypeError) as failure:
         remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
         said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
