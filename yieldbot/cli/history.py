@@ -37,7 +37,7 @@ def history(args: argparse.Namespace, context: Context) -> int:
     records: tuple[Record, ...] = ()
     plans: tuple[StoredPlan, ...] = ()
     if file.exists():
-        with Journal.open(file) as journal:
+        with Journal.read(file) as journal:
             if args.plans or args.waiting:
                 plans = journal.plans(PlanStatus.QUEUED if args.waiting else None)
             else:
@@ -58,7 +58,7 @@ def _verify(context: Context, file: Path) -> int:
 
     if not file.exists():
         raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")
-    with Journal.open(file) as journal:
+    with Journal.read(file) as journal:
         rows, (seq, digest) = journal.verify(), journal.head()
     document = docs.document("history", journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
     context.show(document, lambda: f"{file}: {rows} rows, none changed; the last one's hash is {digest}")

@@ -142,7 +142,7 @@ def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, .
 
     file = context.settings.data_dir / JOURNAL
     if file.exists():
-        with Journal.open(file) as journal:
+        with Journal.read(file) as journal:
             return [() if isinstance(s, str) else forecast.positions(journal, s) for _, s in seen]
     return [
         ()

@@ -23,7 +23,8 @@ def run_lock(data_dir: Path) -> Iterator[None]:
             f"another run is in progress in {data_dir}; it will end by itself, try again then"
         ) from None
     except OSError as failure:
-        raise ConfigError(f"data_dir {data_dir} cannot be used: {failure.strerror}") from None
+        remedy = "free space on its disk, correct its permissions, or name another folder"
+        raise ConfigError(f"data_dir {data_dir} cannot be used: {failure.strerror}: {remedy}") from None
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ Written with synchronous=FULL: when ``append`` returns, the rows are on the disk
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
 GENESIS = "0" * 64
+
+READ_TRIES = 20
+"""How often ``Journal.read`` begins again because a writer came in between; each try takes milliseconds."""
 
 _COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
 _SCHEMA = (
@@ -75,7 +79,7 @@ class Journal:
             if fresh:  # owner alone may read: plans tell what a wallet holds
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError as failure:
-            raise InvariantError(f"journal {path} cannot be opened: {failure.strerror}") from None
+            raise _unopened(path, failure) from None
         engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 10})
 
         @event.listens_for(engine, "connect")
@@ -91,6 +95,30 @@ class Journal:
 
         journal = cls(engine, path, clock)
         journal._prepare()
+        journal.verify()
+        return journal
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """The journal as it is now, in memory and verified: for commands that write nothing.
+
+        Needs no space on the disk and leaves no file beside the journal, unless a run was killed and left its log
+        there. Appending to it is refused. Raises InvariantError when the file is not there, not sound or cannot be
+        read, TransientError when it is being written all the time.
+        """
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import StaticPool
+
+        copy = _copied(path)
+        engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: copy)
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: Any, _: Any) -> None:
+            connection.isolation_level = None
+
+        journal = cls(engine, path)
+        journal._prepare()
+        copy.execute("PRAGMA query_only = 1")
         journal.verify()
         return journal
 
@@ -247,11 +275,69 @@ def _digest(row: Sequence[Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _copied(path: Path) -> sqlite3.Connection:
+    """The file's content in memory.
+
+    Without a write-ahead log beside it the file alone is read (``immutable``: no lock, no file made), and read again
+    when a writer came in between. With one, SQLite must join the two, for which it may need space of its own.
+    """
+    for _ in range(READ_TRIES):
+        before = _stamps(path)
+        joined = before[1] is not None
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            name = f"{path.absolute().as_uri()}?{'mode=ro' if joined else 'immutable=1'}"
+            source = sqlite3.connect(name, uri=True, timeout=10)
+            try:
+                source.backup(copy)
+            finally:
+                source.close()
+        except sqlite3.DatabaseError as failure:
+            copy.close()
+            if _stamps(path) == before:
+                raise _said(path, failure) from None
+            continue
+        if joined or _stamps(path) == before:
+            return copy
+        copy.close()
+    raise TransientError(f"journal {path} is being written; try again in a moment")
+
+
+def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """When the file and its write-ahead log were last written, and their sizes; None for one that is absent or empty.
+
+    Raises InvariantError when this cannot be told.
+    """
+    found = []
+    for file in (path, Path(f"{path}-wal")):
+        try:
+            status = file.stat()
+            found.append((status.st_mtime_ns, status.st_size) if status.st_size else None)
+        except FileNotFoundError:
+            found.append(None)
+        except OSError as failure:
+            raise _unopened(path, failure) from None
+    return found[0], found[1]
+
+
+def _unopened(path: Path, failure: OSError) -> InvariantError:
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return _disk(path)
+    return InvariantError(f"journal {path} cannot be opened: {failure.strerror}: correct data_dir or its permissions")
+
+
+def _disk(path: Path) -> InvariantError:
+    return InvariantError(
+        f"journal {path}: the disk of {path.parent} is full or failing; nothing was written; free space there (`df` "
+        "shows it; at least 1 MB), and run again"
+    )
+
+
 def _said(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
     primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
     match primary:
-        case sqlite3.SQLITE_FULL:
-            return InvariantError(f"journal {path}: the disk is full; nothing was written; free space and run again")
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:  # IOERR: no space for the log's index, or a fault of the disk
+            return _disk(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TransientError(f"journal {path} is held by another program; try again when it has ended")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:

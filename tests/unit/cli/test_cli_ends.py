@@ -220,3 +220,19 @@ def test_a_stream_that_lacks_a_character_is_no_error(encoding: str, tmp_path: Pa
     assert document["events"][0]["text"] == reason
     wrong = yieldbot("history", "--config", tmp_path / "\u4e2d\u2026.toml", cwd=tmp_path, environment=environment)
     assert wrong.code == 2 and "is not there" in wrong.line
+
+
+def test_the_journal_can_be_looked_at_on_a_full_disk(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    file = tmp_path / "data" / "journal.sqlite"
+    with Journal.open(file) as journal:
+        journal.append(AccountStopped(evm_chain(31337), Address("0x" + "11" * 20), "why"))
+    for words, code in (("history --verify", 0), ("history --limit 0", 0), ("reject deadbeef", 1)):
+        command = f"ulimit -f 4; {sys.executable} -m yieldbot.cli.main --config {path} {words}"
+        done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        if code:
+            said = f"yieldbot: journal {file}: the disk of {file.parent} is full or failing; nothing was written; free"
+            assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+        else:
+            assert not done.stderr and [found.name for found in file.parent.iterdir()] == [file.name]

@@ -1,7 +1,12 @@
 """The journal's file: durable, append-only, evident when tampered with, and clear about what is wrong with it."""
 
+import errno
+import resource
 import shutil
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -193,10 +198,87 @@ def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
                 connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 
         cramped()
-        with pytest.raises(InvariantError, match=r"the disk is full; nothing was written; free space"):
+        with pytest.raises(
+            InvariantError, match=r"the disk of .*deep is full or failing; nothing was written; free space"
+        ):
             journal.append(signed("0xbb", 1), *(TxNoted(CHAIN, OWNER, "0xbb", "x" * 4000) for _ in range(9)))
         assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa"]
         assert journal.verify() == 1
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file can grow beyond ``most`` bytes: SQLite sees the disk I/O error that it sees where no space is left."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_the_journal_cannot_be_opened_and_can_be_read(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+    with full_disk(4096), pytest.raises(InvariantError, match=r"the disk of .*deep is full or failing; .* free space"):
+        Journal.open(path)
+    for leftover in path.parent.glob("*-*"):
+        leftover.unlink()
+    with full_disk(4096), Journal.read(path) as journal:
+        assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa"] and journal.verify() == 1
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "reading leaves nothing beside the journal"
+
+
+def test_no_space_for_the_file_itself_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("yieldbot.journal.store.os.open", full)
+    with pytest.raises(InvariantError, match=r"the disk of .*deep is full or failing; .* free space"):
+        Journal.open(path)
+
+
+def test_what_is_read_cannot_be_written(path: Path) -> None:
+    Journal.open(path).close()
+    with Journal.read(path) as journal:
+        with pytest.raises(InvariantError, match="cannot be written"):
+            journal.append(signed())
+        assert journal.history() == ()
+    path.write_bytes(b"")
+    with Journal.read(path) as journal:
+        assert journal.history() == () and path.stat().st_size == 0
+
+
+def test_rows_that_a_killed_run_left_in_its_log_are_read(path: Path, tmp_path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+        holder = sqlite3.connect(path)
+        holder.execute("BEGIN")
+        holder.execute("SELECT count(*) FROM events").fetchone()
+        journal.append(TxSent(CHAIN, OWNER, "0xaa", 1))
+        for ending in ("", "-wal"):
+            shutil.copy(f"{path}{ending}", tmp_path / f"left.sqlite{ending}")
+        holder.close()
+    with Journal.read(tmp_path / "left.sqlite") as left:
+        assert left.verify() == 2
+
+
+def test_reading_beside_a_writer_sees_whole_transactions(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed(), TxSent(CHAIN, OWNER, "0xaa", 1))
+
+        def write() -> None:
+            for attempt in range(60):
+                journal.append(*(TxNoted(CHAIN, OWNER, "0xaa", f"{attempt}" + "x" * 3000) for _ in range(2)))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        seen = [0]
+        while writer.is_alive():
+            with Journal.read(path) as copy:
+                seen.append(copy.verify())
+        writer.join()
+    assert seen == sorted(seen) and all(rows % 2 == 0 for rows in seen) and len(seen) > 5
 
 
 def test_an_unreadable_folder_is_said(tmp_path: Path) -> None:
