@@ -21,6 +21,8 @@ from yieldbot.model.tx import ApprovedTx, SignedTx
 
 SCRYPT_N = 2**18
 """Work factor of new keystores: about half a second a try."""
+SHORTEST = 8
+"""Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class KeystoreFile:
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Make a new key and write its keystore. Raises ConfigError when the file exists or the passphrase is empty."""
+    """Make a new key and write its keystore. Raises ConfigError when the file exists or the passphrase is short."""
     return _write(path, os.urandom(32), passphrase, scrypt_n)
 
 
@@ -148,8 +150,10 @@ class KeystoreSigner:
 def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
     from eth_account import Account as Keys
 
-    if not secret:
-        raise ConfigError("an empty passphrase protects nothing: choose one")
+    if len(secret) < SHORTEST:
+        raise ConfigError(
+            f"a passphrase of fewer than {SHORTEST} characters protects nothing: choose a longer one, several words say"
+        )
     document = Keys.encrypt(key, secret, kdf="scrypt", iterations=scrypt_n)
     address = Address(str(Keys.from_key(key).address))
     try:

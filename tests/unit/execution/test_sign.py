@@ -105,8 +105,6 @@ def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) ->
     assert document["version"] == 3 and document["crypto"]["kdf"] == "scrypt"
     with pytest.raises(ConfigError, match="exists already"):
         create(path, SECRET, scrypt_n=FAST)
-    with pytest.raises(ConfigError, match="empty passphrase"):
-        create(tmp_path / "other.json", "")
     (tmp_path / "junk.json").write_text("{}")
     (tmp_path / "junk.json").chmod(0o600)
     junk, main = list_keystores(tmp_path)
@@ -117,6 +115,15 @@ def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) ->
         KeystoreSigner(path, lambda: SECRET)
     with pytest.raises(ConfigError, match="cannot be found"):
         KeystoreSigner(tmp_path / "none.json", lambda: SECRET)
+
+
+@pytest.mark.parametrize("secret", ["", "a", "seven77"])
+def test_a_short_passphrase_is_refused(secret: str, tmp_path: Path) -> None:
+    for write in (lambda file: create(file, secret, FAST), lambda file: import_key(file, KEY, secret, FAST)):
+        with pytest.raises(ConfigError, match="fewer than 8 characters protects nothing: choose a longer one"):
+            write(tmp_path / "main.json")
+    assert not list(tmp_path.iterdir())
+    create(tmp_path / "main.json", "eight888", scrypt_n=FAST)
 
 
 def test_a_keystore_that_names_another_account_is_refused(tmp_path: Path) -> None:
