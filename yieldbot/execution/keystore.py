@@ -24,6 +24,8 @@ SCRYPT_N = 2**18
 SHORTEST = 8
 """Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""
 
+AGAIN = "restore it from your copy, or make it again with `yieldbot wallet import`"
+
 
 @dataclass(frozen=True, slots=True)
 class KeystoreFile:
@@ -141,7 +143,8 @@ class KeystoreSigner:
         except ConfigError:
             raise
         except (ValueError, TypeError, KeyError, NotImplementedError):
-            raise ConfigError(f"keystore {self._path} cannot be opened: wrong passphrase, or a damaged file") from None
+            said = f"keystore {self._path} cannot be opened: wrong passphrase, or a damaged file"
+            raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}") from None
         if str(key.address).lower() != self._address.lower():
             raise ConfigError(f"keystore {self._path} says {self._address} but holds the key of {key.address}")
         return key
@@ -174,9 +177,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError):
-        raise ConfigError(f"{path} cannot be read as a keystore") from None
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
     if not isinstance(document, dict) or document.get("version") != 3:
-        raise ConfigError(f"{path} is not a keystore of version 3")
+        raise ConfigError(f"{path} is not a keystore of version 3: {AGAIN}")
     return document
 
 

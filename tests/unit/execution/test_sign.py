@@ -117,6 +117,15 @@ def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) ->
         KeystoreSigner(tmp_path / "none.json", lambda: SECRET)
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b'{"version": 3, "address": 7, "crypto": 1}'])
+def test_a_keystore_that_cannot_be_read_is_told_with_the_remedy(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "main.json"
+    path.touch(0o600)
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"main\.json .*: .*`yieldbot wallet import`"):
+        KeystoreSigner(path, lambda: SECRET)
+
+
 @pytest.mark.parametrize("secret", ["", "a", "seven77"])
 def test_a_short_passphrase_is_refused(secret: str, tmp_path: Path) -> None:
     for write in (lambda file: create(file, secret, FAST), lambda file: import_key(file, KEY, secret, FAST)):
