@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,57 @@ async def test_bytes_that_the_node_forgot_are_sent_again(market: SmallMarket) ->
             found = journal.transaction(open_one.signed.hash)
             assert found is not None and found.attempts == 2
             assert (await execute_leg(account, market.approval(plan), market.deposit_work(RAW))).done
+
+
+async def test_a_transaction_that_nobody_mines_is_replaced_at_higher_fees(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            account = replace(account, settings=replace(account.settings, replace_after_seconds=0.3))
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            await node.request("evm_setAutomine", [False])
+            running = asyncio.create_task(execute_leg(account, market.approval(plan), market.deposit_work(RAW)))
+            while not journal.transactions():
+                await asyncio.sleep(0.01)
+            low = journal.transactions()[0].signed
+            await node.request("anvil_setNextBlockBaseFeePerGas", [hex(4 * low.max_fee_wei)])
+            while not running.done():
+                await asyncio.sleep(0.15)
+                await node.request("evm_mine", [])
+            result = await running
+            assert result.done, result
+            attempts = [tx for tx in journal.transactions() if tx.signed.nonce == low.nonce]
+            assert len(attempts) >= 2 and isinstance(attempts[0].outcome, Replaced)
+            assert attempts[0].attempts <= 6  # a node that refuses it is not asked at each poll
+            assert [isinstance(tx.outcome, Confirmed) for tx in attempts].count(True) == 1
+            for older, newer in pairwise(attempts):
+                assert newer.signed.replaces == older.signed.hash and newer.signed.words == older.signed.words
+                assert newer.signed.max_fee_wei >= older.signed.max_fee_wei * 1.1
+                assert newer.signed.priority_fee_wei >= older.signed.priority_fee_wei * 1.1
+                assert newer.signed.max_fee_wei <= account.max_fee_wei
+            assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            journal.verify()
+
+
+async def test_fees_above_the_ceiling_replace_nothing_and_are_noted(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (stuck,) = journal.open_transactions(account.settings.chain, account.owner)
+            ceiling_gwei = stuck.signed.max_fee_wei / 10**9 * 1.05
+            settings = replace(
+                account.settings, replace_after_seconds=0.1, confirm_timeout_seconds=1.5, max_fee_gwei=ceiling_gwei
+            )
+            with pytest.raises(PendingError):
+                await settle(replace(account, settings=settings))
+            (tx,) = journal.transactions()
+            assert [note for note in tx.notes if note.startswith("not replaced: FEE_ABOVE_CEILING")] == list(tx.notes)
+            await node.request("evm_setAutomine", [True])
+            await node.request("evm_mine", [])
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed)
 
 
 async def test_after_the_approval_the_nonce_is_taken_back(market: SmallMarket) -> None:

@@ -51,6 +51,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         finality=table.finality,
         poll_seconds=table.poll_seconds,
         confirm_timeout_seconds=table.confirm_timeout_seconds,
+        replace_after_seconds=table.replace_after_seconds,
     )
 
 

@@ -142,6 +142,7 @@ class ChainTable(Table):
     finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
     poll_seconds: Positive = 2.0
     confirm_timeout_seconds: Positive = 300.0
+    replace_after_seconds: Positive = 60.0
     native: NativeTable
     tokens: dict[Name, TokenTable]
     protocols: list[ProtocolTable] = []

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
-from yieldbot.execution.deltas import change_of
-from yieldbot.execution.sign import digest
+from yieldbot.execution.deltas import change_of, real_fault
+from yieldbot.execution.sign import digest, unsigned_of
 from yieldbot.execution.simulate import Rehearsal
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten, TxSigned
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
@@ -190,6 +190,30 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
     if tx.to.lower() != rules.owner.lower() or tx.data:
         return Declined("NOT_A_CANCELLATION", "a cancellation sends nothing, to ourselves")
     return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
+
+
+def judge_replacement(
+    rules: Rules,
+    signed: TxSigned,
+    simulated: SimulatedTx,
+    before: Mapping[Token, int],
+    tolerance_bps: float,
+    now: int,
+) -> ApprovedTx | Declined:
+    """The policy's word on a journalled transaction at higher fees. Pure. before: balances of the tokens it moves.
+
+    It must be those bytes but for the fees, its approval must live, and it must do what was foreseen then.
+    """
+    tx = simulated.tx
+    if (refused := _bounds(rules, tx)) is not None:
+        return refused
+    if now >= signed.expires_at:
+        return Declined("EXPIRED", f"the approval of plan {signed.plan_id} ended {now - signed.expires_at} s ago")
+    if tx != unsigned_of(signed, tx.max_fee_wei, tx.priority_fee_wei):
+        return Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would replace")
+    if (fault := real_fault(signed.predicted, simulated.deltas, before, tolerance_bps)) is not None:
+        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: {fault}")
+    return ApprovedTx(simulated, digest(tx), "replacement", signed.expires_at)
 
 
 def _bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:

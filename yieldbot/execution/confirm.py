@@ -11,6 +11,8 @@ from typing import Any
 from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.deltas import changes_in, real_fault
+from yieldbot.execution.replace import replaced
+from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import replay
 from yieldbot.execution.submit import in_pool, submit
 from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
@@ -18,6 +20,8 @@ from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
+LONGEST_PAUSE_SECONDS = 30.0
+"""At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
 FOREIGN_POLLS = 3
 """Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
 
@@ -54,10 +58,13 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
     """Wait until the nonce that ``group`` shares is used for good; settle all of the group in the journal.
 
     While nothing is mined and the newest of the group may still be sent, bytes that the node has forgotten are sent
-    again. Returns the outcomes in the group's order. Raises PendingError when the time is up, InvariantError when the
-    balances changed otherwise than simulated (the account is then stopped).
+    again, and after ``replace_after_seconds`` they are replaced at higher fees. Returns the outcomes in order of
+    signing. Raises PendingError when the time is up, InvariantError when the balances changed otherwise than simulated
+    (the account is then stopped).
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
+    sent_at = again_at = time.monotonic()
+    pause = account.settings.poll_seconds
     seen: Sighting = Sighting()
     foreign = 0
     trouble = "it is not mined yet"
@@ -79,8 +86,12 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
                 trouble = "it is not mined yet"
                 newest = group[-1]
                 alive = account.now() < newest.signed.expires_at
-                if alive and not await in_pool(account, newest.signed.hash):
+                if alive and time.monotonic() - sent_at >= account.settings.replace_after_seconds:
+                    group, sent_at = await replaced(account, group), time.monotonic()
+                elif alive and time.monotonic() >= again_at and not await in_pool(account, newest.signed.hash):
                     await submit(account, newest)
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    again_at = time.monotonic() + pause
         except TransientError as failure:
             trouble = str(failure)
         if time.monotonic() >= deadline:
@@ -126,7 +137,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:
     """The outcome of one whose nonce another of ours took."""
-    if winner.signed.replaces == tx.signed.hash:
+    if unsigned_of(winner.signed, 0, 0).to.lower() == winner.signed.owner.lower():
         return Expired(tx.signed.hash, f"its approval had ended; cancelled by {winner.signed.hash}")
     return Replaced(tx.signed.hash, winner.signed.hash)
 

@@ -17,7 +17,7 @@ from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
-from yieldbot.model.tx import Confirmed, EvmCall, Outcome
+from yieldbot.model.tx import Confirmed, EvmCall, Outcome, Reverted
 
 TAKE_BACK_GAS = 120_000
 """Gas limit for setting an allowance to zero, proxies of tokens included; the simulation shows that it is enough."""
@@ -114,7 +114,9 @@ async def _execute(
         return approved
     recorded = record(account, account.signer.sign(approved))
     await submit(account, recorded)
-    return (await confirm(account, (recorded,)))[0]
+    outcomes = await confirm(account, (recorded,))
+    mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
+    return next(mined, outcomes[0])  # of several attempts the one that was mined tells
 
 
 async def _nonce(account: Account) -> int | Declined:

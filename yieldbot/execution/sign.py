@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from yieldbot.errors import SafetyError
+from yieldbot.journal.events import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
 
@@ -37,6 +38,30 @@ def fields(tx: UnsignedTx) -> dict[str, Any]:
         "data": tx.data,
         "accessList": [],
     }
+
+
+def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> UnsignedTx:
+    """The journalled bytes as a transaction again, at other fees."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from eth_utils.address import to_checksum_address
+    from hexbytes import HexBytes
+
+    read = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+    return UnsignedTx(
+        chain=signed.chain,
+        sender=signed.owner,
+        to=Address(to_checksum_address(bytes(read["to"]))),
+        data=bytes(read["data"]),
+        value=int(read["value"]),
+        nonce=int(read["nonce"]),
+        gas=int(read["gas"]),
+        max_fee_wei=max_fee_wei,
+        priority_fee_wei=min(priority_fee_wei, max_fee_wei),
+        words=signed.words,
+        plan_id=signed.plan_id,
+        leg=signed.leg,
+        market_id=signed.market_id,
+    )
 
 
 def digest(tx: UnsignedTx) -> bytes:

@@ -97,20 +97,26 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
 
 
 async def simulate_tx(
-    account: Account, tx: UnsignedTx, work: LegWork | None, settles: Sequence[tuple[Token, Address]] = ()
+    account: Account,
+    tx: UnsignedTx,
+    work: LegWork | None,
+    settles: Sequence[tuple[Token, Address]] = (),
+    *,
+    tokens: Sequence[Token] = (),
+    may_move: frozenset[Address] = frozenset(),
 ) -> SimulatedTx | Declined:
     """Run exactly this transaction on a fork of the newest block.
 
-    ``work``: the leg that it belongs to, whose tokens are compared (None: it may move nothing but gas); ``settles``:
-    allowances that must be zero afterwards.
+    ``work``: the leg that it belongs to, whose tokens are compared; ``settles``: allowances that must be zero
+    afterwards. Without a leg: ``tokens`` to compare, contracts that ``may_move`` ours; by default nothing but gas.
     """
     block = await account.node.block()
     async with account.fork(block) as fork:
         await _impersonate(fork, account.owner)
         if (short := await _short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value)) is not None:
             return short
-        tokens = (*(work.watched if work else ()), account.native)
-        before = await balances(fork, account.owner, tokens)
+        watched = (*(work.watched if work else tokens), account.native)
+        before = await balances(fork, account.owner, watched)
         fields = {
             "from": tx.sender,
             "to": tx.to,
@@ -125,9 +131,10 @@ async def simulate_tx(
         receipt = await _mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
-        if (stray := _stray(receipt, account.owner, work.may_move if work else frozenset())) is not None:
+        allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
+        if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
-        deltas = changes(before, await balances(fork, account.owner, tokens))
+        deltas = changes(before, await balances(fork, account.owner, watched))
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
                 return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")

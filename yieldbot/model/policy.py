@@ -71,6 +71,7 @@ class ChainSettings:
     finality: str | int = "latest"
     poll_seconds: float = 2.0
     confirm_timeout_seconds: float = 300.0
+    replace_after_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

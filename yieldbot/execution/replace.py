@@ -1,0 +1,70 @@
+"""A transaction that nobody mines: the same call again under the same nonce, at higher fees, while its approval lives.
+
+Nothing new is decided: the bytes are read back from the journal, only the fees differ, it is simulated once more, and
+what it would do must be what was foreseen. Each attempt is journalled before it is sent; whichever is mined settles
+all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yieldbot.errors import ConfigError
+from yieldbot.execution.account import Account
+from yieldbot.execution.approve import Rules, judge_cancellation, judge_replacement
+from yieldbot.execution.build import Fees, bumped, price
+from yieldbot.execution.deltas import balances
+from yieldbot.execution.sign import unsigned_of
+from yieldbot.execution.simulate import priority_fee, simulate_tx
+from yieldbot.execution.submit import record, submit
+from yieldbot.journal.events import TxNoted
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import ApprovedTx
+
+
+async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[StoredTx]:
+    """The group with one more attempt, journalled and sent; the group as it is, with a note, where that may not be.
+
+    Raises TransientError when the node cannot be asked; SafetyError when the signer gives other bytes.
+    """
+    newest = group[-1].signed
+    approved = await _approved(account, group[-1])
+    if isinstance(approved, Declined):
+        note = f"not replaced: {approved.code}: {approved.reason}"
+    else:
+        try:
+            signed = account.signer.sign(approved)
+        except ConfigError as locked:  # no passphrase here: somebody who has one will run again
+            note = f"not replaced: {locked}"
+        else:
+            attempt = record(account, signed, replaces=newest.hash)
+            await submit(account, attempt)
+            return (*group, attempt)
+    if note not in group[-1].notes:
+        account.journal.append(TxNoted(newest.chain, account.owner, newest.hash, note))
+    return group
+
+
+async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
+    signed = stuck.signed
+    _, base_fee_wei = await account.node.block_and_base_fee()
+    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    if isinstance(fees, Declined):
+        return fees
+    fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
+    tx = unsigned_of(signed, fees.max_fee_wei, fees.priority_fee_wei)
+    cancels = tx.to.lower() == account.owner.lower()
+    dear = tx.gas * (base_fee_wei + fees.priority_fee_wei)
+    if not cancels and account.max_cost_wei is not None and dear > account.max_cost_wei:
+        return Declined("COST_ABOVE_GAIN", f"{signed.words}: at these fees its gas costs more than the gain allows")
+    tokens = [delta.token for delta in signed.predicted if delta.token != account.native]
+    before = await balances(account.node, account.owner, tokens)
+    named: frozenset[Address] = frozenset({*(token.address for token in tokens), tx.to})
+    simulated = await simulate_tx(account, tx, None, tokens=tokens, may_move=named)
+    if isinstance(simulated, Declined):
+        return simulated
+    if cancels:
+        return judge_cancellation(Rules.of(account), simulated)
+    return judge_replacement(Rules.of(account), signed, simulated, before, account.tolerance_bps, account.now())
