@@ -49,6 +49,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))
+    found += _env(context)
     found += [_wallet(wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
     code = max(finding.code for finding in found)
@@ -76,6 +77,17 @@ def _anvil(context: Context) -> Finding:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
     except ConfigError as missing:
         return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
+
+
+def _env(context: Context) -> list[Finding]:
+    """.env, where it holds a passphrase."""
+    from yieldbot.cli.wiring import passphrases_in_env
+
+    try:
+        file = passphrases_in_env(context)
+    except ConfigError as fault:
+        return [Finding(".env", "it holds a passphrase", str(fault), MISCONFIGURED)]
+    return [Finding(str(file), "it holds a passphrase and is private")] if file else []
 
 
 def _wallet(wallet: Wallet) -> Finding:

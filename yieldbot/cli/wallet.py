@@ -110,12 +110,14 @@ def new_passphrase() -> str:
 
 def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
+    from yieldbot.cli.wiring import passphrases_in_env
     from yieldbot.execution.keystore import check_private
 
     if args.passphrase_file is not None:
         check_private(args.passphrase_file)
         return text_of(args.passphrase_file).split("\n", 1)[0].rstrip("\r")
     if args.passphrase_env is not None:
+        passphrases_in_env(context, args.passphrase_env)
         found = context.environment.get(args.passphrase_env)
         if not found:
             raise ConfigError(f"--passphrase-env: {args.passphrase_env} is not set, or empty")

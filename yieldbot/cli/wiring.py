@@ -13,6 +13,7 @@ from yieldbot.errors import ConfigError, SafetyError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from yieldbot.cli.context import Context
     from yieldbot.cycle import SignerOf, World
@@ -93,9 +94,31 @@ def keystores(context: Context) -> SignerOf:
 
     @cache  # a wallet with several jobs is asked for once
     def open_keystore(wallet: Wallet) -> KeystoreSigner:
-        return KeystoreSigner(wallet.keystore, passphrase(wallet, context.environment, prompt))
+        give = passphrase(wallet, context.environment, prompt)
+
+        def ask() -> str:
+            passphrases_in_env(context)
+            return give()
+
+        return KeystoreSigner(wallet.keystore, ask)
 
     return open_keystore
+
+
+def passphrases_in_env(context: Context, name: str | None = None) -> Path | None:
+    """The .env when it holds a passphrase (the variable ``name``; by default any wallet's), else None.
+
+    Raises ConfigError when it does and other users can read or change it.
+    """
+    from yieldbot.config.load import env_file
+    from yieldbot.execution.keystore import check_private
+
+    file, written = env_file(context.config)
+    names = {name} if name else {wallet.passphrase_env for wallet in context.settings.wallets.values()}
+    if not written.keys() & names:
+        return None
+    check_private(file)
+    return file
 
 
 class Keyless:

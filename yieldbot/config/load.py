@@ -54,6 +54,11 @@ def load(path: Path) -> Settings:
 
 def environment(path: Path) -> dict[str, str]:
     """What .env beside ``path`` sets, under the real environment. Raises ConfigError, never quoting a value."""
+    return env_file(path)[1] | dict(os.environ)
+
+
+def env_file(path: Path) -> tuple[Path, dict[str, str]]:
+    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, quoting no value."""
     from dotenv import dotenv_values
 
     file = path.expanduser().absolute().parent / ".env"
@@ -61,7 +66,7 @@ def environment(path: Path) -> dict[str, str]:
         written = dotenv_values(file, interpolate=False) if file.is_file() else {}
     except (OSError, UnicodeDecodeError):
         raise wrong(file, "", "cannot be read as text: correct its encoding and permissions") from None
-    return {name: value for name, value in written.items() if value} | dict(os.environ)
+    return file, {name: value for name, value in written.items() if value}
 
 
 def chain_names(path: Path) -> dict[str, Path]:

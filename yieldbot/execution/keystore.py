@@ -106,7 +106,7 @@ def check_private(path: Path) -> None:
 
 
 class KeystoreSigner:
-    """Signs with a keystore's key, which is decrypted at the first signature (and kept until the process ends)."""
+    """Signs with a keystore's key, decrypted by ``open`` or the first signature (and kept until the process ends)."""
 
     __slots__ = ("_address", "_ask", "_key", "_path")
 
@@ -127,10 +127,19 @@ class KeystoreSigner:
     def __reduce__(self) -> str:
         raise TypeError("a signer cannot be copied out of its process")
 
-    def sign(self, approved: ApprovedTx) -> SignedTx:
-        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+    @property
+    def opened(self) -> bool:
+        """Whether the key is decrypted already."""
+        return self._key is not None
+
+    def open(self) -> None:
+        """Ask for the passphrase and decrypt the key (about a second), once. Raises ConfigError."""
         if self._key is None:
             self._key = self._unlocked()
+
+    def sign(self, approved: ApprovedTx) -> SignedTx:
+        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+        self.open()
         signed = self._key.sign_transaction(fields(approved.simulated.tx))
         return verified(approved, bytes(signed.raw_transaction))
 

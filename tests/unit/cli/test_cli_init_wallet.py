@@ -134,6 +134,18 @@ def test_passphrases_come_from_private_files_the_environment_or_a_terminal(
     assert yieldbot("wallet", "new", "../a", "--passphrase-env", "WORDS", cwd=tmp_path).code == 2
 
 
+def test_a_passphrase_in_an_env_that_others_can_read_makes_no_wallet(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"WORDS={PASSPHRASE}\nBASE_RPC_URL={URL}\n")
+    words = ("wallet", "new", "a", "--passphrase-env", "WORDS")
+    for open_to_others in (0o644, 0o622, 0o604):
+        os.chmod(tmp_path / ".env", open_to_others)
+        refused = yieldbot(*words, cwd=tmp_path)
+        assert refused.code == 2 and f"chmod 600 {tmp_path / '.env'}" in refused.line
+        assert PASSPHRASE not in refused.line and not (tmp_path / "keys").exists()
+    os.chmod(tmp_path / ".env", 0o600)
+    assert yieldbot(*words, cwd=tmp_path).code == 0
+
+
 def test_wallet_list_tells_faults(tmp_path: Path) -> None:
     words = ("wallet", "new", "a", "--passphrase-env", "WORDS")
     assert yieldbot(*words, cwd=tmp_path, environment={"WORDS": PASSPHRASE}).code == 0

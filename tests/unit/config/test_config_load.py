@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.config.load import chain_names, environment, load
+from yieldbot.config.load import chain_names, env_file, environment, load
 from yieldbot.config.schema import PolicyTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
@@ -98,6 +98,7 @@ def test_the_real_environment_wins_over_the_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("TESTNET_RPC_URL", "http://real")
     assert load(path).jobs[0].chain.rpc_url == "http://real"
     assert environment(path)["OTHER"] == "from-file"
+    assert env_file(path) == (tmp_path / ".env", {"TESTNET_RPC_URL": "http://in-the-file", "OTHER": "from-file"})
 
 
 def test_no_url_is_not_an_error_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""The passphrase: where it may lie, and that `check` opens the keystore with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.program import yieldbot
+from tests.unit.config.test_config_load import SETTINGS, written
+from yieldbot.cli.context import Context
+from yieldbot.cli.wiring import keystores
+from yieldbot.errors import ConfigError
+from yieldbot.execution.keystore import create
+
+PASSPHRASE = "correct horse battery staple"
+
+
+def home(folder: Path, how: str, env: str = "") -> Path:
+    """A configuration with a keystore that PASSPHRASE opens; ``how``: the wallet's line about the passphrase."""
+    address = create(folder / "keys" / "main.json", PASSPHRASE, scrypt_n=2)
+    lines = SETTINGS.replace('"0x52908400098527886E0F7030069857D2E4169EE7"', f'"{address}"')
+    path = written(folder, settings=lines.replace('keys/main.json"\n', f'keys/main.json"\n{how}\n'), env=env)
+    if env:
+        (folder / ".env").chmod(0o600)
+    return path
+
+
+def checked(path: Path, **environment: str) -> dict[str, Any]:
+    """What `check` says, by what it looked at; no passphrase in it."""
+    ended = yieldbot("--config", path, "--json", "check", cwd=path.parent, environment=environment)
+    assert PASSPHRASE not in ended.out + ended.err
+    assert "anvil" in ended.out and ended.code in (1, 2)  # no RPC address is set here
+    return {row["what"]: row for row in ended.document["checks"]}
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o620, 0o606])
+def test_an_env_with_a_passphrase_must_be_private(mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home(tmp_path, 'passphrase_env = "WORDS"', env=f"WORDS={PASSPHRASE}\n")
+    file = tmp_path / ".env"
+    context = Context()
+    context.use(path)
+    (wallet,) = context.settings.wallets.values()
+    assert checked(path)[str(file)]["ok"]
+    file.chmod(mode)
+    row = checked(path)[".env"]
+    assert not row["ok"] and f"chmod 600 {file}" in row["remedy"]
+    for real in ("", PASSPHRASE):  # a copy in the real environment makes the file no safer
+        monkeypatch.setenv("WORDS", real)
+        with pytest.raises(ConfigError, match=rf"\.env is open to other users \(mode {mode:04o}\): chmod 600"):
+            keystores(context)(wallet).open()
+
+
+def test_an_env_without_a_passphrase_is_not_judged(tmp_path: Path) -> None:
+    path = home(tmp_path, 'passphrase_file = "passphrase"', env="OTHER=1\n")
+    (tmp_path / ".env").chmod(0o644)
+    assert not any(".env" in what for what in checked(path))
