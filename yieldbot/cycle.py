@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from yieldbot import forecast
@@ -20,6 +20,7 @@ from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval, Approver, Proposal
 from yieldbot.execution.calldata import AbiFunction, abi_functions
+from yieldbot.execution.halt import halted
 from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import Signer
@@ -46,7 +47,11 @@ class SignerOf(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """One wiring of the stages. ``now``: unix seconds. ``say``: one progress line for the person who watches."""
+    """One wiring of the stages. ``now``: unix seconds. ``say``: one progress line for the person who watches.
+
+    ``open_key``: called before a plan is rehearsed; may open the wallet's keystore, so that a wrong passphrase ends the
+    job (ConfigError) before anything is approved.
+    """
 
     settings: Settings
     adapters: Mapping[str, YieldAdapter]
@@ -55,6 +60,7 @@ class World:
     signer_of: SignerOf
     now: Callable[[], int]
     say: Callable[[str], None]
+    open_key: Callable[[Wallet], None] = lambda wallet: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
 
 async def _propose(world: World, account: Account, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
     """Rehearse the plan, put it to the approver and, when approved, carry it out."""
+    world.open_key(job.wallet)
     works = [_work(world, snapshot, plan, index) for index in range(len(plan.legs))]
     world.say(f"rehearsing {len(works)} legs on a fork of block {snapshot.block.height}")
     rehearsal = await rehearse(account, works, snapshot.block)
@@ -268,6 +275,7 @@ def _idle(snapshot: Snapshot) -> Amount:
 
 def _account(world: World, job: Job, node: EvmNode) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
+
     def explain(data: bytes) -> str | None:
         return next((words for a in world.adapters.values() if (words := a.explain_revert(data))), None)
 
@@ -282,6 +290,7 @@ def _account(world: World, job: Job, node: EvmNode) -> Account:
         explain=explain,
         tolerance_bps=world.settings.policy.delta_tolerance_bps,
         now=world.now,
+        halted=partial(halted, world.settings.data_dir),
     )
 
 

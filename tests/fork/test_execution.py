@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
 
 from small_market import FUNDS_RAW, SmallMarket, build
 
-from yieldbot.errors import InvariantError, PendingError, TransientError
+from yieldbot.errors import InvariantError, PendingError, SafetyError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances, change_of
@@ -198,6 +198,23 @@ async def test_balances_that_change_otherwise_stop_the_account(market: SmallMark
             assert result.declined is not None and result.declined.code == "ACCOUNT_STOPPED"
             journal.append(AccountCleared(account.settings.chain, account.owner, "test"))
             assert journal.stopped_accounts() == {}
+
+
+async def test_a_halt_is_honoured_within_a_leg_and_nothing_is_settled_until_it_is_lifted(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = replace(market.account(node, journal), halted=lambda: "test" if journal.transactions() else None)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.declined is not None and result.declined.code == "HALTED"
+            assert [tx.signed.words for tx in journal.transactions()] == [
+                "allow Drip Vault to take exactly 12,000 USDC"
+            ]
+            assert await held(market, node) == (FUNDS_RAW, 0)
+            with pytest.raises(SafetyError, match="nothing is signed or sent until `yieldbot resume`"):
+                await settle(account)
+            lifted = replace(account, halted=lambda: None)
+            assert (await execute_leg(lifted, market.approval(plan), market.deposit_work(RAW))).done
 
 
 async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: SmallMarket) -> None:

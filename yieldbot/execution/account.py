@@ -39,6 +39,10 @@ def _no_words(_: bytes) -> str | None:
     return None
 
 
+def _not_halted() -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One wallet on one chain: everything that execution needs, and no mode.
@@ -47,7 +51,7 @@ class Account:
     explain: revert bytes in words, or None (all adapters' ``explain_revert`` joined). tolerance_bps: how far a real
     balance change may lie from the simulated one. max_gas: the most that one transaction may use. now: unix seconds
     by the clock that plans expire by. max_cost_wei: the most that one leg may pay for gas, None for no bound but the
-    fee ceiling.
+    fee ceiling. halted: why nothing may be signed or sent (execution/halt.py), asked again before each signature.
     """
 
     node: EvmNode
@@ -62,6 +66,7 @@ class Account:
     max_gas: int = 8_000_000
     max_cost_wei: int | None = None
     now: Callable[[], int] = lambda: int(time.time())
+    halted: Callable[[], str | None] = _not_halted
 
     @property
     def native(self) -> Token:

@@ -85,7 +85,7 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
             elif not now.nonce_taken:
                 trouble = "it is not mined yet"
                 newest = group[-1]
-                alive = account.now() < newest.signed.expires_at
+                alive = account.halted() is None and account.now() < newest.signed.expires_at
                 if alive and time.monotonic() - sent_at >= account.settings.replace_after_seconds:
                     group, sent_at = await replaced(account, group), time.monotonic()
                 elif alive and time.monotonic() >= again_at and not await in_pool(account, newest.signed.hash):

@@ -78,11 +78,7 @@ def passphrase(
 
     def ask() -> str:
         if wallet.passphrase_file is not None:
-            check_private(wallet.passphrase_file)
-            try:
-                return wallet.passphrase_file.read_text().rstrip("\r\n")
-            except (OSError, UnicodeDecodeError):
-                raise ConfigError(f"passphrase_file {wallet.passphrase_file} cannot be read as text") from None
+            return _of_file(wallet.passphrase_file)
         if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
             return environment[wallet.passphrase_env]
         if prompt is not None:
@@ -95,14 +91,34 @@ def passphrase(
     return ask
 
 
-def check_private(path: Path) -> None:
-    """Raise ConfigError unless the file exists and no other user can read or change it."""
+def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
+    """Whether the wallet's passphrase comes from a file or a variable that is set, so that nobody is asked."""
+    return wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
+
+
+def _of_file(file: Path) -> str:
+    check_private(file, "passphrase_file", "write the passphrase into that file (mode 600), or correct yieldbot.toml")
+    try:
+        found = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"passphrase_file {file} cannot be read as text: write the passphrase into it") from None
+    if not found:
+        raise ConfigError(f"passphrase_file {file} is empty: write the passphrase into it")
+    return found
+
+
+def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.toml, or `yieldbot wallet new`") -> None:
+    """Raise ConfigError unless the file exists and no other user can read or change it.
+
+    ``what``: what the file is, as its key in yieldbot.toml; ``missing``: the remedy where it is not there.
+    """
+    named = f"{what} {path}" if what else str(path)
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
-        raise ConfigError(f"{path} cannot be found: correct yieldbot.toml, or `yieldbot wallet new`") from None
+        raise ConfigError(f"{named} cannot be found: {missing}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"{path} is open to other users (mode {mode:04o}): chmod 600 {path}")
+        raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
 
 
 class KeystoreSigner:

@@ -71,6 +71,8 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
 
 def _barred(account: Account) -> Declined | None:
     """Stopped accounts sign nothing; an open transaction must be settled first."""
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
     key = (account.settings.chain, account.owner)
     if (reason := account.journal.stopped_accounts().get(key)) is not None:
         return Declined("ACCOUNT_STOPPED", f"account {account.owner} is stopped: {reason}")
@@ -112,6 +114,8 @@ async def _execute(
     approved = judge(Rules.of(account), approval, work, simulated, account.now())
     if isinstance(approved, Declined):
         return approved
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
     recorded = record(account, account.signer.sign(approved))
     await submit(account, recorded)
     outcomes = await confirm(account, (recorded,))

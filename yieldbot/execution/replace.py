@@ -30,7 +30,8 @@ async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[Stor
     Raises TransientError when the node cannot be asked; SafetyError when the signer gives other bytes.
     """
     newest = group[-1].signed
-    approved = await _approved(account, group[-1])
+    reason = account.halted()
+    approved = Declined("HALTED", reason) if reason is not None else await _approved(account, group[-1])
     if isinstance(approved, Declined):
         note = f"not replaced: {approved.code}: {approved.reason}"
     else:

@@ -11,6 +11,7 @@ from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_cancellation
 from yieldbot.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
 from yieldbot.execution.confirm import confirm, look
+from yieldbot.execution.halt import refuse_if_halted
 from yieldbot.execution.simulate import priority_fee, simulate_tx
 from yieldbot.execution.submit import in_pool, record, submit
 from yieldbot.journal.fold import StoredTx
@@ -21,8 +22,10 @@ from yieldbot.model.tx import Outcome
 async def settle(account: Account) -> tuple[Outcome, ...]:
     """Settle the account's open transactions, oldest nonce first; the outcomes in order of signing within a nonce.
 
-    Raises PendingError while one stays open, InvariantError when balances changed otherwise than simulated.
+    Raises PendingError while one stays open, InvariantError when balances changed otherwise than simulated, SafetyError
+    HALTED while the bot is halted.
     """
+    refuse_if_halted(account.halted())
     groups: dict[int, list[StoredTx]] = {}
     for tx in account.journal.open_transactions(account.settings.chain, account.owner):
         groups.setdefault(tx.signed.nonce, []).append(tx)

@@ -1,0 +1,66 @@
+"""``yieldbot halt`` and ``resume``: a file that any script can make, and accounts that stopped themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.cli.program import yieldbot
+from yieldbot.execution.halt import NAME, halted
+from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address, evm_chain
+
+OWNER = Address("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A")
+CONFIG = """
+schema = 1
+data_dir = "data"
+
+[[wallets]]
+name = "main"
+keystore = "main.json"
+address = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+"""
+
+
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "yieldbot.toml").write_text(CONFIG)
+    return tmp_path / "data"
+
+
+def test_halt_and_resume(tmp_path: Path) -> None:
+    data = folder(tmp_path)
+    ended = yieldbot("halt", "--reason", "the oracle looks wrong", "--json", cwd=tmp_path)
+    assert ended.code == 0 and ended.document["halted"] and "the oracle looks wrong" in ended.document["reason"]
+    first = halted(data)
+    assert first and "the oracle looks wrong" in first
+    again = yieldbot("halt", "--reason", "another", cwd=tmp_path)
+    assert again.code == 0 and halted(data) == first  # who halted first is not forgotten
+    assert yieldbot("resume", "--json", cwd=tmp_path).document["lifted"] is True
+    assert halted(data) is None
+    assert "there was no halt" in yieldbot("resume", cwd=tmp_path).out
+
+
+def test_a_bare_file_halts(tmp_path: Path) -> None:
+    data = folder(tmp_path)
+    data.mkdir()
+    (data / NAME).touch()
+    assert halted(data) == "no reason given"
+    (data / NAME).unlink()
+    (data / NAME).mkdir()  # nothing that can be read
+    assert halted(data) == "no reason given"
+
+
+def test_a_stopped_account_is_told_of_and_cleared_when_asked(tmp_path: Path) -> None:
+    data = folder(tmp_path)
+    chain = evm_chain(8453)
+    with Journal.open(data / "journal.sqlite") as journal:
+        journal.append(AccountStopped(chain, OWNER, "50 USDC are missing"))
+    told = yieldbot("resume", cwd=tmp_path)
+    assert told.code == 0 and "is stopped" in told.out and "50 USDC are missing" in told.out
+    with Journal.read(data / "journal.sqlite") as journal:
+        assert journal.stopped_accounts() == {(chain, OWNER): "50 USDC are missing"}
+    (row,) = yieldbot("resume", "--clear", "--json", cwd=tmp_path).document["stopped"]
+    assert row["cleared"] and row["reason"] == "50 USDC are missing"
+    with Journal.read(data / "journal.sqlite") as journal:
+        assert journal.stopped_accounts() == {}
+        assert journal.verify() == 2

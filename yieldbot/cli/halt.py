@@ -1,0 +1,88 @@
+"""``yieldbot halt | resume``: the kill switch, and accounts that stopped themselves."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import JOURNAL
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.model.ids import Address, ChainId
+
+
+def register(commands: Any) -> None:
+    what = "sign and send nothing more, a run in progress included, until `yieldbot resume`"
+    parser = commands.add_parser("halt", help=what, description=what)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="shown wherever the bot refuses to go on")
+    parser.set_defaults(command="halt", handler=halt)
+
+    what = "lift a halt; with --clear also the stop of accounts whose balances changed otherwise than simulated"
+    parser = commands.add_parser("resume", help=what, description=what)
+    parser.add_argument("--clear", action="store_true", help="let stopped accounts sign again")
+    parser.set_defaults(command="resume", handler=resume)
+
+
+def halt(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution import halt as switch
+
+    data_dir = context.settings.data_dir
+    path = switch.halt(data_dir, args.reason, int(time.time()))
+    reason = switch.halted(data_dir)
+    context.show(
+        docs.document("halt", halted=True, reason=reason, file=str(path)),
+        lambda: f"halted ({reason}): nothing is signed or sent until `yieldbot resume`",
+    )
+    return 0
+
+
+def resume(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution import halt as switch
+
+    was = switch.resume(context.settings.data_dir)
+    stopped = _clear(context) if args.clear else _stopped(context)
+    rows = [
+        {"chain_id": chain, "owner": owner, "reason": reason, "cleared": bool(args.clear)}
+        for (chain, owner), reason in stopped.items()
+    ]
+
+    def words() -> str:
+        lines = ["the halt is lifted" if was else "there was no halt"]
+        for row in rows:
+            state = "may sign again; it was stopped" if row["cleared"] else "is stopped (`resume --clear` ends that)"
+            lines.append(f"account {row['owner']} on {row['chain_id']} {state}: {row['reason']}")
+        return "\n".join(lines)
+
+    context.show(docs.document("resume", lifted=was, stopped=rows), words)
+    return 0
+
+
+def _stopped(context: Context) -> dict[tuple[ChainId, Address], str]:
+    from yieldbot.journal.store import Journal
+
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return {}
+    with Journal.read(file) as journal:
+        return dict(journal.stopped_accounts())
+
+
+def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
+    """Clear every stopped account; what they were stopped for. Under the run's lock, since the journal is written."""
+    from yieldbot.execution.lock import run_lock
+    from yieldbot.journal.events import AccountCleared
+    from yieldbot.journal.store import Journal
+
+    data_dir = context.settings.data_dir
+    if not (data_dir / JOURNAL).exists():
+        return {}
+    with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+        stopped = dict(journal.stopped_accounts())
+        if stopped:
+            journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in stopped))
+        return stopped

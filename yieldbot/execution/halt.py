@@ -1,0 +1,59 @@
+"""The kill switch: a file in the data directory. While it is there nothing is signed and nothing is sent.
+
+A file, not a journal row: anybody who can write the directory can halt the bot, beside a run that holds the journal
+(within its present leg), with a journal that cannot be read, from a monitor's script with `touch`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from yieldbot.errors import ConfigError, SafetyError
+
+NAME = "HALT"
+
+
+def halt(data_dir: Path, reason: str, now: int) -> Path:
+    """Set the switch; an older one is kept as it is. Raises ConfigError when the file cannot be written."""
+    path = data_dir / NAME
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
+            file.write(f"since {when} UTC{': ' + reason if reason else ''}\n")
+    except FileExistsError:
+        pass
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {failure.strerror}: create it by hand to halt the bot") from None
+    return path
+
+
+def resume(data_dir: Path) -> bool:
+    """Take the switch back; whether it was set. Raises ConfigError when the file cannot be removed."""
+    path = data_dir / NAME
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be removed: {failure.strerror}: remove it by hand to go on") from None
+    return True
+
+
+def halted(data_dir: Path) -> str | None:
+    """Why the bot is halted; None when it is not. A file that cannot be read halts as well."""
+    path = data_dir / NAME
+    try:
+        said = path.read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        said = ""
+    return " ".join(said.split())[:200] or "no reason given"
+
+
+def refuse_if_halted(reason: str | None) -> None:
+    """Raises SafetyError HALTED."""
+    if reason is not None:
+        raise SafetyError("HALTED", f"yieldbot is halted ({reason}): nothing is signed or sent until `yieldbot resume`")
