@@ -2,6 +2,7 @@
 
 A measurement is a module of this folder with ``main(rpc_url, settings, adapters) -> document`` (run on a sandbox that
 is started for it), or with ``compare() -> document`` where it needs none. One that is absent is said to be absent.
+A single measurement takes flags where its module has a ``parser()`` for them: they are compare's arguments.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ NAMES = ("startup", "read", "simulate", "allocator", "accuracy")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what yieldbot claims.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
+    options: dict[str, Any] = {}
+    match sys.argv[1:]:
+        case [name, flag, *flags] if name in NAMES and flag.startswith("-") and _there(name):
+            module = importlib.import_module(f"tests.bench.{name}")
+            if hasattr(module, "parser"):
+                options = vars(module.parser().parse_args([flag, *flags]))
+                sys.argv[2:] = []
     names = parser.parse_args().names or [name for name in NAMES if _there(name)]
     for name in names:
         if name not in NAMES or not _there(name):
@@ -36,7 +44,7 @@ def main() -> int:
                 world = world or _world(stack)
                 found = module.main(*world)
             else:
-                found = module.compare()
+                found = module.compare(**options)
             print(json.dumps({"bench": name} | (found if isinstance(found, dict) else {"rows": found})), flush=True)
     return 0
 
