@@ -94,6 +94,24 @@ def test_auto_signs_inside_its_limits_alone(home: Home) -> None:
     no_secrets(home)
 
 
+def test_a_wrong_passphrase_ends_before_anything_is_rehearsed_or_approved(home: Home) -> None:
+    plan_id = home.json("run", code=3)["jobs"][0]["plan"]["id"]
+    file = home.sandbox.directory / "passphrase"
+    right = file.read_text()
+    file.write_text("wrong horse battery staple\n")
+    wallet = next(row for row in home.json("check", code=2)["checks"] if row["what"] == "wallet main")
+    assert not wallet["ok"] and "wrong passphrase" in wallet["remedy"]
+    for words in (("run", "--approve", "auto"), ("approve", plan_id, "--yes")):
+        ended = home.run(*words)
+        assert ended.code == 2 and "wrong passphrase" in ended.err and "rehearsing" not in ended.err
+    (plan,) = home.json("history", "--plans")["plans"]
+    assert (plan["id"], plan["status"]) == (plan_id, "queued")
+    assert home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
+    file.write_text(right)
+    assert home.run("approve", plan_id, "--yes").code == 0
+    no_secrets(home)
+
+
 def test_check_names_each_fault_with_its_remedy(home: Home) -> None:
     os.chmod(home.sandbox.directory / "keys" / "main.json", 0o644)
     chain = home.sandbox.directory / "chains" / "sandbox.toml"

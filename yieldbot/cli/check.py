@@ -50,7 +50,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))
     found += _env(context)
-    found += [_wallet(wallet) for wallet in settings.wallets.values()]
+    found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
     code = max(finding.code for finding in found)
     rows = [{"what": f.what, "ok": f.code == 0, "said": f.said, "remedy": f.remedy or None} for f in found]
@@ -90,20 +90,28 @@ def _env(context: Context) -> list[Finding]:
     return [Finding(str(file), "it holds a passphrase and is private")] if file else []
 
 
-def _wallet(wallet: Wallet) -> Finding:
-    from yieldbot.execution.keystore import check_private, keystore_address
+def _wallet(context: Context, wallet: Wallet) -> Finding:
+    """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
+    from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
 
     what = f"wallet {wallet.name}"
+    environment = context.environment
     try:
-        address = keystore_address(wallet.keystore)
-        if wallet.passphrase_file is not None:
-            check_private(wallet.passphrase_file)
+        signer = KeystoreSigner(wallet.keystore, passphrase(wallet, environment, None))
+        if signer.address != wallet.address:
+            remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
+            return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)
+        found = f"{signer.address}, {wallet.keystore} is private"
+        if is_given(wallet, environment):
+            context.say(f"opening the keystore of {what} (takes a second)")
+            signer.open()
+            return Finding(what, f"{found} and its passphrase opens it")
     except ConfigError as fault:
         return Finding(what, "its keystore cannot be used", str(fault), MISCONFIGURED)
-    if address != wallet.address:
-        remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
-        return Finding(what, f"{wallet.keystore} is of {address}", remedy, MISCONFIGURED)
-    return Finding(what, f"{address}, {wallet.keystore} is private")
+    if wallet.passphrase_env is not None:
+        remedy = f"set it in .env (mode 600), or remove passphrase_env of {what} to be asked for the passphrase"
+        return Finding(what, f"passphrase_env: {wallet.passphrase_env} is not set", remedy, MISCONFIGURED)
+    return Finding(what, f"{found}; its passphrase is asked for")
 
 
 async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
     from yieldbot.model.plan import Declined
-    from yieldbot.model.policy import Job
+    from yieldbot.model.policy import Job, Wallet
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
@@ -63,6 +63,7 @@ def dry_run(args: argparse.Namespace, context: Context) -> int:
 
 def run(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution.approve import Ask, Auto, Queue
+    from yieldbot.execution.keystore import is_given
 
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
@@ -80,7 +81,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
             case _:
                 return Queue(journal)
 
-    return _cycle(args, context, approver, asks=args.approve == "ask")
+    def opens(wallet: Wallet) -> bool:  # who is asked about the plan is asked for the passphrase only after a yes
+        return args.approve == "auto" or (args.approve == "ask" and is_given(wallet, context.environment))
+
+    return _cycle(args, context, approver, asks=args.approve == "ask", opens=opens)
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
@@ -94,7 +98,7 @@ def approve(args: argparse.Namespace, context: Context) -> int:
         named = PreApproved(journal, args.plan_id)
         return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
 
-    with run_lock(context.settings.data_dir), world_of(context, approver) as world:
+    with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
         report = asyncio.run(approve_queued(world, args.plan_id))
     _tell(report)
     return _end(context, "approve", [report])
@@ -154,6 +158,7 @@ def _cycle(
     approver: Callable[[Journal], Approver],
     signer_of: Any = None,
     asks: bool = False,
+    opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> int:
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
     import asyncio
@@ -161,7 +166,7 @@ def _cycle(
     from yieldbot.execution.lock import run_lock
 
     jobs = jobs_of(args, context)
-    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of) as world:
+    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         ended = asyncio.run(_every(world, [list(enumerate(jobs))] if asks else by_account(jobs)))
     return _end(context, args.command, [ended[index] for index in sorted(ended)])
 

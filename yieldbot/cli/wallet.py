@@ -114,7 +114,7 @@ def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     from yieldbot.execution.keystore import check_private
 
     if args.passphrase_file is not None:
-        check_private(args.passphrase_file)
+        check_private(args.passphrase_file, "--passphrase-file", "write the passphrase into that file (mode 600)")
         return text_of(args.passphrase_file).split("\n", 1)[0].rstrip("\r")
     if args.passphrase_env is not None:
         passphrases_in_env(context, args.passphrase_env)
@@ -134,7 +134,7 @@ def key_of(file: Path | None) -> str:
         return secret("Private key (64 hex digits, not shown): ")
     if file is None or str(file) == "-":
         return sys.stdin.readline()
-    check_private(file)
+    check_private(file, "--key-file", "name a file that is there")
     return text_of(file)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cycle import SignerOf, World
     from yieldbot.execution.approve import Approver
+    from yieldbot.execution.keystore import KeystoreSigner
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
@@ -67,26 +68,38 @@ def world_of(
     approver_of: Callable[[Journal], Approver],
     signer_of: SignerOf | None = None,
     say: Callable[[str], None] | None = None,
+    opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> Iterator[World]:
-    """The stages' wiring for one command. ``signer_of``: the wallets' keystores unless something else is given."""
+    """The stages' wiring for one command. ``signer_of``: the wallets' keystores unless something else is given.
+
+    ``opens``: whether a wallet's keystore is opened before its plan is rehearsed, and not only at the first signature.
+    """
     from yieldbot.cycle import World
     from yieldbot.journal.store import Journal
     from yieldbot.protocols import adapters
 
     settings = context.settings
+    keystore_of = keystores(context)
+
+    def open_key(wallet: Wallet) -> None:
+        if opens(wallet) and not (signer := keystore_of(wallet)).opened:
+            context.say(f"opening the keystore of wallet {wallet.name}")
+            signer.open()
+
     with Journal.open(settings.data_dir / JOURNAL) as journal:
         yield World(
             settings=settings,
             adapters=adapters(),
             journal=journal,
             approver=approver_of(journal),
-            signer_of=signer_of or keystores(context),
+            signer_of=signer_of or (lambda wallet: keystore_of(wallet)),
+            open_key=open_key,
             now=lambda: int(time.time()),
             say=say or context.say,
         )
 
 
-def keystores(context: Context) -> SignerOf:
+def keystores(context: Context) -> Callable[[Wallet], KeystoreSigner]:
     """Signers that open a wallet's keystore, asking for its passphrase on the terminal where nothing else gives it."""
     from yieldbot.execution.keystore import KeystoreSigner, passphrase
 

@@ -56,3 +56,31 @@ def test_an_env_without_a_passphrase_is_not_judged(tmp_path: Path) -> None:
     path = home(tmp_path, 'passphrase_file = "passphrase"', env="OTHER=1\n")
     (tmp_path / ".env").chmod(0o644)
     assert not any(".env" in what for what in checked(path))
+
+
+@pytest.mark.parametrize(
+    ("how", "content", "said"),
+    [
+        ("file", "wrong horse battery staple\n", "wrong passphrase"),
+        ("file", "\n", "is empty: write the passphrase into it"),
+        ("file", None, "passphrase_file {file} cannot be found: write the passphrase into that file (mode 600)"),
+        ("env", "wrong horse battery staple", "wrong passphrase"),
+        ("env", None, "passphrase_env: WORDS is not set; set it in .env (mode 600)"),
+    ],
+)
+def test_check_opens_the_keystore(how: str, content: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "passphrase"
+    path = home(tmp_path, 'passphrase_file = "passphrase"' if how == "file" else 'passphrase_env = "WORDS"')
+    if how == "file" and content is not None:
+        file.touch(0o600)
+        file.write_text(content)
+    row = checked(path, **({"WORDS": content} if how == "env" and content else {}))["wallet main"]
+    assert not row["ok"] and said.format(file=file) in f"{row['said']}; {row['remedy']}"
+    file.touch(0o600)
+    file.write_text(PASSPHRASE + "\n")
+    assert checked(path, WORDS=PASSPHRASE)["wallet main"]["said"].endswith("and its passphrase opens it")
+
+
+def test_check_does_not_ask_for_a_passphrase(tmp_path: Path) -> None:
+    row = checked(home(tmp_path, ""))["wallet main"]
+    assert row["ok"] and row["said"].endswith("its passphrase is asked for")
