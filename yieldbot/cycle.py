@@ -94,7 +94,7 @@ class Report:
 
 def decide(snapshot: Snapshot, policy: Policy, job: Job, now: int, wealth: Amount | None = None) -> Decision:
     """The pure stages: assess, allocate, plan. ``wealth`` answers "what if we had this much"."""
-    assessments = assess(snapshot, policy)
+    assessments = assess(snapshot, policy, wealth)
     allocation = allocate(snapshot, assessments, policy, wealth=wealth)
     ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
     return Decision(assessments, allocation, make_plan(snapshot, allocation, policy, now, max_fee_wei=ceiling_wei))

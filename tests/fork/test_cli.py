@@ -137,6 +137,31 @@ def test_check_of_a_node_of_another_chain(home: Home) -> None:
     assert refused.code == 2 and said in refused.line
 
 
+def test_plan_explains_and_answers_what_if_without_touching_the_configuration(home: Home) -> None:
+    before = home.sandbox.config.read_bytes()
+    (found,) = home.json("plan")["jobs"]
+    targets = {row["market_id"]: int(row["amount"]["raw"]) for row in found["plan"]["allocation"]["targets"]}
+    best = max((m for m in targets if not m.startswith("idle")), key=lambda m: targets[m])
+    shown = home.run("plan", environment={"COLUMNS": "200"}).out
+    assert "Because" in shown and "policy's share of a market" in shown and "One more USDC would earn" in shown
+    without = home.json("plan", "--exclude", best, "--horizon", "90")
+    assert without["what_if"] == {"wealth": None, "horizon_days": 90.0, "exclude": [best], "max_share": None}
+    rows = {row["market_id"]: row for row in without["jobs"][0]["plan"]["allocation"]["targets"]}
+    assert rows[best]["amount"]["raw"] == "0"
+    small = home.json("plan", "--max-share", "0.1")["jobs"][0]["plan"]["allocation"]
+    wealth = sum(targets.values())
+    held = [int(row["amount"]["raw"]) for row in small["targets"] if not row["market_id"].startswith("idle")]
+    assert max(held) == wealth // 10
+    rich = home.json("plan", "--wealth", "1000000")["jobs"][0]["plan"]["allocation"]
+    assert sum(int(row["amount"]["raw"]) for row in rich["targets"]) == 10**12
+    assert max(int(row["amount"]["raw"]) for row in rich["targets"]) > wealth  # shares are of the wealth asked about
+    for words in (("--exclude", "nobody"), ("--max-share", "2"), ("--wealth", "x")):
+        ended = home.run("plan", *words)
+        assert ended.code == 2 and words[0] in ended.line
+    assert "unrecognized" in home.run("run", "--wealth", "5").line
+    assert home.sandbox.config.read_bytes() == before
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_tables_fit_the_terminal(home: Home, columns: int) -> None:
     ended = home.run("markets", environment={"COLUMNS": str(columns), "NO_COLOR": "1"})

@@ -8,13 +8,14 @@ from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
 
 
-def assess(snapshot: Snapshot, policy: Policy) -> tuple[Assessment, ...]:
+def assess(snapshot: Snapshot, policy: Policy, wealth: Amount | None = None) -> tuple[Assessment, ...]:
     """One assessment a market, in the snapshot's order. A vetoed market gets no new money; what is there may leave.
 
-    max_exposure is the smaller of the policy's share of our wealth and, with ``min_liquidity_multiple`` m, the holding
-    that the market could pay out m times over from the cash that it has before our deposit.
+    max_exposure is the smaller of the policy's share of our wealth (or of ``wealth``, as a what-if) and, with
+    ``min_liquidity_multiple`` m, the holding that the market could pay out m times over from the cash that it has
+    before our deposit.
     """
-    wealth_raw = sum(state.held.raw for state in snapshot.states.values())
+    wealth_raw = sum(state.held.raw for state in snapshot.states.values()) if wealth is None else wealth.raw
     return tuple(_assess(state, policy, wealth_raw) for state in snapshot.states.values())
 
 

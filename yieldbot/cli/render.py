@@ -163,6 +163,20 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     )  # fmt: skip
 
 
+def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
+    """The plan, and of each market why it gets its amount."""
+    if found.allocation is None:
+        return plan(job, snapshot, found)
+    names, allocation = names_of(snapshot), found.allocation
+    made = Sheet("Why", "Market", f">Target {job.asset.symbol}", ">APR after", ">Marginal APR", "Because")
+    for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
+        rates = (f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr))
+        target = money(allocation.targets[reason.market_id])
+        made.add_row(names.get(reason.market_id, reason.market_id), target, *rates, reason.binding)
+    worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:.3f} % a year, net of haircuts."
+    return Group(plan(job, snapshot, found), made, Text(worth))
+
+
 def certificate(allocation: Allocation, symbol: str) -> Text:
     """How good the allocation is, in one line."""
     proof = allocation.certificate

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli import whatif
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def register(commands: Any) -> None:
         parser = commands.add_parser(name, help=what, description=what)
         add_job_flags(parser)
         parser.set_defaults(command=name, handler=handler)
+        if name == "plan":
+            whatif.add_flags(parser)
         if name == "markets":
             parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
 
@@ -48,7 +51,7 @@ def markets(args: argparse.Namespace, context: Context) -> int:
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        wealth = _amount(args.amount, job)
+        wealth = None if args.amount is None else whatif.amount_of("--amount", args.amount, job)
         decision = _decide(context, job, snapshot, wealth)
         found = (job, snapshot, decision.assessments, decision.allocation)
         rows.append(
@@ -81,17 +84,20 @@ def positions(args: argparse.Namespace, context: Context) -> int:
 def plan(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
 
+    asked = whatif.of_flags(args)
     rows: list[Doc] = []
-    parts: list[Any] = []
+    parts: list[Any] = [asked.words] if asked else []
     seen = _look(args, context)
+    if not _code(seen):  # a chain that was skipped may have the markets that are named
+        asked.check_names([snapshot for _, snapshot in seen if not isinstance(snapshot, str)])
     for job, snapshot in seen:
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        found = _decide(context, job, snapshot).outcome
+        found = _decide(context, job, snapshot, asked.amount(job), asked).outcome
         rows.append(docs.job_head(job, snapshot) | {"plan": docs.plan(found)})
-        parts.append(lambda job=job, snapshot=snapshot, found=found: _render().plan(job, snapshot, found))
-    context.show(docs.document("plan", jobs=rows), *parts)
+        parts.append(lambda job=job, snapshot=snapshot, found=found: _render().explained(job, snapshot, found))
+    context.show(docs.document("plan", what_if=asked.document(), jobs=rows), *parts)
     return _code(seen)
 
 
@@ -128,10 +134,13 @@ async def _seen(job: Job, context: Context) -> Seen:
     return job, snapshot
 
 
-def _decide(context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None) -> Decision:
+def _decide(
+    context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None, asked: whatif.WhatIf | None = None
+) -> Decision:
     from yieldbot.cycle import decide
 
-    return decide(snapshot, context.settings.policy, job, int(time.time()), wealth)
+    policy = context.settings.policy
+    return decide(snapshot, asked.policy(policy) if asked else policy, job, int(time.time()), wealth)
 
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
@@ -161,20 +170,6 @@ def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
 
     rows.append(docs.job_head(job, None, reason))
     parts.append(lambda: _render().skipped(job, reason))
-
-
-def _amount(text: str | None, job: Job) -> Amount | None:
-    from yieldbot.errors import ConfigError
-
-    if text is None:
-        return None
-    try:
-        amount = job.asset.parse(text)
-    except ValueError as bad:
-        raise ConfigError(f"--amount: {bad}") from None
-    if amount.raw <= 0:
-        raise ConfigError(f"--amount {text}: must be above 0")
-    return amount
 
 
 def _code(seen: Sequence[Seen]) -> int:

@@ -1,0 +1,118 @@
+"""What-if flags of ``yieldbot plan``: another wealth, horizon or limit, for this one answer. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.model.amounts import Amount
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Job, Policy
+
+LONGEST_DAYS = 3650.0
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What differs from the configuration; None and () where nothing does. max_share: a fraction of wealth."""
+
+    wealth: str | None = None
+    horizon_days: float | None = None
+    exclude: tuple[str, ...] = ()
+    max_share: float | None = None
+
+    def __bool__(self) -> bool:
+        return self != WhatIf()
+
+    def policy(self, policy: Policy) -> Policy:
+        """The policy with these changes. A lower share for all markets lowers the shares of single ones too."""
+        if self.horizon_days is not None:
+            policy = replace(policy, horizon_days=self.horizon_days)
+        if self.max_share is not None:
+            most = self.max_share
+            single = {name: min(share, most) for name, share in policy.max_share_markets.items()}
+            policy = replace(policy, max_share_market=most, max_share_markets=single)
+        return replace(policy, exclude=(*policy.exclude, *self.exclude))
+
+    def amount(self, job: Job) -> Amount | None:
+        """The wealth in a job's asset. Raises ConfigError when it is no amount of it."""
+        return None if self.wealth is None else amount_of("--wealth", self.wealth, job)
+
+    def check_names(self, snapshots: Sequence[Snapshot]) -> None:
+        """Raises ConfigError when an excluded name is no observed market's name, id or protocol."""
+        markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
+        known = {name for market in markets for name in (market.name, market.id, market.protocol)}
+        for name in self.exclude:
+            if name not in known:
+                names = ", ".join(sorted({market.name for market in markets}))
+                raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
+
+    def words(self) -> str:
+        """One line for the head of the answer."""
+        parts = []
+        if self.wealth is not None:
+            parts.append(f"wealth {self.wealth}")
+        if self.horizon_days is not None:
+            parts.append(f"horizon {self.horizon_days:g} days")
+        if self.max_share is not None:
+            parts.append(f"at most {self.max_share:.0%} in a market")
+        if self.exclude:
+            parts.append(f"without {', '.join(self.exclude)}")
+        return f"What if: {', '.join(parts)}. The configuration is as it was."
+
+    def document(self) -> dict[str, Any] | None:
+        if not self:
+            return None
+        return {
+            "wealth": self.wealth,
+            "horizon_days": self.horizon_days,
+            "exclude": list(self.exclude),
+            "max_share": self.max_share,
+        }
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what if (the configuration stays as it is)")
+    group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
+    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
+    group.add_argument("--exclude", metavar="NAME", action="append", default=[], help="a market's name, id or protocol")
+    group.add_argument("--max-share", metavar="FRACTION", help="the most of our wealth in one market, as 0.25")
+
+
+def of_flags(args: argparse.Namespace) -> WhatIf:
+    """Raises ConfigError for a value that is none."""
+    return WhatIf(
+        wealth=args.wealth,
+        horizon_days=_number("--horizon", args.horizon, LONGEST_DAYS, "a number of days, as 90", above=True),
+        exclude=tuple(args.exclude),
+        max_share=_number("--max-share", args.max_share, 1.0, "a fraction from 0 to 1, as 0.25"),
+    )
+
+
+def amount_of(flag: str, text: str, job: Job) -> Amount:
+    """A flag's amount in a job's asset. Raises ConfigError."""
+    try:
+        amount = job.asset.parse(text)
+    except ValueError as bad:
+        raise ConfigError(f"{flag}: {bad}: write whole tokens, as 25000") from None
+    if amount.raw <= 0:
+        raise ConfigError(f"{flag} {text}: must be above 0")
+    return amount
+
+
+def _number(flag: str, text: str | None, most: float, meant: str, above: bool = False) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 <= value <= most or (above and value == 0.0):
+        raise ConfigError(f"{flag} {text}: write {meant}" + (f", at most {most:g}" if most > 1 else ""))
+    return value
