@@ -1,8 +1,9 @@
 """The allocation problem as a mixed-integer program for HiGHS (scipy's milp): income as a broken line of many points.
 
-Each market's points are cut into concave pieces. A piece has one binary, the sum of its points' weights, so that
-no binary is needed inside it, and the relaxation of a market is the concave hull of its choices: the tightest there is.
-Staying put is a choice without cost. Amounts are shares of the wealth, incomes bps of it.
+Two models of the same points. The plain one, the textbook's, has a binary for every segment. The tuned one cuts the
+points into concave pieces with one binary each, which needs the joints that our envelope knows: then the relaxation of
+a market is the concave hull of its choices, the tightest there is. Staying put is a choice without cost. Amounts are
+shares of the wealth, incomes bps of it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from yieldbot.allocator.problem import Problem
 BPS = 1e4
 MOST_POINTS = 200
 """Of one interval of a market's holdings."""
-ERROR_BPS = 1.5e-2
-"""Of all wealth, by the root of the number of markets: what a line may miss. Finer lines only cost HiGHS time."""
+ERROR_BPS = 5e-3
+"""Of all wealth, by the root of the number of markets: what a line may miss. The allocator's own tolerance."""
 Piece = tuple[list[float], list[float]]
 """Holdings and incomes (tokens, tokens a year) at the points of a concave piece."""
 
@@ -39,13 +40,14 @@ class Model:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, problem: Problem) -> Model:
+    def of(cls, problem: Problem, plain: bool = False) -> Model:
         start = time.perf_counter()
         model = cls(problem, Limits(problem))
         error = ERROR_BPS / BPS * problem.wealth / math.sqrt(len(problem.places))
         for i, spans in enumerate(model.limits.spans):
             lines = (_line(problem, i, least, most, error) for least, most in spans)
-            model.pieces.append([piece for line in lines for piece in _concave(line)])
+            cut = _segments if plain else _concave
+            model.pieces.append([piece for line in lines for piece in cut(line)])
         model.seconds = time.perf_counter() - start
         return model
 
@@ -113,6 +115,14 @@ def _line(problem: Problem, i: int, least: float, most: float, error: float) -> 
     return found
 
 
+def _segments(line: list[tuple[float, float]]) -> Iterator[Piece]:
+    """Every segment for itself; a point alone where there is none."""
+    if len(line) == 1:
+        yield [line[0][0]], [line[0][1]]
+    for (x0, y0), (x1, y1) in pairwise(line):
+        yield [x0, x1], [y0, y1]
+
+
 def _concave(line: list[tuple[float, float]]) -> Iterator[Piece]:
     """The line cut wherever its slope rises."""
     xs, ys, slope = [line[0][0]], [line[0][1]], math.inf
@@ -138,7 +148,7 @@ class Solved:
 
 
 def solve(model: Model, gap: float, seconds: float) -> Solved:
-    """Run HiGHS to a relative gap, or for so long. Its own time alone is taken, that of the matrix is not."""
+    """Run HiGHS to a relative gap, or for so long. Its own time alone is taken, that of the model is not."""
     import numpy
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array

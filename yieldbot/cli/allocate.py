@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +41,8 @@ def allocate(args: argparse.Namespace, context: Context) -> int:
 
 def _loaded(path: str, name: str) -> Any:
     """The document. Raises ConfigError for what cannot be read or is no JSON."""
+    import json
+
     try:
         if path == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)

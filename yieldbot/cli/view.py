@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli import whatif
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.whatif import WhatIf
     from yieldbot.cycle import Decision
     from yieldbot.forecast import Position
     from yieldbot.model.amounts import Amount
@@ -35,13 +35,23 @@ def register(commands: Any) -> None:
         add_job_flags(parser)
         parser.set_defaults(command=name, handler=handler)
         if name == "plan":
-            whatif.add_flags(parser)
+            what_if_flags(parser)
         if name == "markets":
             parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
 
 
+def what_if_flags(parser: argparse.ArgumentParser) -> None:
+    """Read by ``whatif.of_flags``, which is not needed for ``--help``."""
+    group = parser.add_argument_group("what if (the configuration stays as it is)")
+    group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
+    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
+    group.add_argument("--exclude", metavar="NAME", action="append", default=[], help="a market's name, id or protocol")
+    group.add_argument("--max-share", metavar="FRACTION", help="the most of our wealth in one market, as 0.25")
+
+
 def markets(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
+    from yieldbot.cli import whatif
 
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
@@ -83,6 +93,7 @@ def positions(args: argparse.Namespace, context: Context) -> int:
 
 def plan(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
+    from yieldbot.cli import whatif
 
     asked = whatif.of_flags(args)
     rows: list[Doc] = []
@@ -135,7 +146,7 @@ async def _seen(job: Job, context: Context) -> Seen:
 
 
 def _decide(
-    context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None, asked: whatif.WhatIf | None = None
+    context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None, asked: WhatIf | None = None
 ) -> Decision:
     from yieldbot.cycle import decide
 

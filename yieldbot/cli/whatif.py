@@ -77,14 +77,6 @@ class WhatIf:
         }
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what if (the configuration stays as it is)")
-    group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
-    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
-    group.add_argument("--exclude", metavar="NAME", action="append", default=[], help="a market's name, id or protocol")
-    group.add_argument("--max-share", metavar="FRACTION", help="the most of our wealth in one market, as 0.25")
-
-
 def of_flags(args: argparse.Namespace) -> WhatIf:
     """Raises ConfigError for a value that is none."""
     return WhatIf(

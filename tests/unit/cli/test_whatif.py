@@ -7,14 +7,15 @@ import argparse
 import pytest
 
 from tests.unit.allocator.market_builder import kinked, market, snapshot
-from yieldbot.cli.whatif import WhatIf, add_flags, of_flags
+from yieldbot.cli.view import what_if_flags
+from yieldbot.cli.whatif import WhatIf, of_flags
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
 
 
 def asked(*words: str) -> WhatIf:
     parser = argparse.ArgumentParser()
-    add_flags(parser)
+    what_if_flags(parser)
     return of_flags(parser.parse_args(words))
 
 
