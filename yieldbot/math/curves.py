@@ -14,6 +14,8 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 
 Points = tuple[tuple[float, float], ...]
+FEW = 16
+"""Points that are gone through one by one, which is faster than a search: pools have two to eleven."""
 
 # Morpho's AdaptiveCurveIrm (ConstantsLib.sol).
 CURVE_STEEPNESS = 4.0
@@ -27,9 +29,14 @@ def _segment(points: Points, u: float) -> tuple[float, float]:
     """Value and slope of a piecewise-linear function at ``u``; at a point, the slope of the segment below it."""
     if u <= points[0][0]:
         return points[0][1], 0.0
-    at = bisect_left(points, u, key=lambda point: point[0])
-    if at == len(points):
+    if u > points[-1][0]:
         return points[-1][1], 0.0
+    at = 1
+    if len(points) < FEW:
+        while points[at][0] < u:
+            at += 1
+    else:
+        at = bisect_left(points, u, key=lambda point: point[0])
     (u0, y0), (u1, y1) = points[at - 1], points[at]
     slope = (y1 - y0) / (u1 - u0)
     return y0 + slope * (u - u0), slope
