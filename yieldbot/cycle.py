@@ -80,6 +80,7 @@ class Report:
     skipped: str | None = None
     settled: tuple[Outcome, ...] = ()
     snapshot: Snapshot | None = None
+    unread: tuple[forecast.Unread, ...] = ()
     decision: Decision | None = None
     rehearsal: Rehearsal | None = None
     declined: Declined | None = None
@@ -92,11 +93,23 @@ class Report:
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
 
 
-def decide(snapshot: Snapshot, policy: Policy, job: Job, now: int, wealth: Amount | None = None) -> Decision:
-    """The pure stages: assess, allocate, plan. ``wealth`` answers "what if we had this much"."""
+def decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None = None,
+    unread: Sequence[forecast.Unread] = (),
+) -> Decision:
+    """The pure stages: assess, allocate, plan. ``wealth`` answers "what if we had this much".
+
+    Hold, whatever the allocation, while money of ours lies where it cannot be read: shares would be of half of it.
+    """
     assessments = assess(snapshot, policy, wealth)
     allocation = allocate(snapshot, assessments, policy, wealth=wealth)
     ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
+    if (lost := forecast.lost_sight_of(unread)) is not None:
+        return Decision(assessments, allocation, Hold(lost, None))
     return Decision(assessments, allocation, make_plan(snapshot, allocation, policy, now, max_fee_wei=ceiling_wei))
 
 
@@ -130,10 +143,12 @@ async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
     settled = tuple(await settle(account))
     world.say(f"observing {job.chain.name}")
     snapshot = await observe(node, job, world.adapters)
-    decision = decide(snapshot, world.settings.policy, job, world.now())
-    report = Report(job=job, settled=settled, snapshot=snapshot, decision=decision)
+    policy = world.settings.policy
+    unread = forecast.unread(world.journal.history(), snapshot, job.asset, policy)
+    decision = decide(snapshot, policy, job, world.now(), unread=unread)
+    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
-        forecast.record(world.journal, snapshot, world.settings.policy)
+        forecast.record(world.journal, snapshot, policy, job.asset)
         return report
     return await _propose(world, account, job, snapshot, decision.outcome, report)
 
@@ -167,7 +182,10 @@ async def approve_queued(world: World, plan_id: str) -> Report:
             account = _account(world, job, node)
             settled = tuple(await settle(account))
             snapshot = await observe(node, job, world.adapters)
-            report = Report(job=job, settled=settled, snapshot=snapshot)
+            unread = forecast.unread(world.journal.history(), snapshot, job.asset, world.settings.policy)
+            report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
+            if (lost := forecast.lost_sight_of(unread)) is not None:
+                return replace(report, declined=Declined("HOLDING_UNREAD", lost))
             refused = still_holds(plan, 0, snapshot, world.settings.policy)
             if refused is not None:
                 return replace(report, declined=refused)
@@ -195,7 +213,7 @@ async def _carry_out(
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
     after = await observe(account.node, job, world.adapters)
-    forecast.record(world.journal, after, world.settings.policy)
+    forecast.record(world.journal, after, world.settings.policy, job.asset)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
 
 

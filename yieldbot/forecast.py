@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed
@@ -41,18 +42,84 @@ class Position:
     earned: Amount | None
 
 
-def record(journal: Journal, snapshot: Snapshot, policy: Policy) -> None:
-    """Write down what each position of the snapshot is expected to earn over the policy's horizon."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A market that could not be observed. held: what the journal last knew that we hold there, None for nothing."""
+
+    market_id: MarketId
+    name: str
+    reason: str
+    held: Amount | None
+
+
+def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[Unread, ...]:
+    """What the snapshot lacks: quarantined markets, and holdings of ours in markets that it does not show. Pure.
+
+    A market that the policy excludes by name, id or protocol is known to be given up: it is not counted as held.
+    """
+    remembered = {
+        market_id: said
+        for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
+        if market_id not in snapshot.states
+        and not {market_id, market_id.partition("/")[0], said.get("name")} & set(policy.exclude)
+    }
+    found = []
+    for bad in snapshot.quarantined:
+        said = remembered.pop(bad.market.id, None)
+        held = Amount(asset, int(said["held_raw"])) if said else None
+        found.append(Unread(bad.market.id, bad.market.name, bad.reason, held))
+    for market_id, said in remembered.items():
+        whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
+        reason = whole.reason if whole else "it is no longer among the configured markets"
+        found.append(Unread(market_id, said.get("name", market_id), reason, Amount(asset, int(said["held_raw"]))))
+    return tuple(found)
+
+
+def lost_sight_of(found: Iterable[Unread]) -> str | None:
+    """Why no plan may be made: money of ours that cannot be seen. None where there is none."""
+    lost = [f"{one.held} in {one.name} cannot be read ({one.reason})" for one in found if one.held]
+    if not lost:
+        return None
+    return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name it in policy.exclude to go on without it"
+
+
+def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: Token) -> dict[MarketId, dict[str, Any]]:
+    """Our holdings of an asset as they were last written down, by market. Pure."""
+    last: Mapping[str, Any] = {}
+    for row in records:
+        if isinstance(row.event, Observed) and (row.event.chain, row.event.owner) == (chain, owner):
+            facts = row.event.facts
+            if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
+                last = facts["forecasts"]
+    return {MarketId(market_id): dict(said) for market_id, said in last.items() if int(said["held_raw"]) > 0}
+
+
+def _within(market_id: MarketId, bad: Quarantined) -> bool:
+    """Whether a market belongs to a deployment whose markets could not even be listed."""
+    return market_id.startswith(bad.market.id.removesuffix("?"))
+
+
+def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token) -> None:
+    """Write down what each position of the snapshot is expected to earn over the policy's horizon.
+
+    Holdings in markets that the snapshot does not show are carried on as they were: they must not be forgotten.
+    """
     horizon_seconds = policy.horizon_days * 86_400
-    forecasts = {
+    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    forecasts: dict[str, Any] = {
+        market_id: said for market_id, said in known.items() if market_id not in snapshot.states
+    }
+    forecasts |= {
         state.market.id: {
+            "name": state.market.name,
             "held_raw": str(state.held.raw),
             "apr": state.curve.apr(float(state.held), horizon_seconds),
             "horizon_seconds": horizon_seconds,
         }
         for state in _held(snapshot)
     }
-    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, {"forecasts": forecasts}))
+    facts = {"asset": asset.address, "forecasts": forecasts}
+    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
@@ -106,7 +173,7 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
     """The plan that waits under ``plan_id``. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
     stored = journal.plan(plan_id)
     if stored is None:
-        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history` lists those that wait")
+        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
     if stored.status is not PlanStatus.QUEUED:
         raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
     if now > stored.plan.expires_at:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from yieldbot.errors import MarketError, TransientError
+from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
-from yieldbot.prices import Price, Surroundings, feed, feeds_of, native_balance
+from yieldbot.prices import Price, Surroundings, decimals_of, feed, feeds_of, native_balance
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.evm import EvmNode
 
@@ -26,7 +26,7 @@ async def observe(
 
     Two phases after the block itself is known: discovery with prices and balance, then all states; each round of a
     phase is one aggregate3. A market that cannot be read is quarantined; a chain that cannot be read raises
-    TransientError.
+    TransientError, an asset whose decimals are not the configured ones ConfigError.
     """
     (block, base_fee_wei), suggested_wei = await asyncio.gather(
         node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
@@ -57,13 +57,15 @@ async def _discover(
     native_feed, asset_feed = feeds_of(job)
     flows: Sequence[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
+        decimals_of(job.asset.address),
         *(feed(address) for address in (native_feed, asset_feed) if address),
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
     answers = await node.run(flows, block)
-    balance, rest = answers[0], answers[1:]
+    balance, decimals, rest = answers[0], answers[1], answers[2:]
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
+    _same_decimals(job, decimals)
     prices = [_price(rest.pop(0)) if address else None for address in (native_feed, asset_feed)]
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
@@ -73,6 +75,15 @@ async def _discover(
         else:
             markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset == job.asset]
     return markets, quarantined, Surroundings(balance, prices[0], prices[1])
+
+
+def _same_decimals(job: Job, said: Any) -> None:
+    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+    asset, file = job.asset, f"chains/{job.chain.name}.toml: tokens.{job.asset.symbol}"
+    if isinstance(said, MarketError):
+        raise ConfigError(f"{file}.address: {asset.address} answers no decimals(): correct it")
+    if said != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {said}: correct it")
 
 
 def _price(answer: Price | MarketError) -> Price | None:

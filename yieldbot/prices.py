@@ -60,6 +60,12 @@ def native_balance(multicall3: Address, owner: Address) -> Flow[int]:
     return int.from_bytes(data[:32], "big")
 
 
+def decimals_of(token: Address) -> Flow[int]:
+    """A token's own word on its decimals (EIP-20), read in the same round as everything else."""
+    (data,) = yield [EthCall(token, DECIMALS)]
+    return int.from_bytes(data[-32:], "big")
+
+
 def feeds_of(job: Job) -> tuple[Address | None, Address | None]:
     """The feed addresses of the job's native token and of its asset."""
     return job.chain.native_feed, job.chain.feeds.get(job.asset.address)

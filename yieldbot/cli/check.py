@@ -175,7 +175,8 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
 
 
 async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Every configured deployment can be listed, and each of its markets' contracts is there."""
+    """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
+    from yieldbot.model.ids import Address
     from yieldbot.protocols import adapters
 
     known = adapters()
@@ -183,15 +184,26 @@ async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list
     found: list[Finding] = []
     for deployment, markets in zip(chain.deployments, lists, strict=True):
         what = f"{chain.name} {deployment.name}"
+        remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
         if isinstance(markets, MarketError):
-            remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
             found.append(Finding(what, str(markets), remedy, MISCONFIGURED))
             continue
         missing = [m for m in markets if not await node.code(m.address, block)]
         if missing or not markets:
             said = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
             found.append(Finding(what, said, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
-        else:
+            continue
+        flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
+        bad = [
+            (market, answer)
+            for market, answer in zip(markets, await node.run(flows, block), strict=True)
+            if isinstance(answer, MarketError)
+        ]
+        found += [
+            Finding(f"{chain.name} {market.name}", str(answer), f"it is left out until it answers: {remedy}", FAILED)
+            for market, answer in bad
+        ]
+        if not bad:
             found.append(Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets"))
     return found
 

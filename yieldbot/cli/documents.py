@@ -7,13 +7,17 @@ fractions (0.05 is 5 %) unless the name says apr, which is simple.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, Apy, BlockRef
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
+
+if TYPE_CHECKING:
+    from yieldbot.forecast import Unread
 
 Doc = dict[str, Any]
 
@@ -129,6 +133,14 @@ def markets(
             {"id": bad.market.id, "name": bad.market.name, "reason": bad.reason} for bad in snapshot.quarantined
         ],
     }
+
+
+def unread(found: Sequence[Unread]) -> list[Doc]:
+    """Markets that could not be observed. held_before: what the journal last knew that we hold there, or null."""
+    return [
+        {"id": one.market_id, "name": one.name, "reason": one.reason, "held_before": money_or_none(one.held)}
+        for one in found
+    ]
 
 
 def leg(step: Leg) -> Doc:

@@ -22,7 +22,7 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.simulate import Rehearsal
-    from yieldbot.forecast import Position
+    from yieldbot.forecast import Position, Unread
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -163,6 +163,16 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     )  # fmt: skip
 
 
+def unread(found: Sequence[Unread]) -> list[RenderableType]:
+    """A line for each market that could not be observed; loud where we hold something."""
+    return [
+        Text(f"NOT READ: {one.name}, where {one.held} of ours were: {one.reason}", style="bold red")
+        if one.held
+        else Text(f"not read: {one.name}: {one.reason}", style="yellow")
+        for one in found
+    ]
+
+
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     """The plan, and of each market why it gets its amount."""
     if found.allocation is None:
@@ -271,6 +281,7 @@ def report(found: Report) -> list[RenderableType]:
     if found.skipped is not None:
         return [skipped(job, found.skipped)]
     parts: list[RenderableType] = [settled(found.settled)] if found.settled else []
+    parts += unread(found.unread)
     names = names_of(snapshot) if snapshot else {}
     if snapshot and decision:
         parts.append(plan(job, snapshot, decision.outcome))

@@ -26,7 +26,7 @@ _A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
 
 def exit_code(report: Report) -> int:
     """What one job's report means for a script that called us."""
-    if report.skipped is not None or report.failed:
+    if report.skipped is not None or report.failed or any(one.held for one in report.unread):
         return FAILED
     if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
         return DONE
@@ -66,6 +66,7 @@ def report(found: Report, horizon_seconds: float) -> Doc:
     return {
         **docs.job_head(found.job, snapshot, found.skipped),
         "settled": [docs.outcome(outcome) for outcome in found.settled],
+        "quarantined": docs.unread(found.unread),
         "plan": docs.plan(decision.outcome) if decision else None,
         "rehearsal": rehearsal(found.rehearsal) if found.rehearsal else None,
         "declined": docs.declined(found.declined),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.whatif import WhatIf
     from yieldbot.cycle import Decision
-    from yieldbot.forecast import Position
+    from yieldbot.forecast import Position, Unread
+    from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -81,14 +82,17 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     rows: list[Doc] = []
     parts: list[Any] = []
     seen = _look(args, context)
-    for (job, snapshot), held in zip(seen, _positions(context, seen), strict=True):
+    unread = _unread(context, seen)
+    for (job, snapshot), held, lost in zip(seen, _positions(context, seen), unread, strict=True):
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        rows.append(docs.job_head(job, snapshot) | reports.positions(snapshot, held, horizon))
+        found = reports.positions(snapshot, held, horizon) | {"quarantined": docs.unread(lost)}
+        rows.append(docs.job_head(job, snapshot) | found)
         parts.append(lambda job=job, snapshot=snapshot, held=held: _render().positions(job, snapshot, held, horizon))
+        parts.extend(_lines(lost))
     context.show(docs.document("positions", horizon_seconds=horizon, jobs=rows), *parts)
-    return _code(seen)
+    return _code(seen, unread)
 
 
 def plan(args: argparse.Namespace, context: Context) -> int:
@@ -101,15 +105,17 @@ def plan(args: argparse.Namespace, context: Context) -> int:
     seen = _look(args, context)
     if not _code(seen):  # a chain that was skipped may have the markets that are named
         asked.check_names([snapshot for _, snapshot in seen if not isinstance(snapshot, str)])
-    for job, snapshot in seen:
+    unread = _unread(context, seen)
+    for (job, snapshot), lost in zip(seen, unread, strict=True):
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        found = _decide(context, job, snapshot, asked.amount(job), asked).outcome
-        rows.append(docs.job_head(job, snapshot) | {"plan": docs.plan(found)})
+        found = _decide(context, job, snapshot, asked.amount(job), asked, lost).outcome
+        rows.append(docs.job_head(job, snapshot) | {"quarantined": docs.unread(lost), "plan": docs.plan(found)})
+        parts.extend(_lines(lost))
         parts.append(lambda job=job, snapshot=snapshot, found=found: _render().explained(job, snapshot, found))
     context.show(docs.document("plan", what_if=asked.document(), jobs=rows), *parts)
-    return _code(seen)
+    return _code(seen, unread)
 
 
 def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
@@ -146,12 +152,43 @@ async def _seen(job: Job, context: Context) -> Seen:
 
 
 def _decide(
-    context: Context, job: Job, snapshot: Snapshot, wealth: Amount | None = None, asked: WhatIf | None = None
+    context: Context,
+    job: Job,
+    snapshot: Snapshot,
+    wealth: Amount | None = None,
+    asked: WhatIf | None = None,
+    unread: Sequence[Unread] = (),
 ) -> Decision:
     from yieldbot.cycle import decide
 
     policy = context.settings.policy
-    return decide(snapshot, asked.policy(policy) if asked else policy, job, int(time.time()), wealth)
+    return decide(snapshot, asked.policy(policy) if asked else policy, job, int(time.time()), wealth, unread)
+
+
+def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
+    """Of each job what could not be observed, with what the journal last knew that we hold there."""
+    from yieldbot import forecast
+    from yieldbot.journal.store import Journal
+
+    file, policy = context.settings.data_dir / JOURNAL, context.settings.policy
+    records: tuple[Record, ...] = ()
+    if file.exists():
+        with Journal.read(file) as journal:
+            records = journal.history()
+    return [() if isinstance(s, str) else forecast.unread(records, s, job.asset, policy) for job, s in seen]
+
+
+def _lines(lost: Sequence[Unread]) -> list[Any]:
+    """Parts that show what could not be observed; none where everything was."""
+    if not lost:
+        return []
+
+    def shown() -> Any:
+        from rich.console import Group
+
+        return Group(*_render().unread(lost))
+
+    return [shown]
 
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
@@ -183,9 +220,10 @@ def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
     parts.append(lambda: _render().skipped(job, reason))
 
 
-def _code(seen: Sequence[Seen]) -> int:
-    """1 when a chain was skipped; what could be read is shown all the same."""
-    return int(any(isinstance(snapshot, str) for _, snapshot in seen))
+def _code(seen: Sequence[Seen], unread: Sequence[Sequence[Unread]] = ()) -> int:
+    """1 when a chain was skipped, or money of ours cannot be seen; what could be read is shown all the same."""
+    skipped = any(isinstance(snapshot, str) for _, snapshot in seen)
+    return int(skipped or any(one.held for lost in unread for one in lost))
 
 
 def _horizon_seconds(context: Context) -> float:
