@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,7 @@ def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
     approved = home.run("approve", plan_id)
     assert approved.code == 0, approved.err
     assert all(call in approved.err for call in waiting["calls"]), "every call is shown before it is signed"
+    assert f"of {home.sandbox.wallet} on sandbox, valid until" in approved.err and "gap to the best" in approved.err
     home.sandbox.warp(30)
     (held,) = home.json("positions")["jobs"]
     assert held["positions"] and all(int(p["earned"]["raw"]) > 0 for p in held["positions"])
@@ -72,6 +76,37 @@ def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
     kinds = [event["kind"] for event in home.json("history", "--limit", "0")["events"]]
     assert kinds.count("tx.signed") == kinds.count("tx.settled") == len(waiting["calls"])
     no_secrets(home)
+
+
+def test_hints_name_the_configuration_that_was_used(home: Home, tmp_path: Path) -> None:
+    ended = yieldbot("--config", home.sandbox.config, "run", "--json", cwd=tmp_path)
+    assert ended.code == 3, ended.err
+    (job,) = ended.document["jobs"]
+    assert job["declined"]["reason"].endswith(f"yieldbot --config {home.sandbox.config} approve {job['plan']['id']}")
+    assert "yieldbot history --waiting" in home.run("approve", "nope").line
+
+
+def test_a_no_on_the_terminal_leaves_the_plan_waiting(home: Home) -> None:
+    plan_id = home.json("run", code=3)["jobs"][0]["plan"]["id"]
+    words = [sys.executable, "-m", "yieldbot.cli.main", "approve", plan_id]
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        words, cwd=home.sandbox.directory, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    said = b""
+    while b"Sign and send" not in said:
+        said += os.read(ours, 4096)
+    os.write(ours, b"n\n")
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:
+            break
+    os.close(ours)
+    assert running.wait(60) == 3 and b"still waits" in said
+    assert [plan["id"] for plan in home.json("history", "--waiting")["plans"]] == [plan_id]
 
 
 def test_a_rejected_plan_is_not_run(home: Home) -> None:

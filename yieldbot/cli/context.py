@@ -46,6 +46,14 @@ class Context:
         self.config, self._settings = config, None
 
     @property
+    def program(self) -> str:
+        """How to call us again with the same configuration, for hints that people copy."""
+        import shlex
+
+        default = self.config == Path("yieldbot.toml")
+        return "yieldbot" if default else f"yieldbot --config {shlex.quote(str(self.config.absolute()))}"
+
+    @property
     def settings(self) -> Settings:
         """The configuration, read at first use. Raises ConfigError."""
         if self._settings is None:

@@ -43,7 +43,8 @@ def register(commands: Any) -> None:
     parser.set_defaults(command="run", handler=run)
 
     what = "carry out a queued plan: look again, rehearse again, show every call, sign, send"
-    parser = commands.add_parser("approve", help=what, description=what)
+    more = "On a terminal it asks once more; without one, naming the plan is the approval."
+    parser = commands.add_parser("approve", help=what, description=f"{what}. {more}")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
     parser.set_defaults(command="approve", handler=approve)
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             case "auto":
                 return Auto(journal, context.settings.policy)
             case _:
-                return Queue(journal)
+                return Queue(journal, context.program)
 
     def opens(wallet: Wallet) -> bool:  # who is asked about the plan is asked for the passphrase only after a yes
         return args.approve == "auto" or (args.approve == "ask" and is_given(wallet, context.environment))
@@ -113,7 +114,9 @@ def reject(args: argparse.Namespace, context: Context) -> int:
     with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(args.plan_id)
         if stored is None:
-            raise ConfigError(f"no plan {args.plan_id} in the journal: `yieldbot history --plans` lists them")
+            raise ConfigError(
+                f"no plan {args.plan_id} in the journal: `yieldbot history --waiting` lists those that wait"
+            )
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
             raise SafetyError("PLAN_CLOSED", f"plan {args.plan_id} is {stored.status.value} already")
         journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", args.reason))
@@ -134,16 +137,32 @@ class Shown:
 
         show_proposal(self.context, proposal)
         if self.asks and not confirmed("Sign and send these?"):
-            return Declined("HUMAN_REJECTED", "you said no; the plan still waits")
+            plan_id = proposal.plan.id
+            return Declined(
+                "QUEUED", f"you said no; plan {plan_id} still waits: {self.context.program} approve {plan_id}"
+            )
         return await self.named.approve(proposal)
 
 
 def show_proposal(context: Context, proposal: Proposal) -> None:
-    """Each call in words with its target, and what all of it did on the fork. On stderr, whatever stdout is for."""
+    """Whose plan it is, why, each call in words with its target, and what all of it did on the fork.
+
+    On stderr, whatever stdout is for: a person is about to answer.
+    """
+    import time
+
     from yieldbot.cli.reports import moved
 
-    plan = proposal.plan
-    context.say(f"Plan {plan.id}: {plan.gain_per_year:,.2f} a year more, for {plan.cost:,.4f} of gas")
+    plan, symbol = proposal.plan, proposal.plan.legs[0].amount.token.symbol
+    until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
+    chains = {job.chain.chain: job.chain.name for job in context.settings.jobs}
+    chain = chains.get(plan.block.chain, plan.block.chain)
+    context.say(f"Plan {plan.id} of {plan.owner} on {chain}, valid until {until} UTC")
+    for move in plan.moves:
+        context.say(f"  move {move.amount}: {move.reason}")
+    proof = plan.allocation.certificate
+    context.say(f"  {plan.gain_per_year:,.2f} {symbol} a year more, for {plan.cost:,.4f} {symbol} of gas")
+    context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
     number = 0
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:

@@ -114,9 +114,13 @@ class Auto:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the account for the same asset expire."""
+    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the account for the same asset expire.
+
+    program: how the person calls us, for the hint.
+    """
 
     journal: Journal
+    program: str = "yieldbot"
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         plan = proposal.plan
@@ -128,7 +132,7 @@ class Queue:
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
         self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)
-        return Declined("QUEUED", f"plan {plan.id} waits: yieldbot approve {plan.id}")
+        return Declined("QUEUED", f"plan {plan.id} waits: {self.program} approve {plan.id}")
 
 
 @dataclass(frozen=True, slots=True)
