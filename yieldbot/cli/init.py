@@ -15,6 +15,7 @@ from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from yieldbot.cli.context import Context
     from yieldbot.model.ids import Address
@@ -93,63 +94,101 @@ def init(args: argparse.Namespace, context: Context) -> int:
 def _asked(args: argparse.Namespace, chains: dict[str, Path], read_toml: Any) -> Answers:
     """Flags first, then the terminal. Raises ConfigError where neither answers, or an answer is wrong."""
     names = ", ".join(sorted(chains))
-    chain = _answer(args.chain, "--chain", f"1. Which chain? ({names}) [base] ", "base")
-    if chain not in chains:
-        raise ConfigError(f"--chain {chain}: unknown; known are: {names}")
+    chain = _answer(
+        args.chain,
+        "--chain",
+        f"1. Which chain? ({names}) [base] ",
+        "base",
+        lambda said: None if said in chains else f"{said}: unknown; known are: {names}",
+    )
     described = read_toml(chains[chain])
     rpc = _rpc(args, chain, str(described["rpc_env"]))
     wallet = _answer(
-        args.wallet_from, "--wallet-from", "3. Wallet: new, import, or the address of one you have? [new] ", "new"
+        args.wallet_from,
+        "--wallet-from",
+        "3. Wallet: new, import, or the address of one you have? [new] ",
+        "new",
+        _wallet_fault,
     )
-    if wallet not in ("new", "import"):
-        from yieldbot.config.address import parse_address
-
-        try:
-            parse_address(wallet)
-        except ValueError as bad:
-            raise ConfigError(f"--wallet-from: write new, import or an address; {bad}") from None
     symbols = ", ".join(described["tokens"])
-    asset = _answer(args.asset, "--asset", f"4. Which token? ({symbols}) [USDC] ", "USDC")
-    if asset not in described["tokens"]:
-        raise ConfigError(f"--asset {asset}: chains/{chain}.toml has: {symbols}")
-    share = _answer(args.max_share, "--max-share", "5. The most that one market may hold, as a fraction? [0.5] ", "0.5")
+    asset = _answer(
+        args.asset,
+        "--asset",
+        f"4. Which token? ({symbols}) [USDC] ",
+        "USDC",
+        lambda said: None if said in described["tokens"] else f"{said}: chains/{chain}.toml has: {symbols}",
+    )
+    question = "5. The most that one market may hold, as a fraction? [0.5] "
+    share = _answer(args.max_share, "--max-share", question, "0.5", _share_fault)
+    return Answers(chain, rpc, wallet, asset, float(share))
+
+
+def _wallet_fault(said: str) -> str | None:
+    from yieldbot.config.address import parse_address
+
+    if said in ("new", "import"):
+        return None
     try:
-        value = float(share)
+        parse_address(said)
+    except ValueError as bad:
+        return f"{said}: write new, import or an address; {bad}"
+    return None
+
+
+def _share_fault(said: str) -> str | None:
+    try:
+        sound = 0 < float(said) <= 1
     except ValueError:
-        value = -1.0
-    if not 0 < value <= 1:
-        raise ConfigError(f"--max-share {share}: write a fraction above 0, up to 1, as 0.5 for 50 %")
-    return Answers(chain, rpc, wallet, asset, value)
+        sound = False
+    return None if sound else f"{said}: write a fraction above 0, up to 1, as 0.5 for 50 %"
 
 
-def _answer(flag: str | None, name: str, question: str, default: str) -> str:
+def _answer(
+    flag: str | None, name: str, question: str, default: str, fault: Callable[[str], str | None] = lambda said: None
+) -> str:
+    """The flag, or what is answered on the terminal, where a wrong answer is asked for again. Raises ConfigError."""
     from yieldbot.cli.wiring import answered
 
     if flag is not None:
+        if (wrong := fault(flag)) is not None:
+            raise ConfigError(f"{name} {wrong}")
         return flag
     if not sys.stdin.isatty():
         raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
-    return answered(question, default)
+    while True:
+        said = answered(question, default)
+        if (wrong := fault(said)) is None:
+            return said
+        print(f"   {wrong}", file=sys.stderr)
 
 
 def _rpc(args: argparse.Namespace, chain: str, name: str) -> str:
     """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
     question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
-    given = sys.stdin.readline().strip() if args.rpc == "-" else _answer(args.rpc, "--rpc", question, name)
+    if args.rpc == "-":
+        given = sys.stdin.readline().strip()
+        if (wrong := _rpc_fault(given)) is not None:
+            raise ConfigError(f"--rpc {wrong}")
+    else:
+        given = _answer(args.rpc, "--rpc", question, name, _rpc_fault)
     if _ENV_NAME.fullmatch(given):
         return given
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(given)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in given for c in "\"'\n #")
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ConfigError("--rpc: this is neither an http(s) URL nor the name of an environment variable")
     if args.rpc not in (None, "-"):
         raise ConfigError("--rpc: arguments can be seen by others: pipe the URL in with --rpc -, or name a variable")
     return given
+
+
+def _rpc_fault(said: str) -> str | None:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(said)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
+    except ValueError:
+        sound = False
+    if sound or _ENV_NAME.fullmatch(said):
+        return None
+    return "is neither an http(s) URL nor the name of an environment variable"
 
 
 def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path) -> tuple[Address, Path]:

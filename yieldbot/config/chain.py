@@ -99,6 +99,8 @@ def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
         for position, inner in enumerate(value):
             _check_addresses(path, (*at, position), inner)
     elif isinstance(value, str) and value.startswith("0x") and not _KEY32.fullmatch(value):
+        if abs(len(value) - 66) < abs(len(value) - 42):
+            raise wrong(path, key_path(at), f"{value!r} is no id: write 0x and 64 hex digits")
         try:
             parse_address(value)
         except ValueError as bad:

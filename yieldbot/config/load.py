@@ -60,10 +60,17 @@ def environment(path: Path) -> dict[str, str]:
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
     """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, quoting no value."""
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     file = path.expanduser().absolute().parent / ".env"
+    if not file.is_file():
+        return file, {}
     try:
-        written = dotenv_values(file, interpolate=False) if file.is_file() else {}
+        with file.open(encoding="utf-8") as text:
+            bad = next((binding.original.line for binding in parse_stream(text) if binding.error), None)
+        if bad is not None:  # told by us, once: dotenv would log each of them and go on without
+            raise wrong(file, f"line {bad}", "is not NAME=value: correct or remove it")
+        written = dotenv_values(file, interpolate=False)
     except (OSError, UnicodeDecodeError):
         raise wrong(file, "", "cannot be read as text: correct its encoding and permissions") from None
     return file, {name: value for name, value in written.items() if value}
@@ -81,6 +88,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise wrong(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
+    except IsADirectoryError:
+        raise wrong(path, "", "is a folder: name the yieldbot.toml in it") from None
     except OSError as failure:
         raise wrong(path, "", f"cannot be read ({failure.strerror}): correct its permissions") from None
     except UnicodeDecodeError:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, TransientError
@@ -33,10 +34,15 @@ def find_anvil(setting: Path | None = None) -> Path:
     Raises ConfigError naming the remedy when there is none.
     """
     if setting is not None:
-        if os.access(setting, os.X_OK):
-            return setting
-        raise ConfigError(f"anvil = {str(setting)!r} is not a program: correct it, or remove it and it is looked for")
+        remedy = "correct it in yieldbot.toml, or remove it and it is looked for"
+        if not (setting.is_file() and os.access(setting, os.X_OK)):
+            raise ConfigError(f"anvil = {str(setting)!r} is not a program: {remedy}")
+        if not _is_anvil(setting):
+            raise ConfigError(f"anvil = {str(setting)!r} is another program than Foundry's anvil: {remedy}")
+        return setting
     if on_path := shutil.which("anvil"):
+        if not _is_anvil(Path(on_path)):
+            raise ConfigError(f"{on_path}, the anvil on PATH, is not Foundry's: name yours as anvil in yieldbot.toml")
         return Path(on_path)
     package = f"anvil-{sys.platform}-{_PLATFORM.get(platform.machine(), platform.machine())}"
     for root in (Path(__file__).resolve().parents[2], Path.cwd()):
@@ -44,6 +50,16 @@ def find_anvil(setting: Path | None = None) -> Path:
         if os.access(program, os.X_OK):
             return program
     raise ConfigError("anvil is not found: run `npm ci` in the checkout, or put Foundry's (foundryup) on PATH")
+
+
+@cache
+def _is_anvil(program: Path) -> bool:
+    """Whether it says that it is: a program that is not would look like a node that does not answer."""
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, timeout=START_SECONDS, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return said.returncode == 0 and b"anvil" in said.stdout.lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,27 @@ def test_five_questions(tmp_path: Path) -> None:
     assert keystore_address(settings.wallets["main"].keystore) == settings.wallets["main"].address
 
 
+def test_a_wrong_answer_is_told_and_asked_for_again(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "init")
+    owner = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+    for question, wrong, told, right in (
+        ("1. ", "bass", "bass: unknown; known are", "base"),
+        ("2. ", "node.example/SECRETKEY", "is neither an http(s) URL", "https://node.example"),
+        ("3. ", "0x12", "write new, import or an address", owner),
+        ("4. ", "DOGE", "chains/base.toml has: ", "USDC"),
+        ("5. ", "50", "50: write a fraction above 0", "0.5"),
+    ):
+        terminal.wait_for(question)
+        terminal.wait_for("] ")
+        terminal.type(wrong)
+        terminal.wait_for(told)
+        terminal.wait_for(question)
+        terminal.wait_for("] ")
+        terminal.type(right)
+    code, _ = terminal.end()
+    assert code == 0 and load(tmp_path / "yieldbot.toml").policy.max_share_market == 0.5
+
+
 def test_two_different_passphrases_write_nothing(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "wallet", "new", "main")
     for prompt, typed in (("New passphrase: ", PASSPHRASE), ("The same again: ", PASSPHRASE + "x")):

@@ -193,7 +193,7 @@ def test_missing_unreadable_and_repeated(tmp_path: Path) -> None:
     assert "jobs[2]" in _refused(path)
     path.write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in _refused(path)
-    assert "cannot be read" in _refused(tmp_path)
+    assert "is a folder: name the yieldbot.toml in it" in _refused(tmp_path)
 
 
 def _refused(path: Path) -> str:
@@ -202,3 +202,16 @@ def _refused(path: Path) -> str:
     said = str(refused.value)
     assert "\n" not in said and refused.value.exit_code == 2
     return said
+
+
+def test_a_line_of_env_that_is_none_is_named_and_not_quoted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path)
+    (tmp_path / ".env").write_text("GOOD=1\n=https://key@host\nALSO=2\n")
+    said = _refused(path)
+    assert ".env: line 2: is not NAME=value" in said and "key" not in said
+    assert not caplog.records  # nothing else is told
+
+
+def test_a_number_out_of_range_is_told_the_range(tmp_path: Path) -> None:
+    path = written(tmp_path, settings=SETTINGS.replace("horizon_days = 14", "horizon_days = 0"))
+    assert "horizon_days: 0 is out of range: write a number greater than 0" in _refused(path)
