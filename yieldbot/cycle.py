@@ -7,7 +7,7 @@ World holds, and the node that it points at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
@@ -35,6 +35,7 @@ from yieldbot.observe import GWEI, observe
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.resources import folder
 from yieldbot.rpc.anvil import find_anvil
+from yieldbot.rpc.connect import connect
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 
@@ -74,10 +75,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one cycle of one job saw and did, for the command line to show. Absent stages are None or empty."""
+    """What one cycle of one job saw and did, for the command line to show. Absent stages are None or empty.
+
+    left_out: (host, why) of RPC endpoints that were not believed.
+    """
 
     job: Job
     skipped: str | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
     settled: tuple[Outcome, ...] = ()
     snapshot: Snapshot | None = None
     unread: tuple[forecast.Unread, ...] = ()
@@ -113,29 +118,29 @@ def decide(
     return Decision(assessments, allocation, make_plan(snapshot, allocation, policy, now, max_fee_wei=ceiling_wei))
 
 
-def node_of(job: Job) -> EvmNode:
-    """The job's node. Raises ConfigError when its RPC address is not set."""
-    if not job.chain.rpc_url:
-        raise ConfigError(f"{job.chain.rpc_env} is not set: put the RPC URL of {job.chain.name} into .env")
-    where = f".env: {job.chain.rpc_env}"
-    return EvmNode(job.chain.chain, job.chain.rpc_url, multicall3=job.chain.multicall3, setting=where)
-
-
 async def look(world: World, job: Job) -> Snapshot:
     """Observe one job, checking first that the node serves the right chain."""
-    async with node_of(job) as node:
+    async with connect(job.chain) as node:
         await node.verify_chain()
         return await observe(node, job, world.adapters)
 
 
 async def run_job(world: World, job: Job) -> Report:
     """One cycle of one job. A chain that cannot be served now is skipped with its reason; safety errors go up."""
-    try:
-        async with node_of(job) as node:
+    return await _served(world, job, lambda node: _cycle(world, job, node))
+
+
+async def _served(world: World, job: Job, work: Callable[[EvmNode], Awaitable[Report]]) -> Report:
+    """Work done with the job's node, once that is known to serve its chain; who was not believed is named."""
+    async with connect(job.chain) as node:
+        try:
             await node.verify_chain()
-            return await _cycle(world, job, node)
-    except TransientError as passing:
-        return Report(job=job, skipped=str(passing))
+            report = await work(node)
+        except TransientError as passing:
+            report = Report(job=job, skipped=str(passing))
+        for host, why in node.left_out:
+            world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
+        return replace(report, left_out=node.left_out)
 
 
 async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
@@ -176,22 +181,21 @@ async def approve_queued(world: World, plan_id: str) -> Report:
     """
     plan = forecast.queued_plan(world.journal, plan_id, world.now())
     job = _job_of(world.settings, plan)
-    try:
-        async with node_of(job) as node:
-            await node.verify_chain()
-            account = _account(world, job, node)
-            settled = tuple(await settle(account))
-            snapshot = await observe(node, job, world.adapters)
-            unread = forecast.unread(world.journal.history(), snapshot, job.asset, world.settings.policy)
-            report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
-            if (lost := forecast.lost_sight_of(unread)) is not None:
-                return replace(report, declined=Declined("HOLDING_UNREAD", lost))
-            refused = still_holds(plan, 0, snapshot, world.settings.policy)
-            if refused is not None:
-                return replace(report, declined=refused)
-            return await _propose(world, account, job, snapshot, plan, report)
-    except TransientError as passing:
-        return Report(job=job, skipped=str(passing))
+    return await _served(world, job, lambda node: _resume(world, job, node, plan))
+
+
+async def _resume(world: World, job: Job, node: EvmNode, plan: Plan) -> Report:
+    account = _account(world, job, node)
+    settled = tuple(await settle(account))
+    snapshot = await observe(node, job, world.adapters)
+    unread = forecast.unread(world.journal.history(), snapshot, job.asset, world.settings.policy)
+    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
+    if (lost := forecast.lost_sight_of(unread)) is not None:
+        return replace(report, declined=Declined("HOLDING_UNREAD", lost))
+    refused = still_holds(plan, 0, snapshot, world.settings.policy)
+    if refused is not None:
+        return replace(report, declined=refused)
+    return await _propose(world, account, job, snapshot, plan, report)
 
 
 async def _carry_out(

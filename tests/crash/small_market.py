@@ -92,7 +92,7 @@ class SmallMarket:
             name="local",
             chain=CHAIN,
             rpc_env="LOCAL_RPC_URL",
-            rpc_url=self.url,
+            rpc_urls=(self.url,),
             multicall3=MULTICALL3,
             native_symbol="ETH",
             native_feed=None,

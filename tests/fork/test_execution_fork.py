@@ -54,7 +54,7 @@ async def test_a_fork_holds_its_block_and_leaves_the_upstream_alone(upstream: An
             assert mined.height == pinned.height + 1
             assert pinned.timestamp < mined.timestamp <= pinned.timestamp + 30  # the chain's clock, not ours
             assert await node.balance_wei(RICH) == 7
-            url = fork.url
+            url = fork.endpoint.url
         with pytest.raises(TransientError):
             await EvmNode(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
 
@@ -76,7 +76,7 @@ async def test_a_fork_is_stopped_when_what_it_is_used_for_fails(upstream: Anvil)
     url = ""
     with pytest.raises(ValueError, match="on purpose"):
         async with fork_of(upstream.url, head, chain=CHAIN, multicall3=MULTICALL3) as fork:
-            url = fork.url
+            url = fork.endpoint.url
             raise ValueError("on purpose")
     with pytest.raises(TransientError):
         await EvmNode(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
@@ -107,7 +107,7 @@ async def test_a_fork_dies_with_a_killed_process(upstream: Anvil, tmp_path: Path
         f"    async with EvmNode({CHAIN!r}, sys.argv[1], multicall3={MULTICALL3!r}) as node:\n"
         "        head = await node.block()\n"
         f"        async with fork_of(sys.argv[1], head, chain={CHAIN!r}, multicall3={MULTICALL3!r}) as fork:\n"
-        "            print(fork.url, flush=True)\n"
+        "            print(fork.endpoint.url, flush=True)\n"
         "            await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )

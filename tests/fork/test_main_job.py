@@ -115,7 +115,7 @@ async def test_an_expired_plan_is_refused(sandbox: Sandbox) -> None:
 async def test_a_node_that_does_not_answer_skips_the_chain_alone(sandbox: Sandbox) -> None:
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
-    dead = replace(job, chain=replace(job.chain, rpc_url="http://127.0.0.1:9"))
+    dead = replace(job, chain=replace(job.chain, rpc_urls=("http://127.0.0.1:9",)))
     with world(sandbox, settings=settings) as w:
         skipped = await cycle.run_job(w, dead)
         assert skipped.skipped is not None and "127.0.0.1" in skipped.skipped

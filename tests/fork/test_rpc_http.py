@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,14 +15,15 @@ from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import written
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.rpc import evm
-from yieldbot.rpc.evm import MAX_ANSWER_BYTES, EvmNode
+from yieldbot.rpc import endpoint
+from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES
+from yieldbot.rpc.evm import EvmNode
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Answer = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -31,8 +34,10 @@ async def served(answer: Answer, seconds: float = 10.0) -> AsyncIterator[tuple[E
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(1)
         try:
-            await reader.readuntil(b"\r\n\r\n")
-            await answer(writer)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            asked_id = json.loads(await reader.readexactly(int(length[1]) if length else 0))["id"]
+            await answer(writer, asked_id)
             await writer.drain()
         except ConnectionError:
             pass
@@ -48,14 +53,14 @@ async def served(answer: Answer, seconds: float = 10.0) -> AsyncIterator[tuple[E
     server.close()
 
 
-async def for_ever(writer: asyncio.StreamWriter) -> None:
+async def for_ever(writer: asyncio.StreamWriter, asked_id: int) -> None:
     writer.write(HEAD + b"\r\n")
     while True:
         writer.write(b"{" * 2**16)
         await writer.drain()
 
 
-async def drips(writer: asyncio.StreamWriter) -> None:
+async def drips(writer: asyncio.StreamWriter, asked_id: int) -> None:
     writer.write(HEAD + b"Content-Length: 100000\r\n\r\n")
     while True:
         writer.write(b" ")
@@ -64,7 +69,7 @@ async def drips(writer: asyncio.StreamWriter) -> None:
 
 
 def fails(status: int) -> Answer:
-    async def answer(writer: asyncio.StreamWriter) -> None:
+    async def answer(writer: asyncio.StreamWriter, asked_id: int) -> None:
         writer.write(f"HTTP/1.1 {status} Because\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode())
 
     return answer
@@ -78,7 +83,7 @@ async def test_an_endless_answer_ends_at_its_limit() -> None:
 
 
 async def test_an_endless_answer_ends_at_the_timeout_where_that_is_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evm, "MAX_ANSWER_BYTES", 2**40)
+    monkeypatch.setattr(endpoint, "MAX_ANSWER_BYTES", 2**40)
     async with served(for_ever, seconds=0.5) as (node, _):
         began = time.monotonic()
         with pytest.raises(TransientError, match=r"no whole answer to eth_sendRawTransaction in 0\.5 s"):
@@ -90,7 +95,7 @@ async def test_an_answer_near_the_limit_is_read() -> None:
     size = MAX_ANSWER_BYTES - 1000
     body = b'{"jsonrpc":"2.0","id":0,"result":"0x' + b"a" * size + b'"}'
 
-    async def long(writer: asyncio.StreamWriter) -> None:
+    async def long(writer: asyncio.StreamWriter, asked_id: int) -> None:
         writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     async with served(long) as (node, _):
@@ -132,7 +137,7 @@ async def test_an_http_error_is_told_with_its_status_and_remedy(status: int, tri
 async def test_a_nodes_own_error_is_no_http_error() -> None:
     body = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"header not found"}}'
 
-    async def refuses(writer: asyncio.StreamWriter) -> None:
+    async def refuses(writer: asyncio.StreamWriter, asked_id: int) -> None:
         writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     async with served(refuses) as (node, asked):
@@ -143,17 +148,16 @@ async def test_a_nodes_own_error_is_no_http_error() -> None:
 
 async def test_check_says_which_variable_to_correct(tmp_path: Path) -> None:
     async with served(fails(401)) as (node, _):
-        path = written(tmp_path, env=f"TESTNET_RPC_URL={node.url}\n")
+        path = written(tmp_path, env=f"TESTNET_RPC_URL={node.endpoint.url}\n")
         ended = await asyncio.to_thread(yieldbot, "--config", path, "--json", "check", cwd=tmp_path)
     (row,) = [row for row in ended.document["checks"] if row["what"] == "chain testnet"]
-    assert row["said"] == "127.0.0.1 answered eth_chainId with HTTP 401"
-    assert row["remedy"] == "correct the key in TESTNET_RPC_URL in .env" and "SECRETKEY" not in ended.out
+    assert row["said"] == f"{node.host} answered eth_chainId with HTTP 401"
+    assert row["remedy"] == "correct the key in .env: TESTNET_RPC_URL" and "SECRETKEY" not in ended.out
 
 
 async def test_requests_side_by_side_share_one_connection_that_is_closed(caplog: pytest.LogCaptureFixture) -> None:
-    body = b'{"jsonrpc":"2.0","id":0,"result":"0x7a69"}'
-
-    async def answers(writer: asyncio.StreamWriter) -> None:
+    async def answers(writer: asyncio.StreamWriter, asked_id: int) -> None:
+        body = b'{"jsonrpc":"2.0","id":%d,"result":"0x7a69"}' % asked_id
         writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     async with served(answers) as (node, _):
@@ -161,3 +165,46 @@ async def test_requests_side_by_side_share_one_connection_that_is_closed(caplog:
     del node
     gc.collect()
     assert "Unclosed" not in caplog.text
+
+
+async def test_an_answer_to_another_question_is_no_answer() -> None:
+    async def stale(writer: asyncio.StreamWriter, asked_id: int) -> None:
+        body = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}' % (asked_id - 1)
+        writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    async with served(stale) as (node, asked):
+        with pytest.raises(TransientError, match=r"answered eth_chainId with another question's answer \(3 tries"):
+            await node.request("eth_chainId", [])
+    assert len(asked) == 3
+
+
+def limited(retry_after: str) -> Answer:
+    async def answer(writer: asyncio.StreamWriter, asked_id: int) -> None:
+        wait = f"Retry-After: {retry_after}\r\n"
+        writer.write(f"HTTP/1.1 429 Many\r\n{wait}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode())
+
+    return answer
+
+
+async def test_retry_after_is_waited_for_where_there_is_time() -> None:
+    async with served(limited("1")) as (node, asked):
+        began = time.monotonic()
+        with pytest.raises(HttpRefused, match="HTTP 429"):
+            await node.request("eth_chainId", [])
+    assert len(asked) == 3 and time.monotonic() - began > 1.9
+
+
+@pytest.mark.parametrize("retry_after", ["300", "Fri, 01 Jan 2100 00:00:00 GMT"])
+async def test_a_long_retry_after_ends_the_tries_at_once_and_for_the_next_questions_too(retry_after: str) -> None:
+    async with served(limited(retry_after)) as (node, asked):
+        for expected in ("HTTP 429", "asked to be left alone for"):
+            with pytest.raises(HttpRefused, match=expected):
+                await node.request("eth_chainId", [])
+    assert len(asked) == 1
+
+
+async def test_an_unreadable_retry_after_is_as_none() -> None:
+    async with served(limited("soon")) as (node, asked):
+        with pytest.raises(HttpRefused, match="HTTP 429"):
+            await node.request("eth_chainId", [])
+    assert len(asked) == 3

@@ -47,7 +47,7 @@ class WireDouble:
 
 def node(wire: WireDouble) -> EvmNode:
     made = EvmNode(CHAIN, "http://user:secretkey@node.example/key", multicall3=MULTICALL, timeout_seconds=0.2)
-    made._provider = wire
+    made.endpoint._provider = wire
     return made
 
 

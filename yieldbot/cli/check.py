@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings, Wallet
     from yieldbot.rpc.evm import EvmNode
+    from yieldbot.rpc.quorum import QuorumNode
 
 DECIMALS = bytes.fromhex("313ce567")  # decimals()
 SYMBOL = bytes.fromhex("95d89b41")  # symbol()
@@ -122,22 +123,26 @@ async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
 
 
 async def _chain(chain: ChainSettings) -> list[Finding]:
-    from yieldbot.model.ids import evm_number
-    from yieldbot.rpc.evm import EvmNode
+    from yieldbot.rpc.connect import connect
 
     what = f"chain {chain.name}"
-    if not chain.rpc_url:
+    if not chain.rpc_urls:
         remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
         return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
     try:
-        setting = f"{chain.rpc_env} in .env"
-        async with EvmNode(chain.chain, chain.rpc_url, multicall3=chain.multicall3, setting=setting) as node:
-            number = await node.request("eth_chainId", [])
-            if int(number, 16) != evm_number(chain.chain):
-                said = f"{node.host} serves chain {int(number, 16)}, not {evm_number(chain.chain)}"
-                return [Finding(what, said, f"correct {chain.rpc_env} in .env", MISCONFIGURED)]
+        async with connect(chain) as node:
+            faults = await _endpoints(node, chain)
+            if any(finding.code == MISCONFIGURED for finding in faults) or len(chain.rpc_urls) == len(faults):
+                return faults
             block = await node.block()
-            found = [Finding(what, f"{node.host} answers, block {block.height:,}")]
+            some = len(chain.rpc_urls)
+            agree = f"; {node.quorum} of {some} must agree" if some > 1 else "; one endpoint alone is believed"
+            found = [Finding(what, f"{node.host} answers, block {block.height:,}{agree}"), *faults]
+            found += [
+                Finding(f"{what}: {host}", why, f"check it, or replace it in {chain.rpc_env} in .env", FAILED)
+                for host, why in node.left_out
+                if not any(finding.what.endswith(host) for finding in faults)
+            ]
             found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
             found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
             feeds = {"[native] feed": chain.native_feed} | {
@@ -156,6 +161,30 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
         remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
         said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
         return [Finding(what, said, remedy, FAILED)]
+
+
+async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
+    """What is wrong with each endpoint by itself, those that are only submitted to included."""
+    from yieldbot.model.ids import evm_number
+
+    several = len(node.endpoints) > 1
+    found: list[Finding] = []
+    for endpoint in (*node.endpoints, *node.submission.private):
+        name = chain.submit_rpc_env if endpoint in node.submission.private else chain.rpc_env
+        what = f"chain {chain.name}: {endpoint.host}" if several or name != chain.rpc_env else f"chain {chain.name}"
+        try:
+            number = int(await endpoint.request("eth_chainId", []), 16)
+        except HttpRefused as refusal:
+            found.append(Finding(what, refusal.what, refusal.remedy, FAILED))
+        except (YieldbotError, ValueError, TypeError) as failure:
+            remedy = f"check the connection and {name} in .env; another provider may help"
+            said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
+            found.append(Finding(what, said, remedy, FAILED))
+        else:
+            if number != evm_number(chain.chain):
+                said = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
+                found.append(Finding(what, said, f"correct {name} in .env", MISCONFIGURED))
+    return found
 
 
 async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:

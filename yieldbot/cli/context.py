@@ -182,7 +182,7 @@ class Context:
             environment = self.environment
         secrets = [value for name, value in environment.items() if name.upper().endswith(SECRET_ENDINGS)]
         if self._settings is not None:
-            urls = [chain.rpc_url for chain in self._settings.chains.values() if chain.rpc_url]
+            urls = [url for chain in self._settings.chains.values() for url in (*chain.rpc_urls, *chain.submit_urls)]
             secrets += urls + [part for url in urls for part in url.split("/")[3:]]
             names = [wallet.passphrase_env for wallet in self._settings.wallets.values() if wallet.passphrase_env]
             secrets += [environment.get(name, "") for name in names]

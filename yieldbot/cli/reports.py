@@ -65,6 +65,7 @@ def report(found: Report, horizon_seconds: float) -> Doc:
     decision, snapshot = found.decision, found.snapshot
     return {
         **docs.job_head(found.job, snapshot, found.skipped),
+        "rpc_left_out": [{"host": host, "reason": why} for host, why in found.left_out],
         "settled": [docs.outcome(outcome) for outcome in found.settled],
         "quarantined": docs.unread(found.unread),
         "plan": docs.plan(decision.outcome) if decision else None,

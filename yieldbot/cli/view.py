@@ -132,15 +132,17 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 
 async def _seen(job: Job, context: Context) -> Seen:
     from yieldbot import events
-    from yieldbot.cycle import node_of
     from yieldbot.errors import TransientError
     from yieldbot.observe import observe
     from yieldbot.protocols import adapters
+    from yieldbot.rpc.connect import connect
 
     try:
-        async with node_of(job) as node:
+        async with connect(job.chain) as node:
             await node.verify_chain()
             snapshot = await observe(node, job, adapters())
+            for host, why in node.left_out:
+                context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:
         events.skipped(job, str(passing))
         return job, str(passing)

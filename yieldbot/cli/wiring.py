@@ -50,7 +50,7 @@ def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
     if not jobs:
         raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
     for job in jobs:
-        if not job.chain.rpc_url:
+        if not job.chain.rpc_urls:
             raise ConfigError(
                 f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
                 f"{job.chain.name} there, or into the environment"

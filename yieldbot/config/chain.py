@@ -23,7 +23,7 @@ _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
-    """A chain's settings; the RPC address is the environment's variable ``rpc_env``, None when that is not set.
+    """A chain's settings; its RPC addresses are in the environment's variable ``rpc_env``, none when that is not set.
 
     Raises ConfigError.
     """
@@ -35,11 +35,12 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         raise wrong(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
     chain = ChainId(table.chain)
     tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
+    rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
     return ChainSettings(
         name=table.name,
         chain=chain,
         rpc_env=table.rpc_env,
-        rpc_url=_rpc_url(path, table.rpc_env, environ),
+        rpc_urls=rpc_urls,
         multicall3=Address(table.multicall3),
         native_symbol=table.native.symbol,
         native_feed=Address(table.native.feed) if table.native.feed else None,
@@ -52,22 +53,49 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         poll_seconds=table.poll_seconds,
         confirm_timeout_seconds=table.confirm_timeout_seconds,
         replace_after_seconds=table.replace_after_seconds,
+        quorum=_quorum(path, table, len(rpc_urls)),
+        max_behind_blocks=table.max_behind_blocks,
+        submit_rpc_env=table.submit_rpc_env,
+        submit_urls=_submit_urls(path, table, environ) if rpc_urls else (),
+        submit_public=table.submit_public,
+        submit_to_all=table.submit_to_all,
     )
 
 
-def _rpc_url(path: Path, name: str, environ: Mapping[str, str]) -> str | None:
-    """The RPC address; it may hold a provider's key, so that no message quotes it."""
-    url = environ.get(name, "").strip()
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise wrong(path, "rpc_env", f"{name} in .env or the environment is no RPC address: write https://host/...")
-    return url
+def _quorum(path: Path, table: ChainTable, count: int) -> int:
+    """As configured, else more than half of the addresses."""
+    if table.quorum is None or count == 0:
+        return count // 2 + 1
+    if table.quorum > count:
+        said = f"{table.quorum} RPC endpoints must agree, {table.rpc_env} names {count}"
+        raise wrong(path, "quorum", f"{said}: put more URLs there, separated by commas, or write a smaller number")
+    return table.quorum
+
+
+def _submit_urls(path: Path, table: ChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
+    if table.submit_rpc_env is None:
+        return ()
+    urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
+    if not urls:  # going on in public would be the contrary of what was asked for
+        said = f"{table.submit_rpc_env} is not set: put the private endpoint's URL into .env, or remove this key"
+        raise wrong(path, "submit_rpc_env", said)
+    return urls
+
+
+def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The RPC addresses in a variable, separated by commas or blanks; one may hold a provider's key, so that no
+    message quotes it."""
+    urls = tuple(dict.fromkeys(environ.get(name, "").replace(",", " ").split()))
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            sound = False
+        if not sound:
+            said = f"{name} in .env or the environment holds what is no RPC address"
+            raise wrong(path, key, f"{said}: write https://host/..., several of them separated by commas")
+    return urls
 
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:

@@ -143,6 +143,11 @@ class ChainTable(Table):
     poll_seconds: Positive = 2.0
     confirm_timeout_seconds: Positive = 300.0
     replace_after_seconds: Positive = 60.0
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    max_behind_blocks: Annotated[int, Field(ge=0)] = 5
+    submit_rpc_env: EnvName | None = None
+    submit_public: bool = False
+    submit_to_all: bool = False
     native: NativeTable
     tokens: dict[Name, TokenTable]
     protocols: list[ProtocolTable] = []

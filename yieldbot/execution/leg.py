@@ -111,6 +111,7 @@ async def _execute(
     simulated = await simulate_tx(account, tx, work, settles)
     if isinstance(simulated, Declined):
         return simulated
+    await account.node.verify_chain()  # the last look before a key is used
     approved = judge(Rules.of(account), approval, work, simulated, account.now())
     if isinstance(approved, Declined):
         return approved

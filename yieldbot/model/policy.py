@@ -50,16 +50,18 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSettings:
-    """chains/<name>.toml and the RPC address from the environment. ``finality``: latest, safe, finalized or a depth.
+    """chains/<name>.toml and the RPC addresses from the environment. ``finality``: latest, safe, finalized or a depth.
 
-    ``feeds``: Chainlink-style USD feeds by token address; ``native_feed``: the native token's.
-    rpc_url is a secret (providers put keys into it): shown only as its host.
+    ``feeds``: Chainlink-style USD feeds by token address; ``native_feed``: the native token's. ``quorum``: how many of
+    rpc_urls must agree; ``max_behind_blocks``: how far one of them may lag. submit_urls: private endpoints that signed
+    bytes go to instead, with rpc_urls after them only if submit_public; submit_to_all: to all at once. URLs are secrets
+    (providers put keys into them): shown only as their hosts.
     """
 
     name: str
     chain: ChainId
     rpc_env: str
-    rpc_url: str | None = field(repr=False)
+    rpc_urls: tuple[str, ...] = field(repr=False)
     multicall3: Address
     native_symbol: str
     native_feed: Address | None
@@ -72,6 +74,12 @@ class ChainSettings:
     poll_seconds: float = 2.0
     confirm_timeout_seconds: float = 300.0
     replace_after_seconds: float = 60.0
+    quorum: int = 1
+    max_behind_blocks: int = 5
+    submit_rpc_env: str | None = None
+    submit_urls: tuple[str, ...] = field(default=(), repr=False)
+    submit_public: bool = False
+    submit_to_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,16 +7,15 @@ one block by its hash (EIP-1898), so that no read of a snapshot can see another 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar, cast
 
-from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.words import aggregate3, aggregate3_answers
+from yieldbot.rpc.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -24,41 +23,11 @@ AGGREGATE3 = bytes.fromhex("82ad56cb")  # aggregate3((address,bool,bytes)[])
 BATCH_READS = 3000
 """Reads put into one aggregate3 before it is split; a node that refuses one (gas or size limit) gets halves."""
 
-READS = ("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory")
-"""Methods that change nothing, by how their names begin."""
-ATTEMPTS = 3
-PAUSE_SECONDS = 0.15
-READ_TIMEOUTS = 2
-"""A read with all its tries and pauses takes at most this many times the node's timeout."""
-MAX_ANSWER_BYTES = 32 * 2**20
-"""An answer longer than this is not read to its end. The longest honest one, BATCH_READS reads of a few hundred bytes
-each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
-
 _Answer = bytes | ReadReverted
 
 
-class _Unusable(Exception):
-    """One try without a usable answer. ``again``: another may help; status and remedy: of an HTTP error."""
-
-    def __init__(self, what: str, *, again: bool = True, status: int = 0, remedy: str = "") -> None:
-        super().__init__(what)
-        self.what, self.again, self.status, self.remedy = what, again, status, remedy
-
-    def error(self, spent: str = "") -> TransientError:
-        """The error that callers know; ``spent``: what was tried, in words."""
-        what = self.what + spent
-        return HttpRefused(self.status, what, self.remedy) if self.status else TransientError(what)
-
-
-class _TooLong(Exception):
-    """An answer of more than MAX_ANSWER_BYTES."""
-
-
 class EvmNode:
-    """One JSON-RPC endpoint of one chain. ``round_trips`` counts requests, for benchmarks and reports.
-
-    The URL may hold a provider's key: messages name its host, and ``setting`` (where the URL comes from), alone.
-    """
+    """One JSON-RPC endpoint of one chain, with the reads that the rest asks for."""
 
     def __init__(
         self,
@@ -70,18 +39,28 @@ class EvmNode:
         setting: str = "the RPC address",
     ) -> None:
         self.chain = chain
-        self.url = url
         self.multicall3 = multicall3
-        self.host = urlsplit(url).hostname or "node"
-        self.setting = setting
-        self.round_trips = 0
-        self._timeout_seconds = timeout_seconds
-        self._provider: Any = None
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting)
 
     def __repr__(self) -> str:
-        return f"EvmNode({self.chain}, {self.host})"
+        return f"{type(self).__name__}({self.chain}, {self.host})"
 
-    async def __aenter__(self) -> EvmNode:
+    @property
+    def host(self) -> str:
+        """Who answers, for messages."""
+        return self.endpoint.host
+
+    @property
+    def setting(self) -> str:
+        """Where the URL comes from, for messages."""
+        return self.endpoint.setting
+
+    @property
+    def round_trips(self) -> int:
+        """Requests made so far."""
+        return self.endpoint.round_trips
+
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -89,116 +68,11 @@ class EvmNode:
 
     async def aclose(self) -> None:
         """Close the connection; the node can be used again afterwards."""
-        if self._provider is not None:
-            await self._provider.disconnect()
-            self._provider = None
+        await self.endpoint.aclose()
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """One JSON-RPC request. Raises TransientError (no usable answer) or NodeRefused (an error answer).
-
-        A read without a usable answer is asked again (``ATTEMPTS`` in all, with growing pauses, within
-        ``READ_TIMEOUTS`` times the timeout); whatever changes something is sent once, for its answer may be lost and
-        not the thing itself.
-        """
-        if not method.startswith(READS):
-            try:
-                return await self._ask(method, params)
-            except _Unusable as unusable:
-                raise unusable.error() from None
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-        began, tries = time.monotonic(), 0
-        last: _Unusable | None = None
-
-        async def one() -> Any:
-            nonlocal tries, last
-            tries += 1
-            try:
-                return await self._ask(method, params)
-            except _Unusable as unusable:
-                last = unusable
-                raise
-
-        again = retry_if_exception(lambda e: isinstance(e, _Unusable) and e.again)
-        pause = wait_random_exponential(multiplier=PAUSE_SECONDS, max=8 * PAUSE_SECONDS)
-        retrying = AsyncRetrying(stop=stop_after_attempt(ATTEMPTS), wait=pause, retry=again, reraise=True)
-        try:
-            return await asyncio.wait_for(retrying(one), timeout=READ_TIMEOUTS * self._timeout_seconds)
-        except (_Unusable, TimeoutError) as failure:
-            why = failure if isinstance(failure, _Unusable) else last or self._silent(method)
-            spent = f" ({tries} tries in {time.monotonic() - began:.3g} s)" if tries > 1 else ""
-            raise why.error(spent) from None
-
-    async def _ask(self, method: str, params: list[Any]) -> Any:
-        """One try. Raises _Unusable or NodeRefused."""
-        if self._provider is None:
-            provider = await self._connected()
-            if self._provider is None:
-                self._provider = provider
-            else:  # a request beside this one was faster
-                await provider.disconnect()
-        self.round_trips += 1
-        try:
-            answer = await asyncio.wait_for(self._provider.make_request(method, params), timeout=self._timeout_seconds)
-        except TimeoutError:
-            raise self._silent(method) from None
-        except _TooLong:
-            said = f"{self.host} answers {method} with more than {MAX_ANSWER_BYTES // 2**20} MiB"
-            raise _Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
-        except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
-            # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
-            status = getattr(failure, "status", None)
-            if isinstance(status, int) and status >= 400:
-                raise self._http(method, status) from None
-            raise _Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
-        return self._result(method, answer)
-
-    async def _connected(self) -> Any:
-        from web3 import AsyncHTTPProvider
-
-        options = {"timeout": self._timeout()}
-        provider = AsyncHTTPProvider(self.url, request_kwargs=options, exception_retry_configuration=None)
-        await provider.cache_async_session(_bounded_session())
-        return provider
-
-    def _silent(self, method: str) -> _Unusable:
-        return _Unusable(f"{self.host} gave no whole answer to {method} in {self._timeout_seconds:g} s")
-
-    def _http(self, method: str, status: int) -> _Unusable:
-        """An HTTP error with what to do about it; asked again only where that may help."""
-        again = status == 429 or status >= 500
-        if status in (401, 403):
-            remedy = f"correct the key in {self.setting}"
-        elif status == 429:
-            remedy = f"the limit of the provider in {self.setting} is reached: wait, or use another"
-        elif status >= 500:
-            remedy = f"the provider in {self.setting} has a fault: try later, or use another"
-        else:
-            remedy = f"correct {self.setting}"
-        return _Unusable(f"{self.host} answered {method} with HTTP {status}", again=again, status=status, remedy=remedy)
-
-    def _timeout(self) -> Any:
-        from aiohttp import ClientTimeout
-
-        return ClientTimeout(total=self._timeout_seconds)
-
-    def _result(self, method: str, answer: Any) -> Any:
-        if not isinstance(answer, Mapping):
-            raise _Unusable(f"{self.host} answered {method} with something that is no JSON-RPC object")
-        error = answer.get("error")
-        if error is not None:
-            if not isinstance(error, Mapping):
-                raise NodeRefused(method, 0, str(error)[:200])
-            code = error.get("code")
-            raise NodeRefused(
-                method,
-                code if isinstance(code, int) else 0,
-                str(error.get("message", "no message"))[:300],
-                _revert_data(error.get("data")),
-            )
-        if "result" not in answer:
-            raise _Unusable(f"{self.host} answered {method} without a result")
-        return answer["result"]
+        """One JSON-RPC request: see ``Endpoint.request``."""
+        return await self.endpoint.request(method, params)
 
     async def verify_chain(self) -> None:
         """Raise ConfigError when the node serves another chain than ours."""
@@ -333,40 +207,9 @@ class EvmNode:
             raise TransientError(f"{self.host} answered {method} with something that is no hex data") from None
 
 
-def _bounded_session() -> Any:
-    """web3's own kind of session, whose answers end at MAX_ANSWER_BYTES (after decompression)."""
-    from aiohttp import ClientResponse, ClientSession, TCPConnector
-
-    class Bounded(ClientResponse):
-        async def read(self) -> bytes:
-            parts, size = [], 0
-            async for part in self.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > MAX_ANSWER_BYTES:
-                    self.close()
-                    raise _TooLong
-                await asyncio.sleep(0)  # a body that comes faster than it is read must not keep the timeout waiting
-            return b"".join(parts)
-
-    connector = TCPConnector(force_close=True, enable_cleanup_closed=True)
-    return ClientSession(raise_for_status=True, connector=connector, response_class=Bounded)
-
-
 def _at(block: BlockRef, lag: int = 0) -> Any:
     """The block parameter: by hash (EIP-1898), or by height for an earlier one."""
     return hex(max(0, block.height - lag)) if lag else {"blockHash": block.hash, "requireCanonical": True}
-
-
-def _revert_data(value: Any) -> bytes:
-    if isinstance(value, Mapping):
-        value = value.get("data")
-    if isinstance(value, str) and value.startswith("0x"):
-        try:
-            return bytes.fromhex(value[2:])
-        except ValueError:
-            return b""
-    return b""
 
 
 def _answer(read: EthCall, ok: bool, data: bytes) -> _Answer:

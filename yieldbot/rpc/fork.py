@@ -16,6 +16,7 @@ from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.anvil import find_anvil
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.relay import relay
 
 START_SECONDS = 30.0
 _LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
@@ -62,8 +63,8 @@ async def fork_of(
 
 
 def forks(node: EvmNode, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]:
-    """Forks of the node's chain whose clock stands where the chain's own next block would: what is simulated there
-    accrues the same seconds of interest as what is then mined."""
+    """Forks of the chain as the node tells it (``rpc.relay``). Their clock stands where the chain's own next block
+    would: what is simulated there accrues the same seconds of interest as what is then mined."""
 
     @asynccontextmanager
     async def fork(block: BlockRef) -> AsyncIterator[EvmNode]:
@@ -71,9 +72,10 @@ def forks(node: EvmNode, anvil: Path | None = None) -> Callable[[BlockRef], Abst
             coming = (await node.block("pending")).timestamp
         except TransientError:  # a node without pending blocks: one second after the block is near enough
             coming = block.timestamp + 1
-        async with fork_of(
-            node.url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming
-        ) as forked:
+        async with (
+            relay(node) as url,
+            fork_of(url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming) as forked,
+        ):
             yield forked
 
     return fork

@@ -47,7 +47,7 @@ def test_init_by_flags_writes_what_load_reads(tmp_path: Path, passphrase_file: P
     settings = load(home / "yieldbot.toml")
     (job,) = settings.jobs
     assert document["schema"] == "yieldbot/init/v1" and document["address"] == job.wallet.address
-    assert (job.chain.name, job.asset.symbol, job.chain.rpc_url) == ("base", "USDC", URL)
+    assert (job.chain.name, job.asset.symbol, job.chain.rpc_urls) == ("base", "USDC", (URL,))
     assert settings.policy.max_share_market == 0.4 and settings.policy.auto_max_move == "0"
     assert keystore_address(job.wallet.keystore) == job.wallet.address
     assert job.wallet.passphrase_file == passphrase_file

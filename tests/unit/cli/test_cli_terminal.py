@@ -80,7 +80,7 @@ def test_five_questions(tmp_path: Path) -> None:
     assert code == 0 and PASSPHRASE not in screen and "check" in screen
     settings = load(tmp_path / "yieldbot.toml")
     assert settings.policy.max_share_market == 0.25
-    assert settings.jobs[0].chain.rpc_url == "https://node.example/v2/SECRETKEY"
+    assert settings.jobs[0].chain.rpc_urls == ("https://node.example/v2/SECRETKEY",)
     assert keystore_address(settings.wallets["main"].keystore) == settings.wallets["main"].address
 
 

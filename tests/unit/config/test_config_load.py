@@ -83,7 +83,7 @@ def test_what_is_right_loads_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyP
     settings = load(written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:8545\n"))
     (job,) = settings.jobs
     assert (job.wallet.address, job.chain.chain, job.asset.address) == (WALLET, "eip155:31337", USDC)
-    assert job.chain.rpc_url == "http://127.0.0.1:8545"
+    assert job.chain.rpc_urls == ("http://127.0.0.1:8545",)
     assert settings.data_dir == tmp_path / "data"
     assert job.wallet.keystore == tmp_path / "keys/main.json"
     assert settings.policy == Policy(
@@ -96,14 +96,14 @@ def test_what_is_right_loads_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_real_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, env="TESTNET_RPC_URL=http://in-the-file\nOTHER=from-file\n")
     monkeypatch.setenv("TESTNET_RPC_URL", "http://real")
-    assert load(path).jobs[0].chain.rpc_url == "http://real"
+    assert load(path).jobs[0].chain.rpc_urls == ("http://real",)
     assert environment(path)["OTHER"] == "from-file"
     assert env_file(path) == (tmp_path / ".env", {"TESTNET_RPC_URL": "http://in-the-file", "OTHER": "from-file"})
 
 
 def test_no_url_is_not_an_error_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TESTNET_RPC_URL", raising=False)
-    assert load(written(tmp_path)).jobs[0].chain.rpc_url is None
+    assert load(written(tmp_path)).jobs[0].chain.rpc_urls == ()
 
 
 def test_a_bad_url_is_refused_and_never_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

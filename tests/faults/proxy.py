@@ -1,0 +1,159 @@
+"""Fault-injecting JSON-RPC proxies before one real node: each is an endpoint that may fail, forget or lie.
+
+Usage: proxy.py UPSTREAM COUNT. Prints a JSON list of COUNT URLs, then serves until its stdin is closed. A POST to
+URL/control with ``{"kinds": [...], "rate": 0.2, "seed": 1, "methods": [...], "most": 10}`` sets what that endpoint does
+wrong from then on (an empty object: nothing); the answer tells how often each fault has been done since the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections import Counter
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout, web
+
+SEND = "eth_sendRawTransaction"
+HANG_SECONDS = 30.0
+STATE = ("eth_call", "eth_getBalance", "eth_getStorageAt", "eth_getTransactionCount")
+
+FAILS = ("drop_reply", "refuse_429", "error_500", "hang", "truncate", "duplicate", "forget", "already_known")
+"""A node that fails, or whose answer is lost: one endpoint with these must be survived."""
+LIES = ("wrong_state", "stale_block", "forked_history")
+"""A node that says what is not so: only others can tell, so that these are for one endpoint among several."""
+
+
+class Proxy:
+    """One endpoint. ``kinds``: faults it may do; each applies only to the methods that it means something for."""
+
+    def __init__(self, upstream: str, session: ClientSession) -> None:
+        self.upstream, self.session = upstream, session
+        self.plan: dict[str, Any] = {}
+        self.draw = random.Random(0)
+        self.done: Counter[str] = Counter()
+        self.before: bytes = b""
+
+    def set(self, plan: dict[str, Any]) -> dict[str, int]:
+        done, self.done = dict(self.done), Counter()
+        self.plan, self.draw = plan, random.Random(plan.get("seed", 0))
+        return done
+
+    def fault(self, method: str) -> str | None:
+        """Which fault this request gets, if any. Drawn in the order of requests, so that a seed repeats a schedule."""
+        plan = self.plan
+        kinds = [kind for kind in plan.get("kinds", ()) if applies(kind, method)]
+        wanted = plan.get("methods")
+        if not kinds or (wanted and method not in wanted) or sum(self.done.values()) >= plan.get("most", 10**9):
+            return None
+        if self.draw.random() >= plan.get("rate", 1.0):
+            return None
+        kind = self.draw.choice(kinds)
+        self.done[kind] += 1
+        return kind
+
+    async def control(self, request: web.Request) -> web.Response:
+        return web.json_response(self.set(await request.json()))
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        asked = json.loads(body)
+        kind = self.fault(asked["method"])
+        if kind == "stale_block" and str(asked["params"][0]).startswith("0x"):
+            kind = None  # it has the older blocks as they are
+        match kind:
+            case "refuse_429":
+                return web.Response(status=429, headers={"Retry-After": str(self.draw.choice((0, 1)))})
+            case "error_500":
+                return web.Response(status=500)
+            case "hang":
+                await asyncio.sleep(HANG_SECONDS)
+                return web.Response(status=504)
+            case "wrong_chain":
+                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x1"})
+            case "forget":  # says that it took the transaction, and did not
+                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x" + "77" * 32})
+            case "duplicate" if self.before:
+                return web.Response(body=self.before, content_type="application/json")
+            case "stale_block":
+                asked["params"][0] = hex(max(0, await self.height() - self.draw.choice((1, 40))))
+                body = json.dumps(asked).encode()
+            case _:
+                pass
+        async with self.session.post(self.upstream, data=body, headers={"Content-Type": "application/json"}) as got:
+            answer = await got.read()
+        match kind:
+            case "drop_reply":
+                assert request.transport is not None
+                request.transport.close()
+            case "truncate":
+                answer = answer[: len(answer) // 2]
+            case "already_known":
+                refusal = {"code": -32000, "message": "already known"}
+                answer = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": refusal}).encode()
+            case "wrong_state" | "forked_history":
+                answer = lie(kind, answer)
+            case _:
+                pass
+        self.before = answer
+        return web.Response(body=answer, content_type="application/json")
+
+    async def height(self) -> int:
+        question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+        async with self.session.post(self.upstream, json=question) as got:
+            return int((await got.json())["result"], 16)
+
+
+def applies(kind: str, method: str) -> bool:
+    match kind:
+        case "wrong_chain":
+            return method == "eth_chainId"
+        case "forget" | "already_known":
+            return method == SEND
+        case "stale_block":
+            return method == "eth_getBlockByNumber"
+        case "forked_history":
+            return method in ("eth_getBlockByNumber", "eth_getTransactionReceipt")
+        case "wrong_state":
+            return method in STATE
+        case _:
+            return True
+
+
+def lie(kind: str, answer: bytes) -> bytes:
+    """The answer with one thing in it that is not so."""
+    document = json.loads(answer)
+    result = document.get("result")
+    if kind == "wrong_state" and isinstance(result, str) and len(result) > 2:
+        last = format((int(result[-1], 16) + 1) % 16, "x")  # off by one
+        document["result"] = result[:-1] + last
+    elif kind == "forked_history" and isinstance(result, dict):
+        for name in ("hash", "blockHash"):
+            if isinstance(result.get(name), str):
+                result[name] = "0x" + "f0" * 32
+    return json.dumps(document).encode()
+
+
+async def main(upstream: str, count: int) -> None:
+    runners, urls = [], []
+    async with ClientSession(timeout=ClientTimeout(total=HANG_SECONDS)) as session:
+        for _ in range(count):
+            proxy = Proxy(upstream, session)
+            application = web.Application(client_max_size=2**24)
+            application.router.add_post("/", proxy.serve)
+            application.router.add_post("/control", proxy.control)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            runners.append(runner)
+            urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        print(json.dumps(urls), flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        for runner in runners:
+            await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

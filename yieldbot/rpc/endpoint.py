@@ -1,0 +1,279 @@
+"""One JSON-RPC endpoint over HTTP: bounded answers, patience, pauses, and errors in words that hold no key."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from yieldbot.errors import HttpRefused, NodeRefused, TransientError
+
+READS = (
+    *("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory"),
+    *("eth_estimateGas", "eth_gasPrice", "net_version", "web3_clientVersion"),
+)
+"""Methods that change nothing, by how their names begin."""
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.15
+KEEP_ALIVE_SECONDS = 4.0
+"""Connections are kept for a fork's many small reads, but not for as long as servers keep theirs."""
+LONGEST_REST_SECONDS = 3600.0
+"""However long a server asks to be left alone."""
+READ_TIMEOUTS = 2
+"""A read with all its tries and pauses takes at most this many times the node's timeout."""
+MAX_ANSWER_BYTES = 32 * 2**20
+"""An answer longer than this is not read to its end. The longest honest one, thousands of reads of a few hundred bytes
+each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
+
+
+class _Unusable(Exception):
+    """One try without a usable answer. ``again``: another may help, after ``rest_seconds``; status and remedy: of an
+    HTTP error."""
+
+    def __init__(
+        self, what: str, *, again: bool = True, status: int = 0, remedy: str = "", rest_seconds: float = 0.0
+    ) -> None:
+        super().__init__(what)
+        self.what, self.again, self.status, self.remedy = what, again, status, remedy
+        self.rest_seconds = rest_seconds
+
+    def error(self, spent: str = "") -> TransientError:
+        """The error that callers know; ``spent``: what was tried, in words."""
+        what = self.what + spent
+        return HttpRefused(self.status, what, self.remedy) if self.status else TransientError(what)
+
+
+class _TooLong(Exception):
+    """An answer of more than MAX_ANSWER_BYTES."""
+
+
+class Endpoint:
+    """Where one JSON-RPC server is reached. ``round_trips`` counts requests, for benchmarks and reports.
+
+    The URL may hold a provider's key: messages name ``host``, and ``setting`` (where the URL comes from), alone.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float = 10.0, setting: str = "the RPC address") -> None:
+        self.url = url
+        self.host = host_of(url)
+        self.setting = setting
+        self.round_trips = 0
+        self.rests_until = 0.0
+        self._timeout_seconds = timeout_seconds
+        self._provider: Any = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.host})"
+
+    async def aclose(self) -> None:
+        """Close the connection; the endpoint can be used again afterwards."""
+        if self._provider is not None:
+            await self._provider.disconnect()
+            self._provider = None
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        """One JSON-RPC request. Raises TransientError (no usable answer) or NodeRefused (an error answer).
+
+        A read without a usable answer is asked again (``ATTEMPTS`` in all, with growing pauses, within
+        ``READ_TIMEOUTS`` times the timeout); whatever changes something is sent once, for its answer may be lost and
+        not the thing itself.
+        """
+        if not method.startswith(READS):
+            try:
+                return await self._ask(method, params)
+            except _Unusable as unusable:
+                raise unusable.error() from None
+        from tenacity import (
+            AsyncRetrying,
+            RetryCallState,
+            retry_if_exception,
+            stop_after_attempt,
+            wait_random_exponential,
+        )
+
+        began, tries = time.monotonic(), 0
+        last: _Unusable | None = None
+
+        async def one() -> Any:
+            nonlocal tries, last
+            tries += 1
+            try:
+                return await self._ask(method, params)
+            except _Unusable as unusable:
+                last = unusable
+                raise
+
+        budget = READ_TIMEOUTS * self._timeout_seconds
+        growing = wait_random_exponential(multiplier=PAUSE_SECONDS, max=8 * PAUSE_SECONDS)
+
+        def helps(failure: BaseException) -> bool:
+            left = budget - (time.monotonic() - began)
+            return isinstance(failure, _Unusable) and failure.again and failure.rest_seconds < left
+
+        def pause(state: RetryCallState) -> float:
+            return max(growing(state), last.rest_seconds if last else 0.0)
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS), wait=pause, retry=retry_if_exception(helps), reraise=True
+        )
+        try:
+            return await asyncio.wait_for(retrying(one), timeout=budget)
+        except (_Unusable, TimeoutError) as failure:
+            why = failure if isinstance(failure, _Unusable) else last or self._silent(method)
+            spent = f" ({tries} tries in {time.monotonic() - began:.3g} s)" if tries > 1 else ""
+            raise why.error(spent) from None
+
+    async def _ask(self, method: str, params: list[Any]) -> Any:
+        """One try. Raises _Unusable or NodeRefused."""
+        if (rest := self.rests_until - time.monotonic()) > 0:
+            said = f"{self.host} asked to be left alone for {rest:.3g} s more"
+            raise _Unusable(said, status=429, remedy=self._limit_reached(), rest_seconds=rest)
+        if self._provider is None:
+            self._provider = _provider_class()(self.url, self._timeout_seconds)
+        self.round_trips += 1
+        try:
+            answer = await asyncio.wait_for(self._provider.make_request(method, params), timeout=self._timeout_seconds)
+        except TimeoutError:
+            raise self._silent(method) from None
+        except _TooLong:
+            said = f"{self.host} answers {method} with more than {MAX_ANSWER_BYTES // 2**20} MiB"
+            raise _Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
+        except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
+            # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
+            status = getattr(failure, "status", None)
+            if isinstance(status, int) and status >= 400:
+                raise self._http(method, status, getattr(failure, "headers", None)) from None
+            if isinstance(failure, _Unusable):
+                raise
+            raise _Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
+        return self._result(method, answer)
+
+    def _silent(self, method: str) -> _Unusable:
+        return _Unusable(f"{self.host} gave no whole answer to {method} in {self._timeout_seconds:g} s")
+
+    def _limit_reached(self) -> str:
+        return f"the limit of the provider in {self.setting} is reached: wait, or use another"
+
+    def _http(self, method: str, status: int, headers: Any) -> _Unusable:
+        """An HTTP error with what to do about it; asked again only where that may help, and not before the server
+        wants to be asked."""
+        again = status == 429 or status >= 500
+        rest = _retry_after(headers) if again else 0.0
+        self.rests_until = max(self.rests_until, time.monotonic() + rest)
+        if status in (401, 403):
+            remedy = f"correct the key in {self.setting}"
+        elif status == 429:
+            remedy = self._limit_reached()
+        elif status >= 500:
+            remedy = f"the provider in {self.setting} has a fault: try later, or use another"
+        else:
+            remedy = f"correct {self.setting}"
+        said = f"{self.host} answered {method} with HTTP {status}"
+        return _Unusable(said, again=again, status=status, remedy=remedy, rest_seconds=rest)
+
+    def _result(self, method: str, answer: Any) -> Any:
+        if not isinstance(answer, Mapping):
+            raise _Unusable(f"{self.host} answered {method} with something that is no JSON-RPC object")
+        error = answer.get("error")
+        if error is not None:
+            if not isinstance(error, Mapping):
+                raise NodeRefused(method, 0, str(error)[:200])
+            code = error.get("code")
+            raise NodeRefused(
+                method,
+                code if isinstance(code, int) else 0,
+                str(error.get("message", "no message"))[:300],
+                _revert_data(error.get("data")),
+            )
+        if "result" not in answer:
+            raise _Unusable(f"{self.host} answered {method} without a result")
+        return answer["result"]
+
+
+def host_of(url: str) -> str:
+    """What of a URL may be shown: the host, with the port where one is written."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "node"
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without a readable one."""
+    said = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
+    if said.isascii() and said.isdigit():
+        return min(float(said), LONGEST_REST_SECONDS)
+    try:
+        until = parsedate_to_datetime(said).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, until), LONGEST_REST_SECONDS)
+
+
+@cache
+def _provider_class() -> Any:
+    """web3's HTTP provider over a session of our own, which takes no answer but the one to its own question.
+
+    web3's shared sessions are kept behind a lock that a request cancelled at the wrong moment (a timeout, a quorum
+    reached) never gives back: every later request would wait for ever.
+    """
+    from aiohttp import ClientTimeout
+    from web3 import AsyncHTTPProvider
+    from web3.types import RPCEndpoint, RPCResponse
+
+    class Provider(AsyncHTTPProvider):
+        def __init__(self, url: str, timeout_seconds: float) -> None:
+            super().__init__(url, exception_retry_configuration=None)
+            self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
+
+        async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
+            headers = self.get_request_headers()
+            async with self._session.post(str(self.endpoint_uri), data=request_data, headers=headers) as answer:
+                body: bytes = await answer.read()
+                return body
+
+        async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+            asked = self.form_request(method, params)
+            raw = await self._make_request(method, self.encode_rpc_dict(asked))
+            answer = self.decode_rpc_response(raw)
+            if isinstance(answer, Mapping) and answer.get("id") != asked["id"] and "error" not in answer:
+                raise _Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
+            return answer
+
+        async def disconnect(self) -> None:
+            await self._session.close()
+
+    return Provider
+
+
+def _bounded_session(timeout: Any) -> Any:
+    """A session whose answers end at MAX_ANSWER_BYTES (after decompression)."""
+    from aiohttp import ClientResponse, ClientSession, TCPConnector
+
+    class Bounded(ClientResponse):
+        async def read(self) -> bytes:
+            parts, size = [], 0
+            async for part in self.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    self.close()
+                    raise _TooLong
+                await asyncio.sleep(0)  # a body that comes faster than it is read must not keep the timeout waiting
+            return b"".join(parts)
+
+    connector = TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS)
+    return ClientSession(raise_for_status=True, connector=connector, response_class=Bounded, timeout=timeout)
+
+
+def _revert_data(value: Any) -> bytes:
+    if isinstance(value, Mapping):
+        value = value.get("data")
+    if isinstance(value, str) and value.startswith("0x"):
+        try:
+            return bytes.fromhex(value[2:])
+        except ValueError:
+            return b""
+    return b""
