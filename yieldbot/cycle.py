@@ -25,6 +25,8 @@ from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import Signer
 from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.market import Kind, Snapshot, Status
@@ -32,6 +34,7 @@ from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Leg
 from yieldbot.model.policy import Job, Policy, Settings, Wallet
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.observe import GWEI, observe
+from yieldbot.protections import Guard, beyond, guard, lost
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.resources import folder
 from yieldbot.rpc.anvil import find_anvil
@@ -105,17 +108,35 @@ def decide(
     now: int,
     wealth: Amount | None = None,
     unread: Sequence[forecast.Unread] = (),
+    records: Sequence[Record] = (),
 ) -> Decision:
-    """The pure stages: assess, allocate, plan. ``wealth`` answers "what if we had this much".
+    """The pure stages: guard, assess, allocate, plan. ``wealth`` answers "what if we had this much".
 
-    Hold, whatever the allocation, while money of ours lies where it cannot be read: shares would be of half of it.
+    ``records``: the journal, for the limits that time sets. Hold, whatever the allocation, while money of ours lies
+    where it cannot be read (shares would be of half of it), and when a protection says so.
     """
-    assessments = assess(snapshot, policy, wealth)
-    allocation = allocate(snapshot, assessments, policy, wealth=wealth)
-    ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
-    if (lost := forecast.lost_sight_of(unread)) is not None:
-        return Decision(assessments, allocation, Hold(lost, None))
-    return Decision(assessments, allocation, make_plan(snapshot, allocation, policy, now, max_fee_wei=ceiling_wei))
+
+    def made(guarded: Guard) -> Decision:
+        assessments = assess(snapshot, guarded.policy, wealth)
+        allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth)
+        if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
+            return Decision(assessments, allocation, Hold(reason, None))
+        ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
+        plan = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
+        return Decision(assessments, allocation, plan)
+
+    first = made(guard(policy, records, snapshot, job.asset, now))
+    if not isinstance(plan := first.outcome, Plan):
+        return first
+    if beyond(policy, records, job.chain.chain, plan.legs, now) is None:
+        return first
+    # Money moved between markets counts too: less new money beside it.
+    moved_raw = sum(leg.amount.raw for leg in plan.legs if leg.kind is LegKind.WITHDRAW)
+    second = made(guard(policy, records, snapshot, job.asset, now, reserved_raw=moved_raw))
+    if isinstance(plan := second.outcome, Plan):
+        refused = beyond(policy, records, job.chain.chain, plan.legs, now)
+        return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
+    return second
 
 
 async def look(world: World, job: Job) -> Snapshot:
@@ -149,8 +170,10 @@ async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
     world.say(f"observing {job.chain.name}")
     snapshot = await observe(node, job, world.adapters)
     policy = world.settings.policy
-    unread = forecast.unread(world.journal.history(), snapshot, job.asset, policy)
-    decision = decide(snapshot, policy, job, world.now(), unread=unread)
+    records = world.journal.history()
+    unread = forecast.unread(records, snapshot, job.asset, policy)
+    _stop_at_a_loss(world, job, snapshot)
+    decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         forecast.record(world.journal, snapshot, policy, job.asset)
@@ -158,8 +181,21 @@ async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
     return await _propose(world, account, job, snapshot, decision.outcome, report)
 
 
+def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:
+    """A loss beyond the policy's limit stops the account, until a person clears it."""
+    loss = lost(world.settings.policy, world.journal.history(), snapshot)
+    if loss is None:
+        return None
+    account = (snapshot.block.chain, snapshot.owner)
+    if account not in world.journal.stopped_accounts():
+        world.journal.append(AccountStopped(*account, loss))
+    return Declined("LOSS", loss)
+
+
 async def _propose(world: World, account: Account, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
     """Rehearse the plan, put it to the approver and, when approved, carry it out."""
+    if (refused := account.limits(plan.legs)) is not None:
+        return replace(report, declined=refused)
     world.open_key(job.wallet)
     works = [_work(world, snapshot, plan, index) for index in range(len(plan.legs))]
     world.say(f"rehearsing {len(works)} legs on a fork of block {snapshot.block.height}")
@@ -192,7 +228,8 @@ async def _resume(world: World, job: Job, node: EvmNode, plan: Plan) -> Report:
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (lost := forecast.lost_sight_of(unread)) is not None:
         return replace(report, declined=Declined("HOLDING_UNREAD", lost))
-    refused = still_holds(plan, 0, snapshot, world.settings.policy)
+    loss = _stop_at_a_loss(world, job, snapshot)
+    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy)
     if refused is not None:
         return replace(report, declined=refused)
     return await _propose(world, account, job, snapshot, plan, report)
@@ -313,6 +350,7 @@ def _account(world: World, job: Job, node: EvmNode) -> Account:
         tolerance_bps=world.settings.policy.delta_tolerance_bps,
         now=world.now,
         halted=partial(halted, world.settings.data_dir),
+        limits=lambda legs: beyond(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now()),
     )
 
 

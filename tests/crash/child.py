@@ -10,10 +10,12 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from small_market import SmallMarket
+from small_market import CHAIN, MULTICALL3, SmallMarket
 
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.deltas import balances
@@ -22,59 +24,82 @@ from yieldbot.execution.lock import run_lock
 from yieldbot.execution.settle import settle
 from yieldbot.journal.events import Event, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.quorum import QuorumNode
 
-POINT, COUNT = sys.argv[2], int(sys.argv[3])
 RAW = 12_000 * 10**6
+BOUNDARIES = ("before signed", "after signed", "after sent", "before confirm", "before settled", "after settled")
 
 
+@dataclass
 class Fuse:
-    """Kills the process the COUNT-th time that POINT is reached."""
+    """Kills the process the ``count``-th time that ``point`` is reached."""
 
-    reached = 0
+    point: str
+    count: int
 
-    @classmethod
-    def at(cls, point: str) -> None:
-        if point == POINT:
-            cls.reached += 1
-            if cls.reached == COUNT:
+    def at(self, point: str) -> None:
+        if point == self.point:
+            self.count -= 1
+            if self.count == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
 class FusedJournal(Journal):
+    fuse: Fuse
+
     def append(self, *events: Event) -> None:
         name = {TxSigned: "signed", TxSettled: "settled"}.get(type(events[0]), "other")
-        Fuse.at(f"before {name}")
+        self.fuse.at(f"before {name}")
         super().append(*events)
-        Fuse.at(f"after {name}")
+        self.fuse.at(f"after {name}")
 
 
-class FusedNode(EvmNode):
+class FusedNode(QuorumNode):
+    fuse: Fuse
+
     async def request(self, method: str, params: list[Any]) -> Any:
         name = {"eth_sendRawTransaction": "sent", "eth_getTransactionReceipt": "confirm"}.get(method, "other")
-        Fuse.at(f"before {name}")
+        self.fuse.at(f"before {name}")
         answer = await super().request(method, params)
-        Fuse.at(f"after {name}")
+        self.fuse.at(f"after {name}")
         return answer
 
 
-async def main() -> int:
-    market = SmallMarket.load(Path(sys.argv[1]))
-    with run_lock(Path(market.folder)), FusedJournal.open(Path(market.folder) / "journal.sqlite") as journal:
-        async with FusedNode(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
-            account = market.account(node, journal)
-            await settle(account)
-            if (await balances(node, account.owner, (market.shares,)))[market.shares]:
-                return 0
-            plan = await market.plan(node, market.deposit_leg(RAW), plan_id=f"plan-{journal.head()[0]}")
-            journal.append(PlanWritten(plan))
-            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
-            return 0 if result.done else 1
+async def deposit_once(
+    market: SmallMarket,
+    fuse: Fuse,
+    *,
+    urls: Sequence[str] = (),
+    timeout_seconds: float = 10.0,
+    ttl_seconds: int = 600,
+) -> int:
+    """One run of the bot over ``urls`` (the market's own by default), more than half of which must agree.
+
+    Returns its exit code."""
+    endpoints = [Endpoint(url, timeout_seconds=timeout_seconds) for url in urls or (market.url,)]
+    try:
+        with run_lock(Path(market.folder)), FusedJournal.open(Path(market.folder) / "journal.sqlite") as journal:
+            journal.fuse = fuse
+            quorum = len(endpoints) // 2 + 1
+            async with FusedNode(CHAIN, endpoints, multicall3=MULTICALL3, quorum=quorum) as node:
+                node.fuse = fuse
+                account = market.account(node, journal)
+                await node.verify_chain()
+                await settle(account)
+                if (await balances(node, account.owner, (market.shares,)))[market.shares]:
+                    return 0
+                name = f"plan-{journal.head()[0]}"
+                plan = await market.plan(node, market.deposit_leg(RAW), ttl_seconds=ttl_seconds, plan_id=name)
+                journal.append(PlanWritten(plan))
+                result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+                if result.declined:
+                    print(f"declined {result.declined.code}: {result.declined.reason}", file=sys.stderr)
+                return 0 if result.done else 1
+    except YieldbotError as failure:
+        print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
+        return failure.exit_code
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(asyncio.run(main()))
-    except YieldbotError as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(failure.exit_code)
+    sys.exit(asyncio.run(deposit_once(SmallMarket.load(Path(sys.argv[1])), Fuse(sys.argv[2], int(sys.argv[3])))))

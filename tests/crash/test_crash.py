@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from child import BOUNDARIES, RAW
 from small_market import FUNDS_RAW, SmallMarket, build
 
 from yieldbot.execution.deltas import allowance, balances
@@ -21,9 +22,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.tx import Confirmed
 from yieldbot.rpc.anvil import stop
 
-RAW = 12_000 * 10**6
 HERE = Path(__file__).resolve().parent
-BOUNDARIES = ("before signed", "after signed", "after sent", "before confirm", "before settled", "after settled")
 POINTS = [(boundary, count) for boundary in BOUNDARIES for count in (1, 2)]
 
 

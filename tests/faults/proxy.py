@@ -65,7 +65,7 @@ class Proxy:
             kind = None  # it has the older blocks as they are
         match kind:
             case "refuse_429":
-                return web.Response(status=429, headers={"Retry-After": str(self.draw.choice((0, 1)))})
+                return web.Response(status=429, headers={"Retry-After": str(self.draw.choice((0, 0, 0, 1)))})
             case "error_500":
                 return web.Response(status=500)
             case "hang":

@@ -163,20 +163,27 @@ def _decide(
 ) -> Decision:
     from yieldbot.cycle import decide
 
-    policy = context.settings.policy
-    return decide(snapshot, asked.policy(policy) if asked else policy, job, int(time.time()), wealth, unread)
+    policy, now = context.settings.policy, int(time.time())
+    chosen = asked.policy(policy) if asked else policy
+    return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
+
+
+def _records(context: Context) -> tuple[Record, ...]:
+    """The journal's rows, none while there is no journal; none is created."""
+    from yieldbot.journal.store import Journal
+
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return ()
+    with Journal.read(file) as journal:
+        return journal.history()
 
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
     from yieldbot import forecast
-    from yieldbot.journal.store import Journal
 
-    file, policy = context.settings.data_dir / JOURNAL, context.settings.policy
-    records: tuple[Record, ...] = ()
-    if file.exists():
-        with Journal.read(file) as journal:
-            records = journal.history()
+    records, policy = _records(context), context.settings.policy
     return [() if isinstance(s, str) else forecast.unread(records, s, job.asset, policy) for job, s in seen]
 
 

@@ -20,7 +20,10 @@ from yieldbot.protocols import adapters
 from yieldbot.resources import folder
 
 M = TypeVar("M", bound=BaseModel)
-_MONEY = ("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total")
+_MONEY = (
+    *("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total"),
+    *("limit_move", "limit_day", "limit_day_market", "limit_day_chain"),
+)
 
 
 def load(path: Path) -> Settings:
@@ -207,8 +210,10 @@ def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:
     for name in _MONEY:
+        if (amount := getattr(policy, name)) is None:
+            continue
         try:
-            job.asset.parse(getattr(policy, name))
+            job.asset.parse(amount)
         except ValueError as finer:
             raise wrong(path, f"policy.{name}", f"{finer}: round it") from None
 

@@ -96,6 +96,14 @@ class PolicyTable(Table):
     delta_tolerance_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     auto_max_move: Money | None = None
     auto_max_total: Money | None = None
+    limit_move: Money | None = None
+    limit_day: Money | None = None
+    limit_day_market: Money | None = None
+    limit_day_chain: Money | None = None
+    max_failures: Annotated[int, Field(gt=0)] | None = None
+    failure_window_hours: Positive | None = None
+    cooldown_hours: NotNegative | None = None
+    stop_at_loss_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
 
 
 class SettingsTable(Table):

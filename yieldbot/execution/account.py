@@ -12,7 +12,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market
-from yieldbot.model.plan import Leg
+from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import EvmCall
 from yieldbot.rpc.evm import EvmNode
@@ -43,6 +43,10 @@ def _not_halted() -> str | None:
     return None
 
 
+def _no_limits(_: Sequence[Leg]) -> Declined | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One wallet on one chain: everything that execution needs, and no mode.
@@ -52,6 +56,7 @@ class Account:
     balance change may lie from the simulated one. max_gas: the most that one transaction may use. now: unix seconds
     by the clock that plans expire by. max_cost_wei: the most that one leg may pay for gas, None for no bound but the
     fee ceiling. halted: why nothing may be signed or sent (execution/halt.py), asked again before each signature.
+    limits: why legs are beyond what the policy lets into markets (protections.py), asked before a leg begins.
     """
 
     node: EvmNode
@@ -67,6 +72,7 @@ class Account:
     max_cost_wei: int | None = None
     now: Callable[[], int] = lambda: int(time.time())
     halted: Callable[[], str | None] = _not_halted
+    limits: Callable[[Sequence[Leg]], Declined | None] = _no_limits
 
     @property
     def native(self) -> Token:

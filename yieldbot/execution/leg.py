@@ -44,7 +44,9 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
     InvariantError (balances changed otherwise than simulated; the account is stopped), SafetyError (the signer gave
     other bytes).
     """
-    rehearsed = _barred(account) or await rehearse(account, (work,), await account.node.block())
+    rehearsed = (
+        _barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
+    )
     if isinstance(rehearsed, Declined):
         stopped = LegResult((), rehearsed)
         _mark(account, approval, work, stopped)

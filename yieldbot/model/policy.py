@@ -15,7 +15,8 @@ from yieldbot.model.market import Deployment
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
     parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
-    min_gain_share: a plan is dropped when less than this share of the gain that was approved is left."""
+    min_gain_share: a plan is dropped when less than this share of the gain that was approved is left. limit_*: the most
+    that goes into markets, in one move or in 24 hours; None for no limit."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -35,6 +36,14 @@ class Policy:
     delta_tolerance_bps: float = 1.0
     auto_max_move: str = "0"
     auto_max_total: str = "0"
+    limit_move: str | None = None
+    limit_day: str | None = None
+    limit_day_market: str | None = None
+    limit_day_chain: str | None = None
+    max_failures: int | None = None
+    failure_window_hours: float = 24.0
+    cooldown_hours: float = 0.0
+    stop_at_loss_bps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,214 @@
+"""Limits that time sets: what went into markets today, what failed or was left lately, what was lost. Pure.
+
+``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``beyond`` is asked again
+before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled), amounts are
+what the chain did, or what a transaction whose outcome is open would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from yieldbot.forecast import basis
+from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
+from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import ChainId, MarketId
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.policy import Policy
+from yieldbot.model.tx import Confirmed, Delta, Reverted
+
+DAY_SECONDS = 86_400
+MARGIN = 1e-9
+"""Shares of wealth are floats: an amount that becomes one is made smaller by this part, lest it come back larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The policy as it is now, and why nothing may be planned (None: it may)."""
+
+    policy: Policy
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What one transaction moved of an asset: raw > 0 into the market. failed: it was mined and reverted."""
+
+    at: int
+    chain: ChainId
+    market_id: MarketId
+    token: Token
+    raw: int
+    failed: bool
+
+
+def guard(
+    policy: Policy, records: Sequence[Record], snapshot: Snapshot, asset: Token, now: int, reserved_raw: int = 0
+) -> Guard:
+    """What the journal and the clock leave of the policy for a plan of this snapshot. ``now``: unix seconds.
+
+    ``reserved_raw``: of the day's limits, what money that is moved between markets will take.
+    """
+    if (loss := lost(policy, records, snapshot)) is not None:
+        return Guard(policy, loss)
+    if (failing := _failing(policy, records, now)) is not None:
+        return Guard(policy, failing)
+    flows = _flows(fold_transactions(records).values())
+    chain = snapshot.block.chain
+    closed: list[str] = []
+    shares = dict(policy.max_share_markets)
+    wealth_raw = sum(state.held.raw for state in snapshot.states.values())
+    for state in snapshot.states.values():
+        market_id = state.market.id
+        if state.market.kind is Kind.IDLE:
+            continue
+        if _cooling(policy, flows, market_id, now) is not None:
+            closed.append(market_id)
+        room = _least(_parsed(policy.limit_move, asset), _left(policy.limit_day_market, flows, now, asset, market_id))
+        if room is None or not wealth_raw:
+            continue
+        if room <= state.held.raw * 2 * MARGIN:
+            closed.append(market_id)
+        else:
+            most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
+            shares[market_id] = min(shares.get(market_id, policy.max_share_market), most)
+    room = _least(
+        _left(policy.limit_day, flows, now, asset), _left(policy.limit_day_chain, flows, now, asset, chain=chain)
+    )
+    buffer = policy.idle_buffer
+    if room is not None:
+        fresh = max(0, room - reserved_raw)
+        idle_raw = sum(s.held.raw for s in snapshot.states.values() if s.market.kind is Kind.IDLE)
+        stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
+        buffer = str(max(stays, Decimal(policy.idle_buffer)))
+        if room == 0:
+            closed += [state.market.id for state in snapshot.states.values() if state.market.kind is not Kind.IDLE]
+    exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
+    return Guard(replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer))
+
+
+def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int) -> Declined | None:
+    """Why these legs, together, are beyond the limits; None when they are not. What leaves a market has none."""
+    flows = _flows(fold_transactions(records).values())
+    if (failing := _failing(policy, records, now)) is not None:
+        return Declined("TOO_MANY_FAILURES", failing)
+    for leg in legs:
+        if leg.kind is not LegKind.DEPOSIT:
+            continue
+        token, market_id = leg.amount.token, leg.market_id
+        if (cooling := _cooling(policy, flows, market_id, now)) is not None:
+            return Declined("COOLDOWN", cooling)
+        for code, name, room in (
+            ("MOVE_LIMIT", "limit_move", _parsed(policy.limit_move, token)),
+            ("DAY_LIMIT", "limit_day", _left(policy.limit_day, flows, now, token)),
+            ("CHAIN_DAY_LIMIT", "limit_day_chain", _left(policy.limit_day_chain, flows, now, token, chain=chain)),
+            ("MARKET_DAY_LIMIT", "limit_day_market", _left(policy.limit_day_market, flows, now, token, market_id)),
+        ):
+            if room is not None and leg.amount.raw > room:
+                said = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now"
+                return Declined(code, said)
+        flows = (*flows, _Flow(now, chain, market_id, token, leg.amount.raw, failed=False))
+    return None
+
+
+def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
+    """A holding that is worth less than when we last changed it, or since a person last cleared the account, by more
+    than stop_at_loss_bps; None where there is none."""
+    if policy.stop_at_loss_bps is None:
+        return None
+    account = (snapshot.block.chain, snapshot.owner)
+    cleared = max(
+        (r.seq for r in records if isinstance(r.event, AccountCleared) and (r.event.chain, r.event.owner) == account),
+        default=-1,
+    )
+    for market_id, before in basis([row for row in records if row.seq > cleared], *account).items():
+        state = snapshot.states.get(market_id)
+        if state is None or before.held_raw <= 0 or state.market.kind is Kind.IDLE:
+            continue
+        bps = (1 - state.held.raw / before.held_raw) * 10_000
+        if bps > policy.stop_at_loss_bps:
+            return _loss(state, before.held_raw, bps)
+    return None
+
+
+def _loss(state: MarketState, before_raw: int, bps: float) -> str:
+    was = Amount(state.market.asset, before_raw)
+    return f"{state.market.name} is down {bps:.1f} bp: {state.held} is left of {was} (policy.stop_at_loss_bps)"
+
+
+def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
+    if policy.max_failures is None:
+        return None
+    since = now - int(policy.failure_window_hours * 3600)
+    failed = [r for r in records if r.at > since and isinstance(r.event, PlanMarked)]
+    count = sum(1 for r in failed if isinstance(r.event, PlanMarked) and r.event.status is PlanStatus.FAILED)
+    if count < policy.max_failures:
+        return None
+    hours = f"{policy.failure_window_hours:g} h"
+    return (
+        f"{count} plans failed within {hours} (policy.max_failures): see `yieldbot history`; it goes on by itself then"
+    )
+
+
+def _cooling(policy: Policy, flows: Sequence[_Flow], market_id: MarketId, now: int) -> str | None:
+    since = now - policy.cooldown_hours * 3600
+    for flow in reversed(flows):
+        if flow.market_id == market_id and flow.at > since and (flow.raw < 0 or flow.failed):
+            what = "a transaction there reverted" if flow.failed else "it was withdrawn from"
+            hours = (now - flow.at) / 3600
+            return f"{market_id}: {what} {hours:.1f} h ago (policy.cooldown_hours)"
+    return None
+
+
+def _left(
+    limit: str | None,
+    flows: Sequence[_Flow],
+    now: int,
+    token: Token,
+    market_id: MarketId | None = None,
+    chain: ChainId | None = None,
+) -> int | None:
+    """Base units that may still go in today (the last 24 hours) under a limit; None without one. A token is the same
+    on every chain when it is called the same: the limit is in units of it."""
+    if limit is None:
+        return None
+    whole = [
+        Decimal(flow.raw).scaleb(-flow.token.decimals)
+        for flow in flows
+        if flow.raw > 0
+        and flow.at > now - DAY_SECONDS
+        and flow.token.symbol == token.symbol
+        and (market_id is None or flow.market_id == market_id)
+        and (chain is None or flow.chain == chain)
+    ]
+    return max(0, token.parse(limit).raw - int(sum(whole, Decimal(0)).scaleb(token.decimals)))
+
+
+def _parsed(limit: str | None, token: Token) -> int | None:
+    return None if limit is None else token.parse(limit).raw
+
+
+def _least(*rooms: int | None) -> int | None:
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
+    """The asset is the first token that a transaction's changes name; an allowance moves none of it."""
+    found = []
+    for tx in transactions:
+        if not tx.signed.predicted:
+            continue
+        failed = isinstance(tx.outcome, Reverted)
+        deltas: Sequence[Delta] = ()
+        if isinstance(tx.outcome, Confirmed):
+            deltas = tx.outcome.deltas
+        elif tx.outcome is None:
+            deltas = tx.signed.predicted
+        token = tx.signed.predicted[0].token
+        raw = -sum(delta.raw for delta in deltas if delta.token == token)
+        found.append(_Flow(tx.at, tx.signed.chain, tx.signed.market_id, token, raw, failed))
+    return tuple(found)
