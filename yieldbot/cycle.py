@@ -324,6 +324,7 @@ def _work(world: World, snapshot: Snapshot, plan: Plan, index: int, most: Amount
         share_token=state.share_token,
         targets=adapter.targets(state.market),
         spenders=adapter.spenders(state.market),
+        observe=lambda block: adapter.observe(state.market, plan.owner, block),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.erc4626 import Erc4626
 from yieldbot.rpc.anvil import Anvil, spawn
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
@@ -30,6 +31,7 @@ CHAIN = evm_chain(31337)
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 PASSPHRASE = "correct horse battery staple"
 DEPOSIT, REDEEM = selector("deposit(uint256,address)"), selector("redeem(uint256,address,address)")
+GENERIC: dict[str, Any] = {"flavour": "generic", "lookback_blocks": 10, "symbol": "dvUSDC", "share_decimals": 6}
 FUNDS_RAW = 50_000 * 10**6
 
 ABI: list[dict[str, Any]] = [
@@ -146,6 +148,13 @@ class SmallMarket:
         call = EvmCall(self.market.address, REDEEM + shares_raw.to_bytes(32, "big") + word + word, 0, "redeem all")
         return self._work(planned, index, (call,))
 
+    def observed(self, work: LegWork) -> LegWork:
+        """The leg with the generic vault's adapter reading our position, as the cycle wires it."""
+        adapter = Erc4626()
+        deployed = replace(work.market, params=GENERIC)
+        owner = Address(self.owner)
+        return replace(work, observe=lambda block: adapter.observe(deployed, owner, block))
+
     def _work(self, leg: Leg, index: int, calls: tuple[EvmCall, ...]) -> LegWork:
         return LegWork(
             index=index,
@@ -170,9 +179,9 @@ class SmallMarket:
         return cls(**json.loads(path.read_text()))
 
 
-async def build(folder: Path) -> tuple[Anvil, SmallMarket]:
-    """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet."""
-    from yieldbot.sandbox.artifacts import compiled
+async def build(folder: Path, troubled: bool = False) -> tuple[Anvil, SmallMarket]:
+    """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet. troubled: with TroubledToken."""
+    from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode
     from yieldbot.sandbox.deployer import Deployer
 
     started = int(time.time()) - 90 * 86_400
@@ -182,8 +191,14 @@ async def build(folder: Path) -> tuple[Anvil, SmallMarket]:
         ours = compiled()["ours"]
         accounts = [Address(account) for account in await node.request("eth_accounts", [])]
         deployer = Deployer(node, accounts)
-        usdc = await deployer.deploy(ours["TestToken"], "USD Coin", "USDC", 6)
+        plain = (ours["TestToken"], "USD Coin", "USDC", 6)
+        usdc = await deployer.deploy(*((ours["TroubledToken"],) if troubled else plain))
         vault = await deployer.deploy(ours["DripVault"], usdc.address, 0)
+        if troubled:  # its deposits are looked at with an adapter's reads, which go through it
+            reader = await deployer.deploy(Artifact([], multicall3_bytecode(), {}))
+            code = await node.code(reader.address)
+            await node.request("anvil_setCode", [MULTICALL3, "0x" + code.hex()])
+            await node.request("anvil_mine", [hex(2 * GENERIC["lookback_blocks"])])
         owner = create(folder / "main.json", PASSPHRASE, scrypt_n=2)
         await deployer.send(usdc, "mint", owner, FUNDS_RAW)
         await node.request("anvil_setBalance", [owner, hex(10**18)])

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Market
+from yieldbot.model.market import Market, MarketState
 from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.rpc.evm import EvmNode
 
@@ -89,7 +90,8 @@ class LegWork:
     """A leg of a plan, ready to be built into transactions.
 
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
-    adapter lists for the market; nothing else may be called or given an allowance.
+    adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
+    position there, None where what a deposit is worth afterwards is not looked at.
     """
 
     index: int
@@ -100,6 +102,7 @@ class LegWork:
     targets: Mapping[Address, frozenset[bytes]]
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
+    observe: Callable[[BlockRef], Flow[MarketState]] | None = None
 
     @property
     def watched(self) -> tuple[Token, ...]:

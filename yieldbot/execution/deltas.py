@@ -132,6 +132,19 @@ def leg_fault(work: LegWork, deltas: Sequence[Delta], tolerance_bps: float) -> D
     return None
 
 
+def worth_fault(work: LegWork, gained_raw: int, tolerance_bps: float) -> Declined | None:
+    """Why a deposit is not worth what it took; None when it is. Pure.
+
+    A token that takes a fee when it moves, a vault whose share price somebody has inflated, an entry fee: each shows in
+    what the position can be redeemed for afterwards (``gained_raw``, in base units of the asset).
+    """
+    amount = work.leg.amount
+    if gained_raw >= amount.raw or within(gained_raw, amount.raw, amount.raw, tolerance_bps):
+        return None
+    worth = Amount(amount.token, gained_raw)
+    return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")
+
+
 def real_fault(
     predicted: Sequence[Delta], real: Sequence[Delta], before: Mapping[Token, int], tolerance_bps: float
 ) -> str | None:

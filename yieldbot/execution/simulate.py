@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.build import Fees, gas_limit, price, spender_names, with_allowances
 from yieldbot.execution.deltas import (
@@ -19,11 +19,12 @@ from yieldbot.execution.deltas import (
     leg_fault,
     tokens_sent,
     total,
+    worth_fault,
 )
 from yieldbot.execution.reverts import revert_words
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined
+from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.rpc.evm import EvmNode
 
@@ -160,6 +161,7 @@ async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[Evm
 async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
     tokens = (*work.watched, account.native)
     before = await balances(fork, account.owner, tokens)
+    worth_raw = await _worth(fork, work)
     done: list[RehearsedTx] = []
     touched: set[tuple[Address, Address]] = set()
     for call in await leg_calls(account, fork, work):
@@ -184,7 +186,23 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     for token, spender in sorted(touched):
         if left := await allowance(fork, token, account.owner, spender):
             return Declined("ALLOWANCE_LEFT", f"{work.market.name}: {left} units of {token} stay allowed to {spender}")
-    return leg_fault(work, deltas, account.tolerance_bps) or RehearsedLeg(work.index, tuple(done), deltas)
+    if (fault := leg_fault(work, deltas, account.tolerance_bps)) is not None:
+        return fault
+    if worth_raw is not None:
+        gained = (await _worth(fork, work) or 0) - worth_raw
+        if (loss := worth_fault(work, gained, account.tolerance_bps)) is not None:
+            return loss
+    return RehearsedLeg(work.index, tuple(done), deltas)
+
+
+async def _worth(fork: EvmNode, work: LegWork) -> int | None:
+    """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (only
+    deposits are judged by it). A market that cannot be read then is worth nothing to us."""
+    if work.observe is None or work.leg.kind is not LegKind.DEPOSIT:
+        return None
+    block = await fork.block()
+    (state,) = await fork.run([work.observe(block)], block)
+    return 0 if isinstance(state, MarketError) else state.held.raw
 
 
 async def _impersonate(fork: EvmNode, owner: Address) -> None:

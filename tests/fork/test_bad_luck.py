@@ -1,0 +1,198 @@
+"""What can happen to a market or a token between the plan and the transaction: each ends in a refusal, never in a loss.
+
+Contracts: Aave v3.6 on the sandbox; OpenZeppelin's ERC-4626 with a token of ours that has an issuer's powers.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
+
+from small_market import FUNDS_RAW, SmallMarket, build
+
+from tests.fork.test_main_job import transactions, world
+from yieldbot import cycle
+from yieldbot.config.load import load
+from yieldbot.execution.approve import Approval, Approver, Proposal
+from yieldbot.execution.deltas import allowance, balances
+from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind
+from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.policy import Settings
+from yieldbot.model.tx import Confirmed
+from yieldbot.rpc.anvil import stop
+from yieldbot.sandbox.node import Sandbox
+
+RAW = 12_000 * 10**6
+
+
+def calldata(signature: str, *values: object) -> str:
+    types = signature[signature.index("(") + 1 : -1]
+    return "0x" + (keccak(text=signature)[:4] + encode(types.split(",") if types else [], values)).hex()
+
+
+@pytest_asyncio.fixture
+async def troubled(tmp_path: Path) -> AsyncIterator[SmallMarket]:
+    anvil, built = await build(tmp_path, troubled=True)
+    try:
+        yield built
+    finally:
+        stop(anvil.pid)
+
+
+async def set_token(market: SmallMarket, signature: str, *values: object, to: str | None = None) -> None:
+    async with market.node() as node:
+        (first, *_) = await node.request("eth_accounts", [])
+        sent = {"from": first, "to": to or market.usdc_address, "data": calldata(signature, *values), "gas": "0x100000"}
+        name, receipt = await node.request("eth_sendTransaction", [sent]), None
+        while receipt is None:
+            receipt = await node.request("eth_getTransactionReceipt", [name])
+        assert receipt["status"] == "0x1"
+
+
+async def deposited(market: SmallMarket) -> LegResult:
+    """What came of a deposit of RAW; whatever it was, no allowance is left and refusals cost no token."""
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            work = market.observed(market.deposit_work(RAW))
+            result = await execute_leg(account, market.approval(plan), work)
+        assert await allowance(node, market.usdc.address, Address(market.owner), market.market.address) == 0
+        if not result.done:
+            found = await balances(node, Address(market.owner), (market.usdc, market.shares))
+            assert (found[market.usdc], found[market.shares]) == (FUNDS_RAW, 0)
+        return result
+
+
+async def test_an_ordinary_deposit_is_worth_what_it_took(troubled: SmallMarket) -> None:
+    result = await deposited(troubled)
+    assert result.done and len(result.outcomes) == 2
+
+
+async def test_a_token_that_takes_a_fee_when_it_moves_is_not_deposited(troubled: SmallMarket) -> None:
+    await set_token(troubled, "setFee(uint256)", 100)
+    result = await deposited(troubled)
+    assert result.declined is not None and result.declined.code == "WORTH_LESS"
+    assert "a deposit of 12,000 USDC into Drip Vault would be worth 11,8" in result.declined.reason
+    assert result.outcomes == ()
+
+
+@pytest.mark.parametrize("who", ["owner", "vault"])
+async def test_an_account_that_the_issuer_refuses_moves_nothing(troubled: SmallMarket, who: str) -> None:
+    account = troubled.owner if who == "owner" else troubled.vault_address
+    await set_token(troubled, "setRefused(address,bool)", account, True)
+    result = await deposited(troubled)
+    assert result.declined is not None and result.declined.code == "WOULD_REVERT" and result.outcomes == ()
+
+
+async def test_a_vault_whose_share_price_was_inflated_is_not_entered(troubled: SmallMarket) -> None:
+    """The first holder of one share gives the vault so much that a deposit's shares round down to none or a few."""
+    async with troubled.node() as node:
+        (first, *_) = await node.request("eth_accounts", [])
+    vault = troubled.vault_address
+    for signature, *values in (
+        ("mint(address,uint256)", first, 40_000 * 10**6),
+        ("approve(address,uint256)", vault, 1),
+    ):
+        await set_token(troubled, signature, *values)
+    await set_token(troubled, "deposit(uint256,address)", 1, first, to=vault)
+    await set_token(troubled, "transfer(address,uint256)", vault, 17_000 * 10**6 - 1)
+    result = await deposited(troubled)
+    assert result.declined is not None and result.declined.code in ("WORTH_LESS", "NO_SHARES") and result.outcomes == ()
+
+
+@dataclass
+class Meanwhile:
+    """Approves like ``Auto``, but something happens to the chain while the approver thinks."""
+
+    approver: Approver
+    happens: Callable[[], None]
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        self.happens()
+        return await self.approver.approve(proposal)
+
+
+def only_aave(sandbox: Sandbox, haircut_bps: float = 0.0, everywhere: bool = False) -> Settings:
+    settings = load(sandbox.directory / "yieldbot.toml")
+    others = () if everywhere else ("compound_v3", "morpho_blue", "erc4626", "Aave Prime", "Aave Legacy")
+    policy = replace(settings.policy, exclude=others, haircut_bps={"aave_v3": haircut_bps}, max_share_market=1.0)
+    policy = replace(policy, auto_max_move="1000000", auto_max_total="1000000")
+    return replace(settings, policy=policy)
+
+
+def administer(sandbox: Sandbox, signature: str, *values: object) -> None:
+    (first, *_) = sandbox.rpc("eth_accounts")
+    sent = {"from": first, "to": sandbox.addresses["aave_configurator"], "data": calldata(signature, *values)}
+    succeeded(sandbox, sandbox.rpc("eth_sendTransaction", sent))
+
+
+def succeeded(sandbox: Sandbox, sent: str) -> None:
+    while (receipt := sandbox.rpc("eth_getTransactionReceipt", sent)) is None:
+        time.sleep(0.01)
+    assert receipt["status"] == "0x1"
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        (("setReserveFreeze(address,bool)", True), "MARKET_CLOSED"),
+        (("setReservePause(address,bool)", True), "MARKET_CLOSED"),
+        (("setSupplyCap(address,uint256)", 1), "CAP_REACHED"),
+    ],
+)
+async def test_a_market_that_closes_while_the_plan_is_approved_gets_nothing(
+    sandbox: Sandbox, what: tuple[str, object], code: str
+) -> None:
+    with world(sandbox, settings=only_aave(sandbox)) as w:
+        usdc = sandbox.addresses["usdc"]
+        approver = Meanwhile(w.approver, lambda: administer(sandbox, what[0], usdc, what[1]))
+        report = await cycle.run_job(replace(w, approver=approver), w.settings.jobs[0])
+        assert report.decision is not None and isinstance(report.decision.outcome, Plan)
+        assert report.declined is not None and report.declined.code == code
+        assert w.journal.transactions() == ()
+    assert transactions(sandbox) == 0
+
+
+async def test_a_market_that_is_emptied_before_a_withdrawal_keeps_the_position_and_says_so(sandbox: Sandbox) -> None:
+    with world(sandbox, settings=only_aave(sandbox)) as w:
+        job = w.settings.jobs[0]
+        first = await cycle.run_job(w, job)
+        assert first.outcomes and all(isinstance(outcome, Confirmed) for _, outcome in first.outcomes)
+    before = transactions(sandbox)
+    with world(sandbox, settings=only_aave(sandbox, haircut_bps=9_999, everywhere=True)) as w:
+        snapshot = await cycle.look(w, job)
+        (aave,) = [s for s in snapshot.states.values() if s.held and s.market.kind is not Kind.IDLE]
+        assert aave.share_token is not None
+        pool_of_money = aave.share_token.address
+
+        def emptied() -> None:
+            usdc = sandbox.addresses["usdc"]
+            balance = int(
+                sandbox.rpc("eth_call", {"to": usdc, "data": calldata("balanceOf(address)", pool_of_money)}, "latest"),
+                16,
+            )
+            sandbox.rpc("anvil_impersonateAccount", pool_of_money)
+            sandbox.rpc("anvil_setBalance", pool_of_money, hex(10**18))
+            sink = "0x" + "fe" * 20
+            sent = {"from": pool_of_money, "to": usdc, "data": calldata("transfer(address,uint256)", sink, balance)}
+            succeeded(sandbox, sandbox.rpc("eth_sendTransaction", sent))
+
+        report = await cycle.run_job(replace(w, approver=Meanwhile(w.approver, emptied)), job)
+        assert report.decision is not None and isinstance(report.decision.outcome, Plan)
+        assert report.decision.outcome.legs[0].kind is LegKind.WITHDRAW
+        assert report.declined is not None and report.declined.code in ("LIQUIDITY_GONE", "WOULD_REVERT")
+        assert not report.outcomes
+    assert transactions(sandbox) == before
