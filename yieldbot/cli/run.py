@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from yieldbot.cycle import Report, World
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
-    from yieldbot.model.plan import Declined
+    from yieldbot.model.plan import Declined, Plan
     from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.tx import EvmCall
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
@@ -168,7 +169,27 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
         for tx in leg.txs:
             number += 1
             context.say(f"  {number}. {tx.call.words}  [{tx.call.to}, {tx.gas_used:,} gas]")
+            for line in described(context, plan, tx.call):
+                context.say(f"     {line}")
     context.say("  in all: " + ", ".join(moved(proposal.rehearsal.deltas)))
+
+
+def described(context: Context, plan: Plan, call: EvmCall) -> list[str]:
+    """The call in the words of its target's ERC-7730 descriptor, where there is one."""
+    if context.settings.descriptors is None:
+        return []
+    from yieldbot.execution.account import native_token
+    from yieldbot.execution.clear import Book, Call, lines, read
+    from yieldbot.execution.erc7730 import descriptors
+
+    (chain,) = {
+        job.chain.chain: job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain
+    }.values()
+    book = Book.of(chain, native_token(chain))
+    reading = read(
+        Call(call.to, call.data, call.value, plan.owner), book, {}, descriptors(context.settings.descriptors)
+    )
+    return list(lines(reading)) if reading.source else []
 
 
 def _cycle(

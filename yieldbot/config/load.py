@@ -52,6 +52,7 @@ def load(path: Path) -> Settings:
         jobs=jobs,
         policy=policy,
         anvil=_beside(path, table.anvil) if table.anvil else None,
+        descriptors=_beside(path, table.descriptors) if table.descriptors else None,
     )
 
 

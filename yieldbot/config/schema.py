@@ -112,6 +112,7 @@ class SettingsTable(Table):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     data_dir: Annotated[str, Field(min_length=1)] = ".yieldbot"
     anvil: Annotated[str, Field(min_length=1)] | None = None
+    descriptors: Annotated[str, Field(min_length=1)] | None = None
     wallets: list[WalletTable] = []
     jobs: list[JobTable] = []
     policy: PolicyTable = PolicyTable()

@@ -111,3 +111,4 @@ class Settings:
     jobs: tuple[Job, ...]
     policy: Policy
     anvil: Path | None = None
+    descriptors: Path | None = None

@@ -1,0 +1,93 @@
+"""``yieldbot decode CALLDATA --to ADDRESS --chain ID``: what a transaction says, without a node and without trust."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.execution.clear import Reading
+    from yieldbot.model.policy import ChainSettings
+
+
+def register(commands: Any) -> None:
+    what = "say in words what a call does; what is not known is not described as known"
+    parser = commands.add_parser("decode", help=what, description=what)
+    parser.add_argument("calldata", metavar="CALLDATA", help="0x…, or - for standard input")
+    parser.add_argument("--to", required=True, metavar="ADDRESS", help="whom it calls")
+    parser.add_argument("--chain", required=True, metavar="ID", help="8453, eip155:8453 or base")
+    parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="who calls")
+    parser.add_argument("--value", type=int, default=0, metavar="WEI", help="native value sent along")
+    folder = "folder of ERC-7730 descriptors; default: `descriptors` of yieldbot.toml"
+    parser.add_argument("--descriptors", type=Path, metavar="DIR", help=folder)
+    parser.set_defaults(command="decode", handler=decode)
+
+
+def decode(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.config.address import parse_address
+    from yieldbot.execution.account import native_token
+    from yieldbot.execution.calldata import abi_functions
+    from yieldbot.execution.clear import Book, Call, lines, read
+    from yieldbot.execution.erc7730 import descriptors
+    from yieldbot.resources import folder
+
+    settings = _chain(context, args.chain)
+    for name, said in (("--to", args.to), ("--from", args.sender)):
+        try:
+            parse_address(said) if said is not None else None
+        except ValueError as bad:
+            raise ConfigError(f"{name}: {bad}") from None
+    known = descriptors(where) if (where := args.descriptors or described_in(context)) else ()
+    call = Call(args.to, _bytes(args.calldata), args.value, args.sender)
+    reading = read(call, Book.of(settings, native_token(settings)), abi_functions(folder("abis")), known)
+    document = docs.document("decode", chain_id=settings.chain, to=args.to, value_wei=str(args.value), **_doc(reading))
+    context.show(document, lambda: "\n".join(lines(reading)))
+    return 0
+
+
+def described_in(context: Context) -> Path | None:
+    """The folder of descriptors that yieldbot.toml names; None without that key, or without the file."""
+    return context.settings.descriptors if context.config.is_file() else None
+
+
+def _chain(context: Context, said: str) -> ChainSettings:
+    """A chain by its number, CAIP-2 id or name."""
+    from yieldbot.config.chain import load_chain
+    from yieldbot.config.load import chain_names, read_toml
+
+    files = chain_names(context.config)
+    tables = {name: read_toml(file) for name, file in files.items()}
+    for name, file in files.items():
+        if said in (name, tables[name].get("chain"), str(tables[name].get("chain", "")).partition(":")[2]):
+            return load_chain(file, tables[name], {})
+    raise ConfigError(f"--chain {said}: no file of chains/ describes it; known are: {', '.join(sorted(files))}")
+
+
+def _bytes(said: str) -> bytes:
+    text = (sys.stdin.read() if said == "-" else said).strip()
+    try:
+        if not text.startswith("0x"):
+            raise ValueError
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        raise ConfigError("CALLDATA is no bytes: write 0x and an even count of hex digits, or - for stdin") from None
+
+
+def _doc(reading: Reading) -> dict[str, Any]:
+    return {
+        "known": reading.known,
+        "contract": reading.contract,
+        "function": reading.function,
+        "source": reading.source,
+        "intent": reading.intent,
+        "fault": reading.fault,
+        "fields": [{"label": f.label, "value": f.value, "visible": f.visible} for f in reading.fields],
+        "nested": [_doc(inner) for inner in reading.nested],
+    }
