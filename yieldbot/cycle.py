@@ -165,7 +165,7 @@ async def _served(world: World, job: Job, work: Callable[[EvmNode], Awaitable[Re
 
 
 async def _cycle(world: World, job: Job, node: EvmNode) -> Report:
-    account = _account(world, job, node)
+    account = account_of(world, job, node)
     settled = tuple(await settle(account))
     world.say(f"observing {job.chain.name}")
     snapshot = await observe(node, job, world.adapters)
@@ -221,7 +221,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
 
 
 async def _resume(world: World, job: Job, node: EvmNode, plan: Plan) -> Report:
-    account = _account(world, job, node)
+    account = account_of(world, job, node)
     settled = tuple(await settle(account))
     snapshot = await observe(node, job, world.adapters)
     unread = forecast.unread(world.journal.history(), snapshot, job.asset, world.settings.policy)
@@ -333,7 +333,7 @@ def _idle(snapshot: Snapshot) -> Amount:
     return next(state.held for state in snapshot.states.values() if state.market.kind is Kind.IDLE)
 
 
-def _account(world: World, job: Job, node: EvmNode) -> Account:
+def account_of(world: World, job: Job, node: EvmNode) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
 
     def explain(data: bytes) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from yieldbot.execution.account import NATIVE
 from yieldbot.forecast import basis
 from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
@@ -200,8 +201,8 @@ def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
     """The asset is the first token that a transaction's changes name; an allowance moves none of it."""
     found = []
     for tx in transactions:
-        if not tx.signed.predicted:
-            continue
+        if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
+            continue  # a nonce taken back moves nothing
         failed = isinstance(tx.outcome, Reverted)
         deltas: Sequence[Delta] = ()
         if isinstance(tx.outcome, Confirmed):

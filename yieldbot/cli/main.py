@@ -22,7 +22,20 @@ from yieldbot import __version__
 from yieldbot.cli.context import Context
 from yieldbot.errors import ConfigError, YieldbotError
 
-GROUPS = ("init", "check", "view", "run", "history", "wallet", "halt", "sandbox", "demo", "allocate", "decode")
+GROUPS = (
+    "init",
+    "check",
+    "view",
+    "run",
+    "history",
+    "wallet",
+    "halt",
+    "sandbox",
+    "demo",
+    "allocate",
+    "decode",
+    "allowances",
+)
 """Modules of this package with ``register``; one that is absent is not offered."""
 
 INTERRUPTED = 130

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
-from yieldbot.execution.deltas import change_of, real_fault
+from yieldbot.execution.deltas import change_of, real_fault, word
 from yieldbot.execution.sign import digest, unsigned_of
 from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten, TxSigned
@@ -194,6 +194,19 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
     if tx.to.lower() != rules.owner.lower() or tx.data:
         return Declined("NOT_A_CANCELLATION", "a cancellation sends nothing, to ourselves")
     return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
+
+
+def judge_revocation(rules: Rules, token: Token, spender: Address, simulated: SimulatedTx) -> ApprovedTx | Declined:
+    """The policy's word on taking an allowance back: exactly ``approve(spender, 0)`` on the token, and on the fork no
+    token of ours moved. It needs no living approval: it is never wrong. Pure."""
+    tx = simulated.tx
+    if (refused := _bounds(rules, tx)) is not None:
+        return refused
+    if tx.to.lower() != token.address.lower() or tx.data != APPROVE + word(spender) + bytes(32):
+        return Declined("NOT_A_REVOCATION", f"{tx.words}: is not approve({spender}, 0) on {token.address}")
+    if change_of(simulated.deltas, token):
+        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: moves {token.symbol}")
+    return ApprovedTx(simulated, digest(tx), "revocation", NEVER)
 
 
 def judge_replacement(

@@ -87,7 +87,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
         if isinstance(fees, Declined):
             return fees
-        await _impersonate(fork, account.owner)
+        await impersonate(fork, account.owner)
         legs: list[RehearsedLeg] = []
         for work in works:
             leg = await _leg(account, fork, work, fees)
@@ -113,7 +113,7 @@ async def simulate_tx(
     """
     block = await account.node.block()
     async with account.fork(block) as fork:
-        await _impersonate(fork, account.owner)
+        await impersonate(fork, account.owner)
         if (short := await _short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value)) is not None:
             return short
         watched = (*(work.watched if work else tokens), account.native)
@@ -129,7 +129,7 @@ async def simulate_tx(
             "maxPriorityFeePerGas": hex(tx.priority_fee_wei),
             "chainId": hex(int(tx.chain.partition(":")[2])),
         }
-        receipt = await _mined(account, fork, fields, tx.words)
+        receipt = await mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
@@ -169,13 +169,13 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         try:
             limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
         except NodeRefused as refusal:
-            return _would_revert(account, call.words, refusal)
+            return would_revert(account, call.words, refusal)
         if limit > account.max_gas:
             return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
         if (short := await _short_of_native(account, fork, limit * fees.max_fee_wei + call.value)) is not None:
             return short
         priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
-        receipt = await _mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+        receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
         if isinstance(receipt, Declined):
             return receipt
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
@@ -205,7 +205,7 @@ async def _worth(fork: EvmNode, work: LegWork) -> int | None:
     return 0 if isinstance(state, MarketError) else state.held.raw
 
 
-async def _impersonate(fork: EvmNode, owner: Address) -> None:
+async def impersonate(fork: EvmNode, owner: Address) -> None:
     await fork.request("anvil_impersonateAccount", [owner])
 
 
@@ -221,12 +221,12 @@ async def _short_of_native(account: Account, fork: EvmNode, needed_wei: int) -> 
     )
 
 
-async def _mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
+async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
     """Send on the fork; the receipt of a success, or why there is none."""
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
     except NodeRefused as refusal:
-        return _would_revert(account, words, refusal)
+        return would_revert(account, words, refusal)
     deadline = time.monotonic() + RECEIPT_SECONDS
     while time.monotonic() < deadline:
         receipt = await fork.request("eth_getTransactionReceipt", [sent])
@@ -251,7 +251,7 @@ async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account)
     return "no reason can be found: made again before that block, the call succeeds"
 
 
-def _would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
+def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
     return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
 
 

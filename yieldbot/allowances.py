@@ -1,0 +1,158 @@
+"""Which allowances an account has given: every Approval event of its, each checked by a read.
+
+EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events alone prove nothing (a
+token may spend an allowance without one, or lie), so that only what ``allowance`` answers at one block is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.execution.deltas import ALLOWANCE, APPROVAL_TOPIC, word
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.rpc.evm import EvmNode
+
+SYMBOL = bytes.fromhex("95d89b41")  # symbol()
+DECIMALS = bytes.fromhex("313ce567")  # decimals()
+UNLIMITED = 2**255
+"""From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
+LEAST_BLOCKS = 100
+"""A range that is refused is halved down to this; a node that refuses even that does not serve logs so far back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
+
+    at: height of the last Approval event that named the spender.
+    """
+
+    token: Token
+    spender: Address
+    raw: int
+    listed: bool
+    name: str | None
+    at: int
+
+    @property
+    def words(self) -> str:
+        """How much may be taken."""
+        return f"any amount of {self.token.symbol}" if self.raw >= UNLIMITED else str(Amount(self.token, self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found. since: the height from which it is complete; block: where the allowances were read.
+
+    unread: tokens whose allowance could not be read, with the spender and the reason.
+    """
+
+    block: BlockRef
+    since: int
+    given: tuple[Given, ...]
+    unread: tuple[tuple[Address, Address, str], ...] = ()
+
+
+async def find(
+    node: EvmNode,
+    settings: ChainSettings,
+    owner: Address,
+    names: Mapping[str, str],
+    *,
+    since: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Found:
+    """Every allowance that is not zero. ``names``: contracts by lower-case address.
+
+    Raises TransientError when the node does not serve the events from ``since`` on.
+    """
+    block = await node.block()
+    pairs = await _approvals(node, owner, since, block.height, say)
+    flows = [_look(settings, token, owner, spender) for token, spender in pairs]
+    given: list[Given] = []
+    unread: list[tuple[Address, Address, str]] = []
+    for ((token, spender), at), answer in zip(pairs.items(), await node.run(flows, block), strict=True):
+        if isinstance(answer, MarketError):
+            unread.append((token, spender, str(answer)))
+        elif answer[1]:
+            found, raw = answer
+            listed = any(found == one for one in settings.tokens.values())
+            given.append(Given(found, spender, raw, listed, names.get(spender.lower()), at))
+    given.sort(key=lambda one: (not one.listed, one.token.address, one.spender))
+    return Found(block, since, tuple(given), tuple(unread))
+
+
+async def _approvals(
+    node: EvmNode, owner: Address, first: int, last: int, say: Callable[[str], None]
+) -> dict[tuple[Address, Address], int]:
+    """(token, spender) of every Approval event of ours, with the last height; ranges are halved where a node has limits
+    and grow again after."""
+    mine = "0x" + word(owner).hex()
+    pairs: dict[tuple[Address, Address], int] = {}
+    start, width, asked = first, last - first + 1, 0
+    while start <= last:
+        end = min(last, start + width - 1)
+        wanted = {"fromBlock": hex(start), "toBlock": hex(end), "topics": [APPROVAL_TOPIC, mine]}
+        try:
+            logs = await node.request("eth_getLogs", [wanted])
+        except TransientError as refusal:
+            if not isinstance(refusal, NodeRefused) and end - start < LEAST_BLOCKS:
+                raise
+            if end - start < LEAST_BLOCKS:
+                raise TransientError(
+                    f"{node.host} does not serve the events of blocks {start} to {end} ({refusal}): "
+                    "name a later block with --from-block, or use another provider"
+                ) from None
+            width = (end - start + 1) // 2
+            continue
+        for pair, at in pairs_in(logs, mine).items():
+            pairs[pair] = max(at, pairs.get(pair, 0))
+        start, width, asked = end + 1, width * 2, asked + 1
+        if asked % 20 == 0:
+            say(f"{owner}: events read up to block {end:,} of {last:,}")
+    return pairs
+
+
+def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
+    """(token, spender) of well-formed EIP-20 Approval events, with their height; others (an NFT's has one topic more, a
+    hostile one any shape) are passed over. Pure."""
+    from eth_utils.address import to_checksum_address
+
+    found: dict[tuple[Address, Address], int] = {}
+    for log in logs if isinstance(logs, list) else ():
+        try:
+            topics = [str(topic).lower() for topic in log["topics"]]
+            if len(topics) != 3 or topics[:2] != [APPROVAL_TOPIC, owner_topic] or len(str(log["data"])) != 66:
+                continue
+            token = Address(str(to_checksum_address(log["address"])))
+            spender = Address(str(to_checksum_address("0x" + topics[2][-40:])))
+            found[token, spender] = max(int(log["blockNumber"], 16), found.get((token, spender), 0))
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def _look(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
+    allowed, symbol, decimals = yield [
+        EthCall(address, ALLOWANCE + word(owner) + word(spender)),
+        EthCall(address, SYMBOL, optional=True),
+        EthCall(address, DECIMALS, optional=True),
+    ]
+    raw = int.from_bytes(allowed[:32], "big")
+    for token in settings.tokens.values():
+        if token.address == address:
+            return token, raw
+    places = int.from_bytes(decimals[-32:], "big") if decimals else 0
+    return Token(settings.chain, address, _name(symbol) or address, places if places <= 36 else 0), raw
+
+
+def _name(data: bytes) -> str:
+    """A token's own word for itself, which may be anything: its printable part, sixteen signs at most."""
+    text = data[64 : 64 + int.from_bytes(data[32:64], "big")] if len(data) >= 96 else data.rstrip(b"\0")
+    return "".join(sign for sign in text.decode(errors="replace") if sign.isprintable())[:16].strip()

@@ -1,0 +1,177 @@
+"""``yieldbot allowances [--revoke]``: what our accounts have allowed to whom, and taking it back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, world_of
+from yieldbot.errors import ConfigError, TransientError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.allowances import Found, Given
+    from yieldbot.cli.context import Context
+    from yieldbot.cycle import World
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.policy import Job
+    from yieldbot.model.tx import Outcome
+
+    Ended = Outcome | Declined | None
+
+
+def register(commands: Any) -> None:
+    what = "list every allowance that our accounts have given; --revoke takes them back"
+    parser = commands.add_parser("allowances", help=what, description=what)
+    add_job_flags(parser)
+    parser.add_argument("--from-block", type=int, default=0, metavar="N", help="look at events from this block on")
+    parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")
+    parser.add_argument("--unlisted", action="store_true", help="of tokens that chains/*.toml does not list, too")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
+    parser.set_defaults(command="allowances", handler=allowances)
+
+
+def allowances(args: argparse.Namespace, context: Context) -> int:
+    import asyncio
+    from contextlib import nullcontext
+
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution.approve import DeclineAll
+    from yieldbot.execution.lock import run_lock
+
+    if args.revoke and not args.yes and not sys.stdin.isatty():
+        raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
+    jobs = jobs_of(args, context)
+    accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
+    lock = run_lock(context.settings.data_dir) if args.revoke else nullcontext()
+    rows: list[dict[str, Any]] = []
+    with lock, world_of(context, lambda journal: DeclineAll()) as world:
+        for job in accounts:
+            try:
+                found, ended = asyncio.run(_account(args, context, world, job))
+            except TransientError as passing:
+                rows.append(_row(job, None, [], str(passing)))
+            else:
+                rows.append(_row(job, found, ended, None))
+    code = int(any(row["skipped"] or row["failed"] for row in rows))
+    document = docs.document("allowances", exit_code=code, accounts=[_public(row) for row in rows])
+    context.show(document, *(lambda row=row: _table(row) for row in rows))
+    return code
+
+
+async def _account(
+    args: argparse.Namespace, context: Context, world: World, job: Job
+) -> tuple[Found, list[tuple[Given, Ended]]]:
+    from yieldbot.allowances import find
+    from yieldbot.cycle import account_of
+    from yieldbot.execution.account import native_token
+    from yieldbot.execution.clear import Book
+    from yieldbot.execution.settle import settle
+    from yieldbot.rpc.connect import connect
+
+    async with connect(job.chain) as node:
+        await node.verify_chain()
+        account = account_of(world, job, node)
+        if args.revoke:
+            await settle(account)
+        names = Book.of(job.chain, native_token(job.chain)).names
+        found = await find(node, job.chain, job.wallet.address, names, since=args.from_block, say=context.detail)
+        if not args.revoke:
+            return found, [(given, None) for given in found.given]
+        return found, await _revoked(args, context, account, found)
+
+
+async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
+    """Each allowance with what came of its revocation; None for one that was not to be revoked."""
+    from yieldbot.execution.revoke import rehearse_revocations, revoke
+    from yieldbot.model.plan import Declined
+
+    chosen = [given for given in found.given if given.listed or args.unlisted]
+    rehearsed = await rehearse_revocations(account, chosen, found.block) if chosen else []
+    for number, (given, tried) in enumerate(zip(chosen, rehearsed, strict=True), 1):
+        if isinstance(tried, Declined):
+            context.say(f"  {number}. cannot be done: {tried.reason}")
+        else:
+            who = f"{given.spender}, {tried.gas_used:,} gas"
+            context.say(f"  {number}. {tried.call.words} ({given.words})  [{given.token.address} to {who}]")
+    able = any(not isinstance(tried, Declined) for tried in rehearsed)
+    yes = able and (args.yes or confirmed("Sign and send these?"))
+    ended: dict[int, Ended] = {}
+    for index, (given, tried) in enumerate(zip(chosen, rehearsed, strict=True)):
+        if isinstance(tried, Declined):
+            ended[id(given)] = tried
+        elif yes:
+            ended[id(given)] = await revoke(account, given, index, tried.gas_limit)
+    return [(given, ended.get(id(given))) for given in found.given]
+
+
+def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], skipped: str | None) -> dict[str, Any]:
+    from yieldbot.cli import documents as docs
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.tx import Confirmed
+
+    def end(one: Ended) -> Any:
+        if one is None:
+            return None
+        return docs.declined(one) if isinstance(one, Declined) else docs.outcome(one)
+
+    return {
+        "job": job,
+        "owner": job.wallet.address,
+        "chain_id": job.chain.chain,
+        "skipped": skipped,
+        "block": found.block.height if found else None,
+        "since": found.since if found else None,
+        "failed": bool(found and found.unread) or any(e is not None and not isinstance(e, Confirmed) for _, e in ended),
+        "given": ended,
+        "allowances": [
+            {
+                "token": given.token.address,
+                "symbol": given.token.symbol,
+                "listed": given.listed,
+                "spender": given.spender,
+                "spender_name": given.name,
+                "raw": str(given.raw),
+                "unlimited": given.words.startswith("any"),
+                "last_event": given.at,
+                "revoked": end(one),
+            }
+            for given, one in ended
+        ],
+        "unread": [{"token": t, "spender": s, "reason": why} for t, s, why in (found.unread if found else ())],
+    }
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("job", "given", "failed")}
+
+
+def _table(row: dict[str, Any]) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from yieldbot.cli.tables import Sheet
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.tx import Confirmed
+
+    who = f"{row['job'].wallet.name} on {row['job'].chain.name}"
+    if row["skipped"]:
+        return Text(f"{who} skipped: {row['skipped']}", style="yellow")
+    unread = [Text(f"{u['token']} to {u['spender']} cannot be read: {u['reason']}") for u in row["unread"]]
+    if not row["given"]:
+        return Group(Text(f"{who}: no allowance is given, by the events since block {row['since']:,}"), *unread)
+    sheet = Sheet(
+        f"{who}: allowances at block {row['block']:,}", "Token", "Spender", ">May take", ">Event in block", ""
+    )
+    for given, ended in row["given"]:
+        mark = "" if given.listed else " (unlisted)"
+        end = ""
+        if isinstance(ended, Declined):
+            end = f"not revoked: {ended.reason}"
+        elif ended is not None:
+            end = "revoked" if isinstance(ended, Confirmed) else f"not revoked: {type(ended).__name__}"
+        name = f"{given.name}\n{given.spender}" if given.name else f"unknown\n{given.spender}"
+        sheet.add_row(f"{given.token.symbol}{mark}", name, given.words, f"{given.at:,}", end)
+    return Group(sheet, *unread)

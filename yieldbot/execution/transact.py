@@ -1,0 +1,77 @@
+"""One call, from its price to its outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from yieldbot.errors import PendingError, TransientError
+from yieldbot.execution.account import Account
+from yieldbot.execution.build import TxContext, price, unsigned
+from yieldbot.execution.confirm import confirm
+from yieldbot.execution.simulate import priority_fee
+from yieldbot.execution.submit import record, submit
+from yieldbot.model.amounts import Amount
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
+
+Simulate = Callable[[UnsignedTx], Awaitable[SimulatedTx | Declined]]
+Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
+
+
+def barred(account: Account) -> Declined | None:
+    """Stopped accounts sign nothing; an open transaction must be settled first (PendingError)."""
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
+    key = (account.settings.chain, account.owner)
+    if (reason := account.journal.stopped_accounts().get(key)) is not None:
+        return Declined("ACCOUNT_STOPPED", f"account {account.owner} is stopped: {reason}")
+    open_ones = account.journal.open_transactions(*key)
+    if open_ones:
+        raise PendingError(f"{open_ones[0].signed.hash} ({open_ones[0].signed.words}) is still open; run again")
+    if account.signer.address.lower() != account.owner.lower():
+        return Declined("WRONG_KEY", f"the key is for {account.signer.address}, the account is {account.owner}")
+    return None
+
+
+async def transact(
+    account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
+) -> Outcome | Declined:
+    """Carry out one call. ``gas``: its limit. Refusals are values; see ``execute_leg`` for what is raised."""
+    _, base_fee_wei = await account.node.block_and_base_fee()
+    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    if isinstance(fees, Declined):
+        return fees
+    nonce = await _nonce(account)
+    if isinstance(nonce, Declined):
+        return nonce
+    if account.max_cost_wei is not None and gas * (base_fee_wei + fees.priority_fee_wei) > account.max_cost_wei:
+        most = Amount(account.native, account.max_cost_wei)
+        return Declined("COST_ABOVE_GAIN", f"{call.words}: its gas costs more than the gain allows, {most}")
+    simulated = await simulate(unsigned(call, context, nonce, gas, fees))
+    if isinstance(simulated, Declined):
+        return simulated
+    await account.node.verify_chain()  # the last look before a key is used
+    approved = judge(simulated)
+    if isinstance(approved, Declined):
+        return approved
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
+    recorded = record(account, account.signer.sign(approved))
+    await submit(account, recorded)
+    outcomes = await confirm(account, (recorded,))
+    mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
+    return next(mined, outcomes[0])  # of several attempts the one that was mined tells
+
+
+async def _nonce(account: Account) -> int | Declined:
+    """The next nonce, from the chain and the journal together. TransientError when the node is behind the journal."""
+    mined, pending = await account.node.nonce(account.owner), await account.node.nonce(account.owner, "pending")
+    used = [tx.signed.nonce for tx in account.journal.transactions(account.settings.chain, account.owner)]
+    if used and mined <= max(used):
+        raise TransientError(
+            f"{account.node.host} knows {mined} transactions of {account.owner}, the journal has settled "
+            f"{max(used) + 1}: the node is behind, or serves another chain"
+        )
+    if pending > mined:
+        return Declined("NONCE_BUSY", f"another transaction of {account.owner} waits in the node's pool")
+    return mined
