@@ -8,6 +8,7 @@ YieldbotError
 ├── MarketError       quarantine one market, plan the others
 │   └── ReadReverted  a read of a market reverted
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
+│   └── SignerRefused the person at the signing device said no: nothing was signed
 ├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
 └── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
 
@@ -72,6 +73,14 @@ class SafetyError(YieldbotError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class SignerRefused(SafetyError):
+    """The person at the signing device said no. The text is ``reason`` under the code HUMAN_REJECTED."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("HUMAN_REJECTED", reason)
+        self.reason = reason
 
 
 class PendingError(YieldbotError):

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_cancellation, judge_replacement
 from yieldbot.execution.build import Fees, bumped, price
 from yieldbot.execution.deltas import balances
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import priority_fee, simulate_tx
-from yieldbot.execution.submit import record, submit
+from yieldbot.execution.submit import record, sign, submit
 from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.ids import Address
@@ -32,17 +32,16 @@ async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[Stor
     newest = group[-1].signed
     reason = account.halted()
     approved = Declined("HALTED", reason) if reason is not None else await _approved(account, group[-1])
-    if isinstance(approved, Declined):
-        note = f"not replaced: {approved.code}: {approved.reason}"
+    try:
+        signed = approved if isinstance(approved, Declined) else sign(account, approved)
+    except (ConfigError, TransientError) as locked:  # no passphrase, no device here: who has one will run again
+        note = f"not replaced: {locked}"
     else:
-        try:
-            signed = account.signer.sign(approved)
-        except ConfigError as locked:  # no passphrase here: somebody who has one will run again
-            note = f"not replaced: {locked}"
-        else:
+        if not isinstance(signed, Declined):
             attempt = record(account, signed, replaces=newest.hash)
             await submit(account, attempt)
             return (*group, attempt)
+        note = f"not replaced: {signed.code}: {signed.reason}"
     if note not in group[-1].notes:
         account.journal.append(TxNoted(newest.chain, account.owner, newest.hash, note))
     return group

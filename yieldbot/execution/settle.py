@@ -13,7 +13,7 @@ from yieldbot.execution.build import Fees, TxContext, bumped, cancellation, gas_
 from yieldbot.execution.confirm import confirm, look
 from yieldbot.execution.halt import refuse_if_halted
 from yieldbot.execution.simulate import priority_fee, simulate_tx
-from yieldbot.execution.submit import in_pool, record, submit
+from yieldbot.execution.submit import in_pool, record, sign, submit
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Outcome
@@ -62,6 +62,7 @@ async def _cancel(account: Account, stuck: StoredTx) -> StoredTx:
     tx = cancellation(context, signed.nonce, gas, fees, signed.words)
     simulated = await simulate_tx(account, tx, None)
     approved = simulated if isinstance(simulated, Declined) else judge_cancellation(Rules.of(account), simulated)
-    if isinstance(approved, Declined):
-        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {approved.reason}")
-    return record(account, account.signer.sign(approved), replaces=signed.hash)
+    cancel = approved if isinstance(approved, Declined) else sign(account, approved)
+    if isinstance(cancel, Declined):
+        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {cancel.reason}")
+    return record(account, cancel, replaces=signed.hash)

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.errors import NodeRefused, SignerRefused, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.journal.events import TxNoted, TxSent, TxSigned
 from yieldbot.journal.fold import StoredTx
-from yieldbot.model.tx import SignedTx
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import ApprovedTx, SignedTx
+
+
+def sign(account: Account, approved: ApprovedTx) -> SignedTx | Declined:
+    """The account's signature, or why nothing may be sent: the person at the device said no, or took too long.
+
+    A device, or a question for a passphrase, can take minutes: what ended meanwhile ends here, and the bytes are
+    dropped. Raises what the signer raises.
+    """
+    try:
+        signed = account.signer.sign(approved)
+    except SignerRefused as no:
+        return Declined(no.code, f"{approved.simulated.tx.words}: {no.reason}")
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
+    if account.now() >= approved.expires_at:
+        return Declined("EXPIRED", f"the approval ended before {approved.simulated.tx.words} was signed")
+    return signed
 
 
 def record(account: Account, signed: SignedTx, replaces: str | None = None) -> StoredTx:

@@ -9,7 +9,7 @@ from yieldbot.execution.account import Account
 from yieldbot.execution.build import TxContext, price, unsigned
 from yieldbot.execution.confirm import confirm
 from yieldbot.execution.simulate import priority_fee
-from yieldbot.execution.submit import record, submit
+from yieldbot.execution.submit import record, sign, submit
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
@@ -56,7 +56,10 @@ async def transact(
         return approved
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
-    recorded = record(account, account.signer.sign(approved))
+    signed = sign(account, approved)
+    if isinstance(signed, Declined):
+        return signed
+    recorded = record(account, signed)
     await submit(account, recorded)
     outcomes = await confirm(account, (recorded,))
     mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
