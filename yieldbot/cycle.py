@@ -44,7 +44,7 @@ from yieldbot.rpc.fork import forks
 
 
 class SignerOf(Protocol):
-    """Opens the signer of a wallet; asks for its passphrase only when something is to be signed."""
+    """The signer of a wallet; its passphrase, AWS or its device is asked only when something is to be signed."""
 
     def __call__(self, wallet: Wallet) -> Signer: ...
 
@@ -53,7 +53,7 @@ class SignerOf(Protocol):
 class World:
     """One wiring of the stages. ``now``: unix seconds. ``say``: one progress line for the person who watches.
 
-    ``open_key``: called before a plan is rehearsed; may open the wallet's keystore, so that a wrong passphrase ends the
+    ``open_key``: called before a plan is rehearsed; may open the wallet's signer, so that a wrong passphrase ends the
     job (ConfigError) before anything is approved.
     """
 

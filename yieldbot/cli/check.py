@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 def register(commands: Any) -> None:
-    what = "check RPCs, tokens, markets, keystores and anvil; each fault with its remedy"
+    what = "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"
     parser = commands.add_parser("check", help=what, description=what)
     parser.set_defaults(command="check", handler=check)
 
@@ -92,11 +92,32 @@ def _env(context: Context) -> list[Finding]:
 
 
 def _wallet(context: Context, wallet: Wallet) -> Finding:
+    """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
+    return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
+
+
+def _held(context: Context, wallet: Wallet) -> Finding:
+    """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
+    from yieldbot.cli.wiring import OPENING, signers
+
+    what = f"wallet {wallet.name}"
+    context.say(f"{OPENING[wallet.kind]} of {what}")
+    try:
+        signers(context)(wallet).open()
+    except YieldbotError as fault:
+        said, _, remedy = str(fault).partition(": ")
+        return Finding(what, said, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
+    where = "AWS KMS has its key" if wallet.kind == "kms" else "the Ledger has its key and signs contract calls"
+    return Finding(what, f"{wallet.address}, {where}")
+
+
+def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
     from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
 
     what = f"wallet {wallet.name}"
     environment = context.environment
+    assert wallet.keystore is not None  # the configuration sees to it
     try:
         signer = KeystoreSigner(wallet.keystore, passphrase(wallet, environment, None))
         if signer.address != wallet.address:

@@ -1,4 +1,7 @@
-"""``yieldbot wallet new | import | list``: encrypted keystores. A key is never an argument: arguments can be seen."""
+"""``yieldbot wallet new | import | list | address``: encrypted keystores, and whose a key in AWS KMS or a Ledger is.
+
+A private key is never an argument: arguments can be seen.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.model.ids import Address
+    from yieldbot.model.policy import Wallet
 
 KEYS = "keys"
 
 
 def register(commands: Any) -> None:
-    what = "make, import and list local wallets (encrypted keystore files)"
+    what = "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"
     group = commands.add_parser("wallet", help=what, description=what)
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -36,6 +40,15 @@ def register(commands: Any) -> None:
     what = "the keystores found and the wallets configured"
     parser = actions.add_parser("list", help=what, description=what)
     parser.set_defaults(command="wallet-list", handler=list_)
+
+    what = "the address of a key in AWS KMS or a Ledger, and its table for yieldbot.toml"
+    parser = actions.add_parser("address", help=what, description=what)
+    held = parser.add_mutually_exclusive_group(required=True)
+    held.add_argument("--kms", metavar="KEY_ID", help="key id, ARN or alias/NAME; credentials as AWS's own tools do")
+    held.add_argument("--ledger", metavar="PATH", help="BIP-32 path, as m/44'/60'/0'/0/0")
+    parser.add_argument("--region", metavar="NAME", help="with --kms: the AWS region, where nothing else names it")
+    parser.add_argument("--endpoint-url", metavar="URL", help="with --kms: another address of AWS KMS")
+    parser.set_defaults(command="wallet-address", handler=address)
 
 
 def _keystore_flags(parser: Any) -> None:
@@ -66,12 +79,13 @@ def list_(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution.keystore import list_keystores
 
     configured = context.settings.wallets.values() if context.config.exists() else ()
-    names = {wallet.keystore.resolve(): wallet.name for wallet in configured}
+    names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
     folders = {_keys_folder(context).resolve(), *(path.parent for path in names)}
     found = [file for folder in sorted(folders) for file in list_keystores(folder)]
     rows = [
         {
             "wallet": names.get(file.path.resolve()),
+            "kind": "keystore",
             "address": file.address,
             "keystore": str(file.path),
             "fault": file.fault,
@@ -80,11 +94,56 @@ def list_(args: argparse.Namespace, context: Context) -> int:
     ]
     missing = set(names) - {file.path.resolve() for file in found}
     rows += [
-        {"wallet": names[path], "address": None, "keystore": str(path), "fault": f"{path} cannot be found"}
+        {
+            "wallet": names[path],
+            "kind": "keystore",
+            "address": None,
+            "keystore": str(path),
+            "fault": f"{path} cannot be found",
+        }
         for path in sorted(missing)
     ]
+    rows += [_held(wallet) for wallet in configured if wallet.held]
     context.show(docs.document("wallet-list", wallets=rows), lambda: _table(rows))
     return int(any(row["fault"] for row in rows))
+
+
+def address(args: argparse.Namespace, context: Context) -> int:
+    """Asks AWS KMS or the Ledger; nothing is signed and nothing is written."""
+    import json
+
+    from yieldbot.cli import documents as docs
+
+    kind, keys, found = _kms(args) if args.kms is not None else _ledger(args)
+    document = docs.document(args.command, kind=kind, address=found, **keys)
+    lines = ["[[wallets]]", 'name = "main"', f'address = "{found}"', f'kind = "{kind}"']
+    lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items() if value is not None]
+    table = "\n".join(lines)
+    context.show(document, lambda: f"{found}\nin yieldbot.toml:\n\n{table}")
+    return 0
+
+
+def _kms(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
+    from yieldbot.execution.kms import KmsClient
+    from yieldbot.model.policy import KmsKey
+
+    key = KmsKey(key_id=args.kms, region=args.region, endpoint_url=args.endpoint_url)
+    keys = {"key_id": key.key_id, "region": key.region, "endpoint_url": key.endpoint_url}
+    return "kms", keys, KmsClient(key).address()
+
+
+def _ledger(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
+    from yieldbot.cli.wiring import ledger
+    from yieldbot.execution.ledger import EthereumApp
+    from yieldbot.model.ids import hd_path
+
+    if args.region or args.endpoint_url:
+        raise ConfigError("--region and --endpoint-url go with --kms alone: leave them out")
+    try:
+        hd_path(args.ledger)
+    except ValueError as fault:
+        raise ConfigError(f"--ledger: {fault}") from None
+    return "ledger", {"path": args.ledger}, EthereumApp(ledger()).address(args.ledger)
 
 
 def keystore_path(args: argparse.Namespace, context: Context) -> Path:
@@ -161,10 +220,20 @@ def _written(args: argparse.Namespace, context: Context, address: Address, path:
     return 0
 
 
+def _held(wallet: Wallet) -> dict[str, Any]:
+    """A row of the list for a key that lies elsewhere; it is not asked for."""
+    from dataclasses import asdict
+
+    assert wallet.held is not None
+    row = {"wallet": wallet.name, "kind": wallet.kind, "address": wallet.address, "keystore": None, "fault": None}
+    return row | asdict(wallet.held)
+
+
 def _table(rows: list[dict[str, Any]]) -> Any:
     from yieldbot.cli.tables import Sheet
 
-    made = Sheet("Wallets", "Wallet", "Address", "Keystore", "Fault")
+    made = Sheet("Wallets", "Wallet", "Kind", "Address", "Key", "Fault")
     for row in rows:
-        made.add_row(row["wallet"] or "-", row["address"] or "-", row["keystore"], row["fault"] or "")
-    return made if rows else "no keystore found: `yieldbot wallet new NAME` makes one"
+        where = row["keystore"] or row.get("key_id") or row.get("path")
+        made.add_row(row["wallet"] or "-", row["kind"], row["address"] or "-", where, row["fault"] or "")
+    return made if rows else "no wallet found: `yieldbot wallet new NAME` makes one"

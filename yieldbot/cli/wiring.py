@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cycle import SignerOf, World
     from yieldbot.execution.approve import Approver
-    from yieldbot.execution.keystore import KeystoreSigner
+    from yieldbot.execution.ledger import Transport
+    from yieldbot.execution.sign import WalletSigner
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
 
 JOURNAL = "journal.sqlite"
+OPENING = {
+    "keystore": "opening the keystore",
+    "kms": "asking AWS KMS for the key",
+    "ledger": "asking the Ledger for the address",
+}
+"""What is told while a signer of the kind is opened."""
 
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
@@ -70,20 +77,20 @@ def world_of(
     say: Callable[[str], None] | None = None,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> Iterator[World]:
-    """The stages' wiring for one command. ``signer_of``: the wallets' keystores unless something else is given.
+    """The stages' wiring for one command. ``signer_of``: the wallets' own signers unless something else is given.
 
-    ``opens``: whether a wallet's keystore is opened before its plan is rehearsed, and not only at the first signature.
+    ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
     """
     from yieldbot.cycle import World
     from yieldbot.journal.store import Journal
     from yieldbot.protocols import adapters
 
     settings = context.settings
-    keystore_of = keystores(context)
+    own = signers(context)
 
     def open_key(wallet: Wallet) -> None:
-        if opens(wallet) and not (signer := keystore_of(wallet)).opened:
-            context.say(f"opening the keystore of wallet {wallet.name}")
+        if opens(wallet) and not (signer := own(wallet)).opened:
+            context.say(f"{OPENING[wallet.kind]} of wallet {wallet.name}")
             signer.open()
 
     with Journal.open(settings.data_dir / JOURNAL) as journal:
@@ -92,30 +99,57 @@ def world_of(
             adapters=adapters(),
             journal=journal,
             approver=approver_of(journal),
-            signer_of=signer_of or (lambda wallet: keystore_of(wallet)),
+            signer_of=signer_of or (lambda wallet: own(wallet)),
             open_key=open_key,
             now=lambda: int(time.time()),
             say=say or context.say,
         )
 
 
-def keystores(context: Context) -> Callable[[Wallet], KeystoreSigner]:
-    """Signers that open a wallet's keystore, asking for its passphrase on the terminal where nothing else gives it."""
+def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
+    """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
+    (where nothing else gives it), before it is opened or used."""
     from yieldbot.execution.keystore import KeystoreSigner, passphrase
+    from yieldbot.model.policy import KmsKey, LedgerKey
 
     prompt = secret if sys.stdin.isatty() else None
+    device = ledger()
+
+    @contextmanager
+    def at_the_device(words: str) -> Iterator[None]:
+        context.say(f"confirm on the Ledger: {words}")
+        with interruptible():
+            yield
 
     @cache  # a wallet with several jobs is asked for once
-    def open_keystore(wallet: Wallet) -> KeystoreSigner:
-        give = passphrase(wallet, context.environment, prompt)
+    def signer_of(wallet: Wallet) -> WalletSigner:
+        match wallet.held:
+            case KmsKey():
+                from yieldbot.execution.kms import KmsSigner
 
-        def ask() -> str:
-            passphrases_in_env(context)
-            return give()
+                return KmsSigner(wallet.held, wallet.address)
+            case LedgerKey():
+                from yieldbot.execution.ledger import LedgerSigner
 
-        return KeystoreSigner(wallet.keystore, ask)
+                return LedgerSigner(wallet.held, wallet.address, device, at_the_device)
+            case None:
+                give = passphrase(wallet, context.environment, prompt)
 
-    return open_keystore
+                def ask() -> str:
+                    passphrases_in_env(context)
+                    return give()
+
+                assert wallet.keystore is not None  # the configuration sees to it
+                return KeystoreSigner(wallet.keystore, ask)
+
+    return signer_of
+
+
+def ledger() -> Transport:
+    """The way to the Ledger; nothing is opened yet."""
+    from yieldbot.execution.ledger_hid import HidTransport
+
+    return HidTransport()
 
 
 def passphrases_in_env(context: Context, name: str | None = None) -> Path | None:

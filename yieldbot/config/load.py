@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
-from yieldbot.config.schema import JobTable, PolicyTable, SettingsTable, WalletTable
+from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, evm_number
-from yieldbot.model.policy import ChainSettings, Job, Policy, Settings, Wallet
+from yieldbot.model.policy import ChainSettings, Job, KmsKey, LedgerKey, Policy, Settings, Wallet
 from yieldbot.protocols import adapters
 from yieldbot.resources import folder
 
@@ -116,14 +116,33 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
         if table.name in wallets:
             key = f"wallets[{index + 1}].name"
             raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
+        _of_its_kind(path, f"wallets[{index + 1}]", table)
+        held: KmsKey | LedgerKey | None = None
+        if table.key_id is not None:
+            held = KmsKey(key_id=table.key_id, region=table.region, endpoint_url=table.endpoint_url)
+        elif table.path is not None:
+            held = LedgerKey(path=table.path)
         wallets[table.name] = Wallet(
             name=table.name,
             address=Address(table.address),
-            keystore=_beside(path, table.keystore),
+            keystore=_beside(path, table.keystore) if table.keystore else None,
             passphrase_file=_beside(path, table.passphrase_file) if table.passphrase_file else None,
             passphrase_env=table.passphrase_env,
+            held=held,
         )
     return wallets
+
+
+def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
+    """A wallet has what its kind needs and no other kind's keys, which would silently mean nothing."""
+    for kind, keys in OF_KIND.items():
+        for key in keys:
+            if kind != table.kind and getattr(table, key) is not None:
+                what = f'belongs to kind = "{kind}", and this wallet is of kind "{table.kind}"'
+                raise wrong(path, f"{place}.{key}", f"{what}: remove it, or correct kind")
+    needed = OF_KIND[table.kind][0]
+    if getattr(table, needed) is None:
+        raise wrong(path, f"{place}.{needed}", f'is missing: add it, a wallet of kind "{table.kind}" needs it')
 
 
 def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> ChainSettings:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.config.address import parse_address
-from yieldbot.model.ids import chain_id, evm_number
+from yieldbot.model.ids import chain_id, evm_number, hd_path
 
 
 def _share(value: float) -> float:
@@ -46,6 +46,17 @@ def _finality(value: Any) -> Any:
     raise ValueError(f'{value!r} is no finality: write "latest", "safe", "finalized" or a count of blocks')
 
 
+def _path(value: str) -> str:
+    hd_path(value)
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or "@" in value:
+        raise ValueError("it is no address: write http:// or https://, host and port, and no credentials")
+    return value
+
+
 Share = Annotated[float, AfterValidator(_share)]
 Money = Annotated[str, BeforeValidator(_money)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
@@ -62,11 +73,26 @@ class Table(BaseModel):
 
 
 class WalletTable(Table):
+    """Each kind has keys of its own: OF_KIND."""
+
     name: Name
     address: AddressText
-    keystore: Annotated[str, Field(min_length=1)]
+    kind: Literal["keystore", "kms", "ledger"] = "keystore"
+    keystore: Annotated[str, Field(min_length=1)] | None = None
     passphrase_file: str | None = None
     passphrase_env: EnvName | None = None
+    key_id: Annotated[str, Field(min_length=1)] | None = None
+    region: Annotated[str, Field(min_length=1)] | None = None
+    endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    path: Annotated[str, AfterValidator(_path)] | None = None
+
+
+OF_KIND = {
+    "keystore": ("keystore", "passphrase_file", "passphrase_env"),
+    "kms": ("key_id", "region", "endpoint_url"),
+    "ledger": ("path",),
+}
+"""The keys of a [[wallets]] table by its kind; the first of them must be there."""
 
 
 class JobTable(Table):

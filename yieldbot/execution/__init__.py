@@ -6,6 +6,7 @@ What the cycle uses (nothing heavy is imported here; import from the modules nam
     from yieldbot.execution.approve import Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
     from yieldbot.execution.calldata import abi_functions       # abis/*.json -> what the policy can decode
     from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+    from yieldbot.execution.kms import KmsSigner                # and ledger.LedgerSigner over ledger_hid.HidTransport
     from yieldbot.execution.leg import LegResult, execute_leg
     from yieldbot.execution.lock import run_lock
     from yieldbot.execution.settle import settle

@@ -92,8 +92,9 @@ def passphrase(
 
 
 def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
-    """Whether the wallet's passphrase comes from a file or a variable that is set, so that nobody is asked."""
-    return wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
+    """Whether nobody is asked for a passphrase: it comes from a file or a variable that is set, or there is none."""
+    given = wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
+    return given or wallet.held is not None
 
 
 def _of_file(file: Path) -> str:

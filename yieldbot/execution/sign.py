@@ -13,6 +13,9 @@ from yieldbot.journal.events import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
 
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Of secp256k1, https://www.secg.org/sec2-v2.pdf."""
+
 
 class Signer(Protocol):
     """Something that holds one key. Signing may ask a person (passphrase, device) the first time."""
@@ -22,6 +25,17 @@ class Signer(Protocol):
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
         """The signed bytes. Raises SafetyError when they are not exactly what was approved."""
+
+
+class WalletSigner(Signer, Protocol):
+    """A signer that can be tried before it is needed."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether ``open`` has succeeded."""
+
+    def open(self) -> None:
+        """Make sure that the key can be used and is the account's. Raises ConfigError, or TransientError for later."""
 
 
 def fields(tx: UnsignedTx) -> dict[str, Any]:
@@ -64,6 +78,13 @@ def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> Un
     )
 
 
+def payload(tx: UnsignedTx) -> bytes:
+    """What ``digest`` is of, and what a device is shown: 0x02 || rlp([...])."""
+    import rlp
+
+    return b"\x02" + bytes(rlp.encode([value for name, value in fields(tx).items() if name != "type"]))
+
+
 def digest(tx: UnsignedTx) -> bytes:
     """The 32 bytes that a signature of this transaction is over."""
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -92,3 +113,45 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
     if sender.lower() != tx.sender.lower():
         raise SafetyError("WRONG_KEY", f"the key signs for {sender}, the transaction is {tx.sender}'s")
     return SignedTx(approved, raw, "0x" + keccak(raw).hex())
+
+
+def to_sign(approved: ApprovedTx) -> bytes:
+    """The approved digest, once it is sure that it is the transaction's. Raises SafetyError DIGEST_MISMATCH."""
+    tx = approved.simulated.tx
+    if approved.digest != digest(tx):
+        raise SafetyError("DIGEST_MISMATCH", f"the approval is of another transaction than {tx.words}")
+    return approved.digest
+
+
+def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedTx:
+    """A signature made elsewhere as the signed transaction: low s (EIP-2), parity by recovering ``address``.
+
+    Raises SafetyError: WRONG_KEY when the signature is not that account's over this transaction; see ``verified``.
+    """
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
+
+    tx = approved.simulated.tx
+    s = min(s, CURVE_ORDER - s)
+    for parity in (0, 1):
+        try:
+            recovered = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest(tx))
+        except (BadSignature, ValidationError):
+            continue
+        if recovered.to_checksum_address().lower() == address.lower():
+            signed = TypedTransaction.from_dict(fields(tx) | {"v": parity, "r": r, "s": s})
+            return verified(approved, bytes(signed.encode()))
+    raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.words}")
+
+
+def address_of(public_key: bytes) -> Address:
+    """The account of a public key, 64 bytes: x, y. Raises ValueError for another length."""
+    from eth_keys.datatypes import PublicKey
+    from eth_utils.exceptions import ValidationError
+
+    try:
+        return Address(str(PublicKey(public_key).to_checksum_address()))
+    except ValidationError:
+        raise ValueError("no public key of 64 bytes") from None

@@ -14,6 +14,9 @@ Address = NewType("Address", str)
 MarketId = NewType("MarketId", str)
 """``<protocol>/<chain reference>/<address or key>[/<asset>]``, stable across runs; lower case."""
 
+HARDENED = 1 << 31
+LONGEST_PATH = 10
+
 _CAIP2 = re.compile(r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$")
 
 
@@ -22,6 +25,20 @@ def chain_id(text: str) -> ChainId:
     if not _CAIP2.match(text):
         raise ValueError(f"{text!r} is not a CAIP-2 chain id such as eip155:1")
     return ChainId(text)
+
+
+def hd_path(text: str) -> tuple[int, ...]:
+    """The child numbers of a BIP-32 path, m/44'/60'/0'/0/0; hardened ones (' or h) have bit 31. Raises ValueError."""
+    first, *parts = text.strip().split("/")
+    path = []
+    for part in parts:
+        digits = part.removesuffix("'").removesuffix("h")
+        if not (digits.isascii() and digits.isdigit() and int(digits) < HARDENED and len(part) - len(digits) <= 1):
+            raise ValueError(f"{text!r} is no BIP-32 path: write one such as m/44'/60'/0'/0/0")
+        path.append(int(digits) + (HARDENED if part != digits else 0))
+    if first != "m" or not 1 <= len(path) <= LONGEST_PATH:
+        raise ValueError(f"{text!r} is no BIP-32 path: write one such as m/44'/60'/0'/0/0")
+    return tuple(path)
 
 
 def evm_chain(number: int) -> ChainId:

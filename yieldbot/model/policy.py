@@ -47,14 +47,45 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KmsKey:
+    """A key in AWS KMS. key_id: its id, ARN or alias/NAME; region: the ARN's, or AWS's own settings', when None."""
+
+    key_id: str
+    region: str | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerKey:
+    """A key of a Ledger, by its BIP-32 path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """A local wallet. The passphrase comes from a file, an environment variable, or a prompt, in this order."""
+    """A wallet, whose key lies in ``keystore``, or elsewhere (``held``); the other of the two is None.
+
+    A keystore's passphrase comes from a file, an environment variable, or a prompt, in this order.
+    """
 
     name: str
     address: Address
-    keystore: Path
+    keystore: Path | None = None
     passphrase_file: Path | None = None
     passphrase_env: str | None = None
+    held: KmsKey | LedgerKey | None = None
+
+    @property
+    def kind(self) -> str:
+        """As ``kind`` in yieldbot.toml: keystore, kms or ledger."""
+        match self.held:
+            case KmsKey():
+                return "kms"
+            case LedgerKey():
+                return "ledger"
+            case None:
+                return "keystore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

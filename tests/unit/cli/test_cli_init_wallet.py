@@ -154,3 +154,31 @@ def test_wallet_list_tells_faults(tmp_path: Path) -> None:
     os.chmod(tmp_path / "keys" / "a.json", 0o640)
     ended = yieldbot("--json", "wallet", "list", cwd=tmp_path)
     assert ended.code == 1 and "chmod 600" in ended.document["wallets"][0]["fault"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--ledger", "44/60"), "write one such as m/44'/60'/0'/0/0"),
+        (("--ledger", "m/44'/60'/0'/0/0", "--region", "x"), "go with --kms alone"),
+        (("--ledger", "m/0", "--kms", "x"), "not allowed with"),
+        ((), "one of the arguments --kms --ledger is required"),
+    ],
+)
+def test_wallet_address_tells_what_it_needs(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    ended = yieldbot("wallet", "address", *words, cwd=tmp_path)
+    assert ended.code == 2 and said in ended.line
+
+
+def test_wallet_list_names_the_kinds(tmp_path: Path) -> None:
+    table = f'address = "{KEYS_ADDRESS}"\n'
+    (tmp_path / "yieldbot.toml").write_text(
+        f'schema = 1\n[[wallets]]\nname = "cloud"\n{table}kind = "kms"\nkey_id = "alias/bot"\n'
+        f'[[wallets]]\nname = "desk"\n{table}kind = "ledger"\npath = "m/44\'/60\'/0\'/0/0"\n'
+        f'[[wallets]]\nname = "here"\n{table}keystore = "keys/none.json"\n'
+    )
+    rows = {row["wallet"]: row for row in yieldbot("--json", "wallet", "list", cwd=tmp_path).document["wallets"]}
+    assert {name: row["kind"] for name, row in rows.items()} == {"cloud": "kms", "desk": "ledger", "here": "keystore"}
+    assert rows["cloud"]["key_id"] == "alias/bot" and rows["cloud"]["fault"] is None and rows["here"]["fault"]
+    shown = yieldbot("wallet", "list", cwd=tmp_path).out
+    assert all(word in shown for word in ("cloud", "kms", "alias/bot", "desk", "ledger", "m/44'/60'/0'/0/0"))

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.context import Context
-from yieldbot.cli.wiring import keystores
+from yieldbot.cli.wiring import signers
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keystore import create
 
@@ -49,7 +49,7 @@ def test_an_env_with_a_passphrase_must_be_private(mode: int, tmp_path: Path, mon
     for real in ("", PASSPHRASE):  # a copy in the real environment makes the file no safer
         monkeypatch.setenv("WORDS", real)
         with pytest.raises(ConfigError, match=rf"\.env is open to other users \(mode {mode:04o}\): chmod 600"):
-            keystores(context)(wallet).open()
+            signers(context)(wallet).open()
 
 
 def test_an_env_without_a_passphrase_is_not_judged(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from yieldbot.config.load import chain_names, env_file, environment, load
 from yieldbot.config.schema import PolicyTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Policy
+from yieldbot.model.policy import KmsKey, LedgerKey, Policy
 
 WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
 POOL = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -153,6 +153,25 @@ IN_SETTINGS = [
     (WALLET, WALLET.lower(), "wallets[1].address", WALLET),
     (WALLET, WALLET[:-1], "wallets[1].address", "40 hex digits"),
     ('keystore = "keys/main.json"', "", "wallets[1].keystore", "is missing"),
+    ('keystore = "keys/main.json"', 'key_id = "x"', "wallets[1].key_id", "remove it, or correct kind"),
+    ('keystore = "keys/main.json"', 'kind = "kms"', "wallets[1].key_id", "is missing"),
+    ('keystore = "keys/main.json"', 'kind = "ledger"', "wallets[1].path", "is missing"),
+    ('keystore = "keys/main.json"', 'kind = "trezor"', "wallets[1].kind", "'keystore', 'kms' or 'ledger'"),
+    ('keystore = "k', 'kind = "kms"\nkey_id = "x"\nkeystore = "k', "wallets[1].keystore", "remove it"),
+    ('keystore = "k', "path = \"m/44'/60'/0'/0/0\"\nkeystore = \"k", "wallets[1].path", 'kind = "ledger"'),
+    ('keystore = "keys/main.json"', 'kind = "ledger"\npath = "44/60"', "wallets[1].path", "m/44'/60'/0'/0/0"),
+    (
+        'keystore = "keys/main.json"',
+        'kind = "kms"\nkey_id = "x"\npassphrase_env = "X"',
+        "wallets[1].passphrase_env",
+        "remove it, or correct kind",
+    ),
+    (
+        'keystore = "keys/main.json"',
+        'kind = "kms"\nkey_id = "x"\nendpoint_url = "http://me:secret@host"',
+        "wallets[1].endpoint_url",
+        "no credentials",
+    ),
     ("[[jobs]]", "[[job]]", "job", "did you mean jobs?"),
     ("[policy]", "[policy", "", "is not TOML"),
 ]
@@ -215,3 +234,15 @@ def test_a_line_of_env_that_is_none_is_named_and_not_quoted(tmp_path: Path, capl
 def test_a_number_out_of_range_is_told_the_range(tmp_path: Path) -> None:
     path = written(tmp_path, settings=SETTINGS.replace("horizon_days = 14", "horizon_days = 0"))
     assert "horizon_days: 0 is out of range: write a number greater than 0" in _refused(path)
+
+
+def test_a_key_may_lie_in_aws_or_in_a_ledger(tmp_path: Path) -> None:
+    kms = 'kind = "kms"\nkey_id = "alias/bot"\nregion = "eu-central-1"\nendpoint_url = "http://127.0.0.1:5000"'
+    (wallet,) = load(written(tmp_path, settings=swapped(SETTINGS, 'keystore = "keys/main.json"', kms))).wallets.values()
+    assert wallet.held == KmsKey(key_id="alias/bot", region="eu-central-1", endpoint_url="http://127.0.0.1:5000")
+    assert (wallet.kind, wallet.keystore) == ("kms", None)
+    (tmp_path / "other").mkdir()
+    ledger = 'kind = "ledger"\npath = "m/44\'/60\'/0\'/0/0"'
+    text = swapped(SETTINGS, 'keystore = "keys/main.json"', ledger)
+    (wallet,) = load(written(tmp_path / "other", settings=text)).wallets.values()
+    assert (wallet.kind, wallet.held, wallet.keystore) == ("ledger", LedgerKey(path="m/44'/60'/0'/0/0"), None)
