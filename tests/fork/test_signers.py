@@ -29,6 +29,7 @@ from yieldbot.execution.ledger import LedgerSigner
 from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import Signer
+from yieldbot.journal.events import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey, LedgerKey
@@ -84,6 +85,8 @@ async def deposit(market: SmallMarket, node: EvmNode, journal: Journal, signer: 
     theirs = await funded(market, node, signer.address)
     account = theirs.account(node, journal, signer=signer, **changes)
     plan = await theirs.plan(node, theirs.deposit_leg(RAW))
+    if journal.plan(plan.id) is None:
+        journal.append(PlanWritten(plan))
     return await execute_leg(account, theirs.approval(plan), theirs.deposit_work(RAW))
 
 
@@ -142,6 +145,8 @@ async def test_a_no_on_the_device_ends_the_leg_and_takes_back_what_was_allowed(m
             assert await held(market, node, HOLDER) == (FUNDS_RAW, 0)
             assert await allowance(node, market.usdc.address, HOLDER, market.market.address) == 0
             assert len(device.shown) == 3
+            stored = journal.plan("plan-1")
+            assert stored is not None and stored.status is PlanStatus.REJECTED  # no failure of ours
 
 
 @pytest.mark.parametrize("code", ["EXPIRED", "HALTED"])

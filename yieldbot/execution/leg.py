@@ -108,8 +108,8 @@ def _mark(account: Account, approval: Approval, work: LegWork, result: LegResult
         return
     if not result.done:
         reason = result.declined.reason if result.declined else "a transaction did not succeed"
-        account.journal.append(
-            PlanMarked(approval.plan.id, PlanStatus.FAILED, "execution", f"leg {work.index + 1}: {reason}")
-        )
+        said_no = result.declined is not None and result.declined.code == "HUMAN_REJECTED"  # at the signing device
+        status = PlanStatus.REJECTED if said_no else PlanStatus.FAILED
+        account.journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {work.index + 1}: {reason}"))
     elif work.index == len(approval.plan.legs) - 1:
         account.journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))
