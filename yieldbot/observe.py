@@ -9,7 +9,7 @@ from typing import Any, cast
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot
+from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
 from yieldbot.prices import Price, Surroundings, decimals_of, feed, feeds_of, native_balance
@@ -35,7 +35,7 @@ async def observe(
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
     markets, quarantined, around = await _discover(node, job, adapters, block)
     flows = [adapters[market.protocol].observe(market, job.wallet.address, block) for market in markets]
-    found = await node.run(flows, block)
+    found = [_believed(answer) for answer in await node.run(flows, block)]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
         Quarantined(market, str(state))
@@ -48,6 +48,13 @@ async def observe(
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
     return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, around.native_balance_wei)
+
+
+def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
+    """A state that contradicts itself is as good as none."""
+    if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
+        return MarketError(why)
+    return answer
 
 
 async def _discover(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -96,6 +97,34 @@ class MarketState:
         if self.borrowed is None:
             return None
         return self.borrowed.raw / self.supplied.raw if self.supplied.raw else 0.0
+
+
+MOST_RAW = 2**128
+"""Beyond this an amount is no amount: 3.4e20 whole tokens of 18 decimals."""
+MOST_RATE = 1000.0
+"""A simple annual rate beyond this (100,000 % a year) is a mistake or a trap."""
+
+
+def contradiction(state: MarketState) -> str | None:
+    """Why what a market's contracts answer cannot be true, None when it can. Pure.
+
+    Contracts may answer anything; what is decided from a state that cannot be is worth nothing.
+    """
+    amounts = {"holding": state.held, "cash": state.liquidity, "supply": state.supplied}
+    amounts |= {name: a for name, a in (("capacity", state.capacity), ("debt", state.borrowed)) if a is not None}
+    for name, amount in amounts.items():
+        if not 0 <= amount.raw < MOST_RAW:
+            return f"its {name} of {amount.raw} base units cannot be"
+    if state.held.raw > state.supplied.raw + state.supplied.raw // 10**6 + 100:  # two roundings may differ
+        return f"it says that we hold {state.held} of {state.supplied} in all"
+    held, more = float(state.held), float(state.held) + float(state.supplied) + 1.0
+    try:
+        rates = [state.quoted.value, *(state.curve.apr(x, 30 * 86_400.0) for x in (0.0, held, more))]
+    except (ArithmeticError, ValueError) as failure:
+        return f"no rate follows from what it says ({failure})"
+    if not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates):
+        return f"a rate of {max(rates, key=abs):.3g} a year cannot be"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
