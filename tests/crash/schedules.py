@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -226,19 +228,24 @@ class Arena:
         assert left == 0, f"an allowance of {left} is left over"
 
 
-def run(first: int, count: int, verbose: bool = False) -> Tally:
-    """Schedules of the seeds ``first`` up to ``first + count - 1``. Raises AssertionError for the first that fails."""
-    tally = Tally()
+@contextmanager
+def arena(verbose: bool = False) -> Iterator[Arena]:
+    """A node with a market, and the proxies before it."""
     with tempfile.TemporaryDirectory() as name:
         anvil, market = asyncio.run(build(Path(name)))
         try:
             with proxies(market.url, 3) as ends:
-                arena = Arena(market, ends, tally, verbose)
-                for seed in range(first, first + count):
-                    arena.schedule(seed)
+                yield Arena(market, ends, Tally(), verbose)
         finally:
             stop(anvil.pid)
-    return tally
+
+
+def run(first: int, count: int, verbose: bool = False) -> Tally:
+    """Schedules of the seeds ``first`` up to ``first + count - 1``. Raises AssertionError for the first that fails."""
+    with arena(verbose) as made:
+        for seed in range(first, first + count):
+            made.schedule(seed)
+        return made.tally
 
 
 if __name__ == "__main__":
