@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -98,6 +99,17 @@ async def test_one_that_fails_is_done_without_and_named(three: QuorumNode, serve
     assert [who for who, _ in three.left_out] == [host(served, 2)]
 
 
+async def test_one_that_hangs_costs_the_others_no_time_worth_speaking_of(three: QuorumNode, served: Proxies) -> None:
+    for endpoint in three.endpoints:
+        endpoint._timeout_seconds = 60.0
+    served.set(1, kinds=["hang"])
+    async with asyncio.timeout(20):  # by its timeout alone each question would take longer
+        await three.verify_chain()
+        for _ in range(5):
+            assert await three.balance_wei(RICH) == WEALTH
+    assert three.left_out == ((host(served, 1), "gave no answer when the others did"),)
+
+
 async def test_below_the_quorum_the_chain_is_not_served_by_one(three: QuorumNode, served: Proxies) -> None:
     served.set(1, kinds=["truncate"])
     served.set(2, kinds=["error_500"])
@@ -175,6 +187,9 @@ async def sent(made: QuorumNode) -> str:
     signed = Account.sign_transaction(fields | {"nonce": await made.nonce(RICH, "pending")}, key)
     answer = await made.request("eth_sendRawTransaction", ["0x" + bytes(signed.raw_transaction).hex()])
     assert isinstance(answer, str)
+    async with asyncio.timeout(20):  # the node mines it at once, but says so a moment later
+        while await made.request("eth_getTransactionReceipt", [answer]) is None:
+            await asyncio.sleep(0.01)
     return answer
 
 
@@ -196,7 +211,7 @@ async def test_signed_bytes_go_to_the_private_endpoint_alone(three: QuorumNode, 
 
 async def test_signed_bytes_go_to_the_next_endpoint_or_to_all_at_once(three: QuorumNode, served: Proxies) -> None:
     served.set(0, kinds=["error_500"], methods=["eth_sendRawTransaction"])
-    assert await three.request("eth_getTransactionReceipt", [await sent(three)])
+    await sent(three)
     served.honest()
     made = node(served, submission=Submission(to_all=True))
     async with made:

@@ -94,7 +94,8 @@ class QuorumNode(EvmNode):
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """(host, why) of each endpoint that was left out since this node was made."""
         named = {**self._failed, **self._behind, **self._lied}
-        return tuple((endpoint.host, named[endpoint]) for endpoint in self.endpoints if endpoint in named)
+        said = [(e.host, named[e].removeprefix(f"{e.host} ")) for e in self.endpoints if e in named]
+        return tuple(said)
 
     async def aclose(self) -> None:
         for endpoint in (*self.endpoints, *self.submission.private):
@@ -235,17 +236,32 @@ class QuorumNode(EvmNode):
         return _Vote(endpoint, _key(method, answer), answer)
 
     async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
-        """Answers of those that gave one; the others are remembered with the reason."""
-        answers = await asyncio.gather(*(ask(endpoint) for endpoint in endpoints), return_exceptions=True)
+        """Answers of those that gave one; the others are remembered with the reason. Once a quorum has answered, the
+        rest get a moment, and those that have failed before none."""
+        asked = {asyncio.ensure_future(ask(endpoint)): endpoint for endpoint in endpoints}
         given: dict[Endpoint, Any] = {}
-        for endpoint, answer in zip(endpoints, answers, strict=True):
-            if isinstance(answer, TransientError):
-                self._failed[endpoint] = str(answer)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                self._failed.pop(endpoint, None)
-                given[endpoint] = answer
+        pending = set(asked)
+        try:
+            while pending:
+                enough = len(given) >= self.quorum
+                if enough and all(asked[task] in self._failed for task in pending):
+                    break
+                done, pending = await asyncio.wait(
+                    pending, timeout=GRACE_SECONDS if enough else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                for task in done:
+                    try:
+                        given[asked[task]] = task.result()
+                        self._failed.pop(asked[task], None)
+                    except TransientError as failure:
+                        self._failed[asked[task]] = str(failure)
+        finally:
+            for task in pending:
+                task.cancel()
+        for task in pending:
+            self._failed.setdefault(asked[task], "gave no answer when the others did")
         return given
 
     async def _first(
