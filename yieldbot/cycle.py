@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
@@ -22,16 +22,17 @@ from yieldbot.execution.approve import Approval, Approver, Proposal
 from yieldbot.execution.calldata import AbiFunction, abi_functions
 from yieldbot.execution.halt import halted
 from yieldbot.execution.leg import execute_leg
+from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import Signer
 from yieldbot.execution.simulate import Rehearsal, rehearse
-from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.market import Kind, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy, Settings, Wallet
+from yieldbot.model.policy import Job, Policy, SafeOwner, Settings, Wallet
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.observe import GWEI, observe
 from yieldbot.protections import Guard, beyond, guard, lost
@@ -94,6 +95,7 @@ class Report:
     declined: Declined | None = None
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
     after: Snapshot | None = None
+    proposed: Proposed | None = None
 
     @property
     def failed(self) -> bool:
@@ -206,8 +208,28 @@ async def _propose(world: World, account: Account, job: Job, snapshot: Snapshot,
     approval = await world.approver.approve(Proposal(plan, works, rehearsal))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
+    if isinstance(job.wallet.held, SafeOwner):
+        return await _hand_over(world, account, works, rehearsal, approval, report)
     account = replace(account, max_cost_wei=_most_gas_wei(plan, snapshot, world.settings.policy))
     return await _carry_out(world, account, job, plan, approval, report)
+
+
+async def _hand_over(
+    world: World,
+    account: Account,
+    works: Sequence[LegWork],
+    rehearsal: Rehearsal,
+    approval: Approval,
+    report: Report,
+) -> Report:
+    """A Safe's plan: signed as one of its owners and left to the others; nothing is sent."""
+    signer = world.signer_of(report.job.wallet)
+    assert hasattr(signer, "sign_safe")  # the configuration sees to it
+    proposed = await propose(account, cast(HashSigner, signer), approval, works, rehearsal)
+    if isinstance(proposed, Declined):
+        return replace(report, declined=proposed)
+    world.journal.append(PlanMarked(approval.plan.id, PlanStatus.HANDED_OVER, "safe", proposed.hash))
+    return replace(report, proposed=proposed)
 
 
 async def approve_queued(world: World, plan_id: str) -> Report:
@@ -345,6 +367,7 @@ def account_of(world: World, job: Job, node: EvmNode) -> Account:
         owner=job.wallet.address,
         journal=world.journal,
         signer=world.signer_of(job.wallet),
+        pays_gas=not isinstance(job.wallet.held, SafeOwner),
         fork=forks(node, find_anvil(world.settings.anvil)),
         abi=_abis(),
         explain=explain,

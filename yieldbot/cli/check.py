@@ -53,6 +53,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
+    found += asyncio.run(_safes(context))
     code = max(finding.code for finding in found)
     rows = [{"what": f.what, "ok": f.code == 0, "said": f.said, "remedy": f.remedy or None} for f in found]
     context.show(docs.document("check", ok=code == 0, exit_code=code, checks=rows), lambda: _lines(found))
@@ -93,6 +94,8 @@ def _env(context: Context) -> list[Finding]:
 
 def _wallet(context: Context, wallet: Wallet) -> Finding:
     """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
+    if wallet.kind == "safe":
+        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: looked at with its chain")
     return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
 
 
@@ -134,6 +137,41 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
         remedy = f"set it in .env (mode 600), or remove passphrase_env of {what} to be asked for the passphrase"
         return Finding(what, f"passphrase_env: {wallet.passphrase_env} is not set", remedy, MISCONFIGURED)
     return Finding(what, f"{found}; its passphrase is asked for")
+
+
+async def _safes(context: Context) -> list[Finding]:
+    """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
+    from yieldbot.errors import NodeRefused
+    from yieldbot.execution.safe import state_of
+    from yieldbot.model.policy import SafeOwner
+    from yieldbot.rpc.connect import connect
+
+    found: list[Finding] = []
+    for job in context.settings.jobs:
+        if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:
+            continue
+        what = f"wallet {job.wallet.name} on {job.chain.name}"
+        signer = context.settings.wallets[job.wallet.held.wallet].address
+        try:
+            async with connect(job.chain) as node:
+                owners, threshold, _ = await state_of(node, job.wallet.address)
+                batches = await node.code(job.chain.safe_multisend)
+        except (NodeRefused, ValueError):
+            remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
+            found.append(Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED))
+            continue
+        except YieldbotError as failure:
+            found.append(Finding(what, str(failure), "see the chain's own line", FAILED))
+            continue
+        if signer not in owners:
+            remedy = f"name an owner's wallet, one of {', '.join(owners)}"
+            found.append(Finding(what, f"{signer} is no owner of it", remedy, MISCONFIGURED))
+        elif not batches:
+            remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
+            found.append(Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED))
+        else:
+            found.append(Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one"))
+    return found
 
 
 async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:

@@ -21,6 +21,7 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
+    from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.forecast import Position, Unread
 
@@ -290,9 +291,18 @@ def report(found: Report) -> list[RenderableType]:
         parts.append(rehearsal(found.rehearsal, legs, names))
     if found.outcomes:
         parts.append(transactions(found.outcomes, names))
+    if found.proposed:
+        parts.append(proposed(found.proposed))
     if found.declined:
         parts.append(declined(found.declined))
     return parts
+
+
+def proposed(found: Proposed) -> Text:
+    """A Safe transaction and what is still wanted."""
+    more = found.threshold - 1
+    wait = f"{more} more of {len(found.owners)} owners must confirm it" if more else "any owner may execute it"
+    return Text(f"PROPOSED: Safe transaction {found.hash}, signed by {found.document['sender']}; {wait}", style="bold")
 
 
 def declined(refusal: Declined) -> Text:

@@ -15,6 +15,7 @@ from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
+    from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.forecast import Position
 
@@ -28,6 +29,8 @@ def exit_code(report: Report) -> int:
     """What one job's report means for a script that called us."""
     if report.skipped is not None or report.failed or any(one.held for one in report.unread):
         return FAILED
+    if report.proposed is not None:
+        return WAITING  # for the Safe's other owners
     if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
         return DONE
     return WAITING if report.declined.code == "QUEUED" else REFUSED
@@ -72,8 +75,19 @@ def report(found: Report, horizon_seconds: float) -> Doc:
         "rehearsal": rehearsal(found.rehearsal) if found.rehearsal else None,
         "declined": docs.declined(found.declined),
         "transactions": [{"leg": docs.leg(leg), **docs.outcome(outcome)} for leg, outcome in found.outcomes],
+        "proposed": _proposed(found.proposed) if found.proposed else None,
         "holdings": holdings(found, horizon_seconds),
         "exit_code": exit_code(found),
+    }
+
+
+def _proposed(found: Proposed) -> Doc:
+    """A Safe transaction that waits for the other owners."""
+    return {
+        "hash": found.hash,
+        "threshold": found.threshold,
+        "owners": list(found.owners),
+        "safe_transaction": found.document,
     }
 
 

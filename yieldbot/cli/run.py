@@ -270,9 +270,38 @@ def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
             continue
         rows.append(reports.report(one, horizon))
         parts.append(lambda one=one: _group(one))
+    for one in ended:
+        if not isinstance(one, tuple) and one.proposed is not None:
+            _deliver(context, one)
     code = reports.worst([row["exit_code"] for row in rows])
     context.show(docs.document(command, exit_code=code, jobs=rows), *parts)
     return code
+
+
+def _deliver(context: Context, report: Report) -> None:
+    """Write a Safe's proposal down, and post it to the transaction service where one is configured."""
+    import json
+    import os
+
+    from yieldbot.model.policy import SafeOwner
+    from yieldbot.rpc.service import post
+
+    assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
+    folder = context.settings.data_dir / "proposals"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"{report.proposed.hash}.json"
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(report.proposed.document, out, indent=2)
+    context.say(f"the proposal is in {file}")
+    if (url := report.job.wallet.held.service_url) is None:
+        return
+    path = f"{url.rstrip('/')}/api/v1/safes/{report.job.wallet.address}/multisig-transactions/"
+    try:
+        post(path, report.proposed.document)
+    except YieldbotError as failure:
+        context.complain(f"{failure}; the proposal is in {file}: hand it to the owners yourself")
+    else:
+        context.say("the Safe's transaction service has it: the other owners see it in their wallets")
 
 
 def _group(report: Report) -> Any:

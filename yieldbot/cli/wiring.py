@@ -30,6 +30,7 @@ OPENING = {
     "keystore": "opening the keystore",
     "kms": "asking AWS KMS for the key",
     "ledger": "asking the Ledger for the address",
+    "safe": "opening the key of an owner",
 }
 """What is told while a signer of the kind is opened."""
 
@@ -110,7 +111,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
     from yieldbot.execution.keystore import KeystoreSigner, passphrase
-    from yieldbot.model.policy import KmsKey, LedgerKey
+    from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
     prompt = secret if sys.stdin.isatty() else None
     device = ledger()
@@ -132,6 +133,8 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
                 from yieldbot.execution.ledger import LedgerSigner
 
                 return LedgerSigner(wallet.held, wallet.address, device, at_the_device)
+            case SafeOwner():
+                return signer_of(context.settings.wallets[wallet.held.wallet])
             case None:
                 give = passphrase(wallet, context.environment, prompt)
 

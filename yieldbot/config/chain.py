@@ -59,6 +59,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         submit_urls=_submit_urls(path, table, environ) if rpc_urls else (),
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
+        safe_multisend=Address(table.safe_multisend),
     )
 
 

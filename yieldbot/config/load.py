@@ -15,7 +15,7 @@ from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, evm_number
-from yieldbot.model.policy import ChainSettings, Job, KmsKey, LedgerKey, Policy, Settings, Wallet
+from yieldbot.model.policy import ChainSettings, Job, KmsKey, LedgerKey, Policy, SafeOwner, Settings, Wallet
 from yieldbot.protocols import adapters
 from yieldbot.resources import folder
 
@@ -117,11 +117,13 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
             key = f"wallets[{index + 1}].name"
             raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
         _of_its_kind(path, f"wallets[{index + 1}]", table)
-        held: KmsKey | LedgerKey | None = None
+        held: KmsKey | LedgerKey | SafeOwner | None = None
         if table.key_id is not None:
             held = KmsKey(key_id=table.key_id, region=table.region, endpoint_url=table.endpoint_url)
         elif table.path is not None:
             held = LedgerKey(path=table.path)
+        elif table.owner is not None:
+            held = SafeOwner(wallet=table.owner, service_url=table.service_url)
         wallets[table.name] = Wallet(
             name=table.name,
             address=Address(table.address),
@@ -130,7 +132,17 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
             passphrase_env=table.passphrase_env,
             held=held,
         )
+    for index, wallet in enumerate(wallets.values()):
+        if isinstance(wallet.held, SafeOwner):
+            owner = wallets.get(wallet.held.wallet)
+            if owner is None or owner.kind not in SIGNS_FOR_SAFES:
+                said = f"{wallet.held.wallet!r} is no wallet of kind {' or '.join(SIGNS_FOR_SAFES)}"
+                raise wrong(path, f"wallets[{index + 1}].owner", f"{said}: name one whose key is an owner of the Safe")
     return wallets
+
+
+SIGNS_FOR_SAFES = ("keystore", "kms")
+"""A Ledger does not: its app takes EIP-712 messages by other commands than those that are spoken here."""
 
 
 def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:

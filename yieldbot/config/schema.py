@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from yieldbot.config.address import parse_address
 from yieldbot.model.ids import chain_id, evm_number, hd_path
+from yieldbot.model.policy import SAFE_MULTISEND
 
 
 def _share(value: float) -> float:
@@ -77,7 +78,7 @@ class WalletTable(Table):
 
     name: Name
     address: AddressText
-    kind: Literal["keystore", "kms", "ledger"] = "keystore"
+    kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
     keystore: Annotated[str, Field(min_length=1)] | None = None
     passphrase_file: str | None = None
     passphrase_env: EnvName | None = None
@@ -85,12 +86,15 @@ class WalletTable(Table):
     region: Annotated[str, Field(min_length=1)] | None = None
     endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = None
     path: Annotated[str, AfterValidator(_path)] | None = None
+    owner: Name | None = None
+    service_url: Annotated[str, AfterValidator(_endpoint)] | None = None
 
 
 OF_KIND = {
     "keystore": ("keystore", "passphrase_file", "passphrase_env"),
     "kms": ("key_id", "region", "endpoint_url"),
     "ledger": ("path",),
+    "safe": ("owner", "service_url"),
 }
 """The keys of a [[wallets]] table by its kind; the first of them must be there."""
 
@@ -183,6 +187,7 @@ class ChainTable(Table):
     submit_rpc_env: EnvName | None = None
     submit_public: bool = False
     submit_to_all: bool = False
+    safe_multisend: AddressText = SAFE_MULTISEND
     native: NativeTable
     tokens: dict[Name, TokenTable]
     protocols: list[ProtocolTable] = []

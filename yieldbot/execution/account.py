@@ -58,6 +58,7 @@ class Account:
     by the clock that plans expire by. max_cost_wei: the most that one leg may pay for gas, None for no bound but the
     fee ceiling. halted: why nothing may be signed or sent (execution/halt.py), asked again before each signature.
     limits: why legs are beyond what the policy lets into markets (protections.py), asked before a leg begins.
+    pays_gas: whether the account itself pays for gas (a Safe's is paid by who executes).
     """
 
     node: EvmNode
@@ -74,6 +75,7 @@ class Account:
     now: Callable[[], int] = lambda: int(time.time())
     halted: Callable[[], str | None] = _not_halted
     limits: Callable[[Sequence[Leg]], Declined | None] = _no_limits
+    pays_gas: bool = True
 
     @property
     def native(self) -> Token:

@@ -20,7 +20,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.tx import ApprovedTx, SimulatedTx, UnsignedTx
+from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
@@ -207,6 +207,29 @@ def judge_revocation(rules: Rules, token: Token, spender: Address, simulated: Si
     if change_of(simulated.deltas, token):
         return Declined("DELTA_NOT_PLANNED", f"{tx.words}: moves {token.symbol}")
     return ApprovedTx(simulated, digest(tx), "revocation", NEVER)
+
+
+def judge_batch(
+    rules: Rules,
+    approval: Approval,
+    planned: Sequence[tuple[LegWork, EvmCall]],
+    calls: Sequence[tuple[str, bytes]],
+    now: int,
+) -> Declined | None:
+    """The policy's word on the calls of a batch, as they were read from its final bytes (target, data): exactly the
+    rehearsed ones, in their order, and each one that ``judge`` would let pass. None when all of them are. Pure."""
+    if [(to.lower(), data) for to, data in calls] != [(call.to.lower(), call.data) for _, call in planned]:
+        return Declined("NOT_THE_CALL", "the batch is not what was rehearsed")
+    if (late := _in_time(approval, now)) is not None:
+        return late
+    for work, call in planned:
+        names = (rules.chain, rules.owner, call.to, call.data, call.value)
+        tx = UnsignedTx(*names, 0, 0, 0, 0, call.words, approval.plan.id, work.index, work.leg.market_id)
+        if call.value:
+            return Declined("VALUE_NOT_ZERO", f"{call.words}: sends {call.value} wei")
+        if (refused := _in_plan(approval, work, tx) or _call(rules, work, tx)) is not None:
+            return refused
+    return None
 
 
 def judge_replacement(

@@ -11,13 +11,16 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
+
+if TYPE_CHECKING:
+    from yieldbot.execution.safe import ApprovedSafeTx
 
 SCRYPT_N = 2**18
 """Work factor of new keystores: about half a second a try."""
@@ -159,6 +162,11 @@ class KeystoreSigner:
         self.open()
         signed = self._key.sign_transaction(fields(approved.simulated.tx))
         return verified(approved, bytes(signed.raw_transaction))
+
+    def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
+        """An owner's signature over a Safe transaction: r, s, v. Raises ConfigError."""
+        self.open()
+        return bytes(self._key.unsafe_sign_hash(approved.hash).signature)
 
     def _unlocked(self) -> Any:
         from eth_account import Account as Keys

@@ -6,13 +6,16 @@ that ECDSA_SHA_256 signs our keccak-256 digest as it is. The answer is DER (RFC 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
-from yieldbot.execution.sign import address_of, assembled, to_sign
+from yieldbot.execution.sign import address_of, assembled, to_sign, with_parity
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey
 from yieldbot.model.tx import ApprovedTx, SignedTx
+
+if TYPE_CHECKING:
+    from yieldbot.execution.safe import ApprovedSafeTx
 
 SPEC = "ECC_SECG_P256K1"
 NEEDED = f"make one of spec {SPEC}, usage SIGN_VERIFY"
@@ -167,6 +170,11 @@ class KmsSigner:
         digest = to_sign(approved)
         self.open()
         return assembled(approved, self._address, *self._client.sign(digest))
+
+    def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
+        """An owner's signature over a Safe transaction: r, s, v. Raises SafetyError, ConfigError, TransientError."""
+        self.open()
+        return with_parity(approved.hash, self._address, *self._client.sign(approved.hash))
 
 
 def public_key(der: bytes) -> bytes:

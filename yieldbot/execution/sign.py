@@ -146,6 +146,24 @@ def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedT
     raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.words}")
 
 
+def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
+    """r, s, v (65 bytes; low s, v 27 or 28) of a signature made elsewhere. Raises SafetyError WRONG_KEY when it is not
+    ``address``'s."""
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
+
+    s = min(s, CURVE_ORDER - s)
+    for parity in (0, 1):
+        try:
+            recovered = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
+        except (BadSignature, ValidationError):
+            continue
+        if recovered.to_checksum_address().lower() == address.lower():
+            return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
+    raise SafetyError("WRONG_KEY", f"what came back is no signature of {address}")
+
+
 def address_of(public_key: bytes) -> Address:
     """The account of a public key, 64 bytes: x, y. Raises ValueError for another length."""
     from eth_keys.datatypes import PublicKey

@@ -88,6 +88,10 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         if isinstance(fees, Declined):
             return fees
         await impersonate(fork, account.owner)
+        if not account.pays_gas:
+            await fork.request(
+                "anvil_setBalance", [account.owner, hex(account.max_gas * len(works) * 4 * fees.max_fee_wei)]
+            )
         legs: list[RehearsedLeg] = []
         for work in works:
             leg = await _leg(account, fork, work, fees)
@@ -159,7 +163,7 @@ async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[Evm
 
 
 async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
-    tokens = (*work.watched, account.native)
+    tokens = (*work.watched, account.native) if account.pays_gas else work.watched
     before = await balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
     done: list[RehearsedTx] = []

@@ -33,6 +33,7 @@ class PlanStatus(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     EXECUTED = "executed"
+    HANDED_OVER = "handed over"  # proposed to a Safe's other owners
     FAILED = "failed"  # begun, not finished: a leg was declined or reverted
 
 

@@ -10,6 +10,9 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.market import Deployment
 
+SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
+"""MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -63,6 +66,15 @@ class LedgerKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SafeOwner:
+    """The wallet is a Safe; ``wallet``: the name of the one whose key is an owner of it and signs its proposals.
+    service_url: Safe's transaction service, which proposals are posted to; None: they are only written down."""
+
+    wallet: str
+    service_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
     """A wallet, whose key lies in ``keystore``, or elsewhere (``held``); the other of the two is None.
 
@@ -74,16 +86,18 @@ class Wallet:
     keystore: Path | None = None
     passphrase_file: Path | None = None
     passphrase_env: str | None = None
-    held: KmsKey | LedgerKey | None = None
+    held: KmsKey | LedgerKey | SafeOwner | None = None
 
     @property
     def kind(self) -> str:
-        """As ``kind`` in yieldbot.toml: keystore, kms or ledger."""
+        """As ``kind`` in yieldbot.toml: keystore, kms, ledger or safe."""
         match self.held:
             case KmsKey():
                 return "kms"
             case LedgerKey():
                 return "ledger"
+            case SafeOwner():
+                return "safe"
             case None:
                 return "keystore"
 
@@ -120,6 +134,7 @@ class ChainSettings:
     submit_urls: tuple[str, ...] = field(default=(), repr=False)
     submit_public: bool = False
     submit_to_all: bool = False
+    safe_multisend: Address = SAFE_MULTISEND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
