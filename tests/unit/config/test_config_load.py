@@ -156,7 +156,7 @@ IN_SETTINGS = [
     ('keystore = "keys/main.json"', 'key_id = "x"', "wallets[1].key_id", "remove it, or correct kind"),
     ('keystore = "keys/main.json"', 'kind = "kms"', "wallets[1].key_id", "is missing"),
     ('keystore = "keys/main.json"', 'kind = "ledger"', "wallets[1].path", "is missing"),
-    ('keystore = "keys/main.json"', 'kind = "trezor"', "wallets[1].kind", "'keystore', 'kms' or 'ledger'"),
+    ('keystore = "keys/main.json"', 'kind = "trezor"', "wallets[1].kind", "'keystore', 'kms', 'ledger' or 'safe'"),
     ('keystore = "k', 'kind = "kms"\nkey_id = "x"\nkeystore = "k', "wallets[1].keystore", "remove it"),
     ('keystore = "k', "path = \"m/44'/60'/0'/0/0\"\nkeystore = \"k", "wallets[1].path", 'kind = "ledger"'),
     ('keystore = "keys/main.json"', 'kind = "ledger"\npath = "44/60"', "wallets[1].path", "m/44'/60'/0'/0/0"),
