@@ -77,6 +77,8 @@ class Proxy:
                 return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x" + "77" * 32})
             case "duplicate" if self.before:
                 return web.Response(body=self.before, content_type="application/json")
+            case "no_block":
+                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": None})
             case "stale_block":
                 asked["params"][0] = hex(max(0, await self.height() - self.draw.choice((1, 40))))
                 body = json.dumps(asked).encode()
@@ -112,7 +114,7 @@ def applies(kind: str, method: str) -> bool:
             return method == "eth_chainId"
         case "forget" | "already_known":
             return method == SEND
-        case "stale_block":
+        case "stale_block" | "no_block":
             return method == "eth_getBlockByNumber"
         case "forked_history":
             return method in ("eth_getBlockByNumber", "eth_getTransactionReceipt")

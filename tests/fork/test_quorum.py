@@ -128,6 +128,14 @@ async def test_one_that_is_behind_is_left_out_until_it_has_caught_up(three: Quor
     assert three.left_out == ()
 
 
+async def test_one_that_has_not_the_block_yet_is_no_liar(three: QuorumNode, served: Proxies) -> None:
+    top = await three.block()
+    served.set(0, kinds=["no_block"])
+    assert await three.block(top.height) == top
+    served.honest()
+    assert three.left_out == () and await three.block() == top
+
+
 async def test_another_history_is_believed_of_nobody_alone(three: QuorumNode, served: Proxies) -> None:
     honest = await three.block()
     served.set(1, kinds=["forked_history"])

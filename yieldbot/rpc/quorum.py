@@ -31,6 +31,8 @@ _BLOCK = ("hash", "number", "timestamp", "baseFeePerGas")
 _RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", "effectiveGasPrice")
 _LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 
+NO_BLOCK = "no block"
+
 _Ask = Callable[[Endpoint], Awaitable[Any]]
 
 
@@ -215,8 +217,9 @@ class QuorumNode(EvmNode):
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
             raise value
-        for vote in votes:  # not the one that has refused: it may have a limit, or not the block yet
-            if vote.key != most and not isinstance(vote.value, NodeRefused) and "otherwise" not in otherwise:
+        for vote in votes:  # not the one that has refused or knows no such block: it may have a limit, or be behind
+            silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
+            if vote.key != most and most != NO_BLOCK and not silent and "otherwise" not in otherwise:
                 out = self._behind if at_tip else self._lied
                 out[vote.endpoint] = f"says otherwise than {tally[most]} others about {_about(method, params)}"
         return value
@@ -343,7 +346,7 @@ def _key(method: str, answer: Any) -> str:
         return answer.lower()
     if method.startswith("eth_getBlockBy"):
         if not isinstance(answer, Mapping):
-            return "no block"
+            return NO_BLOCK
         return " ".join(str(answer.get(name)).lower() for name in _BLOCK)
     if method == "eth_getTransactionReceipt" and isinstance(answer, Mapping):
         kept: dict[str, Any] = {name: answer.get(name) for name in _RECEIPT}
