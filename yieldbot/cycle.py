@@ -228,7 +228,7 @@ async def _hand_over(
     proposed = await propose(account, cast(HashSigner, signer), approval, works, rehearsal)
     if isinstance(proposed, Declined):
         return replace(report, declined=proposed)
-    world.journal.append(PlanMarked(approval.plan.id, PlanStatus.HANDED_OVER, "safe", proposed.hash))
+    world.journal.append(PlanMarked(approval.plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))
     return replace(report, proposed=proposed)
 
 

@@ -127,6 +127,9 @@ def test_a_plan_is_proposed_confirmed_by_another_owner_and_earns(safe: Safe) -> 
     (stored,) = safe.json("history", "--plans")["plans"]
     assert stored["status"] == "handed over"
 
+    once_more = safe.json("run", "--approve", "queue", code=3)["jobs"][0]["plan"]["id"]
+    (job,) = safe.json("approve", once_more, code=3)["jobs"]
+    assert job["declined"]["code"] == "WAITS_FOR_OWNERS" and job["proposed"] is None, "not one proposal after the other"
     safe.execute(document)
     safe.sandbox.warp(30)
     (held,) = safe.json("positions")["jobs"]
@@ -183,6 +186,8 @@ def test_the_proposal_is_posted_to_the_service(sandbox: Sandbox, service: tuple[
     url, got = service
     safe = Safe(sandbox, url)
     for number, said in ((1, "the Safe's transaction service has it"), (2, "127.0.0.1 refused it with HTTP 422")):
+        for file in load(sandbox.config).data_dir.glob("journal.sqlite*"):
+            file.unlink()  # as if no proposal waited
         plan_id = safe.json("run", "--approve", "queue", code=3)["jobs"][0]["plan"]["id"]
         ended = safe.run("--json", "approve", plan_id)
         assert ended.code == 3 and said in ended.err

@@ -17,6 +17,7 @@ from yieldbot.execution.approve import Approval, Rules, judge_batch
 from yieldbot.execution.calldata import selector
 from yieldbot.execution.deltas import balances, changes, word
 from yieldbot.execution.simulate import Rehearsal, impersonate, mined
+from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Delta, EvmCall
@@ -84,6 +85,11 @@ class Proposed:
     owners: tuple[Address, ...]
     document: dict[str, Any]
 
+    @property
+    def note(self) -> str:
+        """What the journal keeps of it; ``waiting`` reads it again."""
+        return f"{self.hash} nonce {self.document['nonce']}"
+
 
 class HashSigner(Protocol):
     """A signer that can sign for a Safe."""
@@ -93,6 +99,16 @@ class HashSigner(Protocol):
 
     def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
         """r, s, v (65 bytes) over the approved hash."""
+
+
+def waiting(notes: Sequence[str], nonce: int) -> str | None:
+    """The hash of a proposal that the Safe has not gone past (``notes``: of proposals that are still in time); None
+    where there is none. Pure."""
+    for note in notes:
+        name, _, its = note.partition(" nonce ")
+        if its.isdigit() and int(its) >= nonce:
+            return name
+    return None
 
 
 def packed(calls: Sequence[EvmCall]) -> bytes:
@@ -171,6 +187,9 @@ async def propose(
         return Declined("NO_SAFE", f"{safe} does not answer as a Safe")
     if ours.lower() not in {owner.lower() for owner in owners}:
         return Declined("NOT_AN_OWNER", f"{ours} is no owner of the Safe {safe}")
+    if (earlier := waiting(_in_time(account, approval), nonce)) is not None:
+        said = f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
+        return Declined("WAITS_FOR_OWNERS", said)
     calls = [tx.call for leg in rehearsal.legs for tx in leg.txs]
     tx = batch(safe, evm_number(account.settings.chain), calls, multi_send, nonce)
     refused = _judged(account, approval, works, rehearsal, tx) or await _simulated(account, ours, tx, rehearsal)
@@ -184,6 +203,19 @@ async def propose(
     if account.halted() is not None or account.now() >= approval.expires_at:
         return Declined("EXPIRED", "the approval ended, or yieldbot was halted, before the proposal was signed")
     return Proposed("0x" + approved.hash.hex(), threshold, owners, _document(approved, ours, signature))
+
+
+def _in_time(account: Account, approval: Approval) -> list[str]:
+    """Notes of this Safe's proposals whose plans have not expired."""
+    alive = {
+        stored.plan.id
+        for stored in account.journal.plans()
+        if (stored.plan.owner, stored.plan.block.chain) == (account.owner, approval.plan.block.chain)
+        and account.now() < stored.plan.expires_at
+    }
+    marks = [row.event for row in account.journal.history() if isinstance(row.event, PlanMarked)]
+    # From the marks, not the plans: one that is made again at the same block is the same plan, in another state.
+    return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 
 
 def _judged(
