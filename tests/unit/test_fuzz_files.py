@@ -47,6 +47,12 @@ def test_a_problem_document_with_anything_in_it(capsys: pytest.CaptureFixture[st
         ends_well(capsys, "allocate", str(file), "--json")
 
 
+def test_a_group_of_nobody_is_told_of(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "problem.json"
+    file.write_text(json.dumps(problem(POOL, groups=[{"name": "g", "members": [], "max_share": 0.5}])))
+    assert ends_well(capsys, "allocate", str(file), "--json") == 2
+
+
 @QUIET
 @given(st.binary(max_size=60))
 def test_a_problem_file_of_any_bytes(capsys: pytest.CaptureFixture[str], content: bytes) -> None:

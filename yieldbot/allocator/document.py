@@ -202,6 +202,8 @@ def _check(found: ProblemDocument) -> None:
         if total > assets[asset_id]:
             raise ProblemError("wealth", f"{assets[asset_id]} is less than what is held already: {total} {asset_id}")
     for index, group in enumerate(found.groups):
+        if not group.members:
+            raise ProblemError(f"groups[{index}].members", "it names no market: name some, or remove the group")
         for place, member in enumerate(group.members):
             if member not in ids:
                 raise ProblemError(f"groups[{index}].members[{place}]", f"{member} is no market's id")
