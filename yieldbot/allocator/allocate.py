@@ -115,7 +115,7 @@ def problem_of(
                 low=exact.low[i] / one,
                 high=exact.high[i] / one,
                 haircut=assessments[state.market.id].haircut_bps / BPS,
-                touch_cost=snapshot.fees.cost(gas) / years,
+                touch_cost=snapshot.fees.cost(gas, state.rent_deposit) / years,
                 pools=state.pools,
             )
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.market import ChainFees, Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Hold, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 
@@ -26,9 +26,11 @@ def make_plan(
     changes = _changes(snapshot, allocation)
     if not changes:
         return Hold(f"nothing earns more than what is held, after costs{_below_buffer(snapshot, policy)}", allocation)
-    fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
-    if max_fee_wei is not None and fee_wei > max_fee_wei:
-        return Hold(f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}", allocation)
+    if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
+        fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
+        if fee_wei > max_fee_wei:
+            said = f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}"
+            return Hold(said, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
     gain = sum(move.gain_per_year for move in moves)
     cost = sum(move.cost for move in moves)
@@ -106,7 +108,9 @@ def _moves(
     targets = sorted(((raw, m) for m, raw in into.items() if raw), reverse=True)
     worth = {s.market.id: _worth(s, allocation.targets[s.market.id], policy) for s in snapshot.states.values()}
     costs = {
-        m: snapshot.fees.cost(snapshot.of(m).gas_deposit if c.raw > 0 else snapshot.of(m).gas_withdraw)
+        m: snapshot.fees.cost(snapshot.of(m).gas_deposit, snapshot.of(m).rent_deposit)
+        if c.raw > 0
+        else snapshot.fees.cost(snapshot.of(m).gas_withdraw)
         for m, c in changes.items()
     }
     moves = []

@@ -6,13 +6,15 @@ import re
 from typing import NewType
 
 ChainId = NewType("ChainId", str)
-"""CAIP-2 chain id, as ``eip155:8453``."""
+"""CAIP-2 chain id, as ``eip155:8453`` or ``solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp``."""
 
 Address = NewType("Address", str)
-"""EVM address in EIP-55 checksum form."""
+"""EVM: in EIP-55 checksum form. Solana: a public key in base58, whose case matters."""
 
 MarketId = NewType("MarketId", str)
-"""``<protocol>/<chain reference>/<address or key>[/<asset>]``, stable across runs; lower case."""
+"""``<protocol>/<chain reference>/<address or key>[/<asset>]``, stable across runs.
+
+EVM: in lower case. Solana: the reference is ``solana``, keys keep their case."""
 
 HARDENED = 1 << 31
 LONGEST_PATH = 10
@@ -52,3 +54,18 @@ def evm_number(chain: ChainId) -> int:
     if namespace != "eip155":
         raise ValueError(f"{chain} is not an EVM chain")
     return int(reference)
+
+
+def is_svm(chain: ChainId) -> bool:
+    """Whether a chain is one of Solana's clusters."""
+    return chain.startswith("solana:")
+
+
+def svm_chain(genesis_hash: str) -> ChainId:
+    """The CAIP-2 id of a Solana cluster: the first 32 characters of its genesis hash in base58 (CAIP-30)."""
+    return ChainId(f"solana:{genesis_hash[:32]}")
+
+
+def market_chain(chain: ChainId) -> str:
+    """The chain's part of a MarketId: an EVM chain's number, or ``solana``."""
+    return "solana" if is_svm(chain) else str(evm_number(chain))

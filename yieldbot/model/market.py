@@ -64,7 +64,8 @@ class MarketState:
     protocol's internal shares where there is no token). liquidity: what all suppliers together could withdraw now.
     capacity: what can still be deposited, None where unlimited. pools: keys of the pools where the money ends; two
     markets naming one pool compete for the same borrowers, so their incomes are not independent. gas_deposit and
-    gas_withdraw: typical gas units of the whole leg, its allowance included, before simulation tells the exact figure.
+    gas_withdraw: typical gas units (Solana: compute units) of the whole leg, its allowance included, before simulation
+    tells the exact figure. rent_deposit: lamports that a first deposit locks in new accounts (Solana; 0 elsewhere).
     """
 
     market: Market
@@ -83,6 +84,7 @@ class MarketState:
     gas_deposit: int
     gas_withdraw: int
     flags: tuple[str, ...] = ()
+    rent_deposit: int = 0
 
     @property
     def withdrawable(self) -> Amount:
@@ -143,21 +145,42 @@ class ChainFees:
     priority_fee_wei: int
     native_price: float
 
-    def cost(self, gas: int) -> float:
-        """What ``gas`` units cost now, in whole asset tokens."""
+    def cost(self, gas: int, rent: int = 0) -> float:
+        """What ``gas`` units cost now, in whole asset tokens. ``rent`` is Solana's alone."""
         return gas * (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
 
 
 @dataclass(frozen=True, slots=True)
+class SvmFees:
+    """Fees at the slot: micro-lamports bid for a compute unit, lamports a transaction pays for its signature, and
+    SOL's price in whole asset tokens."""
+
+    unit_micro_lamports: int
+    signature_lamports: int
+    native_price: float
+
+    def cost(self, gas: int, rent: int = 0) -> float:
+        """What a leg of ``gas`` compute units costs now, in whole asset tokens, ``rent`` lamports of new accounts
+        included; nothing for a leg that does nothing."""
+        if gas == 0:
+            return 0.0
+        lamports = self.signature_lamports + gas * self.unit_micro_lamports / 1e6 + rent
+        return lamports / 1e9 * self.native_price
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One chain at one block for one owner: every state, the idle balance being the IDLE market among them."""
+    """One chain at one block for one owner: every state, the idle balance being the IDLE market among them.
+
+    native_balance_raw: wei or lamports of ours.
+    """
 
     block: BlockRef
     owner: Address
     states: Mapping[MarketId, MarketState]
     quarantined: tuple[Quarantined, ...]
-    fees: ChainFees
-    native_balance_wei: int
+    fees: ChainFees | SvmFees
+    native_balance_raw: int
 
     def of(self, market_id: MarketId) -> MarketState:
         return self.states[market_id]

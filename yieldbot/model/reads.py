@@ -25,6 +25,26 @@ class EthCall:
     lag_blocks: int = 0
 
 
-Read = EthCall
+@dataclass(frozen=True, slots=True)
+class SvmAccount:
+    """The data of one Solana account, at the snapshot's slot.
+
+    ``program``: who must own the account; ReadReverted is thrown into the flow when another does, or when there is no
+    account, unless ``optional``: then a missing account is ``b""`` (one of another program is never let through).
+    """
+
+    address: Address
+    program: Address
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SvmLamports:
+    """The lamports of one Solana account, 8 bytes little-endian; 0 where there is none."""
+
+    address: Address
+
+
+Read = EthCall | SvmAccount | SvmLamports
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by as many byte strings in the same order."""

@@ -28,7 +28,27 @@ class EvmCall:
     allowance: Allowance | None = None
 
 
-Call = EvmCall
+@dataclass(frozen=True, slots=True)
+class SvmMeta:
+    """One account that an instruction names."""
+
+    address: Address
+    signer: bool = False
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SvmInstruction:
+    """One instruction of a Solana transaction of ours. ``words``: what it does, for the person who approves; empty for
+    one that only serves the next (a refresh)."""
+
+    program: Address
+    accounts: tuple[SvmMeta, ...]
+    data: bytes
+    words: str
+
+
+Call = EvmCall | SvmInstruction
 
 
 @dataclass(frozen=True, slots=True)

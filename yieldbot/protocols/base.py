@@ -10,7 +10,7 @@ from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState
 from yieldbot.model.reads import Flow
-from yieldbot.model.tx import EvmCall
+from yieldbot.model.tx import EvmCall, SvmInstruction
 
 
 class YieldAdapter(Protocol):
@@ -42,3 +42,36 @@ class YieldAdapter(Protocol):
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Contracts and four-byte selectors that the signer may allow for this market."""
+
+
+class SvmAdapter(Protocol):
+    """Reads and instructions of one Solana program. Pure, as YieldAdapter is.
+
+    Accounts of the asset's and the share token's mints that are ours (associated token accounts) are created, wrapped
+    and closed by what builds the transaction; an adapter only names them. What a first deposit creates beside them it
+    creates itself, and says its rent in ``MarketState.rent_deposit`` (share accounts' rent included while they lack).
+    """
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        """As YieldAdapter. Market.params must name the asset's ``token_program``."""
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        """The market's state for ``owner`` at ``block`` (a slot), interest accrued up to it."""
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions, all of one transaction, that deposit exactly ``amount``; refreshes before it included."""
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions that withdraw at least ``amount`` (by less than one share more), or everything for None."""
+
+    def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions that claim rewards; empty where there are none."""
+
+    def explain_error(self, program: Address, code: int) -> str | None:
+        """A custom program error in words, or None when it is not one of its own."""
+
+    def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        """Programs, and the first bytes of their instructions, that the signer may allow for this market."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
-from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.reads import EthCall, Flow, Read
 from yieldbot.model.words import aggregate3, aggregate3_answers
 from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.lockstep import Answer, run
 
 T = TypeVar("T")
 
 AGGREGATE3 = bytes.fromhex("82ad56cb")  # aggregate3((address,bool,bytes)[])
 BATCH_READS = 3000
 """Reads put into one aggregate3 before it is split; a node that refuses one (gas or size limit) gets halves."""
-
-_Answer = bytes | ReadReverted
 
 
 class EvmNode:
@@ -135,26 +134,21 @@ class EvmNode:
         Returns each flow's value, or the MarketError that ended it, in order. Raises TransientError when the node
         fails: then no flow's result may be used.
         """
-        results: list[T | MarketError | None] = [None] * len(flows)
-        waiting: dict[int, Sequence[EthCall]] = {}
-        for index, flow in enumerate(flows):
-            _advance(flow, index, None, results, waiting)
-        while waiting:
-            asked, waiting = waiting, {}
-            answers = await self._round([read for reads in asked.values() for read in reads], block)
-            position = 0
-            for index, reads in asked.items():
-                mine = answers[position : position + len(reads)]
-                position += len(reads)
-                _advance(flows[index], index, mine, results, waiting)
-        return cast("list[T | MarketError]", results)
 
-    async def _round(self, reads: Sequence[EthCall], block: BlockRef) -> list[_Answer]:
+        async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            calls = [read for read in reads if isinstance(read, EthCall)]
+            if len(calls) != len(reads):
+                raise TypeError("an EVM node answers EthCall alone")
+            return await self._round(calls, block)
+
+        return await run(flows, answer)
+
+    async def _round(self, reads: Sequence[EthCall], block: BlockRef) -> list[Answer]:
         """Answers of one round in order; reads of equal lag share one aggregate3, all sent at once."""
         by_lag: dict[int, list[int]] = {}
         for position, read in enumerate(reads):
             by_lag.setdefault(read.lag_blocks, []).append(position)
-        answers: list[_Answer] = [b""] * len(reads)
+        answers: list[Answer] = [b""] * len(reads)
 
         async def serve(positions: list[int], at: Any) -> None:
             for position, answer in zip(
@@ -171,7 +165,7 @@ class EvmNode:
         )
         return answers
 
-    async def _aggregate(self, reads: Sequence[EthCall], at: Any) -> list[_Answer]:
+    async def _aggregate(self, reads: Sequence[EthCall], at: Any) -> list[Answer]:
         data = AGGREGATE3 + aggregate3([(read.to, read.data) for read in reads])
         call = {"to": self.multicall3, "data": "0x" + data.hex()}
         try:
@@ -212,34 +206,10 @@ def _at(block: BlockRef, lag: int = 0) -> Any:
     return hex(max(0, block.height - lag)) if lag else {"blockHash": block.hash, "requireCanonical": True}
 
 
-def _answer(read: EthCall, ok: bool, data: bytes) -> _Answer:
+def _answer(read: EthCall, ok: bool, data: bytes) -> Answer:
     if ok and data:
         return data
     if read.optional:
         return b""
     what = f"{read.to} {read.data[:4].hex()}"
     return ReadReverted(f"{what} reverted" if not ok else f"{what} gave nothing: no contract there?", data)
-
-
-def _advance(
-    flow: Flow[T],
-    index: int,
-    answers: Sequence[_Answer] | None,
-    results: list[T | MarketError | None],
-    waiting: dict[int, Sequence[EthCall]],
-) -> None:
-    """Send a flow its answers (or throw the first revert into it); store what it asks for next, or how it ended."""
-    try:
-        failed = next((a for a in answers or () if isinstance(a, ReadReverted)), None)
-        if answers is None:
-            waiting[index] = next(flow)
-        elif failed is not None:
-            waiting[index] = flow.throw(failed)
-        else:
-            waiting[index] = flow.send([a for a in answers if isinstance(a, bytes)])
-    except StopIteration as done:
-        results[index] = done.value
-    except MarketError as failure:
-        results[index] = failure
-    except Exception as failure:  # an answer of the wrong shape: this market's fault, never the whole chain's
-        results[index] = MarketError(f"answer cannot be read: {type(failure).__name__}: {failure}"[:300])

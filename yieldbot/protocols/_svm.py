@@ -1,0 +1,155 @@
+"""Reading accounts and writing instructions of Solana programs by the layouts in abis/; addresses that are derived.
+
+A layout file holds a program's accounts (size, discriminator, and only the fields that are read, each with its offset),
+its instructions (tag, argument types, accounts in order) and its errors::
+
+    {"accounts": {"Reserve": {"size": 8624, "tag": "2bf2cc...", "fields": {"lending_market": [32, "pubkey"]}}},
+     "instructions": {"deposit": {"tag": "04", "args": ["u64"], "accounts": ["source:w", "owner:s", "clock"]}},
+     "errors": {"6000": "what went wrong, in words"}}
+
+Field types: u8 u16 u32 u64 u128 i64 i128 bool f64 pubkey, and [type, count] for an array without gaps. An account of an
+instruction is ``name``, with ``:w`` writable, ``:s`` signer, ``:ws`` both.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from yieldbot.errors import MarketError
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import SvmAccount
+from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.resources import folder
+
+SYSTEM_PROGRAM = Address("11111111111111111111111111111111")
+TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+TOKEN_2022_PROGRAM = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
+SYSVAR_CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
+SYSVAR_RENT = Address("SysvarRent111111111111111111111111111111111")
+SYSVAR_INSTRUCTIONS = Address("Sysvar1nstructions1111111111111111111111111")
+
+TOKEN_ACCOUNT_BYTES = 165
+"""SPL Token's account: mint 0, owner 32, amount 64, delegate option 72, state 108, native option 109."""
+ACCOUNT_OVERHEAD_BYTES = 128
+LAMPORTS_PER_BYTE = 6960
+"""Rent exemption: two years of 3,480 lamports a byte-year (Solana's Rent sysvar, unchanged since genesis)."""
+SLOTS_PER_YEAR = 63_072_000
+"""At two slots a second: the year that klend and spl-token-lending accrue by, whatever the chain's real speed."""
+
+_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16, "i64": 8, "i128": 16, "bool": 1, "f64": 8, "pubkey": 32}
+
+
+def rent_exempt(data_bytes: int) -> int:
+    """Lamports that an account of this size must hold so as never to pay rent."""
+    return (ACCOUNT_OVERHEAD_BYTES + data_bytes) * LAMPORTS_PER_BYTE
+
+
+class Layout:
+    """One file of abis/ for a Solana program. The program's own address is the deployment's, never the file's."""
+
+    def __init__(self, name: str) -> None:
+        said = json.loads((folder("abis") / f"{name}.json").read_text())
+        self._accounts: Mapping[str, Any] = said["accounts"]
+        self._instructions: Mapping[str, Any] = said["instructions"]
+        self._errors: Mapping[str, str] = said.get("errors", {})
+
+    def read(self, address: Address, program: Address, *, optional: bool = False) -> SvmAccount:
+        """The read of an account of this program."""
+        return SvmAccount(address, program, optional)
+
+    def decode(self, account: str, data: bytes) -> dict[str, Any]:
+        """The fields of an account. Raises MarketError when the bytes are not one of its kind."""
+        kind = self._accounts[account]
+        tag = bytes.fromhex(kind.get("tag", ""))
+        if len(data) != kind["size"] or not data.startswith(tag):
+            raise MarketError(f"these {len(data)} bytes are no {account} ({kind['size']} bytes)")
+        return {name: _field(data, at, kind_) for name, (at, kind_) in kind["fields"].items()}
+
+    def size(self, account: str) -> int:
+        """Bytes of an account."""
+        return int(self._accounts[account]["size"])
+
+    def tag(self, instruction: str) -> bytes:
+        """What the instruction's data begins with."""
+        return bytes.fromhex(self._instructions[instruction]["tag"])
+
+    def build(
+        self,
+        instruction: str,
+        program: Address,
+        accounts: Mapping[str, Address],
+        *args: int,
+        words: str = "",
+        more: tuple[SvmMeta, ...] = (),
+    ) -> SvmInstruction:
+        """An instruction: ``accounts`` by the layout's names, then ``more``. KeyError for a name that is missing."""
+        kind = self._instructions[instruction]
+        metas = []
+        for entry in kind["accounts"]:
+            name, _, flags = entry.partition(":")
+            metas.append(SvmMeta(accounts[name], signer="s" in flags, writable="w" in flags))
+        data = self.tag(instruction) + b"".join(_packed(t, v) for t, v in zip(kind["args"], args, strict=True))
+        return SvmInstruction(program, (*metas, *more), data, words)
+
+    def explain(self, code: int) -> str | None:
+        """A custom error's number in words."""
+        return self._errors.get(str(code))
+
+
+@cache
+def layout(name: str) -> Layout:
+    """The layouts in abis/<name>.json."""
+    return Layout(name)
+
+
+def pda(program: Address, *seeds: bytes) -> Address:
+    """The program's derived address of these seeds."""
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey.find_program_address(list(seeds), Pubkey.from_string(program))[0]))
+
+
+@cache
+def ata(owner: Address, mint: Address, token_program: Address = TOKEN_PROGRAM) -> Address:
+    """The owner's associated token account of a mint."""
+    return pda(ATA_PROGRAM, key_bytes(owner), key_bytes(token_program), key_bytes(mint))
+
+
+def key_bytes(address: Address) -> bytes:
+    """A public key's 32 bytes. Raises ValueError for what is none."""
+    from solders.pubkey import Pubkey
+
+    return bytes(Pubkey.from_string(address))
+
+
+def _pubkey(data: bytes) -> Address:
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey(data)))
+
+
+def _field(data: bytes, at: int, kind: Any) -> Any:
+    if isinstance(kind, list):
+        inner, count = kind
+        step = _SIZES[inner]
+        return tuple(_field(data, at + step * i, inner) for i in range(count))
+    raw = data[at : at + _SIZES[kind]]
+    match kind:
+        case "pubkey":
+            return _pubkey(raw)
+        case "f64":
+            return struct.unpack("<d", raw)[0]
+        case "bool":
+            return raw != b"\0"
+        case _:
+            return int.from_bytes(raw, "little", signed=kind.startswith("i"))
+
+
+def _packed(kind: str, value: int) -> bytes:
+    return int(value).to_bytes(_SIZES[kind], "little", signed=kind.startswith("i"))

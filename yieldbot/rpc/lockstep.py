@@ -1,0 +1,58 @@
+"""Advances adapters' flows together: what all of them ask for in one round is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, cast
+
+from yieldbot.errors import MarketError, ReadReverted
+from yieldbot.model.reads import Flow, Read
+
+T = TypeVar("T")
+
+Answer = bytes | ReadReverted
+"""What a read gives, or what is thrown into the flow that asked for it."""
+
+
+async def run(
+    flows: Sequence[Flow[T]], answer: Callable[[Sequence[Read]], Awaitable[Sequence[Answer]]]
+) -> list[T | MarketError]:
+    """Each flow's value, or the MarketError that ended it, in order. ``answer``: one round's reads to as many answers;
+    what it raises goes up, and then no flow's result may be used."""
+    results: list[T | MarketError | None] = [None] * len(flows)
+    waiting: dict[int, Sequence[Read]] = {}
+    for index, flow in enumerate(flows):
+        _advance(flow, index, None, results, waiting)
+    while waiting:
+        asked, waiting = waiting, {}
+        answers = await answer([read for reads in asked.values() for read in reads])
+        position = 0
+        for index, reads in asked.items():
+            mine = answers[position : position + len(reads)]
+            position += len(reads)
+            _advance(flows[index], index, mine, results, waiting)
+    return cast("list[T | MarketError]", results)
+
+
+def _advance(
+    flow: Flow[T],
+    index: int,
+    answers: Sequence[Answer] | None,
+    results: list[T | MarketError | None],
+    waiting: dict[int, Sequence[Read]],
+) -> None:
+    """Send a flow its answers (or throw the first revert into it); store what it asks for next, or how it ended."""
+    try:
+        failed = next((a for a in answers or () if isinstance(a, ReadReverted)), None)
+        if answers is None:
+            waiting[index] = next(flow)
+        elif failed is not None:
+            waiting[index] = flow.throw(failed)
+        else:
+            waiting[index] = flow.send([a for a in answers if isinstance(a, bytes)])
+    except StopIteration as done:
+        results[index] = done.value
+    except MarketError as failure:
+        results[index] = failure
+    except Exception as failure:  # an answer of the wrong shape: this market's fault, never the whole chain's
+        results[index] = MarketError(f"answer cannot be read: {type(failure).__name__}: {failure}"[:300])
