@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,7 @@ TOKEN_2022_PROGRAM = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
 SYSVAR_CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
+SYSVAR_PROGRAM = Address("Sysvar1111111111111111111111111111111111111")
 SYSVAR_RENT = Address("SysvarRent111111111111111111111111111111111")
 SYSVAR_INSTRUCTIONS = Address("Sysvar1nstructions1111111111111111111111111")
 
@@ -42,12 +44,41 @@ LAMPORTS_PER_BYTE = 6960
 SLOTS_PER_YEAR = 63_072_000
 """At two slots a second: the year that klend and spl-token-lending accrue by, whatever the chain's real speed."""
 
+SLOTS_PER_EPOCH = 432_000
+"""Mainnet's epochs have had this length from its first slot (EpochSchedule: no warm-up)."""
+USUAL_SLOT_SECONDS = 0.4
+PRIOR_SLOTS = 20_000
+"""How many slots of the usual length count beside those of the present epoch, so that its first ones do not decide."""
+
 _SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16, "i64": 8, "i128": 16, "bool": 1, "f64": 8, "pubkey": 32}
 
 
 def rent_exempt(data_bytes: int) -> int:
     """Lamports that an account of this size must hold so as never to pay rent."""
     return (ACCOUNT_OVERHEAD_BYTES + data_bytes) * LAMPORTS_PER_BYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The Clock sysvar: the slot that reads see, its time (unix seconds), and how long a slot lasts of late."""
+
+    slot: int
+    timestamp: int
+    slot_seconds: float
+
+    @classmethod
+    def of(cls, data: bytes) -> Clock:
+        """From the sysvar's bytes: slot, epoch_start_timestamp, epoch, leader_schedule_epoch, unix_timestamp."""
+        slot, started_at, epoch, _, now = struct.unpack_from("<QqQQq", data)
+        slots, seconds = slot - epoch * SLOTS_PER_EPOCH, now - started_at
+        if slots <= 0 or seconds <= 0:
+            return cls(slot, now, USUAL_SLOT_SECONDS)
+        return cls(slot, now, (seconds + PRIOR_SLOTS * USUAL_SLOT_SECONDS) / (slots + PRIOR_SLOTS))
+
+
+def clock_read() -> SvmAccount:
+    """The read of the Clock sysvar, for ``Clock.of``."""
+    return SvmAccount(SYSVAR_CLOCK, SYSVAR_PROGRAM)
 
 
 class Layout:
