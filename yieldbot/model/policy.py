@@ -89,6 +89,11 @@ class Wallet:
     held: KmsKey | LedgerKey | SafeOwner | None = None
 
     @property
+    def is_svm(self) -> bool:
+        """Whether its key is Solana's: addresses of EVM chains begin with 0x, which base58 cannot."""
+        return not self.address.startswith("0x")
+
+    @property
     def kind(self) -> str:
         """As ``kind`` in yieldbot.toml: keystore, kms, ledger or safe."""
         match self.held:
@@ -103,13 +108,32 @@ class Wallet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SvmLimits:
+    """What chains/<name>.toml says of a Solana cluster beyond what every chain has.
+
+    max_unit_price_micro_lamports: the most bid for a compute unit. max_fee_lamports: the most that one transaction may
+    pay, signature and priority together. keep_lamports: SOL that never goes into a market, for fees and rent.
+    max_slot_skew: slots that may lie between the accounts of one snapshot. lookup_tables: address lookup tables that
+    transactions may use.
+    """
+
+    max_unit_price_micro_lamports: int = 500_000
+    max_fee_lamports: int = 1_000_000
+    keep_lamports: int = 20_000_000
+    max_slot_skew: int = 16
+    lookup_tables: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSettings:
     """chains/<name>.toml and the RPC addresses from the environment. ``finality``: latest, safe, finalized or a depth.
 
     ``feeds``: Chainlink-style USD feeds by token address; ``native_feed``: the native token's. ``quorum``: how many of
     rpc_urls must agree; ``max_behind_blocks``: how far one of them may lag. submit_urls: private endpoints that signed
     bytes go to instead, with rpc_urls after them only if submit_public; submit_to_all: to all at once. URLs are secrets
-    (providers put keys into them): shown only as their hosts.
+    (providers put keys into them): shown only as their hosts. svm: a Solana cluster's own limits, None for an EVM
+    chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
+    finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts.
     """
 
     name: str
@@ -135,6 +159,7 @@ class ChainSettings:
     submit_public: bool = False
     submit_to_all: bool = False
     safe_multisend: Address = SAFE_MULTISEND
+    svm: SvmLimits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
