@@ -34,13 +34,15 @@ class TransientError(YieldbotError):
 
 
 class NodeRefused(TransientError):
-    """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them."""
+    """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them; ``details``: the
+    error's own data as it came (Solana: of a failed simulation)."""
 
-    def __init__(self, method: str, code: int, message: str, data: bytes = b"") -> None:
+    def __init__(self, method: str, code: int, message: str, data: bytes = b"", details: object = None) -> None:
         super().__init__(f"{method}: {message} (code {code})")
         self.code = code
         self.node_message = message
         self.data = data
+        self.details = details
 
 
 class HttpRefused(TransientError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 READS = (
     *("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory"),
     *("eth_estimateGas", "eth_gasPrice", "net_version", "web3_clientVersion"),
+    *("get", "isBlockhashValid", "simulateTransaction"),  # Solana's
 )
 """Methods that change nothing, by how their names begin."""
 ATTEMPTS = 3
@@ -30,7 +31,7 @@ MAX_ANSWER_BYTES = 32 * 2**20
 each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """One try without a usable answer. ``again``: another may help, after ``rest_seconds``; status and remedy: of an
     HTTP error."""
 
@@ -47,7 +48,7 @@ class _Unusable(Exception):
         return HttpRefused(self.status, what, self.remedy) if self.status else TransientError(what)
 
 
-class _TooLong(Exception):
+class TooLong(Exception):
     """An answer of more than MAX_ANSWER_BYTES."""
 
 
@@ -55,15 +56,24 @@ class Endpoint:
     """Where one JSON-RPC server is reached. ``round_trips`` counts requests, for benchmarks and reports.
 
     The URL may hold a provider's key: messages name ``host``, and ``setting`` (where the URL comes from), alone.
+    ``provider``: what makes the requests, given URL and timeout; by default web3's.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 10.0, setting: str = "the RPC address") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float = 10.0,
+        setting: str = "the RPC address",
+        provider: Callable[[str, float], Any] | None = None,
+    ) -> None:
         self.url = url
         self.host = host_of(url)
         self.setting = setting
         self.round_trips = 0
         self.rests_until = 0.0
         self._timeout_seconds = timeout_seconds
+        self._provider_of = provider
         self._provider: Any = None
 
     def __repr__(self) -> str:
@@ -85,7 +95,7 @@ class Endpoint:
         if not method.startswith(READS):
             try:
                 return await self._ask(method, params)
-            except _Unusable as unusable:
+            except Unusable as unusable:
                 raise unusable.error() from None
         from tenacity import (
             AsyncRetrying,
@@ -96,14 +106,14 @@ class Endpoint:
         )
 
         began, tries = time.monotonic(), 0
-        last: _Unusable | None = None
+        last: Unusable | None = None
 
         async def one() -> Any:
             nonlocal tries, last
             tries += 1
             try:
                 return await self._ask(method, params)
-            except _Unusable as unusable:
+            except Unusable as unusable:
                 last = unusable
                 raise
 
@@ -112,7 +122,7 @@ class Endpoint:
 
         def helps(failure: BaseException) -> bool:
             left = budget - (time.monotonic() - began)
-            return isinstance(failure, _Unusable) and failure.again and failure.rest_seconds < left
+            return isinstance(failure, Unusable) and failure.again and failure.rest_seconds < left
 
         def pause(state: RetryCallState) -> float:
             return max(growing(state), last.rest_seconds if last else 0.0)
@@ -122,43 +132,43 @@ class Endpoint:
         )
         try:
             return await asyncio.wait_for(retrying(one), timeout=budget)
-        except (_Unusable, TimeoutError) as failure:
-            why = failure if isinstance(failure, _Unusable) else last or self._silent(method)
+        except (Unusable, TimeoutError) as failure:
+            why = failure if isinstance(failure, Unusable) else last or self._silent(method)
             spent = f" ({tries} tries in {time.monotonic() - began:.3g} s)" if tries > 1 else ""
             raise why.error(spent) from None
 
     async def _ask(self, method: str, params: list[Any]) -> Any:
-        """One try. Raises _Unusable or NodeRefused."""
+        """One try. Raises Unusable or NodeRefused."""
         if (rest := self.rests_until - time.monotonic()) > 0:
             said = f"{self.host} asked to be left alone for {rest:.3g} s more"
-            raise _Unusable(said, status=429, remedy=self._limit_reached(), rest_seconds=rest)
+            raise Unusable(said, status=429, remedy=self._limit_reached(), rest_seconds=rest)
         if self._provider is None:
-            self._provider = _provider_class()(self.url, self._timeout_seconds)
+            self._provider = (self._provider_of or _provider_class())(self.url, self._timeout_seconds)
         self.round_trips += 1
         try:
             answer = await asyncio.wait_for(self._provider.make_request(method, params), timeout=self._timeout_seconds)
         except TimeoutError:
             raise self._silent(method) from None
-        except _TooLong:
+        except TooLong:
             said = f"{self.host} answers {method} with more than {MAX_ANSWER_BYTES // 2**20} MiB"
-            raise _Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
+            raise Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
         except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
             # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
             status = getattr(failure, "status", None)
             if isinstance(status, int) and status >= 400:
                 raise self._http(method, status, getattr(failure, "headers", None)) from None
-            if isinstance(failure, _Unusable):
+            if isinstance(failure, Unusable):
                 raise
-            raise _Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
+            raise Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
         return self._result(method, answer)
 
-    def _silent(self, method: str) -> _Unusable:
-        return _Unusable(f"{self.host} gave no whole answer to {method} in {self._timeout_seconds:g} s")
+    def _silent(self, method: str) -> Unusable:
+        return Unusable(f"{self.host} gave no whole answer to {method} in {self._timeout_seconds:g} s")
 
     def _limit_reached(self) -> str:
         return f"the limit of the provider in {self.setting} is reached: wait, or use another"
 
-    def _http(self, method: str, status: int, headers: Any) -> _Unusable:
+    def _http(self, method: str, status: int, headers: Any) -> Unusable:
         """An HTTP error with what to do about it; asked again only where that may help, and not before the server
         wants to be asked."""
         again = status == 429 or status >= 500
@@ -173,11 +183,11 @@ class Endpoint:
         else:
             remedy = f"correct {self.setting}"
         said = f"{self.host} answered {method} with HTTP {status}"
-        return _Unusable(said, again=again, status=status, remedy=remedy, rest_seconds=rest)
+        return Unusable(said, again=again, status=status, remedy=remedy, rest_seconds=rest)
 
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, Mapping):
-            raise _Unusable(f"{self.host} answered {method} with something that is no JSON-RPC object")
+            raise Unusable(f"{self.host} answered {method} with something that is no JSON-RPC object")
         error = answer.get("error")
         if error is not None:
             if not isinstance(error, Mapping):
@@ -188,9 +198,10 @@ class Endpoint:
                 code if isinstance(code, int) else 0,
                 str(error.get("message", "no message"))[:300],
                 _revert_data(error.get("data")),
+                error.get("data"),
             )
         if "result" not in answer:
-            raise _Unusable(f"{self.host} answered {method} without a result")
+            raise Unusable(f"{self.host} answered {method} without a result")
         return answer["result"]
 
 
@@ -239,7 +250,7 @@ def _provider_class() -> Any:
             raw = await self._make_request(method, self.encode_rpc_dict(asked))
             answer = self.decode_rpc_response(raw)
             if isinstance(answer, Mapping) and answer.get("id") != asked["id"] and "error" not in answer:
-                raise _Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
+                raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
             return answer
 
         async def disconnect(self) -> None:
@@ -260,7 +271,7 @@ def _bounded_session(timeout: Any) -> Any:
                 size += len(part)
                 if size > MAX_ANSWER_BYTES:
                     self.close()
-                    raise _TooLong
+                    raise TooLong
                 await asyncio.sleep(0)  # a body that comes faster than it is read must not keep the timeout waiting
             return b"".join(parts)
 

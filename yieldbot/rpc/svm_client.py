@@ -1,0 +1,96 @@
+"""solana-py's client as the way to a Solana node: bounded answers, each to its own question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES, TooLong, Unusable, host_of
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+
+class HttpStatus(Exception):
+    """An HTTP error, as ``Endpoint`` wants to know it."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(str(status))
+        self.status, self.headers = status, headers
+
+
+class SolanaProvider:
+    """JSON-RPC requests through an ``AsyncClient`` of solana-py, for ``Endpoint``.
+
+    The client's own retry is off: ``Endpoint`` knows which requests may be repeated, and what the server asked for.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float) -> None:
+        from solana.rpc.async_api import AsyncClient
+
+        self._host = host_of(url)
+        plain = {"Accept-Encoding": "identity"}  # so that the limit is one of what is read, not of its compression
+        self._client = AsyncClient(
+            url, timeout=timeout_seconds, extra_headers=plain, max_transport_retries=0, http2=False
+        )
+        self._client._provider.session.event_hooks = {"response": [self._checked]}
+        self._ids = count(1)
+
+    async def make_request(self, method: str, params: Any) -> Mapping[str, Any]:
+        """The JSON-RPC answer: ``result``, or ``error`` with code, message and data."""
+        from httpx2 import HTTPStatusError
+        from solana.exceptions import SolanaRpcException
+        from solana.rpc.jsonrpc import JsonRpcRequest, SolanaJsonRpcError
+
+        request = JsonRpcRequest(id=next(self._ids), method=method, params=params)
+        try:
+            return {"result": await self._client.send_rpc_request(request, Any)}
+        except SolanaJsonRpcError as error:
+            return {"error": {"code": error.code, "message": error.message, "data": error.data}}
+        except SolanaRpcException as failure:
+            cause = failure.__cause__
+            if isinstance(cause, HTTPStatusError):
+                headers = {"Retry-After": cause.response.headers.get("Retry-After", "")}
+                raise HttpStatus(cause.response.status_code, headers) from None
+            raise cause or failure from None
+
+    async def disconnect(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _checked(self, response: httpx2.Response) -> None:
+        """Before an answer is believed: it ends, and it is the answer to what was asked."""
+        stream = response.stream
+        response.stream = _bounded(stream)
+        body = await response.aread()
+        if response.status_code >= 400:
+            return
+        try:
+            answered = json.loads(body)
+        except ValueError:
+            raise Unusable(f"{self._host} answered with something that is no JSON") from None
+        if not isinstance(answered, Mapping):
+            raise Unusable(f"{self._host} answered with something that is no JSON-RPC object")
+        if "error" not in answered and answered.get("id") != json.loads(response.request.content)["id"]:
+            raise Unusable(f"{self._host} answered with another question's answer")
+
+
+def _bounded(stream: Any) -> Any:
+    from httpx2 import AsyncByteStream
+
+    class Bounded(AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for part in stream:
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    raise TooLong
+                yield part
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Bounded()
