@@ -1,0 +1,293 @@
+"""One Solana node over JSON-RPC: accounts of a snapshot within few slots, transactions and what became of them.
+
+Reads cannot be pinned to a past slot as an EVM block can. Each answer says which slot it saw; the answers of one
+snapshot must lie within the chain's ``max_slot_skew``, else all is read again.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address, ChainId, svm_chain
+from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
+from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.lockstep import Answer, run
+from yieldbot.rpc.svm_client import SolanaProvider
+
+T = TypeVar("T")
+
+ACCOUNTS_A_REQUEST = 100
+"""The most that getMultipleAccounts takes."""
+CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
+MIN_CONTEXT_SLOT_NOT_REACHED = -32016
+
+
+class SlotSkew(TransientError):
+    """The answers of one snapshot came from slots too far apart; another try may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountImage:
+    """An account as the chain holds it."""
+
+    lamports: int
+    program: Address
+    data: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blockhash:
+    """A recent blockhash, and the last block height at which a transaction that names it may land."""
+
+    hash: str
+    last_valid_height: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a node says of a signature. error: None for a success. commitment: processed, confirmed or finalized."""
+
+    slot: int
+    error: Any
+    commitment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A node's own simulation. accounts: those asked for, as they would be afterwards (None: no account)."""
+
+    slot: int
+    error: Any
+    logs: tuple[str, ...]
+    units: int
+    accounts: tuple[AccountImage | None, ...]
+
+
+class SvmNode:
+    """One JSON-RPC endpoint of a Solana cluster."""
+
+    def __init__(
+        self,
+        chain: ChainId,
+        url: str,
+        *,
+        commitment: str = "confirmed",
+        max_slot_skew: int = 16,
+        timeout_seconds: float = 10.0,
+        setting: str = "the RPC address",
+    ) -> None:
+        self.chain = chain
+        self.commitment = commitment
+        self.max_slot_skew = max_slot_skew
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=SolanaProvider)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.chain}, {self.host})"
+
+    @property
+    def host(self) -> str:
+        """Who answers, for messages."""
+        return self.endpoint.host
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection; the node can be used again afterwards."""
+        await self.endpoint.aclose()
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        """One JSON-RPC request: see ``Endpoint.request``. SlotSkew from a node that is behind the slot asked for."""
+        try:
+            return await self.endpoint.request(method, params)
+        except NodeRefused as refusal:
+            if refusal.code == MIN_CONTEXT_SLOT_NOT_REACHED:
+                raise SlotSkew(f"{self.host} is behind the slot that was seen before") from None
+            raise
+
+    async def verify_chain(self) -> None:
+        """Raise ConfigError when the node serves another cluster than ours."""
+        genesis = str(await self.request("getGenesisHash", []))
+        if svm_chain(genesis) != self.chain:
+            raise ConfigError(
+                f"{self.endpoint.setting}: the node at {self.host} serves {svm_chain(genesis)}, not {self.chain}: "
+                "put the right cluster's URL there"
+            )
+
+    async def block(self) -> BlockRef:
+        """The newest slot at our commitment, its blockhash, and the chain's own time of it."""
+        newest = await self.blockhash()
+        ((slot, (clock,)),) = (await self.accounts_at([CLOCK], newest.slot),)
+        if clock is None or len(clock.data) < 40:
+            raise TransientError(f"{self.host} has no clock")
+        return BlockRef(self.chain, slot, newest.hash, struct.unpack_from("<q", clock.data, 32)[0])
+
+    async def blockhash(self) -> Blockhash:
+        """The newest blockhash at our commitment."""
+        slot, said = self._context(
+            await self.request("getLatestBlockhash", [{"commitment": self.commitment}]), "getLatestBlockhash"
+        )
+        try:
+            return Blockhash(str(said["blockhash"]), int(said["lastValidBlockHeight"]), slot)
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense("getLatestBlockhash") from None
+
+    async def height(self, commitment: str | None = None) -> int:
+        """The block height (not the slot) at a commitment, by default ours."""
+        return self._integer(
+            await self.request("getBlockHeight", [{"commitment": commitment or self.commitment}]), "getBlockHeight"
+        )
+
+    async def accounts_at(
+        self, addresses: Sequence[Address], least_slot: int = 0
+    ) -> tuple[int, list[AccountImage | None]]:
+        """Accounts (None where there is none) and the newest slot among the answers. Raises SlotSkew beyond the limit.
+
+        ``least_slot``: the node must have seen it.
+        """
+        found: list[AccountImage | None] = []
+        slots: list[int] = []
+        for start in range(0, len(addresses), ACCOUNTS_A_REQUEST):
+            part = list(addresses[start : start + ACCOUNTS_A_REQUEST])
+            options = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
+            slot, said = self._context(
+                await self.request("getMultipleAccounts", [part, options]), "getMultipleAccounts"
+            )
+            if not isinstance(said, list) or len(said) != len(part):
+                raise self._nonsense("getMultipleAccounts")
+            found += [self._image(one) for one in said]
+            slots.append(slot)
+        if slots and max(slots) - min(*slots, least_slot or slots[0]) > self.max_slot_skew:
+            raise SlotSkew(f"{self.host}: {max(slots) - min(slots)} slots lie between the accounts of one snapshot")
+        return max(slots, default=least_slot), found
+
+    async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:
+        """Accounts by address, read within few slots of each other."""
+        _, found = await self.accounts_at(addresses)
+        return dict(zip(addresses, found, strict=True))
+
+    async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
+        """Advance all flows in lockstep from slot ``block`` on; the distinct accounts of one round are asked for once.
+
+        Returns each flow's value, or the MarketError that ended it, in order. Raises TransientError when the node
+        fails, SlotSkew when the rounds drift too far from ``block``: then no flow's result may be used.
+        """
+
+        async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            wanted = list(dict.fromkeys(read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)))
+            slot, images = await self.accounts_at(wanted, block.height)
+            if slot - block.height > self.max_slot_skew:
+                raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
+            known = dict(zip(wanted, images, strict=True))
+            return [_answer(read, known) for read in reads]
+
+        return await run(flows, answer)
+
+    async def send(self, raw: bytes) -> str:
+        """Submit signed bytes; the signature that the node answers. The node neither simulates nor repeats: both are
+        ours. Raises NodeRefused, TransientError."""
+        options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
+        return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
+
+    async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
+        """What the node knows of a signature; None for nothing. history: search all that it keeps, not recent ones."""
+        _, said = self._context(
+            await self.request("getSignatureStatuses", [[signature], {"searchTransactionHistory": history}]),
+            "getSignatureStatuses",
+        )
+        if not isinstance(said, list) or len(said) != 1:
+            raise self._nonsense("getSignatureStatuses")
+        (one,) = said
+        if one is None:
+            return None
+        try:
+            return Landed(int(one["slot"]), one["err"], str(one["confirmationStatus"]))
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense("getSignatureStatuses") from None
+
+    async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
+        """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs); None when unknown."""
+        options = {"encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0}
+        said = await self.request("getTransaction", [signature, options])
+        if said is None:
+            return None
+        if not isinstance(said, Mapping) or not isinstance(said.get("meta"), Mapping):
+            raise self._nonsense("getTransaction")
+        return said
+
+    async def simulate(self, raw: bytes, addresses: Sequence[Address], least_slot: int = 0) -> Simulated:
+        """The node's own simulation of a transaction (its signatures unchecked), with accounts as it leaves them."""
+        options = {
+            "encoding": "base64",
+            "commitment": self.commitment,
+            "sigVerify": False,
+            "replaceRecentBlockhash": True,
+            "minContextSlot": least_slot,
+            "accounts": {"encoding": "base64", "addresses": list(addresses)},
+        }
+        slot, said = self._context(
+            await self.request("simulateTransaction", [base64.b64encode(raw).decode(), options]), "simulateTransaction"
+        )
+        try:
+            images = tuple(self._image(one) for one in said.get("accounts") or [None] * len(addresses))
+            logs = tuple(str(line) for line in said.get("logs") or ())
+            return Simulated(slot, said["err"], logs, int(said.get("unitsConsumed") or 0), images)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._nonsense("simulateTransaction") from None
+
+    async def recent_unit_prices(self, writable: Sequence[Address]) -> list[int]:
+        """Micro-lamports a compute unit that landed transactions touching these accounts paid in recent slots."""
+        said = await self.request("getRecentPrioritizationFees", [list(writable)[:128]])
+        if not isinstance(said, list):
+            raise self._nonsense("getRecentPrioritizationFees")
+        return [self._integer(one.get("prioritizationFee"), "a fee") for one in said if isinstance(one, Mapping)]
+
+    def _context(self, said: Any, method: str) -> tuple[int, Any]:
+        try:
+            return self._integer(said["context"]["slot"], method), said["value"]
+        except (KeyError, TypeError):
+            raise self._nonsense(method) from None
+
+    def _integer(self, value: Any, method: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self._nonsense(method)
+        return value
+
+    def _image(self, said: Any) -> AccountImage | None:
+        if said is None:
+            return None
+        try:
+            data = base64.b64decode(said["data"][0], validate=True)
+            return AccountImage(
+                self._integer(said["lamports"], "lamports"), Address(str(said["owner"])), data, bool(said["executable"])
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise self._nonsense("getMultipleAccounts") from None
+
+    def _nonsense(self, method: str) -> TransientError:
+        return TransientError(f"{self.host} answered {method} with something that cannot be read")
+
+
+def _answer(read: Read, known: Mapping[Address, AccountImage | None]) -> Answer:
+    if isinstance(read, SvmLamports):
+        image = known[read.address]
+        return (image.lamports if image else 0).to_bytes(8, "little")
+    if not isinstance(read, SvmAccount):
+        raise TypeError("a Solana node answers reads of accounts alone")
+    image = known[read.address]
+    if image is None:
+        return b"" if read.optional else ReadReverted(f"there is no account {read.address}")
+    if image.program != read.program:
+        return ReadReverted(f"account {read.address} belongs to {image.program}, not to {read.program}")
+    return image.data
