@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from yieldbot.errors import NodeRefused
-from yieldbot.execution.account import NATIVE, LegWork
+from yieldbot.execution.account import NATIVE
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.market import Market
+from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.evm import EvmNode
 
@@ -21,6 +22,19 @@ APPROVAL_TOPIC = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3
 
 DUST_RAW = 2
 """Base units by which a protocol's rounding may differ from the amount asked for."""
+
+
+class Meant(Protocol):
+    """What a leg is to do, on any chain."""
+
+    @property
+    def leg(self) -> Leg: ...
+
+    @property
+    def market(self) -> Market: ...
+
+    @property
+    def share_token(self) -> Token | None: ...
 
 
 def word(address: Address) -> bytes:
@@ -108,7 +122,7 @@ def within(seen: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
     return abs(seen - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
 
 
-def leg_fault(work: LegWork, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
+def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
     """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
 
     A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
@@ -132,7 +146,7 @@ def leg_fault(work: LegWork, deltas: Sequence[Delta], tolerance_bps: float) -> D
     return None
 
 
-def worth_fault(work: LegWork, gained_raw: int, tolerance_bps: float) -> Declined | None:
+def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float) -> Declined | None:
     """Why a deposit is not worth what it took; None when it is. Pure.
 
     A token that takes a fee when it moves, a vault whose share price somebody has inflated, an entry fee: each shows in

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import httpx2
 
 
-
 class HttpStatus(Exception):
     """An HTTP error, as ``Endpoint`` wants to know it."""
 

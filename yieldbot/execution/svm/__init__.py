@@ -1,0 +1,1 @@
+"""Solana: from an adapter's instructions to a confirmed transaction."""

@@ -1,0 +1,100 @@
+"""The wiring of one wallet on one Solana cluster, and one leg as its adapter built it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.market import Market, MarketState
+from yieldbot.model.plan import Declined, Leg
+from yieldbot.model.policy import ChainSettings, SvmLimits
+from yieldbot.model.reads import Flow
+from yieldbot.model.svm import SvmApproved, SvmSigned
+from yieldbot.model.tx import SvmInstruction
+from yieldbot.rpc.svm_nodes import SvmNodes
+
+SYSTEM = Address("11111111111111111111111111111111")
+WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
+
+
+class SvmSigner(Protocol):
+    """Signs what the policy approved, and nothing else."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, approved: SvmApproved) -> SvmSigned: ...
+
+
+def native_token(chain: ChainId, symbol: str) -> Token:
+    """SOL as what fees are paid in, apart from the SOL asset (whose address is the wrapped token's mint)."""
+    return Token(chain, SYSTEM, symbol, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SvmAccount:
+    """One wallet on one cluster: everything that execution needs, and no mode.
+
+    explain: a program's own error number in words, or None. tolerance_bps: how far a real balance change may lie from
+    the simulated one. max_cost_lamports: the most that one leg may pay in fees, None for no bound but the limits'.
+    now: unix seconds by the clock that plans expire by. halted: why nothing may be signed or sent, asked again before
+    each signature. limits: why legs are beyond what the policy lets into markets.
+    """
+
+    nodes: SvmNodes
+    settings: ChainSettings
+    owner: Address
+    journal: Journal
+    signer: SvmSigner
+    explain: Callable[[Address, int], str | None] = lambda program, code: None
+    tolerance_bps: float = 1.0
+    max_cost_lamports: int | None = None
+    now: Callable[[], int] = lambda: int(time.time())
+    halted: Callable[[], str | None] = lambda: None
+    limits: Callable[[Sequence[Leg]], Declined | None] = lambda legs: None
+
+    @property
+    def native(self) -> Token:
+        return native_token(self.settings.chain, self.settings.native_symbol)
+
+    @property
+    def bounds(self) -> SvmLimits:
+        """The cluster's own limits."""
+        assert self.settings.svm is not None  # the session is made of a cluster's settings alone
+        return self.settings.svm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SvmWork:
+    """A leg of a plan, ready to be built into transactions.
+
+    index: its place in the plan's legs; leg: what is done now, never more than the plan's. calls: the adapter's
+    instructions. tags: programs and the first bytes of their instructions that the adapter lists for the market.
+    token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
+    takes lamports, not wrapped SOL. observe: the adapter's reads of our position there.
+    """
+
+    index: int
+    leg: Leg
+    market: Market
+    calls: tuple[SvmInstruction, ...]
+    share_token: Token | None
+    tags: Mapping[Address, frozenset[bytes]]
+    token_program: Address
+    share_program: Address
+    native: bool = False
+    observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+
+    @property
+    def asset(self) -> Token:
+        return self.leg.amount.token
+
+    @property
+    def words(self) -> str:
+        """What the leg does, in its adapter's words."""
+        return next((call.words for call in reversed(self.calls) if call.words), self.leg.kind.value)
