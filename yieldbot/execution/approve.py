@@ -11,7 +11,7 @@ from typing import Protocol
 
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
-from yieldbot.execution.deltas import change_of, real_fault, word
+from yieldbot.execution.deltas import Meant, change_of, real_fault, word
 from yieldbot.execution.sign import digest, unsigned_of
 from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten, TxSigned
@@ -24,6 +24,13 @@ from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
+
+
+class Numbered(Meant, Protocol):
+    """A leg with its place in the plan, on any chain."""
+
+    @property
+    def index(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
     takes_back = _is_allowance(work, tx) and not any(tx.data[36:])
     refused = (
         _bounds(rules, tx)
-        or (None if takes_back else _in_time(approval, now))
+        or (None if takes_back else in_time(approval, now))
         or _in_plan(approval, work, tx)
         or _call(rules, work, tx)
         or _effect(rules, work, simulated)
@@ -220,7 +227,7 @@ def judge_batch(
     rehearsed ones, in their order, and each one that ``judge`` would let pass. None when all of them are. Pure."""
     if [(to.lower(), data) for to, data in calls] != [(call.to.lower(), call.data) for _, call in planned]:
         return Declined("NOT_THE_CALL", "the batch is not what was rehearsed")
-    if (late := _in_time(approval, now)) is not None:
+    if (late := in_time(approval, now)) is not None:
         return late
     for work, call in planned:
         names = (rules.chain, rules.owner, call.to, call.data, call.value)
@@ -270,16 +277,23 @@ def _bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
     return None
 
 
-def _in_time(approval: Approval, now: int) -> Declined | None:
+def in_time(approval: Approval, now: int) -> Declined | None:
+    """Why an approval no longer lives; None while it does. Pure."""
     if now >= approval.expires_at:
         return Declined("EXPIRED", f"the approval of plan {approval.plan.id} ended {now - approval.expires_at} s ago")
     return None
 
 
 def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | None:
-    plan, leg = approval.plan, work.leg
+    plan = approval.plan
     if tx.plan_id != plan.id or tx.leg != work.index or plan.owner != tx.sender or plan.block.chain != tx.chain:
         return Declined("NOT_IN_PLAN", f"{tx.words}: belongs to another plan, leg, owner or chain")
+    return leg_in_plan(plan, work)
+
+
+def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
+    """Why a leg, as it is to be done now, is not one that was approved; None when it is. Pure."""
+    leg = work.leg
     if not 0 <= work.index < len(plan.legs):
         return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
     planned = plan.legs[work.index]

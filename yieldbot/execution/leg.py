@@ -12,6 +12,7 @@ from yieldbot.execution.deltas import allowance
 from yieldbot.execution.simulate import rehearse, simulate_tx
 from yieldbot.execution.transact import barred, transact
 from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
@@ -47,7 +48,7 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
     )
     if isinstance(rehearsed, Declined):
         stopped = LegResult((), rehearsed)
-        _mark(account, approval, work, stopped)
+        mark(account.journal, approval, work.index, stopped)
         return stopped
     outcomes: list[Outcome] = []
     declined: Declined | None = None
@@ -65,7 +66,7 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
     result = LegResult(tuple(outcomes), declined)
     if not result.done:
         result = replace(result, outcomes=(*outcomes, *await _take_back(account, approval, work)))
-    _mark(account, approval, work, result)
+    mark(account.journal, approval, work.index, result)
     return result
 
 
@@ -103,13 +104,14 @@ async def _take_back(account: Account, approval: Approval, work: LegWork) -> lis
     return outcomes
 
 
-def _mark(account: Account, approval: Approval, work: LegWork, result: LegResult) -> None:
-    if account.journal.plan(approval.plan.id) is None:
+def mark(journal: Journal, approval: Approval, index: int, result: LegResult) -> None:
+    """The plan's mark after a leg: executed after its last one, failed or rejected when it stopped on the way."""
+    if journal.plan(approval.plan.id) is None:
         return
     if not result.done:
         reason = result.declined.reason if result.declined else "a transaction did not succeed"
         said_no = result.declined is not None and result.declined.code == "HUMAN_REJECTED"  # at the signing device
         status = PlanStatus.REJECTED if said_no else PlanStatus.FAILED
-        account.journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {work.index + 1}: {reason}"))
-    elif work.index == len(approval.plan.legs) - 1:
-        account.journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))
+        journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {index + 1}: {reason}"))
+    elif index == len(approval.plan.legs) - 1:
+        journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))

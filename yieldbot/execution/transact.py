@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from yieldbot.errors import PendingError, TransientError
 from yieldbot.execution.account import Account
@@ -14,11 +15,14 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
 
+if TYPE_CHECKING:
+    from yieldbot.execution.svm.account import SvmAccount
+
 Simulate = Callable[[UnsignedTx], Awaitable[SimulatedTx | Declined]]
 Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
 
 
-def barred(account: Account) -> Declined | None:
+def barred(account: Account | SvmAccount) -> Declined | None:
     """Stopped accounts sign nothing; an open transaction must be settled first (PendingError)."""
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
@@ -28,8 +32,9 @@ def barred(account: Account) -> Declined | None:
     open_ones = account.journal.open_transactions(*key)
     if open_ones:
         raise PendingError(f"{open_ones[0].signed.hash} ({open_ones[0].signed.words}) is still open; run again")
-    if account.signer.address.lower() != account.owner.lower():
-        return Declined("WRONG_KEY", f"the key is for {account.signer.address}, the account is {account.owner}")
+    key_of = account.signer.address
+    if key_of != account.owner and not (key_of.startswith("0x") and key_of.lower() == account.owner.lower()):
+        return Declined("WRONG_KEY", f"the key is for {key_of}, the account is {account.owner}")
     return None
 
 

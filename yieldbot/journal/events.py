@@ -53,12 +53,24 @@ class PlanMarked:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SvmTerms:
+    """What a Solana transaction has in place of nonce and fees: the last block height at which it may land, sha256 of
+    its message without the blockhash (hex), and the most it can cost."""
+
+    last_valid_height: int
+    meaning: str
+    fee_lamports: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TxSigned:
     """A signed transaction, written before the network sees it.
 
     predicted: the simulation's balance changes (a zero for each watched token that stays). replaces: the hash of the
-    transaction that this one cancels by taking its nonce. expires_at: end of the approval, unix seconds of the chain.
+    transaction that this one cancels by taking its nonce (Solana: whose expired one it repeats). expires_at: end of the
+    approval, unix seconds of the chain. svm: Solana's terms, None on an EVM chain; nonce and wei are then 0, gas is the
+    limit of compute units, hash the signature in base58.
     """
 
     chain: ChainId
@@ -77,6 +89,7 @@ class TxSigned:
     simulated_at: BlockRef
     predicted: tuple[Delta, ...]
     replaces: str | None = None
+    svm: SvmTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +172,8 @@ def encode(event: Event) -> tuple[Keys, Doc]:
             return Keys("plan.marked", plan_id=plan_id), {"status": status.value, "by": by, "reason": reason}
         case TxSigned():
             keys = Keys("tx.signed", event.chain, event.owner, event.plan_id, event.hash)
-            return keys, {
+            terms = {} if event.svm is None else {"svm": _terms_to_doc(event.svm)}
+            return keys, terms | {
                 "leg": event.leg,
                 "market_id": event.market_id,
                 "raw": "0x" + event.raw.hex(),
@@ -213,6 +227,7 @@ def decode(keys: Keys, doc: Any) -> Event:
                 simulated_at=block_from_doc(part(doc, "simulated_at", Mapping)),
                 predicted=deltas_from_doc(part(doc, "predicted", list)),
                 replaces=part(doc, "replaces", (str, type(None))),
+                svm=_terms_from_doc(part(doc, "svm", Mapping)) if "svm" in doc else None,
             )
         case "tx.sent":
             return TxSent(chain_id(keys.chain), Address(keys.owner), keys.tx_hash, part(doc, "attempt", int))
@@ -231,3 +246,15 @@ def decode(keys: Keys, doc: Any) -> Event:
             return Observed(chain_id(keys.chain), Address(keys.owner), block, part(doc, "facts", Mapping))
         case other:
             raise ValueError(f"unknown kind {other!r}")
+
+
+def _terms_to_doc(terms: SvmTerms) -> Doc:
+    return {
+        "last_valid_height": terms.last_valid_height,
+        "meaning": terms.meaning,
+        "fee_lamports": str(terms.fee_lamports),
+    }
+
+
+def _terms_from_doc(doc: Any) -> SvmTerms:
+    return SvmTerms(part(doc, "last_valid_height", int), part(doc, "meaning", str), integer(doc, "fee_lamports"))

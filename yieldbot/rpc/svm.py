@@ -190,7 +190,7 @@ class SvmNode:
             if slot - block.height > self.max_slot_skew:
                 raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
             known = dict(zip(wanted, images, strict=True))
-            return [_answer(read, known) for read in reads]
+            return [answer_of(read, known) for read in reads]
 
         return await run(flows, answer)
 
@@ -279,7 +279,8 @@ class SvmNode:
         return TransientError(f"{self.host} answered {method} with something that cannot be read")
 
 
-def _answer(read: Read, known: Mapping[Address, AccountImage | None]) -> Answer:
+def answer_of(read: Read, known: Mapping[Address, AccountImage | None]) -> Answer:
+    """What a read is answered from accounts that are known."""
     if isinstance(read, SvmLamports):
         image = known[read.address]
         return (image.lamports if image else 0).to_bytes(8, "little")

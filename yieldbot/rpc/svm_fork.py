@@ -9,14 +9,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from yieldbot.errors import TransientError
+from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.rpc.svm import CLOCK, AccountImage, SvmNode
+from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
+from yieldbot.rpc.lockstep import Answer, run
+from yieldbot.rpc.svm import CLOCK, AccountImage, SvmNode, answer_of
 
 if TYPE_CHECKING:
     from solders.message import MessageV0
+
+T = TypeVar("T")
 
 UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
 NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
@@ -34,6 +38,7 @@ class Ran:
     error: Any
     logs: tuple[str, ...]
     units: int
+    fee_lamports: int
     before: dict[Address, AccountImage | None]
     after: dict[Address, AccountImage | None]
 
@@ -71,6 +76,7 @@ class SvmFork:
             error=result.err() if failed else None,
             logs=tuple(meta.logs()),
             units=meta.compute_units_consumed(),
+            fee_lamports=meta.fee(),
             before=before,
             after=self.images(addresses),
         )
@@ -99,6 +105,17 @@ class SvmFork:
                 self._set(address, image)  # must be there before the program that names it
         for address, image in zip(wanted, found, strict=True):
             self._set(address, image)
+
+    async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
+        """Adapters' flows against the fork as it is now, as ``SvmNode.run``."""
+
+        async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            wanted = [read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)]
+            await self.clone(wanted)
+            known = self.images(wanted)
+            return [answer_of(read, known) for read in reads]
+
+        return await run(flows, answer)
 
     def images(self, addresses: Iterable[Address]) -> dict[Address, AccountImage | None]:
         """Accounts as the fork holds them now."""

@@ -1,0 +1,84 @@
+"""One leg of an approved plan on Solana: rehearse, and for each transaction simulate, judge, sign, record, submit,
+confirm. A transaction that expired is made anew with another blockhash while it means the same.
+"""
+
+from __future__ import annotations
+
+from yieldbot.errors import SignerRefused
+from yieldbot.execution.approve import Approval
+from yieldbot.execution.leg import LegResult, mark
+from yieldbot.execution.svm.account import SvmAccount, SvmWork
+from yieldbot.execution.svm.build import SvmContext, unsigned
+from yieldbot.execution.svm.judge import SvmRules, judge
+from yieldbot.execution.svm.send import confirm, record, submit
+from yieldbot.execution.svm.simulate import SvmRehearsedTx, rehearse, simulate_tx, tables_of
+from yieldbot.execution.transact import barred
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed, Expired, Outcome
+
+BLOCKHASHES = 3
+"""How many times a transaction is signed at most, each with a newer blockhash, while its approval lives."""
+
+
+async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) -> LegResult:
+    """Carry out one leg. The plan's mark in the journal follows. Raised and returned are as on EVM chains."""
+    rehearsed = (
+        barred(account)
+        or account.limits((work.leg,))
+        or await rehearse(account, (work,), await account.nodes.first.block())
+    )
+    outcomes: list[Outcome] = []
+    declined = rehearsed if isinstance(rehearsed, Declined) else None
+    for tx in () if isinstance(rehearsed, Declined) else rehearsed.legs[0].txs:
+        done = await _transact(account, approval, work, tx)
+        outcomes += done[0]
+        declined = done[1]
+        if declined is not None or not isinstance(outcomes[-1], Confirmed):
+            break
+    result = LegResult(tuple(outcomes), declined)
+    mark(account.journal, approval, work.index, result)
+    return result
+
+
+async def _transact(
+    account: SvmAccount, approval: Approval, work: SvmWork, planned: SvmRehearsedTx
+) -> tuple[list[Outcome], Declined | None]:
+    """One transaction to its outcome; those that expired on the way come first."""
+    context = SvmContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
+    bid, outcomes = planned.bid, list[Outcome]()
+    if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
+        said = f"{planned.words}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
+        return outcomes, Declined("COST_ABOVE_GAIN", said)
+    meaning: bytes | None = None
+    repeats: str | None = None
+    for _ in range(BLOCKHASHES):
+        node = account.nodes.first
+        tables = await tables_of(account, node)
+        tx = unsigned(planned.step, context, bid, await node.blockhash(), tables)
+        if isinstance(tx, Declined):
+            return outcomes, tx
+        if meaning not in (None, tx.meaning):
+            return outcomes, Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would repeat")
+        simulated = await simulate_tx(account, tx, work, await node.block())
+        if isinstance(simulated, Declined):
+            return outcomes, simulated
+        await account.nodes.verify_chain()  # the last look before a key is used
+        approved = judge(SvmRules.of(account), approval, work, simulated, account.now(), tables)
+        if isinstance(approved, Declined):
+            return outcomes, approved
+        if (reason := account.halted()) is not None:
+            return outcomes, Declined(
+                "HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it"
+            )
+        try:
+            signed = account.signer.sign(approved)
+        except SignerRefused as no:
+            return outcomes, Declined(no.code, f"{tx.words}: {no.reason}")
+        recorded = record(account, signed, bid.units, repeats)
+        await submit(account, recorded)
+        outcome = await confirm(account, recorded)
+        outcomes.append(outcome)
+        if not isinstance(outcome, Expired):
+            break
+        meaning, repeats = tx.meaning, signed.signature
+    return outcomes, None
