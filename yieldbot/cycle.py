@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Protocol, cast
+from typing import Protocol
 
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
@@ -222,10 +222,17 @@ async def _hand_over(
     approval: Approval,
     report: Report,
 ) -> Report:
-    """A Safe's plan: signed as one of its owners and left to the others; nothing is sent."""
-    signer = world.signer_of(report.job.wallet)
-    assert hasattr(signer, "sign_safe")  # the configuration sees to it
-    proposed = await propose(account, cast(HashSigner, signer), approval, works, rehearsal)
+    """A Safe's plan: signed as one of its owners and left to the others; nothing is sent.
+
+    Raises ConfigError for a wallet whose signer cannot sign for a Safe.
+    """
+    wallet = report.job.wallet
+    signer = world.signer_of(wallet)
+    if not isinstance(signer, HashSigner):
+        raise ConfigError(
+            f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
+        )
+    proposed = await propose(account, signer, approval, works, rehearsal)
     if isinstance(proposed, Declined):
         return replace(report, declined=proposed)
     world.journal.append(PlanMarked(approval.plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))

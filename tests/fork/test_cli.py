@@ -42,7 +42,21 @@ def home(sandbox: Sandbox) -> Home:
     return Home(sandbox)
 
 
+def describe_approvals(home: Home) -> None:
+    """Configure a folder with one ERC-7730 descriptor: of the token's ``approve``."""
+    folder = home.sandbox.directory / "descriptors"
+    folder.mkdir()
+    fields = [{"path": "spender", "label": "Who may spend", "format": "addressName"}]
+    document = {
+        "context": {"contract": {"deployments": [{"chainId": 31337, "address": home.sandbox.addresses["usdc"]}]}},
+        "display": {"formats": {"approve(address spender,uint256 value)": {"intent": "Let spend", "fields": fields}}},
+    }
+    (folder / "usdc.json").write_text(json.dumps(document))
+    home.sandbox.config.write_text('descriptors = "descriptors"\n' + home.sandbox.config.read_text())
+
+
 def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
+    describe_approvals(home)
     assert home.json("check")["ok"] is True
     (seen,) = home.json("markets")["jobs"]
     markets = {market["name"]: market for market in seen["markets"]}
@@ -64,6 +78,8 @@ def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
     approved = home.run("approve", plan_id)
     assert approved.code == 0, approved.err
     assert all(call in approved.err for call in waiting["calls"]), "every call is shown before it is signed"
+    allowed = sum(call.startswith("allow") for call in waiting["calls"])
+    assert approved.err.count("Who may spend: ") == allowed > 0, "in its descriptor's words too, where it has one"
     assert f"of {home.sandbox.wallet} on sandbox, valid until" in approved.err and "gap to the best" in approved.err
     home.sandbox.warp(30)
     (held,) = home.json("positions")["jobs"]

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fork.test_cli import Home
+from tests.fork.test_main_job import world
+from yieldbot import cycle
+from yieldbot.cli.wiring import Keyless
 from yieldbot.config.load import load
+from yieldbot.errors import ConfigError
 from yieldbot.execution.safe import EXEC, FIELDS, SafeTx, batch, calls_in, packed, unpacked
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import EvmCall
@@ -204,6 +209,14 @@ def test_a_wallet_that_cannot_sign_for_a_safe_is_refused_when_loading(sandbox: S
         sandbox.config.write_text(config + table)
         ended = Home(sandbox).run("check")
         assert ended.code == 2 and "is no wallet of kind keystore or kms: name one whose key is an owner" in ended.line
+
+
+async def test_a_signer_that_cannot_sign_for_a_safe_ends_the_job(safe: Safe) -> None:
+    plan_id = safe.json("run", "--approve", "queue", code=3)["jobs"][0]["plan"]["id"]
+    with world(safe.sandbox, plan_id) as w:
+        unable = replace(w, signer_of=Keyless)
+        with pytest.raises(ConfigError, match="wallet treasury: its owner's key cannot sign for a Safe"):
+            await cycle.approve_queued(unable, plan_id)
 
 
 SAFE, BATCH = Address("0x" + "5a" * 20), Address("0x" + "6b" * 20)

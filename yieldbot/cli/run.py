@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from yieldbot.cycle import Report, World
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
-    from yieldbot.model.plan import Declined, Plan
-    from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.ids import Address
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
 
     Ended = Report | tuple[Job, YieldbotError]
@@ -156,9 +157,9 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
 
     plan, symbol = proposal.plan, proposal.plan.legs[0].amount.token.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
-    chains = {job.chain.chain: job.chain.name for job in context.settings.jobs}
-    chain = chains.get(plan.block.chain, plan.block.chain)
-    context.say(f"Plan {plan.id} of {plan.owner} on {chain}, valid until {until} UTC")
+    chain = next(job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain)
+    described = descriptions(context, chain, plan.owner)
+    context.say(f"Plan {plan.id} of {plan.owner} on {chain.name}, valid until {until} UTC")
     for move in plan.moves:
         context.say(f"  move {move.amount}: {move.reason}")
     proof = plan.allocation.certificate
@@ -169,27 +170,26 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
         for tx in leg.txs:
             number += 1
             context.say(f"  {number}. {tx.call.words}  [{tx.call.to}, {tx.gas_used:,} gas]")
-            for line in described(context, plan, tx.call):
+            for line in described(tx.call):
                 context.say(f"     {line}")
     context.say("  in all: " + ", ".join(moved(proposal.rehearsal.deltas)))
 
 
-def described(context: Context, plan: Plan, call: EvmCall) -> list[str]:
-    """The call in the words of its target's ERC-7730 descriptor, where there is one."""
+def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:
+    """A call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
     if context.settings.descriptors is None:
-        return []
+        return lambda call: []
     from yieldbot.execution.account import native_token
     from yieldbot.execution.clear import Book, Call, lines, read
     from yieldbot.execution.erc7730 import descriptors
 
-    (chain,) = {
-        job.chain.chain: job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain
-    }.values()
-    book = Book.of(chain, native_token(chain))
-    reading = read(
-        Call(call.to, call.data, call.value, plan.owner), book, {}, descriptors(context.settings.descriptors)
-    )
-    return list(lines(reading)) if reading.source else []
+    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors)
+
+    def described(call: EvmCall) -> list[str]:
+        reading = read(Call(call.to, call.data, call.value, owner), book, {}, known)
+        return list(lines(reading)) if reading.source else []
+
+    return described
 
 
 def _cycle(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.account import Account, LegWork
@@ -91,6 +91,7 @@ class Proposed:
         return f"{self.hash} nonce {self.document['nonce']}"
 
 
+@runtime_checkable
 class HashSigner(Protocol):
     """A signer that can sign for a Safe."""
 

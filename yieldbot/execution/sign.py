@@ -129,26 +129,26 @@ def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedT
     Raises SafetyError: WRONG_KEY when the signature is not that account's over this transaction; see ``verified``.
     """
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
-    from eth_keys.datatypes import Signature
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
 
     tx = approved.simulated.tx
-    s = min(s, CURVE_ORDER - s)
-    for parity in (0, 1):
-        try:
-            recovered = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest(tx))
-        except (BadSignature, ValidationError):
-            continue
-        if recovered.to_checksum_address().lower() == address.lower():
-            signed = TypedTransaction.from_dict(fields(tx) | {"v": parity, "r": r, "s": s})
-            return verified(approved, bytes(signed.encode()))
-    raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.words}")
+    if (found := _low_s_and_parity(digest(tx), address, r, s)) is None:
+        raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.words}")
+    s, parity = found
+    signed = TypedTransaction.from_dict(fields(tx) | {"v": parity, "r": r, "s": s})
+    return verified(approved, bytes(signed.encode()))
 
 
 def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
     """r, s, v (65 bytes; low s, v 27 or 28) of a signature made elsewhere. Raises SafetyError WRONG_KEY when it is not
     ``address``'s."""
+    if (found := _low_s_and_parity(digest, address, r, s)) is None:
+        raise SafetyError("WRONG_KEY", f"what came back is no signature of {address}")
+    s, parity = found
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
+
+
+def _low_s_and_parity(digest: bytes, address: Address, r: int, s: int) -> tuple[int, int] | None:
+    """The lower of the two s that are valid (EIP-2) and its parity, 0 or 1; None when neither recovers ``address``."""
     from eth_keys.datatypes import Signature
     from eth_keys.exceptions import BadSignature
     from eth_utils.exceptions import ValidationError
@@ -160,8 +160,8 @@ def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
         except (BadSignature, ValidationError):
             continue
         if recovered.to_checksum_address().lower() == address.lower():
-            return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
-    raise SafetyError("WRONG_KEY", f"what came back is no signature of {address}")
+            return s, parity
+    return None
 
 
 def address_of(public_key: bytes) -> Address:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, evm_number
@@ -33,7 +34,8 @@ _LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 
 NO_BLOCK = "no block"
 
-_Ask = Callable[[Endpoint], Awaitable[Any]]
+_T = TypeVar("_T")
+_Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class QuorumNode(EvmNode):
         if method.startswith(ANY):
             return await self._first(self._usable(), method, params)
         if method == "eth_getTransactionReceipt":
-            return await self._agreed(method, params, otherwise=None)
+            return await self._agreed(method, params, or_none=True)
         if params and params[-1] == "latest":  # each endpoint's own latest would not be the same
             head = await self._block("latest", [False])
             params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
@@ -156,7 +158,7 @@ class QuorumNode(EvmNode):
         for trial in range(TIP_TRIES):
             honest = [e for e in self.endpoints if e not in self._lied]  # one that was behind may have caught up
             heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
-            heights = {e: height for e, found in heights_of(heads).items() if (height := found) is not None}
+            heights = heights_of(heads)
             self._enough(len(heights))
             reached = sorted(heights.values(), reverse=True)[self.quorum - 1]
             self._judge_heights(heights, reached)
@@ -177,40 +179,32 @@ class QuorumNode(EvmNode):
             elif height > reached + self._max_behind:
                 self._behind[endpoint] = f"claims block {height}, the others know {reached}"
 
-    async def _agreed(self, method: str, params: list[Any], at_tip: bool = False, **otherwise: Any) -> Any:
+    async def _agreed(self, method: str, params: list[Any], at_tip: bool = False, or_none: bool = False) -> Any:
         """What a quorum says. Who says something else is left out from now on; ``at_tip``, where honest endpoints can
         differ for a moment, until the next look at the tip.
 
-        Where no quorum agrees: ``otherwise`` if given, else TransientError.
+        Where no quorum agrees: TransientError; with ``or_none`` None, and nobody is called a liar.
         """
-        asked = {asyncio.ensure_future(self._vote(e, method, params)): e for e in self._usable()}
         votes: list[_Vote] = []
         tally: dict[str, int] = {}
         most = ""
-        pending = set(asked)
-        try:
-            while pending:
-                # Once a quorum agrees, the others get a moment; those that have failed before get none.
-                agreed = tally.get(most, 0) >= self.quorum
-                if agreed and all(asked[task] in self._failed for task in pending):
-                    break
-                done, pending = await asyncio.wait(
-                    pending, timeout=GRACE_SECONDS if agreed else None, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not done:
-                    break
-                for vote in [vote for task in done if (vote := task.result())]:
-                    votes.append(vote)
-                    tally[vote.key] = tally.get(vote.key, 0) + 1
-                    most = max(tally, key=lambda key: tally[key])
-        finally:
-            for task in pending:
-                task.cancel()
-        for task in pending:
-            self._failed.setdefault(asked[task], f"gave no answer to {method} when the others did")
+
+        def count(endpoint: Endpoint, task: asyncio.Task[_Vote | None]) -> None:
+            nonlocal most
+            if (vote := task.result()) is not None:
+                votes.append(vote)
+                tally[vote.key] = tally.get(vote.key, 0) + 1
+                most = max(tally, key=lambda key: tally[key])
+
+        await self._gather(
+            {asyncio.ensure_future(self._vote(e, method, params)): e for e in self._usable()},
+            count,
+            enough=lambda: tally.get(most, 0) >= self.quorum,
+            silent=f"gave no answer to {method} when the others did",
+        )
         if tally.get(most, 0) < self.quorum:
-            if "otherwise" in otherwise:
-                return otherwise["otherwise"]
+            if or_none:
+                return None
             self._enough(len(votes))
             said = ", ".join(f"{vote.endpoint.host} says {vote.key[:40]}" for vote in votes)
             raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {said}")
@@ -219,7 +213,7 @@ class QuorumNode(EvmNode):
             raise value
         for vote in votes:  # not the one that has refused or knows no such block: it may have a limit, or be behind
             silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
-            if vote.key != most and most != NO_BLOCK and not silent and "otherwise" not in otherwise:
+            if vote.key != most and most != NO_BLOCK and not silent and not or_none:
                 out = self._behind if at_tip else self._lied
                 out[vote.endpoint] = f"says otherwise than {tally[most]} others about {_about(method, params)}"
         return value
@@ -239,33 +233,52 @@ class QuorumNode(EvmNode):
         return _Vote(endpoint, _key(method, answer), answer)
 
     async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
-        """Answers of those that gave one; the others are remembered with the reason. Once a quorum has answered, the
-        rest get a moment, and those that have failed before none."""
-        asked = {asyncio.ensure_future(ask(endpoint)): endpoint for endpoint in endpoints}
+        """Answers of those that gave one; the others are remembered with the reason."""
         given: dict[Endpoint, Any] = {}
+
+        def take(endpoint: Endpoint, task: asyncio.Task[Any]) -> None:
+            try:
+                given[endpoint] = task.result()
+                self._failed.pop(endpoint, None)
+            except TransientError as failure:
+                self._failed[endpoint] = str(failure)
+
+        await self._gather(
+            {asyncio.ensure_future(ask(endpoint)): endpoint for endpoint in endpoints},
+            take,
+            enough=lambda: len(given) >= self.quorum,
+            silent="gave no answer when the others did",
+        )
+        return given
+
+    async def _gather(
+        self,
+        asked: Mapping[asyncio.Task[_T], Endpoint],
+        take: Callable[[Endpoint, asyncio.Task[_T]], None],
+        *,
+        enough: Callable[[], bool],
+        silent: str,
+    ) -> None:
+        """``take`` each task as it ends. Once it is ``enough``, the others get a moment, and those that have failed
+        before none; who is still ``silent`` then is remembered with those words, unless worse is known."""
         pending = set(asked)
         try:
             while pending:
-                enough = len(given) >= self.quorum
-                if enough and all(asked[task] in self._failed for task in pending):
+                reached = enough()
+                if reached and all(asked[task] in self._failed for task in pending):
                     break
                 done, pending = await asyncio.wait(
-                    pending, timeout=GRACE_SECONDS if enough else None, return_when=asyncio.FIRST_COMPLETED
+                    pending, timeout=GRACE_SECONDS if reached else None, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not done:
                     break
                 for task in done:
-                    try:
-                        given[asked[task]] = task.result()
-                        self._failed.pop(asked[task], None)
-                    except TransientError as failure:
-                        self._failed[asked[task]] = str(failure)
+                    take(asked[task], task)
         finally:
             for task in pending:
                 task.cancel()
         for task in pending:
-            self._failed.setdefault(asked[task], "gave no answer when the others did")
-        return given
+            self._failed.setdefault(asked[task], silent)
 
     async def _first(
         self,
@@ -328,16 +341,13 @@ class QuorumNode(EvmNode):
         )
 
 
-def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int | None]:
-    """Each endpoint's height; None where its block cannot be read."""
-
-    def height(found: Any) -> int | None:
-        try:
-            return int(found["number"], 16)
-        except (KeyError, TypeError, ValueError):
-            return None
-
-    return {endpoint: height(found) for endpoint, found in heads.items()}
+def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
+    """The height of each endpoint whose block can be read."""
+    heights = {}
+    for endpoint, found in heads.items():
+        with suppress(KeyError, TypeError, ValueError):
+            heights[endpoint] = int(found["number"], 16)
+    return heights
 
 
 def _key(method: str, answer: Any) -> str:
