@@ -23,10 +23,11 @@ from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
+from yieldbot.world import World
 
 
 @contextmanager
-def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None = None) -> Iterator[cycle.World]:
+def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None = None) -> Iterator[World]:
     settings = settings or load(sandbox.directory / "yieldbot.toml")
     with Journal.open(settings.data_dir / "journal.sqlite") as journal:
         chosen = {
@@ -34,7 +35,7 @@ def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None =
             Queue: lambda: Queue(journal),
             DeclineAll: lambda: DeclineAll(),
         }.get(approver, lambda: PreApproved(journal, str(approver)))()  # type: ignore[call-overload]
-        yield cycle.World(
+        yield World(
             settings=settings,
             adapters=adapters(),
             journal=journal,

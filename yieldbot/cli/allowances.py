@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from yieldbot.allowances import Found, Given
     from yieldbot.cli.context import Context
-    from yieldbot.cycle import World
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
+    from yieldbot.world import World
 
     Ended = Outcome | Declined | None
 
@@ -65,11 +65,11 @@ async def _account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
     from yieldbot.allowances import find
-    from yieldbot.cycle import account_of
     from yieldbot.execution.account import native_token
     from yieldbot.execution.clear import Book
     from yieldbot.execution.settle import settle
     from yieldbot.rpc.connect import connect
+    from yieldbot.sessions.evm import account_of
 
     async with connect(job.chain) as node:
         await node.verify_chain()

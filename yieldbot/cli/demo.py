@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yieldbot.cli.context import Context
-    from yieldbot.cycle import Report, World
+    from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approver, Proposal
     from yieldbot.forecast import Position
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
     from yieldbot.sandbox.node import Sandbox
+    from yieldbot.world import World
 
 WIDTH = 140
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}

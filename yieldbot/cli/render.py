@@ -13,7 +13,7 @@ from yieldbot.cli import documents as docs
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
-from yieldbot.model.ids import MarketId
+from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job
@@ -22,7 +22,8 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.execution.simulate import Rehearsal, RehearsedLeg
+    from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg
     from yieldbot.forecast import Position, Unread
 
 
@@ -197,18 +198,20 @@ def certificate(allocation: Allocation, symbol: str) -> Text:
     )
 
 
-def rehearsal(found: Rehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
+def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
     """Each transaction as it went on the fork, and what each leg did to our balances."""
+    where = "slot" if is_svm(found.block.chain) else "block"
     made = Sheet(
-        f"Rehearsal on a fork of block {found.block.height:,}", "Leg", "Transaction", ">Gas", "Balance changes"
+        f"Rehearsal on a fork of {where} {found.block.height:,}", "Leg", "Transaction", ">Gas", "Balance changes"
     )
-    for done in found.legs:
+    parts: Sequence[RehearsedLeg | SvmRehearsedLeg] = found.legs
+    for done in parts:
         step = legs[done.index] if done.index < len(legs) else None
         label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
         for position, tx in enumerate(done.txs):
             last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
-            made.add_row(label if position == 0 else "", tx.call.words, f"{tx.gas_used:,}", changes)
+            made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
     return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *moved(found.deltas)])))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.execution.svm.simulate import SvmRehearsal
     from yieldbot.forecast import Position
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
@@ -41,18 +42,27 @@ def worst(codes: Sequence[int]) -> int:
     return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
 
 
-def rehearsal(found: Rehearsal) -> Doc:
+def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
+    """What is asked for: wei a gas on EVM chains, lamports in all on Solana."""
+    from yieldbot.execution.simulate import Rehearsal
+
+    if isinstance(found, Rehearsal):
+        return {"max_fee_wei": str(found.fees.max_fee_wei)}
+    return {"fee_lamports": str(found.fee_lamports)}
+
+
+def rehearsal(found: Rehearsal | SvmRehearsal) -> Doc:
     """Each leg of a plan as it went on the fork."""
     return {
         "block": docs.block(found.block),
         "gas_used": found.gas_used,
-        "max_fee_wei": str(found.fees.max_fee_wei),
+        **_fees(found),
         "legs": [
             {
                 "index": leg.index,
                 "gas_used": leg.gas_used,
                 "transactions": [
-                    {"words": tx.call.words, "to": tx.call.to, "gas_used": tx.gas_used, "gas_limit": tx.gas_limit}
+                    {"words": tx.words, "to": tx.to, "gas_used": tx.gas_used, "gas_limit": tx.gas_limit}
                     for tx in leg.txs
                 ],
                 "deltas": [docs.delta(change) for change in leg.deltas],

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
-    from yieldbot.cycle import Report, World
+    from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
+    from yieldbot.world import World
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
@@ -154,6 +155,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     import time
 
     from yieldbot.cli.reports import moved
+    from yieldbot.execution.simulate import RehearsedTx
 
     plan, symbol = proposal.plan, proposal.plan.legs[0].amount.token.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
@@ -165,12 +167,12 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     proof = plan.allocation.certificate
     context.say(f"  {plan.gain_per_year:,.2f} {symbol} a year more, for {plan.cost:,.4f} {symbol} of gas")
     context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
-    number = 0
+    number, unit = 0, "gas" if chain.svm is None else "compute units"
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:
             number += 1
-            context.say(f"  {number}. {tx.call.words}  [{tx.call.to}, {tx.gas_used:,} gas]")
-            for line in described(tx.call):
+            context.say(f"  {number}. {tx.words}  [{tx.to}, {tx.gas_used:,} {unit}]")
+            for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
                 context.say(f"     {line}")
     context.say("  in all: " + ", ".join(moved(proposal.rehearsal.deltas)))
 

@@ -133,20 +133,18 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 async def _seen(job: Job, context: Context) -> Seen:
     from yieldbot import events
     from yieldbot.errors import TransientError
-    from yieldbot.observe import observe
-    from yieldbot.protocols import adapters
-    from yieldbot.rpc.connect import connect
+    from yieldbot.sessions import watch
 
     try:
-        async with connect(job.chain) as node:
-            await node.verify_chain()
-            snapshot = await observe(node, job, adapters())
-            for host, why in node.left_out:
+        async with watch(job) as live:
+            await live.verify_chain()
+            snapshot = await live.observe()
+            for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:
         events.skipped(job, str(passing))
         return job, str(passing)
-    context.detail(f"{job.chain.name}: {len(snapshot.states)} markets in {node.round_trips} round trips")
+    context.detail(f"{job.chain.name}: {len(snapshot.states)} markets in {live.round_trips} round trips")
     events.observed(job, snapshot)
     for bad in snapshot.quarantined:
         events.quarantined(job, bad)

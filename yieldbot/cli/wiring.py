@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from yieldbot.cli.context import Context
-    from yieldbot.cycle import SignerOf, World
     from yieldbot.execution.approve import Approver
     from yieldbot.execution.ledger import Transport
     from yieldbot.execution.sign import WalletSigner
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
+    from yieldbot.world import SignerOf, World
 
 JOURNAL = "journal.sqlite"
 OPENING = {
@@ -82,9 +82,9 @@ def world_of(
 
     ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
     """
-    from yieldbot.cycle import World
     from yieldbot.journal.store import Journal
-    from yieldbot.protocols import adapters
+    from yieldbot.protocols import adapters, svm_adapters
+    from yieldbot.world import World
 
     settings = context.settings
     own = signers(context)
@@ -98,6 +98,7 @@ def world_of(
         yield World(
             settings=settings,
             adapters=adapters(),
+            svm_adapters=svm_adapters(),
             journal=journal,
             approver=approver_of(journal),
             signer_of=signer_of or (lambda wallet: own(wallet)),

@@ -21,7 +21,7 @@ What the cycle uses (nothing heavy is imported here; import from the modules nam
         works = [LegWork(index=i, leg=leg, market=..., calls=adapter's calls, share_token=..., targets=adapter.targets(
                  market), spenders=adapter.spenders(market)) for i, leg in enumerate(plan.legs)]
         rehearsal = await rehearse(account, works, snapshot.block)              # -> Rehearsal | Declined
-        approval = await approver.approve(Proposal(plan, works, rehearsal))     # -> Approval | Declined
+        approval = await approver.approve(Proposal(plan, rehearsal))     # -> Approval | Declined
         result = await execute_leg(account, approval, work)                     # one leg; -> LegResult
         # LegResult(outcomes: tuple[Outcome, ...], declined: Declined | None); observe again, rebuild the next
         # LegWork from the fresh state (same index, amount <= planned), execute_leg again.

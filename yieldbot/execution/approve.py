@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
@@ -22,6 +22,9 @@ from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
+if TYPE_CHECKING:
+    from yieldbot.execution.svm.simulate import SvmRehearsal
+
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
 
@@ -35,11 +38,10 @@ class Numbered(Meant, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is put to the approver: the plan, each leg's calls, and how it all went on the fork."""
+    """What is put to the approver: the plan, and how all its calls went on the fork."""
 
     plan: Plan
-    works: Sequence[LegWork]
-    rehearsal: Rehearsal
+    rehearsal: Rehearsal | SvmRehearsal
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -39,6 +39,15 @@ class RehearsedTx:
     gas_used: int
     gas_limit: int
 
+    @property
+    def words(self) -> str:
+        return self.call.words
+
+    @property
+    def to(self) -> Address:
+        """The contract that is called."""
+        return self.call.to
+
 
 @dataclass(frozen=True, slots=True)
 class RehearsedLeg:

@@ -5,15 +5,26 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import YieldAdapter
+    from yieldbot.protocols.base import SvmAdapter, YieldAdapter
 
 
 @cache
 def adapters() -> dict[str, YieldAdapter]:
-    """Every adapter of this package by its protocol name."""
+    """Every adapter of EVM protocols by its protocol name."""
+    return _of("evm")
+
+
+@cache
+def svm_adapters() -> dict[str, SvmAdapter]:
+    """Every adapter of Solana programs by its protocol name."""
+    return _of("svm")
+
+
+def _of(family: str) -> dict[str, Any]:
     modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
     found = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
-    return {adapter.protocol: adapter for adapter in sorted(found, key=lambda a: str(a.protocol))}
+    mine = [adapter for adapter in found if getattr(adapter, "family", "evm") == family]
+    return {adapter.protocol: adapter for adapter in sorted(mine, key=lambda a: str(a.protocol))}

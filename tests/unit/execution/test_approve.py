@@ -186,7 +186,7 @@ def proposal(*raws: int, plan_id: str = "p1") -> Proposal:
     idle = MarketId("idle/8453/usdc")
     moves = tuple(Move(idle, MARKET.id, Amount(USDC, raw), 1.0, 0.1, 3.0, "more yield") for raw in raws)
     proposed = replace(plan(*(leg(raw) for raw in raws)), moves=moves, id=plan_id)
-    return Proposal(proposed, [], Rehearsal(proposed.block, (), Fees(1, 1)))
+    return Proposal(proposed, Rehearsal(proposed.block, (), Fees(1, 1)))
 
 
 @pytest.fixture

@@ -38,12 +38,23 @@ class SvmRehearsedTx:
     """One transaction of a leg on the fork, and what will be asked for it."""
 
     step: Step
-    units: int
+    gas_used: int
     bid: Bid
 
     @property
     def words(self) -> str:
         return self.step.words
+
+    @property
+    def gas_limit(self) -> int:
+        """Compute units asked for."""
+        return self.bid.units
+
+    @property
+    def to(self) -> Address:
+        """The program of the instruction that the step is about: the last one that has words of its own."""
+        told = [i for i in self.step.instructions if i.words == self.step.words] or self.step.instructions
+        return told[-1].program
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,11 @@ class SvmRehearsedLeg:
     index: int
     txs: tuple[SvmRehearsedTx, ...]
     deltas: tuple[Delta, ...]
+
+    @property
+    def gas_used(self) -> int:
+        """Compute units."""
+        return sum(tx.gas_used for tx in self.txs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,7 @@ class SvmRehearsal:
     @property
     def gas_used(self) -> int:
         """Compute units of the whole plan."""
-        return sum(tx.units for leg in self.legs for tx in leg.txs)
+        return sum(leg.gas_used for leg in self.legs)
 
     @property
     def fee_lamports(self) -> int:

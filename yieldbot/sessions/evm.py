@@ -1,0 +1,165 @@
+"""A job on an EVM chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from yieldbot.errors import ConfigError
+from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.approve import Approval
+from yieldbot.execution.calldata import AbiFunction, abi_functions
+from yieldbot.execution.halt import halted
+from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.execution.safe import HashSigner, Proposed, propose
+from yieldbot.execution.settle import settle
+from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.policy import Job, SafeOwner
+from yieldbot.model.tx import Outcome
+from yieldbot.observe import observe
+from yieldbot.protocols import adapters
+from yieldbot.protocols.base import YieldAdapter
+from yieldbot.resources import folder
+from yieldbot.rpc.anvil import find_anvil
+from yieldbot.rpc.connect import connect
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.fork import forks
+from yieldbot.rpc.quorum import QuorumNode
+from yieldbot.sessions import Session, Watch
+from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.world import World
+
+
+@dataclass(slots=True)
+class EvmWatch:
+    """See ``Watch``."""
+
+    job: Job
+    node: QuorumNode
+    adapters: Mapping[str, YieldAdapter]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        return self.node.left_out
+
+    @property
+    def round_trips(self) -> int:
+        return self.node.round_trips
+
+    async def verify_chain(self) -> None:
+        await self.node.verify_chain()
+
+    async def observe(self) -> Snapshot:
+        return await observe(self.node, self.job, self.adapters)
+
+
+@dataclass(slots=True)
+class EvmSession(EvmWatch):
+    """See ``Session``."""
+
+    world: World
+    account: Account
+    rehearsal: Rehearsal | None = None
+
+    async def settle(self) -> tuple[Outcome, ...]:
+        return tuple(await settle(self.account))
+
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
+        found = await rehearse(self.account, self._works(plan, snapshot), snapshot.block)
+        self.rehearsal = None if isinstance(found, Declined) else found
+        return found
+
+    def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
+        most = most_gas(plan, snapshot, self.world.settings.policy, 18)
+        self.account = replace(self.account, max_cost_wei=most)
+
+    async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
+        work = self._work(approval.plan, snapshot, index, most=idle(snapshot))
+        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.calls[-1].words}")
+        return await execute_leg(self.account, approval, work)
+
+    async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
+        """Raises ConfigError for a wallet whose signer cannot sign for a Safe."""
+        wallet = self.job.wallet
+        signer = self.world.signer_of(wallet)
+        if not isinstance(signer, HashSigner):
+            raise ConfigError(
+                f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
+            )
+        assert self.rehearsal is not None  # an approval is of what was rehearsed
+        works = self._works(approval.plan, snapshot)
+        return await propose(self.account, signer, approval, works, self.rehearsal)
+
+    def said(self, block: BlockRef) -> str:
+        return f"block {block.height}"
+
+    def _works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+        return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+
+    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
+        """A leg with its calls, from the newest state."""
+        leg = leg_now(plan, index, most)
+        state = snapshot.of(leg.market_id)
+        adapter = self.adapters[state.market.protocol]
+        calls = (
+            adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)
+            if leg.kind is LegKind.WITHDRAW
+            else adapter.deposit(state, leg.amount, plan.owner)
+        )
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=state.market,
+            calls=calls,
+            share_token=state.share_token,
+            targets=adapter.targets(state.market),
+            spenders=adapter.spenders(state.market),
+            observe=lambda block: adapter.observe(state.market, plan.owner, block),
+        )
+
+
+@asynccontextmanager
+async def evm_session(world: World, job: Job) -> AsyncIterator[Session]:
+    """The job's chain, to be acted on."""
+    async with connect(job.chain) as node:
+        yield EvmSession(job, node, world.adapters, world, account_of(world, job, node))
+
+
+@asynccontextmanager
+async def evm_watch(job: Job) -> AsyncIterator[Watch]:
+    """The job's chain, to be looked at."""
+    async with connect(job.chain) as node:
+        yield EvmWatch(job, node, adapters())
+
+
+def account_of(world: World, job: Job, node: EvmNode) -> Account:
+    """What execution needs for this job; the fork is made of the very node that we observe."""
+
+    def explain(data: bytes) -> str | None:
+        return next((words for a in world.adapters.values() if (words := a.explain_revert(data))), None)
+
+    return Account(
+        node=node,
+        settings=job.chain,
+        owner=job.wallet.address,
+        journal=world.journal,
+        signer=world.signer_of(job.wallet),
+        pays_gas=not isinstance(job.wallet.held, SafeOwner),
+        fork=forks(node, find_anvil(world.settings.anvil)),
+        abi=_abis(),
+        explain=explain,
+        tolerance_bps=world.settings.policy.delta_tolerance_bps,
+        now=world.now,
+        halted=partial(halted, world.settings.data_dir),
+        limits=partial(beyond_limits, world, job),
+    )
+
+
+@cache
+def _abis() -> Mapping[bytes, tuple[AbiFunction, ...]]:
+    return abi_functions(folder("abis"))

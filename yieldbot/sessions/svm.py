@@ -1,0 +1,143 @@
+"""A job on a Solana cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from yieldbot.errors import ConfigError
+from yieldbot.execution.approve import Approval
+from yieldbot.execution.halt import halted
+from yieldbot.execution.leg import LegResult
+from yieldbot.execution.safe import Proposed
+from yieldbot.execution.svm.account import SvmAccount, SvmWork
+from yieldbot.execution.svm.leg import execute_leg
+from yieldbot.execution.svm.send import settle
+from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.policy import Job
+from yieldbot.model.tx import Outcome
+from yieldbot.observe_svm import observe_svm
+from yieldbot.protocols import svm_adapters
+from yieldbot.protocols._svm import TOKEN_PROGRAM
+from yieldbot.protocols.base import SvmAdapter
+from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
+from yieldbot.sessions import Session, Watch
+from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.world import World
+
+
+@dataclass(slots=True)
+class SvmWatch:
+    """See ``Watch``."""
+
+    job: Job
+    nodes: SvmNodes
+    adapters: Mapping[str, SvmAdapter]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        return self.nodes.left_out
+
+    @property
+    def round_trips(self) -> int:
+        return sum(node.endpoint.round_trips for node in self.nodes.nodes)
+
+    async def verify_chain(self) -> None:
+        await self.nodes.verify_chain()
+
+    async def observe(self) -> Snapshot:
+        return await observe_svm(self.nodes, self.job, self.adapters)
+
+
+@dataclass(slots=True)
+class SvmSession(SvmWatch):
+    """See ``Session``."""
+
+    world: World
+    account: SvmAccount
+
+    async def settle(self) -> tuple[Outcome, ...]:
+        return await settle(self.account)
+
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> SvmRehearsal | Declined:
+        works = [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+        return await rehearse(self.account, works, snapshot.block)
+
+    def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
+        most = most_gas(plan, snapshot, self.world.settings.policy, 9)
+        self.account = replace(self.account, max_cost_lamports=most)
+
+    async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
+        work = self._work(approval.plan, snapshot, index, most=idle(snapshot))
+        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
+        return await execute_leg(self.account, approval, work)
+
+    async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
+        raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
+
+    def said(self, block: BlockRef) -> str:
+        return f"slot {block.height}"
+
+    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> SvmWork:
+        """A leg with its instructions, from the newest state."""
+        leg = leg_now(plan, index, most)
+        state = snapshot.of(leg.market_id)
+        market = state.market
+        adapter = self.adapters[market.protocol]
+        calls = (
+            adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)
+            if leg.kind is LegKind.WITHDRAW
+            else adapter.deposit(state, leg.amount, plan.owner)
+        )
+        return SvmWork(
+            index=index,
+            leg=leg,
+            market=market,
+            calls=calls,
+            share_token=state.share_token,
+            tags=adapter.tags(market),
+            token_program=Address(market.params.get("token_program", TOKEN_PROGRAM)),
+            share_program=Address(market.params.get("share_program", TOKEN_PROGRAM)),
+            native=bool(market.params.get("native", False)),
+            observe=lambda block: adapter.observe(market, plan.owner, block),
+        )
+
+
+@asynccontextmanager
+async def svm_session(world: World, job: Job) -> AsyncIterator[Session]:
+    """The job's cluster, to be acted on."""
+    async with connect_svm(job.chain) as nodes:
+        yield SvmSession(job, nodes, world.svm_adapters, world, svm_account_of(world, job, nodes))
+
+
+@asynccontextmanager
+async def svm_watch(job: Job) -> AsyncIterator[Watch]:
+    """The job's cluster, to be looked at."""
+    async with connect_svm(job.chain) as nodes:
+        yield SvmWatch(job, nodes, svm_adapters())
+
+
+def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
+    """What execution needs for this job."""
+
+    def explain(program: Address, code: int) -> str | None:
+        return next((w for a in world.svm_adapters.values() if (w := a.explain_error(program, code))), None)
+
+    return SvmAccount(
+        nodes=nodes,
+        settings=job.chain,
+        owner=job.wallet.address,
+        journal=world.journal,
+        signer=world.signer_of(job.wallet),
+        explain=explain,
+        tolerance_bps=world.settings.policy.delta_tolerance_bps,
+        now=world.now,
+        halted=partial(halted, world.settings.data_dir),
+        limits=partial(beyond_limits, world, job),
+    )
