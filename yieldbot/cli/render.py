@@ -22,8 +22,8 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal, RehearsedLeg
-    from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg
+    from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+    from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
     from yieldbot.forecast import Position, Unread
 
 
@@ -208,8 +208,9 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
     for done in parts:
         step = legs[done.index] if done.index < len(legs) else None
         label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
-        for position, tx in enumerate(done.txs):
-            last = position == len(done.txs) - 1
+        txs: Sequence[RehearsedTx | SvmRehearsedTx] = done.txs
+        for position, tx in enumerate(txs):
+            last = position == len(txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
     return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *moved(found.deltas)])))
