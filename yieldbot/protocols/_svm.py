@@ -152,6 +152,15 @@ def ata(owner: Address, mint: Address, token_program: Address = TOKEN_PROGRAM) -
     return pda(ATA_PROGRAM, key_bytes(owner), key_bytes(token_program), key_bytes(mint))
 
 
+def token_amount(data: bytes) -> int:
+    """The balance of an SPL Token account's data; 0 for no account. Raises MarketError for what is none."""
+    if not data:
+        return 0
+    if len(data) < TOKEN_ACCOUNT_BYTES:
+        raise MarketError(f"these {len(data)} bytes are no token account")
+    return int(struct.unpack_from("<Q", data, 64)[0])
+
+
 def key_bytes(address: Address) -> bytes:
     """A public key's 32 bytes. Raises ValueError for what is none."""
     from solders.pubkey import Pubkey

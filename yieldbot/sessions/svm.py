@@ -126,8 +126,13 @@ async def svm_watch(job: Job) -> AsyncIterator[Watch]:
 def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
     """What execution needs for this job."""
 
+    of_program = {
+        d.params["program"]: world.svm_adapters[d.protocol] for d in job.chain.deployments if "program" in d.params
+    }
+
     def explain(program: Address, code: int) -> str | None:
-        return next((w for a in world.svm_adapters.values() if (w := a.explain_error(program, code))), None)
+        adapter = of_program.get(program)
+        return adapter.explain_error(program, code) if adapter else None
 
     return SvmAccount(
         nodes=nodes,

@@ -1,0 +1,97 @@
+"""Save's (Solend's) integer arithmetic: what a reserve has become by some slot, and what its collateral is worth.
+
+Source: spl-token-lending as Solend extends it: state/reserve.rs (current_borrow_rate, compound_interest,
+collateral_exchange_rate) and math/{decimal,rate}.rs. Amounts of debt and fees and all rates are scaled by 1e18 (wad)
+and rounded down at every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from yieldbot.math.slots import SLOTS_PER_YEAR
+
+WAD = 10**18
+PERCENT = WAD // 100
+
+
+@dataclass(frozen=True, slots=True)
+class SaveReserve:
+    """What a reserve stores. *_raw: base units; *_wads: base units times 1e18; the rest in whole percent."""
+
+    slot: int
+    available_raw: int
+    borrowed_wads: int
+    fees_wads: int
+    collateral_raw: int
+    optimal_utilisation: int
+    max_utilisation: int
+    min_rate: int
+    optimal_rate: int
+    max_rate: int
+    super_max_rate: int
+    take_rate: int
+
+    @property
+    def supply_wads(self) -> int:
+        """What all suppliers own (ReserveLiquidity::total_supply)."""
+        return self.available_raw * WAD + self.borrowed_wads - self.fees_wads
+
+    def utilisation_wad(self) -> int:
+        """Borrowed over supply; 0 where there is none."""
+        return self.borrowed_wads * WAD // self.supply_wads if self.supply_wads else 0
+
+    def borrow_rate_wad(self) -> int:
+        """A rate for SLOTS_PER_YEAR slots, by three segments (Reserve::current_borrow_rate)."""
+        u, optimal, top = self.utilisation_wad(), self.optimal_utilisation * PERCENT, self.max_utilisation * PERCENT
+        if u <= optimal:
+            if not optimal:
+                return self.min_rate * PERCENT
+            weight, low, high = u * WAD // optimal, self.min_rate, self.optimal_rate
+        elif u <= top:
+            weight, low, high = (u - optimal) * WAD // (top - optimal), self.optimal_rate, self.max_rate
+        else:
+            weight, low, high = (u - top) * WAD // (WAD - top), self.max_rate, self.super_max_rate
+        return weight * ((high - low) * PERCENT) // WAD + low * PERCENT
+
+    def accrued(self, slot: int) -> SaveReserve:
+        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest)."""
+        slots = slot - self.slot
+        if slots <= 0:
+            return self
+        compounded = power(WAD + self.borrow_rate_wad() // SLOTS_PER_YEAR, slots)
+        new_debt = self.borrowed_wads * compounded // WAD - self.borrowed_wads
+        fees = new_debt * (self.take_rate * PERCENT) // WAD
+        return replace(self, slot=slot, borrowed_wads=self.borrowed_wads + new_debt, fees_wads=self.fees_wads + fees)
+
+    def exchange_rate_wad(self) -> int:
+        """Collateral for one unit of liquidity; 1 for an empty reserve (INITIAL_COLLATERAL_RATE)."""
+        if not self.collateral_raw or not self.supply_wads:
+            return WAD
+        return self.collateral_raw * WAD * WAD // self.supply_wads
+
+    def collateral_for(self, liquidity_raw: int) -> int:
+        """What a deposit mints, rounded down."""
+        return liquidity_raw * WAD * self.exchange_rate_wad() // WAD // WAD
+
+    def liquidity_for(self, collateral_raw: int) -> int:
+        """What redeeming pays, rounded down."""
+        return collateral_raw * WAD * WAD // self.exchange_rate_wad() // WAD
+
+    def collateral_needed(self, liquidity_raw: int) -> int:
+        """The least collateral whose redemption pays at least this."""
+        rate = self.exchange_rate_wad()
+        found = -(-liquidity_raw * rate // WAD)
+        while self.liquidity_for(found) < liquidity_raw:
+            found += 1
+        return found
+
+
+def power(base_wad: int, exponent: int) -> int:
+    """Rate::try_pow: by squaring, rounded down at each product."""
+    result = base_wad if exponent % 2 else WAD
+    while exponent := exponent // 2:
+        base_wad = base_wad * base_wad // WAD
+        if exponent % 2:
+            result = result * base_wad // WAD
+    return result

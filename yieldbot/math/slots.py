@@ -1,0 +1,56 @@
+"""Lending on Solana, whose interest accrues by slots: the yield curve of pools with a rate that is piecewise linear."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from yieldbot.math.curves import Points, _crossings, _segment, _utilisation
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+
+SLOTS_PER_YEAR = 63_072_000
+"""The year of klend and spl-token-lending: two slots a second, whatever the cluster's real speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCurve:
+    """A pool whose borrow rate is piecewise linear in utilisation u and a rate for SLOTS_PER_YEAR slots.
+
+    ``others + x``: what suppliers own with our whole holding x in it; points: ((u, rate), ...), u ascending; keep: what
+    suppliers get of the interest; slot_seconds: how long a slot really lasts. compounds: each slot (spl-token-lending's
+    compound_interest), else linear from one refresh to the next (klend).
+    """
+
+    others: float
+    borrowed: float
+    points: Points
+    keep: float
+    slot_seconds: float
+    compounds: bool
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        u = _utilisation(self.borrowed, self.others + x)
+        growth, _ = self._growth(_segment(self.points, u)[0], horizon_seconds)
+        return growth * u * self.keep * SECONDS_PER_YEAR / horizon_seconds
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied)
+        rate, slope = _segment(self.points, u)
+        growth, grows = self._growth(rate, horizon_seconds)
+        scale = self.keep * SECONDS_PER_YEAR / horizon_seconds
+        apr = growth * u * scale
+        if supplied < self.borrowed or supplied <= 0.0:
+            return apr  # utilisation stays at 1: one more token earns the same
+        return apr - x * u / supplied * (grows * slope * u + growth) * scale
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return _crossings(self.points, self.borrowed, self.others)
+
+    def _growth(self, rate: float, horizon_seconds: float) -> tuple[float, float]:
+        """What debt grows by over the horizon, and the derivative of that by the rate."""
+        slots = horizon_seconds / self.slot_seconds
+        if not self.compounds:
+            return rate * slots / SLOTS_PER_YEAR, slots / SLOTS_PER_YEAR
+        logarithm = math.log1p(rate / SLOTS_PER_YEAR)
+        return math.expm1(slots * logarithm), slots / SLOTS_PER_YEAR * math.exp((slots - 1.0) * logarithm)
