@@ -6,12 +6,13 @@ Layouts and account orders: npm @solendprotocol/solend-sdk 0.14.27 (state/reserv
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
-from yieldbot.math.save import PERCENT, WAD, SaveReserve
+from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
@@ -218,15 +219,17 @@ def reserve_of(fields: dict[str, Any]) -> SaveReserve:
 def points_of(reserve: SaveReserve) -> tuple[tuple[float, float], ...]:
     """The borrow rate by utilisation, as ``SlotCurve`` takes it."""
     corners = [
-        (0, reserve.min_rate),
         (reserve.optimal_utilisation, reserve.optimal_rate),
         (reserve.max_utilisation, reserve.max_rate),
         (100, reserve.super_max_rate),
     ]
-    found: dict[float, float] = {}
-    for percent, rate in corners:  # of corners at one place the lower segment's end counts there
-        found.setdefault(percent * PERCENT / WAD, rate * PERCENT / WAD)
-    return tuple(sorted(found.items()))
+    points = [(0.0, reserve.min_rate / 100)] if reserve.optimal_utilisation else []
+    for percent, rate in corners:
+        at = percent / 100
+        if points and at <= points[-1][0]:  # two corners at one place: the rate jumps just above it
+            at = math.nextafter(points[-1][0], math.inf)
+        points.append((at, rate / 100))
+    return tuple(points)
 
 
 ADAPTER = Save()
