@@ -204,7 +204,7 @@ def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path) 
     if way == "import":
         from yieldbot.execution.keystore import import_key
 
-        key = key_of(args.key_file)
+        key = key_of(args.key_file, "64 hex digits")
         return import_key(keystore, key, passphrase_of(args, context)), keystore
     return parse_address(way), keystore
 

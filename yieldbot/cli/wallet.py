@@ -34,7 +34,7 @@ def register(commands: Any) -> None:
     what = "write the keystore of a key that you have; it is asked for, or read from a file or a pipe"
     parser = actions.add_parser("import", help=what, description=what)
     _keystore_flags(parser)
-    parser.add_argument("--key-file", type=Path, metavar="FILE", help="64 hex digits; - reads standard input")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="hex digits, or a solana-cli file; - reads stdin")
     parser.set_defaults(command="wallet-import", handler=import_)
 
     what = "the keystores found and the wallets configured"
@@ -54,24 +54,34 @@ def register(commands: Any) -> None:
 def _keystore_flags(parser: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="the keystore is keys/NAME.json beside the configuration")
     parser.add_argument("--keystore", type=Path, metavar="FILE", help="another place for the keystore")
+    parser.add_argument(
+        "--chain", choices=("evm", "solana"), default="evm", help="the family that the key is for (default: evm)"
+    )
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="first line; the file must have mode 0600")
     given.add_argument("--passphrase-env", metavar="NAME", help="environment variable (or .env) that holds it")
 
 
 def new(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.keystore import create
-
     path = keystore_path(args, context)
-    return _written(args, context, create(path, passphrase_of(args, context)), path)
+    return _written(args, context, _family(args).create(path, passphrase_of(args, context)), path)
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.keystore import import_key
-
     path = keystore_path(args, context)
-    key = key_of(args.key_file)
-    return _written(args, context, import_key(path, key, passphrase_of(args, context)), path)
+    key = key_of(args.key_file, "base58 or 64 numbers" if args.chain == "solana" else "64 hex digits")
+    return _written(args, context, _family(args).import_key(path, key, passphrase_of(args, context)), path)
+
+
+def _family(args: argparse.Namespace) -> Any:
+    """The module that makes and imports keys of the family asked for."""
+    if args.chain == "solana":
+        from yieldbot.execution.svm import keystore as solana
+
+        return solana
+    from yieldbot.execution import keystore
+
+    return keystore
 
 
 def list_(args: argparse.Namespace, context: Context) -> int:
@@ -184,13 +194,13 @@ def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     return new_passphrase()
 
 
-def key_of(file: Path | None) -> str:
+def key_of(file: Path | None, form: str) -> str:
     """A private key from a prompt, a pipe or a private file. Raises ConfigError."""
     from yieldbot.cli.wiring import secret
     from yieldbot.execution.keystore import check_private
 
     if file is None and sys.stdin.isatty():
-        return secret("Private key (64 hex digits, not shown): ")
+        return secret(f"Private key ({form}, not shown): ")
     if file is None or str(file) == "-":
         return sys.stdin.readline()
     check_private(file, "--key-file", "name a file that is there")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approve import Approver
     from yieldbot.execution.ledger import Transport
     from yieldbot.execution.sign import WalletSigner
+    from yieldbot.execution.svm.keystore import SvmKeySigner
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
@@ -108,7 +109,7 @@ def world_of(
         )
 
 
-def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
+def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
     from yieldbot.execution.keystore import KeystoreSigner, passphrase
@@ -124,7 +125,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
             yield
 
     @cache  # a wallet with several jobs is asked for once
-    def signer_of(wallet: Wallet) -> WalletSigner:
+    def signer_of(wallet: Wallet) -> WalletSigner | SvmKeySigner:
         match wallet.held:
             case KmsKey():
                 from yieldbot.execution.kms import KmsSigner
@@ -144,6 +145,10 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner]:
                     return give()
 
                 assert wallet.keystore is not None  # the configuration sees to it
+                if wallet.is_svm:
+                    from yieldbot.execution.svm.keystore import SvmKeySigner
+
+                    return SvmKeySigner(wallet.keystore, ask)
                 return KeystoreSigner(wallet.keystore, ask)
 
     return signer_of

@@ -1,4 +1,5 @@
-"""EVM addresses as people write them into files: with their EIP-55 checksum, or refused with the right spelling."""
+"""Addresses as people write them into files. EVM: with their EIP-55 checksum, or refused with the right spelling;
+Solana: a public key in base58."""
 
 from __future__ import annotations
 
@@ -32,3 +33,22 @@ def parse_address(text: str) -> Address:
     if text[2:] in (text[2:].lower(), text[2:].upper()) and any(c.isalpha() for c in text[2:]):
         raise ValueError(f"{text} carries no checksum: compare it with its source, then write {right}")
     raise ValueError(f"{text} has a bad checksum: compare it with its source; with these digits it is {right}")
+
+
+def parse_key(text: str) -> Address:
+    """A Solana public key as written in a file. Raises ValueError. Base58 has no checksum: a slip goes unseen here."""
+    from solders.pubkey import Pubkey
+
+    try:
+        return Address(str(Pubkey.from_string(text)))
+    except ValueError:
+        raise ValueError(f"{text!r} is no Solana address: write a public key in base58 (32 to 44 characters)") from None
+
+
+def parse_any(text: str) -> Address:
+    """An address of either family: what begins with 0x is an EVM chain's. Raises ValueError."""
+    return parse_address(text) if text.startswith("0x") or len(text) < SHORTEST_KEY else parse_key(text)
+
+
+SHORTEST_KEY = 32
+"""Characters of the shortest public key in base58."""

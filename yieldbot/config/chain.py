@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from yieldbot.config.address import parse_address
 from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
-from yieldbot.config.schema import ChainTable, ProtocolTable
+from yieldbot.config.schema import ChainTable, ProtocolTable, SvmChainTable
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address, ChainId, is_svm
 from yieldbot.model.market import Deployment
-from yieldbot.model.policy import ChainSettings
-from yieldbot.protocols import adapters
+from yieldbot.model.policy import ChainSettings, SvmLimits
+from yieldbot.protocols import adapters, svm_adapters
 
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
@@ -27,6 +27,8 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
 
     Raises ConfigError.
     """
+    if str(tables.get("chain", "")).startswith("solana:"):
+        return _svm(path, tables, environ)
     try:
         table = ChainTable.model_validate(dict(tables))
     except ValidationError as failure:
@@ -63,7 +65,49 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
     )
 
 
-def _quorum(path: Path, table: ChainTable, count: int) -> int:
+def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
+    """A Solana cluster's settings."""
+    try:
+        table = SvmChainTable.model_validate(dict(tables))
+    except ValidationError as failure:
+        raise of_validation(path, failure, SvmChainTable) from None
+    if table.name != path.stem:
+        raise wrong(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
+    chain = ChainId(table.chain)
+    tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
+    rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
+    sol = Token(chain, Address(""), "SOL", 9)
+    return ChainSettings(
+        name=table.name,
+        chain=chain,
+        rpc_env=table.rpc_env,
+        rpc_urls=rpc_urls,
+        multicall3=Address(""),
+        native_symbol=table.native.symbol,
+        native_feed=Address(table.native.feed) if table.native.feed else None,
+        feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
+        tokens=tokens,
+        deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
+        max_fee_gwei=0.0,
+        finality=table.finality,
+        poll_seconds=table.poll_seconds,
+        confirm_timeout_seconds=table.confirm_timeout_seconds,
+        quorum=_quorum(path, table, len(rpc_urls)),
+        submit_rpc_env=table.submit_rpc_env,
+        submit_urls=_submit_urls(path, table, environ) if rpc_urls else (),
+        submit_public=table.submit_public,
+        submit_to_all=table.submit_to_all,
+        svm=SvmLimits(
+            max_unit_price_micro_lamports=table.max_unit_price_micro_lamports,
+            max_fee_lamports=sol.parse(table.max_fee_sol).raw,
+            keep_lamports=sol.parse(table.keep_sol).raw,
+            max_slot_skew=table.max_slot_skew,
+            lookup_tables=tuple(Address(key) for key in table.lookup_tables),
+        ),
+    )
+
+
+def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
     """As configured, else more than half of the addresses."""
     if table.quorum is None or count == 0:
         return count // 2 + 1
@@ -73,7 +117,7 @@ def _quorum(path: Path, table: ChainTable, count: int) -> int:
     return table.quorum
 
 
-def _submit_urls(path: Path, table: ChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
     if table.submit_rpc_env is None:
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
@@ -101,7 +145,8 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
     at = ("protocols", index)
-    known = {name: adapter for name, adapter in adapters().items() if name != "idle"}
+    family: Mapping[str, Any] = svm_adapters() if is_svm(chain) else adapters()
+    known = {name: adapter for name, adapter in family.items() if name != "idle"}
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise wrong(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")

@@ -14,9 +14,9 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.ids import Address, market_chain
 from yieldbot.model.policy import ChainSettings, Job, KmsKey, LedgerKey, Policy, SafeOwner, Settings, Wallet
-from yieldbot.protocols import adapters
+from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.resources import folder
 
 M = TypeVar("M", bound=BaseModel)
@@ -117,6 +117,9 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
             key = f"wallets[{index + 1}].name"
             raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
         _of_its_kind(path, f"wallets[{index + 1}]", table)
+        if table.kind != "keystore" and not table.address.startswith("0x"):
+            said = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
+            raise wrong(path, f"wallets[{index + 1}].kind", f"{said}: `yieldbot wallet new --chain solana` makes one")
         held: KmsKey | LedgerKey | SafeOwner | None = None
         if table.key_id is not None:
             held = KmsKey(key_id=table.key_id, region=table.region, endpoint_url=table.endpoint_url)
@@ -173,7 +176,11 @@ def _job(
     if table.asset not in chain.tokens:
         hint = did_you_mean(table.asset, chain.tokens)
         raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
-    return Job(wallet=wallets[table.wallet], chain=chain, asset=chain.tokens[table.asset])
+    wallet = wallets[table.wallet]
+    if wallet.is_svm != (chain.svm is not None):
+        said = f"wallet {wallet.name!r} is {'a Solana' if wallet.is_svm else 'an EVM'} address and {chain.name} is not"
+        raise wrong(path, f"{key}.wallet", f"{said}: name a wallet of the chain's family")
+    return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
@@ -202,7 +209,7 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
             )
         _is_market_or_protocol(path, f"policy.max_share_markets.{name}", name, chains)
     for name in given.get("max_share_protocol", {}):
-        if name not in adapters():
+        if name not in _protocols():
             raise _unknown_protocol(path, f"policy.max_share_protocol.{name}", name)
     return Policy(**given)
 
@@ -210,9 +217,9 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
 def _is_market_or_protocol(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
     """A limit on a market that is written wrongly would silently bind nothing, so that its name must be known."""
     protocol, *rest = name.split("/")
-    if protocol not in adapters():
+    if protocol not in _protocols():
         raise _unknown_protocol(path, key, protocol)
-    if name != name.lower():
+    if name != name.lower() and rest[:1] != ["solana"]:
         raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
     if rest and not _has_market(chains, protocol, rest):
         raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
@@ -221,7 +228,7 @@ def _is_market_or_protocol(path: Path, key: str, name: str, chains: Mapping[str,
 def _has_market(chains: Mapping[str, ChainSettings], protocol: str, rest: list[str]) -> bool:
     """Whether a deployment of the protocol on the chain of that number names the market's contract or key."""
     return any(
-        rest[0] == str(evm_number(chain.chain)) and len(rest) > 1 and rest[1] in _texts(deployment.params)
+        rest[0] == market_chain(chain.chain) and len(rest) > 1 and rest[1].lower() in _texts(deployment.params)
         for chain in chains.values()
         for deployment in chain.deployments
         if deployment.protocol == protocol
@@ -236,8 +243,13 @@ def _texts(value: Any) -> set[str]:
     return {text for part in inner for text in _texts(part)}
 
 
+def _protocols() -> set[str]:
+    """Every protocol that an adapter is for."""
+    return {*adapters(), *svm_adapters()}
+
+
 def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:
-    return wrong(path, key, f"unknown protocol {name!r}: {did_you_mean(name, adapters())}")
+    return wrong(path, key, f"unknown protocol {name!r}: {did_you_mean(name, _protocols())}")
 
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:

@@ -33,7 +33,8 @@ def wrong(file: Path, key: str, what: str) -> ConfigError:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest known word as a question, else all of them."""
     names = sorted(known)
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    begins = [name for name in names if word and name.startswith(word)]  # what was not written to its end
+    near = begins[:1] or get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
     return f"known are: {', '.join(names)}" if names else "there is none to choose from"

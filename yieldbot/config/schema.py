@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from yieldbot.config.address import parse_address
-from yieldbot.model.ids import chain_id, evm_number, hd_path
+from yieldbot.config.address import parse_address, parse_any, parse_key
+from yieldbot.model.ids import chain_id, evm_number, hd_path, is_svm
 from yieldbot.model.policy import SAFE_MULTISEND
 
 
@@ -39,6 +39,21 @@ def _evm_chain(value: str) -> str:
     return value
 
 
+def _svm_chain(value: str) -> str:
+    if not is_svm(chain_id(value)):
+        raise ValueError(f"{value!r} is no Solana cluster: write solana: and the start of its genesis hash")
+    return value
+
+
+def _sol(value: Any) -> Any:
+    """SOL in decimal text to lamports, kept as text."""
+    text = _money(value)
+    lamports = Decimal(text.replace(",", "").replace("_", "")).scaleb(9)
+    if lamports != lamports.to_integral_value() or lamports < 0:
+        raise ValueError(f"{text!r} is finer than a lamport, or below 0")
+    return text
+
+
 def _finality(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -61,6 +76,8 @@ def _endpoint(value: str) -> str:
 Share = Annotated[float, AfterValidator(_share)]
 Money = Annotated[str, BeforeValidator(_money)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
+KeyText = Annotated[str, AfterValidator(parse_key)]
+AnyAddressText = Annotated[str, AfterValidator(parse_any)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
@@ -77,7 +94,7 @@ class WalletTable(Table):
     """Each kind has keys of its own: OF_KIND."""
 
     name: Name
-    address: AddressText
+    address: AnyAddressText
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
     keystore: Annotated[str, Field(min_length=1)] | None = None
     passphrase_file: str | None = None
@@ -159,6 +176,17 @@ class TokenTable(Table):
     feed: AddressText | None = None
 
 
+class SvmTokenTable(Table):
+    address: KeyText
+    decimals: Annotated[int, Field(ge=0, le=18)]
+    feed: KeyText | None = None
+
+
+class SvmNativeTable(Table):
+    symbol: Name
+    feed: KeyText | None = None
+
+
 class ProtocolTable(BaseModel):
     """What every [[protocols]] table has; its other keys are the adapter's own, checked by the adapter's class."""
 
@@ -190,4 +218,27 @@ class ChainTable(Table):
     safe_multisend: AddressText = SAFE_MULTISEND
     native: NativeTable
     tokens: dict[Name, TokenTable]
+    protocols: list[ProtocolTable] = []
+
+
+class SvmChainTable(Table):
+    """chains/<name>.toml of a Solana cluster."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    chain: Annotated[str, AfterValidator(_svm_chain)]
+    rpc_env: EnvName
+    finality: Literal["confirmed", "finalized"] = "finalized"
+    poll_seconds: Positive = 1.0
+    confirm_timeout_seconds: Positive = 180.0
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    submit_rpc_env: EnvName | None = None
+    submit_public: bool = False
+    submit_to_all: bool = False
+    max_unit_price_micro_lamports: Annotated[int, Field(ge=0)] = 500_000
+    max_fee_sol: Annotated[str, BeforeValidator(_sol)] = "0.001"
+    keep_sol: Annotated[str, BeforeValidator(_sol)] = "0.02"
+    max_slot_skew: Annotated[int, Field(ge=0)] = 16
+    lookup_tables: list[KeyText] = []
+    native: SvmNativeTable
+    tokens: dict[Name, SvmTokenTable]
     protocols: list[ProtocolTable] = []

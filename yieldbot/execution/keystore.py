@@ -67,8 +67,11 @@ def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
 
 
 def keystore_address(path: Path) -> Address:
-    """The account that a keystore says it is for. Raises ConfigError with a remedy."""
-    return _address(_read(path), path)
+    """The account that a keystore says it is for, of either family. Raises ConfigError with a remedy."""
+    from yieldbot.execution.svm.keystore import address_of, is_solana_key
+
+    document = read_private(path)
+    return address_of(document, path) if is_solana_key(document) else _address(_evm(document, path), path)
 
 
 def passphrase(
@@ -171,7 +174,7 @@ class KeystoreSigner:
     def _unlocked(self) -> Any:
         from eth_account import Account as Keys
 
-        document = _read(self._path)
+        document = _evm(read_private(self._path), self._path)
         try:
             key = Keys.from_key(Keys.decrypt(document, self._ask()))
         except ConfigError:
@@ -187,32 +190,50 @@ class KeystoreSigner:
 def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
     from eth_account import Account as Keys
 
+    long_enough(secret)
+    document = Keys.encrypt(key, secret, kdf="scrypt", iterations=scrypt_n)
+    address = Address(str(Keys.from_key(key).address))
+    write_new(path, document | {"address": address[2:].lower()})
+    return address
+
+
+def long_enough(secret: str) -> None:
+    """Raise ConfigError for a passphrase of a new keystore that is too short."""
     if len(secret) < SHORTEST:
         raise ConfigError(
             f"a passphrase of fewer than {SHORTEST} characters protects nothing: choose a longer one, several words say"
         )
-    document = Keys.encrypt(key, secret, kdf="scrypt", iterations=scrypt_n)
-    address = Address(str(Keys.from_key(key).address))
+
+
+def write_new(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a new keystore, readable by its owner alone, down to the disk. Raises ConfigError; never overwrites."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            json.dump(document | {"address": address[2:].lower()}, file)
+            json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
         raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
     except OSError as failure:
         raise ConfigError(f"{path} cannot be written: {failure.strerror}") from None
-    return address
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_private(path: Path) -> dict[str, Any]:
+    """A keystore's document. Raises ConfigError for a file that others can read, or that is none."""
     check_private(path)
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
-    if not isinstance(document, dict) or document.get("version") != 3:
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}")
+    return document
+
+
+def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The document, of a keystore of version 3. Raises ConfigError."""
+    if document.get("version") != 3:
         raise ConfigError(f"{path} is not a keystore of version 3: {AGAIN}")
     return document
 

@@ -189,7 +189,8 @@ IN_CHAIN = [
     ("max_fee_gwei = 50", "", "max_fee_gwei", "is missing"),
     ('name = "testnet"', 'name = "tesnet"', "name", "'testnet'"),
     ('chain = "eip155:31337"', 'chain = "base"', "chain", "CAIP-2"),
-    ('chain = "eip155:31337"', 'chain = "solana:mainnet"', "chain", "not an EVM chain"),
+    ('chain = "eip155:31337"', 'chain = "cosmos:hub"', "chain", "not an EVM chain"),
+    ('chain = "eip155:31337"', 'chain = "solana:mainnet"', "tokens.USDC.address", "no Solana address"),
 ]
 
 

@@ -55,6 +55,9 @@ def test_an_abi_holds_only_what_is_called(file: Path) -> None:
     """Each function's name stands in the code; no function twice; each entry is in the standard form."""
     code = "".join(p.read_text() for p in (ROOT / "yieldbot").rglob("*.py"))
     entries = json.loads(file.read_text())
+    if isinstance(entries, dict):  # a Solana program's layouts
+        assert [name for name in entries["instructions"] if f'"{name}"' not in code] == []
+        return
     functions = [entry["name"] for entry in entries if entry["type"] == "function"]
     assert len(functions) == len(set(functions))
     assert {entry["type"] for entry in entries} <= {"function", "error", "event"}

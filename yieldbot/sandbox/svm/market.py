@@ -1,0 +1,109 @@
+"""The Solana sandbox's market: SPL mints, price accounts, and doubles of lending programs. All of it is play money."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.prices_svm import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
+from yieldbot.protocols._svm import SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
+from yieldbot.rpc.svm import AccountImage
+from yieldbot.sandbox.svm.images import Images, image, mint, token_account
+from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
+
+USDC_DECIMALS, SOL_DECIMALS = 6, 9
+IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
+PRICE_EXPONENT = -8
+SOL_USD, USDC_USD = 150.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SvmMarket:
+    """What the sandbox holds: its tokens, and chains/<name>.toml's [[protocols]] rows."""
+
+    usdc: Token
+    sol: Token
+    feeds: dict[str, Address]
+    rows: tuple[dict[str, object], ...]
+    images: Images
+
+
+def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
+    """Every account of the sandbox at its first slot, our wallet's among them."""
+    usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
+    sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
+    feeds = {"SOL": named("sandbox", "SOL/USD"), "USDC": named("sandbox", "USDC/USD")}
+    images: Images = {
+        usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
+        WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
+        feeds["SOL"]: price_account(SOL_USD, timestamp),
+        feeds["USDC"]: price_account(USDC_USD, timestamp),
+        owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
+        ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
+    }
+    rows: list[dict[str, object]] = []
+    for name, seed, terms in (
+        (
+            "Save main (double)",
+            "save",
+            SaveTerms(available_raw=3_000_000 * usdc.one, borrowed_raw=9_000_000 * usdc.one, optimal_rate=7),
+        ),
+        (
+            "Save turbo (double)",
+            "turbo",
+            SaveTerms(available_raw=150_000 * usdc.one, borrowed_raw=600_000 * usdc.one, optimal_rate=9, max_rate=60),
+        ),
+    ):
+        lending, more = save_market(seed)
+        images |= more
+        reserve, more = save_reserve(lending, usdc.address, USDC_DECIMALS, slot, terms, seed)
+        images |= more
+        rows.append({"protocol": "save", "name": name, "program": lending.program, "reserves": [reserve]})
+    return SvmMarket(usdc, sol, feeds, tuple({**row, "assets": ["USDC"]} for row in rows), images)
+
+
+def price_account(usd: float, published_at: int) -> AccountImage:
+    """A fully verified Pyth price account (``prices_svm`` says the layout)."""
+    data = bytearray(134)
+    data[:8] = PRICE_UPDATE_V2
+    data[8:40] = key_bytes(SYSTEM_PROGRAM)
+    data[40] = FULL
+    price = round(usd * 10**-PRICE_EXPONENT)
+    struct.pack_into("<qQiq", data, PRICE_AT, price, price // 2000, PRICE_EXPONENT, published_at)
+    return image(PYTH_RECEIVER, bytes(data))
+
+
+def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str:
+    """chains/<name>.toml: the same format as a real cluster's."""
+    lines = [
+        f'name = "{name}"',
+        f'chain = "{chain}"',
+        f'rpc_env = "{rpc_env}"',
+        'finality = "finalized"',
+        "poll_seconds = 0.1",
+        "confirm_timeout_seconds = 90",
+        "",
+        "[native]",
+        'symbol = "SOL"',
+        f'feed = "{found.feeds["SOL"]}"',
+        "",
+        "[tokens.USDC]",
+        f'address = "{found.usdc.address}"',
+        f"decimals = {found.usdc.decimals}",
+        f'feed = "{found.feeds["USDC"]}"',
+        "",
+        "[tokens.SOL]",
+        f'address = "{found.sol.address}"',
+        f"decimals = {found.sol.decimals}",
+    ]
+    for row in found.rows:
+        lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -1,0 +1,35 @@
+"""The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.svm.run GENESIS WALLET TIMESTAMP TOKEN``.
+
+Prints its URL when it answers, and ends on SIGTERM, or with its standard input where its parent says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from yieldbot.model.ids import Address, svm_chain
+from yieldbot.sandbox.svm.cluster import Cluster
+from yieldbot.sandbox.svm.market import market
+from yieldbot.sandbox.svm.server import serve
+
+
+async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
+    """Serve until told to end."""
+    cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
+    cluster.set(market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet).images)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if os.environ.get("YIELDBOT_DIES_WITH_STDIN"):
+        loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
+    async with serve(cluster) as url:
+        print(url, flush=True)
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], Address(sys.argv[2]), int(sys.argv[3]), "--auto" in sys.argv))
