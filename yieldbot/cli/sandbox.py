@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.sandbox.node import Sandbox
+    from yieldbot.sandbox.svm.node import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
 
@@ -30,6 +31,9 @@ def register(commands: Any) -> None:
     for name, (handler, what) in words.items():
         parser = actions.add_parser(name, help=what, description=what)
         parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"default: {DIRECTORY}")
+        if name == "up":
+            what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
+            parser.add_argument("--chain", choices=("evm", "solana", "both"), default="evm", help=what)
         if name == "warp":
             parser.add_argument("days", type=float, metavar="DAYS")
         parser.set_defaults(command=f"sandbox-{name}", handler=handler)
@@ -37,7 +41,7 @@ def register(commands: Any) -> None:
 
 def no_real_folder(directory: Path) -> None:
     """Raise ConfigError for a folder whose configuration is not a sandbox's: it would be overwritten."""
-    ours = (directory / "chains" / "sandbox.toml").exists()
+    ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
     for name in ("yieldbot.toml", "journal.sqlite", ".env"):
         if not ours and (directory / name).exists():
             raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
@@ -47,7 +51,16 @@ def up(args: argparse.Namespace, context: Context) -> int:
     from yieldbot import sandbox
 
     no_real_folder(args.dir)
-    return _shown(args, context, sandbox.up(args.dir, say=context.say))
+    if args.chain == "evm":
+        return _shown(args, context, sandbox.up(args.dir, say=context.say))
+    from yieldbot.sandbox.svm import node as solana
+
+    if args.chain == "solana":
+        sandbox.down(args.dir)
+        (args.dir / "chains" / "sandbox.toml").unlink(missing_ok=True)
+    else:
+        sandbox.up(args.dir, say=context.say)
+    return _solana_shown(args, context, solana.start(args.dir, context.say))
 
 
 def down(args: argparse.Namespace, context: Context) -> int:
@@ -55,6 +68,9 @@ def down(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
 
     stopped = sandbox.down(args.dir)
+    if (found := _solana(args.dir)) is not None:
+        found.stop()
+        stopped = True
     words = "the sandbox is stopped" if stopped else f"no sandbox ran from {args.dir}"
     context.show(docs.document("sandbox-down", directory=str(args.dir), stopped=stopped), lambda: words)
     return 0
@@ -65,13 +81,44 @@ def warp(args: argparse.Namespace, context: Context) -> int:
 
     if not 0 < args.days <= 3650:
         raise ConfigError(f"{args.days:g} days: name a number above 0, up to 3650")
+    if (found := _solana(args.dir)) is not None:
+        found.warp(args.days)
+        if not (args.dir / "chains" / "sandbox.toml").exists():
+            return _solana_shown(args, context, found)
     return _shown(args, context, sandbox.warp(args.dir, args.days))
 
 
 def status(args: argparse.Namespace, context: Context) -> int:
     from yieldbot import sandbox
 
+    if (found := _solana(args.dir)) is not None:
+        return _solana_shown(args, context, found)
     return _shown(args, context, sandbox.load(args.dir))
+
+
+def _solana(directory: Path) -> SvmSandbox | None:
+    """The Solana sandbox that runs from a folder."""
+    from yieldbot.sandbox.svm.node import STATE, current
+
+    return current(directory) if (directory / STATE).exists() else None
+
+
+def _solana_shown(args: argparse.Namespace, context: Context, found: SvmSandbox) -> int:
+    from yieldbot.cli import documents as docs
+
+    slot = found.rpc("getSlot", {"commitment": "processed"})
+    document: Doc = docs.document(
+        args.command,
+        directory=str(found.directory),
+        config=str(found.config),
+        rpc_url=found.rpc_url,
+        wallet=found.wallet,
+        height=slot,
+        addresses=dict(found.addresses),
+    )
+    words = f"Solana sandbox at {found.rpc_url}, slot {slot:,}; wallet {found.wallet}"
+    context.show(document, lambda: f"{words}\nuse it: yieldbot --config {found.config} markets")
+    return 0
 
 
 def _shown(args: argparse.Namespace, context: Context, found: Sandbox) -> int:

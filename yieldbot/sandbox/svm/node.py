@@ -124,40 +124,6 @@ def start(
         for row in found.rows:
             if isinstance(row["reserves"], list):
                 addresses[str(row["name"])] = str(row["reserves"][0])
-        sandbox = SvmSandbox(**(state | {"directory": directory}))
-    except (OSError, ValueError, TypeError):
-        return None
-    return sandbox if sandbox.alive else None
-
-
-def start(
-    directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False, auto: bool = True
-) -> SvmSandbox:
-    """Start a node with the market and write the folder; a Solana sandbox that ran there is ended.
-
-    Beside an EVM sandbox's files its own are added: one configuration with two chains. ``temporary``: the node dies
-    with this process. ``auto``: slots go by with the wall clock.
-    """
-    directory = directory.absolute()
-    if (running := current(directory)) is not None:
-        running.stop()
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = (directory / "chains" / "sandbox.toml").exists()
-    if not beside:
-        for old in directory.glob("journal.sqlite*"):
-            old.unlink()  # the journal of a cluster that no longer exists would only confuse
-    say("compiling Solana programs and starting a cluster of one")
-    wallet = _write_wallet(directory)
-    genesis = _random_hash()
-    process, url, token = _spawn(directory, genesis, wallet, temporary, auto)
-    try:
-        chain = svm_chain(genesis)
-        found = market(chain, 0, 0, wallet)
-        _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
-        addresses = {"usdc": found.usdc.address, "sol": found.sol.address, **found.feeds}
-        addresses |= {
-            str(row["name"]): str(row["reserves"][0]) for row in found.rows if isinstance(row["reserves"], list)
-        }
         sandbox = SvmSandbox(directory, url, process.pid, token, chain, wallet, addresses)
         part = directory / (STATE + ".part")
         part.write_text(json.dumps(asdict(sandbox) | {"directory": str(directory)}, indent=1))
