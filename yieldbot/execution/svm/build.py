@@ -35,7 +35,8 @@ SIGNATURE_BYTES = 65
 MOST_UNITS = 1_400_000
 LAMPORTS_PER_SIGNATURE = 5000
 UNITS_MARGIN_PERCENT = 15
-LEAST_UNITS = 1_000
+SPARE_UNITS = 60_000
+"""Beyond the margin: a reserve's refresh takes more steps the more slots have passed since the one before."""
 NO_BLOCKHASH = "11111111111111111111111111111111"
 
 
@@ -179,7 +180,7 @@ def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamp
     four recent transactions on the same accounts did not exceed, below the ceiling."""
     paid = sorted(recent_micro_lamports)
     price = paid[(3 * (len(paid) - 1)) // 4] if paid else 0
-    asked = max(LEAST_UNITS, units + units * UNITS_MARGIN_PERCENT // 100)
+    asked = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
     return Bid(min(MOST_UNITS, asked), min(price, ceiling_micro_lamports))
 
 

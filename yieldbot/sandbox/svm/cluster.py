@@ -58,7 +58,8 @@ class Refused(Exception):
 class Cluster:
     """The cluster's state. ``auto``: slots follow the wall clock; else they go by when ``advance`` says so.
 
-    drop: how many of the next transactions are taken and never land. stale: slots that reads lag behind.
+    drop: how many of the next transactions are taken and never land. stale: slots that reads lag behind. published:
+    accounts that somebody writes anew all the time (prices), made from the time.
     """
 
     genesis: str
@@ -70,6 +71,7 @@ class Cluster:
     slot: int = FIRST_SLOT
     timestamp: int = 0
     landed: dict[str, Landed] = field(default_factory=dict)
+    published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
     _svm: Any = None
     _began: float = 0.0
 
@@ -98,6 +100,7 @@ class Cluster:
         elapsed = self.slot * SLOT_SECONDS - before * SLOT_SECONDS if seconds is None else seconds
         self.timestamp += round(elapsed) if seconds is not None else _whole(before, self.slot)
         self._set_clock()
+        self.set({address: made(self.timestamp) for address, made in self.published.items()})
 
     @property
     def height(self) -> int:

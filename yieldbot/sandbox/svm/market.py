@@ -16,7 +16,10 @@ from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserv
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
 IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
 PRICE_EXPONENT = -8
-SOL_USD, USDC_USD = 150.0, 1.0
+
+
+PRICES = {"SOL": 150.0, "USDC": 1.0}
+"""US dollars, as the sandbox's price accounts say all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images: Images = {
         usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
         WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
-        feeds["SOL"]: price_account(SOL_USD, timestamp),
-        feeds["USDC"]: price_account(USDC_USD, timestamp),
+        **{feed: price_account(PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
         owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
     }

@@ -9,17 +9,20 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.svm.cluster import Cluster
-from yieldbot.sandbox.svm.market import market
+from yieldbot.sandbox.svm.market import PRICES, market, price_account
 from yieldbot.sandbox.svm.server import serve
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
     """Serve until told to end."""
     cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
-    cluster.set(market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet).images)
+    found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
+    cluster.set(found.images)
+    cluster.published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in found.feeds.items()}
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
