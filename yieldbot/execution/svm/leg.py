@@ -43,7 +43,8 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
 async def _transact(
     account: SvmAccount, approval: Approval, work: SvmWork, planned: SvmRehearsedTx
 ) -> tuple[list[Outcome], Declined | None]:
-    """One transaction to its outcome; those that expired on the way come first."""
+    """One transaction to its outcome: that of the last blockhash it was signed with. Earlier ones, which expired, are
+    in the journal."""
     context = SvmContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     bid, outcomes = planned.bid, list[Outcome]()
     if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
@@ -77,7 +78,7 @@ async def _transact(
         recorded = record(account, signed, bid.units, repeats)
         await submit(account, recorded)
         outcome = await confirm(account, recorded)
-        outcomes.append(outcome)
+        outcomes = [outcome]
         if not isinstance(outcome, Expired):
             break
         meaning, repeats = tx.meaning, signed.signature

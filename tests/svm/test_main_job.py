@@ -1,0 +1,137 @@
+"""The main job on a Solana cluster of one, through solana-py's client; and bad luck with its nodes and transactions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from yieldbot import cycle, forecast
+from yieldbot.config.load import load
+from yieldbot.errors import PendingError
+from yieldbot.execution.approve import Auto
+from yieldbot.execution.keystore import passphrase
+from yieldbot.execution.svm.keystore import SvmKeySigner
+from yieldbot.journal.store import Journal
+from yieldbot.model.plan import Plan
+from yieldbot.model.policy import Settings
+from yieldbot.model.tx import Confirmed, Expired
+from yieldbot.protocols import adapters, svm_adapters
+from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.world import World
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
+    with running(tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[World]:
+    settings = settings or load(sandbox.config)
+    with Journal.open(settings.data_dir / "journal.sqlite") as journal:
+        yield World(
+            settings=settings,
+            adapters=adapters(),
+            svm_adapters=svm_adapters(),
+            journal=journal,
+            approver=Auto(journal, settings.policy),
+            signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+            now=lambda: int(time.time()),
+            say=lambda line: None,
+        )
+
+
+def wealth(report: cycle.Report) -> int:
+    assert report.after is not None
+    return sum(state.held.raw for state in report.after.states.values())
+
+
+async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: SvmSandbox) -> None:
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        report = await cycle.run_job(w, job)
+        assert (report.skipped, report.declined) == (None, None)
+        assert report.decision is not None and isinstance(plan := report.decision.outcome, Plan)
+        assert plan.allocation.certificate.gap_bps < 0.1
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6, "nothing is lost on the way in"
+        sandbox.warp(30)
+        later = await cycle.look(w, job)
+        held = forecast.positions(w.journal, later)
+        assert len(held) == 2
+        for position in held:
+            assert position.predicted is not None and position.realised is not None
+            assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1, position.state.market.name
+        again = await cycle.run_job(w, job)
+        assert again.skipped is None and w.journal.verify() > 0
+
+
+async def test_a_transaction_that_never_lands_expires_and_is_made_anew(sandbox: SvmSandbox) -> None:
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        sandbox.rpc("svm_dropTransactions", 1)
+        quick = replace(job, chain=replace(job.chain, poll_seconds=0.05, confirm_timeout_seconds=30))
+
+        async def hurry() -> None:
+            import asyncio
+
+            async with asyncio.timeout(15):
+                while not w.journal.transactions():
+                    await asyncio.sleep(0.05)
+            # Past the last valid height before the bytes are sent again.
+            sandbox.rpc("svm_warp", 200, 80)
+
+        import asyncio
+
+        report, _ = await asyncio.gather(cycle.run_job(w, quick), hurry())
+        assert report.declined is None
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        first, second, *_ = w.journal.transactions()
+        assert isinstance(first.outcome, Expired)
+        assert second.signed.replaces == first.signed.hash and first.signed.svm is not None
+        assert second.signed.svm is not None and first.signed.svm.meaning == second.signed.svm.meaning
+        assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6, "nothing was sent twice"
+
+
+async def test_a_fork_switch_takes_it_back_and_it_is_sent_again(sandbox: SvmSandbox) -> None:
+    import asyncio
+
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+
+        async def switch() -> None:
+            async with asyncio.timeout(15):
+                while not sandbox.rpc("svm_addresses"):
+                    await asyncio.sleep(0.02)
+            assert sandbox.rpc("svm_forkSwitch", 1)
+
+        report, _ = await asyncio.gather(cycle.run_job(w, job), switch())
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6
+
+
+async def test_what_was_open_is_settled_by_the_next_run(sandbox: SvmSandbox) -> None:
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        hasty = replace(job, chain=replace(job.chain, confirm_timeout_seconds=0.01))
+        with pytest.raises(PendingError, match="run again"):
+            await cycle.run_job(w, hasty)
+        assert len(w.journal.open_transactions(job.chain.chain, job.wallet.address)) == 1
+        report = await cycle.run_job(w, job)
+        assert [type(outcome) for outcome in report.settled] == [Confirmed]
+        assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6
+
+
+async def test_a_node_of_another_cluster_is_refused(sandbox: SvmSandbox, tmp_path: Path) -> None:
+    from yieldbot.errors import ConfigError
+
+    file = sandbox.directory / "chains" / "solana-sandbox.toml"
+    file.write_text(file.read_text().replace(sandbox.chain, "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"))
+    with world(sandbox) as w, pytest.raises(ConfigError, match="serves solana:"):
+        await cycle.run_job(w, w.settings.jobs[0])
