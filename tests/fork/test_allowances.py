@@ -153,7 +153,7 @@ class Limited:
 
 async def test_a_range_is_halved_until_it_is_served_and_nothing_is_left_out() -> None:
     node = Limited(10_000)
-    found = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)  # type: ignore[arg-type]
+    found = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)
     assert node.ranges[0][0] == 7 and node.ranges[-1][1] == 100_000
     assert all(after[0] == before[1] + 1 for before, after in zip(node.ranges, node.ranges[1:], strict=False))
     assert list(found.values()) == [node.ranges[-1][0]]
@@ -162,4 +162,4 @@ async def test_a_range_is_halved_until_it_is_served_and_nothing_is_left_out() ->
 async def test_events_that_are_not_served_so_far_back_are_told() -> None:
     node = Limited(LEAST_BLOCKS // 2)
     with pytest.raises(TransientError, match=r"limited does not serve the events of blocks 0 to \d+ .* --from-block"):
-        await _approvals(node, STRANGER, 0, 100_000, lambda line: None)  # type: ignore[arg-type]
+        await _approvals(node, STRANGER, 0, 100_000, lambda line: None)

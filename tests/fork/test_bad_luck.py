@@ -5,7 +5,6 @@ Contracts: Aave v3.6 on the sandbox; OpenZeppelin's ERC-4626 with a token of our
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -16,10 +15,7 @@ import pytest_asyncio
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
-
-from small_market import FUNDS_RAW, SmallMarket, build
-
+from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
 from tests.fork.test_main_job import transactions, world
 from yieldbot import cycle
 from yieldbot.config.load import load
@@ -31,7 +27,6 @@ from yieldbot.model.market import Kind
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.anvil import stop
 from yieldbot.sandbox.node import Sandbox
 
 RAW = 12_000 * 10**6
@@ -44,11 +39,8 @@ def calldata(signature: str, *values: object) -> str:
 
 @pytest_asyncio.fixture
 async def troubled(tmp_path: Path) -> AsyncIterator[SmallMarket]:
-    anvil, built = await build(tmp_path, troubled=True)
-    try:
+    async with running(tmp_path, troubled=True) as built:
         yield built
-    finally:
-        stop(anvil.pid)
 
 
 async def set_token(market: SmallMarket, signature: str, *values: object, to: str | None = None) -> None:
