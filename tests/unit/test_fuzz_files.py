@@ -96,6 +96,10 @@ def test_a_journal_that_nobody_touched_is_read(capsys: pytest.CaptureFixture[str
     assert told(capsys, lambda path: None) == 0
 
 
+def test_an_index_that_does_not_find_its_rows_is_damage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x00")) == 1
+
+
 @pytest.mark.parametrize("what", [b"supply 5 USDC", b"CREATE INDEX"])
 def test_text_that_is_none_any_more_is_damage(capsys: pytest.CaptureFixture[str], what: bytes) -> None:
     broken = b"\xff" + what[1:]

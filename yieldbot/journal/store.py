@@ -151,7 +151,8 @@ class Journal:
                 connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
 
     def verify(self) -> int:
-        """Check every row's hash and number against the row before it; returns the count of rows.
+        """Check every row's hash and number against the row before it, and that the file's index finds every row;
+        returns the count of rows.
 
         Raises InvariantError naming the first row that was changed.
         """
@@ -163,6 +164,9 @@ class Journal:
                     "restore the file from a backup, or move it away after checking the accounts by hand"
                 )
             expected_seq, prev = expected_seq + 1, row[9]
+        with self._transaction() as connection:  # a damaged index would hide transactions that are still open
+            if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
+                raise _damaged(self.path)
         return expected_seq - 1
 
     def head(self) -> tuple[int, str]:
