@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
+
+if TYPE_CHECKING:
+    from tests.crash.small_market import SmallMarket
 
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
 settings.load_profile("yieldbot")
@@ -70,6 +74,15 @@ def sandbox(deployed_sandbox: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
     snapshot = deployed_sandbox.rpc("evm_snapshot")
     yield replace(deployed_sandbox, directory=home)
     assert deployed_sandbox.rpc("evm_revert", snapshot)
+
+
+@pytest_asyncio.fixture
+async def market(tmp_path: Path) -> AsyncIterator[SmallMarket]:
+    """A node of this test's own with one token, one vault and a funded wallet."""
+    from tests.crash.small_market import running
+
+    async with running(tmp_path) as built:
+        yield built
 
 
 @pytest.fixture

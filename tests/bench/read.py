@@ -32,7 +32,7 @@ def recorded(flow: Flow[T], into: list[EthCall]) -> Flow[T]:
             into.extend(reads)
             answers = yield reads
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        return done.value
 
 
 def abi_by_selector(abis: Path) -> dict[bytes, dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Run by the crash tests: settle, then deposit unless it is done; killed at one boundary of one transaction.
 
-Usage: child.py MARKET_JSON POINT COUNT. The wiring is the product's own; the journal and the node are subclasses
-that kill the process (SIGKILL: no clean-up runs) before or after a step, the COUNT-th time that it is reached.
+Usage: python -m tests.crash.child MARKET_JSON POINT COUNT. The wiring is the product's own; the journal and the node
+are subclasses that kill the process (SIGKILL: no clean-up runs) before or after a step, the COUNT-th time that it is
+reached.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from small_market import CHAIN, MULTICALL3, SmallMarket
-
+from tests.crash.small_market import CHAIN, MULTICALL3, SmallMarket
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.deltas import balances
 from yieldbot.execution.leg import execute_leg

@@ -1,8 +1,8 @@
 """Random schedules of faults, each drawn from a seed: nodes that fail, forget and lie, fees that jump, a pool that is
 emptied, and kill -9 at the journal's boundaries, all in one; then a quiet end, and what must hold holds.
 
-Usage: schedules.py FIRST COUNT [--verbose]. Prints how often each fault was done. The bot's runs are forked from this
-process, so that each is a process of its own to be killed, without loading everything again.
+Usage: python -m tests.crash.schedules FIRST COUNT [--verbose]. Prints how often each fault was done. The bot's runs are
+forked from this process, so that each is a process of its own to be killed, without loading everything again.
 """
 
 from __future__ import annotations
@@ -23,21 +23,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-from child import BOUNDARIES, RAW, Fuse, deposit_once  # noqa: E402
-from small_market import FUNDS_RAW, SmallMarket, build  # noqa: E402
-
-from tests.faults.control import Proxies, proxies  # noqa: E402
-from tests.faults.proxy import FAILS, LIES  # noqa: E402
-from yieldbot.execution.account import native_token  # noqa: E402
-from yieldbot.execution.deltas import allowance, balances  # noqa: E402
-from yieldbot.journal.store import Journal  # noqa: E402
-from yieldbot.model.ids import Address  # noqa: E402
-from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted  # noqa: E402
-from yieldbot.rpc.anvil import stop  # noqa: E402
-from yieldbot.rpc.evm import EvmNode  # noqa: E402
+from tests.crash.child import BOUNDARIES, RAW, Fuse, deposit_once
+from tests.crash.small_market import FUNDS_RAW, SmallMarket, build
+from tests.faults.control import Proxies, proxies
+from tests.faults.proxy import FAILS, LIES
+from yieldbot.execution.account import native_token
+from yieldbot.execution.deltas import allowance, balances
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address
+from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted
+from yieldbot.rpc.anvil import stop
+from yieldbot.rpc.evm import EvmNode
 
 TIMEOUT_SECONDS = 0.6
 LONGEST_RUN_SECONDS = 40.0
@@ -61,6 +57,16 @@ class Tally:
 
     done: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a schedule ended: what the wallet holds and still allows, raw, and the nonces of what was mined, in order."""
+
+    usdc_raw: int
+    shares_raw: int
+    allowance_raw: int
+    nonces: tuple[int, ...]
 
 
 EVENTS = ("base fee x8", "base fee above the ceiling", "pool emptied", "not mined")
@@ -100,7 +106,7 @@ class Arena:
 
         return asyncio.run(all_of())
 
-    def schedule(self, seed: int) -> None:
+    def schedule(self, seed: int) -> End:
         """Run one schedule. Raises AssertionError, naming the seed, when something that must hold does not."""
         count, attempts = drawn(seed)
         (snapshot,) = self.ask(("evm_snapshot", []))
@@ -131,7 +137,7 @@ class Arena:
                     said.append(f"quiet: {code} {line}")
                     if code == 0:
                         break
-                asyncio.run(self._holds(market))
+                end = asyncio.run(self._holds(market))
             except AssertionError as broken:
                 told = "\n  ".join(said)
                 raise AssertionError(f"seed {seed}: {broken}\n  {told}") from broken
@@ -140,6 +146,7 @@ class Arena:
                 self.ask(("evm_revert", [snapshot]))
         if self.verbose:
             print(f"seed {seed}: {len(attempts)} attempts before the quiet end", *said, sep="\n  ", flush=True)
+        return end
 
     def _event(self, event: str | None) -> None:
         match event:
@@ -196,7 +203,7 @@ class Arena:
         assert code != 70, text
         return code, text
 
-    async def _holds(self, market: SmallMarket) -> None:
+    async def _holds(self, market: SmallMarket) -> End:
         """What must hold after every schedule, read from the chain directly and from the journal."""
         owner = Address(market.owner)
         native = native_token(market.settings)
@@ -226,6 +233,8 @@ class Arena:
             f"native: {10**18 - held[native]} wei spent, {gas} of it for gas we know of"
         )
         assert left == 0, f"an allowance of {left} is left over"
+        nonces = tuple(sorted(tx.signed.nonce for tx in mined))
+        return End(held[market.usdc], held[market.shares], left, nonces)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.erc4626 import Erc4626
-from yieldbot.rpc.anvil import Anvil, spawn
+from yieldbot.rpc.anvil import Anvil, spawn, stop
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 
@@ -203,3 +205,13 @@ async def build(folder: Path, troubled: bool = False) -> tuple[Anvil, SmallMarke
         await deployer.send(usdc, "mint", owner, FUNDS_RAW)
         await node.request("anvil_setBalance", [owner, hex(10**18)])
     return anvil, SmallMarket(anvil.url, str(folder), usdc.address, vault.address, owner)
+
+
+@asynccontextmanager
+async def running(folder: Path, troubled: bool = False) -> AsyncIterator[SmallMarket]:
+    """``build`` it, and end its node afterwards."""
+    anvil, market = await build(folder, troubled)
+    try:
+        yield market
+    finally:
+        stop(anvil.pid)

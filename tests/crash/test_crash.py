@@ -7,43 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from child import BOUNDARIES, RAW
-from small_market import FUNDS_RAW, SmallMarket, build
 
+from tests.crash.child import BOUNDARIES, RAW
+from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.events import PlanStatus
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.anvil import stop
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 POINTS = [(boundary, count) for boundary in BOUNDARIES for count in (1, 2)]
-
-
-@pytest_asyncio.fixture
-async def market(tmp_path: Path) -> AsyncIterator[SmallMarket]:
-    anvil = None
-    try:
-        anvil, built = await build(tmp_path)
-        built.save()
-        yield built
-    finally:
-        if anvil is not None:
-            stop(anvil.pid)
 
 
 async def run(market: SmallMarket, point: str = "never", count: int = 1) -> tuple[int, str]:
     """Run the child to its end; its exit status (negative: the signal) and what it said."""
-    root = HERE.parents[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(HERE / "child.py"), str(Path(market.folder) / "market.json"), point, str(count)),
-        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{HERE}"},
+        *(sys.executable, "-m", "tests.crash.child", str(market.save()), point, str(count)),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
     )
     _, said = await process.communicate()

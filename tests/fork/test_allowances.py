@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
+from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
 from yieldbot.allowances import LEAST_BLOCKS, _approvals, pairs_in
 from yieldbot.errors import NodeRefused, TransientError
@@ -26,28 +24,12 @@ def home(sandbox: Sandbox) -> Home:
     return Home(sandbox)
 
 
-def data(signature: str, *values: Any) -> str:
-    types = signature[signature.index("(") + 1 : -1].split(",")
-    return "0x" + (keccak(text=signature)[:4] + encode(types, values)).hex()
-
-
-def send(sandbox: Sandbox, sender: str, to: str, calldata: str) -> None:
-    sandbox.rpc("anvil_impersonateAccount", sender)
-    sandbox.rpc("anvil_setBalance", sender, hex(10**18))
-    name = sandbox.rpc("eth_sendTransaction", {"from": sender, "to": to, "data": calldata})
-    while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
-        time.sleep(0.01)
-    assert receipt["status"] == "0x1"
-    sandbox.rpc("anvil_stopImpersonatingAccount", sender)
-
-
 def allow(sandbox: Sandbox, token: str, spender: str, raw: int) -> None:
-    send(sandbox, sandbox.wallet, token, data("approve(address,uint256)", spender, raw))
+    send(sandbox, token, calldata("approve(address,uint256)", spender, raw), sender=sandbox.wallet)
 
 
 def left(sandbox: Sandbox, token: str, spender: str) -> int:
-    call = {"to": token, "data": data("allowance(address,address)", sandbox.wallet, spender)}
-    return int(sandbox.rpc("eth_call", call, "latest"), 16)
+    return int.from_bytes(call(sandbox, token, "allowance(address,address)", sandbox.wallet, spender))
 
 
 @pytest.fixture
@@ -58,7 +40,8 @@ def given(home: Home) -> Home:
     allow(sandbox, usdc, sandbox.addresses["aave_pool"], MOST)
     allow(sandbox, usdc, STRANGER, 5_000_000)
     allow(sandbox, usdc, spent, 1_000_000)
-    send(sandbox, spent, usdc, data("transferFrom(address,address,uint256)", sandbox.wallet, spent, 1_000_000))
+    take = calldata("transferFrom(address,address,uint256)", sandbox.wallet, spent, 1_000_000)
+    send(sandbox, usdc, take, sender=spent)
     allow(sandbox, sandbox.addresses["drip"], STRANGER, 7)
     return home
 
@@ -153,7 +136,7 @@ class Limited:
 
 async def test_a_range_is_halved_until_it_is_served_and_nothing_is_left_out() -> None:
     node = Limited(10_000)
-    found = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)  # type: ignore[arg-type]
+    found = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)
     assert node.ranges[0][0] == 7 and node.ranges[-1][1] == 100_000
     assert all(after[0] == before[1] + 1 for before, after in zip(node.ranges, node.ranges[1:], strict=False))
     assert list(found.values()) == [node.ranges[-1][0]]
@@ -162,4 +145,4 @@ async def test_a_range_is_halved_until_it_is_served_and_nothing_is_left_out() ->
 async def test_events_that_are_not_served_so_far_back_are_told() -> None:
     node = Limited(LEAST_BLOCKS // 2)
     with pytest.raises(TransientError, match=r"limited does not serve the events of blocks 0 to \d+ .* --from-block"):
-        await _approvals(node, STRANGER, 0, 100_000, lambda line: None)  # type: ignore[arg-type]
+        await _approvals(node, STRANGER, 0, 100_000, lambda line: None)

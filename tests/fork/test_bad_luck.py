@@ -5,21 +5,15 @@ Contracts: Aave v3.6 on the sandbox; OpenZeppelin's ERC-4626 with a token of our
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
-
-from small_market import FUNDS_RAW, SmallMarket, build
-
+from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
+from tests.fork.contracts import call, calldata, send
 from tests.fork.test_main_job import transactions, world
 from yieldbot import cycle
 from yieldbot.config.load import load
@@ -31,30 +25,22 @@ from yieldbot.model.market import Kind
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.anvil import stop
 from yieldbot.sandbox.node import Sandbox
 
 RAW = 12_000 * 10**6
 
 
-def calldata(signature: str, *values: object) -> str:
-    types = signature[signature.index("(") + 1 : -1]
-    return "0x" + (keccak(text=signature)[:4] + encode(types.split(",") if types else [], values)).hex()
-
-
 @pytest_asyncio.fixture
 async def troubled(tmp_path: Path) -> AsyncIterator[SmallMarket]:
-    anvil, built = await build(tmp_path, troubled=True)
-    try:
+    async with running(tmp_path, troubled=True) as built:
         yield built
-    finally:
-        stop(anvil.pid)
 
 
 async def set_token(market: SmallMarket, signature: str, *values: object, to: str | None = None) -> None:
     async with market.node() as node:
         (first, *_) = await node.request("eth_accounts", [])
-        sent = {"from": first, "to": to or market.usdc_address, "data": calldata(signature, *values), "gas": "0x100000"}
+        data = "0x" + calldata(signature, *values).hex()
+        sent = {"from": first, "to": to or market.usdc_address, "data": data, "gas": "0x100000"}
         name, receipt = await node.request("eth_sendTransaction", [sent]), None
         while receipt is None:
             receipt = await node.request("eth_getTransactionReceipt", [name])
@@ -134,15 +120,7 @@ def only_aave(sandbox: Sandbox, haircut_bps: float = 0.0, everywhere: bool = Fal
 
 
 def administer(sandbox: Sandbox, signature: str, *values: object) -> None:
-    (first, *_) = sandbox.rpc("eth_accounts")
-    sent = {"from": first, "to": sandbox.addresses["aave_configurator"], "data": calldata(signature, *values)}
-    succeeded(sandbox, sandbox.rpc("eth_sendTransaction", sent))
-
-
-def succeeded(sandbox: Sandbox, sent: str) -> None:
-    while (receipt := sandbox.rpc("eth_getTransactionReceipt", sent)) is None:
-        time.sleep(0.01)
-    assert receipt["status"] == "0x1"
+    send(sandbox, sandbox.addresses["aave_configurator"], calldata(signature, *values))
 
 
 @pytest.mark.parametrize(
@@ -180,15 +158,9 @@ async def test_a_market_that_is_emptied_before_a_withdrawal_keeps_the_position_a
 
         def emptied() -> None:
             usdc = sandbox.addresses["usdc"]
-            balance = int(
-                sandbox.rpc("eth_call", {"to": usdc, "data": calldata("balanceOf(address)", pool_of_money)}, "latest"),
-                16,
-            )
-            sandbox.rpc("anvil_impersonateAccount", pool_of_money)
-            sandbox.rpc("anvil_setBalance", pool_of_money, hex(10**18))
-            sink = "0x" + "fe" * 20
-            sent = {"from": pool_of_money, "to": usdc, "data": calldata("transfer(address,uint256)", sink, balance)}
-            succeeded(sandbox, sandbox.rpc("eth_sendTransaction", sent))
+            balance = int.from_bytes(call(sandbox, usdc, "balanceOf(address)", pool_of_money))
+            all_of_it = calldata("transfer(address,uint256)", "0x" + "fe" * 20, balance)
+            send(sandbox, usdc, all_of_it, sender=pool_of_money)
 
         report = await cycle.run_job(replace(w, approver=Meanwhile(w.approver, emptied)), job)
         assert report.decision is not None and isinstance(report.decision.outcome, Plan)

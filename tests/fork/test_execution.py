@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
-
-from small_market import FUNDS_RAW, SmallMarket, build
-
+from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.errors import InvariantError, PendingError, SafetyError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import allowance_call
@@ -32,21 +25,9 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Replaced
-from yieldbot.rpc.anvil import Anvil, stop
 from yieldbot.rpc.evm import EvmNode
 
 RAW = 12_000 * 10**6
-
-
-@pytest_asyncio.fixture
-async def market(tmp_path: Path) -> AsyncIterator[SmallMarket]:
-    anvil: Anvil | None = None
-    try:
-        anvil, built = await build(tmp_path)
-        yield built
-    finally:
-        if anvil is not None:
-            stop(anvil.pid)
 
 
 async def held(market: SmallMarket, node: EvmNode) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None =
             Auto: lambda: Auto(journal, settings.policy),
             Queue: lambda: Queue(journal),
             DeclineAll: lambda: DeclineAll(),
-        }.get(approver, lambda: PreApproved(journal, str(approver)))()  # type: ignore[call-overload]
+        }.get(approver, lambda: PreApproved(journal, str(approver)))()
         yield World(
             settings=settings,
             adapters=adapters(),
@@ -59,7 +59,7 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: Sandbox) -
         assert isinstance(plan, Plan) and plan.allocation.certificate.gap_bps < 0.1
         assert report.rehearsal is not None and report.after is not None
         assert report.outcomes and all(isinstance(outcome, Confirmed) for _, outcome in report.outcomes)
-        assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED  # type: ignore[union-attr]
+        assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED
         sandbox.warp(30)
         later = await cycle.look(w, job)
         held = forecast.positions(w.journal, later)
@@ -154,7 +154,7 @@ async def test_too_little_native_token_is_said_before_anything_is_signed(sandbox
 async def test_an_rpc_of_another_chain_is_refused(sandbox: Sandbox) -> None:
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
-    wrong = replace(job, chain=replace(job.chain, chain="eip155:1"))  # type: ignore[arg-type]
+    wrong = replace(job, chain=replace(job.chain, chain="eip155:1"))
     with world(sandbox, settings=settings) as w, pytest.raises(ConfigError, match="serves chain 31337"):
         await cycle.run_job(w, wrong)
 

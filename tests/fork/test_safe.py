@@ -6,7 +6,6 @@ import contextlib
 import http.server
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,10 +14,10 @@ import pytest
 from eth_abi.abi import decode, encode
 from eth_account import Account as Keys
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
 from tests.fork.test_main_job import world
 from yieldbot import cycle
@@ -36,28 +35,10 @@ FUNDS_RAW = 80_000 * 10**6
 OTHERS = [Keys.from_key(bytes([n] * 32)) for n in (7, 8)]
 
 
-def data(signature: str, *values: Any) -> str:
-    inside = signature[signature.index("(") + 1 : -1]
-    return "0x" + (keccak(text=signature)[:4] + encode(inside.split(",") if inside else [], values)).hex()
-
-
-def send(sandbox: Sandbox, calldata: str, to: str | None = None) -> dict[str, Any]:
-    (first, *_) = sandbox.rpc("eth_accounts")
-    fields = {"from": first, "data": calldata, "gas": hex(10_000_000)} | ({"to": to} if to else {})
-    name = sandbox.rpc("eth_sendTransaction", fields)
-    while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
-        time.sleep(0.01)
-    assert receipt["status"] == "0x1"
-    return dict(receipt)
-
-
 def deployed(sandbox: Sandbox, artifact: str) -> str:
-    made = send(sandbox, "0x" + packaged(f"{BUILT}/{artifact}").bytecode)["contractAddress"]
+    code = bytes.fromhex(packaged(f"{BUILT}/{artifact}").bytecode)
+    made = send(sandbox, None, code)["contractAddress"]
     return str(to_checksum_address(made))
-
-
-def call(sandbox: Sandbox, to: str, signature: str, *values: Any) -> bytes:
-    return bytes.fromhex(sandbox.rpc("eth_call", {"to": to, "data": data(signature, *values)}, "latest")[2:])
 
 
 class Safe(Home):
@@ -70,15 +51,15 @@ class Safe(Home):
         self.multi_send = deployed(sandbox, "libraries/MultiSendCallOnly.sol/MultiSendCallOnly.json")
         self.owners = [sandbox.wallet, *(other.address for other in OTHERS)]
         nobody = "0x" + "00" * 20
-        setup = data(
+        setup = calldata(
             "setup(address[],uint256,address,bytes,address,address,uint256,address)",
             *(self.owners, 2, nobody, b"", nobody, nobody, 0, nobody),
         )
-        make = data("createProxyWithNonce(address,bytes,uint256)", singleton, bytes.fromhex(setup[2:]), 1)
-        logs = send(sandbox, make, factory)["logs"]
+        make = calldata("createProxyWithNonce(address,bytes,uint256)", singleton, setup, 1)
+        logs = send(sandbox, factory, make)["logs"]
         created = next(log for log in logs if log["address"].lower() == factory.lower())
         self.address = Address(str(to_checksum_address("0x" + created["topics"][1][-40:])))
-        send(sandbox, data("mint(address,uint256)", self.address, FUNDS_RAW), sandbox.addresses["usdc"])
+        send(sandbox, sandbox.addresses["usdc"], calldata("mint(address,uint256)", self.address, FUNDS_RAW))
         service = f'service_url = "{service_url}"\n' if service_url else ""
         config = sandbox.config.read_text().replace('wallet = "main"', 'wallet = "treasury"')
         config += (
@@ -97,7 +78,7 @@ class Safe(Home):
         values = [document[name] for name, _ in FIELDS[:-1]]
         values = [int(v) if k.startswith("uint") else v for v, (_, k) in zip(values, FIELDS[:-1], strict=True)]
         values[2] = bytes.fromhex(document["data"][2:])
-        send(self.sandbox, data(EXEC, *values, both), self.address)
+        send(self.sandbox, self.address, calldata(EXEC, *values, both))
 
     def balance(self) -> int:
         return int.from_bytes(call(self.sandbox, self.sandbox.addresses["usdc"], "balanceOf(address)", self.address))
@@ -140,25 +121,17 @@ def test_a_plan_is_proposed_confirmed_by_another_owner_and_earns(safe: Safe) -> 
     (held,) = safe.json("positions")["jobs"]
     assert held["owner"] == safe.address and sum(int(p["held"]["raw"]) for p in held["positions"]) > FUNDS_RAW * 0.99
     for name in ("aave_pool", "comet", "metamorpho", "drip"):
-        left = call(
-            safe.sandbox,
-            safe.sandbox.addresses["usdc"],
-            "allowance(address,address)",
-            safe.address,
-            safe.sandbox.addresses[name],
-        )
+        spender = safe.sandbox.addresses[name]
+        left = call(safe.sandbox, safe.sandbox.addresses["usdc"], "allowance(address,address)", safe.address, spender)
         assert int.from_bytes(left) == 0
     again = safe.run("approve", plan_id)
     assert again.code == 4 and "PLAN_CLOSED" in again.line
 
 
 def test_who_is_no_owner_proposes_nothing(safe: Safe) -> None:
-    other = data("swapOwner(address,address,address)", "0x" + "00" * 19 + "01", safe.sandbox.wallet, "0x" + "99" * 20)
-    safe.sandbox.rpc("anvil_impersonateAccount", safe.address)
-    safe.sandbox.rpc("anvil_setBalance", safe.address, hex(10**18))
-    sent = safe.sandbox.rpc("eth_sendTransaction", {"from": safe.address, "to": safe.address, "data": other})
-    while safe.sandbox.rpc("eth_getTransactionReceipt", sent) is None:
-        time.sleep(0.01)
+    before, other = "0x" + "00" * 19 + "01", "0x" + "99" * 20
+    swap = calldata("swapOwner(address,address,address)", before, safe.sandbox.wallet, other)
+    send(safe.sandbox, safe.address, swap, sender=safe.address)
     ended = safe.run("check")
     assert ended.code == 2 and "is no owner of it; name an owner's wallet, one of" in ended.out
     (job,) = safe.json("run", "--approve", "auto", code=4)["jobs"]

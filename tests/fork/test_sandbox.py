@@ -17,6 +17,7 @@ from eth_abi import decode, encode
 from eth_account import Account
 from eth_utils import function_signature_to_4byte_selector as selector
 
+from tests.fork.contracts import call, calldata, send
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
@@ -30,22 +31,15 @@ M = 10**12  # a million USDC in base units
 RAY, WAD, YEAR_SECONDS = 10**27, 10**18, 31_536_000
 
 
-def calldata(signature: str, *values: object) -> bytes:
-    types = signature[signature.index("(") + 1 : -1]
-    return bytes(selector(signature)) + encode(types.split(",") if types else [], list(values))
-
-
 def read(sandbox: Sandbox, name: str, signature: str, *values: object) -> list[int]:
     """A view's answer as 32-byte words, at the head."""
-    call = {"to": sandbox.addresses[name], "data": "0x" + calldata(signature, *values).hex()}
-    raw = bytes.fromhex(sandbox.rpc("eth_call", call, "latest")[2:])
+    raw = call(sandbox, sandbox.addresses[name], signature, *values)
     return [int.from_bytes(raw[i : i + 32], "big") for i in range(0, len(raw), 32)]
 
 
 def attempt(sandbox: Sandbox, name: str, signature: str, *values: object) -> None:
     """The call as the wallet would make it, without sending it. Raises NodeRefused when it reverts."""
-    call = {"from": sandbox.wallet, "to": sandbox.addresses[name], "data": "0x" + calldata(signature, *values).hex()}
-    sandbox.rpc("eth_call", call, "latest")
+    call(sandbox, sandbox.addresses[name], signature, *values, sender=sandbox.wallet)
 
 
 def aave_reserve(sandbox: Sandbox, prefix: str) -> tuple[int, int]:
@@ -70,8 +64,7 @@ def test_aave_markets_stand_as_described(sandbox: Sandbox) -> None:
     refused = {"aave_prime": "SupplyCapExceeded()", "aave_legacy": "ReserveFrozen()"}
     for prefix in ("aave", "aave_prime", "aave_legacy"):
         approve = calldata("approve(address,uint256)", sandbox.addresses[f"{prefix}_pool"], M)
-        sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
-        sandbox.rpc("eth_sendTransaction", {"from": sandbox.wallet, "to": usdc, "data": "0x" + approve.hex()})
+        send(sandbox, usdc, approve, sender=sandbox.wallet)
         arguments = (sandbox, f"{prefix}_pool", supply, usdc, 10**9, sandbox.wallet, 0)
         if prefix in refused:
             with pytest.raises(NodeRefused) as refusal:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
-
-from small_market import FUNDS_RAW, SmallMarket, build
-
+from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from tests.signers.kms_server import REGION, aws_environment, digests, make_key, served
 from tests.signers.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.unit.cli.program import Ended, yieldbot
@@ -34,23 +30,11 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey, LedgerKey
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.anvil import Anvil, stop
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.node import MINT, Sandbox
 
 RAW = 12_000 * 10**6
 HOLDER = Address(key_of(PATH).public_key.to_checksum_address())
-
-
-@pytest_asyncio.fixture
-async def market(tmp_path: Path) -> AsyncIterator[SmallMarket]:
-    anvil: Anvil | None = None
-    try:
-        anvil, built = await build(tmp_path)
-        yield built
-    finally:
-        if anvil is not None:
-            stop(anvil.pid)
 
 
 @pytest.fixture
@@ -265,7 +249,7 @@ def test_run_check_and_wallet_use_the_ledger(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     device = Ledger()
-    monkeypatch.setitem(sys.modules, "hid", UsbLibrary(device))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "hid", UsbLibrary(device))
     given_to(sandbox, HOLDER, f'name = "main"\naddress = "{HOLDER}"\nkind = "ledger"\npath = "{PATH}"')
 
     def run(*words: str, code: int = 0) -> tuple[Any, str]:

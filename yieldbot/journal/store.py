@@ -85,6 +85,7 @@ class Journal:
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
             connection.isolation_level = None  # our own BEGIN, below
+            connection.text_factory = _text
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -115,6 +116,7 @@ class Journal:
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
             connection.isolation_level = None
+            connection.text_factory = _text
 
         journal = cls(engine, path)
         journal._prepare()
@@ -149,7 +151,8 @@ class Journal:
                 connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
 
     def verify(self) -> int:
-        """Check every row's hash and number against the row before it; returns the count of rows.
+        """Check every row's hash and number against the row before it, and that the file's index finds every row;
+        returns the count of rows.
 
         Raises InvariantError naming the first row that was changed.
         """
@@ -161,6 +164,9 @@ class Journal:
                     "restore the file from a backup, or move it away after checking the accounts by hand"
                 )
             expected_seq, prev = expected_seq + 1, row[9]
+        with self._transaction() as connection:  # a damaged index would hide transactions that are still open
+            if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
+                raise _damaged(self.path)
         return expected_seq - 1
 
     def head(self) -> tuple[int, str]:
@@ -264,6 +270,13 @@ class Journal:
                 yield connection
         except DatabaseError as failure:
             raise _said(self.path, failure.orig) from None
+        except UnicodeDecodeError:  # SQLite's own words about a damaged schema, which quote it
+            raise _damaged(self.path) from None
+
+
+def _text(stored: bytes) -> str:
+    """Text that somebody has damaged is no other error than a changed row: its hash does not hold."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _row(row: Any) -> _Row:
@@ -333,6 +346,10 @@ def _disk(path: Path) -> InvariantError:
     )
 
 
+def _damaged(path: Path) -> InvariantError:
+    return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
+
+
 def _said(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
     primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
     match primary:
@@ -341,7 +358,7 @@ def _said(path: Path, failure: BaseException | None) -> InvariantError | Transie
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TransientError(f"journal {path} is held by another program; try again when it has ended")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
+            return _damaged(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return InvariantError(f"journal {path} cannot be written; correct its permissions")
         case _:

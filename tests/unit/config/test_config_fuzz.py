@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.config.test_config_load import CHAIN, SETTINGS
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
+from yieldbot.model.policy import Settings
 
 SCALARS: list[Any] = [True, 0, -1, 2**70, 1.5, float("nan"), float("inf"), "", "x", "0x12", "main", "\u2028", "é" * 70]
 VALUES = st.recursive(
@@ -53,17 +54,18 @@ def toml(value: Any) -> str:
     return f'"{escaped}"'
 
 
-def ends_well(settings_text: str | bytes, chain_text: str | bytes = CHAIN) -> None:
+def loaded(settings_text: str | bytes, chain_text: str | bytes = CHAIN) -> Settings | str:
+    """The settings, or what was said instead, less the folder."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "yieldbot.toml"
         (path.parent / "chains").mkdir()
         for file, text in ((path, settings_text), (path.parent / "chains" / "testnet.toml", chain_text)):
             file.write_bytes(text if isinstance(text, bytes) else text.encode())
         try:
-            load(path)
+            return load(path)
         except ConfigError as refused:
-            said = str(refused)
-            assert said.startswith(folder) and len(said.splitlines()) == 1, said
+            assert str(refused).startswith(folder), refused
+            return str(refused).removeprefix(folder)
 
 
 @settings(max_examples=150, deadline=None)
@@ -74,11 +76,12 @@ def test_one_value_changed_or_missing(data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(places(tables)), label="place")
     broken = changed(tables, place, data.draw(VALUES, label="value"), data.draw(st.booleans(), label="removed"))
     text = "\n".join(f"{toml(key)} = {toml(value)}" for key, value in broken.items())
-    ends_well(SETTINGS if in_chain else text, text if in_chain else CHAIN)
+    ended = loaded(SETTINGS if in_chain else text, text if in_chain else CHAIN)
+    assert isinstance(ended, Settings) or len(ended.splitlines()) == 1, ended
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(content: bytes) -> None:
-    ends_well(content)
-    ends_well(SETTINGS, content)
+    for ended in (loaded(content), loaded(SETTINGS, content)):
+        assert isinstance(ended, str) and len(ended.splitlines()) == 1, "so few bytes are no whole file"

@@ -43,7 +43,7 @@ ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
     ],
 )
 def test_a_leg_does_what_it_says(leg: object, asset: int, shares: int, code: str | None) -> None:
-    found = leg_fault(leg, (Delta(USDC, asset), Delta(SHARES, shares)), 1.0)  # type: ignore[arg-type]
+    found = leg_fault(leg, (Delta(USDC, asset), Delta(SHARES, shares)), 1.0)
     assert (found.code if found else None) == code
 
 
@@ -60,7 +60,7 @@ def test_the_asset_is_judged_by_its_change_and_growing_shares_by_what_was_held()
 
 
 def topic(address: str) -> str:
-    return "0x" + word(address).hex()  # type: ignore[arg-type]
+    return "0x" + word(address).hex()
 
 
 def test_receipts_are_read() -> None:

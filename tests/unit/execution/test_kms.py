@@ -170,7 +170,7 @@ def refusing(held: KmsKey, failure: Exception, owner: Address) -> None:
 def test_awss_refusals_in_one_line_without_its_own_words(failure: Any, kind: type[Exception], remedy: str) -> None:
     if isinstance(failure, str):
         said = {"Error": {"Code": failure, "Message": "User arn:aws:iam::1234:user/me"}}
-        failure = ClientError({**said, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Sign")  # type: ignore[arg-type]
+        failure = ClientError({**said, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Sign")
     with pytest.raises(kind) as refused:
         refusing(KmsKey(key_id="alias/x"), failure, OWNER)
     line = str(refused.value)

@@ -41,7 +41,7 @@ def usb(monkeypatch: pytest.MonkeyPatch) -> UsbLibrary:
     """hidapi with a Ledger behind it."""
     library = UsbLibrary(Ledger())
     module = ModuleType("hid")
-    module.enumerate, module.device = library.enumerate, library.device  # type: ignore[attr-defined]
+    module.enumerate, module.device = library.enumerate, library.device
     monkeypatch.setitem(sys.modules, "hid", module)
     return library
 

@@ -1,0 +1,38 @@
+"""Contracts of a node called by their functions' signatures, as anybody with another tool would call them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.abi import function_signature_to_4byte_selector as selector
+
+from yieldbot.sandbox.node import Sandbox
+
+
+def calldata(signature: str, *values: Any) -> bytes:
+    types = signature[signature.index("(") + 1 : -1]
+    return bytes(selector(signature)) + encode(types.split(",") if types else [], values)
+
+
+def call(sandbox: Sandbox, to: str, signature: str, *values: Any, sender: str | None = None) -> bytes:
+    """What a function answers at the head. Raises NodeRefused when it reverts."""
+    fields = {"to": to, "data": "0x" + calldata(signature, *values).hex()} | ({"from": sender} if sender else {})
+    return bytes.fromhex(sandbox.rpc("eth_call", fields, "latest")[2:])
+
+
+def send(sandbox: Sandbox, to: str | None, data: bytes, sender: str | None = None) -> dict[str, Any]:
+    """The receipt of a transaction that succeeded. ``to`` None: it creates a contract; ``sender``: whoever it is, who
+    is given a native coin to pay with; by default the node's first account."""
+    if sender is not None:
+        sandbox.rpc("anvil_impersonateAccount", sender)
+        sandbox.rpc("anvil_setBalance", sender, hex(10**18))
+    fields = {"from": sender or sandbox.rpc("eth_accounts")[0], "data": "0x" + data.hex(), "gas": hex(10_000_000)}
+    name = sandbox.rpc("eth_sendTransaction", fields | ({"to": to} if to else {}))
+    while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
+        time.sleep(0.01)
+    assert receipt["status"] == "0x1"
+    if sender is not None:
+        sandbox.rpc("anvil_stopImpersonatingAccount", sender)
+    return dict(receipt)
