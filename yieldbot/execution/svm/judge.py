@@ -27,6 +27,7 @@ from yieldbot.execution.svm.build import (
     SYSTEM_TRANSFER,
     Bid,
     Table,
+    meaning_of,
     own_accounts,
 )
 from yieldbot.execution.svm.deltas import TOKEN_PROGRAMS
@@ -70,6 +71,7 @@ def judge(
         or _each(rules, work, decoded)
         or _budget(rules, tx, decoded)
         or _effect(work, simulated)
+        or _as_built(tx)
     )
     if refused is not None:
         return Declined(refused.code, f"{tx.words}: {refused.reason}")
@@ -232,6 +234,16 @@ def _effect(work: SvmWork, simulated: SvmSimulated) -> Declined | None:
         return Declined("DELTA_NOT_PLANNED", f"takes more {asset.symbol} than was approved")
     if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
         return Declined("DELTA_NOT_PLANNED", "a deposit takes shares away")
+    return None
+
+
+def _as_built(tx: SvmUnsigned) -> Declined | None:
+    """The bytes are those that were built from the rehearsed instructions, but for their blockhash."""
+    from solders.message import from_bytes_versioned
+
+    message: Any = from_bytes_versioned(tx.message)
+    if meaning_of(tx.message, str(message.recent_blockhash)) != tx.meaning:
+        return Declined("NOT_THE_CALL", "the bytes are not those that were built")
     return None
 
 
