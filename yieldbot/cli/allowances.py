@@ -44,7 +44,12 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
     if args.revoke and not args.yes and not sys.stdin.isatty():
         raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
     jobs = jobs_of(args, context)
-    accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
+    for job in jobs:
+        if job.chain.svm is not None:
+            context.say(
+                f"{job.chain.name}: yieldbot leaves no delegate on a Solana account, and none is looked for here"
+            )
+    accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs if job.chain.svm is None}.values())
     lock = run_lock(context.settings.data_dir) if args.revoke else nullcontext()
     rows: list[dict[str, Any]] = []
     with lock, world_of(context, lambda journal: DeclineAll()) as world:

@@ -6,8 +6,9 @@ Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is con
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, YieldbotError
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
 DECIMALS = bytes.fromhex("313ce567")  # decimals()
 SYMBOL = bytes.fromhex("95d89b41")  # symbol()
-FAILED, MISCONFIGURED = 1, 2
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at. ``remedy``: what to do, empty when all is well; ``code``: 0, 1 or 2."""
-
-    what: str
-    said: str
-    remedy: str = ""
-    code: int = 0
 
 
 def register(commands: Any) -> None:
@@ -117,12 +108,14 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
     from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
+    from yieldbot.execution.svm.keystore import SvmKeySigner
 
     what = f"wallet {wallet.name}"
     environment = context.environment
     assert wallet.keystore is not None  # the configuration sees to it
     try:
-        signer = KeystoreSigner(wallet.keystore, passphrase(wallet, environment, None))
+        kind = SvmKeySigner if wallet.is_svm else KeystoreSigner
+        signer = kind(wallet.keystore, passphrase(wallet, environment, None))
         if signer.address != wallet.address:
             remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
             return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)
@@ -188,6 +181,10 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
     if not chain.rpc_urls:
         remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
         return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
+    if chain.svm is not None:
+        from yieldbot.cli.check_svm import svm_chain
+
+        return await svm_chain(chain)
     try:
         async with connect(chain) as node:
             faults = await _endpoints(node, chain)

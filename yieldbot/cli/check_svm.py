@@ -1,0 +1,93 @@
+"""What ``yieldbot check`` asks of a Solana cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.errors import ConfigError, MarketError, TransientError
+
+if TYPE_CHECKING:
+    from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.policy import ChainSettings
+    from yieldbot.rpc.svm import SvmNode
+
+
+async def svm_chain(chain: ChainSettings) -> list[Finding]:
+    """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
+    from yieldbot.rpc.svm_nodes import connect_svm
+
+    what = f"chain {chain.name}"
+    async with connect_svm(chain) as nodes:
+        found: list[Finding] = []
+        sound: list[SvmNode] = []
+        for node in nodes.nodes:
+            try:
+                await node.verify_chain()
+                block = await node.block()
+                sound.append(node)
+                found.append(Finding(what, f"{node.host} answers, slot {block.height:,}"))
+            except ConfigError as wrong:
+                said, _, remedy = str(wrong).partition(": ")
+                found.append(Finding(f"{what}: {node.host}", said, remedy, MISCONFIGURED))
+            except TransientError as failure:
+                remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
+                found.append(Finding(f"{what}: {node.host}", str(failure), remedy, FAILED))
+        if len(sound) < nodes.quorum:
+            return found
+        node = sound[0]
+        block = await node.block()
+        for token in chain.tokens.values():
+            found.append(await _token(node, chain, token, block))
+        return [*found, *await _feeds(node, chain, block), *await _deployments(node, chain, block)]
+
+
+async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+    from yieldbot.protocols.idle_svm import mint_of
+
+    what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
+    (answer,) = await node.run([mint_of(token.address)], block)
+    if isinstance(answer, MarketError):
+        return Finding(what, str(answer), f"correct {key}.address", MISCONFIGURED)
+    if answer[1] != token.decimals:
+        return Finding(what, f"the mint has {answer[1]} decimals", f"correct {key}.decimals", MISCONFIGURED)
+    return Finding(what, f"a mint of {answer[1]} decimals")
+
+
+async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    from yieldbot.prices_svm import pyth_price
+    from yieldbot.protocols._svm import WRAPPED_SOL
+
+    feeds = {"[native] feed": chain.native_feed} | {
+        f"feed of {token.symbol}": chain.feeds.get(token.address)
+        for token in chain.tokens.values()
+        if token.address != WRAPPED_SOL
+    }
+    found = []
+    for key, feed in feeds.items():
+        what = f"{chain.name} {key}"
+        if feed is None:
+            remedy = f"name a Pyth price account in chains/{chain.name}.toml: fees cannot be weighed without"
+            found.append(Finding(what, "is not named", remedy, MISCONFIGURED))
+            continue
+        (answer,) = await node.run([pyth_price(feed, block.timestamp)], block)
+        if isinstance(answer, MarketError):
+            found.append(Finding(what, str(answer), f"correct it in chains/{chain.name}.toml", MISCONFIGURED))
+        else:
+            found.append(Finding(what, f"${answer.usd:,.4f}"))
+    return found
+
+
+async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    from yieldbot.protocols import svm_adapters
+
+    found = []
+    for deployment in chain.deployments:
+        flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
+        (answer,) = await node.run([flow], block)
+        if isinstance(answer, MarketError):
+            remedy = f"correct its row in chains/{chain.name}.toml"
+            found.append(Finding(f"{chain.name} {deployment.name}", str(answer), remedy, MISCONFIGURED))
+        else:
+            found.append(Finding(f"{chain.name} {deployment.name}", f"{len(answer)} market(s)"))
+    return found
