@@ -20,7 +20,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="shown wherever the bot refuses to go on")
     parser.set_defaults(command="halt", handler=halt)
 
-    what = "lift a halt; with --clear also the stop of accounts whose balances changed otherwise than simulated"
+    what = "lift a halt; with --clear also the stop of accounts (a balance change that was not simulated, a loss)"
     parser = commands.add_parser("resume", help=what, description=what)
     parser.add_argument("--clear", action="store_true", help="let stopped accounts sign again")
     parser.set_defaults(command="resume", handler=resume)

@@ -234,8 +234,12 @@ def _held(wallet: Wallet) -> dict[str, Any]:
     """A row of the list for a key that lies elsewhere; it is not asked for."""
     from dataclasses import asdict
 
+    from yieldbot.model.policy import SafeOwner
+
     assert wallet.held is not None
     row = {"wallet": wallet.name, "kind": wallet.kind, "address": wallet.address, "keystore": None, "fault": None}
+    if isinstance(wallet.held, SafeOwner):
+        return row | {"owner": wallet.held.wallet, "service_url": wallet.held.service_url}
     return row | asdict(wallet.held)
 
 
@@ -244,6 +248,6 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
     made = Sheet("Wallets", "Wallet", "Kind", "Address", "Key", "Fault")
     for row in rows:
-        where = row["keystore"] or row.get("key_id") or row.get("path")
+        where = row["keystore"] or row.get("key_id") or row.get("path") or f"wallet {row['owner']}"
         made.add_row(row["wallet"] or "-", row["kind"], row["address"] or "-", where, row["fault"] or "")
     return made if rows else "no wallet found: `yieldbot wallet new NAME` makes one"

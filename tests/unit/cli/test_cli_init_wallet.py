@@ -176,9 +176,14 @@ def test_wallet_list_names_the_kinds(tmp_path: Path) -> None:
         f'schema = 1\n[[wallets]]\nname = "cloud"\n{table}kind = "kms"\nkey_id = "alias/bot"\n'
         f'[[wallets]]\nname = "desk"\n{table}kind = "ledger"\npath = "m/44\'/60\'/0\'/0/0"\n'
         f'[[wallets]]\nname = "here"\n{table}keystore = "keys/none.json"\n'
+        f'[[wallets]]\nname = "vault"\n{table}kind = "safe"\nowner = "here"\n'
     )
     rows = {row["wallet"]: row for row in yieldbot("--json", "wallet", "list", cwd=tmp_path).document["wallets"]}
-    assert {name: row["kind"] for name, row in rows.items()} == {"cloud": "kms", "desk": "ledger", "here": "keystore"}
+    kinds = {"cloud": "kms", "desk": "ledger", "here": "keystore", "vault": "safe"}
+    assert {name: row["kind"] for name, row in rows.items()} == kinds
+    assert rows["vault"]["owner"] == "here" and rows["vault"]["service_url"] is None
     assert rows["cloud"]["key_id"] == "alias/bot" and rows["cloud"]["fault"] is None and rows["here"]["fault"]
     shown = yieldbot("wallet", "list", cwd=tmp_path).out
-    assert all(word in shown for word in ("cloud", "kms", "alias/bot", "desk", "ledger", "m/44'/60'/0'/0/0"))
+    assert all(
+        word in shown for word in ("cloud", "kms", "alias/bot", "desk", "ledger", "m/44'/60'/0'/0/0", "wallet here")
+    )
