@@ -77,17 +77,48 @@ def test_a_real_folder_is_never_made_a_sandbox(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_with_positions_that_earned_what_was_predicted(tmp_path: Path) -> None:
+    """On both chains, one after the other."""
     ended = yieldbot("--json", "demo", "--dir", tmp_path / "sandbox", cwd=tmp_path)
     assert ended.code == 0, ended.err
     found = ended.document
-    assert found["markets"] and found["plan"]["action"] == "move" and found["rehearsal"]["gas_used"] > 0
-    assert found["transactions"] and all(tx["result"] == "confirmed" for tx in found["transactions"])
-    held = found["later"]["positions"]
-    assert held and all(int(row["earned"]["raw"]) > 0 for row in held)
-    for row in held:
-        if "Drip" not in row["name"]:  # its rate is a trailing one: nothing on chain says what comes
-            assert abs(row["apy_realised"] - row["apy_predicted"]) < 1e-5, row
+    assert [job["chain"] for job in found["jobs"]] == ["sandbox", "solana-sandbox"]
+    for job in found["jobs"]:
+        assert job["markets"] and job["plan"]["action"] == "move" and job["rehearsal"]["gas_used"] > 0
+        assert job["transactions"] and all(tx["result"] == "confirmed" for tx in job["transactions"])
+        held = job["later"]["positions"]
+        assert held and all(int(row["earned"]["raw"]) > 0 for row in held)
+        for row in held:
+            if "Drip" not in row["name"]:  # its rate is a trailing one: nothing on chain says what comes
+                assert abs(row["apy_realised"] - row["apy_predicted"]) < 1e-5, row
     stages = set(found["seconds"])
     assert stages == {"sandbox", "observe and plan", "rehearse", "sign, send, confirm", "earn", "total"}
     stopped = yieldbot("sandbox", "status", "--dir", tmp_path / "sandbox", cwd=tmp_path)
     assert stopped.code == 2 and "sandbox up" in stopped.line
+
+
+def test_two_chains_in_one_table_and_what_a_bridge_would_gain(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A Solana cluster beside the EVM chain; when it is gone the other is served all the same."""
+    from yieldbot.sandbox.svm import node as solana
+
+    config = ("--config", sandbox.config)
+    cluster = solana.start(sandbox.directory, temporary=True)
+    try:
+        shown = yieldbot(*config, "markets", cwd=tmp_path)
+        assert shown.code == 0, shown.err
+        titles = [line for line in shown.out.splitlines() if line.startswith("Markets.")]
+        assert len(titles) == 1 and "sandbox block" in titles[0] and "solana-sandbox slot" in titles[0]
+        assert "Save turbo (double)" in shown.out and "Aave v3" in shown.out
+        held = yieldbot(*config, "positions", cwd=tmp_path)
+        assert held.code == 0 and held.out.count("Positions.") == 1 and "100,000.00 USDC on solana-sandbox" in held.out
+        planned = yieldbot(*config, "--json", "plan", cwd=tmp_path).document
+        (between,) = planned["across_chains"]
+        assert between["asset"] == "USDC" and between["gain_per_year"] > 0
+        assert abs(sum(shift["tokens"] for shift in between["shifts"])) < 1e-3
+        tried = yieldbot(*config, "--json", "dry-run", cwd=tmp_path).document
+        assert [job["declined"]["code"] for job in tried["jobs"]] == ["DRY_RUN", "DRY_RUN"] and tried["across_chains"]
+    finally:
+        cluster.stop()
+    left = yieldbot(*config, "--json", "dry-run", cwd=tmp_path)
+    served, skipped = left.document["jobs"]
+    assert left.code == 1 and served["declined"]["code"] == "DRY_RUN" and skipped["skipped"]
+    assert left.document["across_chains"] == []

@@ -1,4 +1,8 @@
-"""``yieldbot demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for 30 days."""
+"""``yieldbot demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for 30 days.
+
+On an EVM chain and on Solana, one after the other, so that what is shown can be followed; `yieldbot run` serves chains
+beside each other.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
     from yieldbot.forecast import Position
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
-    from yieldbot.sandbox.node import Sandbox
+    from yieldbot.model.policy import Settings
     from yieldbot.world import World
+
+    Seen = tuple[Report, Snapshot, tuple[Position, ...]]
 
 WIDTH = 140
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
@@ -57,8 +63,10 @@ class Stages:
 
 
 def register(commands: Any) -> None:
-    what = "the whole job on a local market of real protocols: plan, rehearse, approve, sign, send, earn for 30 days"
+    what = "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"
     parser = commands.add_parser("demo", help=what, description=what)
+    chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
+    parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
     parser.add_argument("--days", type=float, default=30.0, metavar="DAYS", help="how long to let it earn (default 30)")
     parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox, default {DIRECTORY}")
@@ -70,27 +78,27 @@ def register(commands: Any) -> None:
 def demo(args: argparse.Namespace, context: Context) -> int:
     from contextlib import ExitStack
 
-    from yieldbot.sandbox import down, running_sandbox, up
+    from yieldbot.sandbox.local import Local
 
     if not 0 < args.days <= 3650:
         raise ConfigError(f"--days {args.days:g}: name a number above 0, up to 3650")
     no_real_folder(args.dir)
     stages = Stages(context.say)
     with ExitStack() as stack:
-        if down(args.dir):
+        if Local.down(args.dir):
             stages.say(f"the sandbox that ran from {args.dir} is replaced")
-        stages.say("starting a local market of real protocols")
-        sandbox = up(args.dir, stages.say) if args.keep else stack.enter_context(running_sandbox(args.dir, stages.say))
-        stages.say(f"{sandbox.transactions} transactions deployed and populated it")
-        context.use(sandbox.config)
+        market = Local.up(args.dir, args.chain, stages.say, temporary=not args.keep)
+        if not args.keep:
+            stack.callback(market.stop)
+        context.use(market.config)
         world = stack.enter_context(
             world_of(context, lambda journal: _approver(args, context, journal), say=stages.say)
         )
-        report, later, held = _work(world, sandbox, args.days, stages.say)
+        seen = _work(world, market.warp, args.days, stages.say)
         stages.end()
-        code = _show(args, context, report, later, held, stages.seconds)
+        code = _show(args, context, seen, stages.seconds)
     if args.keep:
-        context.say(f"still running: yieldbot --config {sandbox.config} positions")
+        context.say(f"still running: yieldbot --config {market.config} positions")
         context.say(f"end it: yieldbot sandbox down --dir {args.dir}")
     return code
 
@@ -106,30 +114,28 @@ def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> A
     return Ask(journal, ask) if args.ask else Auto(journal, context.settings.policy)
 
 
-def _work(world: World, sandbox: Sandbox, days: float, say: Any) -> tuple[Report, Snapshot, tuple[Position, ...]]:
-    """One cycle, then time passes, then another look."""
+def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[Seen]:
+    """One cycle of each job, then time passes, then another look."""
     import asyncio
 
     from yieldbot import cycle, forecast
 
-    (job,) = world.settings.jobs
-    report = asyncio.run(cycle.run_job(world, job))
-    if report.skipped is not None:
-        raise YieldbotError(f"the sandbox could not be served: {report.skipped}")
+    reported = []
+    for job in world.settings.jobs:
+        report = asyncio.run(cycle.run_job(world, job))
+        if report.skipped is not None:
+            raise YieldbotError(f"the sandbox could not be served: {report.skipped}")
+        reported.append(report)
     say(f"letting {days:g} days pass")
-    sandbox.warp(days)
-    later = asyncio.run(cycle.look(world, job))
-    return report, later, forecast.positions(world.journal, later)
+    warp(days)
+    seen: list[Seen] = []
+    for report in reported:
+        later = asyncio.run(cycle.look(world, report.job))
+        seen.append((report, later, forecast.positions(world.journal, later)))
+    return seen
 
 
-def _show(
-    args: argparse.Namespace,
-    context: Context,
-    report: Report,
-    later: Snapshot,
-    held: tuple[Position, ...],
-    seconds: dict[str, float],
-) -> int:
+def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds: dict[str, float]) -> int:
     from yieldbot.cli import documents as docs
     from yieldbot.cli import reports
 
@@ -139,18 +145,23 @@ def _show(
         days=args.days,
         config=str(context.config),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        **reports.report(report, horizon),
-        markets=_markets(report, horizon),
-        later={"block": docs.block(later.block), **reports.positions(later, held, horizon)},
+        jobs=[
+            {
+                **reports.report(report, horizon),
+                "markets": _markets(report, horizon),
+                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon)},
+            }
+            for report, later, held in seen
+        ],
     )
     context.show(document)
     if args.svg is not None or not context.json:
         console = context.console(record=args.svg is not None, quiet=context.json, width=WIDTH if args.svg else None)
-        _print(console, report, later, held, horizon)
+        _print(console, seen, context.settings, horizon)
         if args.svg is not None:
             _picture(console, args.svg)
             context.say(f"picture in {args.svg}")
-    return reports.exit_code(report)
+    return reports.worst([reports.exit_code(report) for report, _, _ in seen])
 
 
 def _markets(report: Report, horizon: float) -> Any:
@@ -162,15 +173,24 @@ def _markets(report: Report, horizon: float) -> Any:
     return docs.markets(found, decision.assessments, decision.allocation, report.job, horizon)["markets"]
 
 
-def _print(console: Console, report: Report, later: Snapshot, held: tuple[Position, ...], horizon: float) -> None:
-    from yieldbot.cli import render
+def _print(console: Console, seen: list[Seen], settings: Settings, horizon: float) -> None:
+    from yieldbot.allocator.across import across
+    from yieldbot.cli import listings, render
 
-    if report.snapshot and report.decision:
-        decision = report.decision
-        console.print(render.markets(report.job, report.snapshot, decision.assessments, decision.allocation, horizon))
-    for part in render.report(report):
-        console.print(part)
-    console.print(render.positions(report.job, later, held, horizon))
+    listed = [
+        listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
+        for report, _, _ in seen
+        if report.snapshot and report.decision
+    ]
+    if listed:
+        console.print(listings.markets(listed, horizon))
+    for report, _, _ in seen:
+        for part in render.report(report):
+            console.print(part)
+    console.print(listings.positions([(report.job, later, held) for report, later, held in seen], horizon))
+    chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in seen}
+    if between := across([later for _, later, _ in seen], settings.policy):
+        console.print(listings.bridging(between, chains))
 
 
 def _picture(console: Console, file: Path) -> None:

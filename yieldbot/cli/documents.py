@@ -17,6 +17,7 @@ from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
+    from yieldbot.allocator.across import Across
     from yieldbot.forecast import Unread
 
 Doc = dict[str, Any]
@@ -197,6 +198,19 @@ def plan(found: Plan | Hold) -> Doc:
         "legs": [leg(step) for step in found.legs],
         "allocation": allocation(found.allocation),
     }
+
+
+def across(found: Sequence[Across]) -> list[Doc]:
+    """What bridging would gain, an entry for each asset that is held on several chains."""
+    return [
+        {
+            "asset": one.symbol,
+            "gain_per_year": number(one.gain_per_year),
+            "worth": number(one.worth),
+            "shifts": [{"chain_id": chain, "tokens": number(tokens)} for chain, tokens in one.shifts.items()],
+        }
+        for one in found
+    ]
 
 
 def delta(change: Delta) -> Doc:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.cli import documents as docs
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
-from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.ids import MarketId, is_svm
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Allocation, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
     from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
-    from yieldbot.forecast import Position, Unread
+    from yieldbot.forecast import Unread
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -46,7 +45,12 @@ def when(unix_seconds: int) -> str:
 
 
 def head(job: Job, snapshot: Snapshot) -> str:
-    return f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}, block {snapshot.block.height:,}"
+    return f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}, {at(snapshot.block)}"
+
+
+def at(block: BlockRef) -> str:
+    """Where a chain stands."""
+    return f"{'slot' if is_svm(block.chain) else 'block'} {block.height:,}"
 
 
 def skipped(job: Job, reason: str) -> Text:
@@ -70,62 +74,6 @@ def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
 def _short(market_id: str) -> str:
     last = market_id.rpartition("/")[2]
     return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
-
-
-def markets(
-    job: Job,
-    snapshot: Snapshot,
-    assessments: Sequence[Assessment],
-    allocation: Allocation | None,
-    horizon_seconds: float,
-    wealth: Amount | None = None,
-) -> RenderableType:
-    """One row a market, the best quoted yield first; what could not be read below. ``wealth``: as if we had this."""
-    symbol = job.asset.symbol
-    made = Sheet(
-        f"Markets. {head(job, snapshot)}",
-        "Market",
-        ">Quoted APY",
-        ">APY after",
-        f">our {symbol}",
-        ">Held",
-        ">Liquidity",
-        ">Used",
-        ">Cap left",
-        "Flags",
-    )
-    vetoes = {assessment.market_id: assessment.vetoes for assessment in assessments}
-    wealth, names = wealth or docs.wealth_of(snapshot, job), names_of(snapshot)
-    shown = [state for state in snapshot.states.values() if state.market.kind is not Kind.IDLE]
-    for state in sorted(shown, key=lambda s: s.quoted.compounded(), reverse=True):
-        probe = docs.probe_of(state, allocation, wealth)
-        used = state.utilisation
-        made.add_row(
-            names[state.market.id],
-            percent(state.quoted.compounded()),
-            percent(docs.apy_after(state, probe, horizon_seconds)),
-            money(probe, 0),
-            money(state.held),
-            money(state.liquidity, 0),
-            "-" if used is None else f"{used:.1%}",
-            money(state.capacity, 0),
-            _flags(state, vetoes.get(state.market.id, ())),
-        )
-    idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
-    lines: list[RenderableType] = [
-        made,
-        Text(
-            f"In the wallet: {money(idle)} {symbol}. Yields after our deposit are over "
-            f"{horizon_seconds / 86_400:g} days, with the amount shown held there."
-        ),
-    ]
-    lines += [Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in snapshot.quarantined]
-    return Group(*lines)
-
-
-def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
-    closed = () if state.status is Status.ACTIVE else (state.status.value,)
-    return ", ".join(dict.fromkeys((*closed, *state.flags, *vetoes)))
 
 
 def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
@@ -158,11 +106,17 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             "-" if days is None else f"{days:,.2f} d",
             move.reason,
         )
-    whole = f"together {found.gain_per_year:,.2f} {symbol} a year more for {found.cost:,.4f} {symbol} of gas; "
+    whole = (
+        f"together {found.gain_per_year:,.2f} {symbol} a year more for {found.cost:,.4f} {symbol} of {_costs(job)}; "
+    )
     return Group(
         made, Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
         certificate(found.allocation, symbol),
     )  # fmt: skip
+
+
+def _costs(job: Job) -> str:
+    return "gas" if job.chain.svm is None else "fees and rent"
 
 
 def unread(found: Sequence[Unread]) -> list[RenderableType]:
@@ -200,10 +154,7 @@ def certificate(allocation: Allocation, symbol: str) -> Text:
 
 def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
     """Each transaction as it went on the fork, and what each leg did to our balances."""
-    where = "slot" if is_svm(found.block.chain) else "block"
-    made = Sheet(
-        f"Rehearsal on a fork of {where} {found.block.height:,}", "Leg", "Transaction", ">Gas", "Balance changes"
-    )
+    made = Sheet(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
     parts: Sequence[RehearsedLeg | SvmRehearsedLeg] = found.legs
     for done in parts:
         step = legs[done.index] if done.index < len(legs) else None
@@ -245,39 +196,6 @@ def _ended(outcome: Outcome) -> tuple[str, str, str]:
             return f"expired: {outcome.reason}", "", ""
         case Replaced():
             return f"replaced by {outcome.by or 'another transaction'}", "", ""
-
-
-def positions(job: Job, snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float) -> RenderableType:
-    """What is held, since when, what it earned, and the predicted yield beside the realised one."""
-    names = names_of(snapshot)
-    made = Sheet(
-        f"Positions. {head(job, snapshot)}, {when(snapshot.block.timestamp)}",
-        "Market",
-        ">Held",
-        ">Withdrawable",
-        ">Earned",
-        ">Days",
-        ">APY predicted",
-        ">APY realised",
-        ">Off by",
-        ">APY now",
-    )
-    for row in found:
-        state = row.state
-        off = None if row.predicted is None or row.realised is None else row.realised.value - row.predicted.value
-        made.add_row(
-            names[state.market.id],
-            money(state.held),
-            money(state.withdrawable),
-            "-" if row.earned is None else money(row.earned, 4),
-            "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:,.2f}",
-            percent(row.predicted),
-            percent(row.realised),
-            "-" if off is None else f"{off * 10_000:+z.4f} bp",
-            percent(docs.apy_after(state, state.held, horizon_seconds)),
-        )
-    idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
-    return Group(made, Text(f"In the wallet: {money(idle)} {job.asset.symbol}"))
 
 
 def report(found: Report) -> list[RenderableType]:

@@ -12,12 +12,13 @@ from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotEr
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
-    from yieldbot.model.ids import Address
+    from yieldbot.model.ids import Address, ChainId
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
@@ -272,12 +273,31 @@ def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
             continue
         rows.append(reports.report(one, horizon))
         parts.append(lambda one=one: _group(one))
+    between, chains = _across(context, ended)
+    if between:
+        parts.append(lambda: _bridging(between, chains))
     for one in ended:
         if not isinstance(one, tuple) and one.proposed is not None:
             _deliver(context, one)
     code = reports.worst([row["exit_code"] for row in rows])
-    context.show(docs.document(command, exit_code=code, jobs=rows), *parts)
+    context.show(docs.document(command, exit_code=code, jobs=rows, across_chains=docs.across(between)), *parts)
     return code
+
+
+def _across(context: Context, ended: Sequence[Ended]) -> tuple[tuple[Across, ...], dict[ChainId, str]]:
+    """What bridging would gain, of the chains that were seen, and the chains' names."""
+    from yieldbot.allocator.across import across
+
+    reports = [one for one in ended if not isinstance(one, tuple)]
+    seen = [one.after or one.snapshot for one in reports]
+    chains = {one.job.chain.chain: one.job.chain.name for one in reports}
+    return across([snapshot for snapshot in seen if snapshot is not None], context.settings.policy), chains
+
+
+def _bridging(between: Sequence[Across], chains: dict[ChainId, str]) -> Any:
+    from yieldbot.cli import listings
+
+    return listings.bridging(between, chains)
 
 
 def _deliver(context: Context, report: Report) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.sandbox.local import Local
     from yieldbot.sandbox.node import Sandbox
     from yieldbot.sandbox.svm.node import SvmSandbox
 
@@ -48,100 +49,75 @@ def no_real_folder(directory: Path) -> None:
 
 
 def up(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot import sandbox
+    from yieldbot.sandbox.local import Local
 
     no_real_folder(args.dir)
-    if args.chain == "evm":
-        return _shown(args, context, sandbox.up(args.dir, say=context.say))
-    from yieldbot.sandbox.svm import node as solana
-
-    if args.chain == "solana":
-        sandbox.down(args.dir)
-        (args.dir / "chains" / "sandbox.toml").unlink(missing_ok=True)
-    else:
-        sandbox.up(args.dir, say=context.say)
-    return _solana_shown(args, context, solana.start(args.dir, context.say))
+    return _shown(args, context, Local.up(args.dir, args.chain, context.say))
 
 
 def down(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot import sandbox
     from yieldbot.cli import documents as docs
+    from yieldbot.sandbox.local import Local
 
-    stopped = sandbox.down(args.dir)
-    if (found := _solana(args.dir)) is not None:
-        found.stop()
-        stopped = True
+    stopped = Local.down(args.dir)
     words = "the sandbox is stopped" if stopped else f"no sandbox ran from {args.dir}"
     context.show(docs.document("sandbox-down", directory=str(args.dir), stopped=stopped), lambda: words)
     return 0
 
 
 def warp(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot import sandbox
+    from yieldbot.sandbox.local import Local
 
     if not 0 < args.days <= 3650:
         raise ConfigError(f"{args.days:g} days: name a number above 0, up to 3650")
-    if (found := _solana(args.dir)) is not None:
-        found.warp(args.days)
-        if not (args.dir / "chains" / "sandbox.toml").exists():
-            return _solana_shown(args, context, found)
-    return _shown(args, context, sandbox.warp(args.dir, args.days))
+    found = Local.load(args.dir)
+    found.warp(args.days)
+    return _shown(args, context, found)
 
 
 def status(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot import sandbox
+    from yieldbot.sandbox.local import Local
 
-    if (found := _solana(args.dir)) is not None:
-        return _solana_shown(args, context, found)
-    return _shown(args, context, sandbox.load(args.dir))
+    return _shown(args, context, Local.load(args.dir))
 
 
-def _solana(directory: Path) -> SvmSandbox | None:
-    """The Solana sandbox that runs from a folder."""
-    from yieldbot.sandbox.svm.node import STATE, current
-
-    return current(directory) if (directory / STATE).exists() else None
-
-
-def _solana_shown(args: argparse.Namespace, context: Context, found: SvmSandbox) -> int:
+def _shown(args: argparse.Namespace, context: Context, found: Local) -> int:
+    """Each chain in a line; in the document the EVM chain's fields, or, where there is none, Solana's."""
     from yieldbot.cli import documents as docs
 
-    slot = found.rpc("getSlot", {"commitment": "processed"})
+    parts = [_evm(found.evm)] if found.evm else []
+    parts += [_solana(found.solana)] if found.solana else []
+    solana: Doc | None = parts[-1][0] if found.solana else None
     document: Doc = docs.document(
-        args.command,
-        directory=str(found.directory),
-        config=str(found.config),
-        rpc_url=found.rpc_url,
-        wallet=found.wallet,
-        height=slot,
-        addresses=dict(found.addresses),
+        args.command, directory=str(found.directory), config=str(found.config), **parts[0][0], solana=solana
     )
-    words = f"Solana sandbox at {found.rpc_url}, slot {slot:,}; wallet {found.wallet}"
-    context.show(document, lambda: f"{words}\nuse it: yieldbot --config {found.config} markets")
+    lines = [*(line for _, line in parts), f"use it: yieldbot --config {found.config} markets"]
+    context.show(document, lambda: "\n".join(lines))
     return 0
 
 
-def _shown(args: argparse.Namespace, context: Context, found: Sandbox) -> int:
-    from yieldbot.cli import documents as docs
+def _evm(found: Sandbox) -> tuple[Doc, str]:
     from yieldbot.cli.render import when
 
     now = found.status()
-    document: Doc = docs.document(
-        args.command,
-        directory=str(found.directory),
-        config=str(found.config),
-        rpc_url=found.rpc_url,
-        wallet=found.wallet,
-        transactions=found.transactions,
-        height=now.height,
-        timestamp=now.timestamp,
-        addresses=dict(found.addresses),
-    )
-    context.show(
-        document,
-        lambda: (
-            f"sandbox at {found.rpc_url}, block {now.height:,}, {when(now.timestamp)}; wallet {found.wallet}\n"
-            f"use it: yieldbot --config {found.config} markets"
-        ),
-    )
-    return 0
+    document = {
+        "rpc_url": found.rpc_url,
+        "wallet": found.wallet,
+        "transactions": found.transactions,
+        "height": now.height,
+        "timestamp": now.timestamp,
+        "addresses": dict(found.addresses),
+    }
+    at = f"block {now.height:,}, {when(now.timestamp)}"
+    return document, f"sandbox at {found.rpc_url}, {at}; wallet {found.wallet}"
+
+
+def _solana(found: SvmSandbox) -> tuple[Doc, str]:
+    slot = found.rpc("getSlot", {"commitment": "processed"})
+    document = {
+        "rpc_url": found.rpc_url,
+        "wallet": found.wallet,
+        "height": slot,
+        "addresses": dict(found.addresses),
+    }
+    return document, f"Solana sandbox at {found.rpc_url}, slot {slot:,}; wallet {found.wallet}"

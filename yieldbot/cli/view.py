@@ -11,6 +11,7 @@ from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.whatif import WhatIf
@@ -57,6 +58,7 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
     parts: list[Any] = []
+    listed: list[tuple[Any, ...]] = []
     seen = _look(args, context)
     for job, snapshot in seen:
         if isinstance(snapshot, str):
@@ -64,12 +66,13 @@ def markets(args: argparse.Namespace, context: Context) -> int:
             continue
         wealth = None if args.amount is None else whatif.amount_of("--amount", args.amount, job)
         decision = _decide(context, job, snapshot, wealth)
-        found = (job, snapshot, decision.assessments, decision.allocation)
+        listed.append((job, snapshot, decision.assessments, decision.allocation, wealth))
         rows.append(
             docs.job_head(job, snapshot)
             | docs.markets(snapshot, decision.assessments, decision.allocation, job, horizon, wealth)
         )
-        parts.append(lambda found=found, wealth=wealth: _render().markets(*found, horizon, wealth))
+    if listed:
+        parts.insert(0, lambda: _listings().markets([_listings().Listed(*one) for one in listed], horizon))
     context.show(docs.document("markets", horizon_seconds=horizon, jobs=rows), *parts)
     return _code(seen)
 
@@ -81,6 +84,7 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
     parts: list[Any] = []
+    shown: list[tuple[Job, Snapshot, tuple[Position, ...]]] = []
     seen = _look(args, context)
     unread = _unread(context, seen)
     for (job, snapshot), held, lost in zip(seen, _positions(context, seen), unread, strict=True):
@@ -89,8 +93,10 @@ def positions(args: argparse.Namespace, context: Context) -> int:
             continue
         found = reports.positions(snapshot, held, horizon) | {"quarantined": docs.unread(lost)}
         rows.append(docs.job_head(job, snapshot) | found)
-        parts.append(lambda job=job, snapshot=snapshot, held=held: _render().positions(job, snapshot, held, horizon))
+        shown.append((job, snapshot, held))
         parts.extend(_lines(lost))
+    if shown:
+        parts.insert(0, lambda: _listings().positions(shown, horizon))
     context.show(docs.document("positions", horizon_seconds=horizon, jobs=rows), *parts)
     return _code(seen, unread)
 
@@ -114,7 +120,11 @@ def plan(args: argparse.Namespace, context: Context) -> int:
         rows.append(docs.job_head(job, snapshot) | {"quarantined": docs.unread(lost), "plan": docs.plan(found)})
         parts.extend(_lines(lost))
         parts.append(lambda job=job, snapshot=snapshot, found=found: _render().explained(job, snapshot, found))
-    context.show(docs.document("plan", what_if=asked.document(), jobs=rows), *parts)
+    between = _across(context, seen, asked)
+    chains = {job.chain.chain: job.chain.name for job, _ in seen}
+    parts.append(lambda: _listings().bridging(between, chains))
+    document = docs.document("plan", what_if=asked.document(), jobs=rows, across_chains=docs.across(between))
+    context.show(document, *(parts if between else parts[:-1]))
     return _code(seen, unread)
 
 
@@ -164,6 +174,15 @@ def _decide(
     policy, now = context.settings.policy, int(time.time())
     chosen = asked.policy(policy) if asked else policy
     return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
+
+
+def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
+    """What bridging would gain, of what could be read; nothing for an amount that we do not have."""
+    from yieldbot.allocator.across import across
+
+    if asked.wealth is not None:
+        return ()
+    return across([s for _, s in seen if not isinstance(s, str)], asked.policy(context.settings.policy))
 
 
 def _records(context: Context) -> tuple[Record, ...]:
@@ -241,3 +260,9 @@ def _render() -> Any:
     from yieldbot.cli import render
 
     return render
+
+
+def _listings() -> Any:
+    from yieldbot.cli import listings
+
+    return listings

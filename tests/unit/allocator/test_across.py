@@ -1,0 +1,94 @@
+"""What bridging would gain, on chains whose answer can be said beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.allocator.market_builder import kinked, market, snapshot
+from yieldbot.allocator.across import across
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import ChainId, MarketId
+from yieldbot.model.market import Snapshot
+from yieldbot.model.policy import Policy
+
+OTHER = ChainId("eip155:8453")
+
+
+def on(chain: ChainId, seen: Snapshot, decimals: int = 6, symbol: str = "USDC") -> Snapshot:
+    """The snapshot as another chain's."""
+    token = Token(chain, next(iter(seen.states.values())).market.asset.address, symbol, decimals)
+
+    def moved(amount: Amount) -> Amount:
+        return Amount(token, amount.raw * 10**decimals // 10**6)
+
+    states = {}
+    for state in seen.states.values():
+        key = MarketId(f"{chain}/{state.market.id}")
+        where = replace(state.market, id=key, chain=chain, asset=token)
+        states[key] = replace(
+            state,
+            market=where,
+            held=moved(state.held),
+            liquidity=moved(state.liquidity),
+            supplied=moved(state.supplied),
+            capacity=None if state.capacity is None else moved(state.capacity),
+        )
+    return replace(seen, block=replace(seen.block, chain=chain), states=states)
+
+
+FREE = Policy(min_position="0", min_move="0")
+
+
+@pytest.mark.parametrize("decimals", [6, 18])
+def test_money_of_the_worse_chain_would_go_to_the_better(decimals: int) -> None:
+    poor = snapshot(10_000, market("poor", ConstantCurve(0.02)), gwei=0)
+    rich = on(OTHER, snapshot(30_000, market("rich", ConstantCurve(0.05)), gwei=0), decimals)
+    (found,) = across((poor, rich), FREE)
+    assert found.symbol == "USDC" and found.gain_per_year == pytest.approx(10_000 * 0.03, rel=1e-6)
+    assert found.worth == pytest.approx(300 * 30 / 365, rel=0.01)
+    assert found.shifts[poor.block.chain] == pytest.approx(-10_000) and found.shifts[OTHER] == pytest.approx(10_000)
+
+
+def test_a_curve_takes_what_equalises_the_margins() -> None:
+    """Two equal markets and all the money on one side: half of it would go over."""
+    here = snapshot(50_000, market("a", kinked(1e6, 8e5)), gwei=0)
+    there = on(OTHER, snapshot(0, market("a", kinked(1e6, 8e5)), gwei=0))
+    (found,) = across((here, there), FREE)
+    assert found.shifts[OTHER] == pytest.approx(25_000, abs=1_000)
+    own = allocate(here, assess(here, FREE), FREE).certificate.objective
+    assert 0 < found.gain_per_year < own
+
+
+def test_nothing_is_said_of_one_chain_or_of_two_assets() -> None:
+    here = snapshot(50_000, market("a", ConstantCurve(0.05)))
+    assert across((here,), FREE) == ()
+    assert across((here, here), FREE) == (), "two wallets of one chain"
+    assert across((here, on(OTHER, here, symbol="EURC")), FREE) == ()
+
+
+def test_no_gain_between_equals() -> None:
+    here = snapshot(50_000, market("a", ConstantCurve(0.05)), gwei=0)
+    (found,) = across((here, on(OTHER, here)), FREE)
+    assert found.gain_per_year == 0.0 and set(found.shifts.values()) == {0.0}
+
+
+def test_a_protocols_limit_counts_all_chains() -> None:
+    """Half of all our money in the protocol at most: its two chains may not hold that share each of the whole."""
+    policy = replace(FREE, max_share_protocol={"lend": 0.5})
+    here = snapshot(10_000, market("a", ConstantCurve(0.05)), gwei=0)
+    there = on(OTHER, snapshot(10_000, market("b", ConstantCurve(0.05)), gwei=0))
+    (found,) = across((here, there), policy)
+    assert found.gain_per_year == 0.0
+
+
+def test_buffers_stay_on_each_chain() -> None:
+    policy = replace(FREE, idle_buffer="1000")
+    poor = snapshot(10_000, market("poor", ConstantCurve(0.02)), gwei=0)
+    rich = on(OTHER, snapshot(1_000, market("rich", ConstantCurve(0.05)), gwei=0))
+    (found,) = across((poor, rich), policy)
+    assert found.shifts[OTHER] == pytest.approx(9_000)

@@ -1,0 +1,132 @@
+"""What money could earn if it were not bound to its chain: one allocation over every chain's markets of an asset. Pure.
+
+Nothing is bridged. The answer is what a bridge would be worth: a figure for the person, never a move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from yieldbot.allocator.allocate import exact_of, problem_of
+from yieldbot.allocator.assess import assess
+from yieldbot.allocator.optimise import optimise
+from yieldbot.allocator.problem import Group, Place, Problem, Purse
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.ids import ChainId
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.policy import Policy
+
+WORTH_TELLING = 0.005
+"""Tokens a year below which moving between chains is called no gain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """An asset that is held on several chains, by its symbol.
+
+    gain_per_year: tokens a year that one allocation over all chains earns beyond the chains' own best ones, after
+    haircuts and the cost of moves, before the bridge's own cost; worth: the most that bridging may cost, in tokens,
+    so that it pays within the horizon; shifts: what each chain's money would grow by (negative: shrink), in tokens.
+    """
+
+    symbol: str
+    gain_per_year: float
+    worth: float
+    shifts: Mapping[ChainId, float]
+
+
+def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
+    """One answer for each asset that snapshots of several chains are of, by symbol: where it is the same, the asset is.
+
+    Limits on shares count the money of all chains; each chain keeps its own idle buffer. Of several wallets on one
+    chain the richest is meant: their markets are the same, and would be counted twice.
+    """
+    by_symbol: dict[str, dict[ChainId, Snapshot]] = {}
+    for snapshot in sorted(snapshots, key=_wealth, reverse=True):
+        if (token := _asset(snapshot)) is not None:
+            by_symbol.setdefault(token.symbol, {}).setdefault(snapshot.block.chain, snapshot)
+    return tuple(
+        _across(symbol, list(by_symbol[symbol].values()), policy)
+        for symbol in sorted(by_symbol)
+        if len(by_symbol[symbol]) > 1
+    )
+
+
+def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Across:
+    own = [_wealth(snapshot) for snapshot in snapshots]
+    alone = sum(
+        optimise(_problem(snapshot, policy, wealth)).objective for snapshot, wealth in zip(snapshots, own, strict=True)
+    )
+    parts = [_problem(snapshot, policy, sum(own)) for snapshot in snapshots]
+    joint = _joined(snapshots, parts, policy, sum(own))
+    best = optimise(joint)
+    gain = best.objective - alone
+    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    chains = [snapshot.block.chain for snapshot in snapshots]
+    if gain < WORTH_TELLING:
+        return Across(symbol, 0.0, 0.0, dict.fromkeys(chains, 0.0))
+    wanted, at = [], 0
+    for part, wealth in zip(parts, own, strict=True):
+        buffer = part.purses[0].wealth - part.purses[0].budget
+        wanted.append(sum(best.holdings[at : at + len(part.places)]) + buffer - wealth)
+        at += len(part.places)
+    return Across(symbol, gain, gain * years, dict(zip(chains, _balanced(wanted), strict=True)))
+
+
+def _balanced(wanted: Sequence[float]) -> list[float]:
+    """What comes must leave elsewhere: money that no chain can invest stays where it is."""
+    come = sum(v for v in wanted if v > 0.0)
+    leave = -sum(v for v in wanted if v < 0.0)
+    share = min(1.0, come / leave) if leave else 0.0
+    return [v if v > 0.0 else v * share for v in wanted]
+
+
+def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
+    """A chain's allocation problem, as if ``wealth`` tokens were there."""
+    token = _asset(snapshot)
+    assert token is not None
+    states = _markets(snapshot)
+    total_raw = round(wealth * token.one)
+    by_id = {a.market_id: a for a in assess(snapshot, policy, Amount(token, total_raw))}
+    return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, token, total_raw), total_raw)
+
+
+def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
+    """One purse and every chain's markets; a protocol's limit holds for all chains together."""
+    places: list[Place] = []
+    members: dict[str, list[int]] = {}
+    most: dict[str, float] = {}
+    for snapshot, part in zip(snapshots, parts, strict=True):
+        chain = snapshot.block.chain
+        for name, group in zip(_protocols(snapshot, policy), part.groups, strict=True):
+            members.setdefault(name, []).extend(len(places) + index for index in group.members)
+            most[name] = max(most.get(name, 0.0), group.most)
+        places += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.places)
+    buffers = sum(part.purses[0].wealth - part.purses[0].budget for part in parts)
+    return replace(
+        parts[0],
+        places=tuple(places),
+        groups=tuple(
+            Group(tuple(found), most[name], "policy's share of a protocol") for name, found in members.items()
+        ),
+        purses=(Purse(wealth, max(0.0, wealth - buffers)),),
+        unit=max(part.unit for part in parts),
+    )
+
+
+def _wealth(snapshot: Snapshot) -> float:
+    return sum(float(state.held) for state in snapshot.states.values())
+
+
+def _markets(snapshot: Snapshot) -> list[MarketState]:
+    return [s for s in snapshot.states.values() if s.market.kind is not Kind.IDLE]
+
+
+def _protocols(snapshot: Snapshot, policy: Policy) -> list[str]:
+    """The names of a problem's groups, in their order (see ``exact_of``)."""
+    return sorted({s.market.protocol for s in _markets(snapshot)} & set(policy.max_share_protocol))
+
+
+def _asset(snapshot: Snapshot) -> Token | None:
+    return next((s.market.asset for s in snapshot.states.values() if s.market.kind is Kind.IDLE), None)

@@ -1,0 +1,192 @@
+"""Tables of what there is and what we hold, the jobs of all chains together. Imported only when one is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from yieldbot.cli import documents as docs
+from yieldbot.cli.render import at, head, money, names_of, percent, when
+from yieldbot.cli.tables import Sheet
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import ChainId
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment
+from yieldbot.model.policy import Job
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.across import Across
+    from yieldbot.forecast import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A job's markets as they are listed. ``wealth``: as if we had this."""
+
+    job: Job
+    snapshot: Snapshot
+    assessments: Sequence[Assessment]
+    allocation: Allocation | None
+    wealth: Amount | None = None
+
+
+def _wheres(jobs: Sequence[Job]) -> list[str]:
+    """What tells the jobs of one table apart: the chain, and the wallet and the asset where they differ."""
+    wallets = len({job.wallet.name for job in jobs}) > len({job.chain.name for job in jobs})
+    assets = len({job.asset.symbol for job in jobs}) > 1
+    return [
+        " ".join(
+            part
+            for part, told in ((job.chain.name, True), (job.asset.symbol, assets), (job.wallet.name, wallets))
+            if told
+        )
+        for job in jobs
+    ]
+
+
+def _title(what: str, jobs: Sequence[tuple[Job, Snapshot]], *, timed: bool = False) -> str:
+    """One job in full; of several the chains and their blocks."""
+    if len(jobs) == 1:
+        ((job, snapshot),) = jobs
+        return f"{what}. {head(job, snapshot)}" + (f", {when(snapshot.block.timestamp)}" if timed else "")
+    blocks = {job.chain.name: at(snapshot.block) for job, snapshot in jobs}
+    return f"{what}. " + ", ".join(f"{chain} {where}" for chain, where in blocks.items())
+
+
+def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
+    """What lies idle."""
+    several = len(jobs) > 1
+    parts = []
+    for where, (job, snapshot) in zip(_wheres([job for job, _ in jobs]), jobs, strict=True):
+        idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
+        parts.append(f"{money(idle)} {job.asset.symbol}" + (f" on {where}" if several else ""))
+    return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
+
+
+def markets(found: Sequence[Listed], horizon_seconds: float) -> RenderableType:
+    """One row a market, the best quoted yield first; what could not be read below. All jobs are in one table."""
+    several = len(found) > 1
+    symbols = {one.job.asset.symbol for one in found}
+    mixed = len(symbols) > 1
+    made = Sheet(
+        _title("Markets", [(one.job, one.snapshot) for one in found]),
+        "Market",
+        *(["Where"] if several else []),
+        ">Quoted APY",
+        ">APY after",
+        ">our deposit" if mixed else f">our {symbols.pop()}",
+        ">Held",
+        ">Liquidity",
+        ">Used",
+        ">Cap left",
+        "Flags",
+    )
+    rows: list[tuple[float, list[str]]] = []
+    for one, where in zip(found, _wheres([one.job for one in found]), strict=True):
+        rows += _market_rows(one, [where] if several else [], horizon_seconds, one.job.asset.symbol if mixed else "")
+    for _, cells in sorted(rows, key=lambda row: row[0], reverse=True):
+        made.add_row(*cells)
+    lines: list[RenderableType] = [
+        made,
+        Text(
+            f"{_in_wallets([(one.job, one.snapshot) for one in found])}. Yields after our deposit are over "
+            f"{horizon_seconds / 86_400:g} days, with the amount shown held there."
+        ),
+    ]
+    for one in found:
+        lines += [
+            Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in one.snapshot.quarantined
+        ]
+    return Group(*lines)
+
+
+def _market_rows(one: Listed, where: list[str], horizon_seconds: float, symbol: str) -> list[tuple[float, list[str]]]:
+    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ."""
+    vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
+    wealth, names = one.wealth or docs.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
+    rows = []
+    for state in one.snapshot.states.values():
+        if state.market.kind is Kind.IDLE:
+            continue
+        probe = docs.probe_of(state, one.allocation, wealth)
+        used, quoted = state.utilisation, state.quoted.compounded()
+        cells = [
+            names[state.market.id],
+            *where,
+            percent(quoted),
+            percent(docs.apy_after(state, probe, horizon_seconds)),
+            f"{money(probe, 0)} {symbol}".rstrip(),
+            money(state.held),
+            money(state.liquidity, 0),
+            "-" if used is None else f"{used:.1%}",
+            money(state.capacity, 0),
+            _flags(state, vetoes.get(state.market.id, ())),
+        ]
+        rows.append((quoted.value, cells))
+    return rows
+
+
+def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
+    closed = () if state.status is Status.ACTIVE else (state.status.value,)
+    return ", ".join(dict.fromkeys((*closed, *state.flags, *vetoes)))
+
+
+Held = tuple[Job, Snapshot, "Sequence[Position]"]
+
+
+def positions(found: Sequence[Held], horizon_seconds: float) -> RenderableType:
+    """What is held, since when, what it earned, and the predicted yield beside the realised one; all in one table."""
+    several = len(found) > 1
+    mixed = len({job.asset.symbol for job, _, _ in found}) > 1
+    jobs = [(job, snapshot) for job, snapshot, _ in found]
+    made = Sheet(
+        _title("Positions", jobs, timed=True),
+        "Market",
+        *(["Where"] if several else []),
+        ">Held",
+        ">Withdrawable",
+        ">Earned",
+        ">Days",
+        ">APY predicted",
+        ">APY realised",
+        ">Off by",
+        ">APY now",
+    )
+    for (job, snapshot, held), where in zip(found, _wheres([job for job, _ in jobs]), strict=True):
+        names, symbol = names_of(snapshot), job.asset.symbol if mixed else ""
+        for row in held:
+            state = row.state
+            off = None if row.predicted is None or row.realised is None else row.realised.value - row.predicted.value
+            made.add_row(
+                names[state.market.id],
+                *([where] if several else []),
+                f"{money(state.held)} {symbol}".rstrip(),
+                money(state.withdrawable),
+                "-" if row.earned is None else money(row.earned, 4),
+                "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:,.2f}",
+                percent(row.predicted),
+                percent(row.realised),
+                "-" if off is None else f"{off * 10_000:+z.4f} bp",
+                percent(docs.apy_after(state, state.held, horizon_seconds)),
+            )
+    return Group(made, Text(_in_wallets(jobs)))
+
+
+def bridging(found: Sequence[Across], chains: Mapping[ChainId, str]) -> RenderableType:
+    """What money bound to its chain forgoes, a line for each asset that is held on several."""
+    return Group(*(Text(_bridging(one, chains)) for one in found))
+
+
+def _bridging(one: Across, chains: Mapping[ChainId, str]) -> str:
+    if not one.gain_per_year:
+        return f"Across chains: bridging {one.symbol} would gain nothing."
+    came = ", ".join(f"{v:,.0f} to {chains[chain]}" for chain, v in one.shifts.items() if v > 0)
+    left = ", ".join(f"{-v:,.0f} from {chains[chain]}" for chain, v in one.shifts.items() if v < 0)
+    return (
+        f"Across chains: bridging {one.symbol} ({left}, {came}) would earn {one.gain_per_year:,.2f} a year more; it "
+        f"pays within the horizon if it costs less than {one.worth:,.2f}. Nothing is bridged."
+    )

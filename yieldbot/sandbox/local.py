@@ -1,0 +1,81 @@
+"""The sandbox of a folder, whichever chains it has: an EVM chain, a Solana cluster, or both in one configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from yieldbot.errors import ConfigError
+from yieldbot.sandbox import node as evm
+from yieldbot.sandbox.svm import node as solana
+
+CHAINS = ("evm", "solana", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What runs from a folder; at least one of them."""
+
+    directory: Path
+    evm: evm.Sandbox | None
+    solana: solana.SvmSandbox | None
+
+    @classmethod
+    def up(cls, directory: Path, chain: str, say: Callable[[str], None], *, temporary: bool = False) -> Self:
+        """Start those that ``chain`` names (one of ``CHAINS``); what ran there before is ended.
+
+        ``temporary``: the nodes die with this process. Raises ConfigError, TransientError as the nodes' own start does.
+        """
+        cls.down(directory)
+        served = None
+        if chain == "solana":
+            (directory / "chains" / "sandbox.toml").unlink(missing_ok=True)
+        else:
+            (directory / "chains" / f"{solana.NAME}.toml").unlink(missing_ok=True)
+            served = asyncio.run(evm.start(directory, say, temporary=temporary))
+        try:
+            cluster = None if chain == "evm" else solana.start(directory, say, temporary=temporary)
+        except BaseException:
+            if served is not None:
+                served.stop()
+            raise
+        return cls(directory.absolute(), served, cluster)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """What runs from a folder. Raises ConfigError when nothing does."""
+        found = cls(directory, evm.current(directory), solana.current(directory))
+        if found.evm is None and found.solana is None:
+            raise ConfigError(
+                f"no sandbox runs from {directory}: start one with `yieldbot sandbox up --dir {directory}`"
+            )
+        return found
+
+    @classmethod
+    def down(cls, directory: Path) -> bool:
+        """End what runs from a folder; whether anything did. Configuration, keys and journal stay."""
+        try:
+            cls.load(directory).stop()
+        except ConfigError:
+            return False
+        return True
+
+    @property
+    def config(self) -> Path:
+        """Its yieldbot.toml."""
+        return self.directory / "yieldbot.toml"
+
+    def warp(self, days: float) -> None:
+        """Let ``days`` pass on each chain."""
+        for chain in (self.evm, self.solana):
+            if chain is not None:
+                chain.warp(days)
+
+    def stop(self) -> None:
+        """End the nodes; the folder stays."""
+        for chain in (self.evm, self.solana):
+            if chain is not None:
+                chain.stop()
