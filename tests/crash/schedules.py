@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import shutil
 import signal
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.child import BOUNDARIES, RAW, Fuse, deposit_once
+from tests.crash.forked import forked
 from tests.crash.small_market import FUNDS_RAW, SmallMarket, build
 from tests.faults.control import Proxies, proxies
 from tests.faults.proxy import FAILS, LIES
@@ -36,7 +36,6 @@ from yieldbot.rpc.anvil import stop
 from yieldbot.rpc.evm import EvmNode
 
 TIMEOUT_SECONDS = 0.6
-LONGEST_RUN_SECONDS = 40.0
 GWEI = 10**9
 
 
@@ -171,37 +170,12 @@ class Arena:
 
     def _run(self, market: SmallMarket, urls: tuple[str, ...], attempt: Attempt) -> tuple[int, str]:
         """One run in a process of its own: its exit status (negative: the signal) and its last line."""
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(read)
-            os.dup2(write, 2)
-            code = 70
-            try:
-                fuse = Fuse(attempt.point, attempt.count)
-                work = deposit_once(
-                    market, fuse, urls=urls, timeout_seconds=TIMEOUT_SECONDS, ttl_seconds=attempt.ttl_seconds
-                )
-                code = asyncio.run(work)
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        os.close(write)
-        until = time.monotonic() + LONGEST_RUN_SECONDS
-        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
-            if time.monotonic() > until:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                raise AssertionError(f"a run did not end within {LONGEST_RUN_SECONDS:g} s")
-            time.sleep(0.005)
-        with os.fdopen(read) as pipe:
-            text = pipe.read().strip()
-        code = os.waitstatus_to_exitcode(ended[1])
-        assert code != 70, text
-        return code, text
+        fuse = Fuse(attempt.point, attempt.count)
+        return forked(
+            lambda: deposit_once(
+                market, fuse, urls=urls, timeout_seconds=TIMEOUT_SECONDS, ttl_seconds=attempt.ttl_seconds
+            )
+        )
 
     async def _holds(self, market: SmallMarket) -> End:
         """What must hold after every schedule, read from the chain directly and from the journal."""

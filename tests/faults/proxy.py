@@ -8,6 +8,7 @@ wrong from then on (an empty object: nothing); the answer tells how often each f
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
 import sys
@@ -16,9 +17,11 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, web
 
-SEND = "eth_sendRawTransaction"
+SEND = ("eth_sendRawTransaction", "sendTransaction")
 HANG_SECONDS = 30.0
-STATE = ("eth_call", "eth_getBalance", "eth_getStorageAt", "eth_getTransactionCount")
+STATE = ("eth_call", "eth_getBalance", "eth_getStorageAt", "eth_getTransactionCount", "getMultipleAccounts")
+BLOCK = ("eth_getBlockByNumber", "getLatestBlockhash", "getMultipleAccounts", "getSignatureStatuses")
+HISTORY = ("eth_getBlockByNumber", "eth_getTransactionReceipt", "getSignatureStatuses", "getTransaction")
 
 FAILS = ("drop_reply", "refuse_429", "error_500", "hang", "truncate", "duplicate", "forget", "already_known")
 """A node that fails, or whose answer is lost: one endpoint with these must be survived."""
@@ -35,6 +38,7 @@ class Proxy:
         self.draw = random.Random(0)
         self.done: Counter[str] = Counter()
         self.before: bytes = b""
+        self.first: dict[str, bytes] = {}
 
     def set(self, plan: dict[str, Any]) -> dict[str, int]:
         done, self.done = dict(self.done), Counter()
@@ -61,7 +65,8 @@ class Proxy:
         body = await request.read()
         asked = json.loads(body)
         kind = self.fault(asked["method"])
-        if kind == "stale_block" and str(asked["params"][0]).startswith("0x"):
+        on_solana = not asked["method"].startswith("eth_")
+        if kind == "stale_block" and not on_solana and str(asked["params"][0]).startswith("0x"):
             kind = None  # it has the older blocks as they are
         match kind:
             case "refuse_429":
@@ -72,13 +77,17 @@ class Proxy:
                 await asyncio.sleep(HANG_SECONDS)
                 return web.Response(status=504)
             case "wrong_chain":
-                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x1"})
+                other = "1" * 44 if on_solana else "0x1"
+                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": other})
             case "forget":  # says that it took the transaction, and did not
-                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x" + "77" * 32})
+                other = "1" * 64 if on_solana else "0x" + "77" * 32
+                return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": other})
             case "duplicate" if self.before:
                 return web.Response(body=self.before, content_type="application/json")
             case "no_block":
                 return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": None})
+            case "stale_block" if on_solana:
+                return self.stale(asked)
             case "stale_block":
                 asked["params"][0] = hex(max(0, await self.height() - self.draw.choice((1, 40))))
                 body = json.dumps(asked).encode()
@@ -100,7 +109,15 @@ class Proxy:
             case _:
                 pass
         self.before = answer
+        if on_solana:
+            self.first.setdefault(question_of(asked), answer)
         return web.Response(body=answer, content_type="application/json")
+
+    def stale(self, asked: dict[str, Any]) -> web.StreamResponse:
+        """What a Solana node says that has stood still since this was first asked; null where it never was."""
+        known = self.first.get(question_of(asked))
+        document = json.loads(known) if known else {"jsonrpc": "2.0", "result": None}
+        return web.json_response(document | {"id": asked["id"]})
 
     async def height(self) -> int:
         question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
@@ -108,16 +125,23 @@ class Proxy:
             return int((await got.json())["result"], 16)
 
 
+def question_of(asked: dict[str, Any]) -> str:
+    """A Solana request without its options, in which the newest slot that was seen changes."""
+    return json.dumps([asked["method"], *asked["params"][:1]])
+
+
 def applies(kind: str, method: str) -> bool:
     match kind:
         case "wrong_chain":
-            return method == "eth_chainId"
+            return method in ("eth_chainId", "getGenesisHash")
         case "forget" | "already_known":
-            return method == SEND
-        case "stale_block" | "no_block":
+            return method in SEND
+        case "no_block":
             return method == "eth_getBlockByNumber"
+        case "stale_block":
+            return method in BLOCK
         case "forked_history":
-            return method in ("eth_getBlockByNumber", "eth_getTransactionReceipt")
+            return method in HISTORY
         case "wrong_state":
             return method in STATE
         case _:
@@ -131,7 +155,19 @@ def lie(kind: str, answer: bytes) -> bytes:
     if kind == "wrong_state" and isinstance(result, str) and len(result) > 2:
         last = format((int(result[-1], 16) + 1) % 16, "x")  # off by one
         document["result"] = result[:-1] + last
+    elif kind == "wrong_state" and isinstance(result, dict):
+        for account in filter(None, result["value"]):
+            data = bytearray(base64.b64decode(account["data"][0]))
+            if len(data) >= 72:  # a token account's amount, a reserve's numbers
+                data[64] ^= 1
+            account["data"][0], account["lamports"] = base64.b64encode(data).decode(), account["lamports"] + 1
+    elif kind == "forked_history" and isinstance(result, dict) and "value" in result:
+        result["value"] = [
+            None if status is None else status | {"slot": status["slot"] + 1} for status in result["value"]
+        ]
     elif kind == "forked_history" and isinstance(result, dict):
+        if "meta" in result:
+            result["slot"] += 1
         for name in ("hash", "blockHash"):
             if isinstance(result.get(name), str):
                 result[name] = "0x" + "f0" * 32

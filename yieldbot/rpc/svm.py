@@ -168,8 +168,8 @@ class SvmNode:
                 raise self._nonsense("getMultipleAccounts")
             found += [self._image(one) for one in said]
             slots.append(slot)
-        if slots and max(slots) - min(*slots, least_slot or slots[0]) > self.max_slot_skew:
-            raise SlotSkew(f"{self.host}: {max(slots) - min(slots)} slots lie between the accounts of one snapshot")
+        if slots and (skew := max(slots) - min(*slots, least_slot or slots[0])) > self.max_slot_skew:
+            raise SlotSkew(f"{self.host}: {skew} slots lie between the accounts of one snapshot")
         return max(slots, default=least_slot), found
 
     async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:

@@ -59,7 +59,8 @@ class Cluster:
     """The cluster's state. ``auto``: slots follow the wall clock; else they go by when ``advance`` says so.
 
     drop: how many of the next transactions are taken and never land. stale: slots that reads lag behind. published:
-    accounts that somebody writes anew all the time (prices), made from the time.
+    accounts that somebody writes anew all the time (prices), made from the time. pace_seconds: how
+    long a slot takes by the wall clock.
     """
 
     genesis: str
@@ -72,6 +73,8 @@ class Cluster:
     timestamp: int = 0
     landed: dict[str, Landed] = field(default_factory=dict)
     published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
+    pace_seconds: float = SLOT_SECONDS
+    _kept: dict[Address, AccountImage | None] | None = None
     _svm: Any = None
     _began: float = 0.0
 
@@ -88,9 +91,9 @@ class Cluster:
     def tick(self) -> None:
         """Let the slots go by that the wall clock has seen."""
         if self.auto:
-            slots = int((self.now() - self._began) / SLOT_SECONDS)
+            slots = int((self.now() - self._began) / self.pace_seconds)
             if slots > 0:
-                self._began += slots * SLOT_SECONDS
+                self._began += slots * self.pace_seconds
                 self.advance(slots)
 
     def advance(self, slots: int, seconds: float | None = None) -> None:
@@ -168,6 +171,8 @@ class Cluster:
         from solders.account import Account
         from solders.pubkey import Pubkey
 
+        if self._kept is not None:
+            self._kept.setdefault(address, self.newest(address))
         gone = AccountImage(0, Address("11111111111111111111111111111111"), b"")
         image = image or gone
         owner = Pubkey.from_string(image.program)
@@ -207,6 +212,9 @@ class Cluster:
         result = self._svm.send_transaction(tx)
         error = _error(result)
         meta = result.meta() if error is not None else result
+        if self._kept is not None:
+            for key, image in before.items():
+                self._kept.setdefault(key, image)
         if error is not None and before[keys[0]] == self.newest(keys[0]):
             return  # not even its fee could be paid: leaders do not include such a one
         self.landed[signature] = Landed(
@@ -249,6 +257,22 @@ class Cluster:
             del self.landed[signature]
             undone.append(signature)
         return undone
+
+    def snapshot(self) -> None:
+        """Remember every account from here on as it is now, for ``revert``."""
+        self._kept = {}
+
+    def revert(self) -> None:
+        """The accounts as they were at the snapshot, and no transaction; time goes on. The snapshot stays."""
+        kept, self._kept = self._kept or {}, None
+        for address, image in kept.items():
+            if image != self.newest(address):
+                self._put(address, image)
+        self._set_clock()
+        self.set({address: made(self.timestamp) for address, made in self.published.items()})
+        self.landed.clear()
+        self.drop = self.stale = 0
+        self._kept = {}
 
     def commitment(self, tx: Landed) -> str:
         """How far a transaction has come."""

@@ -230,6 +230,18 @@ class Methods:
         self.cluster.set({_key(address): image})
         return True
 
+    def on_svm_snapshot(self) -> bool:
+        self.cluster.snapshot()
+        return True
+
+    def on_svm_revert(self) -> bool:
+        self.cluster.revert()
+        return True
+
+    def on_svm_setPace(self, seconds_a_slot: float) -> float:
+        self.cluster.pace_seconds = seconds_a_slot
+        return seconds_a_slot
+
     def on_svm_dropTransactions(self, count: int) -> int:
         self.cluster.drop = count
         return count

@@ -1,0 +1,252 @@
+"""Random schedules of faults on Solana, each drawn from a seed: nodes that fail, forget and lie, transactions that
+never land, forks that are left, slots that race past blockhashes, and kill -9 at the journal's boundaries, all in one;
+then a quiet end, and what must hold holds. Each run is the whole product, from settling to confirming.
+
+Usage: python -m tests.svm.schedules FIRST COUNT [--verbose]. Prints how often each fault was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from tests.crash.child import Fuse, FusedJournal
+from tests.crash.forked import forked
+from tests.crash.schedules import Attempt, Tally
+from tests.faults.control import Proxies, proxies
+from tests.faults.proxy import FAILS, LIES
+from yieldbot import cycle
+from yieldbot.config.load import load
+from yieldbot.errors import YieldbotError
+from yieldbot.execution.approve import Auto
+from yieldbot.execution.keystore import passphrase
+from yieldbot.execution.lock import run_lock
+from yieldbot.execution.svm.keystore import SvmKeySigner
+from yieldbot.journal.store import Journal
+from yieldbot.model.tx import Confirmed, Expired
+from yieldbot.protocols import adapters, svm_adapters
+from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
+from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.sessions import svm as wiring
+from yieldbot.world import World
+
+BOUNDARIES = ("before signed", "after signed", "before sent", "after sent", "before settled", "after settled")
+EVENTS = ("never lands", "fork switch", "slots race", "behind")
+FAST_SLOT_SECONDS = 0.05
+CONFIRM_SECONDS = 4.0
+TIMEOUT_SECONDS = 0.8
+FUNDS_RAW = 100_000 * 10**6
+IDLE_AT_MOST_RAW = 700 * 10**6
+"""The policy's buffer, and what is less than its least move."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a schedule ended: what we have in all, what of it is idle, raw; how many legs landed, each once."""
+
+    wealth_raw: int
+    idle_raw: int
+    legs: int
+
+
+def drawn(seed: int) -> tuple[int, list[Attempt]]:
+    """How many endpoints there are (1, or 3 of which one lies), and the attempts before the quiet end."""
+    draw = random.Random(seed)
+    count = draw.choice((1, 3))
+    liar = draw.randrange(count)
+    attempts = []
+    for number in range(draw.randint(1, 4)):
+        plans = []
+        for index in range(count):
+            kinds = draw.sample(FAILS, draw.randint(1, 3)) + (["wrong_chain"] if draw.random() < 0.05 else [])
+            plan = {"kinds": kinds, "rate": draw.choice((0.02, 0.05, 0.1)), "most": draw.randint(1, 4)}
+            if count > 1 and index == liar:
+                plan = {"kinds": draw.sample(LIES, draw.randint(1, 2)), "rate": draw.choice((0.2, 1.0))}
+            plans.append(plan | {"seed": seed * 100 + number * 10 + index})
+        event = draw.choice(EVENTS) if draw.random() < 0.5 else None
+        point = draw.choice(BOUNDARIES) if draw.random() < 0.6 else "never"
+        attempts.append(Attempt(plans, event, point, draw.randint(1, 3), 600))
+    return count, attempts
+
+
+async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse) -> int:
+    """One `yieldbot run --approve auto` over ``urls``; its exit code. What went wrong is on stderr."""
+    settings = load(home / "yieldbot.toml")
+    (job,) = settings.jobs
+    quorum = len(urls) // 2 + 1
+    chain = replace(job.chain, rpc_urls=urls, quorum=quorum, poll_seconds=0.03, confirm_timeout_seconds=CONFIRM_SECONDS)
+    settings = replace(settings, jobs=(replace(job, chain=chain),))
+    plain = SvmNodes.send
+
+    async def send(nodes: SvmNodes, raw: bytes) -> None:
+        fuse.at("before sent")
+        await plain(nodes, raw)
+        fuse.at("after sent")
+
+    # This process is a fork that ends with the run: nobody else sees these.
+    SvmNodes.send = send  # type: ignore[method-assign]
+    wiring.connect_svm = partial(connect_svm, timeout_seconds=TIMEOUT_SECONDS)  # type: ignore[attr-defined]
+    try:
+        with run_lock(home), FusedJournal.open(home / "journal.sqlite") as journal:
+            journal.fuse = fuse
+            world = World(
+                settings=settings,
+                adapters=adapters(),
+                svm_adapters=svm_adapters(),
+                journal=journal,
+                approver=Auto(journal, settings.policy),
+                signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+                now=lambda: int(time.time()),
+                say=lambda line: None,
+            )
+            report = await cycle.run_job(world, settings.jobs[0])
+            for said in (report.skipped, report.declined):
+                if said is not None:
+                    print(said, file=sys.stderr)
+            return int(report.skipped is not None or report.declined is not None or report.failed)
+    except YieldbotError as failure:
+        print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
+        return failure.exit_code
+
+
+@dataclass(slots=True)
+class Arena:
+    """The cluster, the proxies before it, and the state that every schedule starts from."""
+
+    sandbox: SvmSandbox
+    ends: Proxies
+    verbose: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    def schedule(self, seed: int) -> End:
+        """Run one schedule. Raises AssertionError, naming the seed, when something that must hold does not."""
+        count, attempts = drawn(seed)
+        said: list[str] = []
+        with tempfile.TemporaryDirectory() as name:
+            home = Path(name) / "home"
+            shutil.copytree(self.sandbox.directory, home, ignore=shutil.ignore_patterns("journal*", "run.lock"))
+            try:
+                for attempt in attempts:
+                    code, line = self._attempt(home, count, attempt)
+                    said.append(f"{attempt.point} x{attempt.count}, {attempt.event}: {code} {line}")
+                    assert "InvariantError" not in line, line
+                for _ in range(5):
+                    code, line = forked(lambda: cycle_once(home, self.ends.urls[:count], Fuse("never", 1)))
+                    said.append(f"quiet: {code} {line}")
+                    if code == 0:
+                        break
+                end = asyncio.run(self._holds(home))
+            except AssertionError as broken:
+                told = "\n  ".join(said)
+                raise AssertionError(f"seed {seed}: {broken}\n  {told}") from broken
+            finally:
+                self.ends.honest()
+                self.sandbox.rpc("svm_revert")
+        if self.verbose:
+            print(f"seed {seed}: {len(attempts)} attempts before the quiet end", *said, sep="\n  ", flush=True)
+        return end
+
+    def _attempt(self, home: Path, count: int, attempt: Attempt) -> tuple[int, str]:
+        for index, plan in enumerate(attempt.plans):
+            self.ends.set(index, **plan)
+        match attempt.event:
+            case "never lands":
+                self.sandbox.rpc("svm_dropTransactions", 1)
+            case "slots race":
+                self.sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS / 10)
+            case "behind":
+                self.sandbox.rpc("svm_staleBy", 6)
+            case "fork switch":
+                self.sandbox.rpc("svm_forkSwitch", 2)
+            case _:
+                pass
+        code, line = forked(lambda: cycle_once(home, self.ends.urls[:count], Fuse(attempt.point, attempt.count)))
+        if attempt.event == "fork switch" and code == -signal.SIGKILL:
+            self.sandbox.rpc("svm_forkSwitch", 1)  # what a killed run had sent is taken back
+        self.tally.ended["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
+        for index in range(count):
+            self.tally.done.update(self.ends.set(index))
+        if attempt.event:
+            self.tally.done[attempt.event] += 1
+        self.sandbox.rpc("svm_dropTransactions", 0)
+        self.sandbox.rpc("svm_staleBy", 0)
+        self.sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS)
+        return code, line
+
+    async def _holds(self, home: Path) -> End:
+        """What must hold after every schedule, read from the cluster itself and from the journal."""
+        settings = load(home / "yieldbot.toml")
+        with Journal.open(home / "journal.sqlite") as journal:
+            assert journal.verify() == journal.head()[0], "the journal's hashes do not hold"
+            transactions = journal.transactions()
+            assert not journal.stopped_accounts(), "the account is stopped"
+            world = World(
+                settings=settings,
+                adapters=adapters(),
+                svm_adapters=svm_adapters(),
+                journal=journal,
+                approver=Auto(journal, settings.policy),
+                signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+                now=lambda: int(time.time()),
+                say=lambda line: None,
+            )
+            snapshot = await cycle.look(world, settings.jobs[0])
+        with Journal.open(home / "journal.sqlite") as again:
+            assert again.transactions() == transactions, "the journal replays to another state"
+        assert all(isinstance(tx.outcome, Confirmed | Expired) for tx in transactions), [
+            t.outcome for t in transactions
+        ]
+        landed = set(self.sandbox.rpc("svm_addresses"))
+        settled = {tx.signed.hash for tx in transactions if isinstance(tx.outcome, Confirmed)}
+        assert landed == settled, "the journal and the cluster differ about what landed"
+        legs = Counter(
+            (tx.signed.plan_id, tx.signed.leg, tx.signed.words) for tx in transactions if tx.signed.hash in landed
+        )
+        assert all(times == 1 for times in legs.values()), "two transactions landed for one leg"
+        wealth = sum(state.held.raw for state in snapshot.states.values())
+        idle = sum(s.held.raw for s in snapshot.states.values() if s.market.protocol == "idle")
+        assert FUNDS_RAW - 10 <= wealth <= FUNDS_RAW * 1.001, f"{wealth} is not what there was, and a little interest"
+        assert idle <= IDLE_AT_MOST_RAW, f"{idle} lies idle still"
+        return End(wealth, idle, len(legs))
+
+
+@contextmanager
+def arena(verbose: bool = False) -> Iterator[Arena]:
+    """A cluster with a market, and the proxies before it."""
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as sandbox, proxies(sandbox.rpc_url, 3) as ends:
+        sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS)
+        sandbox.rpc("svm_snapshot")
+        yield Arena(sandbox, ends, verbose)
+
+
+def run(first: int, count: int, verbose: bool = False) -> Tally:
+    """Schedules of the seeds ``first`` up to ``first + count - 1``. Raises AssertionError for the first that fails."""
+    with arena(verbose) as made:
+        for seed in range(first, first + count):
+            made.schedule(seed)
+        return made.tally
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    total = run(int(sys.argv[1]), int(sys.argv[2]), "--verbose" in sys.argv)
+    document = {
+        "schedules": int(sys.argv[2]),
+        "runs": sum(total.ended.values()),
+        "ended": dict(total.ended.most_common()),
+        "faults": dict(total.done.most_common()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    print(json.dumps(document, indent=2))
