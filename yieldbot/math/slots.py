@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from yieldbot.math.curves import Points, _crossings, _segment, _utilisation
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 
 SLOTS_PER_YEAR = 63_072_000
 """The year of klend and spl-token-lending: two slots a second, whatever the cluster's real speed."""
+SERIES_BITS = 60
+SERIES_ONE = 1 << SERIES_BITS
+
+
+def with_steps(points: Points, fixed: float = 0.0) -> Points:
+    """The same rates, with a point wherever the square of a slot's rate (and ``fixed`` a year besides) reaches a next
+    whole ``2**-SERIES_BITS``.
+
+    There the growth of a month steps by some 0.2 bp; a curve's breakpoints must know it.
+    """
+    found = [points[0]]
+    for (low, rate), (high, top) in pairwise(points):
+        if top > rate:
+            first = math.floor(((rate + fixed) / SLOTS_PER_YEAR) ** 2 * SERIES_ONE) + 1
+            last = math.ceil(((top + fixed) / SLOTS_PER_YEAR) ** 2 * SERIES_ONE)
+            for k in range(first, last):
+                step = math.sqrt(k / SERIES_ONE) * SLOTS_PER_YEAR - fixed
+                at = low + (high - low) * (step - rate) / (top - rate)
+                if found[-1][0] < at < high:
+                    found.append((at, step))
+        found.append((high, top))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +41,9 @@ class SlotCurve:
 
     ``others + x``: what suppliers own with our whole holding x in it; points: ((u, rate), ...), u ascending; keep: what
     suppliers get of the interest; slot_seconds: how long a slot really lasts. compounds: each slot (spl-token-lending's
-    compound_interest), else linear from one refresh to the next (klend).
+    compound_interest), else as klend's approximate_compounded_interest from now to the horizon's end: the first three
+    terms of the binomial series, the powers in them rounded down to ``SERIES_BITS`` bits. fixed: what borrowers pay a
+    year besides, of which suppliers get nothing.
     """
 
     others: float
@@ -27,6 +52,7 @@ class SlotCurve:
     keep: float
     slot_seconds: float
     compounds: bool
+    fixed: float = 0.0
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         u = _utilisation(self.borrowed, self.others + x)
@@ -51,6 +77,14 @@ class SlotCurve:
         """What debt grows by over the horizon, and the derivative of that by the rate."""
         slots = horizon_seconds / self.slot_seconds
         if not self.compounds:
-            return rate * slots / SLOTS_PER_YEAR, slots / SLOTS_PER_YEAR
+            return _series(rate + self.fixed, slots) - _series(self.fixed, slots), slots / SLOTS_PER_YEAR
         logarithm = math.log1p(rate / SLOTS_PER_YEAR)
         return math.expm1(slots * logarithm), slots / SLOTS_PER_YEAR * math.exp((slots - 1.0) * logarithm)
+
+
+def _series(rate: float, slots: float) -> float:
+    """What debt grows by: see klend's approximate_compounded_interest."""
+    base = rate / SLOTS_PER_YEAR
+    square = math.floor(base * base * SERIES_ONE)
+    cube = math.floor(square * base) * (slots - 2.0) / 3.0
+    return base * slots + (square + cube) / SERIES_ONE * slots * (slots - 1.0) / 2.0

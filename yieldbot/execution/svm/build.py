@@ -35,7 +35,7 @@ SIGNATURE_BYTES = 65
 MOST_UNITS = 1_400_000
 LAMPORTS_PER_SIGNATURE = 5000
 UNITS_MARGIN_PERCENT = 15
-SPARE_UNITS = 60_000
+SPARE_UNITS = 120_000
 """Beyond the margin: a reserve's refresh takes more steps the more slots have passed since the one before."""
 NO_BLOCKHASH = "11111111111111111111111111111111"
 

@@ -11,6 +11,7 @@ from yieldbot.prices_svm import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
 from yieldbot.protocols._svm import SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import Images, image, mint, token_account
+from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
 from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
 
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
@@ -63,6 +64,13 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         reserve, more = save_reserve(lending, usdc.address, USDC_DECIMALS, slot, terms, seed)
         images |= more
         rows.append({"protocol": "save", "name": name, "program": lending.program, "reserves": [reserve]})
+    kamino, more = kamino_market()
+    images |= more
+    usual = KaminoTerms(available_raw=500_000 * usdc.one, borrowed_raw=3_500_000 * usdc.one)
+    reserve, more = kamino_reserve(kamino, usdc.address, USDC_DECIMALS, slot, usual)
+    images |= more
+    name = "Kamino main (double)"
+    rows.append({"protocol": "kamino_lend", "name": name, "program": kamino.program, "reserves": [reserve]})
     return SvmMarket(usdc, sol, feeds, tuple({**row, "assets": ["USDC"]} for row in rows), images)
 
 

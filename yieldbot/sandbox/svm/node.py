@@ -237,4 +237,5 @@ auto_max_total = "200000"
 
 [policy.haircut_bps]
 save = 15
+kamino_lend = 10
 """

@@ -1,0 +1,16 @@
+"""The folder of data recorded from real chains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def folder() -> Path:
+    """What the setting YIELDBOT_DATA names; the test is skipped where that is nothing."""
+    where = os.environ.get("YIELDBOT_DATA")
+    if not where or not (Path(where) / "solana").is_dir():
+        pytest.skip("YIELDBOT_DATA does not name a folder with recorded data (solana)")
+    return Path(where)

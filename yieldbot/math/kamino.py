@@ -1,0 +1,113 @@
+"""Kamino Lend's integer arithmetic: what a reserve has become by some slot, and what its collateral is worth.
+
+Source: klend 1.16.0, state/reserve.rs (accrue_interest, compound_interest, approximate_compounded_interest,
+CollateralExchangeRate) and utils/borrow_rate_curve.rs. Debt, fees and rates are U68F60: integers of 60 fractional bits,
+each product and quotient rounded down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from yieldbot.math.slots import SLOTS_PER_YEAR
+
+BITS = 60
+ONE = 1 << BITS
+BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KaminoReserve:
+    """What a reserve stores. *_raw: base units; *_sf: base units times 2^60; points: (utilisation, rate) in bps."""
+
+    slot: int
+    available_raw: int
+    borrowed_sf: int
+    protocol_fees_sf: int
+    referrer_fees_sf: int
+    pending_fees_sf: int
+    collateral_raw: int
+    points: tuple[tuple[int, int], ...]
+    take_rate_percent: int
+    host_rate_bps: int
+
+    @property
+    def supply_sf(self) -> int:
+        """What all suppliers own (ReserveLiquidity::total_supply)."""
+        fees = self.protocol_fees_sf + self.referrer_fees_sf + self.pending_fees_sf
+        return (self.available_raw << BITS) + self.borrowed_sf - fees
+
+    def utilisation_sf(self) -> int:
+        """Borrowed over supply; 0 where there is none."""
+        return (self.borrowed_sf << BITS) // self.supply_sf if self.supply_sf else 0
+
+    def borrow_rate_sf(self) -> int:
+        """A rate for SLOTS_PER_YEAR slots. Within half a bp of utilisation around a point it is the point's own."""
+        used = min(self.utilisation_sf(), ONE)
+        used_bps = (used * BPS + ONE // 2) >> BITS
+        for (low, rate), (high, top) in zip(self.points, self.points[1:], strict=False):
+            if low <= used_bps <= high:
+                if used_bps == low:
+                    return _bps(rate)
+                if used_bps == high:
+                    return _bps(top)
+                return (used - _bps(low)) * (top - rate) // (high - low) + _bps(rate)
+        raise ValueError("the borrow rate curve does not reach full utilisation")
+
+    def accrued(self, slot: int, referral_bps: int = 0) -> KaminoReserve:
+        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest)."""
+        slots = slot - self.slot
+        if slots <= 0:
+            return self
+        host = _bps(self.host_rate_bps)
+        debt = self.borrowed_sf * growth_sf(self.borrow_rate_sf() + host, slots) >> BITS
+        host_fee = (self.borrowed_sf * growth_sf(host, slots) >> BITS) - self.borrowed_sf
+        interest = debt - self.borrowed_sf - host_fee
+        take = (self.take_rate_percent << BITS) // 100
+        referrers = interest * (take * _bps(referral_bps) >> BITS) >> BITS
+        fee = interest * take >> BITS
+        return replace(
+            self,
+            slot=slot,
+            borrowed_sf=debt,
+            protocol_fees_sf=self.protocol_fees_sf + host_fee + fee - referrers,
+            pending_fees_sf=self.pending_fees_sf + referrers,
+        )
+
+    def collateral_for(self, liquidity_raw: int) -> int:
+        """What a deposit mints, rounded down; one for one in an empty reserve."""
+        if not self.collateral_raw or not self.supply_sf:
+            return liquidity_raw
+        return (liquidity_raw << BITS) * self.collateral_raw // self.supply_sf
+
+    def liquidity_for(self, collateral_raw: int) -> int:
+        """What redeeming pays, rounded down."""
+        if not self.collateral_raw or not self.supply_sf:
+            return collateral_raw
+        return collateral_raw * self.supply_sf // self.collateral_raw >> BITS
+
+    def taken_for(self, liquidity_raw: int) -> int:
+        """What a deposit of so much really takes: the price of the shares it mints, rounded up."""
+        collateral = self.collateral_for(liquidity_raw)
+        if not self.collateral_raw or not self.supply_sf:
+            return collateral
+        price_sf = (collateral * self.supply_sf + self.collateral_raw - 1) // self.collateral_raw
+        return (price_sf + ONE - 1) >> BITS
+
+
+def growth_sf(rate_sf: int, slots: int) -> int:
+    """What one unit of debt becomes: the first terms of the binomial series (approximate_compounded_interest)."""
+    base = rate_sf // SLOTS_PER_YEAR
+    if slots <= 4:
+        once = ONE + base
+        twice = once * once >> BITS
+        return (ONE, once, twice, twice * once >> BITS, twice * twice >> BITS)[slots]
+    square = base * base >> BITS
+    cube = square * base >> BITS
+    second = square * slots * (slots - 1) // 2
+    third = cube * slots * (slots - 1) * (slots - 2) // 6
+    return ONE + base * slots + second + third
+
+
+def _bps(value: int) -> int:
+    return (value << BITS) // BPS
