@@ -66,7 +66,8 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         rows.append({"protocol": "save", "name": name, "program": lending.program, "reserves": [reserve]})
     kamino, more = kamino_market()
     images |= more
-    usual = KaminoTerms(available_raw=500_000 * usdc.one, borrowed_raw=3_500_000 * usdc.one)
+    points = ((0, 0), (9_000, 700), (10_000, 4_000))
+    usual = KaminoTerms(available_raw=390_000 * usdc.one, borrowed_raw=3_700_000 * usdc.one, points=points)
     reserve, more = kamino_reserve(kamino, usdc.address, USDC_DECIMALS, slot, usual)
     images |= more
     name = "Kamino main (double)"
