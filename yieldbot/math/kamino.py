@@ -13,6 +13,7 @@ from yieldbot.math.slots import SLOTS_PER_YEAR
 
 BITS = 60
 ONE = 1 << BITS
+END = 1 << 128
 BPS = 10_000
 
 
@@ -55,12 +56,14 @@ class KaminoReserve:
         raise ValueError("the borrow rate curve does not reach full utilisation")
 
     def accrued(self, slot: int, referral_bps: int = 0) -> KaminoReserve:
-        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest)."""
+        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest). Raises OverflowError as the program."""
         slots = slot - self.slot
         if slots <= 0:
             return self
         host = _bps(self.host_rate_bps)
         debt = self.borrowed_sf * growth_sf(self.borrow_rate_sf() + host, slots) >> BITS
+        if debt >= END:
+            raise OverflowError("the reserve's interest does not fit into its numbers")
         host_fee = (self.borrowed_sf * growth_sf(host, slots) >> BITS) - self.borrowed_sf
         interest = debt - self.borrowed_sf - host_fee
         take = (self.take_rate_percent << BITS) // 100

@@ -13,6 +13,7 @@ from yieldbot.math.slots import SLOTS_PER_YEAR
 
 WAD = 10**18
 PERCENT = WAD // 100
+RATE_END = 1 << 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,12 @@ class SaveReserve:
 
 
 def power(base_wad: int, exponent: int) -> int:
-    """Rate::try_pow: by squaring, rounded down at each product."""
+    """Rate::try_pow: by squaring, rounded down at each product. Raises OverflowError where its 128 bits end."""
     result = base_wad if exponent % 2 else WAD
     while exponent := exponent // 2:
         base_wad = base_wad * base_wad // WAD
+        if base_wad >= RATE_END:
+            raise OverflowError("the reserve's interest does not fit into its numbers")
         if exponent % 2:
             result = result * base_wad // WAD
     return result

@@ -13,20 +13,22 @@ SLOTS_PER_YEAR = 63_072_000
 """The year of klend and spl-token-lending: two slots a second, whatever the cluster's real speed."""
 SERIES_BITS = 60
 SERIES_ONE = 1 << SERIES_BITS
+MOST_STEPS = 1000
 
 
 def with_steps(points: Points, fixed: float = 0.0) -> Points:
     """The same rates, with a point wherever the square of a slot's rate (and ``fixed`` a year besides) reaches a next
     whole ``2**-SERIES_BITS``.
 
-    There the growth of a month steps by some 0.2 bp; a curve's breakpoints must know it.
+    There the growth of a month steps by some 0.2 bp; a curve's breakpoints must know it. Beyond ``MOST_STEPS`` of them
+    between two points (a rate near 200 %) they are left out.
     """
     found = [points[0]]
     for (low, rate), (high, top) in pairwise(points):
         if top > rate:
             first = math.floor(((rate + fixed) / SLOTS_PER_YEAR) ** 2 * SERIES_ONE) + 1
             last = math.ceil(((top + fixed) / SLOTS_PER_YEAR) ** 2 * SERIES_ONE)
-            for k in range(first, last):
+            for k in range(first, min(last, first + MOST_STEPS)):
                 step = math.sqrt(k / SERIES_ONE) * SLOTS_PER_YEAR - fixed
                 at = low + (high - low) * (step - rate) / (top - rate)
                 if found[-1][0] < at < high:
