@@ -1,4 +1,5 @@
-"""Which allowances an account has given: every Approval event of its, each checked by a read.
+"""Which allowances an account has given: every Approval event of its, and every listed token against every contract of
+the chain's file, each checked by a read.
 
 EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events alone prove nothing (a
 token may spend an allowance without one, or lie), so that only what ``allowance`` answers at one block is listed.
@@ -10,16 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
+from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.deltas import ALLOWANCE, APPROVAL_TOPIC, word
+from yieldbot.execution.erc7730 import clean
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.rpc.evm import EvmNode
 
-SYMBOL = bytes.fromhex("95d89b41")  # symbol()
-DECIMALS = bytes.fromhex("313ce567")  # decimals()
 UNLIMITED = 2**255
 """From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
 LEAST_BLOCKS = 100
@@ -30,7 +31,7 @@ LEAST_BLOCKS = 100
 class Given:
     """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
 
-    at: height of the last Approval event that named the spender.
+    at: height of the last Approval event that named the spender, None where none was seen.
     """
 
     token: Token
@@ -38,7 +39,7 @@ class Given:
     raw: int
     listed: bool
     name: str | None
-    at: int
+    at: int | None
 
     @property
     def words(self) -> str:
@@ -50,13 +51,15 @@ class Given:
 class Found:
     """What was found. since: the height from which it is complete; block: where the allowances were read.
 
-    unread: tokens whose allowance could not be read, with the spender and the reason.
+    cut: why no events before ``since`` could be read, although they were asked for. unread: tokens whose allowance
+    could not be read, with the spender and the reason.
     """
 
     block: BlockRef
     since: int
     given: tuple[Given, ...]
     unread: tuple[tuple[Address, Address, str], ...] = ()
+    cut: str | None = None
 
 
 async def find(
@@ -70,10 +73,16 @@ async def find(
 ) -> Found:
     """Every allowance that is not zero. ``names``: contracts by lower-case address.
 
-    Raises TransientError when the node does not serve the events from ``since`` on.
+    Raises TransientError when the node serves no events at all.
     """
+    from eth_utils.address import to_checksum_address
+
     block = await node.block()
-    pairs = await _approvals(node, owner, since, block.height, say)
+    seen, complete, cut = await _approvals(node, owner, since, block.height, say)
+    tokens = [token.address for token in settings.tokens.values()]
+    contracts = [Address(str(to_checksum_address(name))) for name in names]
+    listed_pairs = [(token, spender) for token in tokens for spender in contracts if spender not in tokens]
+    pairs: dict[tuple[Address, Address], int | None] = dict.fromkeys(listed_pairs) | dict(seen)
     flows = [_look(settings, token, owner, spender) for token, spender in pairs]
     given: list[Given] = []
     unread: list[tuple[Address, Address, str]] = []
@@ -85,38 +94,37 @@ async def find(
             listed = any(found == one for one in settings.tokens.values())
             given.append(Given(found, spender, raw, listed, names.get(spender.lower()), at))
     given.sort(key=lambda one: (not one.listed, one.token.address, one.spender))
-    return Found(block, since, tuple(given), tuple(unread))
+    return Found(block, complete, tuple(given), tuple(unread), cut)
 
 
 async def _approvals(
     node: EvmNode, owner: Address, first: int, last: int, say: Callable[[str], None]
-) -> dict[tuple[Address, Address], int]:
-    """(token, spender) of every Approval event of ours, with the last height; ranges are halved where a node has limits
-    and grow again after."""
+) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
+    """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
+    and why not from ``first``. The newest first: what a node keeps it keeps from the head down. Ranges are halved where
+    a node has limits, and grow again after."""
     mine = "0x" + word(owner).hex()
     pairs: dict[tuple[Address, Address], int] = {}
-    start, width, asked = first, last - first + 1, 0
-    while start <= last:
-        end = min(last, start + width - 1)
+    end, width, asked = last, last - first + 1, 0
+    while end >= first:
+        start = max(first, end - width + 1)
         wanted = {"fromBlock": hex(start), "toBlock": hex(end), "topics": [APPROVAL_TOPIC, mine]}
         try:
             logs = await node.request("eth_getLogs", [wanted])
         except TransientError as refusal:
-            if not isinstance(refusal, NodeRefused) and end - start < LEAST_BLOCKS:
-                raise
-            if end - start < LEAST_BLOCKS:
-                raise TransientError(
-                    f"{node.host} does not serve the events of blocks {start} to {end} ({refusal}): "
-                    "name a later block with --from-block, or use another provider"
-                ) from None
-            width = (end - start + 1) // 2
-            continue
+            if end - start >= LEAST_BLOCKS:
+                width = (end - start + 1) // 2
+                continue
+            if not asked:
+                raise TransientError(f"{node.host} serves no events: {refusal}: use another provider") from None
+            why = f"{node.host} does not serve the events of blocks {start} to {end} ({refusal})"
+            return pairs, end + 1, why
         for pair, at in pairs_in(logs, mine).items():
             pairs[pair] = max(at, pairs.get(pair, 0))
-        start, width, asked = end + 1, width * 2, asked + 1
+        end, width, asked = start - 1, width * 2, asked + 1
         if asked % 20 == 0:
-            say(f"{owner}: events read up to block {end:,} of {last:,}")
-    return pairs
+            say(f"{owner}: events read from block {last:,} down to {start:,}")
+    return pairs, first, None
 
 
 def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
@@ -153,6 +161,5 @@ def _look(settings: ChainSettings, address: Address, owner: Address, spender: Ad
 
 
 def _name(data: bytes) -> str:
-    """A token's own word for itself, which may be anything: its printable part, sixteen signs at most."""
-    text = data[64 : 64 + int.from_bytes(data[32:64], "big")] if len(data) >= 96 else data.rstrip(b"\0")
-    return "".join(sign for sign in text.decode(errors="replace") if sign.isprintable())[:16].strip()
+    """A token's own word for itself, which may be anything: sixteen signs of it at most."""
+    return clean(text_of(data))[:16].strip()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yieldbot.erc20 import DECIMALS
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ChainFees
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import EthCall, Flow
 
-DECIMALS = bytes.fromhex("313ce567")  # decimals()
 LATEST_ROUND_DATA = bytes.fromhex("feaf968c")  # latestRoundData()
 GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
 

@@ -136,13 +136,26 @@ class Limited:
 
 async def test_a_range_is_halved_until_it_is_served_and_nothing_is_left_out() -> None:
     node = Limited(10_000)
-    found = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)
-    assert node.ranges[0][0] == 7 and node.ranges[-1][1] == 100_000
-    assert all(after[0] == before[1] + 1 for before, after in zip(node.ranges, node.ranges[1:], strict=False))
-    assert list(found.values()) == [node.ranges[-1][0]]
+    found, complete, cut = await _approvals(node, Address("0x" + "ab" * 20), 7, 100_000, lambda line: None)
+    assert node.ranges[0][1] == 100_000 and node.ranges[-1][0] == 7 and (complete, cut) == (7, None)
+    assert all(after[1] == before[0] - 1 for before, after in zip(node.ranges, node.ranges[1:], strict=False))
+    assert list(found.values()) == [node.ranges[0][0]], "the last event counts"
 
 
 async def test_events_that_are_not_served_so_far_back_are_told() -> None:
-    node = Limited(LEAST_BLOCKS // 2)
-    with pytest.raises(TransientError, match=r"limited does not serve the events of blocks 0 to \d+ .* --from-block"):
-        await _approvals(node, STRANGER, 0, 100_000, lambda line: None)
+    node = Limited(10_000, ends=lambda first: first < 60_000)
+    found, complete, cut = await _approvals(node, Address("0x" + "ab" * 20), 0, 100_000, lambda line: None)
+    assert found and 60_000 <= complete <= 60_000 + LEAST_BLOCKS
+    assert cut is not None and "limited does not serve" in cut and f" to {complete - 1} (" in cut
+    with pytest.raises(TransientError, match="limited serves no events"):
+        await _approvals(Limited(LEAST_BLOCKS // 2), STRANGER, 0, 100_000, lambda line: None)
+
+
+def test_a_listed_token_is_asked_about_every_contract_of_the_chain_file_without_an_event(given: Home) -> None:
+    sandbox, usdc = given.sandbox, given.sandbox.addresses["usdc"]
+    head = int(sandbox.rpc("eth_blockNumber"), 16)
+    (account,) = given.json("allowances", "--from-block", str(head))["accounts"]
+    rows = {(row["token"], row["spender"]): row for row in account["allowances"]}
+    pool = rows.pop((usdc, sandbox.addresses["aave_pool"]))
+    assert pool["unlimited"] and pool["last_event"] is None, "its event lies before the block that was named"
+    assert (usdc, STRANGER) not in rows and account["since"] == head and account["cut"] is None

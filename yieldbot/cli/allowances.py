@@ -129,7 +129,9 @@ def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], sk
         "skipped": skipped,
         "block": found.block.height if found else None,
         "since": found.since if found else None,
-        "failed": bool(found and found.unread) or any(e is not None and not isinstance(e, Confirmed) for _, e in ended),
+        "cut": found.cut if found else None,
+        "failed": bool(found and (found.unread or found.cut))
+        or any(e is not None and not isinstance(e, Confirmed) for _, e in ended),
         "given": ended,
         "allowances": [
             {
@@ -164,7 +166,9 @@ def _table(row: dict[str, Any]) -> Any:
     who = f"{row['job'].wallet.name} on {row['job'].chain.name}"
     if row["skipped"]:
         return Text(f"{who} skipped: {row['skipped']}", style="yellow")
-    unread = [Text(f"{u['token']} to {u['spender']} cannot be read: {u['reason']}") for u in row["unread"]]
+    cut = f"incomplete before block {row['since'] or 0:,}: {row['cut']}: name a later --from-block, or another provider"
+    unread = [Text(cut, style="yellow")] if row["cut"] else []
+    unread += [Text(f"{u['token']} to {u['spender']} cannot be read: {u['reason']}") for u in row["unread"]]
     if not row["given"]:
         return Group(Text(f"{who}: no allowance is given, by the events since block {row['since']:,}"), *unread)
     sheet = Sheet(
@@ -178,5 +182,7 @@ def _table(row: dict[str, Any]) -> Any:
         elif ended is not None:
             end = "revoked" if isinstance(ended, Confirmed) else f"not revoked: {type(ended).__name__}"
         name = f"{given.name}\n{given.spender}" if given.name else f"unknown\n{given.spender}"
-        sheet.add_row(f"{given.token.symbol}{mark}", name, given.words, f"{given.at:,}", end)
+        sheet.add_row(
+            f"{given.token.symbol}{mark}", name, given.words, "-" if given.at is None else f"{given.at:,}", end
+        )
     return Group(sheet, *unread)

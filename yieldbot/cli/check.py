@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, YieldbotError
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings, Wallet
     from yieldbot.rpc.evm import EvmNode
     from yieldbot.rpc.quorum import QuorumNode
-
-DECIMALS = bytes.fromhex("313ce567")  # decimals()
-SYMBOL = bytes.fromhex("95d89b41")  # symbol()
 
 
 def register(commands: Any) -> None:
@@ -249,7 +247,7 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
     if not await node.code(token.address, block):
         return Finding(what, f"no contract at {token.address}", f"correct it in {file}", MISCONFIGURED)
     decimals = int.from_bytes((await node.call(token.address, DECIMALS, block))[-32:], "big")
-    symbol = _text(await node.call(token.address, SYMBOL, block))
+    symbol = text_of(await node.call(token.address, SYMBOL, block))
     if decimals != token.decimals:
         remedy = f"correct decimals in {file}"
         return Finding(what, f"the chain says {decimals} decimals, not {token.decimals}", remedy, MISCONFIGURED)
@@ -297,11 +295,3 @@ async def _coded(node: EvmNode, what: str, address: Address, block: BlockRef, ke
     if await node.code(address, block):
         return Finding(what, address)
     return Finding(what, f"no contract at {address}", f"correct {key} in the chain's file", MISCONFIGURED)
-
-
-def _text(data: bytes) -> str:
-    """An ABI string, or the bytes32 that some old tokens answer with."""
-    if len(data) >= 64:
-        length = int.from_bytes(data[32:64], "big")
-        return data[64 : 64 + length].decode(errors="replace")
-    return data.rstrip(b"\0").decode(errors="replace")
