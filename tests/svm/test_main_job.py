@@ -135,3 +135,46 @@ async def test_a_node_of_another_cluster_is_refused(sandbox: SvmSandbox, tmp_pat
     file.write_text(file.read_text().replace(sandbox.chain, "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"))
     with world(sandbox) as w, pytest.raises(ConfigError, match="serves solana:"):
         await cycle.run_job(w, w.settings.jobs[0])
+
+
+async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> None:
+    """The asset is SOL: what is not kept for fees and rent is lent through a wrapped account that is closed again."""
+    from yieldbot.protocols._svm import WRAPPED_SOL, ata
+
+    settings = sandbox.config.read_text().replace('asset = "USDC"', 'asset = "SOL"')
+    for was, now in (("idle_buffer", "1"), ("min_position", "1"), ("min_move", "0.1"), ("auto_max_move", "100")):
+        before = next(line for line in settings.splitlines() if line.startswith(was + " "))
+        settings = settings.replace(before, f'{was} = "{now}"')
+    sandbox.config.write_text(settings.replace("[policy]", '[policy]\nexclude = ["Save turbo (double)"]', 1))
+    wrapped = ata(sandbox.wallet, WRAPPED_SOL)
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        assert job.asset.symbol == "SOL"
+        lamports = sandbox.rpc("getBalance", sandbox.wallet)["value"]
+        report = await cycle.run_job(w, job)
+        assert (report.skipped, report.declined) == (None, None), report
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed]
+        (leg, _), *_ = report.outcomes
+        assert leg.amount.raw > 10 * 10**9 and report.after is not None
+        held = report.after.of(leg.market_id).held.raw
+        assert -1000 <= leg.amount.raw - held <= 2, "what was lent, and a moment's interest"
+        assert sandbox.rpc("getAccountInfo", wrapped, {"encoding": "base64"})["value"] is None, "nothing stays wrapped"
+        paid = lamports - sandbox.rpc("getBalance", sandbox.wallet)["value"] - leg.amount.raw
+        assert 2_039_280 <= paid <= 2_039_280 + 20_000, "the share account's rent and the fee, no more"
+        sandbox.warp(30)
+        later = await cycle.look(w, job)
+        (position,) = forecast.positions(w.journal, later)
+        assert position.predicted is not None and position.realised is not None
+        assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
+
+    sandbox.config.write_text(settings)  # now a market that pays more may be used, and some is moved there
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        report = await cycle.run_job(w, job)
+        kinds = [(leg.kind.value, type(outcome)) for leg, outcome in report.outcomes]
+        assert ("withdraw", Confirmed) in kinds and ("deposit", Confirmed) in kinds, (kinds, report.declined)
+        assert all(ended is Confirmed for _, ended in kinds)
+        assert report.after is not None and 0 < report.after.of(leg.market_id).held.raw < held
+        assert sandbox.rpc("getAccountInfo", wrapped, {"encoding": "base64"})["value"] is None
+        everything = sum(state.held.raw for state in report.after.states.values())
+        assert everything > 25 * 10**9 - w.settings.jobs[0].chain.svm.keep_lamports - 3 * 2_039_280 - 100_000  # type: ignore

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.model.ids import Address
-from yieldbot.protocols._svm import TOKEN_PROGRAM, key_bytes, rent_exempt
+from yieldbot.protocols._svm import TOKEN_PROGRAM, WRAPPED_SOL, key_bytes, rent_exempt
 from yieldbot.resources import folder
 from yieldbot.rpc.svm import AccountImage
 
@@ -37,9 +37,13 @@ def mint(authority: Address, supply: int, decimals: int, token_program: Address 
 def token_account(
     mint_address: Address, owner: Address, amount: int, token_program: Address = TOKEN_PROGRAM
 ) -> AccountImage:
-    """SPL Token's account: mint 0, owner 32, amount 64, no delegate, initialised 108."""
-    data = struct.pack("<32s32sQ36xB56x", key_bytes(mint_address), key_bytes(owner), amount, 1)
-    return image(token_program, data)
+    """SPL Token's account: mint 0, owner 32, amount 64, no delegate, initialised 108. Of wrapped SOL it is native (109:
+    its rent) and its lamports are what it holds and the rent."""
+    rent = rent_exempt(TOKEN_ACCOUNT_BYTES)
+    native = mint_address == WRAPPED_SOL
+    keys = key_bytes(mint_address), key_bytes(owner)
+    data = struct.pack("<32s32sQ36xBIQ44x", *keys, amount, 1, int(native), rent if native else 0)
+    return image(token_program, data, rent + amount if native else None)
 
 
 def laid_out(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:

@@ -63,7 +63,16 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         images |= more
         reserve, more = save_reserve(lending, usdc.address, USDC_DECIMALS, slot, terms, seed)
         images |= more
-        rows.append({"protocol": "save", "name": name, "program": lending.program, "reserves": [reserve]})
+        lent = SaveTerms(
+            available_raw=20_000 * sol.one,
+            borrowed_raw=60_000 * sol.one,
+            optimal_rate=terms.optimal_rate,
+            max_rate=terms.max_rate,
+        )
+        of_sol, more = save_reserve(lending, WRAPPED_SOL, SOL_DECIMALS, slot, lent, seed)
+        images |= more
+        place = {"program": lending.program, "reserves": [reserve, of_sol], "assets": ["USDC", "SOL"]}
+        rows.append({"protocol": "save", "name": name, **place})
     kamino, more = kamino_market()
     images |= more
     points = ((0, 0), (9_000, 700), (10_000, 4_000))
@@ -72,7 +81,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images |= more
     name = "Kamino main (double)"
     rows.append({"protocol": "kamino_lend", "name": name, "program": kamino.program, "reserves": [reserve]})
-    return SvmMarket(usdc, sol, feeds, tuple({**row, "assets": ["USDC"]} for row in rows), images)
+    return SvmMarket(usdc, sol, feeds, tuple({"assets": ["USDC"], **row} for row in rows), images)
 
 
 def price_account(usd: float, published_at: int) -> AccountImage:
