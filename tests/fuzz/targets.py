@@ -162,8 +162,8 @@ def _reserves() -> dict[str, Any]:
         protocol = str(row["protocol"])
         params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
         adapter = svm_adapters()[protocol]
-        deployment = Deployment(protocol, CHAIN, str(row["name"]), params, (found.usdc,))
-        (listed,) = ledger.run(adapter.discover(deployment))
+        deployment = Deployment(protocol, CHAIN, str(row["name"]), params, (found.usdc, found.sol))
+        listed, *_ = ledger.run(adapter.discover(deployment))
         images = dict(found.images) | {SYSVAR_CLOCK: ledger.clock_image()}
         made[protocol] = (adapter, listed, images, ledger.me, ledger.block())
     return made
