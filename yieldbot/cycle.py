@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
-from yieldbot.allocator.assess import assess
+from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.plan import make_plan
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
@@ -256,8 +256,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> D
 
 
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """Income a year with the legs done, less that of what we hold now, in the snapshot's markets."""
-    horizon_seconds = policy.horizon_days * 86_400
+    """Income a year, net of haircuts as the plan's, with the legs done, less that of what we hold now."""
     gain = 0.0
     changes: dict[str, float] = {}
     for leg in legs:
@@ -266,7 +265,7 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
     for state in snapshot.states.values():
         held = float(state.held)
         target = max(0.0, held + changes.get(state.market.id, 0.0))
-        gain += target * state.curve.apr(target, horizon_seconds) - held * state.curve.apr(held, horizon_seconds)
+        gain += net_income(state, target, policy) - net_income(state, held, policy)
     return gain
 
 

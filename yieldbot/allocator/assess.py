@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
 
@@ -19,6 +19,17 @@ def assess(snapshot: Snapshot, policy: Policy, wealth: Amount | None = None) -> 
     return tuple(_assess(state, policy, wealth_raw) for state in snapshot.states.values())
 
 
+def haircut_bps(market: Market, policy: Policy) -> float:
+    """The expected loss a year that the policy takes off this market's yield: by market id, else by protocol."""
+    return policy.haircut_bps.get(market.id, policy.haircut_bps.get(market.protocol, 0.0))
+
+
+def net_income(state: MarketState, tokens: float, policy: Policy) -> float:
+    """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut."""
+    apr = state.curve.apr(tokens, policy.horizon_days * 86_400)
+    return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
+
+
 def _assess(state: MarketState, policy: Policy, wealth_raw: int) -> Assessment:
     market = state.market
     if market.kind is Kind.IDLE:
@@ -28,8 +39,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int) -> Assessment:
     if policy.min_liquidity_multiple > 1.0:
         # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides.
         limit_raw = min(limit_raw, int(state.liquidity.raw / (policy.min_liquidity_multiple - 1.0)))
-    haircut_bps = policy.haircut_bps.get(market.id, policy.haircut_bps.get(market.protocol, 0.0))
-    return Assessment(market.id, haircut_bps, Amount(market.asset, limit_raw), _vetoes(state, policy))
+    return Assessment(market.id, haircut_bps(market, policy), Amount(market.asset, limit_raw), _vetoes(state, policy))
 
 
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from yieldbot.allocator.assess import haircut_bps, net_income
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, Kind, MarketState, Snapshot
@@ -139,19 +140,23 @@ def _moves(
 
 
 def _worth(state: MarketState, target: Amount, policy: Policy) -> float:
-    """Income a year at the target less income now, in whole tokens."""
-    h = policy.horizon_days * 86_400
-    now, then = float(state.held), float(target)
-    return then * state.curve.apr(then, h) - now * state.curve.apr(now, h)
+    """Income a year at the target less income now, in whole tokens, both net of the haircut: leaving a market whose
+    risk is no longer paid for is a gain."""
+    return net_income(state, float(target), policy) - net_income(state, float(state.held), policy)
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """Why, in one line: both rates after the move, and what keeps the target from taking more."""
+    """Why, in one line: both rates after the move, haircuts where they are what decides, and what keeps the target
+    from taking more."""
     h = policy.horizon_days * 86_400
     rates = [snapshot.of(m).curve.apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market
+    cuts = [haircut_bps(market, policy) / 100 for market in (left, taken)]
+    if rates[1] < rates[0] and cuts[0] > cuts[1]:
+        said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
+        return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
     return f"{taken.name} pays {rates[1]:.2f} % after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 
 

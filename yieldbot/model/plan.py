@@ -72,7 +72,8 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Money between two markets. gain: tokens a year; cost: tokens once; break_even_days: None when gain <= 0."""
+    """Money between two markets. gain: tokens a year, net of haircuts; cost: tokens once; break_even_days: None when
+    gain <= 0."""
 
     source: MarketId
     target: MarketId
@@ -85,7 +86,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. ``id`` is content-derived; expires_at: unix seconds after which it must be decided anew."""
+    """What to do. ``id`` is content-derived; gain: of all moves; expires_at: unix seconds after which it must be decided
+    anew."""
 
     id: str
     block: BlockRef

@@ -8,6 +8,7 @@ from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapsho
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
+from yieldbot.cycle import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Hold, LegKind, Plan
@@ -143,3 +144,28 @@ def test_what_if_wealth_answers_without_touching_the_snapshot() -> None:
     seen = snapshot(1_000, market("a", kinked(1e6, 8e5)))
     found = allocate(seen, assess(seen, Policy()), Policy(), wealth=usdc(50_000))
     assert sum(t.raw for t in found.targets.values()) == usdc(50_000).raw
+
+
+def test_a_market_whose_risk_is_no_longer_paid_for_is_left() -> None:
+    """The gain of a move is net of haircuts: leaving 9 % that is expected to lose 20 % a year for 4 % is a gain."""
+    seen = snapshot(0, market("risky", ConstantCurve(0.09), held=10_000), market("safe", ConstantCurve(0.04)))
+    assert isinstance(decide(seen, Policy())[1], Hold)
+    policy = Policy(haircut_bps={"lend/1/risky": 2_000})
+    _, plan = decide(seen, policy)
+    assert isinstance(plan, Plan)
+    assert [(leg.kind, leg.market_id, leg.all) for leg in plan.legs] == [
+        (LegKind.WITHDRAW, "lend/1/risky", True),
+        (LegKind.DEPOSIT, "lend/1/safe", False),
+    ]
+    assert plan.gain_per_year == pytest.approx(10_000 * (0.04 - (0.09 - 0.20)), rel=1e-5)
+    assert plan.moves[0].reason.startswith("risky pays 9.00 % less 20 % of risk, safe 4.00 %;")
+    assert still_holds(plan, 0, seen, policy) is None
+    gone = still_holds(plan, 0, seen, Policy())
+    assert gone is not None and gone.code == "GAIN_GONE"
+
+
+def test_money_leaves_for_the_wallet_where_no_market_pays_for_its_risk() -> None:
+    seen = snapshot(0, market("risky", ConstantCurve(0.09), held=10_000))
+    _, plan = decide(seen, Policy(haircut_bps={"lend": 2_000}))
+    assert isinstance(plan, Plan) and [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW]
+    assert plan.moves[0].target == IDLE_ID

@@ -179,7 +179,9 @@ def test_ctrl_c_while_a_node_does_not_answer(tmp_path: Path) -> None:
     path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
     slow = "import time; time.sleep(60)"
     code = (
-        "import sys; from yieldbot.cli import view; from yieldbot.cli.main import main\n"
+        # A runner in the background of a shell hands down an ignored SIGINT; a terminal does not.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from yieldbot.cli import view; from yieldbot.cli.main import main\n"
         f"def look(args, context):\n    print('waiting', flush=True); {slow}\n"
         f"view._look = look; sys.exit(main(['--config', {str(path)!r}, 'plan']))"
     )
