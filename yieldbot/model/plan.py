@@ -86,8 +86,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. ``id`` is content-derived; gain: of all moves; expires_at: unix seconds after which it must be decided
-    anew."""
+    """What to do. ``id`` is content-derived; gain: of all moves; expires_at: unix seconds after which it must be
+    decided anew."""
 
     id: str
     block: BlockRef
