@@ -59,12 +59,12 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: SvmSandbox
         assert (report.skipped, report.declined) == (None, None)
         assert report.decision is not None and isinstance(plan := report.decision.outcome, Plan)
         assert plan.allocation.certificate.gap_bps < 0.1
-        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed] * 3
         assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6, "nothing is lost on the way in"
         sandbox.warp(30)
         later = await cycle.look(w, job)
         held = forecast.positions(w.journal, later)
-        assert len(held) == 2
+        assert len(held) == 3
         for position in held:
             assert position.predicted is not None and position.realised is not None
             assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1, position.state.market.name
@@ -91,7 +91,7 @@ async def test_a_transaction_that_never_lands_expires_and_is_made_anew(sandbox: 
 
         report, _ = await asyncio.gather(cycle.run_job(w, quick), hurry())
         assert report.declined is None
-        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed] * 3
         first, second, *_ = w.journal.transactions()
         assert isinstance(first.outcome, Expired)
         assert second.signed.replaces == first.signed.hash and first.signed.svm is not None
@@ -112,7 +112,7 @@ async def test_a_fork_switch_takes_it_back_and_it_is_sent_again(sandbox: SvmSand
             assert sandbox.rpc("svm_forkSwitch", 1)
 
         report, _ = await asyncio.gather(cycle.run_job(w, job), switch())
-        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed, Confirmed]
+        assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed] * 3
         assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6
 
 

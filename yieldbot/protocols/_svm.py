@@ -7,8 +7,8 @@ its instructions (tag, argument types, accounts in order) and its errors::
      "instructions": {"deposit": {"tag": "04", "args": ["u64"], "accounts": ["source:w", "owner:s", "clock"]}},
      "errors": {"6000": "what went wrong, in words"}}
 
-Field types: u8 u16 u32 u64 u128 i64 i128 bool f64 pubkey, and [type, count] for an array without gaps. An account of an
-instruction is ``name``, with ``:w`` writable, ``:s`` signer, ``:ws`` both.
+Field types: u8 u16 u32 u64 u128 i32 i64 i128 bool f64 pubkey, and [type, count] for an array without gaps. An account
+of an instruction is ``name``, with ``:w`` writable, ``:s`` signer, ``:ws`` both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,19 @@ USUAL_SLOT_SECONDS = 0.4
 PRIOR_SLOTS = 20_000
 """How many slots of the usual length count beside those of the present epoch, so that its first ones do not decide."""
 
-_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16, "i64": 8, "i128": 16, "bool": 1, "f64": 8, "pubkey": 32}
+_SIZES = {
+    "u8": 1,
+    "u16": 2,
+    "u32": 4,
+    "u64": 8,
+    "u128": 16,
+    "i32": 4,
+    "i64": 8,
+    "i128": 16,
+    "bool": 1,
+    "f64": 8,
+    "pubkey": 32,
+}
 
 
 def rent_exempt(data_bytes: int) -> int:

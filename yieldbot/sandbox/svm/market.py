@@ -12,12 +12,14 @@ from yieldbot.protocols._svm import SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import Images, image, mint, token_account
 from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
+from yieldbot.sandbox.svm.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
 from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
 
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
 IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
 PRICE_EXPONENT = -8
-
+PLACES = ("reserves", "banks", "pools")
+"""Under which of these a protocol's row lists where money goes."""
 
 PRICES = {"SOL": 150.0, "USDC": 1.0}
 """US dollars, as the sandbox's price accounts say all the time."""
@@ -81,6 +83,17 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images |= more
     name = "Kamino main (double)"
     rows.append({"protocol": "kamino_lend", "name": name, "program": kamino.program, "reserves": [reserve]})
+    group, more = marginfi_group()
+    images |= more
+    banked = MarginfiTerms(
+        available_raw=400_000 * usdc.one,
+        borrowed_raw=2_600_000 * usdc.one,
+        points=((0.0, 0.0), (0.85, 0.08), (0.95, 0.15), (1.0, 1.0)),
+    )
+    bank, more = marginfi_bank(group, usdc.address, USDC_DECIMALS, timestamp, banked)
+    images |= more
+    name = "marginfi (double)"
+    rows.append({"protocol": "marginfi", "name": name, "program": group.program, "banks": [bank]})
     return SvmMarket(usdc, sol, feeds, tuple({"assets": ["USDC"], **row} for row in rows), images)
 
 

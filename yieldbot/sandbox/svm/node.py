@@ -18,7 +18,7 @@ from typing import Any
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.sandbox.files import write_private
-from yieldbot.sandbox.svm.market import chain_toml, market
+from yieldbot.sandbox.svm.market import PLACES, chain_toml, market
 
 NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
 STATE = "solana-sandbox.json"
@@ -122,8 +122,9 @@ def start(
         _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
         addresses: dict[str, str] = {"usdc": found.usdc.address, "sol": found.sol.address, **found.feeds}
         for row in found.rows:
-            if isinstance(row["reserves"], list):
-                addresses[str(row["name"])] = str(row["reserves"][0])
+            places = next((row[key] for key in PLACES if key in row), None)
+            if isinstance(places, list):
+                addresses[str(row["name"])] = str(places[0])
         sandbox = SvmSandbox(directory, url, process.pid, token, chain, wallet, addresses)
         part = directory / (STATE + ".part")
         part.write_text(json.dumps(asdict(sandbox) | {"directory": str(directory)}, indent=1))
@@ -238,4 +239,5 @@ auto_max_total = "200000"
 [policy.haircut_bps]
 save = 15
 kamino_lend = 10
+marginfi = 10
 """

@@ -1,0 +1,130 @@
+"""marginfi's integer arithmetic: what a bank has become by some second, and what its shares are worth.
+
+Source: marginfi-v2 0.1.7, state/bank.rs (accrue_interest) and state/interest_rate.rs. Amounts, share values and rates
+are I80F48: integers of 48 fractional bits, each product and quotient rounded down (none here is negative).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+BITS = 48
+ONE = 1 << BITS
+END = 1 << 127
+SECONDS_PER_YEAR = 31_536_000
+U32_MAX = (1 << 32) - 1
+MOST_RATE = 10
+"""A stored rate of U32_MAX is 1,000 % a year."""
+LEGACY, SEVEN_POINT = 0, 1
+
+Points = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarginfiBank:
+    """What a bank stores. *_fx: I80F48; points: (utilisation, base rate) from 0 to full utilisation, in I80F48.
+
+    rate_fees_fx, fixed_fees_fx: what borrowers pay beyond the base rate, in parts of it and a year; none of it is the
+    suppliers'.
+    """
+
+    last_update: int
+    asset_shares_fx: int
+    asset_value_fx: int
+    liability_shares_fx: int
+    liability_value_fx: int
+    points: Points
+    legacy: bool
+    rate_fees_fx: int
+    fixed_fees_fx: int
+
+    @property
+    def assets_fx(self) -> int:
+        """What all suppliers own, in base units."""
+        return times(self.asset_shares_fx, self.asset_value_fx)
+
+    @property
+    def liabilities_fx(self) -> int:
+        """What all borrowers owe, in base units."""
+        return times(self.liability_shares_fx, self.liability_value_fx)
+
+    def base_rate_fx(self, used_fx: int) -> int:
+        """The yearly base rate at a utilisation. Raises OverflowError where the program stops."""
+        if self.legacy:
+            return self._legacy_rate_fx(used_fx)
+        used = min(used_fx, ONE)
+        low, start = self.points[0]
+        for high, end in self.points[1:]:
+            if used <= high:
+                break
+            low, start = high, end
+        if high <= low:
+            return start
+        if end < start:
+            raise OverflowError("the bank's curve falls")
+        return start + times(end - start, over(used - low, high - low))
+
+    def _legacy_rate_fx(self, used_fx: int) -> int:
+        (_, _), (optimal, plateau), (_, most) = self.points
+        if used_fx <= optimal:
+            return times(over(used_fx, optimal), plateau)
+        return times(over(used_fx - optimal, ONE - optimal), most - plateau) + plateau
+
+    def accrued(self, now: int) -> MarginfiBank:
+        """The bank after an accrual at ``now`` (unix seconds). Raises OverflowError as the program."""
+        seconds = now - self.last_update
+        if seconds <= 0:
+            return self
+        assets, liabilities = self.assets_fx, self.liabilities_fx
+        if not assets or not liabilities:
+            return replace(self, last_update=now)
+        used = over(liabilities, assets)
+        base = self.base_rate_fx(used)
+        lending = times(base, used)
+        borrowing = times(base, ONE + self.rate_fees_fx) + self.fixed_fees_fx
+        return replace(
+            self,
+            last_update=now,
+            asset_value_fx=_grown(self.asset_value_fx, lending, seconds),
+            liability_value_fx=_grown(self.liability_value_fx, borrowing, seconds),
+        )
+
+    def shares_fx_for(self, amount_raw: int) -> int:
+        """The shares that a deposit of so many base units buys, or that a withdrawal of them costs."""
+        return over(amount_raw << BITS, self.asset_value_fx) if self.asset_value_fx else 0
+
+    def amount_raw_for(self, shares_fx: int) -> int:
+        """What withdrawing all of so many shares pays, rounded down."""
+        return times(shares_fx, self.asset_value_fx) >> BITS
+
+
+def times(a: int, b: int) -> int:
+    """An I80F48 product. Raises OverflowError as checked_mul answers None."""
+    return _fits(a * b >> BITS)
+
+
+def over(a: int, b: int) -> int:
+    """An I80F48 quotient. Raises OverflowError as checked_div answers None."""
+    if not b:
+        raise OverflowError("a division by nothing")
+    return _fits((a << BITS) // b)
+
+
+def util_fx(stored: int) -> int:
+    """A stored utilisation: U32_MAX is 100 %."""
+    return over(stored << BITS, U32_MAX << BITS)
+
+
+def rate_fx(stored: int) -> int:
+    """A stored rate: U32_MAX is 1,000 % a year."""
+    return util_fx(stored) * MOST_RATE
+
+
+def _grown(value_fx: int, rate: int, seconds: int) -> int:
+    return times(value_fx, ONE + _fits(rate * seconds) // SECONDS_PER_YEAR)
+
+
+def _fits(value: int) -> int:
+    if value >= END:
+        raise OverflowError("a number of the bank does not fit")
+    return value
