@@ -18,6 +18,7 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -46,6 +47,14 @@ def adaptive(draw: st.DrawFn) -> AdaptiveCurve:
 
 
 @st.composite
+def staked(draw: st.DrawFn) -> StakeCurve:
+    total, held = draw(sizes), draw(st.sampled_from([0.0, 0.1, 0.9])) * 1e4
+    growth, fee = draw(st.floats(0.0, 0.01)), draw(st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+    cost = draw(st.sampled_from([0.0, 0.001, 0.3]))
+    return StakeCurve(total - held, total * draw(st.floats(0.0, 1.0)), held, growth, fee, 172_800.0, cost)
+
+
+@st.composite
 def vault(draw: st.DrawFn) -> LookThroughCurve:
     slots = []
     for _ in range(3):
@@ -63,6 +72,7 @@ curves = st.one_of(
     adaptive(),
     vault(),
     st.builds(DilutedCurve, sizes, st.floats(0.0, 1e5)),
+    staked(),
     st.just(SampledCurve(((0.0, 0.05), (1e4, 0.06), (1e6, 0.01)))),
     st.builds(
         lambda others, used: SupplyKinkedCurve(others, others * used, ((0.0, 0.0), (0.8, 0.03), (1.0, 0.4))),

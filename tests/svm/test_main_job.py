@@ -137,15 +137,59 @@ async def test_a_node_of_another_cluster_is_refused(sandbox: SvmSandbox, tmp_pat
         await cycle.run_job(w, w.settings.jobs[0])
 
 
-async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> None:
-    """The asset is SOL: what is not kept for fees and rent is lent through a wrapped account that is closed again."""
-    from yieldbot.protocols._svm import WRAPPED_SOL, ata
-
+def for_sol(sandbox: SvmSandbox) -> str:
+    """The sandbox's settings, for SOL instead of USDC."""
     settings = sandbox.config.read_text().replace('asset = "USDC"', 'asset = "SOL"')
     for was, now in (("idle_buffer", "1"), ("min_position", "1"), ("min_move", "0.1"), ("auto_max_move", "100")):
         before = next(line for line in settings.splitlines() if line.startswith(was + " "))
         settings = settings.replace(before, f'{was} = "{now}"')
-    sandbox.config.write_text(settings.replace("[policy]", '[policy]\nexclude = ["Save turbo (double)"]', 1))
+    return settings
+
+
+def excluding(sandbox: SvmSandbox, settings: str, *names: str) -> None:
+    sandbox.config.write_text(settings.replace("[policy]", f"[policy]\nexclude = {list(names)}", 1))
+
+
+async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_paid_for(sandbox: SvmSandbox) -> None:
+    """The fee of the way out is counted before the way in; what is earned is what was predicted; all comes back."""
+    settings = for_sol(sandbox)
+    excluding(sandbox, settings, "Save main (double)", "Save turbo (double)")
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        report = await cycle.run_job(w, job)
+        assert (report.skipped, report.declined) == (None, None), report
+        ((leg, outcome),) = report.outcomes
+        assert isinstance(outcome, Confirmed) and leg.market_id.startswith("spl_stake_pool/")
+        assert report.after is not None and report.snapshot is not None
+        assert report.snapshot.of(leg.market_id).entry_cost_bps == pytest.approx(5.0)
+        lost = leg.amount.raw - report.after.of(leg.market_id).held.raw
+        assert lost / leg.amount.raw * 1e4 == pytest.approx(5.0, abs=0.01)
+        sandbox.warp(30)
+        later = await cycle.look(w, job)
+        (position,) = forecast.positions(w.journal, later)
+        assert position.predicted is not None and position.realised is not None
+        assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
+        staked = later.of(leg.market_id).held.raw
+        assert staked > leg.amount.raw, "a month pays for the fee"
+
+    haircut = "[policy.haircut_bps]\nspl_stake_pool = 5000"
+    sandbox.config.write_text(sandbox.config.read_text().replace("[policy.haircut_bps]", haircut))
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        lamports = sandbox.rpc("getBalance", sandbox.wallet)["value"]
+        report = await cycle.run_job(w, job)
+        ((leg, outcome),) = report.outcomes
+        assert isinstance(outcome, Confirmed) and leg.all
+        back = sandbox.rpc("getBalance", sandbox.wallet)["value"] - lamports
+        assert 2_039_280 - 20_000 <= back - staked <= 2_039_280 + staked // 10**6, "all of it, and the account's rent"
+
+
+async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> None:
+    """The asset is SOL: what is not kept for fees and rent is lent through a wrapped account that is closed again."""
+    from yieldbot.protocols._svm import WRAPPED_SOL, ata
+
+    settings = for_sol(sandbox)
+    excluding(sandbox, settings, "Stake pool (double)", "Save turbo (double)")
     wrapped = ata(sandbox.wallet, WRAPPED_SOL)
     with world(sandbox) as w:
         (job,) = w.settings.jobs
@@ -167,7 +211,7 @@ async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> 
         assert position.predicted is not None and position.realised is not None
         assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
 
-    sandbox.config.write_text(settings)  # now a market that pays more may be used, and some is moved there
+    excluding(sandbox, settings, "Stake pool (double)")  # now a market that pays more may be used, and some goes there
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         report = await cycle.run_job(w, job)

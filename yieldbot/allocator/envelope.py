@@ -3,8 +3,9 @@
 ``joints`` cuts a curve's range into cells on which its income x * apr(x) is of one shape; ``cover`` gives, for one
 cell, the corners of a broken line nowhere below the income there. The error is of second order in the cell's width.
 
-- Kinked, supply-kinked, diluted, constant and sampled curves: between joints (breakpoints and the inflection) income
-  is concave, where any tangent is above it, or convex, where the chord is.
+- Kinked, supply-kinked, diluted, constant and sampled curves, and those of stake pools where others own enough:
+  between joints (breakpoints and the inflection) income is concave, where any tangent is above it, or convex, where
+  the chord is.
 - Adaptive curves and kinked ones with a deficit: what borrowers pay in all is growing and convex in t = 1 / supplied
   between joints (kinks, the IRM's clamps and the steps of its exponential), so it is below its chord in t; our share
   of that chord is a rational function whose one inflection is known.
@@ -32,6 +33,7 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 
@@ -95,6 +97,8 @@ def falls(curve: YieldCurve) -> bool:
             return True
         case DilutedCurve():
             return curve.income_per_year >= 0.0
+        case StakeCurve():
+            return curve.growth >= 0.0
         case _:
             return False
 
@@ -116,6 +120,10 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
             return _by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )
+        case StakeCurve() if _is_concave(curve, (a + b) / 2):
+            return _by_shape(
+                lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
+            )
         case AdaptiveCurve() | KinkedCurve():
             return _by_chord(curve, a, b, horizon_seconds)
         case LookThroughCurve():
@@ -123,6 +131,14 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
+
+
+def _is_concave(curve: StakeCurve, x: float) -> bool:
+    """Whether income is concave in x's whole cell. With s = others + x, R rewards and p = 1 - fee it is
+    (a + b x) ((1 + R / s)^p - 1) - x + a + b x, whose second derivative has the sign of
+    2 (a - b others) - (a + b x) (1 - p) R / (s + R)."""
+    a, b = curve.earning(x)
+    return curve.growth >= 0.0 and a <= b * curve.others
 
 
 def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Corners:

@@ -105,6 +105,7 @@ def market(state: MarketState, assessment: Assessment | None, probe: Amount, hor
         "borrowed": money_or_none(state.borrowed),
         "liquidity": money(state.liquidity),
         "utilisation": state.utilisation,
+        "entry_cost_bps": number(state.entry_cost_bps),
         "cap_headroom": money_or_none(state.capacity),
         "haircut_bps": assessment.haircut_bps if assessment else None,
         "max_exposure": money_or_none(assessment.max_exposure) if assessment else None,

@@ -146,14 +146,15 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
     return None
 
 
-def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float) -> Declined | None:
-    """Why a deposit is not worth what it took; None when it is. Pure.
+def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_bps: float = 0.0) -> Declined | None:
+    """Why a deposit is not worth what it took, less the cost that was counted with; None when it is. Pure.
 
-    A token that takes a fee when it moves, a vault whose share price somebody has inflated, an entry fee: each shows in
-    what the position can be redeemed for afterwards (``gained_raw``, in base units of the asset).
+    A token that takes a fee when it moves, a vault whose share price somebody has inflated, an entry fee that nobody
+    spoke of: each shows in what the position can be redeemed for afterwards (``gained_raw``: base units of the asset).
     """
     amount = work.leg.amount
-    if gained_raw >= amount.raw or within(gained_raw, amount.raw, amount.raw, tolerance_bps):
+    expected_raw = amount.raw - int(amount.raw * entry_cost_bps / 10_000)
+    if gained_raw >= expected_raw or within(gained_raw, expected_raw, amount.raw, tolerance_bps):
         return None
     worth = Amount(amount.token, gained_raw)
     return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")

@@ -66,6 +66,8 @@ class MarketState:
     markets naming one pool compete for the same borrowers, so their incomes are not independent. gas_deposit and
     gas_withdraw: typical gas units (Solana: compute units) of the whole leg, its allowance included, before simulation
     tells the exact figure. rent_deposit: lamports that a first deposit locks in new accounts (Solana; 0 elsewhere).
+    entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
+    put in beyond ``held``.
     """
 
     market: Market
@@ -85,6 +87,7 @@ class MarketState:
     gas_withdraw: int
     flags: tuple[str, ...] = ()
     rent_deposit: int = 0
+    entry_cost_bps: float = 0.0
 
     @property
     def withdrawable(self) -> Amount:

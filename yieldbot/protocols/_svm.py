@@ -72,11 +72,12 @@ def rent_exempt(data_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The Clock sysvar: the slot that reads see, its time (unix seconds), and how long a slot lasts of late."""
+    """The Clock sysvar: the slot that reads see, its time (unix seconds), how long a slot lasts of late, its epoch."""
 
     slot: int
     timestamp: int
     slot_seconds: float
+    epoch: int
 
     @classmethod
     def of(cls, data: bytes) -> Clock:
@@ -84,8 +85,8 @@ class Clock:
         slot, started_at, epoch, _, now = struct.unpack_from("<QqQQq", data)
         slots, seconds = slot - epoch * SLOTS_PER_EPOCH, now - started_at
         if slots <= 0 or seconds <= 0:
-            return cls(slot, now, USUAL_SLOT_SECONDS)
-        return cls(slot, now, (seconds + PRIOR_SLOTS * USUAL_SLOT_SECONDS) / (slots + PRIOR_SLOTS))
+            return cls(slot, now, USUAL_SLOT_SECONDS, epoch)
+        return cls(slot, now, (seconds + PRIOR_SLOTS * USUAL_SLOT_SECONDS) / (slots + PRIOR_SLOTS), epoch)
 
 
 def clock_read() -> SvmAccount:

@@ -102,6 +102,7 @@ class Marginfi:
             address,
             {
                 "program": program,
+                "token_program": TOKEN_PROGRAM,
                 "group": bank["group"],
                 "liquidity_vault": bank["liquidity_vault"],
                 "vault_authority": pda(program, b"liquidity_vault_auth", key_bytes(address)),

@@ -105,6 +105,7 @@ class SvmSession(SvmWatch):
             token_program=Address(market.params.get("token_program", TOKEN_PROGRAM)),
             share_program=Address(market.params.get("share_program", TOKEN_PROGRAM)),
             native=bool(market.params.get("native", False)),
+            entry_cost_bps=state.entry_cost_bps,
             observe=lambda block: adapter.observe(market, plan.owner, block),
         )
 

@@ -76,7 +76,8 @@ class SvmWork:
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. calls: the adapter's
     instructions. tags: programs and the first bytes of their instructions that the adapter lists for the market.
     token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
-    takes lamports, not wrapped SOL. observe: the adapter's reads of our position there.
+    takes lamports, not wrapped SOL. entry_cost_bps: what of a deposit is known to go in fees. observe: the adapter's
+    reads of our position there.
     """
 
     index: int
@@ -88,6 +89,7 @@ class SvmWork:
     token_program: Address
     share_program: Address
     native: bool = False
+    entry_cost_bps: float = 0.0
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
 
     @property

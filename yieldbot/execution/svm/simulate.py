@@ -163,7 +163,7 @@ async def _leg(
         return fault
     if worth_raw is not None:
         gained = (await _worth(fork, work) or 0) - worth_raw
-        if (loss := worth_fault(work, gained, account.tolerance_bps)) is not None:
+        if (loss := worth_fault(work, gained, account.tolerance_bps, work.entry_cost_bps)) is not None:
             return loss
     return SvmRehearsedLeg(work.index, tuple(done), deltas)
 

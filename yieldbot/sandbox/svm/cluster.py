@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from yieldbot.execution.svm.build import compiled
 from yieldbot.model.ids import Address
+from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._svm import SLOTS_PER_EPOCH
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.rpc.svm_fork import table_addresses
@@ -59,8 +61,8 @@ class Cluster:
     """The cluster's state. ``auto``: slots follow the wall clock; else they go by when ``advance`` says so.
 
     drop: how many of the next transactions are taken and never land. stale: slots that reads lag behind. published:
-    accounts that somebody writes anew all the time (prices), made from the time. pace_seconds: how
-    long a slot takes by the wall clock.
+    accounts that somebody writes anew all the time (prices), made from the time. each_epoch: what
+    others do when an epoch begins. pace_seconds: how long a slot takes by the wall clock.
     """
 
     genesis: str
@@ -73,6 +75,7 @@ class Cluster:
     timestamp: int = 0
     landed: dict[str, Landed] = field(default_factory=dict)
     published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
+    each_epoch: list[Callable[[Cluster], None]] = field(default_factory=list)
     pace_seconds: float = SLOT_SECONDS
     _kept: dict[Address, AccountImage | None] | None = None
     _svm: Any = None
@@ -98,6 +101,16 @@ class Cluster:
 
     def advance(self, slots: int, seconds: float | None = None) -> None:
         """Let slots go by; by default 0.4 s each."""
+        if self.each_epoch and (slots_left := SLOTS_PER_EPOCH - self.slot % SLOTS_PER_EPOCH) <= slots:
+            part = None if seconds is None else seconds * slots_left / slots
+            self._advance(slots_left, part)
+            for act in self.each_epoch:
+                act(self)
+            rest = slots - slots_left
+            return self.advance(rest, None if seconds is None or part is None else seconds - part) if rest else None
+        self._advance(slots, seconds)
+
+    def _advance(self, slots: int, seconds: float | None) -> None:
         before = self.slot
         self.slot += slots
         elapsed = self.slot * SLOT_SECONDS - before * SLOT_SECONDS if seconds is None else seconds
@@ -180,6 +193,22 @@ class Cluster:
         self._svm.set_account(Pubkey.from_string(address), account)
 
     # -- transactions
+
+    def act(self, instruction: SvmInstruction) -> None:
+        """What somebody else does, who pays for it: no transaction that anybody could look up."""
+        from solders.signature import Signature
+        from solders.transaction import VersionedTransaction
+
+        payer = Address("Somebody11111111111111111111111111111111111")
+        self._put(payer, AccountImage(10**9, Address("11111111111111111111111111111111"), b""))
+        if self._kept is not None:
+            for meta in instruction.accounts:
+                self._kept.setdefault(meta.address, self.newest(meta.address))
+        message = compiled((instruction,), payer, self.blockhash())
+        self._svm.expire_blockhash()
+        result = self._svm.send_transaction(VersionedTransaction.populate(message, [Signature.default()]))
+        if (error := _error(result)) is not None:
+            raise RuntimeError(f"{instruction.words}: {error}")
 
     def send(self, raw: bytes, *, preflight: bool) -> str:
         """Take a transaction; its signature. Raises Refused as a node's preflight does, ValueError for other bytes."""
@@ -270,6 +299,8 @@ class Cluster:
                 self._put(address, image)
         self._set_clock()
         self.set({address: made(self.timestamp) for address, made in self.published.items()})
+        for act in self.each_epoch:
+            act(self)
         self.landed.clear()
         self.drop = self.stale = 0
         self._kept = {}

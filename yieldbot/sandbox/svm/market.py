@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.prices_svm import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
+from yieldbot.protocols._svm import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import Images, image, mint, token_account
 from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
 from yieldbot.sandbox.svm.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
 from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
+from yieldbot.sandbox.svm.stake_pool import StakePlace, StakePoolTerms, stake_pool
 
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
 IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
@@ -34,6 +35,7 @@ class SvmMarket:
     feeds: dict[str, Address]
     rows: tuple[dict[str, object], ...]
     images: Images
+    stake: StakePlace
 
 
 def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
@@ -94,7 +96,12 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images |= more
     name = "marginfi (double)"
     rows.append({"protocol": "marginfi", "name": name, "program": group.program, "banks": [bank]})
-    return SvmMarket(usdc, sol, feeds, tuple({"assets": ["USDC"], **row} for row in rows), images)
+    pooled = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
+    stake, more = stake_pool(slot // SLOTS_PER_EPOCH, pooled)
+    images |= more
+    place = {"program": stake.program, "pools": [stake.pool], "assets": ["SOL"]}
+    rows.append({"protocol": "spl_stake_pool", "name": "Stake pool (double)", **place})
+    return SvmMarket(usdc, sol, feeds, tuple({"assets": ["USDC"], **row} for row in rows), images, stake)
 
 
 def price_account(usd: float, published_at: int) -> AccountImage:

@@ -15,6 +15,7 @@ from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.svm.cluster import Cluster
 from yieldbot.sandbox.svm.market import PRICES, market, price_account
 from yieldbot.sandbox.svm.server import serve
+from yieldbot.sandbox.svm.stake_pool import new_epoch
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
@@ -23,6 +24,7 @@ async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None
     found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
     cluster.set(found.images)
     cluster.published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in found.feeds.items()}
+    cluster.each_epoch.append(partial(new_epoch, found.stake))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

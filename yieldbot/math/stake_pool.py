@@ -1,0 +1,131 @@
+"""SPL stake pools: what pool tokens cost and pay, and what a deposit of ours earns.
+
+Source: the stake pool program's state.rs (calc_pool_tokens_for_deposit, calc_lamports_withdraw_amount, Fee::apply) and
+processor.rs (process_deposit_sol, process_withdraw_sol). All integers; fees are rounded up, all else down.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+
+Fee = tuple[int, int]
+"""(denominator, numerator), in the order that the program stores them; none where the denominator is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class StakePool:
+    """What a pool stores: lamports under management, pool tokens, both at the end of the epoch before the last update,
+    and the fees on deposits and withdrawals of SOL and on rewards. referral_percent: how much of the deposit fee its
+    referrer gets."""
+
+    total_lamports: int
+    supply: int
+    last_total_lamports: int
+    last_supply: int
+    deposit_fee: Fee
+    withdrawal_fee: Fee
+    referral_percent: int
+    epoch_fee: Fee
+
+    def tokens_for(self, lamports: int, *, referred: bool = True) -> int:
+        """What a deposit brings to somebody who is his own referrer; else without what the referrer gets."""
+        minted = lamports * self.supply // self.total_lamports if self.total_lamports and self.supply else lamports
+        fee = fee_of(self.deposit_fee, minted)
+        return minted - fee + (fee * self.referral_percent // 100 if referred else 0)
+
+    def lamports_for(self, tokens: int) -> int:
+        """What giving so many tokens back pays."""
+        burnt = tokens - fee_of(self.withdrawal_fee, tokens)
+        return burnt * self.total_lamports // self.supply if self.supply else 0
+
+    def tokens_paying(self, lamports: int) -> int:
+        """The least tokens that pay at least so many lamports. Raises OverflowError where the fee takes everything."""
+        denominator, numerator = self.withdrawal_fee
+        if not self.total_lamports or not self.supply or (denominator and numerator >= denominator):
+            raise OverflowError("the pool pays nothing for its tokens")
+        burnt = -(-lamports * self.supply // self.total_lamports)
+        tokens = burnt * denominator // (denominator - numerator) if denominator and numerator else burnt
+        while self.lamports_for(tokens) < lamports:
+            tokens += 1  # the fee is rounded up: a token or two more
+        return tokens
+
+    def stake_growth(self, staked: int) -> float:
+        """What an epoch adds to each lamport that is ``staked`` now, by what the last one did to the pool token.
+
+        A reward r of an epoch that began with T in all makes a token worth r * (1 - fee) / T more. 0 where nothing is
+        known of the epoch before, or where it lost. Raises OverflowError where it cannot have been.
+        """
+        if not (self.last_total_lamports and self.last_supply and self.supply and staked > 0):
+            return 0.0
+        gained = self.total_lamports * self.last_supply / self.supply - self.last_total_lamports
+        kept = 1.0 - rate(self.epoch_fee)
+        if gained <= 0.0 or kept <= 0.0:
+            return 0.0
+        of_now = gained / kept / staked  # the reward, as a part of what it made
+        if of_now >= 0.5:
+            raise OverflowError("the pool cannot have doubled in an epoch")
+        return of_now / (1.0 - of_now)
+
+
+def fee_of(fee: Fee, amount: int) -> int:
+    """Fee::apply: rounded up."""
+    denominator, numerator = fee
+    return -(-amount * numerator // denominator) if denominator else 0
+
+
+def rate(fee: Fee) -> float:
+    """A fee as a fraction."""
+    denominator, numerator = fee
+    return numerator / denominator if denominator else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StakeCurve:
+    """A pool whose stake grows once an epoch, and that new money only dilutes until somebody stakes it.
+
+    others + x: the whole pool with our holding x in it; staked: what earns, ``growth`` an epoch, compounding, of which
+    the manager takes ``fee``. held: what we hold already; entry_cost: the fraction of what is put in beyond it that the
+    fees of the way in and out take. Growth is counted evenly, though it is credited at an epoch's end. That the
+    manager's share is taken in pool tokens makes a token worth (pool then / pool now) ** (1 - fee), to second order in
+    an epoch's growth.
+    """
+
+    others: float
+    staked: float
+    held: float
+    growth: float
+    fee: float
+    epoch_seconds: float
+    entry_cost: float = 0.0
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        if supplied <= 0.0:
+            return 0.0
+        lost = self.entry_cost * (1.0 - self.held / x) if x > self.held else 0.0
+        each = math.expm1((1.0 - self.fee) * math.log1p(self.rewards(horizon_seconds) / supplied))
+        return ((1.0 - lost) * each - lost) * SECONDS_PER_YEAR / horizon_seconds
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied, rewards = self.others + x, self.rewards(horizon_seconds)
+        if supplied <= 0.0:
+            return 0.0
+        a, b = self.earning(x)
+        worth = math.exp((1.0 - self.fee) * math.log1p(rewards / supplied))
+        falls = (1.0 - self.fee) * worth / (supplied + rewards) * rewards / supplied
+        return (b * worth - 1.0 - (a + b * x) * falls) * SECONDS_PER_YEAR / horizon_seconds
+
+    def earning(self, x: float) -> tuple[float, float]:
+        """(a, b): of a holding near x, just above it, a + b * x remains after fees and earns."""
+        lost = self.entry_cost if x >= self.held else 0.0
+        return self.held * lost, 1.0 - lost
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return (self.held,) if self.entry_cost and self.held > 0.0 else ()
+
+    def rewards(self, horizon_seconds: float) -> float:
+        """What the stake gains over the horizon, the manager's share included."""
+        return self.staked * math.expm1(horizon_seconds / self.epoch_seconds * math.log1p(self.growth))
