@@ -66,7 +66,8 @@ def init(args: argparse.Namespace, context: Context) -> int:
     name = str(described["rpc_env"])
     folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    address, keystore = _wallet(args, context, answers.wallet, folder)
+    solana = _is_solana(described)
+    address, keystore = _wallet(args, context, answers.wallet, folder, solana)
     written = [target]
     if "://" in answers.rpc:
         written.append(_write_env(folder / ".env", name, answers.rpc))
@@ -75,7 +76,8 @@ def init(args: argparse.Namespace, context: Context) -> int:
         written.append(_own_chain(chain_file, folder, name))
     example = folder / ".env.example"
     example.write_text(ENV_EXAMPLE.format(name=name, chain=answers.chain), encoding="utf-8")
-    target.write_text(_settings_text(args, answers, address, keystore, folder), encoding="utf-8")
+    text = _settings_text(args, answers, address, keystore, folder, described)
+    target.write_text(text, encoding="utf-8")
     load(target)
     document = docs.document(
         "init",
@@ -108,7 +110,7 @@ def _asked(args: argparse.Namespace, chains: dict[str, Path], read_toml: Any) ->
         "--wallet-from",
         "3. Wallet: new, import, or the address of one you have? [new] ",
         "new",
-        _wallet_fault,
+        lambda said: _wallet_fault(said, _is_solana(described)),
     )
     symbols = ", ".join(described["tokens"])
     asset = _answer(
@@ -123,13 +125,18 @@ def _asked(args: argparse.Namespace, chains: dict[str, Path], read_toml: Any) ->
     return Answers(chain, rpc, wallet, asset, float(share))
 
 
-def _wallet_fault(said: str) -> str | None:
-    from yieldbot.config.address import parse_address
+def _is_solana(described: dict[str, Any]) -> bool:
+    """Whether a chain's file is that of a Solana cluster."""
+    return str(described["chain"]).startswith("solana:")
+
+
+def _wallet_fault(said: str, solana: bool) -> str | None:
+    from yieldbot.config.address import parse_address, parse_key
 
     if said in ("new", "import"):
         return None
     try:
-        parse_address(said)
+        (parse_key if solana else parse_address)(said)
     except ValueError as bad:
         return f"{said}: write new, import or an address; {bad}"
     return None
@@ -191,22 +198,18 @@ def _rpc_fault(said: str) -> str | None:
     return "is neither an http(s) URL nor the name of an environment variable"
 
 
-def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path) -> tuple[Address, Path]:
+def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
     """The wallet's address and where its keystore is, or will be."""
-    from yieldbot.cli.wallet import KEYS, key_of, passphrase_of
-    from yieldbot.config.address import parse_address
+    from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
+    from yieldbot.config.address import parse_address, parse_key
 
-    keystore = folder / KEYS / f"{NAME}.json"
+    keystore, family = folder / KEYS / f"{NAME}.json", "solana" if solana else "evm"
     if way == "new":
-        from yieldbot.execution.keystore import create
-
-        return create(keystore, passphrase_of(args, context)), keystore
+        return key_module(family).create(keystore, passphrase_of(args, context)), keystore
     if way == "import":
-        from yieldbot.execution.keystore import import_key
-
-        key = key_of(args.key_file, "64 hex digits")
-        return import_key(keystore, key, passphrase_of(args, context)), keystore
-    return parse_address(way), keystore
+        key = key_of(args.key_file, key_form(family))
+        return key_module(family).import_key(keystore, key, passphrase_of(args, context)), keystore
+    return (parse_key if solana else parse_address)(way), keystore
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:
@@ -230,7 +233,14 @@ def _own_chain(source: Path, folder: Path, name: str) -> Path:
     return own
 
 
-def _settings_text(args: argparse.Namespace, answers: Answers, address: Address, keystore: Path, folder: Path) -> str:
+def _settings_text(
+    args: argparse.Namespace,
+    answers: Answers,
+    address: Address,
+    keystore: Path,
+    folder: Path,
+    described: dict[str, Any],
+) -> str:
     passphrase = '# passphrase_env = "YIELDBOT_PASSPHRASE" # or passphrase_file = "..."; asked for without either'
     if args.passphrase_env:
         passphrase = f'passphrase_env = "{args.passphrase_env}"'
@@ -238,6 +248,7 @@ def _settings_text(args: argparse.Namespace, answers: Answers, address: Address,
         import json
 
         passphrase = f"passphrase_file = {json.dumps(str(args.passphrase_file.absolute()))}"
+    least = "0.1" if answers.asset.endswith(described["native"]["symbol"]) else "10"
     return YIELDBOT_TOML.format(
         name=NAME,
         address=address,
@@ -246,6 +257,9 @@ def _settings_text(args: argparse.Namespace, answers: Answers, address: Address,
         chain=answers.chain,
         asset=answers.asset,
         max_share=f"{answers.max_share:g}",
+        least=least,
+        gap=" " * (8 - len(least)),
+        haircuts=SOLANA_HAIRCUTS if _is_solana(described) else EVM_HAIRCUTS,
     )
 
 
@@ -285,22 +299,33 @@ asset = "{asset}"
 [policy]
 horizon_days = 30        # yields are compared over this time
 idle_buffer = "0"        # always left in the wallet, in whole tokens
-min_position = "10"      # no position smaller than this
-min_move = "10"          # no transfer smaller than this
+min_position = "{least}"{gap}# no position smaller than this
+min_move = "{least}"    {gap}# no transfer smaller than this
 break_even_days = 30     # a move must pay for its gas within this time
 max_share_market = {max_share} # the most that one market may hold of everything
-# exclude = ["compound_v3"] # protocols or market ids never used
+# exclude = ["..."]      # protocols or market ids never used
 auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none
 auto_max_total = "0"     # and plans up to this in all
 
 # Expected loss in basis points a year, taken off each yield before it is compared.
 [policy.haircut_bps]
-aave_v3 = 5
+{haircuts}
+"""
+
+EVM_HAIRCUTS = """aave_v3 = 5
 compound_v3 = 10
 morpho_blue = 20
 erc4626 = 20
 
 # The most that one protocol may hold of everything.
 # [policy.max_share_protocol]
-# morpho_blue = 0.5
-"""
+# morpho_blue = 0.5"""
+
+SOLANA_HAIRCUTS = """kamino_lend = 20
+save = 30
+marginfi = 30
+spl_stake_pool = 10
+
+# The most that one protocol may hold of everything.
+# [policy.max_share_protocol]
+# save = 0.5"""

@@ -64,18 +64,23 @@ def _keystore_flags(parser: Any) -> None:
 
 def new(args: argparse.Namespace, context: Context) -> int:
     path = keystore_path(args, context)
-    return _written(args, context, _family(args).create(path, passphrase_of(args, context)), path)
+    return _written(args, context, key_module(args.chain).create(path, passphrase_of(args, context)), path)
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
     path = keystore_path(args, context)
-    key = key_of(args.key_file, "base58 or 64 numbers" if args.chain == "solana" else "64 hex digits")
-    return _written(args, context, _family(args).import_key(path, key, passphrase_of(args, context)), path)
+    key = key_of(args.key_file, key_form(args.chain))
+    return _written(args, context, key_module(args.chain).import_key(path, key, passphrase_of(args, context)), path)
 
 
-def _family(args: argparse.Namespace) -> Any:
-    """The module that makes and imports keys of the family asked for."""
-    if args.chain == "solana":
+def key_form(family: str) -> str:
+    """How a key of the family is written, for the question."""
+    return "base58 or 64 numbers" if family == "solana" else "64 hex digits"
+
+
+def key_module(family: str) -> Any:
+    """The module that makes and imports keys of the family: evm or solana."""
+    if family == "solana":
         from yieldbot.execution.svm import keystore as solana
 
         return solana

@@ -187,3 +187,18 @@ def test_wallet_list_names_the_kinds(tmp_path: Path) -> None:
     assert all(
         word in shown for word in ("cloud", "kms", "alias/bot", "desk", "ledger", "m/44'/60'/0'/0/0", "wallet here")
     )
+
+
+@pytest.mark.parametrize(("asset", "least"), [("USDC", "10"), ("SOL", "0.1")])
+def test_init_for_solana_makes_a_solana_key(asset: str, least: str, tmp_path: Path, passphrase_file: Path) -> None:
+    answers = ("--chain", "solana", "--rpc", "-", "--wallet-from", "new", "--asset", asset, "--max-share", "0.4")
+    ended = yieldbot("--json", "init", *answers, "--passphrase-file", passphrase_file, cwd=tmp_path, given=URL + "\n")
+    assert ended.code == 0, ended.err
+    (job,) = load(tmp_path / "yieldbot.toml").jobs
+    assert job.wallet.is_svm and job.wallet.address == ended.document["address"]
+    assert (job.chain.name, job.asset.symbol, job.chain.rpc_urls) == ("solana", asset, (URL,))
+    assert job.wallet.keystore is not None and mode(job.wallet.keystore) == 0o600
+    settings = load(tmp_path / "yieldbot.toml")
+    assert settings.policy.min_position == least and settings.policy.haircut_bps["marginfi"] == 30
+    wrong = yieldbot("init", "--force", *answers[:4], "--wallet-from", KEYS_ADDRESS, cwd=tmp_path, given=URL + "\n")
+    assert wrong.code == 2 and KEYS_ADDRESS in wrong.line

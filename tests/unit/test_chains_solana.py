@@ -1,0 +1,57 @@
+"""chains/solana.toml: it loads, and what its addresses derive is what they are known to derive."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yieldbot.config.chain import load_chain
+from yieldbot.model.ids import Address
+from yieldbot.protocols import svm_adapters
+from yieldbot.protocols._svm import key_bytes, pda
+
+FILE = Path(__file__).parents[2] / "chains" / "solana.toml"
+PYTH_PUSH = Address("pythWSnswVUd12oZpeFP8e9CVaEqJg25g1Vtc2biRsT")
+PYTH_IDS = {
+    "SOL": "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d",
+    "USDC": "eaa020c61cc479712813461ce153894a96a6c00b21ed0cfc2798d1f9a9e9c94a",
+}
+"""Pyth's ids of the two feeds against the US dollar, the same on every chain."""
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    return tomllib.loads(FILE.read_text())
+
+
+def test_it_loads() -> None:
+    chain = load_chain(FILE, tomllib.loads(FILE.read_text()), {"SOLANA_RPC_URL": "http://127.0.0.1:9"})
+    assert chain.chain == "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp" and set(chain.tokens) == {"USDC", "SOL"}
+    assert {d.protocol for d in chain.deployments} >= set(svm_adapters()) - {"idle"}
+    assert chain.svm is not None and chain.svm.keep_lamports == 20_000_000
+
+
+def test_every_address_is_a_key_and_stands_once(described: dict[str, Any]) -> None:
+    found = [
+        address
+        for row in described["protocols"]
+        for key in ("reserves", "banks", "pools")
+        for address in row.get(key, ())
+    ]
+    assert len(found) == len(set(found)) == 6
+    assert all(len(key_bytes(Address(a))) == 32 for a in [*found, *(row["program"] for row in described["protocols"])])
+
+
+def test_the_feeds_are_pyths_accounts_of_these_ids(described: dict[str, Any]) -> None:
+    feeds = {"SOL": described["native"]["feed"], "USDC": described["tokens"]["USDC"]["feed"]}
+    for symbol, feed in feeds.items():
+        assert feed == pda(PYTH_PUSH, b"\0\0", bytes.fromhex(PYTH_IDS[symbol])), symbol
+
+
+def test_the_banks_vaults_are_those_that_are_known(described: dict[str, Any]) -> None:
+    (row,) = (p for p in described["protocols"] if p["protocol"] == "marginfi")
+    vaults = [pda(Address(row["program"]), b"liquidity_vault", key_bytes(Address(bank))) for bank in row["banks"]]
+    assert vaults == ["7jaiZR5Sk8hdYN9MxTpczTcwbWpb5WEoxSANuUwveuat", "2eicbpitfJXDwqCuFAmPgDP7t2oUotnAzbGzRKLMgSLe"]
