@@ -1,4 +1,7 @@
-"""``yieldbot decode CALLDATA --to ADDRESS --chain ID``: what a transaction says, without a node and without trust."""
+"""``yieldbot decode``: what a transaction says, without a node and without trust.
+
+On EVM chains ``CALLDATA --to ADDRESS --chain ID``; on Solana a whole transaction, or its message, in base64.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
 def register(commands: Any) -> None:
     what = "say in words what a call does; what is not known is not described as known"
     parser = commands.add_parser("decode", help=what, description=what)
-    parser.add_argument("calldata", metavar="CALLDATA", help="0x…, or - for standard input")
-    parser.add_argument("--to", required=True, metavar="ADDRESS", help="whom it calls")
-    parser.add_argument("--chain", required=True, metavar="ID", help="8453, eip155:8453 or base")
+    said = "0x…; on Solana a transaction or its message in base64; - for standard input"
+    parser.add_argument("calldata", metavar="CALLDATA", help=said)
+    parser.add_argument("--to", metavar="ADDRESS", help="whom it calls (EVM chains)")
+    parser.add_argument("--chain", required=True, metavar="ID", help="8453, eip155:8453, base or solana")
     parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="who calls")
     parser.add_argument("--value", type=int, default=0, metavar="WEI", help="native value sent along")
     folder = "folder of ERC-7730 descriptors; default: `descriptors` of yieldbot.toml"
@@ -39,6 +43,10 @@ def decode(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.resources import folder
 
     settings = _chain(context, args.chain)
+    if settings.svm is not None:
+        return _of_solana(args, context, settings)
+    if args.to is None:
+        raise ConfigError("--to is missing: name the address that is called")
     for name, said in (("--to", args.to), ("--from", args.sender)):
         try:
             parse_address(said) if said is not None else None
@@ -50,6 +58,56 @@ def decode(args: argparse.Namespace, context: Context) -> int:
     document = docs.document("decode", chain_id=settings.chain, to=args.to, value_wei=str(args.value), **_doc(reading))
     context.show(document, lambda: "\n".join(lines(reading)))
     return 0
+
+
+def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettings) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.execution.svm.clear import SvmBook, lines, read
+
+    for flag, given in (
+        ("--to", args.to),
+        ("--from", args.sender),
+        ("--value", args.value),
+        ("--descriptors", args.descriptors),
+    ):
+        if given:
+            raise ConfigError(f"{flag} means nothing on Solana: the transaction names all of it")
+    reading = read(_base64(args.calldata), SvmBook.of(settings))
+    if reading is None:
+        raise ConfigError("CALLDATA is no Solana transaction and no message of one: give all of its bytes, in base64")
+    document = docs.document(
+        "decode",
+        chain_id=settings.chain,
+        payer=reading.payer,
+        signatures=reading.signatures,
+        lookup_tables=list(reading.tables),
+        instructions=[
+            {
+                "program": said.program,
+                "known": said.known,
+                "contract": said.contract,
+                "function": said.function,
+                "intent": said.words,
+                "fault": said.fault,
+                "warnings": list(said.warnings),
+                "fields": [{"label": label, "value": value} for label, value in said.fields],
+            }
+            for said in reading.instructions
+        ],
+    )
+    context.show(document, lambda: "\n".join(lines(reading)))
+    return 0
+
+
+def _base64(said: str) -> bytes:
+    import base64
+    import binascii
+
+    text = (sys.stdin.read() if said == "-" else said).strip()
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigError("CALLDATA is no base64: on Solana give a transaction, or its message, in base64") from None
 
 
 def described_in(context: Context) -> Path | None:

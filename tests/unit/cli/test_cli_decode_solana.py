@@ -1,0 +1,161 @@
+"""``yieldbot decode`` of Solana's transactions: no node; what is not known is not described as known."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.cli.program import yieldbot
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import read_toml
+from yieldbot.execution.svm.build import (
+    NO_BLOCKHASH,
+    Bid,
+    budget,
+    close_account,
+    compiled,
+    create_account,
+    message_bytes,
+)
+from yieldbot.execution.svm.clear import SvmBook, lines, read
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, svm_chain
+from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, layout
+
+FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
+OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
+STRANGER = Address("4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T")
+USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
+BANK = Address("2s37akK2eyBbp8DZgCm7RtsaEz8eJP3Nxd4urLHQv7yB")
+MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
+GROUP = Address("4qp6Fx6tnZkY5Wropq9wUYgtFxXKwE6viZxFHg3rdAG8")
+
+
+@pytest.fixture(scope="module")
+def book() -> SvmBook:
+    return SvmBook.of(load_chain(FILE, read_toml(FILE), {}))
+
+
+def deposit(raw: int = 1_000 * 10**6) -> SvmInstruction:
+    accounts = {
+        "group": GROUP,
+        "account": STRANGER,
+        "owner": OWNER,
+        "bank": BANK,
+        "user_liquidity": ata(OWNER, USDC),
+        "liquidity_vault": STRANGER,
+        "token_program": TOKEN_PROGRAM,
+    }
+    return layout("marginfi").build("lending_account_deposit", MARGINFI, accounts, raw, 0)
+
+
+def said(book: SvmBook, *calls: SvmInstruction) -> list[str]:
+    reading = read(message_bytes(compiled(calls, OWNER, NO_BLOCKHASH)), book)
+    assert reading is not None
+    return list(lines(reading))
+
+
+def test_a_deposit_is_told_in_words(book: SvmBook) -> None:
+    token = Token(svm_chain("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), USDC, "USDC", 6)
+    mine = ata(OWNER, USDC)
+    told = said(
+        book,
+        *budget(Bid(200_000, 1_000)),
+        create_account(OWNER, token, mine, TOKEN_PROGRAM),
+        deposit(),
+        close_account(OWNER, mine, TOKEN_PROGRAM, ""),
+    )
+    assert told == [
+        f"paid by {OWNER}",
+        "1. use at most 200,000 compute units",
+        "2. bid 1,000 micro-lamports a compute unit",
+        f"3. open {OWNER}'s account of USDC",
+        "4. deposit 1,000 USDC into marginfi [lending_account_deposit of marginfi]",
+        f"     owner: {OWNER}",
+        f"     user_liquidity: {mine}",
+        f"5. close {mine}; its SOL goes to the payer",
+    ]
+
+
+def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: SvmBook) -> None:
+    call = deposit()
+    other_bank = replace(call, accounts=tuple(SvmMeta(STRANGER) if m.address == BANK else m for m in call.accounts))
+    assert said(book, other_bank)[1].startswith(
+        "1. NOT KNOWN: marginfi: if it is lending_account_deposit, then: deposit"
+    )
+    account = ata(OWNER, USDC)
+    theirs = replace(
+        call, accounts=tuple(SvmMeta(STRANGER, writable=True) if m.address == account else m for m in call.accounts)
+    )
+    told = said(book, theirs)
+    assert "deposit 1,000,000,000 base units of a token that is not told into marginfi" in told[1]
+    assert told[-1].startswith(f"     !! user_liquidity, {STRANGER}, is no account of the payer's own")
+    longer = replace(call, data=call.data + b"\0")
+    assert said(book, longer)[1] == "1. NOT KNOWN: marginfi: the bytes are not an exact lending_account_deposit"
+    unknown = replace(call, data=b"\1" * 17)
+    assert said(book, unknown)[1] == "1. NOT KNOWN: marginfi: 0x0101010101010101 is none of its instructions here"
+    stranger = replace(call, program=STRANGER)
+    assert said(book, stranger)[1].startswith(f"1. NOT KNOWN: program {STRANGER}: nothing that is known here")
+
+
+def test_allowing_others_is_loud(book: SvmBook) -> None:
+    mine = ata(OWNER, USDC)
+    metas = (SvmMeta(mine, writable=True), SvmMeta(STRANGER), SvmMeta(OWNER, signer=True))
+    approve = SvmInstruction(TOKEN_PROGRAM, metas, b"\4" + struct.pack("<Q", 5 * 10**6), "")
+    assert said(book, approve)[1:] == [
+        f"1. allow that {STRANGER} may take up to 5 USDC out of {mine}",
+        f"     !! {STRANGER} may take up to 5 USDC out of {mine}",
+    ]
+    hand_over = SvmInstruction(TOKEN_PROGRAM, metas, b"\6\2\1" + bytes(32), "")
+    assert said(book, hand_over)[1].startswith("1. NOT KNOWN: SPL Token")
+    send = SvmInstruction(
+        SYSTEM_PROGRAM,
+        (SvmMeta(OWNER, True, True), SvmMeta(STRANGER, False, True)),
+        b"\2\0\0\0" + struct.pack("<Q", 1_500_000_000),
+        "",
+    )
+    assert said(book, send)[1] == f"1. send 1.5 SOL from {OWNER} to {STRANGER}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_bytes_are_read_or_are_none(book: SvmBook, data: st.DataObject) -> None:
+    raw = bytearray(message_bytes(compiled((*budget(Bid(1, 1)), deposit()), OWNER, NO_BLOCKHASH)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(raw)))
+    for some in (bytes(raw), bytes(raw[:cut]), bytes(raw) + b"\0"):
+        reading = read(some, book)
+        assert reading is None or all(isinstance(line, str) for line in lines(reading))
+
+
+def test_the_command(tmp_path: Path, book: SvmBook) -> None:
+    from solders.message import from_bytes_versioned
+    from solders.signature import Signature
+    from solders.transaction import VersionedTransaction
+
+    raw = message_bytes(compiled((deposit(),), OWNER, NO_BLOCKHASH))
+    whole = bytes(VersionedTransaction.populate(from_bytes_versioned(raw), [Signature.default()]))
+    for given_bytes in (raw, whole):
+        text = base64.b64encode(given_bytes).decode()
+        ended = yieldbot("decode", text, "--chain", "solana", cwd=tmp_path)
+        assert ended.code == 0 and "1. deposit 1,000 USDC into marginfi" in ended.out
+    document = yieldbot("decode", "-", "--chain", "solana", "--json", cwd=tmp_path, given=text).document
+    assert document["payer"] == OWNER and document["signatures"] == 1
+    (one,) = document["instructions"]
+    assert one["known"] is True and one["intent"] == "deposit 1,000 USDC into marginfi" and one["warnings"] == []
+    for words, what in (
+        (("zz!", "--chain", "solana"), "no base64"),
+        (("AAAA", "--chain", "solana"), "no Solana transaction"),
+        ((text, "--chain", "solana", "--to", OWNER), "--to means nothing"),
+        (("0x00", "--chain", "base"), "--to is missing"),
+    ):
+        wrong = yieldbot("decode", *words, cwd=tmp_path)
+        assert wrong.code == 2 and what in wrong.line
