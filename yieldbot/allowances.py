@@ -31,7 +31,8 @@ LEAST_BLOCKS = 100
 class Given:
     """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
 
-    at: height of the last Approval event that named the spender, None where none was seen.
+    at: height of the last Approval event that named the spender, None where none was seen. right: what else than an
+    amount may be taken; account: out of which account of ours (Solana).
     """
 
     token: Token
@@ -40,10 +41,14 @@ class Given:
     listed: bool
     name: str | None
     at: int | None
+    right: str = ""
+    account: Address | None = None
 
     @property
     def words(self) -> str:
         """How much may be taken."""
+        if self.right:
+            return self.right
         return f"any amount of {self.token.symbol}" if self.raw >= UNLIMITED else str(Amount(self.token, self.raw))
 
 

@@ -44,18 +44,16 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
     if args.revoke and not args.yes and not sys.stdin.isatty():
         raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
     jobs = jobs_of(args, context)
-    for job in jobs:
-        if job.chain.svm is not None:
-            context.say(
-                f"{job.chain.name}: yieldbot leaves no delegate on a Solana account, and none is looked for here"
-            )
-    accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs if job.chain.svm is None}.values())
+    accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
     lock = run_lock(context.settings.data_dir) if args.revoke else nullcontext()
     rows: list[dict[str, Any]] = []
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
         for job in accounts:
             try:
-                found, ended = asyncio.run(_account(args, context, world, job))
+                work = (
+                    _account(args, context, world, job) if job.chain.svm is None else _svm_account(args, context, job)
+                )
+                found, ended = asyncio.run(work)
             except TransientError as passing:
                 rows.append(_row(job, None, [], str(passing)))
             else:
@@ -86,6 +84,21 @@ async def _account(
         if not args.revoke:
             return found, [(given, None) for given in found.given]
         return found, await _revoked(args, context, account, found)
+
+
+async def _svm_account(args: argparse.Namespace, context: Context, job: Job) -> tuple[Found, list[tuple[Given, Ended]]]:
+    from yieldbot.allowances_svm import find_delegates
+    from yieldbot.execution.svm.clear import SvmBook
+    from yieldbot.rpc.svm_nodes import connect_svm
+
+    book = SvmBook.of(job.chain)
+    async with connect_svm(job.chain) as nodes:
+        await nodes.verify_chain()
+        found = await find_delegates(nodes, job.chain, job.wallet.address, {**book.markets, **book.programs})
+    if args.revoke and found.given:
+        how = "`spl-token revoke ACCOUNT` takes a delegate back, `spl-token authorize ACCOUNT close` sets who may close"
+        context.say(f"{job.chain.name}: nothing is revoked on Solana from here: {how}")
+    return found, [(given, None) for given in found.given]
 
 
 async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
@@ -141,6 +154,8 @@ def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], sk
                 "spender": given.spender,
                 "spender_name": given.name,
                 "raw": str(given.raw),
+                "account": given.account,
+                "right": given.right or None,
                 "unlimited": given.words.startswith("any"),
                 "last_event": given.at,
                 "revoked": end(one),
@@ -170,10 +185,11 @@ def _table(row: dict[str, Any]) -> Any:
     unread = [Text(cut, style="yellow")] if row["cut"] else []
     unread += [Text(f"{u['token']} to {u['spender']} cannot be read: {u['reason']}") for u in row["unread"]]
     if not row["given"]:
-        return Group(Text(f"{who}: no allowance is given, by the events since block {row['since']:,}"), *unread)
-    sheet = Sheet(
-        f"{who}: allowances at block {row['block']:,}", "Token", "Spender", ">May take", ">Event in block", ""
-    )
+        by = "" if row["job"].chain.svm is not None else f", by the events since block {row['since']:,}"
+        return Group(Text(f"{who}: no allowance is given{by}"), *unread)
+    place = "block" if row["job"].chain.svm is None else "slot"
+    last = ">Event in block" if place == "block" else "Of our account"
+    sheet = Sheet(f"{who}: allowances at {place} {row['block']:,}", "Token", "Spender", ">May take", last, "")
     for given, ended in row["given"]:
         mark = "" if given.listed else " (unlisted)"
         end = ""
@@ -182,7 +198,6 @@ def _table(row: dict[str, Any]) -> Any:
         elif ended is not None:
             end = "revoked" if isinstance(ended, Confirmed) else f"not revoked: {type(ended).__name__}"
         name = f"{given.name}\n{given.spender}" if given.name else f"unknown\n{given.spender}"
-        sheet.add_row(
-            f"{given.token.symbol}{mark}", name, given.words, "-" if given.at is None else f"{given.at:,}", end
-        )
+        seen = given.account or ("-" if given.at is None else f"{given.at:,}")
+        sheet.add_row(f"{given.token.symbol}{mark}", name, given.words, seen, end)
     return Group(sheet, *unread)

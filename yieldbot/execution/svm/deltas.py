@@ -35,6 +35,7 @@ class TokenAccount:
     owner: Address
     amount: int
     delegate: Address | None
+    delegated: int
     close_authority: Address | None
 
 
@@ -45,9 +46,8 @@ def token_account(image: AccountImage | None) -> TokenAccount | None:
     if len(image.data) > TOKEN_ACCOUNT_BYTES and image.data[ACCOUNT_TYPE_AT] != 2:
         return None
     data = image.data
-    return TokenAccount(
-        _key(data, 0), _key(data, 32), struct.unpack_from("<Q", data, 64)[0], _option(data, 72), _option(data, 129)
-    )
+    amount, delegated = (struct.unpack_from("<Q", data, at)[0] for at in (64, 121))
+    return TokenAccount(_key(data, 0), _key(data, 32), amount, _option(data, 72), delegated, _option(data, 129))
 
 
 def of_ours(before: Images, after: Images, owner: Address) -> dict[Address, tuple[int, int]]:
