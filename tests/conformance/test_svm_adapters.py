@@ -1,0 +1,117 @@
+"""What every adapter of a Solana program must do, tried on the sandbox's doubles. A new one is picked up by being in
+the package; its double must be in yieldbot/sandbox/svm/market.py."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.svm.bench import CHAIN, SLOT, Ledger
+from yieldbot.errors import MarketError, ReadReverted
+from yieldbot.execution.svm.account import SvmWork
+from yieldbot.execution.svm.build import NO_BLOCKHASH, Bid, budget, compiled, message_bytes, own_accounts, steps
+from yieldbot.execution.svm.clear import SvmBook, read
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Deployment, Market, MarketState, Status
+from yieldbot.model.plan import Leg, LegKind
+from yieldbot.protocols import svm_adapters
+from yieldbot.protocols._svm import TOKEN_PROGRAM
+from yieldbot.resources import folder
+from yieldbot.sandbox.svm.market import SvmMarket
+from yieldbot.sandbox.svm.market import market as sandbox_market
+
+PROTOCOLS = sorted(name for name in svm_adapters() if name != "idle")
+
+
+@pytest.fixture(params=PROTOCOLS)
+def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[Market]]:
+    ledger = Ledger()
+    found = sandbox_market(CHAIN, SLOT, ledger.now, ledger.me)
+    ledger.set(found.images)
+    ledger.set({ledger.me: replace(found.images[ledger.me], lamports=10**13)})
+    tokens = {"USDC": found.usdc, "SOL": found.sol}
+    adapter = svm_adapters()[request.param]
+    markets: list[Market] = []
+    for row in found.rows:
+        if row["protocol"] == request.param:
+            params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
+            assets = tuple(tokens[str(a)] for a in row["assets"])  # type: ignore[attr-defined]
+            markets += ledger.run(adapter.discover(Deployment(request.param, CHAIN, str(row["name"]), params, assets)))
+    assert markets, f"the sandbox has no market of {request.param}: put its double into yieldbot/sandbox/svm/market.py"
+    return ledger, found, adapter, markets
+
+
+def leg(ledger: Ledger, adapter: Any, state: MarketState, kind: LegKind, amount: Amount, *, everything: bool) -> Any:
+    """A leg as it is really built: our accounts, wrapping and closing around the adapter's calls."""
+    market, name = state.market, state.market.name
+    if kind is LegKind.DEPOSIT:
+        calls = adapter.deposit(state, amount, ledger.me)
+    else:
+        calls = adapter.withdraw(state, None if everything else amount, ledger.me)
+    assert calls and any(name in call.words for call in calls)
+    assert everything or any(str(amount) in call.words for call in calls)
+    tags = adapter.tags(market)
+    assert all(any(call.data.startswith(tag) for tag in tags[call.program]) for call in calls)
+    work = SvmWork(
+        index=0,
+        leg=Leg(kind, market.id, amount, all=everything),
+        market=market,
+        calls=calls,
+        share_token=state.share_token,
+        tags=tags,
+        token_program=TOKEN_PROGRAM,
+        share_program=TOKEN_PROGRAM,
+        native=bool(market.params.get("native", False)),
+        observe=lambda block: adapter.observe(market, ledger.me, block),
+    )
+    (step,) = steps(work, ledger.me, {a: ledger.get(a) for a in own_accounts(work, ledger.me).values()})
+    ledger.send(step.instructions)
+    return step
+
+
+def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, Any, list[Market]]) -> None:
+    ledger, found, adapter, markets = tried
+    book = SvmBook(
+        {m.params["program"]: adapter.protocol for m in markets},
+        {m.address: m.name for m in markets},
+        {t.address: t for t in (found.usdc, found.sol)},
+        {m.params["program"]: json.loads((folder("abis") / f"{adapter.protocol}.json").read_text()) for m in markets},
+    )
+    for market in markets:
+        state = ledger.observe(adapter, market)
+        assert state.status is Status.ACTIVE and state.held.raw == 0 and state.liquidity.raw > 0
+        assert state.pools and state.gas_deposit > 0 and state.gas_withdraw > 0 and state.rent_deposit > 0
+        amount = market.asset.parse("1000")
+        opened = leg(ledger, adapter, state, LegKind.DEPOSIT, amount, everything=False)
+        told = read(message_bytes(compiled((*budget(Bid(1, 1)), *opened.instructions), ledger.me, NO_BLOCKHASH)), book)
+        assert told is not None
+        ours = [said for said in told.instructions if said.contract == adapter.protocol]
+        assert ours and all(said.known and not said.warnings for said in ours)
+        assert any("deposit 1,000 " in said.words and market.name in said.words for said in ours)
+        state = ledger.observe(adapter, market)
+        worth = amount.raw * (1 - state.entry_cost_bps / 10_000)
+        assert worth - 3 <= state.held.raw <= worth + 3 and state.rent_deposit == 0
+        ledger.warp(1000)
+        state = ledger.observe(adapter, market)
+        assert state.held.raw >= int(worth) - 3, "it only grows"
+        half = Amount(market.asset, state.held.raw // 2)
+        leg(ledger, adapter, state, LegKind.WITHDRAW, half, everything=False)
+        rest = ledger.observe(adapter, market)
+        assert abs(rest.held.raw - (state.held.raw - half.raw)) <= max(5, half.raw // 10**6)
+        leg(ledger, adapter, rest, LegKind.WITHDRAW, rest.held, everything=True)
+        gone = ledger.observe(adapter, market)
+        assert gone.held.raw == gone.shares == 0 and gone.rent_deposit > 0, "nothing is left, and its rent came back"
+
+
+def test_what_does_not_exist_is_quarantined(tried: tuple[Ledger, SvmMarket, Any, list[Market]]) -> None:
+    ledger, _, adapter, markets = tried
+    for market in markets:
+        image = ledger.get(market.address)
+        assert image is not None
+        for data in (b"", b"\0" * len(image.data), b"\xff" * len(image.data), image.data[: len(image.data) // 3]):
+            ledger.set({market.address: replace(image, data=data)})
+            with pytest.raises((MarketError, ReadReverted)):
+                ledger.observe(adapter, market)
