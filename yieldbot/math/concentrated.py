@@ -1,0 +1,218 @@
+"""Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, to the unit.
+
+Source: Uniswap v3 core 1.0.1, UniswapV3Pool.swap with its libraries SwapMath, SqrtPriceMath, TickMath and TickBitmap.
+Prices are square roots of token1 / token0 in base units, in Q64.96 (*_x96). The pool walks from tick to tick and stops
+at the end of each word of 256 ticks too: each stop rounds, so that it is done here as there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from functools import lru_cache
+
+Q96 = 1 << 96
+Q128 = 1 << 128
+WORD = 256
+MOST_TICK = 887_272
+LEAST_SQRT_X96 = 4_295_128_739
+MOST_SQRT_X96 = 1_461_446_703_485_210_103_287_273_052_203_988_822_378_723_970_342
+"""The prices of the least and the most tick; a swap goes to one inside of them."""
+PIPS = 1_000_000
+MOST_UINT256 = (1 << 256) - 1
+DIGITS = 80
+
+
+def _powers() -> tuple[int, ...]:
+    """1.0001 ** (-(2 ** i) / 2) in Q128, rounded to the nearest, as TickMath has them."""
+    with localcontext() as context:
+        context.prec = DIGITS
+        each = [Decimal("1.0001") ** (-Decimal(2**i) / 2) * Q128 for i in range(20)]
+        return tuple(int(value.to_integral_value(ROUND_HALF_UP)) for value in each)
+
+
+POWERS = _powers()
+
+
+class Unswappable(ValueError):
+    """What the pool refuses, or what cannot be told: liquidity beyond the words that were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """A swap's effect. amounts: what the pool gets (negative: gives) of token0 and token1; crossed: ticks passed."""
+
+    amount0: int
+    amount1: int
+    sqrt_price_x96: int
+    tick: int
+    liquidity: int
+    crossed: int
+
+
+@dataclass(frozen=True, slots=True)
+class V3Pool:
+    """A pool's state. words: the tick bitmap's words from ``first_word`` to ``last_word``, those that are not 0; net:
+    liquidity that is added when a tick is passed upwards."""
+
+    sqrt_price_x96: int
+    tick: int
+    liquidity: int
+    fee_pips: int
+    spacing: int
+    words: Mapping[int, int]
+    net: Mapping[int, int]
+    first_word: int
+    last_word: int
+
+    def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None) -> Swapped:
+        """token0 for token1, or the other way; ``amount``: base units in, or (negative) out. Raises Unswappable."""
+        limit = limit_x96 or (LEAST_SQRT_X96 + 1 if zero_for_one else MOST_SQRT_X96 - 1)
+        below, above = LEAST_SQRT_X96 < limit < self.sqrt_price_x96, MOST_SQRT_X96 > limit > self.sqrt_price_x96
+        if amount == 0 or not (below if zero_for_one else above):
+            raise Unswappable("nothing to swap, or the price limit is behind the price")
+        remaining, calculated, exact_in, crossed = amount, 0, amount > 0, 0
+        sqrt, tick, liquidity = self.sqrt_price_x96, self.tick, self.liquidity
+        while remaining and sqrt != limit:
+            start = sqrt
+            goal, initialised = self._next_tick(tick, zero_for_one)
+            goal = max(-MOST_TICK, min(MOST_TICK, goal))
+            sqrt_goal = sqrt_at(goal)
+            beyond = sqrt_goal < limit if zero_for_one else sqrt_goal > limit
+            sqrt, taken, given, fee = step(sqrt, limit if beyond else sqrt_goal, liquidity, remaining, self.fee_pips)
+            if exact_in:
+                remaining -= taken + fee
+                calculated -= given
+            else:
+                remaining += given
+                calculated += taken + fee
+            if sqrt == sqrt_goal:
+                if initialised:
+                    crossed += 1
+                    liquidity += -self.net[goal] if zero_for_one else self.net[goal]
+                tick = goal - 1 if zero_for_one else goal
+            elif sqrt != start:
+                tick = tick_at(sqrt)
+        done = amount - remaining
+        amounts = (done, calculated) if zero_for_one == exact_in else (calculated, done)
+        return Swapped(*amounts, sqrt, tick, liquidity, crossed)
+
+    def _next_tick(self, tick: int, left: bool) -> tuple[int, bool]:
+        """TickBitmap.nextInitializedTickWithinOneWord: the next tick, or the word's end; whether it is initialised."""
+        place = tick // self.spacing + (0 if left else 1)
+        word, bit = place >> 8, place & 255
+        if not self.first_word <= word <= self.last_word:
+            raise Unswappable("the swap goes beyond the ticks that were read")
+        bits = self.words.get(word, 0)
+        if left:
+            bits &= (2 << bit) - 1
+            at = bits.bit_length() - 1 if bits else 0
+        else:
+            bits &= ~((1 << bit) - 1)
+            at = (bits & -bits).bit_length() - 1 if bits else WORD - 1
+        return ((word << 8) + at) * self.spacing, bits != 0
+
+
+def step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
+    """SwapMath.computeSwapStep: (the price after, in, out, fee), towards ``goal`` and not beyond. All in base units."""
+    zero_for_one = sqrt >= goal
+    if remaining >= 0:
+        usable = remaining * (PIPS - fee_pips) // PIPS
+        taken = delta0(goal, sqrt, liquidity, True) if zero_for_one else delta1(sqrt, goal, liquidity, True)
+        reached = usable >= taken
+        after = goal if reached else _after_input(sqrt, liquidity, usable, zero_for_one)
+    else:
+        given = delta1(goal, sqrt, liquidity, False) if zero_for_one else delta0(sqrt, goal, liquidity, False)
+        reached = -remaining >= given
+        after = goal if reached else _after_output(sqrt, liquidity, -remaining, zero_for_one)
+    at_goal = after == goal
+    if not (at_goal and remaining >= 0):
+        taken = delta0(after, sqrt, liquidity, True) if zero_for_one else delta1(sqrt, after, liquidity, True)
+    if not (at_goal and remaining < 0):
+        given = delta1(after, sqrt, liquidity, False) if zero_for_one else delta0(sqrt, after, liquidity, False)
+    if remaining < 0:
+        given = min(given, -remaining)
+    if remaining >= 0 and not at_goal:
+        return after, taken, given, remaining - taken
+    return after, taken, given, _up(taken * fee_pips, PIPS - fee_pips)
+
+
+def delta0(low: int, high: int, liquidity: int, up: bool) -> int:
+    """token0 between two prices: liquidity * (1 / low - 1 / high)."""
+    if not low:
+        raise Unswappable("the price is 0")
+    numerator = (liquidity << 96) * (high - low)
+    return _up(_up(numerator, high), low) if up else numerator // high // low
+
+
+def delta1(low: int, high: int, liquidity: int, up: bool) -> int:
+    """token1 between two prices: liquidity * (high - low)."""
+    product = liquidity * (high - low)
+    return _up(product, Q96) if up else product // Q96
+
+
+def _after_input(sqrt: int, liquidity: int, amount: int, zero_for_one: bool) -> int:
+    if not liquidity:
+        raise Unswappable("the pool has no liquidity at its price")
+    if not zero_for_one:
+        return _uint160(sqrt + (amount << 96) // liquidity)
+    if not amount:
+        return sqrt
+    numerator, product = liquidity << 96, amount * sqrt
+    if product <= MOST_UINT256 and numerator + product <= MOST_UINT256:
+        return _up(numerator * sqrt, numerator + product)
+    return _up(numerator, numerator // sqrt + amount)
+
+
+def _after_output(sqrt: int, liquidity: int, amount: int, zero_for_one: bool) -> int:
+    if not liquidity:
+        raise Unswappable("the pool has no liquidity at its price")
+    if zero_for_one:
+        quotient = _up(amount << 96, liquidity)
+        if sqrt <= quotient:
+            raise Unswappable("the pool holds less than is asked for")
+        return sqrt - quotient
+    numerator, product = liquidity << 96, amount * sqrt
+    if product > MOST_UINT256 or numerator <= product:
+        raise Unswappable("the pool holds less than is asked for")
+    return _uint160(_up(numerator * sqrt, numerator - product))
+
+
+def _up(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def _uint160(value: int) -> int:
+    if value >> 160:
+        raise Unswappable("the price does not fit")
+    return value
+
+
+@lru_cache(maxsize=1 << 14)
+def sqrt_at(tick: int) -> int:
+    """TickMath.getSqrtRatioAtTick: 1.0001 ** (tick / 2) in Q64.96, rounded up."""
+    if abs(tick) > MOST_TICK:
+        raise Unswappable(f"there is no tick {tick}")
+    ratio, left, i = Q128, abs(tick), 0
+    while left:
+        if left & 1:
+            ratio = POWERS[i] if ratio == Q128 else ratio * POWERS[i] >> 128
+        left >>= 1
+        i += 1
+    if tick > 0:
+        ratio = MOST_UINT256 // ratio
+    return _up(ratio, 1 << 32)
+
+
+def tick_at(sqrt_x96: int) -> int:
+    """TickMath.getTickAtSqrtRatio: the greatest tick whose price is not above this one."""
+    if not LEAST_SQRT_X96 <= sqrt_x96 < MOST_SQRT_X96:
+        raise Unswappable("the price is beyond all ticks")
+    tick = math.floor(2.0 * math.log(sqrt_x96 / Q96) / math.log(1.0001))
+    while sqrt_at(tick) > sqrt_x96:
+        tick -= 1
+    while tick < MOST_TICK and sqrt_at(tick + 1) <= sqrt_x96:
+        tick += 1
+    return tick
