@@ -33,6 +33,8 @@ _RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", 
 _LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 
 NO_BLOCK = "no block"
+EXCERPT = 40
+"""Characters of an answer in a message."""
 
 _T = TypeVar("_T")
 _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
@@ -206,7 +208,8 @@ class QuorumNode(EvmNode):
             if or_none:
                 return None
             self._enough(len(votes))
-            said = ", ".join(f"{vote.endpoint.host} says {vote.key[:40]}" for vote in votes)
+            start = _where_they_differ([vote.key for vote in votes])
+            said = ", ".join(f"{vote.endpoint.host} says {_excerpt(vote.key, start)}" for vote in votes)
             raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {said}")
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
@@ -375,3 +378,16 @@ def _logs(found: Any) -> Any:
 
 def _about(method: str, params: list[Any]) -> str:
     return f"block {int(params[0], 16)}" if method == "eth_getBlockByNumber" else method
+
+
+def _where_they_differ(keys: list[str]) -> int:
+    """The first place at which the answers are not the same."""
+    shortest = min(map(len, keys))
+    return next((i for i in range(shortest) if len({key[i] for key in keys}) > 1), shortest)
+
+
+def _excerpt(key: str, start: int) -> str:
+    """What can be shown of a long answer: from just before the place that matters."""
+    if start < EXCERPT - 8:
+        return key[:EXCERPT]
+    return f"{key[:2]}…{key[start - 8 : start + EXCERPT - 12]}"
