@@ -42,7 +42,8 @@ class Unswappable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """A swap's effect. amounts: what the pool gets (negative: gives) of token0 and token1; crossed: ticks passed."""
+    """A swap's effect. amounts: what the pool gets (negative: gives) of token0 and token1; crossed: ticks passed;
+    steps: how often it rounded."""
 
     amount0: int
     amount1: int
@@ -50,6 +51,7 @@ class Swapped:
     tick: int
     liquidity: int
     crossed: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ class V3Pool:
         below, above = LEAST_SQRT_X96 < limit < self.sqrt_price_x96, MOST_SQRT_X96 > limit > self.sqrt_price_x96
         if amount == 0 or not (below if zero_for_one else above):
             raise Unswappable("nothing to swap, or the price limit is behind the price")
-        remaining, calculated, exact_in, crossed = amount, 0, amount > 0, 0
+        remaining, calculated, exact_in, crossed, steps = amount, 0, amount > 0, 0, 0
         sqrt, tick, liquidity = self.sqrt_price_x96, self.tick, self.liquidity
         while remaining and sqrt != limit:
-            start = sqrt
+            start, steps = sqrt, steps + 1
             goal, initialised = self._next_tick(tick, zero_for_one)
             goal = max(-MOST_TICK, min(MOST_TICK, goal))
             sqrt_goal = sqrt_at(goal)
@@ -97,7 +99,7 @@ class V3Pool:
                 tick = tick_at(sqrt)
         done = amount - remaining
         amounts = (done, calculated) if zero_for_one == exact_in else (calculated, done)
-        return Swapped(*amounts, sqrt, tick, liquidity, crossed)
+        return Swapped(*amounts, sqrt, tick, liquidity, crossed, steps)
 
     def _next_tick(self, tick: int, left: bool) -> tuple[int, bool]:
         """TickBitmap.nextInitializedTickWithinOneWord: the next tick, or the word's end; whether it is initialised."""

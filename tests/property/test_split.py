@@ -1,0 +1,104 @@
+"""Swaps split over pools: the bound is one, the split is within 0.1 bp of it, and every unit is placed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from yieldbot.allocator.split import split
+from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
+from yieldbot.math.venues import V2Venue, V3Venue, Venue
+
+ALL = MOST_TICK // 256 + 1
+
+
+def concentrated(draw: random.Random, tick: int) -> V3Pool:
+    fee, spacing = draw.choice([(100, 1), (500, 10), (3000, 60), (10_000, 200)])
+    at = tick + draw.randint(-30, 30)
+    net: dict[int, int] = {}
+    liquidity = 0
+    for _ in range(draw.randint(1, 8)):
+        width = spacing * draw.choice([1, 5, 50, 500])
+        low = (at + draw.randint(-width, width // 2)) // spacing * spacing
+        high, more = low + width * draw.randint(1, 4), 10 ** draw.randint(15, 19)
+        net[low], net[high] = net.get(low, 0) + more, net.get(high, 0) - more
+        liquidity += more if low <= at < high else 0
+    edge = MOST_TICK // spacing * spacing
+    base = 10 ** draw.randint(15, 18)
+    net[-edge], net[edge] = net.get(-edge, 0) + base, net.get(edge, 0) - base
+    words: dict[int, int] = {}
+    for place in (t // spacing for t, n in net.items() if n):
+        words[place >> 8] = words.get(place >> 8, 0) | 1 << (place & 255)
+    price = draw.randint(sqrt_at(at), sqrt_at(at + 1) - 1)
+    return V3Pool(price, at, liquidity + base, fee, spacing, words, net, -ALL, ALL)
+
+
+def venues_of(draw: random.Random, count: int, zero_for_one: bool) -> list[Venue]:
+    """Pools of one pair at about one price."""
+    tick = draw.randint(-60_000, 60_000)
+    price = 1.0001**tick
+    found: list[Venue] = []
+    for _ in range(count):
+        if draw.random() < 0.5:
+            found.append(V3Venue(concentrated(draw, tick), zero_for_one))
+        else:
+            zero = 10 ** draw.randint(16, 20)
+            one = int(zero * price * draw.uniform(0.997, 1.003))
+            found.append(V2Venue(zero, one) if zero_for_one else V2Venue(one, zero))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_20_pools_are_split_within_a_tenth_of_a_bp_of_the_best(seed: int) -> None:
+    draw = random.Random(seed)
+    venues = venues_of(draw, draw.choice([1, 2, 5, 20]), draw.random() < 0.5)
+    amount = 10 ** draw.randint(12, 20)
+    found = split(venues, amount)
+    assert sum(found.parts) == amount and min(found.parts) >= 0
+    assert found.out == sum(venue.give(part)[0] for venue, part in zip(venues, found.parts, strict=True))
+    assert found.gap_bps <= 0.1, found
+    # Nobody else does better: not by one pool alone, nor by moving some from one to another.
+    for venue in venues:
+        try:
+            alone = venue.give(amount)[0]
+        except Unswappable:
+            continue
+        assert alone <= found.bound
+    for _ in range(60):
+        parts = list(found.parts)
+        a, b = draw.randrange(len(parts)), draw.randrange(len(parts))
+        moved = min(parts[a], int(amount * 10 ** draw.uniform(-6, 0)))
+        parts[a] -= moved
+        parts[b] += moved
+        try:
+            other = sum(venue.give(part)[0] for venue, part in zip(venues, parts, strict=True))
+        except Unswappable:
+            continue
+        assert other <= found.bound
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pools_that_cost_more_than_they_add_are_left_out(seed: int) -> None:
+    draw = random.Random(100 + seed)
+    venues = venues_of(draw, 8, True)
+    amount = 10 ** draw.randint(14, 18)
+    free = split(venues, amount)
+    costs = [int(free.out * draw.choice([0.0, 1e-6, 1e-4, 1e-2])) for _ in venues]
+    found = split(venues, amount, costs)
+    used = [i for i, part in enumerate(found.parts) if part]
+    assert sum(found.parts) == amount
+    assert found.out <= found.bound <= free.bound * (1 + 1e-9)
+    paid = sum(venues[i].give(found.parts[i])[0] for i in used) - sum(costs[i] for i in used)
+    assert found.out == paid
+    # The plain split, which pays for every pool that it uses, is no better.
+    plain = free.out - sum(cost for cost, part in zip(costs, free.parts, strict=True) if part)
+    assert found.out >= plain
+
+
+def test_more_than_there_is_is_refused() -> None:
+    pool = V2Venue(10**6, 10**6)
+    with pytest.raises(Unswappable):
+        split([pool], 1 << 130)
+    with pytest.raises(Unswappable):
+        split([], 10)

@@ -1,0 +1,98 @@
+"""Where one token can be given for another: exact amounts out, and how much goes in until the price is too bad.
+
+What comes out is a concave function of what goes in (each further unit is paid no better), rounded down.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from yieldbot.math import constant_product
+from yieldbot.math.concentrated import (
+    LEAST_SQRT_X96,
+    MOST_SQRT_X96,
+    MOST_TICK,
+    PIPS,
+    Q96,
+    WORD,
+    Unswappable,
+    V3Pool,
+    sqrt_at,
+)
+
+MOST_IN = 1 << 127
+
+
+class Venue(Protocol):
+    """One direction of a pool, in base units."""
+
+    def give(self, taken: int) -> tuple[int, int]:
+        """(what comes out, how many units roundings may have taken). Raises Unswappable for more than it takes."""
+
+    def until(self, price: float) -> int:
+        """What goes in until one more unit is paid less than ``price`` units; 0 where none is paid so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class V2Venue:
+    """A constant-product pool. fee: (numerator, denominator) of what of the input counts."""
+
+    reserve_in: int
+    reserve_out: int
+    fee: tuple[int, int] = constant_product.UNISWAP_FEE
+
+    def give(self, taken: int) -> tuple[int, int]:
+        if taken == 0:
+            return 0, 0
+        return constant_product.amount_out(taken, self.reserve_in, self.reserve_out, self.fee), 1
+
+    def until(self, price: float) -> int:
+        # One more unit gives k * in * out / (in + k x)^2, k the share of the input that counts.
+        k = self.fee[0] / self.fee[1]
+        return max(
+            0, min(MOST_IN, int((math.sqrt(k * self.reserve_in * self.reserve_out / price) - self.reserve_in) / k))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class V3Venue:
+    """A concentrated pool, one way."""
+
+    pool: V3Pool
+    zero_for_one: bool
+
+    def give(self, taken: int) -> tuple[int, int]:
+        if taken == 0:
+            return 0, 0
+        done = self.pool.swap(taken, self.zero_for_one)
+        into, out = (done.amount0, done.amount1) if self.zero_for_one else (done.amount1, done.amount0)
+        if into != taken:
+            raise Unswappable("the pool takes no more")
+        return -out, 2 * done.steps
+
+    def until(self, price: float) -> int:
+        kept = 1.0 - self.pool.fee_pips / PIPS
+        # A unit of token0 gives sqrt^2 of token1, one of token1 gives 1 / sqrt^2 of token0; the fee apart.
+        root = math.sqrt(price / kept) if self.zero_for_one else math.sqrt(kept / price)
+        limit = max(LEAST_SQRT_X96 + 1, min(MOST_SQRT_X96 - 1, int(root * Q96)))
+        behind = limit >= self.pool.sqrt_price_x96 if self.zero_for_one else limit <= self.pool.sqrt_price_x96
+        if behind:
+            return 0
+        try:
+            done = self.pool.swap(MOST_IN, self.zero_for_one, limit)
+        except Unswappable:
+            return self._read_to()
+        return done.amount0 if self.zero_for_one else done.amount1
+
+    def _read_to(self) -> int:
+        """What takes the price to the end of the ticks that were read."""
+        word = self.pool.first_word if self.zero_for_one else self.pool.last_word + 1
+        edge = sqrt_at(max(-MOST_TICK, min(MOST_TICK, word * WORD * self.pool.spacing)))
+        limit = edge + 1 if self.zero_for_one else edge - 1
+        try:
+            done = self.pool.swap(MOST_IN, self.zero_for_one, limit)
+        except Unswappable:
+            return 0
+        return done.amount0 if self.zero_for_one else done.amount1
