@@ -8,7 +8,8 @@ import pytest
 
 from yieldbot.allocator.split import split
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
-from yieldbot.math.venues import V2Venue, V3Venue, Venue
+from yieldbot.math.venues import Path, V2Venue, V3Venue
+from yieldbot.model.exchange import Venue
 
 ALL = MOST_TICK // 256 + 1
 
@@ -96,9 +97,39 @@ def test_pools_that_cost_more_than_they_add_are_left_out(seed: int) -> None:
     assert found.out >= plain
 
 
+def test_the_quick_walk_is_a_few_units_off_at_most() -> None:
+    draw = random.Random(11)
+    for _ in range(60):
+        pool, zero = concentrated(draw, draw.randint(-60_000, 60_000)), draw.random() < 0.5
+        away = draw.randint(1, 3000) * (-1 if zero else 1)
+        exact, quick = (pool.swap(1 << 120, zero, sqrt_at(pool.tick + away), exact=e) for e in (True, False))
+        ends = [(one.sqrt_price_x96, one.tick, one.liquidity) for one in (exact, quick)]
+        assert ends[0] == ends[1]
+        off = max(abs(exact.amount0 - quick.amount0), abs(exact.amount1 - quick.amount1))
+        assert off <= 3 * exact.steps
+
+
 def test_more_than_there_is_is_refused() -> None:
     pool = V2Venue(10**6, 10**6)
     with pytest.raises(Unswappable):
         split([pool], 1 << 130)
     with pytest.raises(Unswappable):
         split([], 10)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
+    draw = random.Random(200 + seed)
+    direct = venues_of(draw, 2, True)
+    paths = [Path(*(venues_of(draw, 1, draw.random() < 0.5)[0] for _ in range(2))) for _ in range(2)]
+    for path in paths:
+        for price in (0.9, 1e-3, 1e-6):
+            taken = path.until(price)
+            if 10**6 < taken < 10**26:
+                step = taken // 1000
+                before, at, after = (path.give(x)[0] for x in (taken - step, taken, taken + step))
+                assert at - before >= price * step * (1 - 1e-6) - 3 and after - at <= price * step * (1 + 1e-6) + 3
+    amount = 10 ** draw.randint(13, 17)
+    found = split([*direct, *paths], amount)
+    assert sum(found.parts) == amount and found.gap_bps <= 0.1
+    assert found.bound >= split(direct, amount).out

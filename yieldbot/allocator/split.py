@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.venues import Venue
+from yieldbot.model.exchange import Venue
 
-TRIES = 200
+TRIES = 64
 BOUND_SLACK = 1e-12
 """Of the output, added to the bound for the rounding of its floats."""
 

@@ -34,6 +34,7 @@ GROUPS = (
     "demo",
     "allocate",
     "decode",
+    "quote",
     "allowances",
 )
 """Modules of this package with ``register``; one that is absent is not offered."""

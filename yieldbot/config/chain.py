@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from yieldbot.config.address import parse_address
 from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
-from yieldbot.config.schema import ChainTable, ProtocolTable, SvmChainTable
+from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId, is_svm
 from yieldbot.model.market import Deployment
 from yieldbot.model.policy import ChainSettings, SvmLimits
-from yieldbot.protocols import adapters, svm_adapters
+from yieldbot.protocols import adapters, exchanges, svm_adapters
 
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
@@ -49,6 +49,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
         tokens=tokens,
         deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
+        exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
         max_fee_gwei=table.max_fee_gwei,
         priority_fee_gwei=table.priority_fee_gwei,
         finality=table.finality,
@@ -162,6 +163,20 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
         raise of_validation(path, failure, schema, at) from None
     _check_addresses(path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
+
+
+def _exchange(path: Path, index: int, row: ExchangeTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
+    at, known = ("exchanges", index), exchanges()
+    if row.protocol not in known:
+        hint = did_you_mean(row.protocol, known)
+        raise wrong(path, key_path((*at, "protocol")), f"unknown exchange {row.protocol!r}: {hint}")
+    schema = known[row.protocol].params
+    try:
+        params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
+    except ValidationError as failure:
+        raise of_validation(path, failure, schema, at) from None
+    _check_addresses(path, at, params)
+    return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
 def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:

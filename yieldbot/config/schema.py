@@ -197,6 +197,15 @@ class ProtocolTable(BaseModel):
     assets: Annotated[list[str], Field(min_length=1)]
 
 
+class ExchangeTable(BaseModel):
+    """What every [[exchanges]] table has; its other keys are the adapter's own."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    protocol: str
+    name: Name
+
+
 class ChainTable(Table):
     """chains/<name>.toml."""
 
@@ -219,6 +228,7 @@ class ChainTable(Table):
     native: NativeTable
     tokens: dict[Name, TokenTable]
     protocols: list[ProtocolTable] = []
+    exchanges: list[ExchangeTable] = []
 
 
 class SvmChainTable(Table):

@@ -1,13 +1,9 @@
-"""Where one token can be given for another: exact amounts out, and how much goes in until the price is too bad.
-
-What comes out is a concave function of what goes in (each further unit is paid no better), rounded down.
-"""
+"""One-way venues (model/exchange.py): exact amounts out, and how much goes in until the price is too bad."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from yieldbot.math import constant_product
 from yieldbot.math.concentrated import (
@@ -21,18 +17,10 @@ from yieldbot.math.concentrated import (
     V3Pool,
     sqrt_at,
 )
+from yieldbot.model.exchange import Venue
 
 MOST_IN = 1 << 127
-
-
-class Venue(Protocol):
-    """One direction of a pool, in base units."""
-
-    def give(self, taken: int) -> tuple[int, int]:
-        """(what comes out, how many units roundings may have taken). Raises Unswappable for more than it takes."""
-
-    def until(self, price: float) -> int:
-        """What goes in until one more unit is paid less than ``price`` units; 0 where none is paid so much."""
+TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +69,7 @@ class V3Venue:
         if behind:
             return 0
         try:
-            done = self.pool.swap(MOST_IN, self.zero_for_one, limit)
+            done = self.pool.swap(MOST_IN, self.zero_for_one, limit, exact=False)
         except Unswappable:
             return self._read_to()
         return done.amount0 if self.zero_for_one else done.amount1
@@ -92,7 +80,52 @@ class V3Venue:
         edge = sqrt_at(max(-MOST_TICK, min(MOST_TICK, word * WORD * self.pool.spacing)))
         limit = edge + 1 if self.zero_for_one else edge - 1
         try:
-            done = self.pool.swap(MOST_IN, self.zero_for_one, limit)
+            done = self.pool.swap(MOST_IN, self.zero_for_one, limit, exact=False)
         except Unswappable:
             return 0
         return done.amount0 if self.zero_for_one else done.amount1
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Two venues, one after the other."""
+
+    first: Venue
+    second: Venue
+
+    def give(self, taken: int) -> tuple[int, int]:
+        between, lost = self.first.give(taken)
+        given, more = self.second.give(between)
+        # A unit lost between is worth no more than the second pays for one on the average.
+        return given, more + (math.ceil(lost * given / between) if between else 0)
+
+    def until(self, price: float) -> int:
+        """Where the product of both marginal prices falls to ``price``: the first one's is searched."""
+        low, high = self._start(price)
+        if not high:
+            return 0
+        for _ in range(TRIES):
+            middle = math.sqrt(low * high)
+            if not low < middle < high:
+                break
+            low, high = (low, middle) if self._fits(middle, price) else (middle, high)
+        return self.first.until(high)
+
+    def _fits(self, first_price: float, price: float) -> bool:
+        """Whether what the first gives down to its price can go into the second down to its share of the price."""
+        taken = self.first.until(first_price)
+        return self.first.give(taken)[0] <= self.second.until(price / first_price)
+
+    def _start(self, price: float) -> tuple[float, float]:
+        """First prices at which it does not fit and at which it does; (0, 0) where nothing goes in."""
+        high = 1.0
+        while self.first.until(high) > 0:
+            high *= 16.0
+            if high > 1e60:
+                return 0.0, 0.0
+        low = high
+        while self._fits(low, price):
+            low /= 16.0
+            if low < 1e-60:
+                return 0.0, 0.0
+        return low, low * 16.0

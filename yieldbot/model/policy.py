@@ -133,7 +133,8 @@ class ChainSettings:
     bytes go to instead, with rpc_urls after them only if submit_public; submit_to_all: to all at once. URLs are secrets
     (providers put keys into them): shown only as their hosts. svm: a Solana cluster's own limits, None for an EVM
     chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
-    finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts.
+    finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
+    tokens can be swapped.
     """
 
     name: str
@@ -159,6 +160,7 @@ class ChainSettings:
     submit_public: bool = False
     submit_to_all: bool = False
     safe_multisend: Address = SAFE_MULTISEND
+    exchanges: tuple[Deployment, ...] = ()
     svm: SvmLimits | None = None
 
 

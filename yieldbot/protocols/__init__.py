@@ -1,4 +1,4 @@
-"""Protocol adapters, one file each. A module that has ``ADAPTER`` is one; there is no other list."""
+"""Protocol adapters, one file each. A module that has ``ADAPTER`` (or ``EXCHANGE``) is one; there is no other list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import SvmAdapter, YieldAdapter
+    from yieldbot.protocols.base import SvmAdapter, SwapAdapter, YieldAdapter
 
 
 @cache
@@ -21,6 +21,14 @@ def adapters() -> dict[str, YieldAdapter]:
 def svm_adapters() -> dict[str, SvmAdapter]:
     """Every adapter of Solana programs by its protocol name."""
     return _of("svm")
+
+
+@cache
+def exchanges() -> dict[str, SwapAdapter]:
+    """Every exchange's adapter by its protocol name: the modules that have ``EXCHANGE``."""
+    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
+    found = [module.EXCHANGE for module in modules if hasattr(module, "EXCHANGE")]
+    return {exchange.protocol: exchange for exchange in sorted(found, key=lambda e: str(e.protocol))}
 
 
 def _of(family: str) -> dict[str, Any]:

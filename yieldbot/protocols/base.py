@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState
 from yieldbot.model.reads import Flow
@@ -42,6 +44,19 @@ class YieldAdapter(Protocol):
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Contracts and four-byte selectors that the signer may allow for this market."""
+
+
+class SwapAdapter(Protocol):
+    """Reads of one exchange. Pure, as YieldAdapter is. A module of this folder that has ``EXCHANGE`` is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """The exchange's pools of these pairs, those that have none left out."""
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        """All of a pool that swaps in it need. Raises MarketError for what is none."""
 
 
 class SvmAdapter(Protocol):

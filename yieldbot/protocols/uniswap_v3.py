@@ -6,14 +6,60 @@ that would leave them is refused (``Unswappable``), never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
 from yieldbot.errors import MarketError
-from yieldbot.math.concentrated import MOST_TICK, WORD, V3Pool
+from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
+from yieldbot.math.venues import V3Venue
+from yieldbot.model.amounts import Token
+from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
+from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
-from yieldbot.protocols._abi import abi
+from yieldbot.protocols._abi import abi, checksum
 
 NEAR_TICKS = 23_028
 """Ticks to each side that are read: a price ten times, or a tenth of, what it is."""
+
+
+class UniswapV3Params(BaseModel):
+    """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    factory: str
+    fees: list[int] = [100, 500, 3000, 10_000]
+
+
+class UniswapV3:
+    """Pools of a Uniswap v3 factory, or of a fork with the same pools."""
+
+    protocol: ClassVar[str] = "uniswap_v3"
+    params: ClassVar[type[BaseModel]] = UniswapV3Params
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
+        asked = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
+        told = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in asked]
+        found = []
+        for (a, b, fee), data in zip(asked, told, strict=True):
+            address = codec.one("getPool", data)
+            if int(address, 16):
+                found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:.2%}", address, a, b))
+        return tuple(found)
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        state = yield from read_pool(pool.address)
+        return PoolState(pool, V3Venue(state, True), V3Venue(state, False))
+
+
+def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:
+    """The two tokens as pools sort them: by address."""
+    one, other = sorted(pair, key=lambda token: int(token.address, 16))
+    return one, other
 
 
 def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
@@ -43,3 +89,6 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
         first_word=first,
         last_word=last,
     )
+
+
+EXCHANGE = UniswapV3()

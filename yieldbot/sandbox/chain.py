@@ -63,6 +63,11 @@ def chain_toml(market: SandboxMarket) -> str:
         f'address = "{tokens.usdc.address}"',
         "decimals = 6",
         f'feed = "{tokens.usdc_feed.address}"',
+        "",
+        "[tokens.WETH]",
+        f'address = "{tokens.weth.address}"',
+        "decimals = 18",
+        f'feed = "{tokens.weth_feed.address}"',
     ]
     tables: list[dict[str, Any]] = [
         {
@@ -111,6 +116,8 @@ def chain_toml(market: SandboxMarket) -> str:
     lines = head
     for table in ({**table, "assets": ["USDC"]} for table in tables):
         lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    factory = market.exchange.factory.address
+    lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,47 @@
+"""Ways of a swap over several tokens' pools."""
+
+from __future__ import annotations
+
+import pytest
+
+from yieldbot.allocator.route import route
+from yieldbot.math.concentrated import Unswappable
+from yieldbot.math.venues import V2Venue
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.ids import Address, evm_chain
+
+A, B, C = (Token(evm_chain(1), Address("0x" + f"{i:040x}"), name, 6) for i, name in ((1, "A"), (2, "B"), (3, "C")))
+
+
+def pool(name: str, one: Token, other: Token, reserves: tuple[int, int]) -> PoolState:
+    low, high = reserves
+    place = Pool("uniswap_v2", name, Address("0x" + name.encode().hex().zfill(40)), one, other)
+    return PoolState(place, V2Venue(low, high), V2Venue(high, low))
+
+
+def test_a_swap_is_split_over_pools_and_goes_through_other_tokens() -> None:
+    states = [
+        pool("small", A, B, (10**12, 10**12)),
+        pool("large", A, B, (3 * 10**12, 3 * 10**12)),
+        pool("first", A, C, (2 * 10**12, 10**12)),
+        pool("second", B, C, (2 * 10**12, 10**12)),
+    ]
+    found = route(states, Amount(A, 10**11), B)
+    names = [tuple(p.name for p in part.pools) for part in found.parts]
+    assert names == [("large",), ("small",), ("first", "second")]
+    assert sum(part.taken.raw for part in found.parts) == 10**11
+    assert sum(part.given.raw for part in found.parts) == found.given.raw
+    assert found.gap_bps < 0.1 and float(found.given) <= found.bound
+    alone = route(states[:1], Amount(A, 10**11), B)
+    assert found.given > alone.given
+    # Of two equal prices three quarters go to the pool that is three times as large.
+    direct = route(states[:2], Amount(A, 10**11), B)
+    assert direct.parts[0].taken.raw == pytest.approx(75 * 10**9, rel=1e-6)
+
+
+def test_without_a_way_there_is_none() -> None:
+    with pytest.raises(Unswappable, match="no pool leads from A to B"):
+        route([pool("first", A, C, (10**9, 10**9))], Amount(A, 10), B)
+    back = route([pool("one", A, B, (10**12, 2 * 10**12))], Amount(B, 10**6), A)
+    assert 0 < back.given.raw < 10**6 // 2
