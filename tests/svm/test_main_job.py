@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.cli.program import yieldbot
 from yieldbot import cycle, forecast
 from yieldbot.config.load import load
 from yieldbot.errors import PendingError
@@ -154,6 +155,8 @@ async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_
     """The fee of the way out is counted before the way in; what is earned is what was predicted; all comes back."""
     settings = for_sol(sandbox)
     excluding(sandbox, settings, "Save main (double)", "Save turbo (double)")
+    listed = yieldbot("--config", sandbox.config, "markets", cwd=sandbox.directory, environment={"COLUMNS": "200"})
+    assert listed.code == 0 and "costs 5 bp, in and out" in listed.out
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         report = await cycle.run_job(w, job)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from yieldbot.forecast import Position
 
 
+LEAST_COST_BPS = 0.005
+"""From here on a market's fees of the way in and out are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A job's markets as they are listed. ``wealth``: as if we had this."""
@@ -132,7 +136,8 @@ def _market_rows(one: Listed, where: list[str], horizon_seconds: float, symbol: 
 
 def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
     closed = () if state.status is Status.ACTIVE else (state.status.value,)
-    return ", ".join(dict.fromkeys((*closed, *state.flags, *vetoes)))
+    costs = (f"costs {state.entry_cost_bps:g} bp, in and out",) if state.entry_cost_bps >= LEAST_COST_BPS else ()
+    return ", ".join(dict.fromkeys((*closed, *costs, *state.flags, *vetoes)))
 
 
 Held = tuple[Job, Snapshot, "Sequence[Position]"]
