@@ -1,0 +1,68 @@
+"""Concentrated liquidity positions: what liquidity holds, what amounts make, and the fees that wait, to the unit.
+
+Source: Uniswap v3 periphery's LiquidityAmounts, and core's Tick.getFeeGrowthInside and Position.update. Fee growth is
+in Q128 a unit of liquidity and wraps around at 2^256, as do differences of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.math.concentrated import Q96, Q128, delta0, delta1, sqrt_at
+
+MASK256 = (1 << 256) - 1
+MASK128 = (1 << 128) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Fee growth of token0 and token1."""
+
+    zero: int
+    one: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A position's lower and upper tick."""
+
+    low: int
+    high: int
+
+    def amounts(self, liquidity: int, sqrt_price_x96: int, *, up: bool = False) -> tuple[int, int]:
+        """Base units of token0 and token1 that liquidity is worth at a price: taken out, or (``up``) put in."""
+        low, high = sqrt_at(self.low), sqrt_at(self.high)
+        price = min(max(sqrt_price_x96, low), high)
+        zero = delta0(price, high, liquidity, up) if price < high else 0
+        return zero, delta1(low, price, liquidity, up) if price > low else 0
+
+    def liquidity(self, sqrt_price_x96: int, zero: int, one: int) -> int:
+        """The most liquidity that these base units make at a price (LiquidityAmounts.getLiquidityForAmounts)."""
+        low, high = sqrt_at(self.low), sqrt_at(self.high)
+        if sqrt_price_x96 <= low:
+            return _of_zero(low, high, zero)
+        if sqrt_price_x96 >= high:
+            return one * Q96 // (high - low)
+        return min(_of_zero(sqrt_price_x96, high, zero), one * Q96 // (sqrt_price_x96 - low))
+
+    def growth_inside(self, tick: int, everywhere: Growth, below: Growth, above: Growth) -> Growth:
+        """What a unit of liquidity inside has earned ever. below, above: feeGrowthOutside of both ticks."""
+
+        def inside(whole: int, low: int, high: int) -> int:
+            under = low if tick >= self.low else whole - low
+            over = high if tick < self.high else whole - high
+            return (whole - under - over) & MASK256
+
+        return Growth(inside(everywhere.zero, below.zero, above.zero), inside(everywhere.one, below.one, above.one))
+
+
+def owed(liquidity: int, now: Growth, then: Growth, already: tuple[int, int]) -> tuple[int, int]:
+    """Fees in base units: those counted ``already``, and what grew since ``then``; each kept in 128 bits."""
+    more = ((now.zero - then.zero) & MASK256, (now.one - then.one) & MASK256)
+    zero, one = (had + (liquidity * grown // Q128) & MASK128 for had, grown in zip(already, more, strict=True))
+    return zero & MASK128, one & MASK128
+
+
+def _of_zero(low: int, high: int, zero: int) -> int:
+    """LiquidityAmounts.getLiquidityForAmount0, its rounding in the middle included."""
+    return zero * (low * high // Q96) // (high - low)
