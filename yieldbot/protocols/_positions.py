@@ -1,7 +1,8 @@
 """A Uniswap v3 position, read so that what it holds and what ``collect`` would pay are known to the unit.
 
 The position manager counts fees of each of its positions, the pool those of all of the manager's positions of one range
-together, each rounded down: ``collect`` pays the lesser, so that both are read. Source: NonfungiblePositionManager.collect.
+together, each rounded down: ``collect`` pays the lesser, so that both are read. Source:
+NonfungiblePositionManager.collect.
 """
 
 from __future__ import annotations
