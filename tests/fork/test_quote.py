@@ -8,13 +8,15 @@ import pytest
 from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
+from tests.fork.contracts import send
 from tests.unit.cli.program import yieldbot
+from yieldbot.config.load import load
 from yieldbot.sandbox.node import Sandbox
 
 SINGLE = "quoteExactInputSingle((address,address,uint256,uint24,uint160))"
 
 
-@pytest.mark.parametrize(("given", "wanted", "amount"), [("USDC", "WETH", "1000"), ("WETH", "USDC", "2.5")])
+@pytest.mark.parametrize(("given", "wanted", "amount"), [("USDC", "WETH", "1000"), ("WETH", "USDC", "1.5")])
 def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox: Sandbox, tmp_path: Path) -> None:
     ended = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, "--json", cwd=tmp_path)
     assert ended.code == 0, ended.err
@@ -27,10 +29,33 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     data = selector(SINGLE) + encode(["(address,address,uint256,uint24,uint160)"], [(*pair, raw, 500, 0)])
     asked = {"to": sandbox.addresses["uniswap_quoter"], "data": "0x" + data.hex()}
     answer = bytes.fromhex(sandbox.rpc("eth_call", asked, "latest")[2:])
-    assert decode(["uint256", "uint160", "uint32", "uint256"], answer)[0] == int(document["given"]["raw"])
-    assert 0 < document["below_feeds_percent"] < 2
+    raw_given = int(document["given"]["raw"])
+    assert decode(["uint256", "uint160", "uint32", "uint256"], answer)[0] == raw_given
+    sources = [price["source"] for price in document["prices"]]
+    assert sources == ["Uniswap v3 0.05%'s mean", "the feeds"] and document["declined"] is None
+    assert 0 < int(document["least"]["raw"]) <= raw_given
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, cwd=tmp_path)
     assert "no split over these ways gives more than" in told.out
+
+
+def test_a_pool_that_was_pushed_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Somebody buys much of the WETH in one block: the feeds and the mean stay where they were, the quote does not."""
+    command = ("--config", sandbox.config, "quote", "USDC", "WETH", "1000", "--json")
+    plain = yieldbot(*command, cwd=tmp_path).document
+    usdc, weth, router = (sandbox.addresses[name] for name in ("usdc", "weth", "uniswap_router"))
+    (owner,) = (job.wallet.address for job in load(sandbox.config).jobs)
+    raw = 90_000 * 10**6
+    send(sandbox, usdc, selector("approve(address,uint256)") + encode(["address", "uint256"], [router, raw]), owner)
+    grow = selector("increaseObservationCardinalityNext(uint16)") + encode(["uint16"], [10])
+    send(sandbox, sandbox.addresses["uniswap_pool"], grow)  # else the pool forgets its past with the next swap
+    push = (usdc, weth, 500, owner, 2**40, raw, 0, 0)
+    kinds = "(address,address,uint24,address,uint256,uint256,uint256,uint160)"
+    send(sandbox, router, selector(f"exactInputSingle({kinds})") + encode([kinds], [push]), owner)
+    pushed = yieldbot(*command, cwd=tmp_path).document
+    assert int(pushed["given"]["raw"]) < int(plain["given"]["raw"]) * 0.95
+    assert pushed["declined"]["code"] == "PRICE_IMPACT" and pushed["least"] is None
+    told = yieldbot(*command[:-1], cwd=tmp_path)
+    assert told.code == 0 and "REFUSED PRICE_IMPACT" in told.out
 
 
 def test_what_cannot_be_quoted_is_told_in_one_line(sandbox: Sandbox, tmp_path: Path) -> None:

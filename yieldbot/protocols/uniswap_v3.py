@@ -91,4 +91,15 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
     )
 
 
+def mean_price(pool: Pool, seconds: int) -> Flow[float]:
+    """Whole token1 for one token0, the pool's geometric mean over the last ``seconds`` (its own oracle).
+
+    Raises ReadReverted where the pool's observations do not go back so far. Source: OracleLibrary.consult.
+    """
+    (data,) = yield [abi("uniswap_v3").read(pool.address, "observe", [seconds, 0])]
+    before, now = abi("uniswap_v3").decode("observe", data)[0]
+    tick = (now - before) / seconds
+    return float(1.0001**tick * pool.token0.one / pool.token1.one)
+
+
 EXCHANGE = UniswapV3()

@@ -1,0 +1,51 @@
+"""What a swap must give at least, by prices that the pools swapped in do not make alone. Pure.
+
+At least two prices of different makers (feeds; a pool's mean over time) must be there and agree; of those the one that
+asks for more is taken. A price that one swap can move is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.plan import Declined
+
+BPS = 10_000
+LEAST_PRICES = 2
+MOST_APART_BPS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fair:
+    """rate: whole tokens wanted for one given, the highest of the prices; least: what a swap must give."""
+
+    rate: float
+    least: Amount
+
+
+def fair(
+    prices: Mapping[str, float],
+    amount: Amount,
+    wanted: Token,
+    slippage_bps: float,
+    most_apart_bps: float = MOST_APART_BPS,
+) -> Fair | Declined:
+    """The least output. ``prices``: by who says so, whole tokens wanted for one given. Declined where fewer than two
+    say so, or they are further apart than ``most_apart_bps``."""
+    said = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
+    if len(prices) < LEAST_PRICES or min(prices.values()) <= 0.0:
+        return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {said or 'none'}")
+    low, high = min(prices.values()), max(prices.values())
+    if (high / low - 1.0) * BPS > most_apart_bps:
+        return Declined("PRICES_DISAGREE", f"{said}: more than {most_apart_bps:g} bp apart")
+    kept = high * (1.0 - slippage_bps / BPS)
+    return Fair(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
+
+
+def enough(given: Amount, least: Amount) -> Declined | None:
+    """Why a swap's output is too little; None when it is not. Nothing overrides it."""
+    if given >= least:
+        return None
+    return Declined("PRICE_IMPACT", f"{given} would come out, the least is {least}")
