@@ -3,6 +3,7 @@
 Pools at random prices with random positions, amounts of 25 orders of magnitude, both ways, exact in and exact out, a
 fifth of them up to a price limit. QuoterV2 runs the pool itself in an eth_call; it is timed through web3.py's contract
 layer, one quote after the other, over a sample; ours over the same questions. Reading the pool for us is timed apart.
+And how far from the best a split over 20 pools may be, by its own bound.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from tests.fork.pools import FEES, compare, new_pool, uniswap
+from tests.property.test_split import venues_of
+from yieldbot.allocator.split import split
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool
 from yieldbot.protocols.uniswap_v3 import read_pool
 from yieldbot.rpc.evm import EvmNode
@@ -21,6 +24,7 @@ from yieldbot.rpc.evm import EvmNode
 POOLS = 40
 QUOTES = 100
 SAMPLE = 60
+SPLITS = 50
 SEED = 20_000
 
 
@@ -64,7 +68,7 @@ async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
                     slow += time.perf_counter() - start
                     asked += 1
             await node.request("evm_revert", [snapshot])
-    return {
+    return _split() | {
         "pools": POOLS,
         "quotes": same + refused,
         "same_to_the_unit": same,
@@ -73,6 +77,23 @@ async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
         "our_quote_us": round(ours / asked * 1e6, 1),
         "quoter_through_web3_us": round(slow / asked * 1e6, 1),
         "ratio": round(slow / ours),
+    }
+
+
+def _split() -> dict[str, Any]:
+    """How far from the best a split over 20 pools can be, at most, and how long it takes."""
+    gaps, took = [], []
+    for number in range(SPLITS):
+        draw = random.Random(SEED + number)
+        venues = venues_of(draw, 20, draw.random() < 0.5)
+        start = time.perf_counter()
+        found = split(venues, 10 ** draw.randint(12, 20))
+        took.append(time.perf_counter() - start)
+        gaps.append(found.gap_bps)
+    return {
+        "splits_of_20_pools": SPLITS,
+        "worst_gap_bps": round(max(gaps), 6),
+        "split_ms": round(sorted(took)[SPLITS // 2] * 1e3),
     }
 
 
