@@ -1,11 +1,17 @@
-"""Real Uniswap v3 on a node: two tokens, pools in random states, and QuoterV2's word on swaps in them."""
+"""Real Uniswap v3 on a node: two tokens, pools in random states, and QuoterV2's word on swaps in them.
+
+On a sandbox of the module's own: hundreds of blocks are mined and put back on it, and anvil keeps only the states of
+the newest few hundred, so that other tests would find too little history left.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
@@ -14,13 +20,29 @@ from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, 
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.node import Sandbox
 
 V3 = "@uniswap/v3-periphery/artifacts/contracts/"
 FEES = {500: 10, 3000: 60, 10_000: 200}
 FAR = 2**40
 MINE = 10**30
+
+
+@pytest.fixture(scope="module")
+def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("pools")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
+    async with own_sandbox.node() as node:
+        snapshot = await node.request("evm_snapshot", [])
+        yield await uniswap(node)
+        await node.request("evm_revert", [snapshot])
 
 
 @dataclass

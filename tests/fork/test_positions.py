@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from eth_abi.abi import decode
 
-from tests.fork.pools import FAR, FEES, World, mint, new_pool, uniswap
+from tests.fork.pools import FAR, FEES, World, mint, new_pool, own_sandbox, world
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.positions import MASK128, Range
 from yieldbot.protocols._positions import V3Position, read_position
 from yieldbot.protocols.uniswap_v3 import read_pool
-from yieldbot.sandbox.node import Sandbox
 
-
-@pytest.fixture
-async def world(sandbox: Sandbox) -> AsyncIterator[World]:
-    async with sandbox.node() as node:
-        snapshot = await node.request("evm_snapshot", [])
-        yield await uniswap(node)
-        await node.request("evm_revert", [snapshot])
+__all__ = ["own_sandbox", "world"]  # fixtures
 
 
 async def told(world: World, function: str, *args: Any) -> tuple[int, ...]:

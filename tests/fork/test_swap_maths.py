@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
-from tests.fork.pools import FAR, FEES, World, ask, compare, new_pool, uniswap
+from tests.fork.pools import FAR, FEES, World, ask, compare, new_pool, own_sandbox, world
 from yieldbot.config.address import checksummed
 from yieldbot.math import constant_product
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
@@ -17,17 +16,10 @@ from yieldbot.model.reads import EthCall
 from yieldbot.protocols.uniswap_v3 import read_pool
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract
-from yieldbot.sandbox.node import Sandbox
+
+__all__ = ["own_sandbox", "world"]  # fixtures
 
 QUOTES = 40
-
-
-@pytest.fixture
-async def world(sandbox: Sandbox) -> AsyncIterator[World]:
-    async with sandbox.node() as node:
-        snapshot = await node.request("evm_snapshot", [])
-        yield await uniswap(node)
-        await node.request("evm_revert", [snapshot])
 
 
 @pytest.mark.parametrize("seed", range(8))
