@@ -48,6 +48,8 @@ UNITS_DEPOSIT, UNITS_WITHDRAW = 60_000, 80_000
 STAKE_PROGRAM = Address("Stake11111111111111111111111111111111111111")
 STAKE_HISTORY = Address("SysvarStakeHistory1111111111111111111111111")
 IS_STAKE_POOL = 1
+SPARE_LAMPORTS = 1
+"""What older versions of the program keep in the reserve beyond its rent; the newest source keeps nothing."""
 STAKE_ACCOUNT_BYTES = 200
 IMMUTABLE_OWNER_BYTES = 5
 """What Token-2022 adds to an associated account: its kind, and the extension that its owner never changes."""
@@ -139,7 +141,7 @@ class SplStakePool:
         held = Amount(market.asset, numbers.lamports_for(held_shares))
         supplied = Amount(market.asset, numbers.total_lamports)
         cost = _entry_cost(pool)
-        free = max(0, int.from_bytes(reserve, "little") - rent_exempt(STAKE_ACCOUNT_BYTES))
+        free = max(0, int.from_bytes(reserve, "little") - rent_exempt(STAKE_ACCOUNT_BYTES) - SPARE_LAMPORTS)
         staked = max(0, supplied.raw - free)
         curve = StakeCurve(
             others=max(0.0, (supplied.raw - held.raw) / one),
