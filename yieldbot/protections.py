@@ -16,7 +16,7 @@ from yieldbot.forecast import basis
 from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.ids import ChainId, MarketId
+from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
@@ -203,6 +203,8 @@ def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
     for tx in transactions:
         if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
             continue  # a nonce taken back moves nothing
+        if not is_market(tx.signed.market_id):
+            continue  # a swap or a claim puts nothing into a market
         failed = isinstance(tx.outcome, Reverted)
         deltas: Sequence[Delta] = ()
         if isinstance(tx.outcome, Confirmed):

@@ -108,9 +108,9 @@ class LegWork:
 
     @property
     def watched(self) -> tuple[Token, ...]:
-        """Tokens whose balances this leg moves: the asset and the shares."""
-        tokens = (self.leg.amount.token,) + ((self.share_token,) if self.share_token else ())
-        return tuple(dict.fromkeys(tokens))
+        """Tokens whose balances this leg moves: the asset, the shares, and what a swap brings."""
+        tokens = (self.leg.amount.token, self.share_token, self.leg.gets.token if self.leg.gets else None)
+        return tuple(dict.fromkeys(token for token in tokens if token))
 
     @property
     def may_move(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten, TxSigne
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
+
+
+GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
+"""Legs that give some of the asset away, and so may allow a contract to take it."""
 
 
 class Numbered(Meant, Protocol):
@@ -304,6 +308,19 @@ def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
         return Declined("NOT_IN_PLAN", f"{leg.kind} at {leg.market_id} is not the leg that was approved")
     if (leg.all and not planned.all) or (planned.amount < leg.amount and not planned.all):
         return Declined("AMOUNT_ABOVE_PLAN", f"{leg.amount} to {leg.kind}, {planned.amount} were approved")
+    return _gets_in_plan(leg, planned)
+
+
+def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
+    """A swap brings the token that was approved, at no worse a rate."""
+    if leg.gets is None or planned.gets is None:
+        return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
+    if leg.gets.token != planned.gets.token:
+        said = f"a swap for {leg.gets.token.symbol}, one for {planned.gets.token.symbol} was approved"
+        return Declined("NOT_IN_PLAN", said)
+    if leg.gets.raw * planned.amount.raw < planned.gets.raw * leg.amount.raw:
+        said = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
+        return Declined("BELOW_LEAST", said)
     return None
 
 
@@ -338,7 +355,7 @@ def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
         return Declined("SPENDER_NOT_ALLOWED", f"{spender} is no spender of {work.market.name}")
     if raw == 0:
         return None  # taking an allowance back is always allowed
-    if work.leg.kind is not LegKind.DEPOSIT or work.leg.amount.raw < raw:
+    if work.leg.kind not in GIVING or work.leg.amount.raw < raw:
         return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw}, the leg moves {work.leg.amount.raw}")
     needs = {
         (call.allowance.spender.lower(), call.allowance.raw)
@@ -353,11 +370,15 @@ def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
 def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | None:
     """Against what the bytes did on the fork: never more out than the leg says, nothing out that it does not name."""
     leg, asset = work.leg, work.leg.amount.token
-    least = -leg.amount.raw if leg.kind is LegKind.DEPOSIT and simulated.tx.to != asset.address else 0
+    least = -leg.amount.raw if leg.kind in GIVING and simulated.tx.to != asset.address else 0
     if change_of(simulated.deltas, asset) < least:
         return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: takes more {asset.symbol} than was approved")
     if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
         return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: a deposit takes shares away")
+    for change in simulated.deltas:
+        if change.least is not None and change.raw < change.least:
+            said = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"
+            return Declined("BELOW_LEAST", f"{simulated.tx.words}: brings {said}")
     if simulated.gas_used > simulated.tx.gas:
         return Declined("GAS_ABOVE_LIMIT", f"{simulated.tx.words}: used {simulated.gas_used} gas on the fork")
     return None

@@ -126,12 +126,14 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
     """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
 
     A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
-    the amount (all: at least that) and takes shares.
+    the amount (all: at least that) and takes shares; a swap takes exactly the amount and brings its least or more.
     """
     leg = work.leg
     asset = leg.amount.token
     moved = change_of(deltas, asset)
     shares = change_of(deltas, work.share_token) if work.share_token else None
+    if leg.kind is LegKind.SWAP:
+        return _swap_fault(leg, moved, change_of(deltas, leg.gets.token) if leg.gets else 0)
     if leg.kind is LegKind.DEPOSIT:
         if moved < -leg.amount.raw or not within(moved, -leg.amount.raw, leg.amount.raw, tolerance_bps):
             return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a deposit of {leg.amount}")
@@ -143,6 +145,16 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
         return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a withdrawal of {leg.amount}")
     if shares is not None and shares > 0:
         return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
+    return None
+
+
+def _swap_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
+    if leg.gets is None or leg.gets.token == leg.amount.token:
+        return Declined("DELTA_NOT_PLANNED", "a swap that names no other token to be brought")
+    if moved != -leg.amount.raw:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, planned was to give {leg.amount}")
+    if brought < leg.gets.raw:
+        return Declined("BELOW_LEAST", f"{_change(leg.gets.token, brought)}, the least is {leg.gets}")
     return None
 
 
@@ -174,6 +186,10 @@ def real_fault(
         if delta.token.address == NATIVE or delta.token not in real_by_token:
             continue
         seen = real_by_token[delta.token]
+        if delta.least is not None:  # prices move between a simulation and the block; the call's own least does not
+            if seen < delta.least:
+                return f"{_change(delta.token, seen)}, the least was {_change(delta.token, delta.least)}"
+            continue
         scale = abs(delta.raw) if index == 0 else max(abs(delta.raw), before.get(delta.token, 0))
         if not within(seen, delta.raw, scale, tolerance_bps):
             return f"{_change(delta.token, seen)}, simulated was {_change(delta.token, delta.raw)}"

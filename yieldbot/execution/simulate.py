@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import MarketError, NodeRefused, TransientError
@@ -148,11 +148,20 @@ async def simulate_tx(
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
-        deltas = changes(before, await balances(fork, account.owner, watched))
+        deltas = _with_least(changes(before, await balances(fork, account.owner, watched)), tx, work)
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
                 return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
         return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas)
+
+
+def _with_least(deltas: tuple[Delta, ...], tx: UnsignedTx, work: LegWork | None) -> tuple[Delta, ...]:
+    """The changes, with what a swap's own bytes hold it to."""
+    calls = work.calls if work else ()
+    least = next((c.least for c in calls if c.least and c.to.lower() == tx.to.lower() and c.data == tx.data), None)
+    if least is None:
+        return deltas
+    return tuple(replace(d, least=least.raw) if d.token == least.token else d for d in deltas)
 
 
 async def priority_fee(account: Account) -> int:

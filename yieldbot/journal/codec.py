@@ -75,11 +75,22 @@ def block_from_doc(doc: Any) -> BlockRef:
 
 
 def deltas_to_doc(deltas: tuple[Delta, ...]) -> list[Doc]:
-    return [{"token": token_to_doc(delta.token), "raw": str(delta.raw)} for delta in deltas]
+    return [
+        {"token": token_to_doc(delta.token), "raw": str(delta.raw)}
+        | ({} if delta.least is None else {"least": str(delta.least)})
+        for delta in deltas
+    ]
 
 
 def deltas_from_doc(docs: Any) -> tuple[Delta, ...]:
-    return tuple(Delta(token_from_doc(part(doc, "token", Mapping)), integer(doc, "raw")) for doc in docs)
+    return tuple(
+        Delta(
+            token_from_doc(part(doc, "token", Mapping)),
+            integer(doc, "raw"),
+            integer(doc, "least") if "least" in doc else None,
+        )
+        for doc in docs
+    )
 
 
 def _leg_to_doc(leg: Leg) -> Doc:
@@ -88,6 +99,7 @@ def _leg_to_doc(leg: Leg) -> Doc:
         "market_id": leg.market_id,
         "amount": amount_to_doc(leg.amount),
         "all": leg.all,
+        "gets": None if leg.gets is None else amount_to_doc(leg.gets),
     }
 
 
@@ -97,6 +109,7 @@ def _leg_from_doc(doc: Any) -> Leg:
         MarketId(part(doc, "market_id", str)),
         amount_from_doc(part(doc, "amount", Mapping)),
         part(doc, "all", bool),
+        None if doc.get("gets") is None else amount_from_doc(doc["gets"]),  # older rows have no such member
     )
 
 

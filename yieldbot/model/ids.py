@@ -16,6 +16,9 @@ MarketId = NewType("MarketId", str)
 
 EVM: in lower case. Solana: the reference is ``solana``, keys keep their case."""
 
+NO_MARKETS = ("swap/", "claim/")
+"""How the ids of legs begin that neither put money into a market nor take it out."""
+
 HARDENED = 1 << 31
 LONGEST_PATH = 10
 
@@ -27,6 +30,11 @@ def chain_id(text: str) -> ChainId:
     if not _CAIP2.match(text):
         raise ValueError(f"{text!r} is not a CAIP-2 chain id such as eip155:1")
     return ChainId(text)
+
+
+def is_market(market_id: str) -> bool:
+    """Whether an id is a market's: one that a swap or a claim is journalled under is not."""
+    return not market_id.startswith(NO_MARKETS)
 
 
 def hd_path(text: str) -> tuple[int, ...]:

@@ -58,16 +58,23 @@ class Allocation:
 class LegKind(StrEnum):
     WITHDRAW = "withdraw"
     DEPOSIT = "deposit"
+    SWAP = "swap"
+    CLAIM = "claim"
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One step on chain. ``all``: the whole position (the protocol's own maximum, so that no dust is left)."""
+    """One step on chain. ``all``: the whole position (the protocol's own maximum, so that no dust is left).
+
+    amount: what goes in or comes out; of a swap what is given. gets: of a swap the least that it must bring, of another
+    token; None for other kinds. A swap's or a claim's market_id is that of no market (``is_market``).
+    """
 
     kind: LegKind
     market_id: MarketId
     amount: Amount
     all: bool = False
+    gets: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)

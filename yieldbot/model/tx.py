@@ -19,13 +19,15 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class EvmCall:
-    """One call to be made by our account. ``words``: what it does, for the person who approves."""
+    """One call to be made by our account. ``words``: what it does, for the person who approves. ``least``: what it
+    brings at least, by its own bytes (a swap); None for any other."""
 
     to: Address
     data: bytes
     value: int
     words: str
     allowance: Allowance | None = None
+    least: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,15 @@ class UnsignedTx:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """How a balance of ours changes: raw base units of token (the chain's native token for gas-less value)."""
+    """How a balance of ours changes: raw base units of token (the chain's native token for gas-less value).
+
+    least: of a predicted change the least that is right too, where prices move it until it is mined (what a swap
+    brings); None: it must be as predicted, within tolerance.
+    """
 
     token: Token
     raw: int
+    least: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from wiring import (
     APPROVAL,
+    BLOCK,
     CHAIN,
     EXPIRES,
     MARKET,
@@ -16,6 +17,7 @@ from wiring import (
     POOL,
     RAW,
     RULES,
+    SHARES,
     STRANGER,
     SUPPLY,
     USDC,
@@ -28,18 +30,20 @@ from wiring import (
     work,
 )
 
-from yieldbot.execution.approve import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, judge
+from yieldbot.execution.approve import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, judge, leg_in_plan
 from yieldbot.execution.approve import judge_cancellation as judge_cancel
 from yieldbot.execution.build import Fees
 from yieldbot.execution.sign import digest
 from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Amount
-from yieldbot.model.ids import MarketId, evm_chain
-from yieldbot.model.plan import Declined, LegKind, Move
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, MarketId, evm_chain
+from yieldbot.model.plan import Declined, Leg, LegKind, Move
 from yieldbot.model.policy import Policy
-from yieldbot.model.tx import ApprovedTx
+from yieldbot.model.tx import ApprovedTx, Delta, SimulatedTx
+
+DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
 
 
 def code(tx: Any, **changes: Any) -> str | None:
@@ -235,3 +239,29 @@ async def test_a_person_says_yes_or_no_and_a_dry_run_says_no(journal: Journal) -
     assert isinstance(dry, Declined) and dry.code == "DRY_RUN"
     assert journal.plan("p3") is None
     assert (CHAIN, SUPPLY.hex()) == ("eip155:8453", "617ba037")
+
+
+def test_a_swap_brings_the_approved_token_at_no_worse_a_rate() -> None:
+    swap = Leg(LegKind.SWAP, MARKET.id, Amount(USDC, RAW), gets=Amount(DAI, 11_990))
+    approved = plan(swap)
+
+    def refused(**changes: Any) -> str | None:
+        found = leg_in_plan(approved, replace(work(), leg=replace(swap, **changes)))
+        return found.code if found else None
+
+    assert refused() is None
+    assert refused(gets=Amount(DAI, 12_000)) is None
+    assert refused(gets=Amount(DAI, 11_989)) == "BELOW_LEAST"
+    assert refused(amount=Amount(USDC, RAW // 2), gets=Amount(DAI, 5_995)) is None
+    assert refused(amount=Amount(USDC, RAW // 2), gets=Amount(DAI, 5_994)) == "BELOW_LEAST"
+    assert refused(amount=Amount(USDC, RAW + 1), gets=Amount(DAI, 12_000)) == "AMOUNT_ABOVE_PLAN"
+    assert refused(gets=Amount(SHARES, 12_000)) == "NOT_IN_PLAN"
+    assert refused(gets=None) == "NOT_IN_PLAN"
+    other = leg_in_plan(plan(), replace(work(), leg=replace(leg(), gets=Amount(DAI, 1))))
+    assert other is not None and other.code == "NOT_IN_PLAN"
+
+
+def test_what_a_swap_brings_less_than_its_least_is_refused() -> None:
+    ran = SimulatedTx(supply_tx(), BLOCK, 100_000, (Delta(USDC, -RAW), Delta(DAI, 99, least=100)))
+    found = judge(RULES, APPROVAL, work(), ran, NOW)
+    assert isinstance(found, Declined) and found.code == "BELOW_LEAST"

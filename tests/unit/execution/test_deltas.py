@@ -17,10 +17,12 @@ from yieldbot.execution.deltas import (
     total,
     word,
 )
-from yieldbot.model.amounts import Token
-from yieldbot.model.plan import LegKind
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import Delta
 
+DAI = Token(USDC.chain, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
 ETH = Token(USDC.chain, NATIVE, "ETH", 18)
 WITHDRAWAL = replace(work(), leg=replace(work().leg, kind=LegKind.WITHDRAW))
 ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
@@ -45,6 +47,40 @@ ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
 def test_a_leg_does_what_it_says(leg: object, asset: int, shares: int, code: str | None) -> None:
     found = leg_fault(leg, (Delta(USDC, asset), Delta(SHARES, shares)), 1.0)
     assert (found.code if found else None) == code
+
+
+@pytest.mark.parametrize(
+    ("given", "brought", "code"),
+    [
+        (-RAW, 11_990_000_000, None),
+        (-RAW, 12_100_000_000, None),  # a better price is no fault
+        (-RAW, 11_989_999_999, "BELOW_LEAST"),
+        (-RAW - 1, 11_990_000_000, "DELTA_NOT_PLANNED"),
+        (-RAW + 1, 11_990_000_000, "DELTA_NOT_PLANNED"),
+        (0, 0, "DELTA_NOT_PLANNED"),
+    ],
+)
+def test_a_swap_takes_its_amount_and_brings_its_least(given: int, brought: int, code: str | None) -> None:
+    leg = Leg(LegKind.SWAP, MarketId("swap/8453/a/b"), Amount(USDC, RAW), gets=Amount(DAI, 11_990_000_000))
+    found = leg_fault(replace(work(), leg=leg, share_token=None), (Delta(USDC, given), Delta(DAI, brought)), 1.0)
+    assert (found.code if found else None) == code
+
+
+def test_a_swap_for_nothing_or_for_the_same_token_is_none() -> None:
+    for gets in (None, Amount(USDC, 1)):
+        leg = Leg(LegKind.SWAP, MarketId("swap/8453/a/b"), Amount(USDC, RAW), gets=gets)
+        found = leg_fault(replace(work(), leg=leg, share_token=None), (Delta(USDC, -RAW),), 1.0)
+        assert found is not None and found.code == "DELTA_NOT_PLANNED"
+
+
+def test_what_a_swap_brought_is_held_to_its_least_and_not_to_the_simulation() -> None:
+    predicted = (Delta(USDC, -RAW), Delta(DAI, 12_000, least=11_940), Delta(ETH, -5))
+    for brought, fault in ((11_940, None), (12_500, None), (11_939, "+0.00000001194 DAI")):
+        real = (Delta(USDC, -RAW), Delta(DAI, brought), Delta(ETH, -9))
+        found = real_fault(predicted, real, {USDC: RAW, DAI: 0}, 1)
+        assert (found is None) == (fault is None), found
+    found = real_fault(predicted, (Delta(USDC, -RAW - 10**7), Delta(DAI, 12_000), Delta(ETH, -9)), {}, 1)
+    assert found is not None and "USDC" in found
 
 
 def test_the_asset_is_judged_by_its_change_and_growing_shares_by_what_was_held() -> None:

@@ -21,7 +21,7 @@ floats = st.floats(allow_nan=False)
 market_ids = words.map(MarketId)
 blocks = st.builds(BlockRef, st.integers(1, 2**32).map(evm_chain), st.integers(0, 2**40), words, st.integers(0, 2**40))
 moves = st.builds(Move, market_ids, market_ids, amounts, floats, floats, st.none() | st.floats(allow_nan=False), words)
-legs = st.builds(Leg, st.sampled_from(LegKind), market_ids, amounts, st.booleans())
+legs = st.builds(Leg, st.sampled_from(LegKind), market_ids, amounts, st.booleans(), st.none() | amounts)
 allocations = st.builds(
     Allocation,
     st.dictionaries(market_ids, amounts, max_size=3),
@@ -44,7 +44,8 @@ plans = st.builds(
     st.integers(0, 10),
     st.integers(0, 2**40),
 )
-deltas = st.lists(st.builds(Delta, tokens, st.integers(-(2**256), 2**256)), max_size=3).map(tuple)
+raws = st.integers(-(2**256), 2**256)
+deltas = st.lists(st.builds(Delta, tokens, raws, st.none() | raws), max_size=3).map(tuple)
 outcomes = st.one_of(
     st.builds(Confirmed, words, blocks, st.integers(0, 2**40), st.integers(0, 2**100), deltas),
     st.builds(Reverted, words, blocks, st.integers(0, 2**40), words),
