@@ -1,0 +1,85 @@
+"""Numbers that are known only within an interval: a pool's volatility and its fees, from what it recorded itself.
+
+The quantiles are approximations that need no library: chi-square by Wilson and Hilferty (1931), Student's t by its
+expansion about the normal (Abramowitz and Stegun 26.7.5); within 3 % and 1 % where they are used here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist, fmean, stdev
+
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+
+LOG_TICK = math.log(1.0001)
+LEAST_MOVES = 10
+LEAST_SAMPLES = 5
+"""With fewer of them nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the bounds between which the truth lies at some confidence."""
+
+    low: float
+    mean: float
+    high: float
+
+
+NOTHING_KNOWN = Interval(0.0, 0.0, math.inf)
+
+
+def chi_square(probability: float, freedom: float) -> float:
+    """The quantile of chi-square."""
+    part = 2.0 / (9.0 * freedom)
+    return freedom * max(0.0, 1.0 - part + NormalDist().inv_cdf(probability) * math.sqrt(part)) ** 3
+
+
+def student(probability: float, freedom: float) -> float:
+    """The quantile of Student's t."""
+    z = NormalDist().inv_cdf(probability)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160
+    return z + first / freedom + second / freedom**2 + third / freedom**3 + fourth / freedom**4
+
+
+def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confidence: float) -> Interval:
+    """Standard deviation of the log price a year (0.6 is 60 %). cumulatives: the sums over time of a pool's tick,
+    read every ``seconds``, the oldest first; fee: the pool's, as a fraction.
+
+    Of each interval the mean tick is known, not the tick at its ends. For Brownian motion the difference of two
+    neighbouring means has the variance 2/3 sigma^2 t, and a correlation of 1/4 with the next difference; so that the
+    mean of n squares is unbiased after division by 2 t / 3, and has n^2 / (n + (n - 1) / 8) degrees of freedom, by
+    which the interval is chi-square's. What biases it: a pool's price stands anywhere within its fee of the market's,
+    on either side, and ticks are whole; both bounds are moved apart by that (root mean squares added). Jumps, and a
+    volatility that changes within the window, make the true interval wider; nothing is said of the time after it.
+    """
+    means = [(late - early) / seconds for early, late in pairwise(cumulatives)]
+    moves = [LOG_TICK * (late - early) for early, late in pairwise(means)]
+    count = len(moves)
+    if count < LEAST_MOVES:
+        return NOTHING_KNOWN
+    freedom = count**2 / (count + (count - 1) / 8)
+    square = math.fsum(move * move for move in moves) / count
+    tail = (1.0 - confidence) / 2
+    low, high = (math.sqrt(square * freedom / chi_square(p, freedom)) for p in (1.0 - tail, tail))
+    slack = math.sqrt(2 / 3) * fee + LOG_TICK / math.sqrt(6)
+    scale = math.sqrt(2 * seconds / 3 / SECONDS_PER_YEAR)
+    return Interval(max(0.0, low - slack) / scale, math.sqrt(square) / scale, (high + slack) / scale)
+
+
+def mean_of(samples: Sequence[float], confidence: float) -> Interval:
+    """The mean of what cannot be negative, by Student's t over independent samples of equal length.
+
+    Fees of neighbouring windows are alike, so that the true interval is wider; longer windows make that less.
+    """
+    if len(samples) < LEAST_SAMPLES:
+        return NOTHING_KNOWN
+    mean = fmean(samples)
+    half = student((1.0 + confidence) / 2, len(samples) - 1) * stdev(samples) / math.sqrt(len(samples))
+    return Interval(max(0.0, mean - half), mean, mean + half)
