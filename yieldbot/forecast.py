@@ -118,8 +118,15 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token) -
         }
         for state in _held(snapshot)
     }
-    facts = {"asset": asset.address, "forecasts": forecasts}
+    facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
     journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+
+
+def _usd(snapshot: Snapshot) -> dict[str, Any]:
+    """The prices that the snapshot was made with, for the books: Python's shortest decimal text of each."""
+    told = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
+    found = {name: repr(usd) for name, usd in told.items() if usd is not None}
+    return {"usd": found} if found else {}
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:

@@ -47,7 +47,8 @@ async def observe(
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
-    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, around.native_balance_wei)
+    usd = [price.usd if price else None for price in (around.asset, around.native)]
+    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, around.native_balance_wei, *usd)
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:

@@ -86,7 +86,7 @@ async def _from(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> 
 
 async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     block = await node.block()
-    markets, quarantined, lamports, native_price = await _discover(node, job, adapters, block)
+    markets, quarantined, lamports, (native_price, *usd) = await _discover(node, job, adapters, block)
     flows = [adapters[market.protocol].observe(market, job.wallet.address, block) for market in markets]
     found = [_believed(answer) for answer in await node.run(flows, block)]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
@@ -100,7 +100,7 @@ async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> 
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
     price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
     fees = SvmFees(price, SIGNATURE_LAMPORTS, native_price)
-    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, lamports)
+    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, lamports, *usd)
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
@@ -111,8 +111,9 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 
 async def _discover(
     node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
-) -> tuple[list[Market], list[Quarantined], int, float]:
-    """The job's markets, those that cannot be listed, our lamports, and SOL's price in whole asset tokens."""
+) -> tuple[list[Market], list[Quarantined], int, tuple[float, float | None, float | None]]:
+    """The job's markets, those that cannot be listed, our lamports, and SOL's price in whole asset tokens with the US
+    dollars for an asset token and for SOL."""
     assert job.chain.svm is not None
     idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, (job.asset,))
     deployments = [d for d in (*job.chain.deployments, idle) if job.asset in d.assets]
@@ -132,7 +133,7 @@ async def _discover(
         raise ConfigError(f"{file}.address: {job.asset.address} is no mint: correct it")
     if mint[1] != job.asset.decimals:
         raise ConfigError(f"{file}.decimals: is {job.asset.decimals}, the chain says {mint[1]}: correct it")
-    native_price = _native_price(job, [rest.pop(0) for _ in feeds])
+    prices = _prices(job, [rest.pop(0) for _ in feeds])
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
     for deployment, answer in zip(deployments, rest, strict=True):
@@ -140,13 +141,14 @@ async def _discover(
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
             markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset == job.asset]
-    return markets, quarantined, lamports, native_price
+    return markets, quarantined, lamports, prices
 
 
 def _feeds(job: Job) -> tuple[Address, ...]:
-    """SOL's and the asset's price accounts; none where the asset is SOL itself."""
+    """SOL's and the asset's price accounts; where the asset is SOL itself one at most, for its value in the books."""
     if job.asset.address == WRAPPED_SOL:
-        return ()
+        feed = job.chain.feeds.get(job.asset.address) or job.chain.native_feed
+        return (feed,) if feed else ()
     native, asset = job.chain.native_feed, job.chain.feeds.get(job.asset.address)
     if native is None or asset is None:
         raise TransientError(
@@ -156,13 +158,17 @@ def _feeds(job: Job) -> tuple[Address, ...]:
     return native, asset
 
 
-def _native_price(job: Job, answers: Sequence[Price | MarketError]) -> float:
+def _prices(job: Job, answers: Sequence[Price | MarketError]) -> tuple[float, float | None, float | None]:
+    """SOL in whole asset tokens; US dollars for an asset token and for SOL."""
+    if job.asset.address == WRAPPED_SOL:  # nothing is decided by its price, so that none is missed
+        usd = answers[0].usd if answers and isinstance(answers[0], Price) else None
+        return 1.0, usd, usd
     prices = []
     for answer in answers:
         if isinstance(answer, MarketError):
             raise TransientError(f"{job.chain.name}: a price account cannot be read: {answer}")
         prices.append(answer.usd)
-    return prices[0] / prices[1] if prices else 1.0
+    return prices[0] / prices[1], prices[1], prices[0]
 
 
 def _lamports(owner: Address) -> Flow[int]:

@@ -222,6 +222,10 @@ def declined(refusal: Declined | None) -> Doc | None:
     return None if refusal is None else {"code": refusal.code, "reason": refusal.reason}
 
 
+def _text_or_none(raw: int | None) -> str | None:
+    return None if raw is None else str(raw)
+
+
 def outcome(found: Outcome) -> Doc:
     """How a transaction ended."""
     match found:
@@ -232,6 +236,7 @@ def outcome(found: Outcome) -> Doc:
                 "block": block(found.block),
                 "gas_used": found.gas_used,
                 "gas_price_wei": str(found.gas_price_wei),
+                "fee_raw": _text_or_none(found.fee_raw),
                 "deltas": [delta(change) for change in found.deltas],
             }
         case Reverted():
@@ -240,6 +245,7 @@ def outcome(found: Outcome) -> Doc:
                 "hash": found.hash,
                 "block": block(found.block),
                 "gas_used": found.gas_used,
+                "fee_raw": _text_or_none(found.fee_raw),
                 "reason": found.reason,
             }
         case Expired():

@@ -118,10 +118,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
     if int(receipt["status"], 16) == 1:
         tokens = [delta.token for delta in mined.predicted]
         deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
-        outcome = Confirmed(mined.hash, block, gas_used, int(receipt.get("effectiveGasPrice", "0x0"), 16), deltas)
+        gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_wei(receipt))
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
     else:
-        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block))
+        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_wei(receipt))
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
     events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
@@ -133,6 +134,16 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
         )
     return outcomes
+
+
+def fee_wei(receipt: Mapping[str, Any]) -> int | None:
+    """What a mined transaction cost: gas used times the effective price (EIP-1559), and on an OP-stack rollup the fee
+    for its data on L1, which its receipts name ``l1Fee``. None where the receipt does not tell."""
+    try:
+        price_wei, l1_wei = int(receipt["effectiveGasPrice"], 16), int(receipt.get("l1Fee") or "0x0", 16)
+        return int(receipt["gasUsed"], 16) * price_wei + l1_wei
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:

@@ -220,7 +220,7 @@ def plan_from_doc(doc: Any) -> Plan:
 
 def outcome_to_doc(outcome: Outcome) -> Doc:
     match outcome:
-        case Confirmed(hash, block, gas_used, gas_price_wei, deltas):
+        case Confirmed(hash, block, gas_used, gas_price_wei, deltas, fee_raw):
             return {
                 "result": "confirmed",
                 "hash": hash,
@@ -228,19 +228,29 @@ def outcome_to_doc(outcome: Outcome) -> Doc:
                 "gas_used": gas_used,
                 "gas_price_wei": str(gas_price_wei),
                 "deltas": deltas_to_doc(deltas),
+                **_fee_to_doc(fee_raw),
             }
-        case Reverted(hash, block, gas_used, reason):
+        case Reverted(hash, block, gas_used, reason, fee_raw):
             return {
                 "result": "reverted",
                 "hash": hash,
                 "block": block_to_doc(block),
                 "gas_used": gas_used,
                 "reason": reason,
+                **_fee_to_doc(fee_raw),
             }
         case Expired(hash, reason):
             return {"result": "expired", "hash": hash, "reason": reason}
         case Replaced(hash, by):
             return {"result": "replaced", "hash": hash, "by": by}
+
+
+def _fee_to_doc(fee_raw: int | None) -> Doc:
+    return {} if fee_raw is None else {"fee_raw": str(fee_raw)}
+
+
+def _fee_from_doc(doc: Any) -> int | None:
+    return integer(doc, "fee_raw") if "fee_raw" in doc else None  # older rows have no such member
 
 
 def outcome_from_doc(doc: Any) -> Outcome:
@@ -253,6 +263,7 @@ def outcome_from_doc(doc: Any) -> Outcome:
                 part(doc, "gas_used", int),
                 integer(doc, "gas_price_wei"),
                 deltas_from_doc(part(doc, "deltas", list)),
+                _fee_from_doc(doc),
             )
         case "reverted":
             return Reverted(
@@ -260,6 +271,7 @@ def outcome_from_doc(doc: Any) -> Outcome:
                 block_from_doc(part(doc, "block", Mapping)),
                 part(doc, "gas_used", int),
                 part(doc, "reason", str),
+                _fee_from_doc(doc),
             )
         case "expired":
             return Expired(tx_hash, part(doc, "reason", str))

@@ -175,7 +175,8 @@ class SvmFees:
 class Snapshot:
     """One chain at one block for one owner: every state, the idle balance being the IDLE market among them.
 
-    native_balance_raw: wei or lamports of ours.
+    native_balance_raw: wei or lamports of ours. asset_usd, native_usd: US dollars for one whole token by the feeds,
+    None where none was read; for the books alone, nothing is decided by them.
     """
 
     block: BlockRef
@@ -184,6 +185,8 @@ class Snapshot:
     quarantined: tuple[Quarantined, ...]
     fees: ChainFees | SvmFees
     native_balance_raw: int
+    asset_usd: float | None = None
+    native_usd: float | None = None
 
     def of(self, market_id: MarketId) -> MarketState:
         return self.states[market_id]

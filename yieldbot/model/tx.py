@@ -116,21 +116,29 @@ class SignedTx:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Mined with success; deltas as the chain shows them."""
+    """Mined with success; deltas as the chain shows them.
+
+    fee_raw: what it cost in the native token's base units, a rollup's fee for its L1 data included; None in rows of
+    older programs.
+    """
 
     hash: str
     block: BlockRef
     gas_used: int
     gas_price_wei: int
     deltas: tuple[Delta, ...]
+    fee_raw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
+    """Mined without success: it did nothing, and cost its fee all the same (``fee_raw``: see ``Confirmed``)."""
+
     hash: str
     block: BlockRef
     gas_used: int
     reason: str
+    fee_raw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

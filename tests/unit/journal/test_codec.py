@@ -13,6 +13,7 @@ from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, MarketReason, Move, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Replaced, Reverted
 
+BLOCK = BlockRef(evm_chain(1), 7, "0xb", 1_700_000_000)
 words = st.text(max_size=20)
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: Address("0x" + raw.hex()))
 tokens = st.builds(Token, st.integers(1, 2**32).map(evm_chain), addresses, words, st.integers(0, 36))
@@ -46,9 +47,10 @@ plans = st.builds(
 )
 raws = st.integers(-(2**256), 2**256)
 deltas = st.lists(st.builds(Delta, tokens, raws, st.none() | raws), max_size=3).map(tuple)
+fees = st.none() | st.integers(0, 2**100)
 outcomes = st.one_of(
-    st.builds(Confirmed, words, blocks, st.integers(0, 2**40), st.integers(0, 2**100), deltas),
-    st.builds(Reverted, words, blocks, st.integers(0, 2**40), words),
+    st.builds(Confirmed, words, blocks, st.integers(0, 2**40), st.integers(0, 2**100), deltas, fees),
+    st.builds(Reverted, words, blocks, st.integers(0, 2**40), words, fees),
     st.builds(Expired, words, words),
     st.builds(Replaced, words, st.none() | words),
 )
@@ -92,3 +94,11 @@ def test_no_field_of_the_model_is_left_out(plan: Plan) -> None:
     assert set(doc["allocation"]) == {field.name for field in fields(Allocation)}
     for kind, parts in ((Move, doc["moves"]), (Leg, doc["legs"]), (MarketReason, doc["allocation"]["reasons"])):
         assert all(set(part) == {field.name for field in fields(kind)} for part in parts)
+
+
+def test_an_outcome_of_an_older_program_has_no_fee() -> None:
+    for outcome in (Confirmed("0xaa", BLOCK, 1, 2, (), 3), Reverted("0xaa", BLOCK, 1, "why", 3)):
+        doc = outcome_to_doc(outcome)
+        assert doc.pop("fee_raw") == "3"
+        back = outcome_from_doc(doc)
+        assert isinstance(back, Confirmed | Reverted) and back.fee_raw is None

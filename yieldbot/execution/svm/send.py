@@ -148,10 +148,10 @@ async def _settled(account: SvmAccount, tx: StoredTx) -> Outcome:
     if meta.get("err") is None:
         tokens = [delta.token for delta in signed.predicted]
         deltas, before = told_changes(told, signed.raw, account.owner, tokens)
-        outcome = Confirmed(signed.hash, slot, units, 0, deltas)
+        outcome = Confirmed(signed.hash, slot, units, 0, deltas, int(meta["fee"]))
         fault = real_fault(signed.predicted[:-1], deltas, before, account.tolerance_bps)
     else:
-        outcome = Reverted(signed.hash, slot, units, _why(account, meta))
+        outcome = Reverted(signed.hash, slot, units, _why(account, meta), int(meta["fee"]))
     events.append(TxSettled(signed.chain, account.owner, outcome))
     if fault is not None:
         fault = f"{signed.words}: {fault}"
