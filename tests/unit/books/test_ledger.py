@@ -1,0 +1,194 @@
+"""What is posted for each kind of entry, and what the books keep whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.books.samples import AAVE, ACCOUNT, ETH, SHARES, USDC, WETH, entry, quotes
+from yieldbot.books.entries import Entry, Kind
+from yieldbot.books.ledger import Row, What, post
+from yieldbot.books.lots import Lot, cost, put, take, total
+
+USD = quotes({USDC: "1", WETH: "3000", ETH: "3000"})
+
+
+def rows(*entries: Entry, prices: object = USD) -> list[tuple[str, str, int | None]]:
+    return [(row.what.value, row.token.symbol, row.raw) for row in post(entries, prices).rows]  # type: ignore[arg-type]
+
+
+def only(found: list[Row], what: What) -> Row:
+    (row,) = [row for row in found if row.what is what]
+    return row
+
+
+def test_interest_is_what_comes_beyond_the_principal() -> None:
+    books = post(
+        [
+            entry(Kind.IN, 0, (USDC, 1000)),
+            entry(Kind.DEPOSIT, 1, (USDC, -1000), (SHARES, 1000)),
+            entry(Kind.WITHDRAW, 31, (USDC, 600), (SHARES, -600)),
+            entry(Kind.WITHDRAW, 61, (USDC, 411), (SHARES, -411), all=True),
+        ],
+        quotes({USDC: {0: "1", 1: "0.99", 31: "1.01", 61: "0.98"}}),
+    )
+    kinds = [(row.what, row.raw) for row in books.rows if row.what is not What.SHARES]
+    assert kinds == [
+        (What.IN, 1000),
+        (What.DEPOSIT, -1000),
+        (What.WITHDRAW, 600),
+        (What.WITHDRAW, 400),
+        (What.INTEREST, 11),
+    ]
+    interest = only(books.rows, What.INTEREST)
+    assert interest.value == interest.cost == Fraction("0.98") * 11 / 10**6
+    assert books.wallet[ACCOUNT, USDC] == total(books.lots[ACCOUNT, USDC]) == 1011
+    assert books.principal[ACCOUNT, AAVE, USDC] == 0 and books.wallet[ACCOUNT, SHARES] == -11  # it grew by itself
+
+
+def test_what_an_exit_leaves_behind_is_a_loss() -> None:
+    exit_ = entry(Kind.WITHDRAW, 2, (USDC, 99), (SHARES, -100), all=True)
+    books = post([entry(Kind.IN, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100), (SHARES, 100)), exit_], USD)
+    loss = only(books.rows, What.LOSS)
+    assert (loss.raw, loss.gain, loss.value) == (-1, Fraction(-1, 10**6), 0)
+    assert total(books.lots[ACCOUNT, USDC]) == books.wallet[ACCOUNT, USDC] == 99
+    partial = post(
+        [entry(Kind.IN, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100)), replace(exit_, all=False)], USD
+    )
+    assert What.LOSS not in {row.what for row in partial.rows}
+
+
+def test_a_swap_disposes_of_what_is_given_for_what_is_received() -> None:
+    swap = entry(Kind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15))
+    bought = entry(Kind.IN, 0, (USDC, 3_000_000))
+    books = post([bought, swap], quotes({USDC: {0: "0.9", 1: "1"}, WETH: {1: "2900"}}))
+    given, got = books.rows[1:]
+    assert (given.value, given.cost, given.gain) == (Fraction("-2.9"), Fraction("2.7"), Fraction("0.2"))
+    assert (got.value, got.cost) == (Fraction("2.9"), Fraction("2.9"))
+    unpriced = post([bought, swap], quotes({USDC: {0: "0.9", 1: "1"}}))
+    assert unpriced.rows[1].gain == Fraction("0.3") and unpriced.rows[2].cost == 3, (
+        "then what was given tells the worth"
+    )
+
+
+def test_without_a_price_nothing_is_guessed() -> None:
+    swap = entry(Kind.SWAP, 1, (USDC, -5), (WETH, 5))
+    for row in post([entry(Kind.IN, 0, (USDC, 5)), swap, entry(Kind.OUT, 2, (WETH, -5))], quotes({})).rows:
+        assert (row.quote, row.value, row.cost, row.gain) == (None, None, None, None)
+
+
+def test_fees_and_rent_are_the_native_tokens() -> None:
+    reverted = entry(Kind.REVERTED, 1, fee_raw=10**15, market_id=AAVE)
+    first = entry(Kind.IN, 0, (ETH, 10**18))
+    books = post(
+        [first, reverted, entry(Kind.GAS, 2, fee_raw=7, rent_raw=5), entry(Kind.REVERTED, 3, fee_raw=None)], USD
+    )
+    assert [(row.what, row.raw) for row in books.rows[1:]] == [
+        (What.FEE, -(10**15)),
+        (What.FEE, -7),
+        (What.RENT, -5),
+        (What.FEE, None),
+    ]
+    assert books.rows[1].value == -3 and books.rows[1].gain == 0
+    assert books.wallet[ACCOUNT, ETH] == 10**18 - 10**15 - 12
+    assert total(books.lots[ACCOUNT, ETH]) == 10**18 - 10**15 - 7, "rent is still ours"
+
+
+def test_what_leaves_to_outside_takes_its_cost_along() -> None:
+    entries = [entry(Kind.IN, 0, (USDC, 10)), entry(Kind.IN, 1, (USDC, 10)), entry(Kind.OUT, 2, (USDC, -15))]
+    out = post(entries, quotes({USDC: {0: "1", 1: "2", 2: "9"}})).rows[-1]
+    assert out.gain is None and out.cost == Fraction(10 + 5 * 2, 10**6)
+
+
+def test_what_a_market_held_before_is_no_interest() -> None:
+    opening = entry(Kind.OPENING, 0, (USDC, 900), market_id=AAVE, asset=USDC)
+    exit_ = entry(Kind.WITHDRAW, 5, (USDC, 1010), (SHARES, -1010), all=True)
+    found = rows(opening, entry(Kind.OPENING, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100)), exit_)
+    assert ("interest", "USDC", 10) in found and ("withdraw", "USDC", 1000) in found
+    known = rows(
+        entry(Kind.IN, 0, (USDC, 900)), entry(Kind.DEPOSIT, 0, (USDC, -900)), replace(opening, at=opening.at + 1)
+    )
+    assert not any(what == "opening" for what, _, _ in known), "how it came there is known: nothing twice"
+
+
+RAW = st.integers(1, 10**12)
+PRICES = st.none() | st.fractions(Fraction(1, 100), Fraction(10_000), max_denominator=10**8)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(RAW, PRICES), max_size=8), RAW)
+def test_lots_leave_first_in_first_out_and_nothing_is_lost(bought: list[tuple[int, Fraction | None]], raw: int) -> None:
+    lots: tuple[Lot, ...] = ()
+    for day, (units, price) in enumerate(bought):
+        lots = put(lots, Lot(units, None if price is None else price * units, day))
+    taken, left, missing = take(lots, raw)
+    assert total(taken) + missing == raw and total(taken) + total(left) == total(lots)
+    assert not missing or not left
+    assert [lot.at for lot in (*taken, *left)] == sorted(lot.at for lot in (*taken, *left))
+    assert not taken or not left or taken[-1].at <= left[0].at
+    if all(price is not None for _, price in bought):
+        whole, parts = cost(lots), (cost(taken), cost(left))
+        assert None not in parts and whole == sum(part for part in parts if part is not None), "to the last digit"
+    for lot in (*taken, *left):
+        price = bought[lot.at][1]
+        assert lot.cost == (None if price is None else price * lot.raw), "each unit keeps its price"
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Entry]:
+    """Deposits, exits, swaps, claims and strangers' transfers, never more than there is."""
+    wallet, market, weth = draw(RAW), 0, 0
+    told = [entry(Kind.IN, 0, (USDC, wallet)), entry(Kind.IN, 0, (ETH, 10**18))]
+    for day in range(1, draw(st.integers(1, 10))):
+        fee = draw(st.integers(0, 10**15))
+        kind = draw(
+            st.sampled_from([Kind.IN, Kind.OUT, Kind.DEPOSIT, Kind.WITHDRAW, Kind.SWAP, Kind.CLAIM, Kind.OTHER])
+        )
+        if kind in (Kind.OUT, Kind.DEPOSIT, Kind.SWAP) and wallet:
+            raw = draw(st.integers(1, wallet))
+            wallet -= raw
+            market += raw if kind is Kind.DEPOSIT else 0
+            got = (WETH, draw(RAW)) if kind is Kind.SWAP else (SHARES, raw)
+            weth += got[1] if kind is Kind.SWAP else 0
+            changes = [(USDC, -raw), got] if kind is not Kind.OUT else [(USDC, -raw)]
+            told.append(entry(kind, day, *changes, fee_raw=fee))
+        elif kind is Kind.WITHDRAW and market:
+            raw, whole = draw(st.integers(1, 2 * market)), draw(st.booleans())
+            wallet, market = wallet + raw, 0 if whole else max(0, market - raw)
+            told.append(entry(kind, day, (USDC, raw), (SHARES, -raw), all=whole, fee_raw=fee))
+        elif kind in (Kind.IN, Kind.CLAIM, Kind.OTHER):
+            raw = draw(RAW)
+            wallet += raw
+            told.append(entry(kind, day, (USDC, raw), fee_raw=fee))
+    return told
+
+
+@settings(max_examples=120)
+@given(stories(), st.booleans())
+def test_quantities_and_costs_are_conserved(told: list[Entry], priced: bool) -> None:
+    books = post(told, USD if priced else quotes({}))
+    for token in (USDC, WETH, ETH):
+        pool = (ACCOUNT, token)
+        moved = sum(e.change(token) - (e.fee_raw or 0) * (token == ETH) for e in told)
+        assert books.wallet.get(pool, 0) == moved, "the wallet holds what the entries moved"
+        inside = sum(raw for (_, _, its), raw in books.principal.items() if its == token)
+        assert total(books.lots.get(pool, ())) == moved + inside, "and each unit that is ours has its cost"
+        if priced:
+            came = sum(r.cost for r in books.rows if r.token == token and (r.raw or 0) > 0 and r.cost is not None)
+            left = sum(r.cost for r in books.rows if r.token == token and (r.raw or 0) < 0 and r.cost is not None)
+            assert came - left == cost(books.lots.get(pool, ())), "what came cost what is left and what went"
+    if priced:  # at prices that never move nothing is gained but by swaps, and nothing lost but what exits leave
+        assert all(row.gain == 0 for row in books.rows if row.what in (What.FEE, What.OTHER) and row.gain is not None)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError):
+        put((), Lot(0, None, 0))
+    with pytest.raises(ValueError):
+        take((), -1)
+    with pytest.raises(ValueError):
+        Lot(5, None, 0).split(5)

@@ -1,0 +1,206 @@
+"""From the journal's records, and transfers seen on chain, to entries: each transaction once. Pure.
+
+A confirmed transaction changes balances and costs its fee; one that reverted costs its fee alone; one that expired or
+was replaced did nothing and has no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from yieldbot.journal.events import PlanWritten
+from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId, MarketId, is_market, is_svm
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.tx import Confirmed, Delta, Reverted
+
+EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
+SVM_NATIVE = Address("11111111111111111111111111111111")
+WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
+"""How the journal names native tokens; SOL as a job's asset goes by its wrapped mint, and is SOL all the same."""
+
+Account = tuple[ChainId, Address]
+"""A chain and our address on it: what is bought in one is never sold out of another."""
+
+
+class Kind(StrEnum):
+    OPENING = "opening"  # what was there before the first entry
+    IN = "in"  # from outside, by nobody's transaction of ours
+    OUT = "out"
+    DEPOSIT = "deposit"
+    WITHDRAW = "withdraw"
+    SWAP = "swap"
+    CLAIM = "claim"
+    GAS = "gas"  # an allowance, a revocation, a cancellation: nothing but its fee
+    REVERTED = "reverted"
+    OTHER = "other"  # balances change in a way that has no name here
+    UNEXPLAINED = "unexplained"  # the chain's balance is another than the entries make
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One transaction, or what stands in its place (an opening balance, a difference).
+
+    at: unix seconds of its block; hash: empty where there is none. changes: of our balances, in base units, the fee not
+    among them and no zeros. asset: what the leg is of, None where there is none. shares: tokens among the changes that
+    are receipts of a market and no asset of their own. fee_raw: base units of ``native``, None where nobody knows.
+    rent_raw: lamports that went into accounts of ours, negative: came back. all: the leg takes all out of its market.
+    """
+
+    account: Account
+    kind: Kind
+    at: int
+    height: int
+    hash: str = ""
+    words: str = ""
+    market_id: MarketId | None = None
+    asset: Token | None = None
+    changes: tuple[Delta, ...] = ()
+    shares: frozenset[Token] = frozenset()
+    native: Token | None = None
+    fee_raw: int | None = 0
+    rent_raw: int = 0
+    all: bool = False
+
+    def change(self, token: Token) -> int:
+        """The change of one token in base units, the fee aside."""
+        return sum(delta.raw for delta in self.changes if delta.token == token)
+
+
+def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
+    """An entry for each transaction that was mined, by time and height. Raises ValueError for records that contradict
+    each other."""
+    rows = tuple(records)
+    plans = {row.event.plan.id: row.event.plan for row in rows if isinstance(row.event, PlanWritten)}
+    txs = list(fold_transactions(rows).values())
+    found = [entry for tx in txs if (entry := _entry(tx, plans)) is not None]
+    return in_order((*_openings(txs, plans), *found))
+
+
+def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]:
+    """What each market held, and the wallet of the asset, before the first transaction of ours there: a plan's target
+    less its own change is what it found."""
+    found: dict[tuple[Account, MarketId, Token], Entry] = {}
+    for tx in txs:
+        plan = plans.get(tx.signed.plan_id)
+        leg = _leg(plan, tx.signed.leg)
+        if plan is None or leg is None or not isinstance(tx.outcome, Confirmed):
+            continue
+        asset, native = leg.amount.token, _native(tx)
+        account = (tx.signed.chain, tx.signed.owner)
+        for market_id, target in plan.allocation.targets.items():
+            wallet = market_id.startswith("idle/")
+            key = (account, MarketId("") if wallet else market_id, asset)
+            if key in found or target.token != asset or not (wallet or market_id == leg.market_id):
+                continue
+            held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
+            token = native if native is not None and asset.address == WRAPPED_SOL else asset
+            found[key] = Entry(
+                account=account,
+                kind=Kind.OPENING,
+                at=plan.block.timestamp,
+                height=plan.block.height,
+                market_id=None if wallet else market_id,
+                asset=token,
+                native=native,
+                changes=(Delta(token, held_raw),) if held_raw > 0 else (),
+            )
+    return [entry for entry in found.values() if entry.changes]
+
+
+def _into(leg: Leg, market_id: MarketId, wallet: bool) -> int:
+    """What a leg adds to a market, or to the wallet."""
+    sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
+    return -sign * leg.amount.raw if wallet else sign * leg.amount.raw * (leg.market_id == market_id)
+
+
+def _native(tx: StoredTx) -> Token | None:
+    return next((d.token for d in tx.signed.predicted if d.token.address in (EVM_NATIVE, SVM_NATIVE)), None)
+
+
+def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """By account's chain, then as the chain has them; entries of one block stay in the order given."""
+    return tuple(sorted(entries, key=lambda entry: (entry.at, entry.account[0], entry.height)))
+
+
+def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
+    signed, outcome = tx.signed, tx.outcome
+    if not isinstance(outcome, Confirmed | Reverted):
+        return None
+    begun = Entry(
+        account=(signed.chain, signed.owner),
+        kind=Kind.REVERTED,
+        at=outcome.block.timestamp,
+        height=outcome.block.height,
+        hash=outcome.hash,
+        words=signed.words,
+        market_id=signed.market_id if is_market(signed.market_id) else None,
+        native=_native(tx),
+        fee_raw=outcome.fee_raw if outcome.fee_raw is not None else _older_fee(tx, outcome),
+    )
+    if isinstance(outcome, Reverted):
+        return begun
+    settled = _settled(begun, outcome, of_svm=is_svm(signed.chain))
+    return _named(settled, _leg(plans.get(signed.plan_id), signed.leg))
+
+
+def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
+    """The fee by a row of before fees were kept: what Solana asked, gas used times its price; a revert's is unknown."""
+    if tx.signed.svm is not None:
+        return tx.signed.svm.fee_lamports
+    return outcome.gas_used * outcome.gas_price_wei if isinstance(outcome, Confirmed) else None
+
+
+def _settled(entry: Entry, outcome: Confirmed, *, of_svm: bool) -> Entry:
+    """With the changes; the native token's own change told apart from the fee and from rent."""
+    native, fee_raw = entry.native, entry.fee_raw or 0
+    sums: dict[Token, int] = {}
+    for delta in outcome.deltas:
+        token = native if native is not None and delta.token.address == WRAPPED_SOL else delta.token
+        if token != native or delta.token.address == WRAPPED_SOL:
+            sums[token] = sums.get(token, 0) + delta.raw
+    wallet = [delta.raw for delta in outcome.deltas if delta.token.address in (EVM_NATIVE, SVM_NATIVE)]
+    rent_raw = 0
+    if native is not None and wallet:
+        rest = wallet[0] + fee_raw  # what the fee does not account for
+        if of_svm:
+            rent_raw = sums.get(native, 0) - rest
+        elif rest < 0 and outcome.fee_raw is None:
+            fee_raw -= rest  # an older row of a rollup: its L1 fee is in the balance alone
+        else:
+            sums[native] = rest
+    changes = tuple(Delta(token, raw) for token, raw in sums.items() if raw)
+    return replace(entry, kind=Kind.OTHER if changes else Kind.GAS, changes=changes, fee_raw=fee_raw, rent_raw=rent_raw)
+
+
+def _leg(plan: Plan | None, index: int) -> Leg | None:
+    return plan.legs[index] if plan is not None and 0 <= index < len(plan.legs) else None
+
+
+_NAMED = {
+    LegKind.DEPOSIT: Kind.DEPOSIT,
+    LegKind.WITHDRAW: Kind.WITHDRAW,
+    LegKind.SWAP: Kind.SWAP,
+    LegKind.CLAIM: Kind.CLAIM,
+}
+
+
+def _named(entry: Entry, leg: Leg | None) -> Entry:
+    """With the leg's kind, asset and receipts; a kind that has no name here stays a plain change of balances."""
+    kind = _NAMED.get(leg.kind) if leg is not None else None
+    if leg is None or kind is None or entry.kind is Kind.GAS:
+        return entry
+    asset = leg.amount.token
+    if asset.address == WRAPPED_SOL and entry.native is not None:
+        asset = entry.native
+    shares = frozenset(delta.token for delta in entry.changes if delta.token not in (asset, entry.native))
+    moves_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
+    return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=leg.all)
+
+
+def receipts(entries: Iterable[Entry]) -> dict[Token, MarketId]:
+    """Share tokens with the market that each is a receipt of, as the entries tell."""
+    return {token: e.market_id for e in entries if e.market_id is not None for token in e.shares}

@@ -1,0 +1,273 @@
+"""From entries to rows: each change with its value, what left with its cost by first in, first out, and its gain. Pure.
+
+The choices, which docs/books.md tells the user:
+
+- A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
+  comes beyond it is interest, income at its value when it arrives. What an exit leaves behind is a loss.
+- A swap disposes of what is given, for the value of what is received (where that has no price, of what is given).
+- A claim is income at its value when it arrives. A fee disposes of native tokens at their value.
+- What comes from outside costs its value on arrival; what leaves to outside takes its cost along, without a gain.
+- What has no price has no value, and what it cost is then not known: nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.lots import Lot, Lots, cost, put, take
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import MarketId
+from yieldbot.model.tx import Delta
+
+BASE = "USD"
+"""The base currency: what the feeds are in."""
+
+
+class What(StrEnum):
+    """What a row is."""
+
+    OPENING = "opening"
+    IN = "in"
+    OUT = "out"
+    DEPOSIT = "deposit"
+    WITHDRAW = "withdraw"
+    INTEREST = "interest"
+    LOSS = "loss"
+    SWAP = "swap"
+    CLAIM = "claim"
+    FEE = "fee"
+    RENT = "rent"
+    SHARES = "shares"
+    OTHER = "other"
+    UNEXPLAINED = "unexplained"
+
+
+INCOME = frozenset({What.INTEREST, What.CLAIM})
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Base currency for one whole token, and where that is from, in words."""
+
+    price: Fraction
+    source: str
+
+
+QuoteOf = Callable[[Entry, Token], "Quote | None"]
+"""The price of a token at an entry's block; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One change. raw: base units, negative: out of us; None: not known (an old revert's fee). market: where the money
+    is that the row is about, None: in the wallet alone. cost: what the units that left had cost, or those that came
+    cost; gain: what was gained on those that left. Money is in the base currency, None: not known, or does not apply.
+    """
+
+    entry: Entry
+    what: What
+    token: Token
+    raw: int | None
+    market: MarketId | None = None
+    quote: Quote | None = None
+    value: Fraction | None = None
+    cost: Fraction | None = None
+    gain: Fraction | None = None
+
+
+def value_of(token: Token, raw: int, quote: Quote | None) -> Fraction | None:
+    """So many base units in the base currency."""
+    return None if quote is None else quote.price * raw / token.one
+
+
+Pool = tuple[Account, Token]
+Place = tuple[Account, MarketId, Token]
+
+
+@dataclass(slots=True)
+class Books:
+    """The rows in order, and how they leave things. wallet: balances by account and token, receipts of markets among
+    them; principal: what lies in each market; lots: what all of it cost, wallet and markets together."""
+
+    rows: list[Row] = field(default_factory=list)
+    wallet: dict[Pool, int] = field(default_factory=dict)
+    principal: dict[Place, int] = field(default_factory=dict)
+    lots: dict[Pool, Lots] = field(default_factory=dict)
+
+
+def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Books:
+    """Every entry, in the order given."""
+    books = Books()
+    for entry in entries:
+        _Posting(books, entry, quote_of).post()
+    return books
+
+
+class _Posting:
+    """One entry on its way into the books."""
+
+    def __init__(self, books: Books, entry: Entry, quote_of: QuoteOf) -> None:
+        self.books = books
+        self.entry = entry
+        self.quote_of = quote_of
+
+    def post(self) -> None:
+        entry = self.entry
+        others = [d for d in entry.changes if d.token not in entry.shares]
+        if entry.kind is Kind.OPENING and entry.market_id is not None:
+            for delta in others:
+                self._opened(delta, entry.market_id)
+            return
+        for delta in entry.changes:
+            self._move(delta.token, delta.raw)
+        if entry.kind is Kind.SWAP:
+            self._swapped(others)
+        else:
+            for delta in others:
+                self._changed(delta)
+        for delta in entry.changes:
+            if delta.token in entry.shares:
+                self._row(What.SHARES, delta.token, delta.raw, market=entry.market_id)
+        self._costs()
+
+    def _changed(self, delta: Delta) -> None:
+        entry, market = self.entry, self.entry.market_id
+        in_market = market is not None and delta.token == entry.asset
+        if entry.kind is Kind.DEPOSIT and in_market and delta.raw < 0:
+            assert market is not None
+            place = (entry.account, market, delta.token)
+            self.books.principal[place] = self.books.principal.get(place, 0) - delta.raw
+            self._row(What.DEPOSIT, delta.token, delta.raw, market=market)
+        elif entry.kind is Kind.WITHDRAW and in_market and delta.raw > 0:
+            assert market is not None
+            self._withdrawn(delta, market)
+        elif delta.raw > 0:
+            self._got(delta)
+        else:
+            self._gave(delta)
+
+    def _withdrawn(self, delta: Delta, market: MarketId) -> None:
+        """Principal first, then interest; what a full exit leaves of the principal is lost."""
+        place = (self.entry.account, market, delta.token)
+        principal = self.books.principal.get(place, 0)
+        back = min(delta.raw, principal)
+        rest = principal - back
+        if back:
+            self._row(What.WITHDRAW, delta.token, back, market=market)
+        if delta.raw > back:
+            self._acquired(What.INTEREST, delta.token, delta.raw - back, market=market)
+        if self.entry.all and rest:
+            self._disposed(What.LOSS, delta.token, rest, Fraction(0), market=market)
+            rest = 0
+        self.books.principal[place] = rest
+
+    def _opened(self, delta: Delta, market: MarketId) -> None:
+        """What a market held before: only where nothing is known of how it came there."""
+        place = (self.entry.account, market, delta.token)
+        if not self.books.principal.get(place):
+            self.books.principal[place] = delta.raw
+            self._put(delta.token, Lot(delta.raw, None, self.entry.at))
+            self._row(What.OPENING, delta.token, delta.raw, market=market)
+
+    def _got(self, delta: Delta) -> None:
+        kind = self.entry.kind
+        if kind in (Kind.OPENING, Kind.UNEXPLAINED):
+            self._put(delta.token, Lot(delta.raw, None, self.entry.at))
+            self._row(What(kind.value), delta.token, delta.raw)
+        else:
+            what = {Kind.IN: What.IN, Kind.CLAIM: What.CLAIM}.get(kind, What.OTHER)
+            self._acquired(what, delta.token, delta.raw, market=self.entry.market_id)
+
+    def _gave(self, delta: Delta) -> None:
+        kind = self.entry.kind
+        if kind in (Kind.OUT, Kind.UNEXPLAINED):
+            self._row(What(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
+        else:
+            value = self._value(delta.token, -delta.raw)
+            self._disposed(What.OTHER, delta.token, -delta.raw, value, market=self.entry.market_id)
+
+    def _swapped(self, changes: Sequence[Delta]) -> None:
+        """One exchange value for both sides, where there is one of each."""
+        outs, ins = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
+        received = _sum([self._value(d.token, d.raw) for d in ins])
+        given = _sum([self._value(d.token, -d.raw) for d in outs])
+        exchanged = received if received is not None else given
+        for delta in outs:
+            proceeds = exchanged if len(outs) == 1 else self._value(delta.token, -delta.raw)
+            self._disposed(What.SWAP, delta.token, -delta.raw, proceeds)
+        for delta in ins:
+            paid = exchanged if len(ins) == 1 else self._value(delta.token, delta.raw)
+            self._put(delta.token, Lot(delta.raw, paid, self.entry.at))
+            self._row(What.SWAP, delta.token, delta.raw, cost=paid, value=paid)
+
+    def _costs(self) -> None:
+        """The fee and the rent, both in the native token."""
+        entry, native = self.entry, self.entry.native
+        if native is None or entry.fee_raw == 0 == entry.rent_raw:
+            return
+        if entry.fee_raw is None:
+            self._row(What.FEE, native, None, market=entry.market_id)
+        elif entry.fee_raw:
+            self._move(native, -entry.fee_raw)
+            value = self._value(native, entry.fee_raw)
+            self._disposed(What.FEE, native, entry.fee_raw, value, market=entry.market_id)
+        if entry.rent_raw:
+            self._move(native, -entry.rent_raw)
+            self._row(What.RENT, native, -entry.rent_raw, market=entry.market_id)
+
+    def _acquired(self, what: What, token: Token, raw: int, market: MarketId | None = None) -> None:
+        value = self._value(token, raw)
+        self._put(token, Lot(raw, value, self.entry.at))
+        self._row(what, token, raw, market=market, cost=value)
+
+    def _disposed(
+        self, what: What, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
+    ) -> None:
+        """``raw`` units leave for ``proceeds``."""
+        paid = self._take(token, raw)
+        gain = None if paid is None or proceeds is None else proceeds - paid
+        value = None if proceeds is None else -proceeds
+        self._row(what, token, -raw, market=market, cost=paid, gain=gain, value=value, valued=True)
+
+    def _row(
+        self,
+        what: What,
+        token: Token,
+        raw: int | None,
+        *,
+        market: MarketId | None = None,
+        cost: Fraction | None = None,
+        gain: Fraction | None = None,
+        value: Fraction | None = None,
+        valued: bool = False,
+    ) -> None:
+        quote = None if what is What.SHARES else self.quote_of(self.entry, token)
+        if value is None and raw is not None and not valued:
+            value = value_of(token, raw, quote)
+        self.books.rows.append(Row(self.entry, what, token, raw, market, quote, value, cost, gain))
+
+    def _value(self, token: Token, raw: int) -> Fraction | None:
+        return value_of(token, raw, self.quote_of(self.entry, token))
+
+    def _move(self, token: Token, raw: int) -> None:
+        pool = (self.entry.account, token)
+        self.books.wallet[pool] = self.books.wallet.get(pool, 0) + raw
+
+    def _put(self, token: Token, lot: Lot) -> None:
+        pool = (self.entry.account, token)
+        self.books.lots[pool] = put(self.books.lots.get(pool, ()), lot)
+
+    def _take(self, token: Token, raw: int) -> Fraction | None:
+        """``raw`` units off the lots; what they cost, None where that is not known."""
+        pool = (self.entry.account, token)
+        taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
+        return None if missing else cost(taken)
+
+
+def _sum(values: Sequence[Fraction | None]) -> Fraction | None:
+    known = [value for value in values if value is not None]
+    return sum(known, Fraction(0)) if values and len(known) == len(values) else None

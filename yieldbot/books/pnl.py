@@ -1,0 +1,126 @@
+"""What a position earned since it was entered, in its asset and in the base currency; gas apart. Pure.
+
+In the asset: what it is worth now, plus what was taken out, less what was put in. In the base currency each amount
+counts at its price when it moved: what left, less its cost by first in, first out, is realised; what is there now, less
+the cost of what is left, is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.ledger import Quote, QuoteOf, value_of
+from yieldbot.books.lots import Lot, Lots, cost, put, take
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import MarketId
+
+
+@dataclass(frozen=True, slots=True)
+class Pnl:
+    """since: unix seconds of the entry. put_in, taken_out: since then; earned: in the asset, realised or not.
+
+    realised and unrealised: in the base currency, None where a price is missing. gas: native tokens paid since the
+    entry for transactions of this market, None where a fee is not known; gas_base: their value when they were paid.
+    """
+
+    since: int
+    put_in: Amount
+    taken_out: Amount
+    earned: Amount
+    realised: Fraction | None
+    unrealised: Fraction | None
+    gas: Amount | None
+    gas_base: Fraction | None
+
+    @property
+    def base(self) -> Fraction | None:
+        """Realised and not, together."""
+        return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
+
+
+@dataclass(slots=True)
+class _Run:
+    """A position from its entry on. closed: all was taken out; what comes after begins anew."""
+
+    since: int | None = None
+    put_in: int = 0
+    taken_out: int = 0
+    lots: Lots = ()
+    realised: Fraction | None = field(default_factory=Fraction)
+    gas: int | None = 0
+    gas_base: Fraction | None = field(default_factory=Fraction)
+    native: Token | None = None
+    closed: bool = False
+
+
+def pnl(
+    entries: Iterable[Entry], account: Account, market_id: MarketId, held: Amount, now: Quote | None, quote_of: QuoteOf
+) -> Pnl | None:
+    """The position's, since it was last empty; None where no entry tells how it began. ``held``: what it is worth now,
+    at the price ``now``. Entries are in order."""
+    run = _Run()
+    for entry in entries:
+        if entry.account == account and entry.market_id == market_id:
+            run = _after(run, entry, held.token, quote_of)
+    if run.since is None:
+        return None
+    remaining, worth = cost(run.lots), value_of(held.token, held.raw, now)
+    return Pnl(
+        since=run.since,
+        put_in=Amount(held.token, run.put_in),
+        taken_out=Amount(held.token, run.taken_out),
+        earned=Amount(held.token, held.raw + run.taken_out - run.put_in),
+        realised=run.realised,
+        unrealised=None if remaining is None or worth is None else worth - remaining,
+        gas=None if run.gas is None or run.native is None else Amount(run.native, run.gas),
+        gas_base=run.gas_base,
+    )
+
+
+def _after(run: _Run, entry: Entry, asset: Token, quote_of: QuoteOf) -> _Run:
+    """The run with one entry more; a new one after a full exit."""
+    raw, quote = entry.change(asset), quote_of(entry, asset)
+    if run.closed:
+        run = _Run()
+    if entry.kind is Kind.OPENING:
+        return run if run.put_in else _put_in(run, entry, raw, quote)
+    if entry.kind is Kind.DEPOSIT and raw < 0:
+        _put_in(run, entry, -raw, quote)
+    elif entry.kind is Kind.WITHDRAW and raw > 0:
+        taken, run.lots, _ = take(run.lots, raw)
+        run.realised = _plus(run.realised, _less(value_of(asset, raw, quote), cost(taken)))
+        run.taken_out += raw
+        if entry.all:
+            run.realised = _plus(run.realised, _less(Fraction(0), cost(run.lots)))
+            run.lots, run.closed = (), True
+    return _paid(run, entry, quote_of)
+
+
+def _put_in(run: _Run, entry: Entry, raw: int, quote: Quote | None) -> _Run:
+    run.since = entry.at if run.since is None else run.since
+    run.put_in += raw
+    assert entry.asset is not None
+    run.lots = put(run.lots, Lot(raw, value_of(entry.asset, raw, quote), entry.at))
+    return run
+
+
+def _paid(run: _Run, entry: Entry, quote_of: QuoteOf) -> _Run:
+    """With the entry's fee."""
+    run.native = run.native or entry.native
+    if entry.native is not None and entry.fee_raw != 0:
+        fee_raw = entry.fee_raw
+        run.gas = None if run.gas is None or fee_raw is None else run.gas + fee_raw
+        value = None if fee_raw is None else value_of(entry.native, fee_raw, quote_of(entry, entry.native))
+        run.gas_base = _plus(run.gas_base, value)
+    return run
+
+
+def _plus(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if one is None or other is None else one + other
+
+
+def _less(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if one is None or other is None else one - other
