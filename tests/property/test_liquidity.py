@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
-from yieldbot.math.estimate import LOG_TICK, NOTHING_KNOWN, Interval, chi_square, mean_of, student, volatility
+from yieldbot.math.estimate import LOG_TICK, NOTHING_KNOWN, Interval, chi_square, rate_of, student, volatility
 from yieldbot.math.liquidity import (
     FULL,
     Bounds,
@@ -148,7 +148,7 @@ def test_a_pool_that_lags_behind_by_its_fee_is_allowed_for() -> None:
 
 def test_too_few_observations_say_nothing() -> None:
     assert volatility([0.0, 1.0, 2.0, 4.0], 60.0, 0.003, 0.9) == NOTHING_KNOWN
-    assert mean_of([1.0, 2.0], 0.9) == NOTHING_KNOWN
+    assert rate_of([1.0, 2.0], [1.0, 1.0], 0.9) == NOTHING_KNOWN
     assert net_of(replace(VENUE, sigma=NOTHING_KNOWN), Bounds(-0.1, 0.1)).low == -math.inf
     assert net_of(replace(VENUE, sigma=NOTHING_KNOWN), FULL, full=True).low == -math.inf
 
@@ -159,6 +159,17 @@ def test_quantiles_are_the_distributions(freedom: int, probability: float) -> No
     if freedom >= 9:
         assert chi_square(probability, freedom) == pytest.approx(stats.chi2.ppf(probability, freedom), rel=0.03)
     assert student(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=0.01, abs=1e-9)
+
+
+def test_a_rate_is_all_that_came_over_all_the_time_and_its_interval_holds() -> None:
+    draw, hits, count = np.random.default_rng(6), 0, 1000
+    for _ in range(count):
+        seconds = draw.uniform(1.0, 3.0, 12)
+        came = draw.gamma(seconds * 3.0, 1.0)  # 3 a second, in the mean
+        found = rate_of(list(came), list(seconds), 0.9)
+        assert found.mean == pytest.approx(came.sum() / seconds.sum())
+        hits += found.low <= 3.0 <= found.high
+    assert 0.87 <= hits / count <= 0.93
 
 
 widths = st.floats(0.001, 3.0)

@@ -26,6 +26,10 @@ Seen = tuple["Job", "Snapshot | str"]
 """A job with its snapshot, or the reason why its chain could not be served."""
 
 
+KINDS = ("lending", "vault", "staking", "lp")
+"""Of markets that are listed."""
+
+
 def register(commands: Any) -> None:
     words = {
         "markets": (markets, "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags"),
@@ -40,6 +44,7 @@ def register(commands: Any) -> None:
             what_if_flags(parser)
         if name == "markets":
             parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
+            parser.add_argument("--kind", choices=KINDS, help="only markets of this kind; lp: liquidity in pools")
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +60,10 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
     from yieldbot.cli import whatif
 
+    if args.kind == "lp":
+        from yieldbot.cli import liquidity
+
+        return liquidity.markets(args, context)
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -66,6 +75,9 @@ def markets(args: argparse.Namespace, context: Context) -> int:
             continue
         wealth = None if args.amount is None else whatif.amount_of("--amount", args.amount, job)
         decision = _decide(context, job, snapshot, wealth)
+        if args.kind is not None:
+            wealth = wealth or docs.wealth_of(snapshot, job)
+            snapshot = _of_kind(snapshot, args.kind)
         listed.append((job, snapshot, decision.assessments, decision.allocation, wealth))
         rows.append(
             docs.job_head(job, snapshot)
@@ -77,9 +89,19 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     return _code(seen)
 
 
+def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
+    """Its markets of one kind, and the wallet."""
+    from dataclasses import replace
+
+    from yieldbot.model.market import Kind
+
+    shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
+    return replace(snapshot, states=shown)
+
+
 def positions(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
-    from yieldbot.cli import reports
+    from yieldbot.cli import liquidity, reports
 
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
@@ -97,8 +119,10 @@ def positions(args: argparse.Namespace, context: Context) -> int:
         parts.extend(_lines(lost))
     if shown:
         parts.insert(0, lambda: _listings().positions(shown, horizon))
-    context.show(docs.document("positions", horizon_seconds=horizon, jobs=rows), *parts)
-    return _code(seen, unread)
+    pools, tables, lp_code = liquidity.positions(context, [job for job, _ in seen])
+    document = docs.document("positions", horizon_seconds=horizon, jobs=rows, liquidity=pools)
+    context.show(document, *parts, *tables)
+    return _code(seen, unread) or lp_code
 
 
 def plan(args: argparse.Namespace, context: Context) -> int:

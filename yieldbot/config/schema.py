@@ -151,6 +151,7 @@ class PolicyTable(Table):
     failure_window_hours: Positive | None = None
     cooldown_hours: NotNegative | None = None
     stop_at_loss_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = None
 
 
 class SettingsTable(Table):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 
@@ -73,13 +73,17 @@ def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confide
     return Interval(max(0.0, low - slack) / scale, math.sqrt(square) / scale, (high + slack) / scale)
 
 
-def mean_of(samples: Sequence[float], confidence: float) -> Interval:
-    """The mean of what cannot be negative, by Student's t over independent samples of equal length.
+def rate_of(amounts: Sequence[float], seconds: Sequence[float], confidence: float) -> Interval:
+    """What comes in a second, from what came in windows of these lengths; it cannot be negative.
 
-    Fees of neighbouring windows are alike, so that the true interval is wider; longer windows make that less.
+    All that came over all the time; the interval is a ratio estimator's, by Student's t over the windows as if they
+    were independent. Fees of neighbouring windows are alike, so that the true interval is wider; longer windows make
+    that less.
     """
-    if len(samples) < LEAST_SAMPLES:
+    count, whole = len(amounts), math.fsum(seconds)
+    if count < LEAST_SAMPLES or whole <= 0.0:
         return NOTHING_KNOWN
-    mean = fmean(samples)
-    half = student((1.0 + confidence) / 2, len(samples) - 1) * stdev(samples) / math.sqrt(len(samples))
+    mean = math.fsum(amounts) / whole
+    rest = math.fsum((a - mean * t) ** 2 for a, t in zip(amounts, seconds, strict=True)) / (count - 1)
+    half = student((1.0 + confidence) / 2, count - 1) * math.sqrt(rest * count) / whole
     return Interval(max(0.0, mean - half), mean, mean + half)

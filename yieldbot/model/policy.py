@@ -47,6 +47,7 @@ class Policy:
     failure_window_hours: float = 24.0
     cooldown_hours: float = 0.0
     stop_at_loss_bps: float | None = None
+    confidence: float = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

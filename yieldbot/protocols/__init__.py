@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import SvmAdapter, SwapAdapter, YieldAdapter
+    from yieldbot.protocols.base import LiquidityAdapter, SvmAdapter, SwapAdapter, YieldAdapter
 
 
 @cache
@@ -29,6 +29,14 @@ def exchanges() -> dict[str, SwapAdapter]:
     modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
     found = [module.EXCHANGE for module in modules if hasattr(module, "EXCHANGE")]
     return {exchange.protocol: exchange for exchange in sorted(found, key=lambda e: str(e.protocol))}
+
+
+@cache
+def liquidity() -> dict[str, LiquidityAdapter]:
+    """Every adapter of liquidity by its exchange's protocol name: the modules that have ``LIQUIDITY``."""
+    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
+    found = [module.LIQUIDITY for module in modules if hasattr(module, "LIQUIDITY")]
+    return {adapter.protocol: adapter for adapter in sorted(found, key=lambda a: str(a.protocol))}
 
 
 def _of(family: str) -> dict[str, Any]:

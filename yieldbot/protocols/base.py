@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment, Market, MarketState
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall, SvmInstruction
@@ -57,6 +58,26 @@ class SwapAdapter(Protocol):
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         """All of a pool that swaps in it need. Raises MarketError for what is none."""
+
+
+class LiquidityAdapter(Protocol):
+    """Reads of liquidity in one exchange's pools. Pure. A module of this folder that has ``LIQUIDITY`` is one."""
+
+    protocol: ClassVar[str]  # the exchange's, whose ``pools`` lists them
+
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+        """A pool as it is. Raises MarketError for what is none."""
+
+    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+        """What the pool recorded of its past; with a lookback of 0 no earlier block is read."""
+
+    def owned(
+        self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
+    ) -> Flow[list[LpPosition]]:
+        """Our positions in the pools among ``states``, by the pools' addresses."""
+
+    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+        """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""
 
 
 class SvmAdapter(Protocol):

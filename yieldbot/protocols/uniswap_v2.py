@@ -23,12 +23,14 @@ UNISWAP_BPS = 30
 
 
 class UniswapV2Params(BaseModel):
-    """``factory``; ``fee_bps``: what of the input the pairs keep (a fork's own)."""
+    """``factory``; ``fee_bps``: what of the input the pairs keep (a fork's own); ``lookback_blocks``: over how many
+    blocks the pairs' fees are measured."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
     fee_bps: int = Field(default=UNISWAP_BPS, ge=0, lt=BPS)
+    lookback_blocks: int = Field(default=7200, ge=0)
 
 
 class UniswapV2:

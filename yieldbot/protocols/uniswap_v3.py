@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
@@ -26,12 +26,15 @@ NEAR_TICKS = 23_028
 
 
 class UniswapV3Params(BaseModel):
-    """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp."""
+    """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp. ``manager``: the position
+    manager, where liquidity is to be provided; ``lookback_blocks``: over how many blocks fees are measured."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
     fees: list[int] = [100, 500, 3000, 10_000]
+    manager: str | None = None
+    lookback_blocks: int = Field(default=7200, ge=0)
 
 
 class UniswapV3:

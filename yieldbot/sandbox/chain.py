@@ -118,6 +118,7 @@ def chain_toml(market: SandboxMarket) -> str:
         lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     factory = market.exchange.factory.address
     lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']
+    lines += [f'manager = "{market.exchange.positions.address}"', "lookback_blocks = 36"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,111 @@
+"""Tables of pools and of our positions in them. Imported only when one is shown."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from yieldbot.cli.liquidity import Shown, bar, facing, named, span
+from yieldbot.cli.render import at
+from yieldbot.cli.tables import Sheet
+from yieldbot.math.liquidity import held_against
+from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.exchange import Pool
+from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.policy import Policy
+
+
+def pools(one: Shown, policy: Policy) -> RenderableType:
+    """A row for each pool, the highest low end first, then why none may be entered."""
+    who = f"{one.job.wallet.name} on {one.job.chain.name}"
+    if one.view is None:
+        return Text(f"{who} skipped: {one.skipped}", style="yellow")
+    view = one.view
+    title = f"Liquidity. {who}, {at(view.block)}, for {one.value_usd:,.0f} US dollars"
+    heads = (">TVL, $", ">Fees APR", ">LVR APR", ">Cost APR", ">Volatility", ">Net APY", ">Lending", "Best range", "")
+    sheet = Sheet(title, "Pool", *heads)
+    for found in sorted(one.appraisals, key=lambda a: a.net[0].value, reverse=True):
+        state, at_mean = found.state, found.best.at_mean
+        tvl = view.worth(state.pool, state.reserves)
+        ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
+        sheet.add_row(
+            named(state.pool),
+            "-" if tvl is None else f"{tvl:,.0f}",
+            f"{at_mean.fees:.2%}",
+            f"{at_mean.lost:.2%}",
+            f"{at_mean.cost:.2%}",
+            f"{_number(found.venue.sigma.low)} to {_number(found.venue.sigma.high)}",
+            f"{_apy(found.net[0])} to {_apy(found.net[2])}",
+            "-" if found.lending is None else f"{found.lending.value:.2%}",
+            span(state.pool, ticks, view),
+            "pays" if not found.vetoes else "does not pay",
+        )
+    lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
+    sure = f"Intervals are {policy.confidence:.0%} sure by what the pools recorded, over {policy.horizon_days:g} days."
+    lines += [sure, "Plans do not allocate to liquidity: `yieldbot lp add` provides it."]
+    lines += [f"not read: {why}" for why in (*view.unread, *one.unvalued)]
+    return Group(sheet, *(Text(line) for line in lines))
+
+
+def positions(one: Shown) -> RenderableType:
+    """What our positions hold, wait for and lost against holding, each with its range."""
+    who = f"{one.job.wallet.name} on {one.job.chain.name}"
+    if one.view is None:
+        return Text(f"{who}: liquidity skipped: {one.skipped}", style="yellow")
+    view = one.view
+    heads = (">Value, $", "Holds", "Fees waiting", ">Fees earned, $", ">Against holding", "Range", "")
+    sheet = Sheet(f"Liquidity. {who}, {at(view.block)}", "Position", *heads)
+    lines: list[str] = []
+    for position, past, advice in zip(view.positions, one.pasts, one.triggers, strict=True):
+        pool = position.state.pool
+        name = named(pool) if position.token_id is None else f"{named(pool)} #{position.token_id}"
+        over, _ = facing(pool, view)
+        value, loss, earned = view.worth(pool, position.amounts), "-", "-"
+        if isinstance(past, str):
+            lines.append(f"{name}: what was put in is not known: {past}")
+        else:
+            price = (position.state.sqrt_price_x96 / 2**96) ** 2
+            now = (position.amounts[0] + past.taken[0], position.amounts[1] + past.taken[1])
+            lost = held_against(now, past.put, price)
+            loss = "-" if lost is None else f"{lost:+z.3%}"
+            dollars = view.worth(pool, past.earned(position.fees))
+            earned = "-" if dollars is None else f"{dollars:,.2f}"
+        sheet.add_row(
+            name,
+            "-" if value is None else f"{value:,.2f}",
+            _pair(pool, position.amounts),
+            _pair(pool, position.fees),
+            earned,
+            loss,
+            f"{bar(position.ticks, position.state.tick, over)}\n{span(pool, position.ticks, view)}",
+            _standing(position),
+        )
+        if advice is not None:
+            lines.append(f"{name}: {advice.advice.value}: {advice.reason}")
+    lines += [f"not read: {why}" for why in view.unread]
+    return Group(*([sheet] if view.positions else []), *(Text(line) for line in lines))
+
+
+def _pair(pool: Pool, amounts: tuple[int, int]) -> str:
+    return "\n".join(
+        f"{float(Amount(token, raw)):,.6g} {token.symbol}"
+        for token, raw in zip((pool.token0, pool.token1), amounts, strict=True)
+    )
+
+
+def _standing(position: LpPosition) -> str:
+    if position.in_range:
+        return "in range"
+    if not position.out_for:
+        return "OUT OF RANGE"
+    return f"OUT OF RANGE\nfor {position.out_for / 3600:,.1f} h at least"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isinf(value) else f"{value:.0%}"
+
+
+def _apy(value: Apy) -> str:
+    return "?" if math.isinf(value.value) else f"{value.value:.2%}"

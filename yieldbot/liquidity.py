@@ -1,0 +1,233 @@
+"""A chain's pools, their records and our positions in them at one block, and what both tokens earn elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, cast
+
+from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.market import Deployment, Kind, MarketState, Snapshot, Status
+from yieldbot.model.policy import ChainSettings, Policy, Wallet
+from yieldbot.model.reads import Flow
+from yieldbot.prices import Price, feed
+from yieldbot.protocols import adapters, exchanges, liquidity
+from yieldbot.rpc.evm import EvmNode
+
+GWEI = 10**9
+OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
+"""Blocks back at which it is asked how long a position had been in range by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LpView:
+    """A chain as far as liquidity goes. states, records, deployments: by the pool's address; usd: US dollars of a whole
+    token, by token, of those that have a feed; gas_usd: of a unit of gas, None without a feed. unread: what could not
+    be read, with the reason."""
+
+    block: BlockRef
+    states: Mapping[Address, LpState]
+    records: Mapping[Address, LpHistory]
+    deployments: Mapping[Address, Deployment]
+    positions: tuple[LpPosition, ...]
+    usd: Mapping[Token, float]
+    gas_usd: float | None
+    unread: tuple[str, ...] = field(default=())
+
+    def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
+        """US dollars of base units of a pool's tokens; by the pool's own price where one of them has no feed."""
+        prices = self.prices(pool)
+        if prices is None:
+            return None
+        return amounts[0] * prices[0] + amounts[1] * prices[1]
+
+    def prices(self, pool: Pool) -> tuple[float, float] | None:
+        """US dollars of a base unit of token0 and of token1; None where neither has a feed."""
+        zero, one = (self.usd[token] / token.one if token in self.usd else None for token in (pool.token0, pool.token1))
+        price = (self.states[pool.address].sqrt_price_x96 / 2**96) ** 2
+        if one is None and zero is not None:
+            one = zero / price
+        if zero is None and one is not None:
+            zero = one * price
+        return None if zero is None or one is None else (zero, one)
+
+    def gas_price(self, pool: Pool) -> float | None:
+        """Base units of token1 for a unit of gas."""
+        prices = self.prices(pool)
+        return None if prices is None or self.gas_usd is None else self.gas_usd / prices[1]
+
+
+async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours: bool = False) -> LpView:
+    """Read it, at the newest block. ``only_ours``: records of the pools that we have positions in, and no others.
+
+    Raises TransientError where the chain cannot be read; a pool that cannot be is named in ``unread``.
+    """
+    block, base_fee_wei = await node.block_and_base_fee()
+    known, tokens = liquidity(), list(chain.tokens.values())
+    tables = [table for table in chain.exchanges if table.protocol in known]
+    pairs = list(combinations(tokens, 2))
+    unread: list[str] = []
+    listed = await node.run([exchanges()[table.protocol].pools(table, pairs) for table in tables], block)
+    deployments: dict[Address, Deployment] = {}
+    pools: list[Pool] = []
+    for table, found in zip(tables, listed, strict=True):
+        if isinstance(found, MarketError):
+            unread.append(f"{table.name}: {found}")
+            continue
+        pools += found
+        deployments |= {pool.address: table for pool in found}
+    feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
+    flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.address]) for pool in pools]
+    flows += [feed(address) for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))]
+    answers = await node.run(flows, block)
+    states: dict[Address, LpState] = {}
+    for pool, state in zip(pools, answers, strict=False):
+        if isinstance(state, MarketError):
+            unread.append(f"{pool.name}: {state}")
+        else:
+            states[pool.address] = cast(LpState, state)
+    priced = [answer.usd if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
+    usd = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
+    native = priced[len(feeds)] if len(priced) > len(feeds) else None
+    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI)
+    positions = await _owned(node, block, tables, states, owner, unread)
+    wanted = [position.state for position in positions] if only_ours else list(states.values())
+    return LpView(
+        block=block,
+        states=states,
+        records=await _records(node, block, {s.pool.address: s for s in wanted}, deployments, unread),
+        deployments=deployments,
+        positions=positions,
+        usd=usd,
+        gas_usd=None if native is None else native * gas_wei / 10**18,
+        unread=tuple(unread),
+    )
+
+
+async def _owned(
+    node: EvmNode,
+    block: BlockRef,
+    tables: Sequence[Deployment],
+    states: Mapping[Address, LpState],
+    owner: Address,
+    unread: list[str],
+) -> tuple[LpPosition, ...]:
+    known = liquidity()
+    found: list[LpPosition] = []
+    flows = [known[table.protocol].owned(_of(states, table.protocol), table, owner) for table in tables]
+    for table, answer in zip(tables, await node.run(flows, block), strict=True):
+        if isinstance(answer, MarketError):
+            unread.append(f"our positions at {table.name}: {answer}")
+        else:
+            found += answer
+    return tuple([replace(position, out_for=await _out_for(node, block, position)) for position in found])
+
+
+async def _out_for(node: EvmNode, block: BlockRef, position: LpPosition) -> float | None:
+    """Seconds for which a position has been out of range, at least; 0 while it is in, None where nobody says."""
+    if position.in_range:
+        return 0.0
+    adapter, out = liquidity()[position.state.pool.protocol], None
+    (now,) = await node.run([adapter.inside(position, 0)], block)
+    for lag in OUT_LAGS:
+        try:
+            (then,) = await node.run([adapter.inside(position, lag)], block)
+        except TransientError:  # a node without so much history
+            break
+        if not isinstance(now, tuple) or not isinstance(then, tuple) or then[0] != now[0]:
+            break
+        out = float(now[1] - then[1])
+    return out
+
+
+def _of(states: Mapping[Address, LpState], protocol: str) -> dict[Address, LpState]:
+    return {at: state for at, state in states.items() if state.pool.protocol == protocol}
+
+
+async def _records(
+    node: EvmNode,
+    block: BlockRef,
+    states: Mapping[Address, LpState],
+    deployments: Mapping[Address, Deployment],
+    unread: list[str],
+) -> dict[Address, LpHistory]:
+    """The pools' records; where the node serves no earlier blocks, what the pools themselves keep."""
+    known = liquidity()
+
+    def flows(with_past: bool) -> list[Flow[LpHistory]]:
+        return [
+            known[s.pool.protocol].record(s, deployments[at].params["lookback_blocks"] if with_past else 0)
+            for at, s in states.items()
+        ]
+
+    why = ""
+    try:
+        told = await node.run(flows(True), block)
+    except TransientError as refusal:
+        why = f"the node serves no earlier blocks ({refusal})"
+        told = await node.run(flows(False), block)
+    found = {}
+    for at, record in zip(states, told, strict=True):
+        if isinstance(record, MarketError):
+            unread.append(f"{states[at].pool.name}: its record: {record}")
+            record = LpHistory(missing=(f"its record cannot be read: {record}",))
+        found[at] = replace(record, missing=(*record.missing, why)) if why else record
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lending:
+    """The markets that a token could be in instead, with what gas costs it."""
+
+    token: Token
+    snapshot: Snapshot | None
+
+    def best(self, amount: Amount, horizon_seconds: float, policy: Policy) -> tuple[float, str] | None:
+        """The highest simple rate a year that this much would earn, net of the policy's haircut, and where; None where
+        no market takes it."""
+        from yieldbot.allocator.assess import assess, haircut_bps
+
+        if self.snapshot is None:
+            return None
+        vetoed = {one.market_id for one in assess(self.snapshot, policy) if one.vetoes}
+        rates = []
+        for state in self.snapshot.states.values():
+            if state.market.kind is Kind.IDLE or state.status is not Status.ACTIVE or state.market.id in vetoed:
+                continue
+            if state.capacity is not None and not state.capacity:
+                continue
+            rates.append((_rate(state, amount, horizon_seconds) - haircut_bps(state.market, policy) / 1e4, state))
+        if not rates:
+            return None
+        rate, state = max(rates, key=lambda one: one[0])
+        return rate, state.market.name
+
+
+def _rate(state: MarketState, amount: Amount, horizon_seconds: float) -> float:
+    most = amount if state.capacity is None else min(amount, state.held + state.capacity)
+    return state.curve.apr(float(most), horizon_seconds)
+
+
+async def lending(
+    node: EvmNode, chain: ChainSettings, wallet: Wallet, block: BlockRef, tokens: Sequence[Token]
+) -> dict[Token, Lending]:
+    """What there is for each of these tokens, at the same block. A token without a market or a feed has none."""
+    from yieldbot.errors import ConfigError
+    from yieldbot.model.policy import Job
+    from yieldbot.observe import observe
+
+    found = {}
+    for token in tokens:
+        snapshot: Snapshot | None = None
+        if any(token in deployment.assets for deployment in chain.deployments) and token.address in chain.feeds:
+            try:
+                snapshot = await observe(node, Job(wallet=wallet, chain=chain, asset=token), adapters(), block)
+            except (ConfigError, MarketError):
+                snapshot = None
+        found[token] = Lending(token, snapshot)
+    return found

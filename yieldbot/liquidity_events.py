@@ -1,0 +1,103 @@
+"""What went into a position and came out of it, by the position manager's events, checked against its liquidity.
+
+Source: INonfungiblePositionManager's IncreaseLiquidity, DecreaseLiquidity and Collect; each has the token id as its
+first topic. The newest blocks are asked for first, in parts that a node serves, back to where the position held
+nothing: that is known from its present liquidity less the changes since, so that a missing event shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.liquidity import LpPosition
+from yieldbot.rpc.evm import EvmNode
+
+INCREASE = "0x3067048beee31b25b2f1681f88dac838c8bba36af25bfb2b7cf7473a5847e35f"
+DECREASE = "0x26f6a048ee9138f2c0ce266f322cb99228e8d619ae2bff30c67f8dcf9d2377b4"
+COLLECT = "0x40d0efd1a53d60ecbf40971b9daf7dc90178c3aadc7aab1765632738fa8b8f01"
+LEAST_BLOCKS = 100
+MOST_PARTS = 300
+"""Requests for one position; what lies further back is said to be unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Base units of token0 and token1 since the position last held nothing. put, taken: into and out of its liquidity;
+    collected: paid out, fees and what was taken together; since: the height from which it holds something."""
+
+    put: tuple[int, int]
+    taken: tuple[int, int]
+    collected: tuple[int, int]
+    since: int
+
+    def earned(self, waiting: tuple[int, int]) -> tuple[int, int]:
+        """Fees ever earned, ``waiting`` (what collect would pay) included."""
+        zero, one = (c + w - t for c, w, t in zip(self.collected, waiting, self.taken, strict=True))
+        return zero, one
+
+
+async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past | str:
+    """A position's past, or why it is not known."""
+    if position.token_id is None or position.state.manager is None:
+        return "shares of a pair keep no record of what was put in"
+    topic = f"0x{position.token_id:064x}"
+    found: list[Mapping[str, Any]] = []
+    end, width, parts = block.height, block.height + 1, 0
+    while end >= 0 and parts < MOST_PARTS:
+        start = max(0, end - width + 1)
+        wanted = {
+            "address": position.state.manager,
+            "fromBlock": hex(start),
+            "toBlock": hex(end),
+            "topics": [[INCREASE, DECREASE, COLLECT], topic],
+        }
+        parts += 1
+        try:
+            logs = await node.request("eth_getLogs", [wanted])
+        except TransientError as refusal:
+            if end - start < LEAST_BLOCKS:
+                return f"{node.host} serves no events of blocks {start} to {end} ({refusal})"
+            width = (end - start + 1) // 2
+            continue
+        try:
+            found += sorted(logs, key=_place, reverse=True)
+            past = fold(found, position.liquidity, topic)
+        except (KeyError, TypeError, ValueError):
+            return f"{node.host} answers events that cannot be read"
+        if past is not None:
+            return past
+        end, width = start - 1, width * 2
+    return "its events do not add up to what it holds" if end < 0 else f"no events before block {end:,} were looked at"
+
+
+def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past | None:
+    """The past told by events, the newest first, back to where nothing was held; None where they do not reach it.
+
+    Raises KeyError, TypeError or ValueError for what is no such event. Pure.
+    """
+    put, taken, collected = [0, 0], [0, 0], [0, 0]
+    before = liquidity
+    for log in logs:
+        kind, data = str(log["topics"][0]).lower(), bytes.fromhex(str(log["data"])[2:])
+        if str(log["topics"][1]).lower() != topic or len(data) != 96:
+            raise ValueError("an event of another position, or of another shape")
+        first, zero, one = (int.from_bytes(data[i : i + 32], "big") for i in (0, 32, 64))
+        sums = {INCREASE: put, DECREASE: taken, COLLECT: collected}[kind]
+        sums[0] += zero
+        sums[1] += one
+        if kind == COLLECT:
+            continue
+        before += first if kind == DECREASE else -first
+        if before < 0:
+            raise ValueError("more went in than there is")
+        if kind == INCREASE and before == 0:
+            return Past((put[0], put[1]), (taken[0], taken[1]), (collected[0], collected[1]), _place(log)[0])
+    return None
+
+
+def _place(log: Mapping[str, Any]) -> tuple[int, int]:
+    return int(log["blockNumber"], 16), int(log["logIndex"], 16)

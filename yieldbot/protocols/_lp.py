@@ -1,0 +1,41 @@
+"""What adapters of liquidity share: earlier blocks that are looked at, and windows between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall
+
+LAGS = 12
+"""Windows into which the lookback is cut: their spread is what the fees' interval comes from."""
+MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
+GET_CURRENT_BLOCK_TIMESTAMP = bytes.fromhex("0f28c97d")
+
+
+def lags(lookback_blocks: int) -> tuple[int, ...]:
+    """Blocks back, the newest first; none for a lookback of 0."""
+    return tuple(dict.fromkeys(lookback_blocks * i // LAGS for i in range(LAGS + 1))) if lookback_blocks else ()
+
+
+def clock(lag_blocks: int = 0) -> EthCall:
+    """The time of a block, by Multicall3."""
+    return EthCall(MULTICALL3, GET_CURRENT_BLOCK_TIMESTAMP, optional=lag_blocks > 0, lag_blocks=lag_blocks)
+
+
+def windows(
+    times: Sequence[bytes], there: Callable[[int], bool], grown: Callable[[int, int], float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(what grew in each window, its seconds). there: whether a reading exists; grown: from the second of two readings
+    to the first."""
+    found, lengths = [], []
+    for late in range(len(times) - 1):
+        early = late + 1
+        if not (times[late] and times[early] and there(late) and there(early)):
+            break
+        seconds = int.from_bytes(times[late][:32], "big") - int.from_bytes(times[early][:32], "big")
+        if seconds <= 0:
+            break
+        found.append(grown(late, early))
+        lengths.append(float(seconds))
+    return tuple(found), tuple(lengths)

@@ -1,0 +1,165 @@
+"""Uniswap v3 liquidity: a pool's state and its record, our positions, and the calls of the position manager.
+
+Source: Uniswap v3 core 1.0.1 (observations, feeGrowthGlobal) and periphery 1.4 (NonfungiblePositionManager).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from yieldbot.errors import MarketError
+from yieldbot.math.concentrated import PIPS, Q96, Q128
+from yieldbot.math.positions import MASK256
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.market import Deployment
+from yieldbot.model.reads import Flow
+from yieldbot.protocols._abi import abi, checksum
+from yieldbot.protocols._lp import LAGS, clock, lags, windows
+from yieldbot.protocols._positions import read_position
+
+TICK_READINGS = 34
+LONGEST_SECONDS = 7 * 86_400
+MOST_POSITIONS = 100
+"""Of one manager and account; more are not ours to keep."""
+
+
+class UniswapV3Lp:
+    """Positions kept by a NonfungiblePositionManager: the exchange's table names it as ``manager``."""
+
+    protocol: ClassVar[str] = "uniswap_v3"
+
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+        """A pool as it is. Raises MarketError for what is none."""
+        codec, erc20 = abi("uniswap_v3"), abi("erc20")
+        slot0, liquidity, fee, spacing, held0, held1 = yield [
+            *(codec.read(pool.address, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")),
+            *(erc20.read(token.address, "balanceOf", pool.address) for token in (pool.token0, pool.token1)),
+        ]
+        sqrt_price, tick = codec.decode("slot0", slot0)[:2]
+        if not sqrt_price:
+            raise MarketError(f"pool {pool.address} has no price")
+        manager = deployment.params["manager"]
+        return LpState(
+            pool=pool,
+            sqrt_price_x96=sqrt_price,
+            tick=tick,
+            liquidity=codec.one("liquidity", liquidity),
+            fee=codec.one("fee", fee) / PIPS,
+            spacing=codec.one("tickSpacing", spacing),
+            reserves=(erc20.one("balanceOf", held0), erc20.one("balanceOf", held1)),
+            manager=checksum(manager) if manager else None,
+        )
+
+    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+        """Fees by the growth between earlier blocks (a node with history is asked; 0: none is), ticks by the pool's own
+        oracle as far back as it goes, a week at most."""
+        codec, at = abi("uniswap_v3"), state.pool.address
+        back = lags(lookback_blocks)
+        told = yield [
+            codec.read(at, "slot0"),
+            clock(),
+            *(clock(lag) for lag in back),
+            *(codec.read(at, "feeGrowthGlobal0X128", optional=True, lag_blocks=lag) for lag in back),
+            *(codec.read(at, "feeGrowthGlobal1X128", optional=True, lag_blocks=lag) for lag in back),
+        ]
+        index, cardinality = codec.decode("slot0", told[0])[2:4]
+        now = int.from_bytes(told[1][:32], "big")
+        times, zeros, ones = (told[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(3))
+        price = (state.sqrt_price_x96 / Q96) ** 2
+
+        def grown(late: int, early: int) -> float:
+            zero, one = (
+                (int.from_bytes(g[late][:32], "big") - int.from_bytes(g[early][:32], "big")) & MASK256
+                for g in (zeros, ones)
+            )
+            return (zero * price + one) / Q128
+
+        fees, fee_seconds = windows(times, lambda i: bool(zeros[i] and ones[i]), grown)
+        oldest = yield from _oldest(at, index, cardinality)
+        ticks, tick_seconds = yield from _ticks(at, min(now - oldest, LONGEST_SECONDS))
+        missing: tuple[str, ...] = ()
+        if lookback_blocks and len(fees) < LAGS:
+            missing = ("the node has no history of so many blocks",)
+        if not ticks:
+            missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)
+        return LpHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
+
+    def owned(
+        self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
+    ) -> Flow[list[LpPosition]]:
+        """Every position of ours in pools that are among ``states`` (by address), empty ones left out."""
+        manager = deployment.params["manager"]
+        if not manager:
+            yield ()
+            return []
+        codec, at = abi("uniswap_v3_manager"), checksum(manager)
+        (data,) = yield [codec.read(at, "balanceOf", owner)]
+        count = codec.one("balanceOf", data)
+        if count > MOST_POSITIONS:
+            raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_POSITIONS} are not looked at")
+        ids = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
+        found = []
+        for data in ids:
+            position = yield from self.position(states, deployment, codec.one("tokenOfOwnerByIndex", data))
+            if position is not None and (position.liquidity or any(position.fees)):
+                found.append(position)
+        return found
+
+    def position(
+        self, states: Mapping[Address, LpState], deployment: Deployment, token_id: int
+    ) -> Flow[LpPosition | None]:
+        """One position; None where its pool is not among ``states``."""
+        manager, factory = (checksum(deployment.params[name]) for name in ("manager", "factory"))
+        read = yield from read_position(manager, factory, token_id)
+        state = states.get(read.pool)
+        if state is None:
+            return None
+        ticks = (read.ticks.low, read.ticks.high)
+        return LpPosition(
+            state=state,
+            token_id=token_id,
+            ticks=ticks,
+            liquidity=read.liquidity,
+            amounts=read.amounts,
+            fees=read.fees,
+        )
+
+    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+        """(seconds ever spent within the position's range, the time) some blocks ago; None where the pool did not count
+        them then. By the pool's own count (snapshotCumulativesInside)."""
+        codec, name = abi("uniswap_v3"), "snapshotCumulativesInside"
+        ticks = position.ticks or (0, 0)
+        call = codec.read(position.state.pool.address, name, *ticks, optional=True, lag_blocks=lag_blocks)
+        data, time = yield [call, clock(lag_blocks)]
+        return (codec.decode(name, data)[2], int.from_bytes(time[:32], "big")) if data and time else None
+
+
+def _oldest(pool: Address, index: int, cardinality: int) -> Flow[int]:
+    """Unix seconds of the oldest observation (OracleLibrary.getOldestObservationSecondsAgo)."""
+    codec = abi("uniswap_v3")
+    following, first = yield [
+        codec.read(pool, "observations", (index + 1) % cardinality),
+        codec.read(pool, "observations", 0),
+    ]
+    time, _, _, initialised = codec.decode("observations", following)
+    return int(time if initialised else codec.decode("observations", first)[0])
+
+
+def _ticks(pool: Address, seconds: int) -> Flow[tuple[tuple[float, ...], float]]:
+    """The tick's sums over time at equal distances over the last ``seconds``, the oldest first, and the distance."""
+    every = seconds // (TICK_READINGS - 1)
+    if every <= 0:
+        yield ()
+        return (), 0.0
+    codec = abi("uniswap_v3")
+    ago = [every * i for i in range(TICK_READINGS - 1, -1, -1)]
+    (data,) = yield [codec.read(pool, "observe", ago, optional=True)]
+    if not data:
+        return (), 0.0
+    return tuple(float(sum_) for sum_ in codec.decode("observe", data)[0]), float(every)
+
+
+LIQUIDITY = UniswapV3Lp()
