@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.plan import Declined, Leg
@@ -93,7 +94,7 @@ class LegWork:
 
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
-    position there, None where what a deposit is worth afterwards is not looked at.
+    position there, None where what a deposit is worth afterwards is not looked at. swap: the terms of a leg that swaps.
     """
 
     index: int
@@ -105,6 +106,7 @@ class LegWork:
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    swap: SwapTerms | None = None
 
     @property
     def watched(self) -> tuple[Token, ...]:

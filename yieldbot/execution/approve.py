@@ -193,7 +193,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
         _bounds(rules, tx)
         or (None if takes_back else in_time(approval, now))
         or _in_plan(approval, work, tx)
-        or _call(rules, work, tx)
+        or _call(rules, work, tx, now)
         or _effect(rules, work, simulated)
     )
     return refused or ApprovedTx(simulated, digest(tx), approval.approver, NEVER if takes_back else approval.expires_at)
@@ -240,7 +240,7 @@ def judge_batch(
         tx = UnsignedTx(*names, 0, 0, 0, 0, call.words, approval.plan.id, work.index, work.leg.market_id)
         if call.value:
             return Declined("VALUE_NOT_ZERO", f"{call.words}: sends {call.value} wei")
-        if (refused := _in_plan(approval, work, tx) or _call(rules, work, tx)) is not None:
+        if (refused := _in_plan(approval, work, tx) or _call(rules, work, tx, now)) is not None:
             return refused
     return None
 
@@ -324,7 +324,7 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     return None
 
 
-def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
+def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
     if _is_allowance(work, tx):
         return _allowance(work, tx)
     name = tx.data[:4]
@@ -333,8 +333,11 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx) -> Declined | None:
         return Declined("TARGET_NOT_ALLOWED", f"{tx.to} is no contract of {work.market.name}")
     if name not in selectors:
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
+    terms = (work.swap.given, work.swap.least) if work.swap else None
+    if terms != ((work.leg.amount, work.leg.gets) if work.leg.kind is LegKind.SWAP else None):
+        return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
     most = None if work.leg.all else work.leg.amount.raw
-    found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
+    found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, work.swap, now)
     if found:
         return Declined(found[0], f"{tx.words}: {found[1]}")
     # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.

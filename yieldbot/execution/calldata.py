@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from yieldbot.execution.swaps import LEAST, swap_fault
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
 OURSELVES = frozenset(
@@ -103,11 +105,14 @@ def objection(
     owner: Address,
     known: frozenset[str],
     most: int | None,
+    swap: SwapTerms | None = None,
+    now: int = 0,
 ) -> tuple[str, str] | None:
     """Why a call must not be signed, as (code, words); None when some ABI reading of it is without fault.
 
     ``known``: lower-case addresses that may appear beside our own. ``most``: the greatest amount of the asset allowed;
-    None where the whole position is meant (then the protocol's own maximum may stand there).
+    None where the whole position is meant (then the protocol's own maximum may stand there). ``swap``: the terms of a
+    leg that swaps, by which alone its calls are judged at ``now`` (unix seconds); without them no swap is signed.
     """
     fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
     for function in candidates:
@@ -115,7 +120,12 @@ def objection(
         if read is None:
             fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
             continue
-        found = next((bad for item in read if (bad := _fault(item, owner, known, most))), None)
+        if swap is not None:
+            found = swap_fault(read, owner, swap, now)
+        elif any(item.name in LEAST for item in read):
+            found = "SWAP_NOT_PLANNED", "a swap, and the leg is none"
+        else:
+            found = next((bad for item in read if (bad := _fault(item, owner, known, most))), None)
         if found is None:
             return None
         fault = (found[0], f"{function.name}: {found[1]}")

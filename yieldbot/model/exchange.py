@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from yieldbot.model.amounts import Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 
 
@@ -44,3 +44,41 @@ class PoolState:
     def venue(self, given: Token) -> Venue:
         """The direction in which ``given`` goes in."""
         return self.zero if given == self.pool.token0 else self.one
+
+
+@dataclass(frozen=True, slots=True)
+class SwapTerms:
+    """What one swap may do: exactly ``given`` along ``pools``, in their order, for at least ``least``."""
+
+    pools: tuple[Pool, ...]
+    given: Amount
+    least: Amount
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens along the way, both ends included. Raises ValueError where the pools do not lead there."""
+        return tokens_along(self.pools, self.given.token, self.least.token)
+
+
+def tokens_along(pools: Sequence[Pool], given: Token, wanted: Token) -> tuple[Token, ...]:
+    """The tokens from ``given`` to ``wanted`` through the pools. Raises ValueError where they do not lead there."""
+    found = [given]
+    for pool in pools:
+        if found[-1] not in (pool.token0, pool.token1):
+            raise ValueError(f"{pool.name} does not take {found[-1].symbol}")
+        found.append(pool.token1 if found[-1] == pool.token0 else pool.token0)
+    if not pools or found[-1] != wanted:
+        raise ValueError(f"the pools do not lead from {given.symbol} to {wanted.symbol}")
+    return tuple(found)
+
+
+def v3_path(terms: SwapTerms) -> bytes:
+    """The way as Uniswap v3's routers take it: token (20 bytes), fee (3 bytes), token, and so on. Source: v3 periphery,
+    Path. Raises ValueError for pools that have no fee tier."""
+    tokens = terms.tokens
+    found = bytes.fromhex(tokens[0].address[2:])
+    for pool, token in zip(terms.pools, tokens[1:], strict=True):
+        if not isinstance(pool.params.get("fee"), int):
+            raise ValueError(f"{pool.name} is no pool of a fee tier")
+        found += int(pool.params["fee"]).to_bytes(3, "big") + bytes.fromhex(token.address[2:])
+    return found

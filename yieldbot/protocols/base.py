@@ -48,7 +48,7 @@ class YieldAdapter(Protocol):
 
 
 class SwapAdapter(Protocol):
-    """Reads of one exchange. Pure, as YieldAdapter is. A module of this folder that has ``EXCHANGE`` is one."""
+    """Reads and calls of one exchange. Pure, as YieldAdapter is. A module that has ``EXCHANGE`` is one."""
 
     protocol: ClassVar[str]
     params: ClassVar[type[BaseModel]]
@@ -58,6 +58,24 @@ class SwapAdapter(Protocol):
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         """All of a pool that swaps in it need. Raises MarketError for what is none."""
+
+    def swap(
+        self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
+    ) -> tuple[EvmCall, ...]:
+        """Calls that swap exactly ``given`` along ``pools`` (one or two, all of this exchange) for at least ``least``,
+        to ``owner``, before ``deadline`` (unix seconds); each names the exact allowance that it consumes.
+
+        Raises MarketError where the deployment names no router, ValueError where the pools do not lead there.
+        """
+
+    def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        """Contracts and four-byte selectors that the signer may allow for swaps along ``pools``."""
+
+    def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
+        """Contracts that may receive an allowance of what goes in."""
+
+    def explain_revert(self, data: bytes) -> str | None:
+        """A revert of the exchange in words, or None when it is not one of its own."""
 
 
 class LiquidityAdapter(Protocol):

@@ -1,7 +1,8 @@
 """Uniswap v3 pools, read so that a swap can be told to the unit without asking the chain again.
 
-Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState). Only the words of the tick bitmap around the price are read: a swap
-that would leave them is refused (``Unswappable``), never guessed.
+Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState); v3 periphery 1.4.4 (ISwapRouter, Path). Only the words of the tick
+bitmap around the price are read: a swap that would leave them is refused (``Unswappable``), never guessed. Swaps are
+made by SwapRouter, whose calls carry a deadline; SwapRouter02, which lost it, is not one that can be named as router.
 """
 
 from __future__ import annotations
@@ -14,20 +15,31 @@ from pydantic import BaseModel, ConfigDict, Field
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
 from yieldbot.math.venues import V3Venue
-from yieldbot.model.amounts import Token
-from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.exchange import Pool, PoolState, SwapTerms, v3_path
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
+from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum
+from yieldbot.protocols._swaps import explain_swap, router_of, swap_words
 
 NEAR_TICKS = 23_028
 """Ticks to each side that are read: a price ten times, or a tenth of, what it is."""
 
+SINGLE, MULTI = "exactInputSingle", "exactInput"
+REVERTS = {
+    "Too little received": "the swap would give less than the least that was named",
+    "Transaction too old": "the swap's deadline is over",
+    "STF": "the token did not move from our account (balance or allowance)",
+    "SPL": "the pool's price is beyond the price limit",
+}
+
 
 class UniswapV3Params(BaseModel):
     """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp. ``manager``: the position
-    manager, where liquidity is to be provided; ``lookback_blocks``: over how many blocks fees are measured."""
+    manager, where liquidity is to be provided; ``lookback_blocks``: over how many blocks fees are measured. ``router``:
+    a SwapRouter (of v3 periphery, not SwapRouter02) of that factory, without which nothing is swapped there."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +47,7 @@ class UniswapV3Params(BaseModel):
     fees: list[int] = [100, 500, 3000, 10_000]
     manager: str | None = None
     lookback_blocks: int = Field(default=7200, ge=0)
+    router: str | None = None
 
 
 class UniswapV3:
@@ -51,12 +64,37 @@ class UniswapV3:
         for (a, b, fee), data in zip(asked, told, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
-                found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:.2%}", address, a, b))
+                params = {"fee": fee, "router": deployment.params.get("router")}
+                found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:.2%}", address, a, b, params))
         return tuple(found)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         state = yield from read_pool(pool.address)
         return PoolState(pool, V3Venue(state, True), V3Venue(state, False))
+
+    def swap(
+        self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
+    ) -> tuple[EvmCall, ...]:
+        router, codec = router_of(pools), abi(self.protocol)
+        terms = SwapTerms(pools, given, least)
+        ends = (owner, deadline, given.raw, least.raw)
+        if len(pools) == 1:
+            pair = (given.token.address, least.token.address)
+            data = codec.encode(SINGLE, (*pair, pools[0].params["fee"], *ends, 0))
+        else:
+            data = codec.encode(MULTI, (v3_path(terms), *ends))
+        words = swap_words(pools, given, least)
+        return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
+
+    def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        name = SINGLE if len(pools) == 1 else MULTI
+        return {router_of(pools): frozenset({abi(self.protocol).selector(name)})}
+
+    def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
+        return (router_of(pools),)
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain_swap(self.protocol, REVERTS, data)
 
 
 def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:

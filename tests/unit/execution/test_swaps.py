@@ -1,0 +1,229 @@
+"""A swap is signed by its terms alone: whatever says another recipient, way, least output or deadline is refused."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from wiring import (
+    ABI,
+    APPROVAL,
+    CHAIN,
+    EXPIRES,
+    MARKET,
+    NOW,
+    OWNER,
+    RULES,
+    STRANGER,
+    USDC,
+    allowance_tx,
+    plan,
+    simulated,
+    supply_tx,
+    work,
+)
+
+from yieldbot.errors import MarketError
+from yieldbot.execution.approve import Approval, judge
+from yieldbot.execution.calldata import abi_functions, functions, objection, selector
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.exchange import Pool, SwapTerms, tokens_along, v3_path
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols import exchanges
+from yieldbot.protocols.base import SwapAdapter
+from yieldbot.resources import folder
+
+WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
+DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
+ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
+DEADLINE = NOW + 600
+V3, V2 = "uniswap_v3", "uniswap_v2"
+GIVEN, LEAST = Amount(USDC, 1000 * 10**6), Amount(DAI, 9991 * 10**17)
+
+
+def pool(a: Token, b: Token, fee: int = 500, protocol: str = V3, router: str | None = ROUTER) -> Pool:
+    zero, one = sorted((a, b), key=lambda token: int(token.address, 16))
+    return Pool(protocol, f"Uniswap {fee / 10**6:.2%}", STRANGER, zero, one, {"fee": fee, "router": router})
+
+
+WAYS = {
+    "v3 one pool": (V3, (pool(USDC, DAI, 100),)),
+    "v3 two pools": (V3, (pool(USDC, WETH, 500), pool(WETH, DAI, 3000))),
+    "v2 one pool": (V2, (pool(USDC, DAI, protocol=V2),)),
+    "v2 two pools": (V2, (pool(USDC, WETH, protocol=V2), pool(WETH, DAI, protocol=V2))),
+}
+ABIS = abi_functions(folder("abis"))
+
+
+def adapter(name: str) -> SwapAdapter:
+    return exchanges()[name]
+
+
+def built(way: str, **changes: object) -> EvmCall:
+    protocol, pools = WAYS[way]
+    terms = {"pools": pools, "given": GIVEN, "least": LEAST, "owner": OWNER, "deadline": DEADLINE} | changes
+    (call,) = adapter(protocol).swap(**terms)  # type: ignore[arg-type]
+    return call
+
+
+def code(way: str, call: EvmCall, now: int = NOW, **terms: object) -> str | None:
+    """The decoder's refusal of a call under the way's terms; None when it is let pass."""
+    agreed = replace(SwapTerms(WAYS[way][1], GIVEN, LEAST), **terms)  # type: ignore[arg-type]
+    found = objection(ABIS.get(call.data[:4], ()), call.data, OWNER, frozenset(), GIVEN.raw, agreed, now)
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
+    protocol, pools = WAYS[way]
+    call = built(way)
+    assert call.to == ROUTER and call.value == 0 and call.least == LEAST and call.allowance is not None
+    assert (call.allowance.token, call.allowance.spender, call.allowance.raw) == (USDC, ROUTER, GIVEN.raw)
+    assert call.words.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Uniswap" in call.words
+    assert ("through WETH" in call.words) == (len(pools) == 2)
+    assert adapter(protocol).targets(pools) == {ROUTER: frozenset({call.data[:4]})}
+    assert adapter(protocol).spenders(pools) == (ROUTER,)
+    assert code(way, call) is None
+    assert objection(ABIS[call.data[:4]], call.data, OWNER, frozenset(), GIVEN.raw) == (
+        "SWAP_NOT_PLANNED",
+        f"{next(iter(ABIS[call.data[:4]])).name}: a swap, and the leg is none",
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_leaves_the_terms_is_refused_by_name(way: str) -> None:
+    protocol, pools = WAYS[way]
+    fees = tuple(replace(one, params={**one.params, "fee": 10_000}) for one in pools)
+    for expected, call in (
+        ("RECIPIENT_NOT_SELF", built(way, owner=STRANGER)),
+        ("RECIPIENT_NOT_SELF", built(way, owner=ROUTER)),
+        ("RECIPIENT_NOT_SELF", built(way, owner=Address("0x" + "00" * 20))),
+        ("LEAST_BELOW_PLAN", built(way, least=Amount(DAI, LEAST.raw - 1))),
+        ("LEAST_BELOW_PLAN", built(way, least=Amount(DAI, 0))),
+        ("AMOUNT_ABOVE_PLAN", built(way, given=Amount(USDC, GIVEN.raw + 1))),
+        ("AMOUNT_NOT_EXACT", built(way, given=Amount(USDC, GIVEN.raw - 1))),
+        ("DEADLINE_NOT_NEAR", built(way, deadline=NOW)),
+        ("DEADLINE_NOT_NEAR", built(way, deadline=NOW - 1)),
+        ("DEADLINE_NOT_NEAR", built(way, deadline=NOW + 3601)),
+        ("DEADLINE_NOT_NEAR", built(way, deadline=2**256 - 1)),
+    ):
+        assert code(way, call) == expected, call
+    assert code(way, built(way), now=DEADLINE) == "DEADLINE_NOT_NEAR"
+    if protocol == V3:
+        assert code(way, built(way, pools=fees)) == "PATH_NOT_PLANNED"
+    other = tuple(reversed(pools)) if len(pools) == 2 else (pool(USDC, WETH, 100, protocol),)
+    assert code(way, built(way), pools=other) == "PATH_NOT_PLANNED"
+    between = (pool(USDC, WETH, 500, protocol), pool(WETH, DAI, 3000, protocol))
+    longer = between if len(pools) == 1 else (pool(USDC, DAI, 100, protocol),)
+    (call,) = adapter(protocol).swap(longer, GIVEN, LEAST, OWNER, DEADLINE)
+    assert code(way, call) == "PATH_NOT_PLANNED"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_mutant_of_a_swap_says_more(way: str) -> None:
+    """Bits and words changed: what passes is the call itself with a higher least output or another near deadline."""
+    good, draw, passed = built(way), random.Random(7), 0
+    for _ in range(2000):
+        raw = bytearray(good.data)
+        if draw.random() < 0.5:
+            raw[draw.randrange(4, len(raw))] ^= 1 << draw.randrange(8)
+        else:
+            at = 4 + 32 * draw.randrange((len(raw) - 4) // 32)
+            raw[at : at + 32] = draw.choice([0, 1, 2**256 - 1, int(STRANGER, 16), draw.getrandbits(64)]).to_bytes(
+                32, "big"
+            )
+        mutant = replace(good, data=bytes(raw))
+        if mutant.data == good.data or code(way, mutant) is not None:
+            continue
+        passed += 1
+        changed = [(w, i) for i, w in enumerate(words_of(mutant.data)) if w != words_of(good.data)[i]]
+        ((word, at),) = changed
+        before = words_of(good.data)[at]
+        assert (before == LEAST.raw and word > before) or (before == DEADLINE and NOW < word <= NOW + 3600)
+    assert passed
+
+
+def words_of(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 32], "big") for at in range(4, len(data), 32)]
+
+
+def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
+    """``judge`` over the whole: the terms, then byte for byte; a higher least output is still another call."""
+    call, terms = built("v3 one pool"), SwapTerms(WAYS["v3 one pool"][1], GIVEN, LEAST)
+    swap = Leg(LegKind.SWAP, MARKET.id, GIVEN, gets=LEAST)
+    targets = {ROUTER: frozenset({call.data[:4]})}
+    swapping = replace(work(), leg=swap, calls=(call,), targets=targets, spenders=(ROUTER,), swap=terms)
+    approval = Approval(plan(swap), "test", EXPIRES)
+    rules = replace(RULES, abi={**RULES.abi, call.data[:4]: ABIS[call.data[:4]]})
+    tx = supply_tx(to=ROUTER, data=call.data, words=call.words)
+
+    def refused(data: bytes = call.data, now: int = NOW, **changes: Any) -> str | None:
+        found = judge(rules, approval, replace(swapping, **changes), simulated(replace(tx, data=data), -GIVEN.raw), now)
+        return found.code if isinstance(found, Declined) else None
+
+    assert refused() is None
+    assert refused(built("v3 one pool", least=Amount(DAI, LEAST.raw + 1)).data) == "NOT_THE_CALL"
+    assert refused(built("v3 one pool", least=Amount(DAI, LEAST.raw - 1)).data) == "LEAST_BELOW_PLAN"
+    assert refused(built("v3 one pool", owner=STRANGER).data) == "RECIPIENT_NOT_SELF"
+    assert refused(built("v3 two pools").data) == "SELECTOR_NOT_ALLOWED"
+    assert refused(now=DEADLINE) == "DEADLINE_NOT_NEAR"
+    assert refused(swap=None) == "SWAP_NOT_PLANNED"
+    assert refused(swap=replace(terms, least=Amount(DAI, LEAST.raw - 1))) == "SWAP_NOT_PLANNED"
+    allowance = replace(allowance_tx(GIVEN.raw, ROUTER), words="allow")
+    assert not isinstance(judge(rules, approval, swapping, simulated(allowance), NOW), Declined)
+    too_much = allowance_tx(GIVEN.raw + 1, ROUTER)
+    found = judge(rules, approval, swapping, simulated(too_much), NOW)
+    assert isinstance(found, Declined) and found.code == "ALLOWANCE_NOT_EXACT"
+    # A deposit's leg signs no swap, whatever terms stand beside it.
+    deposit = replace(work(), calls=(call,), targets=targets)
+    for one in (deposit, replace(deposit, swap=terms)):
+        found = judge(rules, APPROVAL, one, simulated(tx, -GIVEN.raw), NOW)
+        assert isinstance(found, Declined) and found.code == "SWAP_NOT_PLANNED"
+
+
+def test_terms_alone_let_no_other_call_pass() -> None:
+    """A leg that swaps signs swaps: a supply under its terms is refused, and so is a swap that says too little."""
+    terms = SwapTerms(WAYS["v2 one pool"][1], GIVEN, LEAST)
+    known = frozenset({USDC.address.lower()})
+    (supply,) = functions(ABI)
+    refused = objection((supply,), supply_tx().data, OWNER, known, 2**255, terms, NOW)
+    assert refused is not None and refused[0] == "ARGUMENT_NOT_KNOWN"
+    named = [{"name": name, "type": "uint256"} for name in ("amountIn", "amountOutMin")]
+    (short,) = functions([{"type": "function", "name": "swap", "inputs": named}])
+    data = selector(short.signature) + GIVEN.raw.to_bytes(32, "big") + LEAST.raw.to_bytes(32, "big")
+    refused = objection((short,), data, OWNER, known, GIVEN.raw, terms, NOW)
+    assert refused is not None and refused[0] == "SWAP_NOT_BOUND"
+
+
+def test_pools_must_lead_there_by_one_router() -> None:
+    v3 = adapter(V3)
+    with pytest.raises(MarketError, match="names no router"):
+        v3.swap((pool(USDC, DAI, router=None),), GIVEN, LEAST, OWNER, DEADLINE)
+    with pytest.raises(MarketError, match="one router"):
+        v3.targets((pool(USDC, WETH), pool(WETH, DAI, router=STRANGER)))
+    with pytest.raises(MarketError, match="one router"):
+        v3.spenders((pool(USDC, WETH), pool(WETH, DAI, router=None)))
+    for pools in ((pool(USDC, WETH),), (pool(WETH, DAI),), (pool(WETH, DAI), pool(USDC, WETH))):
+        with pytest.raises(ValueError, match=r"does not take|do not lead"):
+            v3.swap(pools, GIVEN, LEAST, OWNER, DEADLINE)
+    assert tokens_along(WAYS["v3 two pools"][1], USDC, DAI) == (USDC, WETH, DAI)
+    packed = v3_path(SwapTerms(WAYS["v3 two pools"][1], GIVEN, LEAST))
+    assert (
+        len(packed) == 66 and packed[20:23] == (500).to_bytes(3, "big") and packed[43:46] == (3000).to_bytes(3, "big")
+    )
+
+
+def test_reverts_of_routers_in_words() -> None:
+    from eth_abi.abi import encode
+
+    def reverted(text: str) -> bytes:
+        return bytes.fromhex("08c379a0") + encode(["string"], [text])
+
+    assert "less than the least" in str(adapter(V3).explain_revert(reverted("Too little received")))
+    assert "deadline is over" in str(adapter(V2).explain_revert(reverted("UniswapV2Router: EXPIRED")))
+    assert adapter(V2).explain_revert(reverted("something else")) == "something else"
+    assert adapter(V3).explain_revert(b"\x01\x02\x03\x04") is None

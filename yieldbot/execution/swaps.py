@@ -1,0 +1,103 @@
+"""Whether a swap's calldata says no more than the terms that were approved. Default deny: every argument has its rule.
+
+Names are those of the published ABIs: UniswapV2Router02.swapExactTokensForTokens and SwapRouter.exactInputSingle and
+exactInput (v3 periphery). What a least output is of another token than what goes in, so that it is compared with the
+terms' own and never taken for an amount of the asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.model.exchange import SwapTerms, v3_path
+
+if TYPE_CHECKING:
+    from yieldbot.execution.calldata import Argument
+    from yieldbot.model.ids import Address
+
+LEAST = frozenset({"amountoutmin", "amountoutminimum"})
+"""Names of the least output: a call that has one is a swap, and is signed by terms alone."""
+GIVEN = frozenset({"amountin"})
+TO = frozenset({"to", "recipient"})
+SINGLE = frozenset({"tokenin", "tokenout", "fee"})
+"""How a call through one pool of a fee tier names its way."""
+MOST_DEADLINE_SECONDS = 3600
+"""How far a deadline may lie ahead: a swap that waits longer is made at a price that nobody looked at."""
+
+Fault = tuple[str, str]
+
+
+def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
+    """Why the arguments are not this swap, as (code, words); None when they are. ``now``: unix seconds."""
+    named = {item.name: item.value for item in items if item.name != "path"}
+    if len(named) + sum(item.name == "path" for item in items) != len(items):
+        return "CALLDATA_MALFORMED", "an argument is named twice"
+    for name, value in named.items():
+        if (bad := _fault(name, value, owner, terms, now)) is not None:
+            return bad
+    if not all(named.keys() & one for one in (LEAST, GIVEN, TO, {"deadline"})):
+        return "SWAP_NOT_BOUND", "it does not say what goes in, what comes out at least, to whom and until when"
+    return _way(items, named, terms)
+
+
+def _fault(name: str, value: Any, owner: Address, terms: SwapTerms, now: int) -> Fault | None:
+    if name in TO:
+        if str(value).lower() != owner.lower():
+            return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
+    elif name in GIVEN:
+        if value != terms.given.raw:
+            code = "AMOUNT_ABOVE_PLAN" if value > terms.given.raw else "AMOUNT_NOT_EXACT"
+            return code, f"{name} is {value}, {terms.given.raw} was approved"
+    elif name in LEAST:
+        if value < terms.least.raw:
+            return "LEAST_BELOW_PLAN", f"{name} is {value}, {terms.least.raw} was approved"
+    elif name == "deadline":
+        if not now < value <= now + MOST_DEADLINE_SECONDS:
+            said = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
+            return "DEADLINE_NOT_NEAR", f"the deadline {said}"
+    elif name == "sqrtpricelimitx96":
+        if value:
+            return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
+    elif name not in SINGLE:
+        return "ARGUMENT_NOT_KNOWN", f"{name or 'an argument'} is nothing that a swap of ours says"
+    return None
+
+
+def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> Fault | None:
+    """The tokens and pools must be the terms', in their order."""
+    try:
+        tokens = [token.address.lower() for token in terms.tokens]
+        packed = v3_path(terms) if any(item.name == "path" and item.type == "bytes" for item in items) else b""
+    except ValueError as bad:
+        return "PATH_NOT_PLANNED", str(bad)
+    shown = " > ".join(token.symbol for token in terms.tokens)
+    path = [item for item in items if item.name == "path"]
+    singles = SINGLE & named.keys()
+    if path and path[0].type == "bytes":
+        found = path[0].value
+        same = len(path) == 1 and found == packed and not singles
+        said = _spelled(found)
+    elif path:
+        same = [str(item.value).lower() for item in path] == tokens and not singles
+        said = " > ".join(str(item.value) for item in path)
+    else:
+        ends = [str(named.get(name, "")).lower() for name in ("tokenin", "tokenout")]
+        fee = named.get("fee")
+        same = len(terms.pools) == 1 and ends == tokens and fee is not None and fee == terms.pools[0].params.get("fee")
+        said = f"{ends[0]} > {fee} > {ends[1]}"
+    return None if same else ("PATH_NOT_PLANNED", f"it goes {said}, approved was {shown} on {_names(terms)}")
+
+
+def _names(terms: SwapTerms) -> str:
+    return ", then ".join(pool.name for pool in terms.pools)
+
+
+def _spelled(path: bytes) -> str:
+    """A packed path as tokens and fees; its bytes where it is none."""
+    if len(path) % 23 != 20:
+        return f"0x{path.hex()}"
+    said = ["0x" + path[:20].hex()]
+    for at in range(20, len(path), 23):
+        said += [str(int.from_bytes(path[at : at + 3], "big")), "0x" + path[at + 3 : at + 23].hex()]
+    return " > ".join(said)
