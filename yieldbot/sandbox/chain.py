@@ -119,6 +119,7 @@ def chain_toml(market: SandboxMarket) -> str:
     factory = market.exchange.factory.address
     lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']
     lines += [f'manager = "{market.exchange.positions.address}"', "lookback_blocks = 36"]
+    lines += [f'router = "{market.exchange.router.address}"']
     return "\n".join(lines) + "\n"
 
 
