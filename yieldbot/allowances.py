@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
-from yieldbot.errors import MarketError, TransientError
+from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import ALLOWANCE, APPROVAL_TOPIC, word
 from yieldbot.execution.erc7730 import clean
+from yieldbot.logs import read_logs
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
@@ -23,8 +24,6 @@ from yieldbot.rpc.evm import EvmNode
 
 UNLIMITED = 2**255
 """From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
-LEAST_BLOCKS = 100
-"""A range that is refused is halved down to this; a node that refuses even that does not serve logs so far back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +105,11 @@ async def _approvals(
     node: EvmNode, owner: Address, first: int, last: int, say: Callable[[str], None]
 ) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
     """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
-    and why not from ``first``. The newest first: what a node keeps it keeps from the head down. Ranges are halved where
-    a node has limits, and grow again after."""
+    and why not from ``first``."""
     mine = "0x" + word(owner).hex()
-    pairs: dict[tuple[Address, Address], int] = {}
-    end, width, asked = last, last - first + 1, 0
-    while end >= first:
-        start = max(first, end - width + 1)
-        wanted = {"fromBlock": hex(start), "toBlock": hex(end), "topics": [APPROVAL_TOPIC, mine]}
-        try:
-            logs = await node.request("eth_getLogs", [wanted])
-        except TransientError as refusal:
-            if end - start >= LEAST_BLOCKS:
-                width = (end - start + 1) // 2
-                continue
-            if not asked:
-                raise TransientError(f"{node.host} serves no events: {refusal}: use another provider") from None
-            why = f"{node.host} does not serve the events of blocks {start} to {end} ({refusal})"
-            return pairs, end + 1, why
-        for pair, at in pairs_in(logs, mine).items():
-            pairs[pair] = max(at, pairs.get(pair, 0))
-        end, width, asked = start - 1, width * 2, asked + 1
-        if asked % 20 == 0:
-            say(f"{owner}: events read from block {last:,} down to {start:,}")
-    return pairs, first, None
+    wanted = {"topics": [APPROVAL_TOPIC, mine]}
+    read = await read_logs(node, [wanted], first, last, lambda line: say(f"{owner}: {line}"))
+    return pairs_in(list(read.logs[0]), mine), read.since, read.cut
 
 
 def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:

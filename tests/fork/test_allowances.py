@@ -9,9 +9,10 @@ import pytest
 
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
-from yieldbot.allowances import LEAST_BLOCKS, _approvals, pairs_in
+from yieldbot.allowances import _approvals, pairs_in
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.execution.deltas import APPROVAL_TOPIC, word
+from yieldbot.logs import LEAST_BLOCKS
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.node import Sandbox
 

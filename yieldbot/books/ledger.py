@@ -47,6 +47,8 @@ class What(StrEnum):
 
 
 INCOME = frozenset({What.INTEREST, What.CLAIM})
+GAINS = frozenset({What.SWAP, What.FEE, What.LOSS, What.OTHER})
+"""Rows that are income as they come, and those by which something gains or loses as it goes."""
 
 
 @dataclass(frozen=True, slots=True)

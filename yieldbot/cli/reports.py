@@ -14,6 +14,7 @@ from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
+    from yieldbot.cli.pnl import Earned
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
@@ -118,8 +119,10 @@ def holdings(found: Report, horizon_seconds: float) -> list[Doc]:
     ]
 
 
-def position(found: Position, horizon_seconds: float) -> Doc:
+def position(found: Position, horizon_seconds: float, gain: Earned | None) -> Doc:
     """One row of `yieldbot positions`. since: unix seconds; earned and yields are null where nothing was written."""
+    from yieldbot.cli import pnl
+
     state = found.state
     return {
         "id": state.market.id,
@@ -131,14 +134,21 @@ def position(found: Position, horizon_seconds: float) -> Doc:
         "apy_now": docs.number(docs.apy_after(state, state.held, horizon_seconds).value),
         "apy_predicted": docs.number(found.predicted.value) if found.predicted else None,
         "apy_realised": docs.number(found.realised.value) if found.realised else None,
+        **pnl.document(gain),
     }
 
 
-def positions(snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float) -> Doc:
-    """All positions of one job, and what lies in the wallet."""
+def positions(
+    snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float, gains: Sequence[Earned] = ()
+) -> Doc:
+    """All positions of one job, those that were left, and what lies in the wallet."""
+    from yieldbot.cli import pnl
+
+    by_id = {gain.market_id: gain for gain in gains}
     idle = [state for state in snapshot.states.values() if state.market.kind is Kind.IDLE]
     return {
-        "positions": [position(row, horizon_seconds) for row in found],
+        "positions": [position(row, horizon_seconds, by_id.get(row.state.market.id)) for row in found],
+        "closed": pnl.closed(gains),
         "idle": docs.money_or_none(idle[0].held if idle else None),
     }
 

@@ -101,7 +101,7 @@ def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
 
 def positions(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
-    from yieldbot.cli import liquidity, reports
+    from yieldbot.cli import liquidity, pnl, reports
 
     horizon = _horizon_seconds(context)
     rows: list[Doc] = []
@@ -109,16 +109,19 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     shown: list[tuple[Job, Snapshot, tuple[Position, ...]]] = []
     seen = _look(args, context)
     unread = _unread(context, seen)
-    for (job, snapshot), held, lost in zip(seen, _positions(context, seen), unread, strict=True):
+    earned = pnl.earned(context, _records(context), seen)
+    for (job, snapshot), held, lost, gains in zip(seen, _positions(context, seen), unread, earned, strict=True):
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        found = reports.positions(snapshot, held, horizon) | {"quarantined": docs.unread(lost)}
+        found = reports.positions(snapshot, held, horizon, gains) | {"quarantined": docs.unread(lost)}
         rows.append(docs.job_head(job, snapshot) | found)
         shown.append((job, snapshot, held))
         parts.extend(_lines(lost))
     if shown:
         parts.insert(0, lambda: _listings().positions(shown, horizon))
+        entered = [(job, gains) for (job, _), gains in zip(seen, earned, strict=True) if gains]
+        parts[1:1] = [lambda: pnl.table(entered)] if entered else []
     pools, tables, lp_code = liquidity.positions(context, [job for job, _ in seen])
     document = docs.document("positions", horizon_seconds=horizon, jobs=rows, liquidity=pools)
     context.show(document, *parts, *tables)

@@ -44,6 +44,18 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
     """The jobs that the flags name, each with its RPC address. Raises ConfigError when there is none, or no address."""
+    jobs = named_jobs(args, context)
+    for job in jobs:
+        if not job.chain.rpc_urls:
+            raise ConfigError(
+                f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
+                f"{job.chain.name} there, or into the environment"
+            )
+    return jobs
+
+
+def named_jobs(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
+    """The jobs that the flags name, for a command that may do without a node. Raises ConfigError when there is none."""
     every = context.settings.jobs
     if not every:
         raise ConfigError(f"{context.config}: jobs: there is none: add a [[jobs]] table with wallet, chain and asset")
@@ -58,12 +70,6 @@ def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
         jobs = tuple(job for job in jobs if _called(job, name) == wanted)
     if not jobs:
         raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
-    for job in jobs:
-        if not job.chain.rpc_urls:
-            raise ConfigError(
-                f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
-                f"{job.chain.name} there, or into the environment"
-            )
     return jobs
 
 

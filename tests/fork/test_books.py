@@ -1,0 +1,191 @@
+"""Books of real runs on the sandbox: what the journal and the chain tell together, to the unit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fork.contracts import calldata, send
+from tests.fork.test_cli import Home
+from yieldbot.sandbox.node import Sandbox
+
+STRANGER = "0x000000000000000000000000000000000000dEaD"
+
+
+@pytest.fixture
+def home(sandbox: Sandbox) -> Home:
+    return Home(sandbox)
+
+
+def run(home: Home) -> Any:
+    (job,) = home.json("run", "--approve", "auto")["jobs"]
+    assert job["transactions"] and all(tx["result"] == "confirmed" for tx in job["transactions"]), job
+    return job
+
+
+def leave(home: Home) -> None:
+    """Risk that no yield pays for, so that the next run takes everything out."""
+    risky = re.sub(
+        r"^(aave_v3|compound_v3|morpho_blue|erc4626) = \d+$", r"\1 = 9000", home.sandbox.config.read_text(), flags=re.M
+    )
+    home.sandbox.config.write_text(re.sub(r'^(auto_max_\w+) = "\d+"$', r'\1 = "900000"', risky, flags=re.M))
+
+
+def usdc(home: Home) -> int:
+    data = "0x" + calldata("balanceOf(address)", home.sandbox.wallet).hex()
+    return int(home.sandbox.rpc("eth_call", {"to": home.sandbox.addresses["usdc"], "data": data}, "latest"), 16)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def total(found: list[dict[str, str]], token: str, column: str = "amount") -> Decimal:
+    return sum((Decimal(row[column] or 0) for row in found if row["token"] == token), Decimal(0))
+
+
+def loaded(text: str) -> Any:
+    """The entries of a file that Beancount itself reads and checks: every transaction and every balance."""
+    from beancount import loader
+
+    entries, errors, _ = loader.load_string(text)
+    assert errors == [], errors
+    return entries
+
+
+def test_what_a_month_earned_is_what_the_wallet_has_more(home: Home) -> None:
+    """In, a month, out: profit and loss, interest and fees, each equal to the balance's change to the unit."""
+    before, wei = usdc(home), int(home.sandbox.rpc("eth_getBalance", home.sandbox.wallet, "latest"), 16)
+    first = run(home)
+    home.sandbox.warp(30)
+    (job,) = home.json("positions")["jobs"]
+    assert job["positions"] and not job["closed"]
+    for position in job["positions"]:
+        pnl = position["pnl"]
+        held, put_in, earned = (int(money["raw"]) for money in (position["held"], pnl["put_in"], pnl["earned"]))
+        assert earned == held - put_in > 0 and Decimal(pnl["total"]) == Decimal(pnl["unrealised"]), (
+            "a dollar is a dollar"
+        )
+    leave(home)
+    last = run(home)
+    (job,) = home.json("positions")["jobs"]
+    gained = usdc(home) - before
+    assert not job["positions"] and len(job["closed"]) == 3
+    assert sum(int(left["pnl"]["earned"]["raw"]) for left in job["closed"]) == gained > 0
+    assert sum(Decimal(left["pnl"]["realised"]) for left in job["closed"]) == Decimal(gained).scaleb(-6)
+    assert all(left["pnl"]["unrealised"] == "0" for left in job["closed"])
+    paid = wei - int(home.sandbox.rpc("eth_getBalance", home.sandbox.wallet, "latest"), 16)
+    assert sum(int(left["pnl"]["gas"]["raw"]) for left in job["closed"]) == paid
+    table = home.run("positions").out
+    assert "Profit and loss since entry" in table and table.count("(left)") == 3
+
+    told = home.run("export")
+    assert told.code == 0
+    found = rows(told.out)
+    hashes = {tx["hash"] for job in (first, last) for tx in job["transactions"]}
+    assert {row["transaction"] for row in found if row["transaction"]} == hashes
+    assert total([row for row in found if row["kind"] == "interest"], "USDC") == Decimal(gained).scaleb(-6)
+    assert total([row for row in found if row["kind"] == "interest"], "USDC", "income_usd") == Decimal(gained).scaleb(
+        -6
+    )
+    assert total(found, "USDC") == Decimal(usdc(home)).scaleb(-6), "every change from the opening on"
+    assert total([row for row in found if row["kind"] == "fee"], "ETH") == -Decimal(paid).scaleb(-18)
+    assert {row["price_usd"] for row in found if row["token"] == "ETH"} == {"3000"}
+    assert home.run("export").out == told.out, "the same again"
+
+    entries = loaded(home.run("export", "--format", "beancount").out)
+    kinds = [type(entry).__name__ for entry in entries]
+    assert kinds.count("Balance") == 2 and kinds.count("Transaction") == len(hashes) + 1
+    events = rows(home.run("export", "--format", "rotki").out)
+    income = [event for event in events if event["Type"] == "Income"]
+    assert sum(Decimal(event["Amount"]) for event in income) == Decimal(gained).scaleb(-6)
+    assert {event["Location"] for event in events} == {"blockchain"} and all(len(e["Timestamp"]) == 13 for e in events)
+    assert income[0]["Currency"] == f"eip155:31337/erc20:{home.sandbox.addresses['usdc']}"
+
+
+def test_transfers_by_others_are_entries_and_what_nothing_explains_is_named(home: Home) -> None:
+    run(home)
+    owner, token = home.sandbox.wallet, home.sandbox.addresses["usdc"]
+    send(home.sandbox, token, calldata("transfer(address,uint256)", STRANGER, 77_000_000), sender=owner)
+    home.sandbox.rpc("anvil_setBalance", STRANGER, hex(10**19))
+    send(home.sandbox, token, calldata("transfer(address,uint256)", owner, 7_000_000), sender=STRANGER)
+    compound = home.sandbox.addresses["comet"]
+    send(home.sandbox, token, calldata("approve(address,uint256)", compound, 5_000_000), sender=owner)
+    send(home.sandbox, compound, calldata("supply(address,uint256)", token, 5_000_000), sender=owner)
+    home.sandbox.rpc("anvil_setBalance", owner, hex(5 * 10**18))
+    document = home.json("export")
+    found = rows(document["content"])
+    by_kind = {row["kind"]: row for row in found if row["kind"] in ("in", "out", "unexplained")}
+    assert by_kind["out"]["amount"] == "-77" and by_kind["out"]["description"] == f"to {STRANGER.lower()}"
+    assert by_kind["in"]["amount"] == by_kind["in"]["cost_usd"] == "7"
+    deposits = [row for row in found if row["kind"] == "deposit" and row["amount"] == "-5"]
+    assert [row["market"] for row in deposits] == ["Compound v3 (double)"], "a deposit by hand is one"
+    assert total(found, "USDC") == Decimal(usdc(home)).scaleb(-6)
+    checks = {check["symbol"]: check for check in document["accounts"][0]["checks"]}
+    assert checks["USDC"]["explained"] and not checks["ETH"]["explained"]
+    assert total(found, "ETH") == 5 and by_kind["unexplained"]["token"] == "ETH"
+    assert [note for note in document["notes"] if "ETH: the chain has -" in note]
+    loaded(home.run("export", "--format", "beancount").out)
+    (job,) = home.json("positions")["jobs"]
+    comet = next(p for p in job["positions"] if p["name"].startswith("Compound"))
+    assert int(comet["pnl"]["earned"]["raw"]) == int(comet["held"]["raw"]) - int(comet["pnl"]["put_in"]["raw"])
+    assert -3 <= int(comet["pnl"]["earned"]["raw"]) < 10_000, "not the five that came by hand"
+
+    whole = rows(home.run("export", "--from-block", "0").out)
+    assert whole[0]["kind"] == "in" and total(whole, "USDC") == total(found, "USDC")
+    assert Decimal(next(row for row in whole if row["kind"] == "out")["cost_usd"]) == 77
+
+
+def test_without_a_node_prices_are_those_that_runs_wrote_down(home: Home, tmp_path: Path) -> None:
+    run(home)
+    online = rows(home.run("export").out)
+    env = home.sandbox.directory / ".env"
+    env.write_text(re.sub(r"=.*", "=http://127.0.0.1:9", env.read_text()))
+    offline = home.run("export", "--offline")
+    assert offline.code == 0
+    found = rows(offline.out)
+    assert all("written down" in row["price_source"] for row in found if row["price_usd"])
+    assert [r["amount"] for r in found if r["transaction"]] == [r["amount"] for r in online if r["transaction"]]
+    assert {row["price_usd"] for row in found if row["kind"] == "fee"} == {"3000"}
+    skipped = home.run("export")
+    assert skipped.code == 1 and skipped.out == offline.out and "sandbox is skipped: " in skipped.err
+    unset = {"SANDBOX_RPC_URL": ""}
+    assert home.run("export", "--offline", environment=unset).out == offline.out
+
+
+def test_days_and_files(home: Home, tmp_path: Path) -> None:
+    run(home)
+    home.sandbox.warp(30)
+    leave(home)
+    run(home)
+    every = rows(home.run("export", "--offline").out)
+    days = sorted({row["time"][:10] for row in every})
+    later = home.run("export", "--offline", "--from", days[-1])
+    assert [row["time"][:10] for row in rows(later.out)] == [
+        row["time"][:10] for row in every if row["time"][:10] == days[-1]
+    ]
+    earlier = home.run("export", "--offline", "--to", days[-2])
+    assert rows(earlier.out) + rows(later.out) == every
+    loaded(home.run("export", "--offline", "--format", "beancount", "--from", days[-1]).out)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    file = folder / "books.csv"
+    written = home.run("export", "--offline", "--output", file)
+    assert written.code == 0 and written.out == "" and f"rows are in {file}" in written.err
+    data = file.read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n") == len(every) + 1, "RFC 4180's ends of lines"
+    assert rows(data.decode()) == every and file.stat().st_mode & 0o777 == 0o600
+    refused = home.run("export", "--offline", "--output", file)
+    assert refused.code == 2 and "--force" in refused.line and file.read_bytes() == data
+    assert home.run("export", "--offline", "--output", file, "--force", "--format", "rotki").code == 0
+    assert file.read_text().startswith("Type,Location,") and [f.name for f in folder.iterdir()] == ["books.csv"]
+    for words in (("--from", "yesterday"), ("--from", "2026-02-02", "--to", "2026-02-01")):
+        assert home.run("export", "--offline", *words).code == 2
+    absent = home.run("export", "--offline", "--output", tmp_path / "no" / "books.csv")
+    assert absent.code == 1 and "cannot be written" in absent.err

@@ -1,0 +1,136 @@
+"""The exports as the programs read them that they are for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from beancount import loader
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER, SHARES, USDC, WETH, entry, quotes
+from tests.unit.books.test_ledger import USD, stories
+from yieldbot.books import tables
+from yieldbot.books.beancount import to_beancount
+from yieldbot.books.entries import Entry, Kind
+from yieldbot.books.ledger import Books, post
+from yieldbot.books.text import Names, decimal
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, evm_chain
+
+NAMES = Names({CHAIN: "local"}, {ACCOUNT: "main"}, {AAVE: "Aave v3"})
+CLAIM = entry(Kind.CLAIM, 3, (WETH, 5 * 10**17), words="claim 0.5 WETH")
+SWAP = entry(Kind.SWAP, 2, (USDC, -3_000_000), (WETH, 10**15), words="swap 3 USDC for WETH", fee_raw=7)
+STORY = [entry(Kind.IN, 0, (USDC, 10_000_000)), entry(Kind.IN, 0, (ETH, 10**18)), SWAP, CLAIM]
+
+
+def loaded(text: str) -> Any:
+    entries, errors, _ = loader.load_string(text)
+    assert errors == [], (errors, text)
+    return entries
+
+
+def closing(books: Books) -> dict[Any, tuple[int, int]]:
+    return {pool: (raw, BORN + 999 * DAY) for pool, raw in books.wallet.items()}
+
+
+def cells(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_a_csv_line_says_what_a_swap_and_a_claim_did() -> None:
+    books = post(STORY, USD)
+    text = tables.to_csv(books.rows, NAMES)
+    given_, got, fee, claim = cells(text)[2:]
+    assert (given_["kind"], given_["amount"], given_["value_usd"], given_["gain_usd"]) == ("swap", "-3", "-3", "0")
+    assert (got["amount"], got["cost_usd"], got["income_usd"]) == ("0.001", "3", "")
+    assert (fee["kind"], fee["amount"], fee["token_address"]) == ("fee", "-0.000000000000000007", ETH.address)
+    assert (claim["value_usd"], claim["income_usd"], claim["time"]) == ("1500", "1500", "2023-11-17T22:13:20Z")
+    assert text.count("\r\n") == text.count("\n") == 7 and text == tables.to_csv(post(STORY, USD).rows, NAMES)
+
+
+HOSTILE = ('=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\t=1", '=1\r\n"quoted", line', "  =1")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_spreadsheet_takes_a_name_for_a_formula(text: str) -> None:
+    token = Token(CHAIN, Address("0x" + "0f" * 20), text, 6)
+    rows = post([entry(Kind.IN, 0, (token, -5), words=text)], quotes({})).rows
+    (line,) = cells(tables.to_csv(rows, Names({CHAIN: text}, {ACCOUNT: text}, {})))
+    for column in ("chain", "wallet", "token", "description"):
+        assert line[column].startswith("'") and "\n" not in line[column]
+    assert line["amount"] == "-0.000005", "a number stays one"
+    (event,) = cells(tables.to_rotki(rows, NAMES)[0])
+    assert event["Description"].startswith("other: ") and event["Type"] == "Withdrawal"
+
+
+def test_rotki_takes_swaps_in_another_file_and_knows_tokens_by_caip_19() -> None:
+    rows = post(STORY, USD).rows
+    text, left_out = tables.to_rotki(rows, NAMES)
+    assert (
+        left_out == 1 and text.splitlines()[0] == "Type,Location,Currency,Amount,Fee,Fee Currency,Description,Timestamp"
+    )
+    assert [(e["Type"], e["Amount"]) for e in cells(text)] == [
+        ("Deposit", "10"),
+        ("Deposit", "1"),
+        ("Spend", "0.000000000000000007"),
+        ("Income", "0.5"),
+    ]
+    assert cells(text)[3]["Currency"] == f"eip155:31337/erc20:{WETH.address}" and cells(text)[2]["Currency"] == "ETH"
+    (trade,) = cells(tables.to_rotki_trades(rows, NAMES))
+    assert (trade["Spend Amount"], trade["Receive Amount"]) == ("3", "0.001")
+    assert trade["Timestamp"] == str((BORN + 2 * DAY) * 1000)
+
+
+def test_beancount_reads_it_and_its_balances_hold() -> None:
+    deposit = entry(Kind.DEPOSIT, 4, (USDC, -7_000_000), (SHARES, 7_000_000), words='put "7" in \\ Aave', fee_raw=5)
+    exit_ = entry(Kind.WITHDRAW, 9, (USDC, 6_999_999), (SHARES, -7_000_000), all=True, rent_raw=3)
+    lost = entry(Kind.REVERTED, 10, fee_raw=None, words="a revert of an old row")
+    books = post([*STORY, deposit, exit_, lost], USD)
+    entries = loaded(to_beancount(books.rows, NAMES, closing=closing(books)))
+    kinds = [type(one).__name__ for one in entries]
+    assert kinds.count("Transaction") == 6 and kinds.count("Balance") == 4 and kinds.count("Note") == 1
+    posted = {p.account: p.units for one in entries if type(one).__name__ == "Transaction" for p in one.postings}
+    assert posted["Expenses:Losses"].number == Decimal("0.000001")
+    assert any(one.narration == 'put "7" in \\ Aave' for one in entries if type(one).__name__ == "Transaction")
+
+
+def test_tokens_of_one_symbol_and_symbols_that_are_no_names_keep_apart() -> None:
+    other = evm_chain(10)
+    odd = [
+        Token(CHAIN, Address(f"0x{i:040x}"), symbol, 6)
+        for i, symbol in enumerate(("USD", "", "1INCH", "a.", "é", "USDC"))
+    ]
+    far = Token(other, USDC.address, "USDC", 6)
+    told = [entry(Kind.IN, 0, (token, 5_000_000)) for token in (USDC, *odd)]
+    told.append(entry(Kind.IN, 0, (far, 7_000_000), account=(other, OWNER)))
+    books = post(told, USD)
+    assert len(loaded(to_beancount(books.rows, NAMES, closing=closing(books)))) > 3 * len(told)
+
+
+def test_what_was_before_the_first_day_is_a_balance() -> None:
+    rows = post([*STORY, entry(Kind.OUT, 9, (USDC, -1_000_000))], USD).rows
+    text = to_beancount(rows[-1:], NAMES, rows[:-1])
+    whole = [p for one in loaded(text) if type(one).__name__ == "Transaction" for p in one.postings]
+    assert sum(p.units.number for p in whole if p.units.currency == "USDC" and "Wallet" in p.account) == 6
+    assert to_beancount((), NAMES).startswith('option "title"') and loaded(to_beancount((), NAMES)) == []
+
+
+@settings(max_examples=25)
+@given(stories(), st.booleans())
+def test_whatever_happened_beancount_agrees_with_the_books(told: list[Entry], priced: bool) -> None:
+    books = post(told, USD if priced else quotes({}))
+    loaded(to_beancount(books.rows, NAMES, closing=closing(books)))
+    assert len(cells(tables.to_csv(books.rows, NAMES))) == len(books.rows)
+
+
+@settings(max_examples=60)
+@given(st.fractions(-(10**12), 10**12))
+def test_money_is_rounded_at_its_tenth_decimal(value: Fraction) -> None:
+    assert abs(Fraction(decimal(value)) - value) <= Fraction(1, 2 * 10**10)
+    assert decimal(Fraction(-1, 10**12)) == "0" and decimal(None) == ""

@@ -1,0 +1,121 @@
+"""Transfers that are not ours, and prices written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, entry
+from yieldbot.bookkeeping import Check, reconciled, wallet_sums
+from yieldbot.books.entries import EVM_NATIVE, Entry, Kind
+from yieldbot.books.prices import nearest, recorded
+from yieldbot.books.transfers import NOBODY, TRANSFER_TOPIC, Known, transfers_in, with_outside
+from yieldbot.journal.events import Observed
+from yieldbot.journal.fold import Record
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.tx import Delta
+
+OTHER = "0x" + "0b" * 20
+COMET = "0x" + "0c" * 20
+COMPOUND = MarketId("compound_v3/31337/" + COMET)
+KNOWN = Known({SHARES: AAVE}, {COMET: COMPOUND}, {AAVE: USDC, COMPOUND: USDC})
+
+
+def topic(address: str) -> str:
+    return "0x" + "00" * 12 + address[2:].lower()
+
+
+def log(token: Token, sender: str, taker: str, raw: int, height: int = 7, tx_hash: str = "0xf", index: int = 0) -> Any:
+    return {
+        "address": token.address,
+        "topics": [TRANSFER_TOPIC, topic(sender), topic(taker)],
+        "data": f"0x{raw:064x}",
+        "blockNumber": hex(height),
+        "transactionHash": tx_hash,
+        "logIndex": hex(index),
+    }
+
+
+def told(*logs: Any, entries: tuple[Entry, ...] = (), ours: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
+    found = transfers_in(logs, OWNER, [USDC, WETH, SHARES])
+    times = {one.height: BORN + one.height for one in found}
+    return with_outside(entries, found, ACCOUNT, KNOWN, ours, times, {"0xf": 11}, ETH)
+
+
+def test_each_transaction_of_a_stranger_is_one_entry() -> None:
+    (came,) = told(log(USDC, OTHER, OWNER, 5), log(USDC, OTHER, OWNER, 5))
+    assert (came.kind, came.change(USDC), came.words, came.fee_raw) == (Kind.IN, 5, f"from {OTHER}", 11)
+    (left,) = told(log(USDC, OWNER, OTHER, 5), log(WETH, OWNER, OTHER, 6, index=1))
+    assert left.kind is Kind.OUT and (left.change(USDC), left.change(WETH)) == (-5, -6)
+    (swap,) = told(log(USDC, OWNER, OTHER, 5), log(WETH, OTHER, OWNER, 6, index=1))
+    assert swap.kind is Kind.SWAP
+    assert told(log(USDC, OWNER, OWNER, 5)) == (), "to ourselves"
+
+
+def test_a_deposit_by_hand_is_a_deposit() -> None:
+    (into,) = told(log(USDC, OWNER, OTHER, 5), log(SHARES, NOBODY, OWNER, 5, index=1))
+    assert (into.kind, into.market_id, into.asset, into.shares) == (Kind.DEPOSIT, AAVE, USDC, {SHARES})
+    (out,) = told(log(USDC, OTHER, OWNER, 5), log(SHARES, NOBODY, OWNER, 1, index=1))
+    assert out.kind is Kind.WITHDRAW, "a receipt that grew by more than was burnt is minted"
+    (plain,) = told(log(USDC, OWNER, COMET, 5))
+    assert (plain.kind, plain.market_id) == (Kind.DEPOSIT, COMPOUND)
+    (given_,) = told(log(SHARES, OTHER, OWNER, 5))
+    assert given_.kind is Kind.IN and not given_.shares, "receipts from another are no deposit of ours"
+
+
+def test_what_others_moved_in_a_block_of_ours_is_taken_out() -> None:
+    ours = entry(Kind.DEPOSIT, 0, (USDC, -95), (SHARES, 100), height=7, hash="0xA")
+    logs = (log(USDC, OWNER, OTHER, 100, tx_hash="0xa"), log(USDC, OTHER, OWNER, 5, index=1))
+    found = {e.kind: e for e in told(*logs, entries=(ours,), ours=frozenset({"0xa"}))}
+    assert found[Kind.DEPOSIT].change(USDC) == -100 and found[Kind.IN].change(USDC) == 5
+    by_logs = replace(ours, changes=(Delta(USDC, -100),))
+    again = {e.kind: e for e in told(*logs, entries=(by_logs,), ours=frozenset({"0xa"}))}
+    assert again[Kind.DEPOSIT].change(USDC) == -100, "it was so already"
+
+
+JUNK = st.recursive(st.none() | st.text(max_size=5) | st.integers() | st.booleans(), lambda x: st.lists(x, max_size=3))
+
+
+@settings(max_examples=80)
+@given(st.lists(st.dictionaries(st.sampled_from([*log(USDC, OTHER, OWNER, 5)]), JUNK, max_size=6) | JUNK, max_size=4))
+def test_events_of_any_shape_are_passed_over(junk: list[Any]) -> None:
+    good = log(USDC, OTHER, OWNER, 5)
+    mixed = [one if not isinstance(one, dict) else good | one for one in junk]
+    found = transfers_in([*mixed, good], OWNER, [USDC])
+    assert found[-1].raw == 5
+    nft = good | {"topics": [*good["topics"], topic(OTHER)]}
+    gone = good | {"removed": True}
+    foreign = good | {"address": "0x" + "0d" * 20}
+    assert transfers_in([nft, gone, foreign], OWNER, [USDC]) == ()
+
+
+def test_a_difference_is_an_entry_of_its_own() -> None:
+    block = BlockRef(CHAIN, 99, "0x", BORN + 99)
+    mine = (entry(Kind.IN, 0, (USDC, 10), fee_raw=3, rent_raw=1),)
+    assert wallet_sums(mine) == {USDC: 10, ETH: -4}
+    checks = (Check(USDC, 10, 12), Check(ETH, -4, 50, known=False), Check(SHARES, 5, 6, grows=True))
+    first, _, last = reconciled(mine, checks, ACCOUNT, block, frozenset({SHARES}))
+    assert (first.kind, first.changes) == (Kind.OPENING, (Delta(ETH, 54),))
+    assert (last.kind, last.changes, last.height) == (Kind.UNEXPLAINED, (Delta(USDC, 2),), 99)
+    assert [check.explained for check in checks] == [False, False, True]
+    assert not Check(SHARES, 6, 5, grows=True).explained, "nothing grows downwards"
+
+
+def test_a_written_price_counts_near_its_time_alone() -> None:
+    block = BlockRef(CHAIN, 7, "0x", BORN)
+    facts = {"asset": USDC.address, "usd": {"asset": "0.9997", "native": "3e3"}}
+    odd: list[Any] = [{"asset": "no"}, {"asset": "0", "native": "-1"}, ["a"], None]
+    events = [Observed(CHAIN, OWNER, block, facts), *(Observed(CHAIN, OWNER, block, facts | {"usd": u}) for u in odd)]
+    found = recorded(Record(seq, BORN, event) for seq, event in enumerate(events))
+    assert len(found) == 2
+    told_ = nearest(found, CHAIN, USDC.address, BORN - 60)
+    assert told_ is not None and (told_.price, told_.source) == (Fraction("0.9997"), "written down 60 s later")
+    native = nearest(found, CHAIN, Address(EVM_NATIVE), BORN)
+    assert native is not None and native.price == 3000
+    assert nearest(found, CHAIN, USDC.address, BORN + 3601) is None
+    assert nearest(found, CHAIN, WETH.address, BORN) is None

@@ -1,0 +1,108 @@
+"""What the chain tells of an account beside the journal: transfers, prices at past blocks, balances to check by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from yieldbot.books.entries import Account, Entry, Kind, in_order
+from yieldbot.books.ledger import Quote, QuoteOf
+from yieldbot.books.prices import Recorded, nearest
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.market import Snapshot
+from yieldbot.model.policy import Job
+from yieldbot.model.tx import Delta
+
+Quotes = Mapping[tuple[ChainId, int, Address], Quote]
+"""Feeds' prices by chain, height and token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A balance by the entries beside the chain's. known: whether what was there before the first entry was read;
+    grows: whether the token's balance grows by itself, so that the chain's is more."""
+
+    token: Token
+    books_raw: int
+    chain_raw: int
+    known: bool = True
+    grows: bool = False
+
+    @property
+    def difference(self) -> Amount:
+        """The chain's less the entries'."""
+        return Amount(self.token, self.chain_raw - self.books_raw)
+
+    @property
+    def explained(self) -> bool:
+        return not self.difference or (self.grows and self.difference.raw > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the chain told of one account at ``block``. since: the height from which entries are complete.
+
+    entries: the account's, those of strangers' transactions and of unexplained differences among them; notes: what
+    could not be read, each a line.
+    """
+
+    account: Account
+    block: BlockRef
+    since: int
+    entries: tuple[Entry, ...]
+    quotes: Quotes
+    checks: tuple[Check, ...]
+    snapshots: tuple[tuple[Job, Snapshot], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
+    """What the entries make of each balance of the wallet, fees and rent taken off."""
+    sums: dict[Token, int] = {}
+    for entry in entries:
+        if entry.kind is Kind.OPENING and entry.market_id is not None:
+            continue
+        for delta in entry.changes:
+            sums[delta.token] = sums.get(delta.token, 0) + delta.raw
+        if entry.native is not None and (spent := (entry.fee_raw or 0) + entry.rent_raw):
+            sums[entry.native] = sums.get(entry.native, 0) - spent
+    return sums
+
+
+def reconciled(
+    entries: Sequence[Entry], checks: Sequence[Check], account: Account, block: BlockRef, receipts: frozenset[Token]
+) -> tuple[Entry, ...]:
+    """The entries with what makes them equal to the chain: an opening balance where none could be read, and a
+    difference that nothing explains as an entry of its own. Receipts of markets are left as they are."""
+    own = [check for check in checks if check.difference and check.token not in receipts]
+    first = min((entry.at for entry in entries), default=block.timestamp)
+    begun = Entry(account=account, kind=Kind.OPENING, at=first, height=0, words="worked back from the balance now")
+    opened = tuple(Delta(c.token, c.difference.raw) for c in own if not c.known)
+    ended = Entry(
+        account=account,
+        kind=Kind.UNEXPLAINED,
+        at=block.timestamp,
+        height=block.height,
+        words="no transaction of ours and no event tells of it",
+        changes=tuple(Delta(c.token, c.difference.raw) for c in own if c.known),
+    )
+    made = [replace(begun, changes=opened)] if opened else []
+    return in_order((*made, *entries, *([ended] if ended.changes else [])))
+
+
+def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
+    """A feed's price at the block, else one that a run wrote down near it."""
+
+    def told(entry: Entry, token: Token) -> Quote | None:
+        chain = entry.account[0]
+        found = quotes.get((chain, entry.height, token.address))
+        return found or nearest(written, chain, token.address, entry.at)
+
+    return told
+
+
+def quote_now(usd: float | None) -> Quote | None:
+    """The price that a snapshot was made with."""
+    return None if usd is None else Quote(Fraction(repr(usd)), "now")

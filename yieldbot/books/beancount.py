@@ -1,0 +1,242 @@
+"""The books as text for Beancount (its syntax of version 3). Pure.
+
+Tokens are commodities and move between accounts in their own units, so that every transaction balances without any
+price; prices stand beside as directives, one a day. What our first in, first out made of a transaction is in its
+postings' metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from yieldbot.books.entries import Account, Entry
+from yieldbot.books.ledger import BASE, Row, What
+from yieldbot.books.text import Names, day, decimal, utc, whole
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import MarketId, evm_number, is_svm
+
+OTHER_SIDE = {
+    What.OPENING: "Equity:Opening-Balances",
+    What.IN: "Equity:Transfers",
+    What.OUT: "Equity:Transfers",
+    What.INTEREST: "Income:Interest",
+    What.CLAIM: "Income:Rewards",
+    What.LOSS: "Expenses:Losses",
+    What.FEE: "Expenses:Fees",
+    What.OTHER: "Equity:Other",
+    What.SWAP: "Equity:Other",
+    What.UNEXPLAINED: "Equity:Unexplained",
+    What.SHARES: "Equity:Receipts",
+}
+"""Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
+DAY_SECONDS = 86_400
+
+
+@dataclass(slots=True)
+class _Book:
+    """Names given out so far, and the accounts in use."""
+
+    names: Names
+    commodities: dict[Token, str] = field(default_factory=dict)
+    markets: dict[MarketId, str] = field(default_factory=dict)
+    accounts: dict[str, None] = field(default_factory=dict)
+
+    def commodity(self, token: Token) -> str:
+        """Capitals, unique among the tokens: with its chain behind where another has the symbol, or a number."""
+        if token not in self.commodities:
+            plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
+            name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
+            self.commodities[token] = _unused(name, _where(token), set(self.commodities.values()) | {BASE})
+        return self.commodities[token]
+
+    def wallet(self, account: Account) -> str:
+        chain, wallet = _component(self.names.chain(account[0])), _component(self.names.wallet(account))
+        return f"Assets:{chain}:{wallet}"
+
+    def place(self, account: Account, name: str) -> str:
+        return self.used(f"{self.wallet(account)}:{name}")
+
+    def market(self, account: Account, market_id: MarketId) -> str:
+        if market_id not in self.markets:
+            name = _component(self.names.market(market_id))
+            self.markets[market_id] = _unused(name, "", {*self.markets.values(), "Wallet", "Rent"})
+        return self.place(account, self.markets[market_id])
+
+    def used(self, account: str) -> str:
+        self.accounts.setdefault(account)
+        return account
+
+
+def to_beancount(
+    rows: Sequence[Row],
+    names: Names,
+    opening: Sequence[Row] = (),
+    closing: Mapping[tuple[Account, Token], tuple[int, int]] | None = None,
+) -> str:
+    """The whole file. ``opening``: rows before the first one that only their sums are told of; ``closing``: balances of
+    wallets to assert, with the unix seconds at which the chain had them."""
+    book = _Book(names)
+    told = _opening(book, opening, rows)
+    told += [_transaction(book, group) for group in _grouped(rows)]
+    prices = _prices(book, rows)
+    checked = _balances(book, closing or {})
+    first = min((row.entry.at for row in (*opening, *rows)), default=0)
+    head = [
+        'option "title" "yieldbot"',
+        f'option "operating_currency" "{BASE}"',
+        "",
+        *(f"{day(first)} commodity {name}" for name in sorted(book.commodities.values())),
+        "",
+        *(f"{day(first)} open {account}" for account in sorted(book.accounts)),
+    ]
+    parts = ["\n".join(head), *told, "\n".join(prices), "\n".join(checked)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of one entry together."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        if groups and groups[-1][0].entry is row.entry:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _transaction(book: _Book, rows: Sequence[Row]) -> str:
+    entry = rows[0].entry
+    lines = [f'{day(entry.at)} * "{_quoted(entry.words or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
+    lines += [f'  transaction: "{entry.hash}"'] if entry.hash else []
+    given, got = _swap(rows)
+    for row in rows:
+        if row not in (given, got):
+            lines += _postings(book, row)
+    if given is not None and got is not None:
+        wallet = book.place(entry.account, "Wallet")
+        paid = f"{whole(got.token, got.raw)} {book.commodity(got.token)}"
+        lines += [f"  {wallet}  {_amount(book, given)} @@ {paid}", *_meta(given)]
+        lines += [f"  {wallet}  {_amount(book, got)}", *_meta(got)]
+    if not any(line.startswith("  Assets") for line in lines):
+        return f'{day(entry.at)} note {book.place(entry.account, "Wallet")} "{_quoted(_bare(entry))}"'
+    return "\n".join(lines)
+
+
+def _swap(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
+    given = [row for row in rows if row.what is What.SWAP and (row.raw or 0) < 0]
+    got = [row for row in rows if row.what is What.SWAP and (row.raw or 0) > 0]
+    return (given[0], got[0]) if len(given) == len(got) == 1 else (None, None)
+
+
+def _bare(entry: Entry) -> str:
+    """A transaction whose fee nobody knows."""
+    return f"{entry.words or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
+
+
+def _postings(book: _Book, row: Row) -> list[str]:
+    """Both halves of a row; a swap's are made together."""
+    entry, wallet = row.entry, book.place(row.entry.account, "Wallet")
+    if not row.raw:
+        return []
+    ours, other = wallet, OTHER_SIDE.get(row.what, "")
+    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+        ours = book.market(entry.account, row.market)
+    if row.what in (What.DEPOSIT, What.WITHDRAW):
+        assert row.market is not None  # they are of a market by definition
+        other = book.market(entry.account, row.market)
+    elif row.what is What.RENT:
+        other = book.place(entry.account, "Rent")
+    opposite = f"{whole(row.token, -row.raw)} {book.commodity(row.token)}"
+    return [f"  {ours}  {_amount(book, row)}", *_meta(row), f"  {book.used(other)}  {opposite}"]
+
+
+def _amount(book: _Book, row: Row) -> str:
+    return f"{whole(row.token, row.raw)} {book.commodity(row.token)}"
+
+
+def _meta(row: Row) -> list[str]:
+    """Value, cost and gain, where they are known."""
+    known = {"value": row.value, "cost": row.cost, "gain": row.gain}
+    lines = [f"    {name}: {decimal(money)} {BASE}" for name, money in known.items() if money is not None]
+    return lines + ([f'    price: "{_quoted(row.quote.source)}"'] if row.quote else [])
+
+
+def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str]:
+    """Everything before the first row, as balances."""
+    sums: dict[tuple[str, Token], int] = {}
+    for row in rows:
+        for place, raw in _moved(book, row):
+            sums[place, row.token] = sums.get((place, row.token), 0) + raw
+    if not any(sums.values()):
+        return []
+    at = min((row.entry.at for row in later), default=max(row.entry.at for row in rows))
+    lines = [f'{day(at)} * "balances before"']
+    other = book.used(OTHER_SIDE[What.OPENING])
+    for (place, token), raw in sums.items():
+        if raw:
+            name = book.commodity(token)
+            lines += [f"  {place}  {whole(token, raw)} {name}", f"  {other}  {whole(token, -raw)} {name}"]
+    return ["\n".join(lines)]
+
+
+def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
+    """What a row does to accounts of our assets."""
+    account, raw = row.entry.account, row.raw or 0
+    wallet = book.place(account, "Wallet")
+    if row.market is not None and row.what in (What.DEPOSIT, What.WITHDRAW):
+        return [(wallet, raw), (book.market(account, row.market), -raw)]
+    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+        return [(book.market(account, row.market), raw)]
+    return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is What.RENT else [(wallet, raw)]
+
+
+def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
+    """The last price of each token and day."""
+    last: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row.quote is not None:
+            last[day(row.entry.at), book.commodity(row.token)] = decimal(row.quote.price)
+    return [f"{at} price {name} {price} {BASE}" for (at, name), price in sorted(last.items())]
+
+
+def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, int]]) -> list[str]:
+    """What the chain says that each wallet held, at the beginning of the day after."""
+    lines = []
+    for (account, token), (raw, at) in closing.items():
+        wallet = book.place(account, "Wallet")
+        lines.append(f"{day(at + DAY_SECONDS)} balance {wallet}  {whole(token, raw)} {book.commodity(token)}")
+    return sorted(lines)
+
+
+def _component(text: str) -> str:
+    """A part of an account's name: letters, digits and dashes, a capital or a digit first."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "X"
+    return plain[0].upper() + plain[1:]
+
+
+def _fit(plain: str) -> str:
+    """A symbol as a commodity's name: it begins with a letter, ends with a letter or digit, and is short."""
+    inner = re.sub(r"[^A-Z0-9]", "", plain)[:16]
+    return inner if inner[:1].isalpha() else f"T{inner or 'OKEN'}"
+
+
+def _where(token: Token) -> str:
+    return "SOL" if is_svm(token.chain) else str(evm_number(token.chain))
+
+
+def _unused(name: str, behind: str, taken: set[str]) -> str:
+    """The name, with something behind it where it is taken already."""
+    if name not in taken:
+        return name
+    tried = f"{name}-{behind}" if behind else name
+    number = 2
+    while tried in taken:
+        tried, number = f"{name}-{number}", number + 1
+    return tried
+
+
+def _quoted(text: str) -> str:
+    """Text between quotes."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,54 @@
+"""Prices that runs wrote down, for where a feed can no longer be read. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from fractions import Fraction
+
+from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL
+from yieldbot.books.ledger import Quote
+from yieldbot.journal.events import Observed
+from yieldbot.journal.fold import Record
+from yieldbot.model.ids import Address, ChainId, is_svm
+
+NEAR_SECONDS = 3600
+"""How far from a transaction a written price may lie; beyond it the transaction has none."""
+
+Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
+"""(unix seconds, price) of each token, the oldest first."""
+
+
+def recorded(records: Iterable[Record]) -> Recorded:
+    """Every price in the journal. A row that holds something else in its place is passed over."""
+    found: Recorded = {}
+    for row in records:
+        if not isinstance(row.event, Observed):
+            continue
+        usd, asset = row.event.facts.get("usd"), row.event.facts.get("asset")
+        if not isinstance(usd, dict):
+            continue
+        chain, at = row.event.chain, row.event.block.timestamp
+        native = SVM_NATIVE if is_svm(chain) else EVM_NATIVE
+        for name, address in (("asset", native if asset == WRAPPED_SOL else asset), ("native", native)):
+            try:
+                price = Fraction(str(usd[name]))
+            except (KeyError, ValueError, ZeroDivisionError):
+                continue
+            if price > 0 and isinstance(address, str):
+                found.setdefault((chain, Address(address)), []).append((at, price))
+    for told in found.values():
+        told.sort()
+    return found
+
+
+def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> Quote | None:
+    """The price written down nearest to a time, with how far from it; None where none is near."""
+    told = found.get((chain, token), [])
+    position = bisect_left(told, (at, Fraction(0)))
+    near = sorted(told[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))
+    if not near or abs(near[0][0] - at) > NEAR_SECONDS:
+        return None
+    when, price = near[0]
+    how = f"{abs(when - at)} s {'later' if when > at else 'before'}" if when != at else "then"
+    return Quote(price, f"written down {how}")

@@ -1,0 +1,140 @@
+"""The books as CSV: our own columns, and those that rotki's import of events and of trades takes. Pure.
+
+RFC 4180: lines end with CR LF, cells with a comma, a quote or a line's end are quoted. A cell that a spreadsheet would
+take for a formula gets an apostrophe before it; numbers are numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Entry, Kind
+from yieldbot.books.ledger import BASE, INCOME, Row, What
+from yieldbot.books.text import Names, decimal, utc, whole
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import is_svm
+
+COLUMNS = (
+    *("time", "unix_time", "chain", "chain_id", "block", "transaction", "wallet", "address", "kind", "market"),
+    *("market_id", "token", "token_address", "amount", f"price_{BASE.lower()}", f"value_{BASE.lower()}"),
+    *(f"cost_{BASE.lower()}", f"gain_{BASE.lower()}", f"income_{BASE.lower()}", "price_source", "description"),
+)
+"""Of ``--format csv``; docs/books.md says what each is."""
+EVENTS = ("Type", "Location", "Currency", "Amount", "Fee", "Fee Currency", "Description", "Timestamp")
+TRADES = (
+    *("Location", "Spend Currency", "Spend Amount", "Receive Currency", "Receive Amount"),
+    *("Fee", "Fee Currency", "Description", "Timestamp"),
+)
+"""The headers of rotki's custom import, of generic events and of generic trades."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def plain(text: str) -> str:
+    """Text that no spreadsheet takes for a formula, on one line."""
+    joined = " ".join(text.split())
+    return f"'{joined}" if joined.startswith(FORMULA) else joined
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    told = io.StringIO()
+    writer = csv.writer(told, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return told.getvalue()
+
+
+def to_csv(rows: Iterable[Row], names: Names) -> str:
+    """A line for each row, in our own columns."""
+    return _csv(COLUMNS, (_line(row, names) for row in rows))
+
+
+def _line(row: Row, names: Names) -> list[str]:
+    entry, (chain, owner) = row.entry, row.entry.account
+    return [
+        utc(entry.at),
+        str(entry.at),
+        plain(names.chain(chain)),
+        chain,
+        str(entry.height or ""),
+        entry.hash,
+        plain(names.wallet(entry.account)),
+        owner,
+        row.what.value,
+        plain(names.market(row.market)),
+        row.market or "",
+        plain(row.token.symbol),
+        row.token.address,
+        whole(row.token, row.raw),
+        decimal(row.quote.price if row.quote else None),
+        decimal(row.value),
+        decimal(row.cost),
+        decimal(row.gain),
+        decimal(row.value) if row.what in INCOME else "",
+        plain(row.quote.source if row.quote else ""),
+        plain(entry.words),
+    ]
+
+
+ROTKI_TYPES = {
+    What.OPENING: "Deposit",
+    What.IN: "Deposit",
+    What.OUT: "Withdrawal",
+    What.INTEREST: "Income",
+    What.CLAIM: "Income",
+    What.LOSS: "Loss",
+    What.FEE: "Spend",
+}
+"""What rotki calls a row. Money that goes into a market and comes back stays ours: rotki's events have no such type."""
+
+
+def to_rotki(rows: Iterable[Row], names: Names) -> tuple[str, int]:
+    """Events for rotki's custom import, and how many rows it takes as trades, which are another file's."""
+    lines, trades = [], 0
+    for row in rows:
+        kind = ROTKI_TYPES.get(row.what)
+        if row.what in (What.OTHER, What.UNEXPLAINED) and row.raw:
+            kind = "Deposit" if row.raw > 0 else "Withdrawal"
+        trades += row.what is What.SWAP and (row.raw or 0) < 0
+        if kind is not None and row.raw:
+            amount = whole(row.token, abs(row.raw))
+            said = f"{row.what.value}: {_said(row.entry, names)}"
+            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(said), _ms(row.entry)])
+    return _csv(EVENTS, lines), trades
+
+
+def to_rotki_trades(rows: Iterable[Row], names: Names) -> str:
+    """Swaps for rotki's custom import of trades; their gas is among the events."""
+    pairs: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.what is What.SWAP and row.entry.kind is Kind.SWAP:
+            pairs.setdefault((row.entry.account[0], row.entry.hash), []).append(row)
+    lines = []
+    for found in pairs.values():
+        given, got = [r for r in found if (r.raw or 0) < 0], [r for r in found if (r.raw or 0) > 0]
+        if len(given) == len(got) == 1:
+            sides = [
+                cell for r in (given[0], got[0]) for cell in (identifier(r.token), whole(r.token, abs(r.raw or 0)))
+            ]
+            entry = given[0].entry
+            lines.append(["blockchain", *sides, "", "", plain(_said(entry, names)), _ms(entry)])
+    return _csv(TRADES, lines)
+
+
+def identifier(token: Token) -> str:
+    """A token as rotki knows it: CAIP-19 of a contract or a mint; a native token by its symbol."""
+    if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
+        return plain(token.symbol)
+    space = "token" if is_svm(token.chain) else "erc20"
+    chain = "solana" if is_svm(token.chain) else token.chain
+    return f"{chain}/{space}:{token.address}"
+
+
+def _said(entry: Entry, names: Names) -> str:
+    where = f"{names.wallet(entry.account)} on {names.chain(entry.account[0])}"
+    return f"{entry.words or entry.kind.value} ({where}" + (f", {entry.hash})" if entry.hash else ")")
+
+
+def _ms(entry: Entry) -> str:
+    return str(entry.at * 1000)

@@ -1,0 +1,197 @@
+"""``yieldbot export``: all our transactions with their values, for taxes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.cli.wiring import add_job_flags
+from yieldbot.errors import ConfigError, InvariantError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.bookkeeping import Check, Seen
+    from yieldbot.books.entries import Account
+    from yieldbot.books.ledger import Books, Row
+    from yieldbot.cli.context import Context
+    from yieldbot.cli.ledgers import Told
+    from yieldbot.model.amounts import Token
+
+FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
+
+
+def register(commands: Any) -> None:
+    what = "all our transactions with their values, for taxes: first in, first out"
+    parser = commands.add_parser("export", help=what, description=what)
+    add_job_flags(parser)
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="default: csv")
+    parser.add_argument("--from", dest="start", metavar="DATE", help="the first day, in UTC, as 2026-01-01")
+    parser.add_argument("--to", dest="end", metavar="DATE", help="the last day, in UTC")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    parser.add_argument("--from-block", type=int, metavar="N", help="look at transfers from this block on (one chain)")
+    parser.add_argument("--offline", action="store_true", help="from the journal alone, no chain is asked")
+    parser.set_defaults(command="export", handler=export)
+
+
+def export(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.books.ledger import post
+    from yieldbot.books.text import within
+    from yieldbot.cli import documents as docs
+    from yieldbot.cli import ledgers
+
+    start, end = _day("--from", args.start), _day("--to", args.end, after=86_400)
+    if start is not None and end is not None and start >= end:
+        raise ConfigError(f"--from {args.start} is after --to {args.end}")
+    if args.output is not None and args.output.exists() and not args.force:
+        raise ConfigError(f"--output {args.output} is there already: name another file, or add --force")
+    told = ledgers.gather(args, context, offline=args.offline, since=args.from_block)
+    books = post(told.entries, told.quote_of)
+    rows = [row for row in books.rows if within(row, start, end)]
+    before = [row for row in books.rows if start is not None and row.entry.at < start]
+    text, notes = _written(args, told, books, rows, before, open_ended=end is None)
+    for line in (*told.notes, *notes, *_missing(rows)):
+        context.say(line)
+    if args.output is not None:
+        write_whole(args.output, text, args.force)
+    document = docs.document(
+        "export",
+        exit_code=told.code,
+        format=args.format,
+        output=None if args.output is None else str(args.output),
+        content=text if args.output is None else None,
+        rows=len(rows),
+        accounts=[_account(account, seen, told.skipped.get(account)) for account, seen in told.accounts.items()],
+        notes=[*told.notes, *notes, *_missing(rows)],
+    )
+    if context.json:
+        context.show(document)
+    elif args.output is None:
+        sys.stdout.write(text)
+    else:
+        context.say(f"{len(rows):,} rows are in {args.output}")
+    return told.code
+
+
+def _written(
+    args: argparse.Namespace,
+    told: Told,
+    books: Books,
+    rows: Sequence[Row],
+    before: Sequence[Row],
+    *,
+    open_ended: bool,
+) -> tuple[str, list[str]]:
+    """The export, and what it leaves out."""
+    from yieldbot.books import tables
+    from yieldbot.books.beancount import to_beancount
+
+    match args.format:
+        case "csv":
+            return tables.to_csv(rows, told.names), []
+        case "rotki":
+            text, trades = tables.to_rotki(rows, told.names)
+            more = f"{trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
+            return text, [more] if trades else []
+        case "rotki-trades":
+            return tables.to_rotki_trades(rows, told.names), []
+        case _:
+            closing = _closing(told, books) if open_ended else {}
+            return to_beancount(rows, told.names, before, closing), []
+
+
+def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
+    """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
+    return {
+        (account, check.token): (check.chain_raw, seen.block.timestamp)
+        for account, seen in told.accounts.items()
+        if seen is not None
+        for check in seen.checks
+        if books.wallet.get((account, check.token)) == check.chain_raw
+    }
+
+
+def _missing(rows: Sequence[Row]) -> list[str]:
+    """What has no value or no gain, a line for each."""
+    from yieldbot.books.ledger import BASE, GAINS, What
+
+    lines = []
+    bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
+    if bare:
+        symbols = ", ".join(sorted({row.token.symbol for row in bare}))
+        lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
+    costless = {row.token.symbol for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
+    if costless:
+        what = ", ".join(sorted(costless))
+        lines.append(f"what some {what} had cost is not known, nor its gain: an earlier --from-block may tell")
+    return lines
+
+
+def _account(account: Account, seen: Seen | None, skipped: str | None) -> dict[str, Any]:
+    return {
+        "owner": account[1],
+        "chain_id": account[0],
+        "skipped": skipped,
+        "block": seen.block.height if seen else None,
+        "since": seen.since if seen else None,
+        "checks": [_check(check) for check in seen.checks] if seen else [],
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    from yieldbot.cli import documents as docs
+
+    return {
+        "token": check.token.address,
+        "symbol": check.token.symbol,
+        "books_raw": str(check.books_raw),
+        "chain_raw": str(check.chain_raw),
+        "known": check.known,
+        "explained": check.explained,
+        "difference": docs.money(check.difference),
+    }
+
+
+def _day(flag: str, text: str | None, after: int = 0) -> int | None:
+    """A day's beginning in unix seconds, or ``after`` seconds later."""
+    from datetime import UTC, date, datetime
+
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: write a day as 2026-01-01") from None
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + after
+
+
+def write_whole(file: Path, text: str, force: bool) -> None:
+    """The file as a whole or not at all: written beside it, then put in its place. Raises ConfigError, InvariantError.
+
+    It tells what a wallet holds: its owner alone may read it.
+    """
+    import os
+    import tempfile
+
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
+            made.write(text)
+            made.flush()
+            os.fsync(made.fileno())
+        if force:
+            os.replace(name, file)
+        else:
+            os.link(name, file)  # fails where somebody has made it meanwhile
+            os.unlink(name)
+    except FileExistsError:
+        os.unlink(name)
+        raise ConfigError(f"--output {file} is there already: name another file, or add --force") from None
+    except OSError as failure:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        raise InvariantError(f"{file} cannot be written ({failure.strerror}); nothing was left there") from None

@@ -1,0 +1,148 @@
+"""The entries of every account that a command is about: by the journal, and by the chains where they can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.bookkeeping import Seen, quote_of
+from yieldbot.books.entries import Account, Entry, from_journal, in_order
+from yieldbot.books.ledger import QuoteOf
+from yieldbot.books.prices import recorded
+from yieldbot.books.text import Names
+from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
+from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.journal.events import Observed, TxSigned
+from yieldbot.journal.fold import Record
+from yieldbot.model.ids import MarketId
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.context import Context
+    from yieldbot.model.policy import Job
+
+FAILED = 1
+
+
+@dataclass(slots=True)
+class Told:
+    """Everything for the books. accounts: each with what its chain told, None where it was not asked or is skipped."""
+
+    entries: tuple[Entry, ...]
+    quote_of: QuoteOf
+    names: Names
+    accounts: dict[Account, Seen | None]
+    skipped: dict[Account, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        """1 where a chain that was to be asked could not be."""
+        return FAILED if self.skipped else 0
+
+
+def journalled(context: Context) -> tuple[Record, ...]:
+    """The journal's rows; none while there is no journal."""
+    from yieldbot.journal.store import Journal
+
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return ()
+    with Journal.read(file) as journal:
+        return journal.history()
+
+
+def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]:
+    """Raises InvariantError for a journal that contradicts itself."""
+    try:
+        return from_journal(records)
+    except ValueError as damage:
+        raise InvariantError(f"journal {context.settings.data_dir / JOURNAL} contradicts itself: {damage}") from None
+
+
+def gather(args: argparse.Namespace, context: Context, *, offline: bool, since: int | None) -> Told:
+    """The accounts of the jobs that the flags name; without such flags those of past jobs too, by the journal."""
+    records = journalled(context)
+    entries = entries_of(records, context)
+    narrowed = any(getattr(args, name) is not None for name in ("wallet", "chain", "asset"))
+    jobs = named_jobs(args, context) if offline else jobs_of(args, context)
+    groups: dict[Account, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.chain.chain, job.wallet.address), []).append(job)
+    if since is not None and len({chain for chain, _ in groups}) > 1:
+        raise ConfigError("--from-block is of one chain: name it with --chain")
+    accounts: dict[Account, Seen | None] = dict.fromkeys(groups)
+    if not narrowed:
+        accounts |= {entry.account: None for entry in entries if entry.account not in accounts}
+    told = Told((), quote_of({}, recorded(records)), _names(context, records, ()), accounts)
+    if not offline:
+        asyncio.run(_ask(told, groups, entries, records, context, since))
+        told.names = _names(context, records, accounts.values())
+    found: list[Entry] = []
+    for account, seen in accounts.items():
+        found += seen.entries if seen else [entry for entry in entries if entry.account == account]
+    quotes = {key: quote for seen in accounts.values() if seen for key, quote in seen.quotes.items()}
+    told.entries, told.quote_of = in_order(found), quote_of(quotes, recorded(records))
+    return told
+
+
+async def _ask(
+    told: Told,
+    groups: dict[Account, list[Job]],
+    entries: Sequence[Entry],
+    records: Sequence[Record],
+    context: Context,
+    since: int | None,
+) -> None:
+    """What each chain tells; one that cannot be served is named, and the journal alone speaks for it."""
+
+    async def one(account: Account, jobs: list[Job]) -> None:
+        chain = jobs[0].chain
+        own = [entry for entry in entries if entry.account == account]
+        ours = hashes(records, account)
+        try:
+            if chain.svm is None:
+                from yieldbot.bookkeeping import evm
+
+                seen = await evm.look(jobs, own, ours, since=since, say=context.detail)
+            else:
+                from yieldbot.bookkeeping import svm
+
+                seen = await svm.look(jobs, own)
+        except TransientError as passing:
+            told.skipped[account] = str(passing)
+            told.notes.append(f"{chain.name} is skipped: {passing}")
+            return
+        told.accounts[account] = seen
+        told.notes += [f"{chain.name}: {note}" for note in seen.notes]
+        told.notes += [
+            f"{chain.name}: {check.token.symbol}: the chain has {check.difference} more than the entries make"
+            for check in seen.checks
+            if check.known and not check.explained
+        ]
+
+    await asyncio.gather(*(one(account, jobs) for account, jobs in groups.items()))
+
+
+def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:
+    """Every transaction that an account signed, in lower case."""
+    events = [row.event for row in records]
+    return frozenset(e.hash.lower() for e in events if isinstance(e, TxSigned) and (e.chain, e.owner) == account)
+
+
+def _names(context: Context, records: Iterable[Record], found: Iterable[Seen | None]) -> Names:
+    """Chains and wallets by the configuration, markets as runs wrote them down or as they are called now."""
+    settings = context.settings
+    chains = {chain.chain: chain.name for chain in settings.chains.values()}
+    wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}
+    markets: dict[MarketId, str] = {}
+    for row in records:
+        if isinstance(row.event, Observed):
+            for market_id, said in row.event.facts.get("forecasts", {}).items():
+                markets[MarketId(market_id)] = str(said.get("name") or market_id)
+    snapshots = [snapshot for seen in found if seen for _, snapshot in seen.snapshots]
+    markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}
+    return Names(chains, wallets, markets)

@@ -1,0 +1,208 @@
+"""Profit and loss since entry, for `yieldbot positions`: by the journal, and by the chain where others moved things."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.bookkeeping import Seen, quote_now, quote_of
+from yieldbot.books.entries import Account, Entry, Kind, receipts
+from yieldbot.books.ledger import BASE
+from yieldbot.books.pnl import Pnl, pnl
+from yieldbot.books.prices import recorded
+from yieldbot.books.text import decimal
+from yieldbot.cli import documents as docs
+from yieldbot.cli.ledgers import entries_of, hashes
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import MarketId
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from yieldbot.cli.context import Context
+    from yieldbot.cli.documents import Doc
+    from yieldbot.cli.view import Seen as Looked
+    from yieldbot.journal.fold import Record
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Job
+
+MOST_PARTS = 40
+"""Parts of events that `positions` asks a node for; `yieldbot export` asks for all."""
+STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """A market's profit and loss, or why it is not known. left: all was taken out again."""
+
+    market_id: MarketId
+    name: str
+    found: Pnl | str
+    left: bool = False
+
+
+def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
+    """Of each job every market that it is or was in; none for a job that was skipped, or without a journal."""
+    entries = entries_of(records, context)
+    jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
+    told = asyncio.run(_told(context, records, entries, jobs))
+    names = _names(records)
+    found: list[tuple[Earned, ...]] = []
+    for job, snapshot in looked:
+        if isinstance(snapshot, str):
+            found.append(())
+            continue
+        account = (job.chain.chain, job.wallet.address)
+        seen = told.get(account)
+        own = seen.entries if seen else tuple(entry for entry in entries if entry.account == account)
+        priced = quote_of(seen.quotes if seen else {}, recorded(records))
+        strange = _strange(own, snapshot)
+        rows = []
+        for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
+            state = snapshot.states.get(market_id)
+            held = state.held if state else Amount(job.asset, 0)
+            if state is None and any(bad.market.id == market_id for bad in snapshot.quarantined):
+                continue
+            result = strange.get(market_id) or pnl(own, account, market_id, held, quote_now(snapshot.asset_usd), priced)
+            if result is not None:
+                name = state.market.name if state else names.get(market_id, market_id)
+                rows.append(Earned(market_id, name, result, not held))
+        found.append(tuple(rows))
+    return found
+
+
+def _of(job: Job, entry: Entry) -> bool:
+    """Whether an entry is of the job's asset; SOL goes by two names."""
+    return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
+
+
+async def _told(
+    context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
+) -> dict[Account, Seen]:
+    """What the chains tell of accounts that have entries; who cannot be asked is named."""
+    groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
+    for job, snapshot in jobs:
+        account = (job.chain.chain, job.wallet.address)
+        if any(entry.account == account for entry in entries):
+            groups.setdefault(account, []).append((job, snapshot))
+
+    async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, Seen] | None:
+        own = [entry for entry in entries if entry.account == account]
+        its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
+        name = its_jobs[0].chain.name
+        try:
+            if its_jobs[0].chain.svm is None:
+                from yieldbot.bookkeeping import evm
+
+                ours = hashes(records, account)
+                seen = await evm.look(its_jobs, own, ours, most_parts=MOST_PARTS, snapshots=snapshots)
+            else:
+                from yieldbot.bookkeeping import svm
+
+                seen = await svm.look(its_jobs, own, snapshots=snapshots)
+        except TransientError as passing:
+            context.say(f"{name}: profit and loss is by the journal alone: {passing}")
+            return None
+        for note in seen.notes:
+            context.say(f"{name}: {note}")
+        return account, seen
+
+    answers = await asyncio.gather(*(one(account, group) for account, group in groups.items()))
+    return dict(answer for answer in answers if answer is not None)
+
+
+def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
+    """Markets whose receipts, or money for which, came or went in a way that no entry explains."""
+    states = [state for state in snapshot.states.values() if not state.market.id.startswith("idle/")]
+    shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
+    takers: dict[str, list[MarketId]] = {}
+    for state in states:
+        if state.share_token is None:
+            takers.setdefault(state.market.address.lower(), []).append(state.market.id)
+    found: dict[MarketId, str] = {}
+    for entry in entries:
+        if entry.kind in STRANGE:
+            markets = {shares[delta.token] for delta in entry.changes if delta.token in shares}
+            markets |= {m for taker, ids in takers.items() if taker in entry.words for m in ids}
+            found |= dict.fromkeys(markets, f"not known: {entry.hash} moved part of it and is not ours")
+    return found
+
+
+def _names(records: Sequence[Record]) -> Mapping[MarketId, str]:
+    from yieldbot.journal.events import Observed
+
+    facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
+    told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
+    return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
+
+
+def document(row: Earned | None) -> Doc:
+    """``pnl`` and ``pnl_unknown`` of a position."""
+    if row is None or isinstance(row.found, str):
+        return {"pnl": None, "pnl_unknown": None if row is None else row.found}
+    told = row.found
+    return {
+        "pnl": {
+            "since": told.since,
+            "put_in": docs.money(told.put_in),
+            "taken_out": docs.money(told.taken_out),
+            "earned": docs.money(told.earned),
+            "base": BASE,
+            "total": decimal(told.base) or None,
+            "realised": decimal(told.realised) or None,
+            "unrealised": decimal(told.unrealised) or None,
+            "gas": docs.money_or_none(told.gas),
+            "gas_base": decimal(told.gas_base) or None,
+        },
+        "pnl_unknown": None,
+    }
+
+
+def closed(rows: Sequence[Earned]) -> list[Doc]:
+    """Positions that were left: what the last stay in each market earned."""
+    return [{"id": row.market_id, "name": row.name, **document(row)} for row in rows if row.left]
+
+
+def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
+    """A row for each market, of all jobs."""
+    from yieldbot.cli.render import money, when
+    from yieldbot.cli.tables import Sheet
+
+    several = len(found) > 1
+    sheet = Sheet(
+        "Profit and loss since entry",
+        "Market",
+        *(["Where"] if several else []),
+        ">Entered",
+        ">Put in",
+        ">Taken out",
+        ">Earned",
+        f">{BASE}",
+        ">of it realised",
+        ">Gas apart",
+        f">Gas {BASE}",
+    )
+    for job, rows in found:
+        for row in rows:
+            where = [job.chain.name] if several else []
+            name = f"{row.name} (left)" if row.left else row.name
+            if isinstance(row.found, str):
+                sheet.add_row(name, *where, *["-"] * 8)
+                continue
+            told = row.found
+            cells = [_short(told.base), _short(told.realised), _gas(told.gas), _short(told.gas_base)]
+            amounts = [f"{money(told.put_in)}", money(told.taken_out), f"{money(told.earned, 4)} {job.asset.symbol}"]
+            sheet.add_row(name, *where, when(told.since), *amounts, *cells)
+    return sheet
+
+
+def _short(value: Any) -> str:
+    """Base currency to four decimals."""
+    return "-" if value is None else f"{float(value):,.4f}"
+
+
+def _gas(value: Amount | None) -> str:
+    return "-" if value is None else f"{float(value):.6g} {value.token.symbol}"
