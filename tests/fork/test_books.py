@@ -118,16 +118,24 @@ def test_transfers_by_others_are_entries_and_what_nothing_explains_is_named(home
     compound = home.sandbox.addresses["comet"]
     send(home.sandbox, token, calldata("approve(address,uint256)", compound, 5_000_000), sender=owner)
     send(home.sandbox, compound, calldata("supply(address,uint256)", token, 5_000_000), sender=owner)
+    pool = home.sandbox.addresses["aave_pool"]
+    send(home.sandbox, token, calldata("approve(address,uint256)", pool, 6_000_000), sender=owner)
+    supply = calldata("supply(address,uint256,address,uint16)", token, 6_000_000, owner, 0)
+    send(home.sandbox, pool, supply, sender=owner)
+    home.sandbox.warp(1)
     home.sandbox.rpc("anvil_setBalance", owner, hex(5 * 10**18))
     document = home.json("export")
     found = rows(document["content"])
     by_kind = {row["kind"]: row for row in found if row["kind"] in ("in", "out", "unexplained")}
     assert by_kind["out"]["amount"] == "-77" and by_kind["out"]["description"] == f"to {STRANGER.lower()}"
     assert by_kind["in"]["amount"] == by_kind["in"]["cost_usd"] == "7"
-    deposits = [row for row in found if row["kind"] == "deposit" and row["amount"] == "-5"]
-    assert [row["market"] for row in deposits] == ["Compound v3 (double)"], "a deposit by hand is one"
+    deposits = [row for row in found if row["kind"] == "deposit" and row["amount"] in ("-5", "-6")]
+    assert [row["market"] for row in deposits] == ["Compound v3 (double)", "Aave v3"], "a deposit by hand is one"
     assert total(found, "USDC") == Decimal(usdc(home)).scaleb(-6)
     checks = {check["symbol"]: check for check in document["accounts"][0]["checks"]}
+    grown = checks["aUSDC"]
+    assert grown["explained"] and 0 < int(grown["difference"]["raw"]) < 10_000, "what the token grew by itself"
+    assert 6_000_000 - 2 <= int(grown["books_raw"]) <= 6_000_000
     assert checks["USDC"]["explained"] and not checks["ETH"]["explained"]
     assert total(found, "ETH") == 5 and by_kind["unexplained"]["token"] == "ETH"
     assert [note for note in document["notes"] if "ETH: the chain has -" in note]
@@ -135,7 +143,11 @@ def test_transfers_by_others_are_entries_and_what_nothing_explains_is_named(home
     (job,) = home.json("positions")["jobs"]
     comet = next(p for p in job["positions"] if p["name"].startswith("Compound"))
     assert int(comet["pnl"]["earned"]["raw"]) == int(comet["held"]["raw"]) - int(comet["pnl"]["put_in"]["raw"])
-    assert -3 <= int(comet["pnl"]["earned"]["raw"]) < 10_000, "not the five that came by hand"
+    assert 0 < int(comet["pnl"]["earned"]["raw"]) < 10**6 * 41_000 * 0.1 / 365, (
+        "a day's, not the five that came by hand"
+    )
+    aave = next(p for p in job["positions"] if p["name"] == "Aave v3")["pnl"]
+    assert aave["put_in"]["raw"] == "6000000" and int(aave["earned"]["raw"]) == int(grown["chain_raw"]) - 6_000_000
 
     whole = rows(home.run("export", "--from-block", "0").out)
     assert whole[0]["kind"] == "in" and total(whole, "USDC") == total(found, "USDC")

@@ -120,6 +120,16 @@ def test_a_plan_is_proposed_confirmed_by_another_owner_and_earns(safe: Safe) -> 
     safe.sandbox.warp(30)
     (held,) = safe.json("positions")["jobs"]
     assert held["owner"] == safe.address and sum(int(p["held"]["raw"]) for p in held["positions"]) > FUNDS_RAW * 0.99
+    put_in = [int(position["pnl"]["put_in"]["raw"]) for position in held["positions"]]
+    assert FUNDS_RAW - sum(put_in) == int(held["idle"]["raw"]), "what its owners carried out is in the books"
+    assert all(
+        int(p["pnl"]["earned"]["raw"]) == int(p["held"]["raw"]) - n > 0
+        for p, n in zip(held["positions"], put_in, strict=True)
+    )
+    books = safe.json("export")
+    assert books["content"].count(",deposit,") == len(put_in) and all(
+        check["explained"] for check in books["accounts"][0]["checks"]
+    )
     for name in ("aave_pool", "comet", "metamorpho", "drip"):
         spender = safe.sandbox.addresses[name]
         left = call(safe.sandbox, safe.sandbox.addresses["usdc"], "allowance(address,address)", safe.address, spender)

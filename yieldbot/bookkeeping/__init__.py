@@ -9,9 +9,12 @@ from fractions import Fraction
 from yieldbot.books.entries import Account, Entry, Kind, in_order
 from yieldbot.books.ledger import Quote, QuoteOf
 from yieldbot.books.prices import Recorded, nearest
+from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import LegKind
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
 
@@ -38,6 +41,33 @@ class Check:
     @property
     def explained(self) -> bool:
         return not self.difference or (self.grows and self.difference.raw > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Plans that a Safe's owners carry out, if they do: where they were decided, and (market, base units, negative: out
+    of the wallet) of their legs."""
+
+    heights: tuple[int, ...] = ()
+    legs: tuple[tuple[MarketId, int], ...] = ()
+
+
+NOTHING_HANDED = Handed()
+
+
+def handed_over(records: Iterable[Record], account: Account) -> Handed:
+    """The account's plans that were handed over. Pure."""
+    rows = tuple(records)
+    ids = {
+        e.plan_id
+        for e in (row.event for row in rows)
+        if isinstance(e, PlanMarked) and e.status is PlanStatus.HANDED_OVER
+    }
+    plans = [row.event.plan for row in rows if isinstance(row.event, PlanWritten) and row.event.plan.id in ids]
+    own = [plan for plan in plans if (plan.block.chain, plan.owner) == account]
+    signs = {LegKind.DEPOSIT: -1, LegKind.WITHDRAW: 1}
+    legs = [(leg.market_id, signs[leg.kind] * leg.amount.raw) for plan in own for leg in plan.legs if leg.kind in signs]
+    return Handed(tuple(plan.block.height for plan in own), tuple(legs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
 
-from yieldbot.bookkeeping import Check, Quotes, Seen, reconciled, wallet_sums
+from yieldbot.bookkeeping import NOTHING_HANDED, Check, Handed, Quotes, Seen, reconciled, wallet_sums
 from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import Quote
 from yieldbot.books.transfers import TRANSFER_TOPIC, Known, Transfer, transfers_in, with_outside
@@ -20,6 +20,7 @@ from yieldbot.execution.deltas import balances, word
 from yieldbot.logs import read_logs
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.policy import ChainSettings, Job
 from yieldbot.model.tx import Delta
@@ -43,6 +44,7 @@ async def look(
     entries: Sequence[Entry],
     ours: frozenset[str],
     *,
+    handed: Handed = NOTHING_HANDED,
     since: int | None = None,
     say: Say = lambda line: None,
     most_parts: int | None = None,
@@ -50,7 +52,8 @@ async def look(
 ) -> Seen:
     """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
 
-    since: from which block on events are read, by default that of the first entry; most_parts: how many parts of events
+    handed: plans that others carry out. since: from which block on events are read, by default that of the first entry
+    or of the first such plan; most_parts: how many parts of events
     are asked for at most. ``snapshots``: the jobs', where they were taken already. Raises TransientError when the chain
     cannot be served.
     """
@@ -60,9 +63,9 @@ async def look(
         if snapshots is None:
             snapshots = [await observe(node, job, adapters()) for job in jobs]
         block = max((snapshot.block for snapshot in snapshots), key=lambda ref: ref.height)
-        heights = [entry.height for entry in entries if entry.hash]
+        heights = [entry.height for entry in entries if entry.hash] + list(handed.heights)
         first = min([*heights, block.height if since is None else since])
-        known = _known(entries, snapshots)
+        known = _known(entries, snapshots, handed.legs)
         native = native_token(settings)
         tokens = _tokens(settings, jobs, entries, known)
         notes: list[str] = []
@@ -101,7 +104,7 @@ def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
     return [state for snapshot in snapshots for state in snapshot.states.values()]
 
 
-def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot]) -> Known:
+def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]) -> Known:
     """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
@@ -109,9 +112,11 @@ def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot]) -> Known:
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
     for state in states:
-        if state.share_token is None and not state.market.id.startswith("idle/"):
-            takers.setdefault(state.market.address.lower(), []).append(state.market.id)
-    return Known(shares, {address: ids[0] for address, ids in takers.items() if len(ids) == 1}, assets)
+        if state.market.kind is not MarketKind.IDLE:
+            contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
+            for contract in contracts:
+                takers.setdefault(contract.lower(), []).append(state.market.id)
+    return Known(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
 
 
 def _tokens(settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: Known) -> list[Token]:

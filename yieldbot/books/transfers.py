@@ -56,12 +56,14 @@ def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How transfers are told apart. shares: the market that a token is a receipt of; takers: the market behind a
-    contract that takes deposits and gives no receipt, by lower-case address; assets: each market's asset."""
+    """How transfers are told apart. shares: the market that a token is a receipt of; takers: the markets behind a
+    contract that deposits go to and come from, by lower-case address; assets: each market's asset; planned: (market,
+    base units, negative: out of the wallet) of legs that others were to carry out, for a contract of many markets."""
 
     shares: Mapping[Token, MarketId]
-    takers: Mapping[str, MarketId]
+    takers: Mapping[str, tuple[MarketId, ...]]
     assets: Mapping[MarketId, Token]
+    planned: tuple[tuple[MarketId, int], ...] = ()
 
 
 def with_outside(
@@ -87,7 +89,7 @@ def with_outside(
     made = []
     for group in outside:
         fields = {"account": account, "at": times[group[0].height], "height": group[0].height, "native": native}
-        made.append(_entry(group, known, fees.get(group[0].hash, 0), fields))
+        made += _entries(group, known, fees.get(group[0].hash, 0), fields)
     return in_order((*corrected, *made))
 
 
@@ -112,36 +114,58 @@ def _sums(transfers: Iterable[Transfer]) -> dict[Token, int]:
     return sums
 
 
-def _entry(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapping[str, Any]) -> Entry:
-    """What one transaction of somebody else's did to us, by its events alone."""
-    sums = {token: raw for token, raw in _sums(group).items() if raw}
-    ins = [one.other for one in group if one.raw > 0]
-    outs = [one.other for one in group if one.raw < 0]
+def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
+    """What one transaction of somebody else's did to us, by its events alone: an entry for each market that it puts our
+    asset into or takes it out of (a batch goes to several), and one for the rest."""
+    by_market: dict[MarketId, list[Transfer]] = {}
+    rest: list[Transfer] = []
+    for one in group:
+        market_id = known.shares.get(one.token) if one.other == NOBODY else _taker(one, known)
+        (by_market.setdefault(market_id, []) if market_id is not None else rest).append(one)
+    moved = {m: sum(one.raw for one in parts if one.token == known.assets[m]) for m, parts in by_market.items()}
+    bare = [market_id for market_id, raw in moved.items() if not raw]
+    if len(bare) == 1 and {one.token for one in rest} == {known.assets[bare[0]]}:  # by way of another contract
+        by_market[bare[0]] += rest
+        moved[bare[0]], rest, bare = sum(one.raw for one in rest), [], []
+    rest += [one for market_id in bare for one in by_market.pop(market_id)]
+    begun = Entry(kind=Kind.OTHER, hash=group[0].hash, fee_raw=0, **fields)
+    made = [_of_market(begun, m, parts, moved[m], known) for m, parts in by_market.items() if moved[m]]
+    made += [_plain(begun, rest)] if rest else []
+    return [replace(made[0], fee_raw=fee_raw), *made[1:]] if made else []
+
+
+def _taker(one: Transfer, known: Known) -> MarketId | None:
+    """The market that a transfer goes to or comes from; of several behind one contract, that of the planned leg."""
+    ids = [m for m in known.takers.get(one.other, ()) if known.assets.get(m) == one.token]
+    if len(ids) > 1:
+        near = [m for m, raw in known.planned if m in ids and abs(raw - one.raw) * 1_000 <= abs(one.raw)]
+        ids = list(dict.fromkeys(near))
+    return ids[0] if len(ids) == 1 else None
+
+
+def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw: int, known: Known) -> Entry:
+    sums = _sums(parts)
+    return replace(
+        begun,
+        kind=Kind.DEPOSIT if raw < 0 else Kind.WITHDRAW,
+        market_id=market_id,
+        asset=known.assets[market_id],
+        words=f"{'deposit into' if raw < 0 else 'withdrawal from'} {market_id}, not by this program",
+        changes=tuple(Delta(token, moved) for token, moved in sums.items() if moved),
+        shares=frozenset(token for token in sums if known.shares.get(token) == market_id),
+    )
+
+
+def _plain(begun: Entry, rest: Sequence[Transfer]) -> Entry:
+    """Money that came, went or was exchanged."""
+    sums = {token: raw for token, raw in _sums(rest).items() if raw}
+    ins, outs = [one.other for one in rest if one.raw > 0], [one.other for one in rest if one.raw < 0]
     words = ", ".join([*dict.fromkeys(_from(other) for other in ins), *dict.fromkeys(_to(other) for other in outs)])
-    changes = tuple(Delta(token, raw) for token, raw in sums.items())
-    begun = Entry(kind=Kind.OTHER, hash=group[0].hash, words=words, changes=changes, fee_raw=fee_raw, **fields)
-    market_id = _market(group, known)
-    if market_id is not None:
-        asset = known.assets[market_id]
-        kind = Kind.DEPOSIT if sums.get(asset, 0) < 0 else Kind.WITHDRAW
-        shares = frozenset(token for token in sums if known.shares.get(token) == market_id)
-        return replace(begun, kind=kind, market_id=market_id, asset=asset, shares=shares)
+    made = replace(begun, words=words, changes=tuple(Delta(token, raw) for token, raw in sums.items()))
     gave, got = sum(raw < 0 for raw in sums.values()), sum(raw > 0 for raw in sums.values())
     if not gave or not got:
-        return replace(begun, kind=Kind.OUT if gave else Kind.IN)
-    return replace(begun, kind=Kind.SWAP) if (gave, got) == (1, 1) else begun
-
-
-def _market(group: Sequence[Transfer], known: Known) -> MarketId | None:
-    """The one market that a transaction puts our asset into, or takes it out of; None where it does neither."""
-    receipts = {known.shares[one.token] for one in group if one.token in known.shares}
-    minted = all(one.other == NOBODY for one in group if one.token in known.shares)
-    takers = {known.takers.get(one.other) for one in group}
-    (named,) = receipts if len(receipts) == 1 and minted else takers if len(takers) == 1 and not receipts else (None,)
-    if named is None or sum(one.token == known.assets.get(named) for one in group) != 1:
-        return None
-    others = {one.token for one in group if known.shares.get(one.token) != named}
-    return named if others == {known.assets[named]} else None
+        return replace(made, kind=Kind.OUT if gave else Kind.IN)
+    return replace(made, kind=Kind.SWAP) if (gave, got) == (1, 1) else made
 
 
 def _from(other: str) -> str:

@@ -46,6 +46,8 @@ def export(args: argparse.Namespace, context: Context) -> int:
     start, end = _day("--from", args.start), _day("--to", args.end, after=86_400)
     if start is not None and end is not None and start >= end:
         raise ConfigError(f"--from {args.start} is after --to {args.end}")
+    if args.from_block is not None and args.from_block < 0:
+        raise ConfigError(f"--from-block {args.from_block}: name a block's number")
     if args.output is not None and args.output.exists() and not args.force:
         raise ConfigError(f"--output {args.output} is there already: name another file, or add --force")
     told = ledgers.gather(args, context, offline=args.offline, since=args.from_block)
@@ -117,16 +119,18 @@ def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int,
 def _missing(rows: Sequence[Row]) -> list[str]:
     """What has no value or no gain, a line for each."""
     from yieldbot.books.ledger import BASE, GAINS, What
+    from yieldbot.model.ids import is_svm
 
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
     if bare:
         symbols = ", ".join(sorted({row.token.symbol for row in bare}))
         lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
-    costless = {row.token.symbol for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
+    costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
     if costless:
-        what = ", ".join(sorted(costless))
-        lines.append(f"what some {what} had cost is not known, nor its gain: an earlier --from-block may tell")
+        what = ", ".join(sorted({token.symbol for token in costless}))
+        hint = "" if all(is_svm(token.chain) for token in costless) else ": an earlier --from-block may tell"
+        lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     return lines
 
 

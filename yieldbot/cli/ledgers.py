@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.bookkeeping import Seen, quote_of
+from yieldbot.bookkeeping import Seen, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.prices import recorded
@@ -107,7 +107,8 @@ async def _ask(
             if chain.svm is None:
                 from yieldbot.bookkeeping import evm
 
-                seen = await evm.look(jobs, own, ours, since=since, say=context.detail)
+                handed = handed_over(records, account)
+                seen = await evm.look(jobs, own, ours, handed=handed, since=since, say=context.detail)
             else:
                 from yieldbot.bookkeeping import svm
 

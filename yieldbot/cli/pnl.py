@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.bookkeeping import Seen, quote_now, quote_of
+from yieldbot.bookkeeping import Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE
 from yieldbot.books.pnl import Pnl, pnl
@@ -86,7 +86,7 @@ async def _told(
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
-        if any(entry.account == account for entry in entries):
+        if any(entry.account == account for entry in entries) or handed_over(records, account).heights:
             groups.setdefault(account, []).append((job, snapshot))
 
     async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, Seen] | None:
@@ -98,7 +98,8 @@ async def _told(
                 from yieldbot.bookkeeping import evm
 
                 ours = hashes(records, account)
-                seen = await evm.look(its_jobs, own, ours, most_parts=MOST_PARTS, snapshots=snapshots)
+                handed = handed_over(records, account)
+                seen = await evm.look(its_jobs, own, ours, handed=handed, most_parts=MOST_PARTS, snapshots=snapshots)
             else:
                 from yieldbot.bookkeeping import svm
 

@@ -23,7 +23,10 @@ from yieldbot.model.tx import Delta
 OTHER = "0x" + "0b" * 20
 COMET = "0x" + "0c" * 20
 COMPOUND = MarketId("compound_v3/31337/" + COMET)
-KNOWN = Known({SHARES: AAVE}, {COMET: COMPOUND}, {AAVE: USDC, COMPOUND: USDC})
+MORPHO = "0x" + "0e" * 20
+BLUE = (MarketId("morpho_blue/31337/0x1"), MarketId("morpho_blue/31337/0x2"))
+TAKERS = {COMET: (COMPOUND,), SHARES.address.lower(): (AAVE,), MORPHO: BLUE}
+KNOWN = Known({SHARES: AAVE}, TAKERS, dict.fromkeys((AAVE, COMPOUND, *BLUE), USDC), ((BLUE[1], -40),))
 
 
 def topic(address: str) -> str:
@@ -66,6 +69,30 @@ def test_a_deposit_by_hand_is_a_deposit() -> None:
     assert (plain.kind, plain.market_id) == (Kind.DEPOSIT, COMPOUND)
     (given_,) = told(log(SHARES, OTHER, OWNER, 5))
     assert given_.kind is Kind.IN and not given_.shares, "receipts from another are no deposit of ours"
+    (unclear,) = told(log(USDC, OWNER, MORPHO, 39))
+    assert unclear.kind is Kind.OUT and unclear.words == f"to {MORPHO}"
+
+
+def test_a_batch_into_several_markets_is_an_entry_for_each() -> None:
+    pool = SHARES.address
+    into = (
+        log(USDC, OWNER, pool, 10, index=1),
+        log(SHARES, NOBODY, OWNER, 10, index=2),
+        log(USDC, OWNER, COMET, 20, index=3),
+        log(USDC, OWNER, MORPHO, 40, index=4),
+        log(USDC, OWNER, OTHER, 1, index=5),
+    )
+    found = told(*into)
+    assert [(e.kind, e.market_id, e.change(USDC), e.fee_raw) for e in found] == [
+        (Kind.DEPOSIT, AAVE, -10, 11),
+        (Kind.DEPOSIT, COMPOUND, -20, 0),
+        (Kind.DEPOSIT, BLUE[1], -40, 0),
+        (Kind.OUT, None, -1, 0),
+    ]
+    moved = told(
+        log(USDC, COMET, OWNER, 20), log(USDC, OWNER, pool, 20, index=1), log(SHARES, NOBODY, OWNER, 20, index=2)
+    )
+    assert [(e.kind, e.market_id) for e in moved] == [(Kind.WITHDRAW, COMPOUND), (Kind.DEPOSIT, AAVE)]
 
 
 def test_what_others_moved_in_a_block_of_ours_is_taken_out() -> None:
