@@ -21,18 +21,21 @@ async def svm_chain(chain: ChainSettings) -> list[Finding]:
     async with connect_svm(chain) as nodes:
         found: list[Finding] = []
         sound: list[SvmNode] = []
+        some = len(nodes.nodes)
+        agree = f"; {nodes.quorum} of {some} must agree" if some > 1 else "; one endpoint alone is believed"
         for node in nodes.nodes:
             try:
                 await node.verify_chain()
                 block = await node.block()
                 sound.append(node)
-                found.append(Finding(what, f"{node.host} answers, slot {block.height:,}"))
+                found.append(Finding(what, f"{node.host} answers, slot {block.height:,}{agree}"))
             except ConfigError as wrong:
                 said, _, remedy = str(wrong).partition(": ")
                 found.append(Finding(f"{what}: {node.host}", said, remedy, MISCONFIGURED))
             except TransientError as failure:
                 remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
-                found.append(Finding(f"{what}: {node.host}", str(failure), remedy, FAILED))
+                said = str(failure).removeprefix(f"{node.host} ")  # most of them begin with who failed
+                found.append(Finding(f"{what}: {node.host}", said, remedy, FAILED))
         if len(sound) < nodes.quorum:
             return found
         node = sound[0]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
 
+LAMPORTS = "1" * 32
+"""The address that stands for SOL as fees are paid in it (execution/svm/account.py)."""
+
 _WORST_FIRST = (FAILED, 2, OPEN, REFUSED, WAITING, DONE)
 _A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
 
@@ -170,5 +173,16 @@ def signed(change: Delta) -> str:
 
 
 def moved(changes: Sequence[Delta]) -> list[str]:
-    """The changes that are not zero, for people."""
-    return [signed(change) for change in changes if change.raw]
+    """The changes that are not zero, for people.
+
+    Where SOL is the asset there are two of that symbol: what the leg moves, and the wallet's own lamports, of which the
+    former is a part.
+    """
+    told = [change for change in changes if change.raw]
+    symbols = [change.token.symbol for change in told]
+    return [
+        f"(in the wallet, fees and rent included: {signed(change)})"
+        if change.token.address == LAMPORTS and change.token.symbol in symbols[:place]
+        else signed(change)
+        for place, change in enumerate(told)
+    ]

@@ -98,5 +98,10 @@ class SvmWork:
 
     @property
     def words(self) -> str:
-        """What the leg does, in its adapter's words."""
-        return next((call.words for call in reversed(self.calls) if call.words), self.leg.kind.value)
+        """What the leg does, in its adapter's words: all that its instructions do, in their order."""
+        return "; ".join(call.words for call in self.calls if call.words) or self.leg.kind.value
+
+    @property
+    def about(self) -> Address:
+        """The program that the leg is about: that of the adapter's last instruction."""
+        return self.calls[-1].program

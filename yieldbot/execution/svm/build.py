@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL, SvmWork
 from yieldbot.execution.svm.deltas import token_account
-from yieldbot.model.amounts import Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.svm import SvmUnsigned
@@ -42,10 +42,15 @@ NO_BLOCKHASH = "11111111111111111111111111111111"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Instructions that make one transaction. words: what it does, for the person who approves."""
+    """Instructions that make one transaction. about: the program that it is made for."""
 
     instructions: tuple[SvmInstruction, ...]
-    words: str
+    about: Address
+
+    @property
+    def words(self) -> str:
+        """All that it does, for the person who approves, in order."""
+        return "; ".join(instruction.words for instruction in self.instructions if instruction.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +110,10 @@ def steps(
     ``present``: our token accounts (``own_accounts``) as they are now.
     """
     before, after = _around(work, owner, present)
-    whole = Step((*before, *work.calls, *after), work.words)
+    whole = Step((*before, *work.calls, *after), work.about)
     if _fits(whole.instructions, owner, tables):
         return (whole,)
-    parts = [
-        Step(tuple(before), f"prepare: {work.words}"),
-        Step(work.calls, work.words),
-        Step(tuple(after), f"tidy up after: {work.words}"),
-    ]
+    parts = [Step(tuple(part), work.about) for part in (before, work.calls, after)]
     return tuple(part for part in parts if part.instructions)
 
 
@@ -141,7 +142,7 @@ def _around(
         if deposit:
             missing = work.leg.amount.raw - (wrapped.amount if wrapped else 0)
             if missing > 0:
-                before += wrap(owner, asset_account, missing, work.token_program)
+                before += wrap(owner, asset_account, Amount(work.asset, missing), work.token_program)
         after.append(close_account(owner, asset_account, work.token_program, "unwrap SOL"))
     if not deposit and work.leg.all and work.share_token is not None:
         share = mine[work.share_token]
@@ -168,10 +169,10 @@ def close_account(owner: Address, account: Address, token_program: Address, word
     return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, words)
 
 
-def wrap(owner: Address, account: Address, lamports: int, token_program: Address) -> list[SvmInstruction]:
+def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
     """SOL into our wrapped account: a transfer, and ``SyncNative`` so that the account counts it."""
     metas = (SvmMeta(owner, signer=True, writable=True), SvmMeta(account, writable=True))
-    transfer = SvmInstruction(SYSTEM, metas, SYSTEM_TRANSFER + struct.pack("<Q", lamports), "wrap SOL")
+    transfer = SvmInstruction(SYSTEM, metas, SYSTEM_TRANSFER + struct.pack("<Q", sol.raw), f"wrap {sol}")
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 

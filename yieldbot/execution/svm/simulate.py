@@ -52,9 +52,8 @@ class SvmRehearsedTx:
 
     @property
     def to(self) -> Address:
-        """The program of the instruction that the step is about: the last one that has words of its own."""
-        told = [i for i in self.step.instructions if i.words == self.step.words] or self.step.instructions
-        return told[-1].program
+        """The program that the step is made for."""
+        return self.step.about
 
 
 @dataclass(frozen=True, slots=True)
