@@ -28,7 +28,9 @@ def test_each_transaction_is_told_with_all_that_it_does(sandbox: SvmSandbox, tmp
     done = yieldbot("--config", sandbox.config, "run", "--approve", "auto", "--json", cwd=tmp_path)
     (job,) = done.document["jobs"]
     told = [tx["words"] for leg in job["rehearsal"]["legs"] for tx in leg["transactions"]]
-    assert [words.split(" ")[0] for words in told] == ["open"] * 3, "what opens an account is told, for its rent is paid"
+    assert [words.split(" ")[0] for words in told] == ["open"] * 3, (
+        "what opens an account is told, for its rent is paid"
+    )
     (kamino,) = (words for words in told if "Kamino" in words)
     assert kamino.startswith("open an account for kUSDC; deposit ") and kamino.endswith(" into Kamino main (double)")
     assert {leg["transactions"][0]["to"] for leg in job["rehearsal"]["legs"]} <= {
@@ -36,7 +38,9 @@ def test_each_transaction_is_told_with_all_that_it_does(sandbox: SvmSandbox, tmp
     }
     sandbox.config.write_text(sandbox.config.read_text().replace("marginfi = 10", "marginfi = 900"))
     left = yieldbot("--config", sandbox.config, "dry-run", "--json", cwd=tmp_path).document["jobs"][0]
-    words = [tx["words"] for leg in left["rehearsal"]["legs"] for tx in leg["transactions"] if "marginfi" in tx["words"]]
+    words = [
+        tx["words"] for leg in left["rehearsal"]["legs"] for tx in leg["transactions"] if "marginfi" in tx["words"]
+    ]
     assert words == [
         "withdraw everything from marginfi (double); close our account in marginfi (double): its rent comes back"
     ]
