@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     assert ended.code == 0, ended.err
     document = ended.document
     assert document["schema"] == "yieldbot/quote/v1" and document["gap_bps"] < 0.1 and document["unread"] == []
+    cost = document["gas_cost"]
+    assert (
+        not document["exact_out"] and document["gas"] == 186_000 and cost["symbol"] == wanted and int(cost["raw"]) > 0
+    )
+    assert float(document["given"]["text"]) - float(cost["text"]) == pytest.approx(document["bound"], rel=1e-6)
     (part,) = document["parts"]
     assert part["pools"][0]["address"].lower() == sandbox.addresses["uniswap_pool"].lower()
     pair = [sandbox.addresses[token.lower()] for token in (given, wanted)]
@@ -36,6 +42,47 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     assert 0 < int(document["least"]["raw"]) <= raw_given
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, cwd=tmp_path)
     assert "no split over these ways gives more than" in told.out
+
+
+@pytest.mark.parametrize(("given", "wanted", "out"), [("USDC", "WETH", "1"), ("WETH", "USDC", "2500")])
+def test_an_exact_output_is_the_pools_own(given: str, wanted: str, out: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    ended = yieldbot("--config", sandbox.config, "quote", given, wanted, "--out", out, "--json", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    document = ended.document
+    assert document["exact_out"] and float(document["given"]["text"]) == float(out) and document["gap_bps"] < 0.1
+    assert document["gas_cost"]["symbol"] == given and document["declined"] is None
+    pair = [sandbox.addresses[token.lower()] for token in (given, wanted)]
+    raw = int(document["given"]["raw"])
+    data = selector(SINGLE.replace("Input", "Output")) + encode(
+        ["(address,address,uint256,uint24,uint160)"], [(*pair, raw, 500, 0)]
+    )
+    asked = {"to": sandbox.addresses["uniswap_quoter"], "data": "0x" + data.hex()}
+    answer = bytes.fromhex(sandbox.rpc("eth_call", asked, "latest")[2:])
+    assert decode(["uint256", "uint160", "uint32", "uint256"], answer)[0] == int(document["taken"]["raw"])
+    told = yieldbot("--config", sandbox.config, "quote", given, wanted, "--out", out, cwd=tmp_path)
+    assert "takes" in told.out and "no split over these ways needs less than" in told.out
+
+
+def test_old_feeds_and_a_lost_peg_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The policy's limits, then a feed of USDC that says 98 cents."""
+    command = ("quote", "USDC", "WETH", "1000", "--json")
+    folder = tmp_path / "own"
+    shutil.copytree(sandbox.config.parent, folder)
+    config = folder / "yieldbot.toml"
+    plain = config.read_text()
+    config.write_text(plain.replace("max_feed_age_seconds = 315360000", "max_feed_age_seconds = 3600"))
+    refused = yieldbot("--config", config, *command, cwd=tmp_path).document["declined"]
+    assert refused["code"] == "PRICE_STALE" and "USDC's feed is" in refused["reason"]
+    config.write_text(plain)
+    feed = sandbox.addresses["usdc_feed"]
+    before = sandbox.rpc("evm_snapshot")
+    try:
+        send(sandbox, feed, selector("set(int256)") + encode(["int256"], [98_000_000]))
+        told = yieldbot("--config", config, *command, cwd=tmp_path)
+        assert told.code == 0 and told.document["declined"]["code"] == "DEPEGGED" and told.document["least"] is None
+        assert "USDC is -200.0 bp off its dollar" in told.document["declined"]["reason"]
+    finally:
+        sandbox.rpc("evm_revert", before)
 
 
 def test_a_pool_that_was_pushed_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -65,6 +112,10 @@ def test_what_cannot_be_quoted_is_told_in_one_line(sandbox: Sandbox, tmp_path: P
         (("USDC", "DAI", "1"), 2, "DAI: chains/sandbox.toml has"),
         (("USDC", "WETH", "0"), 2, "more than nothing"),
         (("USDC", "WETH", "x"), 2, "AMOUNT"),
+        (("USDC", "WETH"), 2, "either AMOUNT"),
+        (("USDC", "WETH", "1", "--out", "1"), 2, "either AMOUNT"),
+        (("USDC", "WETH", "--out", "0"), 2, "more than nothing"),
+        (("USDC", "WETH", "--out", "600"), 1, "do not give so much"),
         (("USDC", "WETH", "1", "--chain", "base"), 2, "EVM chains with jobs are: sandbox"),
     ):
         ended = yieldbot("--config", sandbox.config, "quote", *words, cwd=tmp_path)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from yieldbot.allocator.split import split
-from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
+from yieldbot.allocator.split import buy, split
+from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.math.venues import Path, V2Venue, V3Venue
 from yieldbot.model.exchange import Venue
 
@@ -57,7 +57,11 @@ def test_20_pools_are_split_within_a_tenth_of_a_bp_of_the_best(seed: int) -> Non
     amount = 10 ** draw.randint(12, 20)
     found = split(venues, amount)
     assert sum(found.parts) == amount and min(found.parts) >= 0
-    assert found.out == sum(venue.give(part)[0] for venue, part in zip(venues, found.parts, strict=True))
+    assert (
+        found.out
+        == sum(found.outs)
+        == sum(venue.give(part)[0] for venue, part in zip(venues, found.parts, strict=True))
+    )
     assert found.gap_bps <= 0.1, found
     # Nobody else does better: not by one pool alone, nor by moving some from one to another.
     for venue in venues:
@@ -97,6 +101,65 @@ def test_pools_that_cost_more_than_they_add_are_left_out(seed: int) -> None:
     assert found.out >= plain
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
+    draw = random.Random(300 + seed)
+    venues = venues_of(draw, draw.choice([1, 2, 5, 20]), draw.random() < 0.5)
+    wanted = split(venues, 10 ** draw.randint(12, 20)).out
+    found = buy(venues, wanted)
+    assert sum(found.outs) == wanted and found.taken == sum(found.parts)
+    assert found.parts == tuple(v.need(out) if out else 0 for v, out in zip(venues, found.outs, strict=True))
+    assert found.gap_bps <= 0.1 and found.bound <= found.taken
+    for _ in range(60):  # nobody else buys it for less than the bound
+        outs = list(found.outs)
+        a, b = draw.randrange(len(outs)), draw.randrange(len(outs))
+        moved = min(outs[a], int(wanted * 10 ** draw.uniform(-6, 0)))
+        outs[a] -= moved
+        outs[b] += moved
+        try:
+            other = sum(venue.need(out) if out else 0 for venue, out in zip(venues, outs, strict=True))
+        except Unswappable:
+            continue
+        assert other >= found.bound
+    with pytest.raises(Unswappable):
+        buy(venues, 10**60)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_costs_no_choice_of_pools_beats_the_bound(seed: int) -> None:
+    """Every choice of four pools, each filled at its best: the bound holds for all, and the answer is the best of them
+    within what the pools' costs leave open."""
+    draw = random.Random(400 + seed)
+    zero = draw.random() < 0.5
+    venues = venues_of(draw, 4, zero)
+    amount = 10 ** draw.randint(14, 18)
+    free = split(venues, amount)
+    scale = draw.choice([1e-6, 1e-4, 1e-2])
+    costs = [int(free.out * scale * draw.uniform(0.5, 2.0)) for _ in venues]
+    found = split(venues, amount, costs)
+    bought = buy(venues, free.out, [int(cost * amount / free.out) for cost in costs])
+    best, least = 0, 1 << 200
+    for chosen in range(1, 1 << 4):
+        among = [i for i in range(4) if chosen >> i & 1]
+        paid = sum(costs[i] for i in among)
+        try:
+            best = max(best, split([venues[i] for i in among], amount).out - paid)
+            inside = sum(int(costs[i] * amount / free.out) for i in among)
+            least = min(least, buy([venues[i] for i in among], free.out).taken + inside)
+        except Unswappable:
+            continue
+    assert found.out <= best <= found.bound and bought.bound <= least <= bought.taken
+    assert (best - found.out) / free.out < 1e-5 and (bought.taken - least) / amount < 1e-5
+    if scale == 1e-2:  # where the cost is heavy one pool is enough, and the certificate says so nearly exactly
+        assert sum(part > 0 for part in found.parts) <= 2
+
+
+def test_a_swap_that_is_worth_less_than_its_cost_is_told_all_the_same() -> None:
+    found = split([V2Venue(10**12, 10**12), V2Venue(10**12, 10**12)], 1000, [5000, 4000])
+    assert found.parts == (0, 1000) and found.out == found.outs[1] - 4000 < 0 and found.out <= found.bound
+    assert found.bound == pytest.approx(found.out, abs=10)
+
+
 def test_the_quick_walk_is_a_few_units_off_at_most() -> None:
     draw = random.Random(11)
     for _ in range(60):
@@ -107,6 +170,20 @@ def test_the_quick_walk_is_a_few_units_off_at_most() -> None:
         assert ends[0] == ends[1]
         off = max(abs(exact.amount0 - quick.amount0), abs(exact.amount1 - quick.amount1))
         assert off <= 3 * exact.steps
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_pool_gives_all_that_was_read_of_it_and_no_unit_beyond(zero: bool) -> None:
+    """A pool of 1.5 million units of 6 decimals against 500 of 18: there one unit moves the price by much."""
+    for price in (5e20 / 1.5e12, 1.5e12 / 5e20):
+        tick = tick_at(int(price**0.5 * 2**96))
+        first, last = ((tick + away) // 10 >> 8 for away in (-23_028, 23_028))
+        pool = V3Pool(sqrt_at(tick), tick, 27_386_127_875_258_305, 500, 10, {}, {}, first, last)
+        venue = V3Venue(pool, zero)
+        all_of_it = venue.until(1e-30)
+        assert venue.give(all_of_it)[0] > 0
+        with pytest.raises(Unswappable):
+            venue.give(all_of_it + all_of_it // 1000)
 
 
 def test_more_than_there_is_is_refused() -> None:

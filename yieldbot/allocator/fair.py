@@ -6,10 +6,11 @@ asks for more is taken. A price that one swap can move is none of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 
 BPS = 10_000
@@ -49,3 +50,32 @@ def enough(given: Amount, least: Amount) -> Declined | None:
     if given >= least:
         return None
     return Declined("PRICE_IMPACT", f"{given} would come out, the least is {least}")
+
+
+def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined | None:
+    """Why feeds are too old to go by; None when none is. ``updated``: unix seconds of each feed's word, by its token's
+    symbol; ``now``: the block's own time."""
+    old = {name: now - at for name, at in updated.items() if now - at > most_seconds}
+    if not old:
+        return None
+    said = ", ".join(f"{name}'s feed is {age:,} s old" for name, age in sorted(old.items()))
+    return Declined("PRICE_STALE", f"{said}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
+
+
+def depegged(
+    tokens: Collection[Token], usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
+) -> Declined | None:
+    """Why one of ``tokens`` that is meant to be worth one US dollar is not; None when each is. ``usd``: dollars for
+    one, by feed; without a feed nobody can say.
+
+    Both sides of a swap are looked at: what is given away too cheaply is a loss as well.
+    """
+    meant = [token for token in tokens if token.address in pegged]
+    if untold := ", ".join(sorted(token.symbol for token in meant if token not in usd)):
+        return Declined("PRICE_UNKNOWN", f"no feed says whether {untold} is worth its dollar")
+    off = {token.symbol: (usd[token] - 1.0) * BPS for token in meant}
+    far = {symbol: bps for symbol, bps in off.items() if abs(bps) > most_bps}
+    if not far:
+        return None
+    said = ", ".join(f"{symbol} is {bps:+,.1f} bp off its dollar" for symbol, bps in sorted(far.items()))
+    return Declined("DEPEGGED", f"{said}, {most_bps:g} bp are allowed (policy.max_depeg_bps)")

@@ -2,77 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.allocator.split import split
+from yieldbot.allocator.split import buy, split
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.venues import Path
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState, Venue
 
+TX_GAS = 21_000 + 55_000
+"""Of each way's own transactions, the pools' work apart: the swap's base, and the allowance before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What goes one way: the pools in order, what goes in and what comes out."""
+    """What goes one way: the pools in order, what goes in and what comes out, and the gas of its transactions."""
 
     pools: tuple[Pool, ...]
     taken: Amount
     given: Amount
+    gas: int
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A swap's ways, largest first. bound: whole tokens that no split over these ways exceeds; gap_bps of it."""
+    """A swap's ways, largest first. cost: their gas, in the token that comes out (of an exact output: that goes in).
+
+    bound: no split over these ways gives more whole tokens less the cost (exact output: needs less with it);
+    gap_bps: how far this one may be from that, in bps of the swap.
+    """
 
     parts: tuple[Part, ...]
     taken: Amount
     given: Amount
+    cost: Amount
     bound: float
     gap_bps: float
+    exact_out: bool = False
 
 
-def route(states: Sequence[PoolState], amount: Amount, wanted: Token) -> Route:
+Way = tuple[tuple[PoolState, ...], Venue]
+
+
+def route(states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost: float = 0.0) -> Route:
     """The best ways to give ``amount`` for ``wanted``. Raises Unswappable where the pools do not take so much.
 
-    Through another token goes the one pool that gives most for all of the amount, then the one that gives most for
-    that: each pool is in one way only, so that the ways' outputs are independent and the bound is one.
+    ``unit_cost``: what a unit of gas costs, in base units of ``wanted``. Through another token goes the one pool that
+    gives most for all of the amount, then the one that gives most for that: each pool is in one way only, so that the
+    ways' outputs are independent and the bound is one.
     """
-    ways: list[tuple[tuple[Pool, ...], Venue]] = [
-        ((state.pool,), state.venue(amount.token)) for state in _of(states, amount.token, wanted)
-    ]
-    tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
-    for between in sorted(tokens - {amount.token, wanted}, key=lambda token: token.address):
-        first = _best(_of(states, amount.token, between), amount.token, amount.raw)
+
+    def through(between: Token) -> Way | None:
+        first = _best(_of(states, amount.token, between), lambda s: -s.venue(amount.token).give(amount.raw)[0])
         if first is None:
-            continue
-        second = _best(_of(states, between, wanted), between, first.venue(amount.token).give(amount.raw)[0])
-        if second is not None:
-            ways.append(((first.pool, second.pool), Path(first.venue(amount.token), second.venue(between))))
+            return None
+        carried = first.venue(amount.token).give(amount.raw)[0]
+        second = _best(_of(states, between, wanted), lambda s: -s.venue(between).give(carried)[0])
+        return None if second is None else ((first, second), Path(first.venue(amount.token), second.venue(between)))
+
+    ways = _ways(states, amount.token, wanted, through)
+    found = split([venue for _, venue in ways], amount.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
+    parts = _parts(ways, amount.token, wanted, found.parts, found.outs)
+    given, cost = Amount(wanted, sum(found.outs)), Amount(wanted, found.costs)
+    return Route(parts, amount, given, cost, found.bound / wanted.one, found.gap_bps)
+
+
+def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0) -> Route:
+    """The ways that give exactly ``wanted`` for the least of ``given``; else as ``route``, costs in ``given``."""
+
+    def through(between: Token) -> Way | None:
+        second = _best(_of(states, between, wanted.token), lambda s: s.venue(between).need(wanted.raw))
+        if second is None:
+            return None
+        carried = second.venue(between).need(wanted.raw)
+        first = _best(_of(states, given, between), lambda s: s.venue(given).need(carried))
+        return None if first is None else ((first, second), Path(first.venue(given), second.venue(between)))
+
+    ways = _ways(states, given, wanted.token, through)
+    found = buy([venue for _, venue in ways], wanted.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
+    parts = _parts(ways, given, wanted.token, found.parts, found.outs)
+    taken, cost = Amount(given, sum(found.parts)), Amount(given, found.costs)
+    return Route(parts, taken, wanted, cost, found.bound / given.one, found.gap_bps, exact_out=True)
+
+
+def _ways(
+    states: Sequence[PoolState], given: Token, wanted: Token, through: Callable[[Token], Way | None]
+) -> list[Way]:
+    ways: list[Way] = [((state,), state.venue(given)) for state in _of(states, given, wanted)]
+    tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
+    for between in sorted(tokens - {given, wanted}, key=lambda token: token.address):
+        if (way := through(between)) is not None:
+            ways.append(way)
     if not ways:
-        raise Unswappable(f"no pool leads from {amount.token.symbol} to {wanted.symbol}")
-    venues: list[Venue] = [venue for _, venue in ways]
-    found = split(venues, amount.raw)
-    parts = [
-        Part(pools, Amount(amount.token, taken), Amount(wanted, venue.give(taken)[0]))
-        for (pools, venue), taken in zip(ways, found.parts, strict=True)
-        if taken
+        raise Unswappable(f"no pool leads from {given.symbol} to {wanted.symbol}")
+    return ways
+
+
+def _gas(pools: Sequence[PoolState]) -> int:
+    return TX_GAS + sum(state.gas for state in pools)
+
+
+def _parts(
+    ways: Sequence[Way], given: Token, wanted: Token, taken: Sequence[int], out: Sequence[int]
+) -> tuple[Part, ...]:
+    found = [
+        Part(tuple(s.pool for s in pools), Amount(given, into), Amount(wanted, brought), _gas(pools))
+        for (pools, _), into, brought in zip(ways, taken, out, strict=True)
+        if into
     ]
-    parts.sort(key=lambda part: -part.taken.raw)
-    return Route(tuple(parts), amount, Amount(wanted, found.out), found.bound / wanted.one, found.gap_bps)
+    return tuple(sorted(found, key=lambda part: -part.taken.raw))
 
 
 def _of(states: Iterable[PoolState], one: Token, other: Token) -> list[PoolState]:
     return [state for state in states if {state.pool.token0, state.pool.token1} == {one, other}]
 
 
-def _best(states: Iterable[PoolState], given: Token, raw: int) -> PoolState | None:
-    """The pool that gives most for the amount; None where none takes it."""
+def _best(states: Iterable[PoolState], loss: Callable[[PoolState], int]) -> PoolState | None:
+    """The pool of the least loss; None where each refuses the amount, or gives nothing for it."""
     best: tuple[int, PoolState | None] = (0, None)
     for state in states:
         try:
-            out = state.venue(given).give(raw)[0]
+            found = loss(state)
         except Unswappable:
             continue
-        best = (out, state) if out > best[0] else best
+        if found and (best[1] is None or found < best[0]):
+            best = (found, state)
     return best[1]

@@ -2,15 +2,18 @@
 
 Each pool's output f_i(x_i) is concave, so that for any price p the best split of X gives at most
 
-    sum_i  max_x ( f_i(x) - p x - c_i, 0 )  +  p X
+    sum_i  max( max_x ( f_i(x) - p x ) - c_i, 0 )  +  p X
 
-(Lagrangian duality; c_i: what using pool i costs, in output). The maximum is where pool i's own marginal price falls to
-p, which each pool tells directly. p is searched until the pools take X together; the split is what they take then.
+(Lagrangian duality; c_i: what using pool i costs, in output). One pool at least is used: where none is worth its cost
+at p, the least loss of them all stands in the sum's place. The inner maximum is where pool i's own marginal price falls
+to p, which each pool tells directly. p is searched until the pools take X together; the split is what they take then.
+
+The least that buys an exact output Y (``buy``) is bounded by the same sum: ( Y - sum ) / p, costs as p times their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import Unswappable
@@ -23,16 +26,42 @@ BOUND_SLACK = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """parts: what goes into each venue, in order; out: what comes out, less the costs; bound: no split gives more."""
+    """parts: what goes into each venue, in order; outs: what comes out of each; costs: of using those that are used;
+    out: what comes out less the costs; bound: no split gives more of that."""
 
     parts: tuple[int, ...]
-    out: int
+    outs: tuple[int, ...]
+    costs: int
     bound: float
 
     @property
+    def out(self) -> int:
+        return sum(self.outs) - self.costs
+
+    @property
     def gap_bps(self) -> float:
-        """How far the output may be from the best, in bps of that."""
-        return max(0.0, (self.bound - self.out) / self.bound * 1e4) if self.bound > 0 else 0.0
+        """How far the output may be from the best, in bps of what comes out."""
+        whole = sum(self.outs)
+        return max(0.0, (self.bound - self.out) / whole * 1e4) if whole > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """As Split for an exact output. taken: what goes in, costs included; bound: no split needs less than that."""
+
+    parts: tuple[int, ...]
+    outs: tuple[int, ...]
+    costs: int
+    bound: float
+
+    @property
+    def taken(self) -> int:
+        return sum(self.parts) + self.costs
+
+    @property
+    def gap_bps(self) -> float:
+        """How far what goes in may be from the least, in bps of it."""
+        return max(0.0, (self.taken - self.bound) / self.taken * 1e4) if self.taken > 0 else 0.0
 
 
 def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = None) -> Split:
@@ -41,101 +70,167 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     Raises Unswappable when they do not take so much together.
     """
     fixed = tuple(costs or (0,) * len(venues))
-    low, high = _prices(venues, amount)
-    for _ in range(TRIES):
-        middle = (low * high) ** 0.5
-        if not low < middle < high:
+    prices: list[float] = []
+
+    def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:
+        chosen = [venues[i] for i in among]
+        parts = _filled(chosen, lambda venue, taken: taken, amount, prices)
+        return (
+            None if parts is None else (parts, [venue.give(part)[0] for venue, part in zip(chosen, parts, strict=True)])
+        )
+
+    def reached(price: float) -> bool:
+        return (
+            sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c) >= amount
+        )
+
+    found: list[Split] = []
+    for among in _tried(venues, fixed, reached, prices):
+        if (one := filled(among)) is not None:
+            found.append(_split(among, one, fixed))
+    best = max(found, key=lambda one: one.out, default=None)
+    while best is not None and any(fixed):  # venues left out, one after the other, while that gives more
+        used = [i for i, part in enumerate(best.parts) if part]
+        fewer = [[j for j in used if j != i] for i in used if len(used) > 1]
+        tried = [_split(among, one, fixed) for among in fewer if (one := filled(among)) is not None]
+        better = max(tried, key=lambda one: one.out, default=None)
+        if better is None or better.out <= best.out:
             break
-        low, high = (middle, high) if _taken(venues, middle, fixed) >= amount else (low, middle)
-    bound = min(_bound(venues, amount, fixed, price) for price in (low, high))
-    best = Split((0,) * len(venues), 0, bound)
-    for price in (low, high):
-        chosen = [
-            i for i, (venue, cost) in enumerate(zip(venues, fixed, strict=True)) if _worth(venue, price, cost) > 0
-        ]
-        for among in (chosen, list(range(len(venues)))):
-            found = _filled(venues, amount, fixed, among, bound)
-            best = found if found is not None and found.out > best.out else best
-    best = _without_the_useless(venues, amount, fixed, best)
-    if not best.out:
+        best = better
+    if best is None or not sum(best.outs):
         raise Unswappable("the pools do not take so much together, or give nothing for it")
-    return best
+    bound = min(_gain(venues, price, fixed) + price * amount for price in prices)
+    return Split(best.parts, best.outs, best.costs, bound + abs(bound) * BOUND_SLACK)
 
 
-def _prices(venues: Sequence[Venue], amount: int) -> tuple[float, float]:
-    """A price at which the venues take at least the amount, and one at which they take less."""
+def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> Bought:
+    """The split that gives ``wanted`` (base units out) for the least; ``costs``: of using each, in base units in.
+
+    Raises Unswappable when they do not give so much together.
+    """
+    fixed = tuple(costs or (0,) * len(venues))
+    prices: list[float] = []
+
+    def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:
+        chosen = [venues[i] for i in among]
+        outs = _filled(chosen, lambda venue, taken: venue.give(taken)[0], wanted, prices)
+        if outs is None:
+            return None
+        try:
+            return ([venue.need(out) if out else 0 for venue, out in zip(chosen, outs, strict=True)], outs)
+        except Unswappable:
+            return None
+
+    def reached(price: float) -> bool:
+        pairs = zip(venues, fixed, strict=True)
+        return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c) >= wanted
+
+    found: list[Bought] = []
+    for among in _tried(venues, fixed, reached, prices):
+        if (one := filled(among)) is not None:
+            found.append(_bought(among, one, fixed))
+    best = min(found, key=lambda one: one.taken, default=None)
+    while best is not None and any(fixed):
+        used = [i for i, out in enumerate(best.outs) if out]
+        fewer = [[j for j in used if j != i] for i in used if len(used) > 1]
+        tried = [_bought(among, one, fixed) for among in fewer if (one := filled(among)) is not None]
+        better = min(tried, key=lambda one: one.taken, default=None)
+        if better is None or better.taken >= best.taken:
+            break
+        best = better
+    if best is None:
+        raise Unswappable("the pools do not give so much together")
+    bound = max((wanted - _gain(venues, price, [price * c for c in fixed])) / price for price in prices)
+    return Bought(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
+
+
+def _split(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> Split:
+    parts, outs = (_whole(among, values, len(fixed)) for values in found)
+    return Split(parts, outs, sum(cost for cost, part in zip(fixed, parts, strict=True) if part), 0.0)
+
+
+def _bought(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> Bought:
+    parts, outs = (_whole(among, values, len(fixed)) for values in found)
+    return Bought(parts, outs, sum(cost for cost, out in zip(fixed, outs, strict=True) if out), 0.0)
+
+
+def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int, ...]:
+    whole = [0] * count
+    for i, value in zip(among, values, strict=True):
+        whole[i] = value
+    return tuple(whole)
+
+
+def _tried(
+    venues: Sequence[Venue], fixed: Sequence[int], reached: Callable[[float], bool], prices: list[float]
+) -> Iterator[list[int]]:
+    """Which venues to fill: all; with costs also those worth theirs where such ones reach the goal, and each alone."""
+    seen = [list(range(len(venues)))]
+    if not any(fixed):
+        yield from seen
+        return
+    try:
+        ends: tuple[float, ...] = _search(reached)
+    except Unswappable:
+        ends = ()
+    prices += ends
+    for price in ends:
+        seen.append([i for i, (v, c) in enumerate(zip(venues, fixed, strict=True)) if _worth(v, price) > c])
+    seen += [[i] for i in range(len(venues))]
+    yield from (one for at, one in enumerate(seen) if one and one not in seen[:at])
+
+
+def _search(reached: Callable[[float], bool]) -> tuple[float, float]:
+    """Two prices next to each other: at the lower one the goal is reached, at the higher one it is not."""
     price = 1.0
-    while _taken(venues, price) >= amount:
+    while reached(price):
         price *= 4.0
         if price > 1e60:
             raise Unswappable("the pools' prices cannot be")
     high = price
-    while _taken(venues, price) < amount:
+    while not reached(price):
         price /= 4.0
         if price < 1e-60:
             raise Unswappable("the pools do not take so much together")
-    return price, max(high, price * 4.0)
-
-
-def _taken(venues: Sequence[Venue], price: float, fixed: Sequence[int] | None = None) -> int:
-    if fixed is None:
-        return sum(venue.until(price) for venue in venues)
-    return sum(v.until(price) for v, cost in zip(venues, fixed, strict=True) if not cost or _worth(v, price, cost) > 0)
-
-
-def _worth(venue: Venue, price: float, cost: int) -> float:
-    """What a venue adds at a price: the most of f(x) - p x - c over x, roundings given back; 0 for nothing."""
-    taken = venue.until(price)
-    if taken <= 0:
-        return 0.0
-    given, lost = venue.give(taken)
-    return max(0.0, given + lost * (1.0 + price) - price * taken - cost)
-
-
-def _bound(venues: Sequence[Venue], amount: int, fixed: Sequence[int], price: float) -> float:
-    found = sum(_worth(venue, price, cost) for venue, cost in zip(venues, fixed, strict=True)) + price * amount
-    return found * (1.0 + BOUND_SLACK)
-
-
-def _filled(
-    venues: Sequence[Venue], amount: int, fixed: Sequence[int], among: Sequence[int], bound: float
-) -> Split | None:
-    """The best split over some venues; None where they do not take the amount."""
-    chosen = [venues[i] for i in among]
-    try:
-        low, high = _prices(chosen, amount)
-    except Unswappable:
-        return None
+    low, high = price, max(high, price * 4.0)
     for _ in range(TRIES):
         middle = (low * high) ** 0.5
         if not low < middle < high:
             break
-        low, high = (middle, high) if _taken(chosen, middle) >= amount else (low, middle)
-    parts = [venue.until(high) for venue in chosen]
-    rest = amount - sum(parts)
-    room = [venue.until(low) - part for venue, part in zip(chosen, parts, strict=True)]
-    for i in sorted(range(len(parts)), key=lambda i: -room[i]):
+        low, high = (middle, high) if reached(middle) else (low, middle)
+    return low, high
+
+
+def _worth(venue: Venue, price: float) -> float:
+    """What a venue adds at a price, its cost aside: the most of f(x) - p x over x, roundings given back."""
+    taken = venue.until(price)
+    if taken <= 0:
+        return 0.0
+    given, lost = venue.give(taken)
+    return max(0.0, given + lost * (1.0 + price) - price * taken)
+
+
+def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> float:
+    """The most that a choice of one or more venues adds at a price, costs off."""
+    each = [_worth(venue, price) - cost for venue, cost in zip(venues, fixed, strict=True)]
+    return sum(one for one in each if one > 0.0) if max(each) > 0.0 else max(each)
+
+
+def _filled(
+    venues: Sequence[Venue], counted: Callable[[Venue, int], int], goal: int, prices: list[float]
+) -> list[int] | None:
+    """What is ``counted`` of each venue (what goes in, or what comes out) where that is the goal together; None where
+    they do not reach it. The prices on both sides of it are noted in ``prices``."""
+    try:
+        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues) >= goal)
+    except Unswappable:
+        return None
+    prices += (low, high)
+    found = [counted(venue, venue.until(high)) for venue in venues]
+    room = [counted(venue, venue.until(low)) - had for venue, had in zip(venues, found, strict=True)]
+    rest = goal - sum(found)
+    for i in sorted(range(len(found)), key=lambda i: -room[i]):
         more = min(rest, room[i])
-        parts[i] += more
+        found[i] += more
         rest -= more
-    whole = [0] * len(venues)
-    for i, part in zip(among, parts, strict=True):
-        whole[i] = part
-    return Split(tuple(whole), _out(venues, whole, fixed), bound) if rest == 0 else None
-
-
-def _out(venues: Sequence[Venue], parts: Sequence[int], fixed: Sequence[int]) -> int:
-    used = [(v, part, cost) for v, part, cost in zip(venues, parts, fixed, strict=True) if part]
-    return sum(venue.give(part)[0] - cost for venue, part, cost in used)
-
-
-def _without_the_useless(venues: Sequence[Venue], amount: int, fixed: Sequence[int], best: Split) -> Split:
-    """Venues left out, one after the other, while that gives more: each costs something to use."""
-    while any(fixed):
-        used = [i for i, part in enumerate(best.parts) if part]
-        tried = [_filled(venues, amount, fixed, [j for j in used if j != i], best.bound) for i in used if len(used) > 1]
-        better = max((one for one in tried if one is not None), key=lambda one: one.out, default=None)
-        if better is None or better.out <= best.out:
-            return best
-        best = better
-    return best
+    return found if rest == 0 else None

@@ -1,9 +1,11 @@
-"""``yieldbot quote FROM TO AMOUNT``: what a swap would give now, by our own arithmetic, and over which pools."""
+"""``yieldbot quote FROM TO AMOUNT``: what a swap would give now, by our own arithmetic, and over which pools.
+
+With ``--out AMOUNT``: what goes in for an exact output.
+"""
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError, MarketError
 
@@ -13,24 +15,10 @@ if TYPE_CHECKING:
     from yieldbot.allocator.fair import Fair
     from yieldbot.allocator.route import Route
     from yieldbot.cli.context import Context
-    from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.exchange import PoolState
+    from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
-    from yieldbot.model.policy import ChainSettings
-
-
-FEEDS = "the feeds"
-MEAN_SECONDS = 1800
-"""What a pool's own mean price is taken over: to move it, a price must be held against everybody for that long."""
-
-
-class Read(NamedTuple):
-    """prices: whole tokens wanted for one given, by who says so."""
-
-    block: BlockRef
-    states: list[PoolState]
-    prices: dict[str, float]
-    unread: list[str]
+    from yieldbot.model.policy import ChainSettings, Policy
+    from yieldbot.quotes import Read
 
 
 def register(commands: Any) -> None:
@@ -38,7 +26,8 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("quote", help=what, description=what)
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
-    parser.add_argument("amount", metavar="AMOUNT", help="how much goes in, in whole tokens")
+    parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
+    parser.add_argument("--out", metavar="AMOUNT", help="how much comes out, exactly; what goes in is then told")
     parser.add_argument(
         "--slippage-bps", type=float, default=50.0, metavar="BPS", help="for the least output (default 50)"
     )
@@ -49,36 +38,56 @@ def register(commands: Any) -> None:
 def quote(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
-    from yieldbot.allocator.fair import Fair, enough, fair
-    from yieldbot.allocator.route import route
+    from yieldbot.allocator.route import route, route_for
     from yieldbot.cli import documents as docs
     from yieldbot.math.concentrated import Unswappable
+    from yieldbot.quotes import read
 
     chain = _chain(args.chain, context)
     given, wanted = (_token(chain, name) for name in (args.given, args.wanted))
     if given == wanted:
         raise ConfigError("FROM and TO are the same token")
-    try:
-        amount = given.parse(args.amount)
-    except ValueError as bad:
-        raise ConfigError(f"AMOUNT: {bad}") from None
-    if amount.raw <= 0:
-        raise ConfigError(f"AMOUNT {args.amount}: name more than nothing")
+    if (args.amount is None) == (args.out is None):
+        raise ConfigError("name either AMOUNT, what goes in, or --out AMOUNT, what comes out")
+    amount = _amount("AMOUNT", given, args.amount) if args.out is None else _amount("--out", wanted, args.out)
     if not chain.exchanges:
         raise ConfigError(f"chains/{chain.name}.toml has no [[exchanges]] table: add one (docs/configuration.md)")
     if not 0 <= args.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     try:
-        read = asyncio.run(_read(chain, given, wanted))
-        found = route(read.states, amount, wanted)
+        seen = asyncio.run(read(chain, given, wanted))
+        if args.out is None:
+            found = route(seen.states, amount, wanted, seen.unit_cost(wanted))
+        else:
+            found = route_for(seen.states, given, amount, seen.unit_cost(given))
     except Unswappable as bad:
         raise MarketError(f"{amount} for {wanted.symbol} on {chain.name}: {bad}") from None
-    judged = fair(read.prices, amount, wanted, args.slippage_bps)
-    if isinstance(judged, Fair):
-        judged = enough(found.given, judged.least) or judged
-    document = docs.document("quote", chain_id=chain.chain, **_doc(found, read, judged))
-    context.show(document, lambda: _table(chain, found, read, judged))
+    judged = _judged(chain, context.settings.policy, found, seen, args.slippage_bps)
+    document = docs.document("quote", chain_id=chain.chain, **_doc(found, seen, judged))
+    context.show(document, lambda: _table(chain, found, seen, judged))
     return 0
+
+
+def _amount(name: str, token: Token, said: str) -> Amount:
+    try:
+        amount = token.parse(said)
+    except ValueError as bad:
+        raise ConfigError(f"{name}: {bad}") from None
+    if amount.raw <= 0:
+        raise ConfigError(f"{name} {said}: name more than nothing")
+    return amount
+
+
+def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
+    """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
+    from yieldbot.allocator.fair import Fair, depegged, enough, fair, stale
+
+    updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
+    usd = {token: price.usd for token, price in seen.usd.items()}
+    refused = stale(updated, seen.block.timestamp, policy.max_feed_age_seconds)
+    refused = refused or depegged((found.taken.token, found.given.token), usd, chain.pegged, policy.max_depeg_bps)
+    judged = refused or fair(seen.prices, found.taken, found.given.token, slippage_bps)
+    return (enough(found.given, judged.least) or judged) if isinstance(judged, Fair) else judged
 
 
 def _chain(name: str | None, context: Context) -> ChainSettings:
@@ -97,50 +106,20 @@ def _token(chain: ChainSettings, name: str) -> Token:
     return chain.tokens[name]
 
 
-async def _read(chain: ChainSettings, given: Token, wanted: Token) -> Read:
-    """The pools of all the chain's tokens at one block, and the prices that they do not make alone."""
-    from yieldbot.prices import feed
-    from yieldbot.protocols import exchanges
-    from yieldbot.protocols.uniswap_v3 import UniswapV3, mean_price
-    from yieldbot.rpc.connect import connect
-
-    known = exchanges()
-    pairs = list(combinations(chain.tokens.values(), 2))
-    async with connect(chain) as node:
-        await node.verify_chain()
-        block = await node.block()
-        listed = await node.run([known[e.protocol].pools(e, pairs) for e in chain.exchanges], block)
-        unread = [str(found) for found in listed if isinstance(found, MarketError)]
-        pools = [pool for found in listed if isinstance(found, tuple) for pool in found]
-        told = await node.run([known[pool.protocol].observe(pool) for pool in pools], block)
-        states = [state for state in told if not isinstance(state, MarketError)]
-        unread += [f"{p.name}: {s}" for p, s in zip(pools, told, strict=True) if isinstance(s, MarketError)]
-        prices: dict[str, float] = {}
-        feeds = [address for token in (given, wanted) if (address := chain.feeds.get(token.address)) is not None]
-        usd = [p.usd for p in await node.run([feed(a) for a in feeds], block) if not isinstance(p, MarketError)]
-        if len(usd) == 2:
-            prices[FEEDS] = usd[0] / usd[1]
-        direct = [p for p in pools if {p.token0, p.token1} == {given, wanted} and p.protocol == UniswapV3.protocol]
-        means = await node.run([mean_price(pool, MEAN_SECONDS) for pool in direct], block)
-        for pool, mean in zip(direct, means, strict=True):
-            if isinstance(mean, MarketError):
-                unread.append(f"{pool.name}: no mean over {MEAN_SECONDS // 60} minutes: {mean}")
-            else:
-                prices[f"{pool.name}'s mean"] = mean if given == pool.token0 else 1.0 / mean
-    return Read(block, states, prices, unread)
-
-
-def _doc(found: Route, read: Read, judged: Fair | Declined) -> dict[str, Any]:
+def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
     from yieldbot.allocator.fair import Fair
     from yieldbot.cli import documents as docs
 
     return {
-        "block": read.block.height,
+        "block": seen.block.height,
         "taken": docs.money(found.taken),
         "given": docs.money(found.given),
+        "exact_out": found.exact_out,
+        "gas": sum(part.gas for part in found.parts),
+        "gas_cost": docs.money(found.cost),
         "bound": docs.number(found.bound),
         "gap_bps": docs.number(found.gap_bps),
-        "prices": [{"source": who, "rate": docs.number(rate)} for who, rate in sorted(read.prices.items())],
+        "prices": [{"source": who, "rate": docs.number(rate)} for who, rate in sorted(seen.prices.items())],
         "least": docs.money(judged.least) if isinstance(judged, Fair) else None,
         "declined": None if isinstance(judged, Fair) else docs.declined(judged),
         "parts": [
@@ -148,14 +127,15 @@ def _doc(found: Route, read: Read, judged: Fair | Declined) -> dict[str, Any]:
                 "pools": [{"name": p.name, "protocol": p.protocol, "address": p.address} for p in part.pools],
                 "taken": docs.money(part.taken),
                 "given": docs.money(part.given),
+                "gas": part.gas,
             }
             for part in found.parts
         ],
-        "unread": read.unread,
+        "unread": seen.unread,
     }
 
 
-def _table(chain: ChainSettings, found: Route, read: Read, judged: Fair | Declined) -> Any:
+def _table(chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declined) -> Any:
     from rich.console import Group
     from rich.text import Text
 
@@ -163,23 +143,32 @@ def _table(chain: ChainSettings, found: Route, read: Read, judged: Fair | Declin
     from yieldbot.cli.tables import Sheet
 
     given, wanted = found.taken.token, found.given.token
-    title = f"Quote. {found.taken} on {chain.name}, block {read.block.height:,}"
+    exact = found.given if found.exact_out else found.taken
+    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {seen.block.height:,}"
     sheet = Sheet(title, "Way", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
         way = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)
         sheet.add_row(way, f"{float(part.taken):,.6g}", f"{float(part.given):,.6g}")
     rate = float(found.given) / float(found.taken)
-    lines = [f"gives {found.given}: {rate:,.6g} {wanted.symbol} a {given.symbol}"]
-    for who, price in sorted(read.prices.items()):
+    done = f"takes {found.taken}" if found.exact_out else f"gives {found.given}"
+    gas = f"{float(found.cost):,.4g} {found.cost.token.symbol}" if found.cost else "not counted"
+    lines = [f"{done}: {rate:,.6g} {wanted.symbol} a {given.symbol}; gas of its transactions: {gas}"]
+    for who, price in sorted(seen.prices.items()):
         below = (1.0 - rate / price) * 100
         lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):.3f} % {_side(below)}")
     lines += [
-        f"certificate: no split over these ways gives more than {found.bound:,.8g} {wanted.symbol}; "
-        f"gap {found.gap_bps:.4f} bp",
+        f"certificate: no split over these ways {_bounded(found)}; gap {found.gap_bps:.4f} bp",
         f"least output: {judged.least}" if isinstance(judged, Fair) else f"REFUSED {judged.code}: {judged.reason}",
-        *(f"not read: {why}" for why in read.unread),
+        *(f"not read: {why}" for why in seen.unread),
     ]
     return Group(sheet, *(Text(line) for line in lines))
+
+
+def _bounded(found: Route) -> str:
+    said = f"{found.bound:,.8g} {found.cost.token.symbol}"
+    if found.exact_out:
+        return f"needs less than {said}{', gas included' if found.cost else ''}"
+    return f"gives more than {said}{' after gas' if found.cost else ''}"
 
 
 def _side(below: float) -> str:

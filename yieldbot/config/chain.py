@@ -63,6 +63,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
         safe_multisend=Address(table.safe_multisend),
+        pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
     )
 
 

@@ -152,6 +152,8 @@ class PolicyTable(Table):
     cooldown_hours: NotNegative | None = None
     stop_at_loss_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
     confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    max_depeg_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
 
 
 class SettingsTable(Table):
@@ -175,6 +177,7 @@ class TokenTable(Table):
     address: AddressText
     decimals: Annotated[int, Field(ge=0, le=36)]
     feed: AddressText | None = None
+    pegged: bool = False
 
 
 class SvmTokenTable(Table):

@@ -36,6 +36,9 @@ class V2Venue:
             return 0, 0
         return constant_product.amount_out(taken, self.reserve_in, self.reserve_out, self.fee), 1
 
+    def need(self, given: int) -> int:
+        return constant_product.amount_in(given, self.reserve_in, self.reserve_out, self.fee)
+
     def until(self, price: float) -> int:
         # One more unit gives k * in * out / (in + k x)^2, k the share of the input that counts.
         k = self.fee[0] / self.fee[1]
@@ -60,6 +63,13 @@ class V3Venue:
             raise Unswappable("the pool takes no more")
         return -out, 2 * done.steps
 
+    def need(self, given: int) -> int:
+        done = self.pool.swap(-given, self.zero_for_one)
+        into, out = (done.amount0, done.amount1) if self.zero_for_one else (done.amount1, done.amount0)
+        if -out != given:
+            raise Unswappable("the pool holds less than is asked for")
+        return into
+
     def until(self, price: float) -> int:
         kept = 1.0 - self.pool.fee_pips / PIPS
         # A unit of token0 gives sqrt^2 of token1, one of token1 gives 1 / sqrt^2 of token0; the fee apart.
@@ -75,7 +85,7 @@ class V3Venue:
         return done.amount0 if self.zero_for_one else done.amount1
 
     def _read_to(self) -> int:
-        """What takes the price to the end of the ticks that were read."""
+        """What takes the price to the end of the ticks that were read, and no unit beyond it."""
         word = self.pool.first_word if self.zero_for_one else self.pool.last_word + 1
         edge = sqrt_at(max(-MOST_TICK, min(MOST_TICK, word * WORD * self.pool.spacing)))
         limit = edge + 1 if self.zero_for_one else edge - 1
@@ -83,7 +93,15 @@ class V3Venue:
             done = self.pool.swap(MOST_IN, self.zero_for_one, limit, exact=False)
         except Unswappable:
             return 0
-        return done.amount0 if self.zero_for_one else done.amount1
+        taken, less = done.amount0 if self.zero_for_one else done.amount1, 1
+        while taken > 0:  # a whole unit can move the price past the end, and the quick walk is a few units off
+            try:
+                self.pool.swap(taken, self.zero_for_one)
+            except Unswappable:
+                taken, less = taken - less, 2 * less
+            else:
+                return taken
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,9 @@ class Path:
         given, more = self.second.give(between)
         # A unit lost between is worth no more than the second pays for one on the average.
         return given, more + (math.ceil(lost * given / between) if between else 0)
+
+    def need(self, given: int) -> int:
+        return self.first.need(self.second.need(given))
 
     def until(self, price: float) -> int:
         """Where the product of both marginal prices falls to ``price``: the first one's is searched."""

@@ -16,6 +16,9 @@ class Venue(Protocol):
     def give(self, taken: int) -> tuple[int, int]:
         """(what comes out, how many units roundings may have taken). Raises ValueError for more than it takes."""
 
+    def need(self, given: int) -> int:
+        """What must go in so that ``given`` comes out. Raises ValueError for more than there is."""
+
     def until(self, price: float) -> int:
         """What goes in until one more unit is paid less than ``price`` units; 0 where none is paid so much."""
 
@@ -35,11 +38,12 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool at one block. zero: token0 goes in; one: token1 goes in."""
+    """A pool at one block. zero: token0 goes in; one: token1 goes in. gas: about what a swap in it uses."""
 
     pool: Pool
     zero: Venue
     one: Venue
+    gas: int = 100_000
 
     def venue(self, given: Token) -> Venue:
         """The direction in which ``given`` goes in."""

@@ -19,7 +19,8 @@ class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
     parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
     min_gain_share: a plan is dropped when less than this share of the gain that was approved is left. limit_*: the most
-    that goes into markets, in one move or in 24 hours; None for no limit."""
+    that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
+    a pegged token's feed may be from one dollar, and how old, where tokens are swapped."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -48,6 +49,8 @@ class Policy:
     cooldown_hours: float = 0.0
     stop_at_loss_bps: float | None = None
     confidence: float = 0.9
+    max_depeg_bps: float = 100.0
+    max_feed_age_seconds: int = 90_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class ChainSettings:
     (providers put keys into them): shown only as their hosts. svm: a Solana cluster's own limits, None for an EVM
     chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
-    tokens can be swapped.
+    tokens can be swapped; pegged: tokens that are meant to be worth one US dollar.
     """
 
     name: str
@@ -162,6 +165,7 @@ class ChainSettings:
     submit_to_all: bool = False
     safe_multisend: Address = SAFE_MULTISEND
     exchanges: tuple[Deployment, ...] = ()
+    pegged: frozenset[Address] = frozenset()
     svm: SvmLimits | None = None
 
 

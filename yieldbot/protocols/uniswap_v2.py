@@ -72,7 +72,7 @@ class UniswapV2:
         if not zero or not one:
             raise MarketError(f"pair {pool.address} is empty")
         fee = BPS - pool.params["fee_bps"], BPS
-        return PoolState(pool, V2Venue(zero, one, fee), V2Venue(one, zero, fee))
+        return PoolState(pool, V2Venue(zero, one, fee), V2Venue(one, zero, fee), 90_000)
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

@@ -70,7 +70,7 @@ class UniswapV3:
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         state = yield from read_pool(pool.address)
-        return PoolState(pool, V3Venue(state, True), V3Venue(state, False))
+        return PoolState(pool, V3Venue(state, True), V3Venue(state, False), 110_000)
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

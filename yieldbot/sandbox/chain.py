@@ -63,6 +63,7 @@ def chain_toml(market: SandboxMarket) -> str:
         f'address = "{tokens.usdc.address}"',
         "decimals = 6",
         f'feed = "{tokens.usdc_feed.address}"',
+        "pegged = true",
         "",
         "[tokens.WETH]",
         f'address = "{tokens.weth.address}"',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.allocator.market_builder import USDC, usdc
-from yieldbot.allocator.fair import Fair, enough, fair
+from yieldbot.allocator.fair import Fair, depegged, enough, fair, stale
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
@@ -35,3 +35,25 @@ def test_the_higher_of_two_prices_that_agree_less_the_slippage() -> None:
 def test_one_price_or_prices_apart_are_refused(prices: dict[str, float], code: str) -> None:
     found = fair(prices, usdc(3000), WETH, 50)
     assert isinstance(found, Declined) and found.code == code
+
+
+def test_a_feed_that_is_too_old_is_refused() -> None:
+    assert stale({}, 1_000, 60) is None
+    assert stale({"USDC": 940, "WETH": 1_000}, 1_000, 60) is None
+    refused = stale({"USDC": 939, "WETH": 1_000}, 1_000, 60)
+    assert refused is not None and refused.code == "PRICE_STALE"
+    assert "USDC's feed is 61 s old" in refused.reason and "WETH" not in refused.reason
+
+
+def test_both_sides_keep_their_peg() -> None:
+    pegged = {USDC.address}
+    pair = (USDC, WETH)
+    assert depegged(pair, {USDC: 1.0099, WETH: 3000.0}, pegged, 100) is None
+    assert depegged(pair, {USDC: 0.9901, WETH: 3000.0}, pegged, 100) is None
+    assert depegged(pair, {USDC: 0.5, WETH: 3000.0}, (), 100) is None
+    for rate, said in ((0.9898, "-102.0 bp"), (1.0101, "+101.0 bp")):
+        for usd in ({USDC: rate, WETH: 3000.0}, {WETH: 3000.0, USDC: rate}):
+            refused = depegged(pair, usd, pegged, 100)
+            assert refused is not None and refused.code == "DEPEGGED" and f"USDC is {said} off" in refused.reason
+    unknown = depegged(pair, {WETH: 3000.0}, pegged, 100)
+    assert unknown is not None and unknown.code == "PRICE_UNKNOWN"

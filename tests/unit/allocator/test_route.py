@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yieldbot.allocator.route import route
+from yieldbot.allocator.route import route, route_for
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
@@ -45,3 +45,39 @@ def test_without_a_way_there_is_none() -> None:
         route([pool("first", A, C, (10**9, 10**9))], Amount(A, 10), B)
     back = route([pool("one", A, B, (10**12, 2 * 10**12))], Amount(B, 10**6), A)
     assert 0 < back.given.raw < 10**6 // 2
+
+
+def test_a_way_that_does_not_pay_its_own_gas_is_no_way() -> None:
+    states = [
+        pool("small", A, B, (10**12, 10**12)),
+        pool("large", A, B, (3 * 10**12, 3 * 10**12)),
+        pool("first", A, C, (2 * 10**12, 10**12)),
+        pool("second", B, C, (2 * 10**12, 10**12)),
+    ]
+    free = route(states, Amount(A, 10**10), B)
+    assert len(free.parts) == 3 and free.cost.raw == 0
+    paid = route(states, Amount(A, 10**10), B, unit_cost=100.0)  # 17.6 B for one pool's swap
+    assert [tuple(p.name for p in part.pools) for part in paid.parts] == [("large",)]
+    assert paid.cost.raw == 17_600_000 and paid.given < free.given
+    assert float(paid.given) - float(paid.cost) <= paid.bound < float(free.given)
+    larger = route(states, Amount(A, 10**12), B, unit_cost=100.0)
+    assert len(larger.parts) == 3 and larger.cost.raw == (176_000 * 2 + 276_000) * 100
+    assert larger.parts[0].gas == 176_000 and larger.parts[-1].gas == 276_000
+
+
+def test_an_exact_output_goes_the_same_ways_for_the_least() -> None:
+    states = [
+        pool("small", A, B, (10**12, 10**12)),
+        pool("large", A, B, (3 * 10**12, 3 * 10**12)),
+        pool("first", A, C, (2 * 10**12, 10**12)),
+        pool("second", B, C, (2 * 10**12, 10**12)),
+    ]
+    there = route(states, Amount(A, 10**11), B)
+    back = route_for(states, A, there.given)
+    assert back.exact_out and back.given == there.given and sum(p.given.raw for p in back.parts) == back.given.raw
+    assert back.taken.raw == pytest.approx(10**11, rel=1e-8) and back.gap_bps < 0.1
+    assert back.bound <= float(back.taken) == pytest.approx(back.bound, rel=1e-6)
+    dear = route_for(states, A, Amount(B, 10**10), unit_cost=100.0)
+    assert len(dear.parts) == 1 and dear.cost.raw == 17_600_000
+    with pytest.raises(Unswappable, match="do not give so much"):
+        route_for(states, A, Amount(B, 10**13))
