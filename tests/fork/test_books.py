@@ -149,6 +149,12 @@ def test_transfers_by_others_are_entries_and_what_nothing_explains_is_named(home
     aave = next(p for p in job["positions"] if p["name"] == "Aave v3")["pnl"]
     assert aave["put_in"]["raw"] == "6000000" and int(aave["earned"]["raw"]) == int(grown["chain_raw"]) - 6_000_000
 
+    a_token = grown["token"]
+    send(home.sandbox, a_token, calldata("transfer(address,uint256)", STRANGER, 1_000_000), sender=owner)
+    (job,) = home.json("positions")["jobs"]
+    given = next(p for p in job["positions"] if p["name"] == "Aave v3")
+    assert given["pnl"] is None and "moved part of it" in given["pnl_unknown"], "no number where none can be right"
+
     whole = rows(home.run("export", "--from-block", "0").out)
     assert whole[0]["kind"] == "in" and total(whole, "USDC") == total(found, "USDC")
     assert Decimal(next(row for row in whole if row["kind"] == "out")["cost_usd"]) == 77
@@ -197,7 +203,7 @@ def test_days_and_files(home: Home, tmp_path: Path) -> None:
     assert refused.code == 2 and "--force" in refused.line and file.read_bytes() == data
     assert home.run("export", "--offline", "--output", file, "--force", "--format", "rotki").code == 0
     assert file.read_text().startswith("Type,Location,") and [f.name for f in folder.iterdir()] == ["books.csv"]
-    for words in (("--from", "yesterday"), ("--from", "2026-02-02", "--to", "2026-02-01")):
+    for words in (("--from", "yesterday"), ("--from", "2026-02-02", "--to", "2026-02-01"), ("--output", "/dev/null")):
         assert home.run("export", "--offline", *words).code == 2
     absent = home.run("export", "--offline", "--output", tmp_path / "no" / "books.csv")
     assert absent.code == 1 and "cannot be written" in absent.err

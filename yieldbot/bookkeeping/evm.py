@@ -45,6 +45,7 @@ async def look(
     ours: frozenset[str],
     *,
     handed: Handed = NOTHING_HANDED,
+    checked: bool = True,
     since: int | None = None,
     say: Say = lambda line: None,
     most_parts: int | None = None,
@@ -52,10 +53,10 @@ async def look(
 ) -> Seen:
     """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
 
-    handed: plans that others carry out. since: from which block on events are read, by default that of the first entry
-    or of the first such plan; most_parts: how many parts of events
-    are asked for at most. ``snapshots``: the jobs', where they were taken already. Raises TransientError when the chain
-    cannot be served.
+    handed: plans that others carry out. checked: whether balances are read at both ends and compared. since: from which
+    block on events are read, by default that of the first entry or of the first such plan; most_parts: how many parts
+    of events are asked for at most. ``snapshots``: the jobs', where they were taken already. Raises TransientError when
+    the chain cannot be served.
     """
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     async with connect(settings) as node:
@@ -69,24 +70,20 @@ async def look(
         native = native_token(settings)
         tokens = _tokens(settings, jobs, entries, known)
         notes: list[str] = []
-        mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
+        mine, opened = list(entries), False
+        if checked:
+            mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
         found, complete = await _transfers(node, owner, tokens, first, block.height, say, most_parts, notes)
         strangers = [one for one in found if one.hash not in ours]
         times, fees = await _times_and_fees(node, owner, strangers)
         mine = await _old_fees(node, mine)
         account = (settings.chain, owner)
         every = with_outside(mine, found, account, known, ours, times, fees, native)
-        now = await balances(node, owner, [*tokens, native], block)
-        sums = wallet_sums(every)
-        grown = _growing(snapshots)
-        checks = tuple(
-            Check(
-                token, sums.get(token, 0), raw, opened, grown.get(token, False) or (token in known.shares and not raw)
-            )
-            for token, raw in now.items()
-            if raw or sums.get(token, 0)
-        )
-        every = reconciled(every, checks, account, block, frozenset(known.shares))
+        checks: tuple[Check, ...] = ()
+        if checked:
+            now = await balances(node, owner, [*tokens, native], block)
+            checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
+            every = reconciled(every, checks, account, block, frozenset(known.shares))
         quotes = await _quotes(node, settings, every, native, notes, say)
     return Seen(
         account=account,
@@ -97,6 +94,17 @@ async def look(
         checks=checks,
         snapshots=tuple(zip(jobs, snapshots, strict=True)),
         notes=tuple(notes),
+    )
+
+
+def _checks(
+    now: Mapping[Token, int], sums: Mapping[Token, int], opened: bool, growing: Mapping[Token, bool], known: Known
+) -> tuple[Check, ...]:
+    """Each balance that is not nothing, by the chain and by the entries."""
+    return tuple(
+        Check(token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw))
+        for token, raw in now.items()
+        if raw or sums.get(token, 0)
     )
 
 

@@ -90,11 +90,15 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
         if plan is None or leg is None or not isinstance(tx.outcome, Confirmed):
             continue
         asset, native = leg.amount.token, _native(tx)
+        exact = all(
+            step.kind in (LegKind.DEPOSIT, LegKind.WITHDRAW) for step in plan.legs
+        )  # a swap brings what it brings
         account = (tx.signed.chain, tx.signed.owner)
         for market_id, target in plan.allocation.targets.items():
             wallet = market_id.startswith("idle/")
             key = (account, MarketId("") if wallet else market_id, asset)
-            if key in found or target.token != asset or not (wallet or market_id == leg.market_id):
+            told = exact if wallet else market_id == leg.market_id
+            if key in found or target.token != asset or not told:
                 continue
             held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
             token = native if native is not None and asset.address == WRAPPED_SOL else asset

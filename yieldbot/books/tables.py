@@ -14,7 +14,7 @@ from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Entry, K
 from yieldbot.books.ledger import BASE, INCOME, Row, What
 from yieldbot.books.text import Names, decimal, utc, whole
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import is_svm
+from yieldbot.model.ids import evm_chain, is_svm
 
 COLUMNS = (
     *("time", "unix_time", "chain", "chain_id", "block", "transaction", "wallet", "address", "kind", "market"),
@@ -28,6 +28,8 @@ TRADES = (
     *("Fee", "Fee Currency", "Description", "Timestamp"),
 )
 """The headers of rotki's custom import, of generic events and of generic trades."""
+NATIVE = {evm_chain(137): "eip155:137/erc20:0x0000000000000000000000000000000000001010"}
+"""Native tokens that rotki does not know by their symbol."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -125,7 +127,7 @@ def to_rotki_trades(rows: Iterable[Row], names: Names) -> str:
 def identifier(token: Token) -> str:
     """A token as rotki knows it: CAIP-19 of a contract or a mint; a native token by its symbol."""
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
-        return plain(token.symbol)
+        return NATIVE.get(token.chain, plain(token.symbol))
     space = "token" if is_svm(token.chain) else "erc20"
     chain = "solana" if is_svm(token.chain) else token.chain
     return f"{chain}/{space}:{token.address}"

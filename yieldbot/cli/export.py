@@ -48,8 +48,11 @@ def export(args: argparse.Namespace, context: Context) -> int:
         raise ConfigError(f"--from {args.start} is after --to {args.end}")
     if args.from_block is not None and args.from_block < 0:
         raise ConfigError(f"--from-block {args.from_block}: name a block's number")
-    if args.output is not None and args.output.exists() and not args.force:
-        raise ConfigError(f"--output {args.output} is there already: name another file, or add --force")
+    if args.output is not None and args.output.exists():
+        if not args.output.is_file():
+            raise ConfigError(f"--output {args.output} is no ordinary file: name one, or leave the flag out")
+        if not args.force:
+            raise _there_already(args.output)
     told = ledgers.gather(args, context, offline=args.offline, since=args.from_block)
     books = post(told.entries, told.quote_of)
     rows = [row for row in books.rows if within(row, start, end)]
@@ -180,22 +183,40 @@ def write_whole(file: Path, text: str, force: bool) -> None:
     import os
     import tempfile
 
-    name = ""
+    target, name = file.resolve(), ""  # what a link points at, not the link
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
             made.write(text)
             made.flush()
             os.fsync(made.fileno())
         if force:
-            os.replace(name, file)
+            os.replace(name, target)
         else:
-            os.link(name, file)  # fails where somebody has made it meanwhile
-            os.unlink(name)
+            _put(name, target)
     except FileExistsError:
-        os.unlink(name)
-        raise ConfigError(f"--output {file} is there already: name another file, or add --force") from None
+        raise _there_already(file) from None
     except OSError as failure:
+        raise InvariantError(f"{file} cannot be written ({failure.strerror}); nothing was left there") from None
+    finally:
         if name:
             Path(name).unlink(missing_ok=True)
-        raise InvariantError(f"{file} cannot be written ({failure.strerror}); nothing was left there") from None
+
+
+def _put(name: str, target: Path) -> None:
+    """Give a written file its name. Raises FileExistsError where somebody has made one meanwhile."""
+    import errno
+    import os
+
+    try:
+        os.link(name, target)
+    except OSError as failure:
+        if failure.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if target.exists():  # a file system without hard links
+            raise FileExistsError from None
+        os.replace(name, target)
+
+
+def _there_already(file: Path) -> ConfigError:
+    return ConfigError(f"--output {file} is there already: name another file, or add --force")

@@ -15,7 +15,7 @@ from yieldbot.books.text import Names
 from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.events import Observed, TxSigned
-from yieldbot.journal.fold import Record
+from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def gather(args: argparse.Namespace, context: Context, *, offline: bool, since: 
     if not narrowed:
         accounts |= {entry.account: None for entry in entries if entry.account not in accounts}
     told = Told((), quote_of({}, recorded(records)), _names(context, records, ()), accounts)
+    told.notes += [
+        f"{tx.signed.hash} ({tx.signed.words}) is still open and not among them: `yieldbot run` settles it"
+        for account in accounts
+        for tx in open_of(records, account)
+    ]
     if not offline:
         asyncio.run(_ask(told, groups, entries, records, context, since))
         told.names = _names(context, records, accounts.values())
@@ -132,6 +137,12 @@ def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:
     """Every transaction that an account signed, in lower case."""
     events = [row.event for row in records]
     return frozenset(e.hash.lower() for e in events if isinstance(e, TxSigned) and (e.chain, e.owner) == account)
+
+
+def open_of(records: Iterable[Record], account: Account) -> list[StoredTx]:
+    """An account's transactions without an outcome."""
+    own = [tx for tx in fold_transactions(records).values() if (tx.signed.chain, tx.signed.owner) == account]
+    return [tx for tx in own if tx.outcome is None]
 
 
 def _names(context: Context, records: Iterable[Record], found: Iterable[Seen | None]) -> Names:

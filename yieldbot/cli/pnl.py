@@ -14,7 +14,7 @@ from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
 from yieldbot.books.text import decimal
 from yieldbot.cli import documents as docs
-from yieldbot.cli.ledgers import entries_of, hashes
+from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -59,7 +59,7 @@ def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]
         seen = told.get(account)
         own = seen.entries if seen else tuple(entry for entry in entries if entry.account == account)
         priced = quote_of(seen.quotes if seen else {}, recorded(records))
-        strange = _strange(own, snapshot)
+        strange = _strange(own, snapshot) | _open(records, account)
         rows = []
         for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
             state = snapshot.states.get(market_id)
@@ -99,7 +99,9 @@ async def _told(
 
                 ours = hashes(records, account)
                 handed = handed_over(records, account)
-                seen = await evm.look(its_jobs, own, ours, handed=handed, most_parts=MOST_PARTS, snapshots=snapshots)
+                seen = await evm.look(
+                    its_jobs, own, ours, handed=handed, checked=False, most_parts=MOST_PARTS, snapshots=snapshots
+                )
             else:
                 from yieldbot.bookkeeping import svm
 
@@ -130,6 +132,14 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
             markets |= {m for taker, ids in takers.items() if taker in entry.words for m in ids}
             found |= dict.fromkeys(markets, f"not known: {entry.hash} moved part of it and is not ours")
     return found
+
+
+def _open(records: Sequence[Record], account: Account) -> dict[MarketId, str]:
+    """Markets with a transaction whose outcome is not known yet."""
+    return {
+        MarketId(tx.signed.market_id): f"not known: {tx.signed.hash} is still open; `yieldbot run` settles it"
+        for tx in open_of(records, account)
+    }
 
 
 def _names(records: Sequence[Record]) -> Mapping[MarketId, str]:

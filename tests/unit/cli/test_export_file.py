@@ -38,6 +38,30 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path, monkeypatch: pyt
     assert not force or file.read_text() == "before"
 
 
+def test_a_file_system_without_hard_links_and_a_link_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", none)
+    file, link = tmp_path / "books.csv", tmp_path / "link.csv"
+    write_whole(file, "one", force=False)
+    with pytest.raises(ConfigError, match="--force"):
+        write_whole(file, "two", force=False)
+    link.symlink_to(file)
+    write_whole(link, "three", force=True)
+    assert link.is_symlink() and file.read_text() == "three" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "books.csv", "x", force=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvariantError, match="cannot be written"):
         write_whole(tmp_path / "no" / "books.csv", "x", force=False)
