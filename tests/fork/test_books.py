@@ -13,6 +13,18 @@ import pytest
 
 from tests.fork.contracts import calldata, send
 from tests.fork.test_cli import Home
+from yieldbot import logs
+from yieldbot.bookkeeping import evm, quote_of, wallet_sums
+from yieldbot.books.entries import from_journal
+from yieldbot.books.ledger import What, post
+from yieldbot.books.prices import recorded
+from yieldbot.cli.ledgers import hashes
+from yieldbot.config.load import load
+from yieldbot.errors import NodeRefused
+from yieldbot.journal.store import Journal
+from yieldbot.model.policy import ChainSettings
+from yieldbot.rpc.connect import connect
+from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sandbox.node import Sandbox
 
 STRANGER = "0x000000000000000000000000000000000000dEaD"
@@ -207,3 +219,52 @@ def test_days_and_files(home: Home, tmp_path: Path) -> None:
         assert home.run("export", "--offline", *words).code == 2
     absent = home.run("export", "--offline", "--output", tmp_path / "no" / "books.csv")
     assert absent.code == 1 and "cannot be written" in absent.err
+
+
+async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_stands(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No state of past blocks, events of forty blocks at a time: what is known is said, what is not is not made up."""
+    run(home)
+    home.sandbox.rpc("anvil_mine", hex(120))
+    settings = load(home.sandbox.config)
+    with Journal.read(settings.data_dir / "journal.sqlite") as journal:
+        records = journal.history()
+    head = int(home.sandbox.rpc("eth_blockNumber"), 16)
+    newest = home.sandbox.rpc("eth_getBlockByNumber", "latest", False)["hash"]
+
+    def forgetful(chain: ChainSettings) -> QuorumNode:
+        node = connect(chain)
+        ask = node.request
+
+        async def request(method: str, params: list[Any]) -> Any:
+            at = (
+                params[-1]["blockHash"]
+                if params and isinstance(params[-1], dict) and method != "eth_getLogs"
+                else newest
+            )
+            past = method in ("eth_call", "eth_getBalance") and at != newest
+            wide = method == "eth_getLogs" and int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) >= 40
+            if past or wide:
+                raise NodeRefused(method, -32000, "missing trie node" if past else "query exceeds the limit")
+            return await ask(method, params)
+
+        monkeypatch.setattr(node, "request", request)
+        return node
+
+    monkeypatch.setattr(evm, "connect", forgetful)
+    monkeypatch.setattr(logs, "LEAST_BLOCKS", 20)
+    account = (settings.jobs[0].chain.chain, settings.jobs[0].wallet.address)
+    entries, ours = from_journal(records), hashes(records, account)
+    seen = await evm.look(settings.jobs, entries, ours)
+    assert "balances before block 226 cannot be read" in seen.notes[0] and "feeds cannot be read" in seen.notes[-1]
+    assert all(not check.known for check in seen.checks), "no balance is called checked"
+    wallet = wallet_sums(seen.entries)
+    usdc_token = settings.jobs[0].asset
+    assert wallet[usdc_token] == usdc(home) and seen.since == 226
+    books = post(seen.entries, quote_of(seen.quotes, recorded(records)))
+    fees = [row for row in books.rows if row.what is What.FEE]
+    assert fees and all(row.quote and "written down" in row.quote.source for row in fees), "by the journal's prices"
+    few = await evm.look(settings.jobs, entries, ours, checked=False, most_parts=4)
+    assert head - 80 <= few.since <= head and not few.checks
+    assert any("4 parts were read" in note for note in few.notes)
