@@ -134,3 +134,35 @@ def test_whatever_happened_beancount_agrees_with_the_books(told: list[Entry], pr
 def test_money_is_rounded_at_its_tenth_decimal(value: Fraction) -> None:
     assert abs(Fraction(decimal(value)) - value) <= Fraction(1, 2 * 10**10)
     assert decimal(Fraction(-1, 10**12)) == "0" and decimal(None) == ""
+
+
+TRADES = st.lists(st.tuples(st.booleans(), st.integers(1, 50), st.integers(1, 9)), min_size=1, max_size=10)
+
+
+@settings(max_examples=40)
+@given(TRADES)
+def test_gains_are_those_of_beancounts_own_first_in_first_out(drawn: list[tuple[bool, int, int]]) -> None:
+    """The same purchases and sales booked by Beancount, which picks the lots and works the gains out by itself."""
+    held, story, lines, prices = 0, list[Entry](), list[str](), dict[int, str]()
+    for day, (buys, units, price) in enumerate(drawn, 1):
+        units = units if buys else min(units, held)
+        if not units:
+            continue
+        held += units if buys else -units
+        raw, prices[day] = units * 10**6, str(price)
+        story.append(entry(Kind.IN if buys else Kind.OTHER, day, (USDC, raw if buys else -raw)))
+        date = f"{2000 + day}-01-01"
+        cash = -units * price if buys else units * price
+        cost = f"{{{price} USD}}" if buys else f"{{}} @ {price} USD"
+        lines.append(
+            f'{date} * "trade"\n  Assets:Lots  {units if buys else -units} USDC {cost}\n  Assets:Cash  {cash} USD'
+        )
+        lines[-1] += "" if buys else "\n  Income:Gains"
+    accounts = [
+        '1999-01-01 open Assets:Lots USDC "FIFO"',
+        *(f"1999-01-01 open {a}" for a in ("Assets:Cash", "Income:Gains")),
+    ]
+    told = [one for one in loaded("\n".join([*accounts, *lines]) + "\n") if type(one).__name__ == "Transaction"]
+    theirs = [-sum(p.units.number for p in one.postings if p.account == "Income:Gains") for one in told]
+    sold = [one.gain for one in post(story, quotes({USDC: prices})).rows]
+    assert [Fraction(gain) for gain in theirs] == [gain or 0 for gain in sold]
