@@ -4,6 +4,8 @@ import asyncio
 import gc
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -89,6 +91,45 @@ async def test_an_endless_answer_ends_at_the_timeout_where_that_is_sooner(monkey
         with pytest.raises(TransientError, match=r"no whole answer to eth_sendRawTransaction in 0\.5 s"):
             await node.request("eth_sendRawTransaction", ["0x00"])
         assert time.monotonic() - began < 3
+
+
+DEEP = """
+import asyncio, http.server, threading
+from eth_account import Account
+from yieldbot.errors import TransientError
+from yieldbot.rpc.endpoint import Endpoint
+
+class Deep(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b"[" * 200_000
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+async def ask(port):
+    endpoint = Endpoint(f"http://127.0.0.1:{port}")
+    try:
+        await endpoint.request("eth_chainId", [])
+    except TransientError as told:
+        print(told)
+    await endpoint.aclose()
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Deep)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+asyncio.run(ask(server.server_address[1]))
+"""
+
+
+def test_an_answer_that_nests_without_end_kills_nobody() -> None:
+    """In a process of its own, which a decoder that overflows its stack takes with it."""
+    ended = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-300:]
+    assert "cannot be used for eth_chainId: RecursionError (3 tries" in ended.stdout
 
 
 async def test_an_answer_near_the_limit_is_read() -> None:

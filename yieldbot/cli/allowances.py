@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, world_of
+from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
 from yieldbot.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def register(commands: Any) -> None:
     what = "list every allowance that our accounts have given; --revoke takes them back"
     parser = commands.add_parser("allowances", help=what, description=what)
     add_job_flags(parser)
-    parser.add_argument("--from-block", type=int, default=0, metavar="N", help="look at events from this block on")
+    parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="look at events from this block on")
     parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")
     parser.add_argument("--unlisted", action="store_true", help="of tokens that chains/*.toml does not list, too")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli.wiring import natural
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--to", metavar="ADDRESS", help="whom it calls (EVM chains)")
     parser.add_argument("--chain", required=True, metavar="ID", help="8453, eip155:8453, base or solana")
     parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="who calls")
-    parser.add_argument("--value", type=int, default=0, metavar="WEI", help="native value sent along")
+    parser.add_argument("--value", type=natural, default=0, metavar="WEI", help="native value sent along")
     folder = "folder of ERC-7730 descriptors; default: `descriptors` of yieldbot.toml"
     parser.add_argument("--descriptors", type=Path, metavar="DIR", help=folder)
     parser.set_defaults(command="decode", handler=decode)

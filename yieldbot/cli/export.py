@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli.wiring import add_job_flags
+from yieldbot.cli.wiring import add_job_flags, natural
 from yieldbot.errors import ConfigError, InvariantError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--to", dest="end", metavar="DATE", help="the last day, in UTC")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
-    parser.add_argument("--from-block", type=int, metavar="N", help="look at transfers from this block on (one chain)")
+    parser.add_argument("--from-block", type=natural, metavar="N", help="transfers from this block on (one chain)")
     parser.add_argument("--offline", action="store_true", help="from the journal alone, no chain is asked")
     parser.set_defaults(command="export", handler=export)
 

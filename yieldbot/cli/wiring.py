@@ -42,6 +42,15 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="NAME", help=f"only the jobs of this {name}")
 
 
+def natural(text: str) -> int:
+    """A flag's whole number of 0 or more."""
+    import argparse
+
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return int(text)
+
+
 def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
     """The jobs that the flags name, each with its RPC address. Raises ConfigError when there is none, or no address."""
     jobs = named_jobs(args, context)

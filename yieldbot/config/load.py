@@ -100,6 +100,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise wrong(path, "", "is not UTF-8 text: save it as UTF-8") from None
     except tomllib.TOMLDecodeError as failure:
         raise wrong(path, "", f"is not TOML: {failure}: correct that line") from None
+    except RecursionError:
+        raise wrong(path, "", "nests its values too deeply: write it anew") from None
 
 
 def parse(path: Path, tables: Mapping[str, Any], model: type[M]) -> M:

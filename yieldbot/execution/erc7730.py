@@ -72,7 +72,7 @@ def descriptors(folder: Path) -> tuple[Descriptor, ...]:
             document = _with_includes(path, folder)
             if isinstance(document.get("context", {}).get("contract"), Mapping):
                 found.append(_descriptor(path, document))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as bad:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
             raise ConfigError(f"{path} is no ERC-7730 descriptor ({bad}): correct or remove it") from None
     return tuple(found)
 

@@ -224,7 +224,7 @@ def read_private(path: Path) -> dict[str, Any]:
     check_private(path)
     try:
         document = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -29,6 +30,10 @@ READ_TIMEOUTS = 2
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this is not read to its end. The longest honest one, thousands of reads of a few hundred bytes
 each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
+DEEPEST_NESTING = 1000
+"""Levels that an answer may nest: one that is deeper ends as a RecursionError. It is Python's own limit, which py_ecc
+(of eth-account) raises to 100,000 once it is imported: so many brackets overflow the C stack of the JSON decoder, and
+one answer kills the process."""
 
 
 class Unusable(Exception):
@@ -144,6 +149,8 @@ class Endpoint:
             raise Unusable(said, status=429, remedy=self._limit_reached(), rest_seconds=rest)
         if self._provider is None:
             self._provider = (self._provider_of or _provider_class())(self.url, self._timeout_seconds)
+        if sys.getrecursionlimit() > DEEPEST_NESTING:
+            sys.setrecursionlimit(DEEPEST_NESTING)
         self.round_trips += 1
         try:
             answer = await asyncio.wait_for(self._provider.make_request(method, params), timeout=self._timeout_seconds)

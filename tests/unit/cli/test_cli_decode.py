@@ -48,3 +48,6 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
     ):
         ended = yieldbot("decode", *words, cwd=tmp_path)
         assert ended.code == 2 and said in ended.line
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    ended = yieldbot("decode", SUPPLY, "--to", POOL, "--chain", "base", "--descriptors", ".", cwd=tmp_path)
+    assert ended.code == 2 and "deep.json is no ERC-7730 descriptor" in ended.line

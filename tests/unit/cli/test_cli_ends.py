@@ -47,6 +47,9 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
         ("sandbox", "warp", "soon"),
         ("sandbox", "warp", "-1"),
         ("markets", "--nonsense"),
+        ("allowances", "--from-block", "-5"),
+        ("export", "--from-block", "1.5"),
+        ("decode", "0x", "--chain", "base", "--to", "0xA238Dd80C259a72e81d7e4664a9801593F98d1c5", "--value", "-1"),
         ("init",),
     ],
 )
@@ -200,6 +203,12 @@ def test_a_reader_who_leaves_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m yieldbot.cli.main --json --config {path} history --limit 0 | true"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert not done.stderr
+
+
+def test_settings_that_nest_without_end_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "yieldbot.toml").write_text("schema = " + "[" * 100_000)
+    ended = yieldbot("plan", cwd=tmp_path)
+    assert ended.code == 2 and "nests its values too deeply" in ended.line
 
 
 def test_the_settings_of_another_folder_are_found(tmp_path: Path) -> None:
