@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "read", "simulate", "swap", "solana", "allocator", "accuracy")
+NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy")
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.policy import Policy
 
-GAS_ENTER, GAS_LEAVE, GAS_RERANGE = 560_000, 330_000, 1_020_000
+GAS_ENTER, GAS_LEAVE, GAS_RERANGE = 740_000, 390_000, 960_000
 """Gas units, allowances and a swap included, as the sandbox's real contracts use them, rounded up."""
 SWAPPED = 0.5
 """Of the value: what is swapped on the way in, on the way out, and when a range that was left is laid anew."""

@@ -36,6 +36,7 @@ GROUPS = (
     "decode",
     "quote",
     "allowances",
+    "lp",
     "export",
 )
 """Modules of this package with ``register``; one that is absent is not offered."""

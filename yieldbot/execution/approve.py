@@ -190,7 +190,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
     tx = simulated.tx
     takes_back = _is_allowance(work, tx) and not any(tx.data[36:])
     refused = (
-        _bounds(rules, tx)
+        bounds(rules, tx)
         or (None if takes_back else in_time(approval, now))
         or _in_plan(approval, work, tx)
         or _call(rules, work, tx, now)
@@ -202,7 +202,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
 def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Declined:
     """The policy's word on taking a nonce back: nothing but an empty transfer of zero to ourselves passes. Pure."""
     tx = simulated.tx
-    if (refused := _bounds(rules, tx)) is not None:
+    if (refused := bounds(rules, tx)) is not None:
         return refused
     if tx.to.lower() != rules.owner.lower() or tx.data:
         return Declined("NOT_A_CANCELLATION", "a cancellation sends nothing, to ourselves")
@@ -213,7 +213,7 @@ def judge_revocation(rules: Rules, token: Token, spender: Address, simulated: Si
     """The policy's word on taking an allowance back: exactly ``approve(spender, 0)`` on the token, and on the fork no
     token of ours moved. It needs no living approval: it is never wrong. Pure."""
     tx = simulated.tx
-    if (refused := _bounds(rules, tx)) is not None:
+    if (refused := bounds(rules, tx)) is not None:
         return refused
     if tx.to.lower() != token.address.lower() or tx.data != APPROVE + word(spender) + bytes(32):
         return Declined("NOT_A_REVOCATION", f"{tx.words}: is not approve({spender}, 0) on {token.address}")
@@ -258,7 +258,7 @@ def judge_replacement(
     It must be those bytes but for the fees, its approval must live, and it must do what was foreseen then.
     """
     tx = simulated.tx
-    if (refused := _bounds(rules, tx)) is not None:
+    if (refused := bounds(rules, tx)) is not None:
         return refused
     if now >= signed.expires_at:
         return Declined("EXPIRED", f"the approval of plan {signed.plan_id} ended {now - signed.expires_at} s ago")
@@ -269,7 +269,8 @@ def judge_replacement(
     return ApprovedTx(simulated, digest(tx), "replacement", signed.expires_at)
 
 
-def _bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
+def bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
+    """Why a transaction is beyond what bounds every one of the account; None when it is not. Pure."""
     if tx.chain != rules.chain:
         return Declined("CHAIN_NOT_ALLOWED", f"the transaction is for {tx.chain}, the account is on {rules.chain}")
     if tx.sender != rules.owner:

@@ -90,6 +90,17 @@ def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
     )
 
 
+def nfts_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
+    """Lower-case contracts whose ERC-721 Transfer events (the token's id is a fourth topic) say that we gave a token
+    of theirs away: no call of ours ever means to."""
+    mine = "0x" + word(owner).hex()
+    return frozenset(
+        str(log["address"]).lower()
+        for log in receipt.get("logs", ())
+        if len(log["topics"]) == 4 and log["topics"][0] == TRANSFER_TOPIC and str(log["topics"][1]).lower() == mine
+    )
+
+
 def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[tuple[Address, Address]]:
     """(token, spender) of every Approval event of ours in a receipt."""
     from eth_utils.address import to_checksum_address

@@ -17,6 +17,7 @@ from yieldbot.execution.deltas import (
     balances,
     changes,
     leg_fault,
+    nfts_sent,
     tokens_sent,
     total,
     worth_fault,
@@ -278,7 +279,7 @@ def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined
 
 
 def _stray(receipt: Mapping[str, Any], owner: Address, allowed: frozenset[str]) -> Declined | None:
-    stray = tokens_sent(receipt, owner) - allowed
+    stray = (tokens_sent(receipt, owner) - allowed) | nfts_sent(receipt, owner)
     if not stray:
         return None
     return Declined(

@@ -6,12 +6,15 @@ in Q128 a unit of liquidity and wraps around at 2^256, as do differences of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import Q96, Q128, delta0, delta1, sqrt_at
 
 MASK256 = (1 << 256) - 1
 MASK128 = (1 << 128) - 1
+SETTLING = 3
+"""Times that what is asked for is made what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,36 @@ class Range:
             return one * Q96 // (high - low)
         return min(_of_zero(sqrt_price_x96, high, zero), one * Q96 // (sqrt_price_x96 - low))
 
+    def settled(self, sqrt_price_x96: int, zero: int, one: int) -> tuple[int, tuple[int, int], tuple[int, int]]:
+        """(liquidity, what to ask for, what that takes) of at most these base units: what is asked for is near what it
+        takes, and mostly the same. Roundings of the manager's own can leave a little of it over."""
+        asked = (zero, one)
+        for _ in range(SETTLING):
+            liquidity = self.liquidity(sqrt_price_x96, *asked)
+            taken = self.amounts(liquidity, sqrt_price_x96, up=True)
+            if taken == asked:
+                break
+            asked = (min(asked[0], taken[0]), min(asked[1], taken[1]))
+        liquidity = self.liquidity(sqrt_price_x96, *asked)
+        return liquidity, asked, self.amounts(liquidity, sqrt_price_x96, up=True)
+
+    def least_put(self, sqrt_price_x96: int, desired: tuple[int, int], slippage: float) -> tuple[int, int]:
+        """What ``desired`` takes of each token at least, at any price within ``slippage`` (a fraction) of this one: of
+        token0 least at the upper end, of token1 at the lower; less what roundings of the liquidity make of them."""
+        low, high = moved(sqrt_price_x96, -slippage), moved(sqrt_price_x96, slippage)
+
+        def least(price: int, side: int) -> int:
+            liquidity = self.liquidity(price, *desired)
+            amount = self.amounts(liquidity, price, up=True)[side]
+            return max(0, amount - 2 * amount // max(1, liquidity) - 1)
+
+        return least(high, 0), least(low, 1)
+
+    def least_out(self, sqrt_price_x96: int, liquidity: int, slippage: float) -> tuple[int, int]:
+        """What liquidity pays of each token at least, at any price within ``slippage`` of this one."""
+        low, high = moved(sqrt_price_x96, -slippage), moved(sqrt_price_x96, slippage)
+        return self.amounts(liquidity, high)[0], self.amounts(liquidity, low)[1]
+
     def growth_inside(self, tick: int, everywhere: Growth, below: Growth, above: Growth) -> Growth:
         """What a unit of liquidity inside has earned ever. below, above: feeGrowthOutside of both ticks."""
 
@@ -54,6 +87,11 @@ class Range:
             return (whole - under - over) & MASK256
 
         return Growth(inside(everywhere.zero, below.zero, above.zero), inside(everywhere.one, below.one, above.one))
+
+
+def moved(sqrt_price_x96: int, part: float) -> int:
+    """The square root of a price that is higher by this part (-0.01: 1 % lower), rounded down."""
+    return sqrt_price_x96 * math.isqrt(round((1.0 + part) * 10**30)) // 10**15
 
 
 def owed(liquidity: int, now: Growth, then: Growth, already: tuple[int, int]) -> tuple[int, int]:

@@ -25,17 +25,19 @@ def clock(lag_blocks: int = 0) -> EthCall:
 
 def windows(
     times: Sequence[bytes], there: Callable[[int], bool], grown: Callable[[int, int], float]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(what grew in each window, its seconds). there: whether a reading exists; grown: from the second of two readings
-    to the first."""
-    found, lengths = [], []
-    for late in range(len(times) - 1):
-        early = late + 1
+) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+    """(what grew in each window, its seconds, whether all readings were there). there: whether a reading exists; grown:
+    from the second of two readings to the first. Readings of one second are in one window."""
+    found: list[float] = []
+    lengths: list[float] = []
+    late = 0
+    for early in range(1, len(times)):
         if not (times[late] and times[early] and there(late) and there(early)):
-            break
+            return tuple(found), tuple(lengths), False
         seconds = int.from_bytes(times[late][:32], "big") - int.from_bytes(times[early][:32], "big")
         if seconds <= 0:
-            break
+            continue
         found.append(grown(late, early))
         lengths.append(float(seconds))
-    return tuple(found), tuple(lengths)
+        late = early
+    return tuple(found), tuple(lengths), True

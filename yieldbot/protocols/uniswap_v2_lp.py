@@ -19,7 +19,7 @@ from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
 from yieldbot.protocols._abi import abi
-from yieldbot.protocols._lp import LAGS, clock, lags, windows
+from yieldbot.protocols._lp import clock, lags, windows
 
 BPS = 10_000
 
@@ -70,10 +70,9 @@ class UniswapV2Lp:
             return float(codec.one("price0CumulativeLast", sums[i]) / 2**112 + one / zero * (now - last))
 
         value = 2.0 * state.sqrt_price_x96 / Q96
-        fees, seconds = windows(times, there, lambda late, early: value * (share(late) / share(early) - 1.0))
-        price_sums, _ = windows(times, there, lambda late, early: price_sum(late) - price_sum(early))
-        short = lookback_blocks and len(fees) < LAGS
-        missing = ("the node has no history of so many blocks",) if short else ()
+        fees, seconds, whole = windows(times, there, lambda late, early: value * (share(late) / share(early) - 1.0))
+        price_sums, _, _ = windows(times, there, lambda late, early: price_sum(late) - price_sum(early))
+        missing = () if whole else ("the node has no history of so many blocks",)
         every = math.fsum(seconds) / len(fees) if fees else 0.0  # blocks come at about equal times
         ticks = [0.0]
         for summed, length in zip(reversed(price_sums), reversed(seconds), strict=True):

@@ -17,7 +17,7 @@ from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
 from yieldbot.protocols._abi import abi, checksum
-from yieldbot.protocols._lp import LAGS, clock, lags, windows
+from yieldbot.protocols._lp import clock, lags, windows
 from yieldbot.protocols._positions import read_position
 
 TICK_READINGS = 34
@@ -77,11 +77,11 @@ class UniswapV3Lp:
             )
             return (zero * price + one) / Q128
 
-        fees, fee_seconds = windows(times, lambda i: bool(zeros[i] and ones[i]), grown)
+        fees, fee_seconds, whole = windows(times, lambda i: bool(zeros[i] and ones[i]), grown)
         oldest = yield from _oldest(at, index, cardinality)
         ticks, tick_seconds = yield from _ticks(at, min(now - oldest, LONGEST_SECONDS))
         missing: tuple[str, ...] = ()
-        if lookback_blocks and len(fees) < LAGS:
+        if not whole:
             missing = ("the node has no history of so many blocks",)
         if not ticks:
             missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)

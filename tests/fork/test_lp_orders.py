@@ -1,0 +1,43 @@
+"""Orders of liquidity on the real position manager: to the unit, within their minimums, and nothing left allowed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fork.lp_play import Tally, play
+from tests.fork.pools import World, own_sandbox, world
+from yieldbot.math.concentrated import sqrt_at
+from yieldbot.math.positions import Range, moved
+
+__all__ = ["own_sandbox", "world"]  # fixtures
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_is_added_removed_and_collected_is_what_was_said(seed: int, world: World) -> None:
+    tally = Tally()
+    await play(world, random.Random(100 + seed), tally, 3)
+    assert tally.errors == 0 and tally.left_allowed == 0
+    assert tally.played.get("add", 0) >= 1 and tally.played["remove all"] == tally.played["add"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_minimums_hold_at_every_price_within_the_slippage(seed: int) -> None:
+    draw = random.Random(seed)
+    tick, slippage = draw.randint(-200_000, 200_000), draw.choice([0.001, 0.005, 0.03])
+    low = tick - draw.choice([10, 200, 5000])
+    ticks, root = Range(low, tick + draw.choice([10, 300, 8000])), sqrt_at(tick)
+    have = 10 ** draw.randint(9, 24), 10 ** draw.randint(9, 24)
+    liquidity, desired, needed = ticks.settled(root, *have)
+    if not liquidity:
+        return
+    assert ticks.liquidity(root, *desired) == liquidity and ticks.amounts(liquidity, root, up=True) == needed
+    assert all(n <= d <= h for n, d, h in zip(needed, desired, have, strict=True))
+    assert liquidity >= ticks.liquidity(root, *have) * 0.999, "hardly less than all of it would make"
+    put, out = ticks.least_put(root, desired, slippage), ticks.least_out(root, liquidity, slippage)
+    for part in (-slippage, -slippage / 3, 0.0, slippage / 2, slippage):
+        price = moved(root, part)
+        taken = ticks.amounts(ticks.liquidity(price, *desired), price, up=True)
+        assert all(least <= real <= most for least, real, most in zip(put, taken, desired, strict=True))
+        assert all(least <= real for least, real in zip(out, ticks.amounts(liquidity, price), strict=True))

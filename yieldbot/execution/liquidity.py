@@ -1,0 +1,291 @@
+"""Liquidity moved by a person's word: rehearsed as a whole on a fork, then one transaction each, by the stages of every
+other.
+
+The steps come from a generator that is given a node: it yields a call, goes on when that is mined, and reads there what
+the next one needs. The rehearsal runs it on a fork, the real thing on the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from yieldbot.errors import NodeRefused
+from yieldbot.execution.account import Account
+from yieldbot.execution.approve import NEVER, Rules, bounds
+from yieldbot.execution.build import TxContext, allowance_call, gas_limit
+from yieldbot.execution.calldata import APPROVE, arguments
+from yieldbot.execution.deltas import allowance, balances, change_of, changes, nfts_sent, tokens_sent
+from yieldbot.execution.sign import digest
+from yieldbot.execution.simulate import RehearsedTx, impersonate, mined, simulate_tx, would_revert
+from yieldbot.execution.swaps import swap_fault
+from yieldbot.execution.transact import barred, transact
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.exchange import SwapTerms
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, Outcome, SimulatedTx
+from yieldbot.rpc.evm import EvmNode
+
+TAKE_BACK_GAS = 100_000
+MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LpOrder:
+    """What a person approved. token_id: our position, None for a new one; ticks: of the new one. most: base units of
+    token0 and token1 that may leave the wallet; least_put: what a call must take of each at least, in its own bytes;
+    liquidity: that may be taken out, least_out: for which a call must ask at least; swap: what may be swapped by
+    ``router``; expires_at: unix seconds."""
+
+    id: str
+    manager: Address
+    tokens: tuple[Token, Token]
+    fee_pips: int
+    token_id: int | None
+    expires_at: int
+    ticks: tuple[int, int] | None = None
+    most: tuple[int, int] = (0, 0)
+    least_put: tuple[int, int] = (0, 0)
+    liquidity: int = 0
+    least_out: tuple[int, int] = (0, 0)
+    swap: SwapTerms | None = None
+    router: Address | None = None
+
+    @property
+    def spenders(self) -> tuple[Address, ...]:
+        """Who may be given an allowance."""
+        return (self.manager, self.router) if self.router else (self.manager,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call with the order it belongs to. moves: tokens of ours that it may take; least: changes of ours that are
+    right too, by the call's own bytes, where the price moves until it is mined."""
+
+    call: EvmCall
+    order: LpOrder
+    moves: tuple[Token, ...] = ()
+    least: Mapping[Token, int] = field(default_factory=dict)
+
+
+Steps = Callable[[EvmNode], AsyncIterator[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class LpRehearsal:
+    """How all of it went on the fork of ``block``."""
+
+    block: BlockRef
+    txs: tuple[RehearsedTx, ...]
+    deltas: tuple[Delta, ...]
+
+    @property
+    def gas_used(self) -> int:
+        return sum(tx.gas_used for tx in self.txs)
+
+
+async def rehearse_steps(
+    account: Account, steps: Steps, tokens: Sequence[Token], spenders: Sequence[Address], block: BlockRef
+) -> LpRehearsal | Declined:
+    """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
+    of ``tokens`` to ``spenders`` may be left."""
+    async with account.fork(block) as fork:
+        await impersonate(fork, account.owner)
+        before = await balances(fork, account.owner, tokens)
+        done: list[RehearsedTx] = []
+        async for step in steps(fork):
+            call = step.call
+            fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
+            try:
+                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+            except NodeRefused as refusal:
+                return would_revert(account, call.words, refusal)
+            receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
+            if isinstance(receipt, Declined):
+                return receipt
+            allowed = {token.address.lower() for token in step.moves}
+            stray = (tokens_sent(receipt, account.owner) - allowed) | nfts_sent(receipt, account.owner)
+            if stray:
+                said = f"{call.words}: tokens that it does not name would leave: {', '.join(sorted(stray))}"
+                return Declined("UNKNOWN_TOKEN_MOVED", said)
+            done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+        for token in tokens:
+            for spender in spenders:
+                if left := await allowance(fork, token.address, account.owner, spender):
+                    return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} would stay allowed to {spender}")
+        return LpRehearsal(block, tuple(done), changes(before, await balances(fork, account.owner, tokens)))
+
+
+async def carry_out(
+    account: Account, steps: Steps, rehearsal: LpRehearsal, tokens: Sequence[Token], market: MarketId, order: LpOrder
+) -> list[Outcome | Declined]:
+    """Every step by the stages of every transaction; it ends with the first that is not confirmed. Allowances that are
+    left then are taken back. ``tokens``: whose balances are compared, the position's own among them."""
+    legs = [
+        Leg(LegKind.DEPOSIT, market, Amount(t, raw)) for t, raw in zip(order.tokens, order.most, strict=True) if raw
+    ]
+    if (refused := barred(account) or account.limits(legs)) is not None:
+        return [refused]
+    ended: list[Outcome | Declined] = []
+    async for step in steps(account.node):
+        index = len(ended)
+        planned = rehearsal.txs[index] if index < len(rehearsal.txs) else None
+        if planned is None or (planned.to, planned.call.data[:4]) != (step.call.to, step.call.data[:4]):
+            ended.append(Declined("NOT_THE_CALL", f"{step.call.words}: was not rehearsed as call {index + 1}"))
+            break
+        ended.append(await _one(account, step, planned.gas_limit, index, tokens, market))
+        if not isinstance(ended[-1], Confirmed):
+            break
+    return ended + await _take_back(account, order, len(ended), tokens, market)
+
+
+async def _one(
+    account: Account, step: Step, gas: int, index: int, tokens: Sequence[Token], market: MarketId
+) -> Outcome | Declined:
+    context = TxContext(account.settings.chain, account.owner, step.order.id, index, market)
+    may_move = frozenset(token.address for token in step.moves)
+
+    def judged(simulated: SimulatedTx) -> ApprovedTx | Declined:
+        deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
+        rules = Rules.of(account)
+        return judge_liquidity(rules, step.order, step.call, replace(simulated, deltas=deltas), account.now())
+
+    return await transact(
+        account,
+        step.call,
+        gas,
+        context,
+        simulate=lambda tx: simulate_tx(account, tx, None, tokens=tokens, may_move=may_move),
+        judge=judged,
+    )
+
+
+async def _take_back(
+    account: Account, order: LpOrder, index: int, tokens: Sequence[Token], market: MarketId
+) -> list[Outcome | Declined]:
+    """What was left allowed to the manager, set to zero; as far as the node still lets us."""
+    ended: list[Outcome | Declined] = []
+    for token, spender in product(order.tokens, order.spenders):
+        if await allowance(account.node, token.address, account.owner, spender):
+            call = allowance_call(token, spender, 0, spender)
+            outcome = await _one(account, Step(call=call, order=order), TAKE_BACK_GAS, index, tokens, market)
+            ended.append(outcome)
+            index += 1
+    return ended
+
+
+def judge_liquidity(
+    rules: Rules, order: LpOrder, call: EvmCall, simulated: SimulatedTx, now: int
+) -> ApprovedTx | Declined:
+    """The policy's word on one transaction of an order. Pure; whatever is not expressly allowed is Declined.
+
+    Only the order's manager, and only four of its functions, for our own account, our own position and within the
+    order's amounts, minimums and time; or an exact allowance of one of the two tokens to that manager. An allowance set
+    to zero needs no living order.
+    """
+    tx = simulated.tx
+    takes_back = tx.data[:4] == APPROVE and not any(tx.data[36:])
+    late = None if takes_back or now < order.expires_at else Declined("EXPIRED", f"order {order.id} has ended")
+    if (refused := bounds(rules, tx) or late) is not None:
+        return refused
+    if tx.to.lower() != call.to.lower() or tx.data != call.data or tx.plan_id != order.id:
+        return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this order")
+    if tx.to.lower() == order.manager.lower():
+        refused = _manager_call(rules, order, tx.data, now)
+    elif order.router and tx.to.lower() == order.router.lower():
+        refused = _swap(rules, order, tx.data, now)
+    else:
+        refused = _allowance(order, tx.to, tx.data)
+    refused = refused or _effect(order, simulated)
+    if refused is not None:
+        return replace(refused, reason=f"{tx.words}: {refused.reason}")
+    return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if takes_back else order.expires_at)
+
+
+def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
+    for token, most in zip(order.tokens, order.most, strict=True):
+        if to.lower() != token.address.lower():
+            continue
+        if data[:4] != APPROVE or len(data) != 68 or any(data[4:16]):
+            return Declined("SELECTOR_NOT_ALLOWED", f"of {token.symbol} nothing but approve may be called")
+        if data[16:36] not in {bytes.fromhex(spender[2:]) for spender in order.spenders}:
+            return Declined("SPENDER_NOT_ALLOWED", "the allowance is neither the position manager's nor the router's")
+        raw = int.from_bytes(data[36:], "big")
+        return Declined("ALLOWANCE_NOT_EXACT", f"{raw} allowed, the order moves {most}") if raw > most else None
+    return Declined("TARGET_NOT_ALLOWED", f"{to} is neither the position manager nor one of the two tokens")
+
+
+def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | None:
+    known = [function for function in rules.abi.get(data[:4], ()) if function.name in MANAGER_CALLS]
+    if not known:
+        return Declined("SELECTOR_NOT_ALLOWED", f"{data[:4].hex()} of the position manager is no call of liquidity")
+    read = arguments(known[0], data)
+    if read is None:
+        return Declined("CALLDATA_MALFORMED", f"the bytes are not an exact call of {known[0].signature}")
+    name, said = known[0].name, {item.name: item.value for item in read}
+    if "recipient" in said and str(said["recipient"]).lower() != rules.owner.lower():
+        return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
+    if "tokenid" in said and (order.token_id is None or said["tokenid"] != order.token_id):
+        return Declined("NOT_IN_PLAN", f"position {said['tokenid']} is not the order's")
+    if "deadline" in said and not now < said["deadline"] <= order.expires_at:
+        return Declined("EXPIRED", "its deadline is not within the order's time")
+    if name == "mint" and (refused := _new_position(order, said)) is not None:
+        return refused
+    if name in ("mint", "increaseLiquidity"):
+        desired = said["amount0desired"], said["amount1desired"]
+        if any(want > most for want, most in zip(desired, order.most, strict=True)):
+            return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
+        least = order.least_put
+    elif name == "decreaseLiquidity":
+        if said["liquidity"] > order.liquidity:
+            return Declined("AMOUNT_ABOVE_PLAN", f"liquidity {said['liquidity']}, {order.liquidity} was approved")
+        least = order.least_out
+    else:
+        return None
+    if any(given < wanted for given, wanted in zip((said["amount0min"], said["amount1min"]), least, strict=True)):
+        return Declined("BELOW_LEAST", f"its minimums are below {least}")
+    return None
+
+
+def _swap(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | None:
+    """Exactly the order's swap, whichever of the router's functions makes it."""
+    fault: tuple[str, str] = ("SELECTOR_NOT_ALLOWED", f"{data[:4].hex()} of the router is no swap that is known")
+    for function in rules.abi.get(data[:4], ()):
+        read = arguments(function, data)
+        if read is None or order.swap is None:
+            fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
+            continue
+        found = swap_fault(read, rules.owner, order.swap, now)
+        if found is None:
+            return None
+        fault = found
+    return Declined(*fault)
+
+
+def _new_position(order: LpOrder, said: Mapping[str, object]) -> Declined | None:
+    pair = tuple(str(said[name]).lower() for name in ("token0", "token1"))
+    wanted = tuple(token.address.lower() for token in order.tokens)
+    if order.ticks is None or (pair, said["fee"]) != (wanted, order.fee_pips):
+        return Declined("NOT_IN_PLAN", "a new position in another pool, or none was approved")
+    if (said["ticklower"], said["tickupper"]) != order.ticks:
+        return Declined("NOT_IN_PLAN", f"its range is not {order.ticks}")
+    return None
+
+
+def _effect(order: LpOrder, simulated: SimulatedTx) -> Declined | None:
+    """Against what the bytes did on the fork."""
+    for token, most in zip(order.tokens, order.most, strict=True):
+        moved = change_of(simulated.deltas, token)
+        if moved < -most:
+            return Declined("DELTA_NOT_PLANNED", f"takes {Amount(token, -moved)}, approved were {Amount(token, most)}")
+    for delta in simulated.deltas:
+        if delta.least is not None and delta.raw < delta.least:
+            said = f"{Amount(delta.token, delta.raw)}, the least is {Amount(delta.token, delta.least)}"
+            return Declined("BELOW_LEAST", f"brings {said}")
+        if delta.token.address == order.manager and delta.raw < 0:
+            return Declined("UNKNOWN_TOKEN_MOVED", "a position of ours would leave")
+    if simulated.gas_used > simulated.tx.gas:
+        return Declined("GAS_ABOVE_LIMIT", f"used {simulated.gas_used} gas on the fork")
+    return None
