@@ -31,7 +31,7 @@ class Given:
     """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
 
     at: height of the last Approval event that named the spender, None where none was seen. right: what else than an
-    amount may be taken; account: out of which account of ours (Solana).
+    amount may be taken; account: out of which account of ours, and its token program (Solana).
     """
 
     token: Token
@@ -42,13 +42,19 @@ class Given:
     at: int | None
     right: str = ""
     account: Address | None = None
+    program: Address | None = None
 
     @property
     def words(self) -> str:
         """How much may be taken."""
         if self.right:
             return self.right
-        return f"any amount of {self.token.symbol}" if self.raw >= UNLIMITED else str(Amount(self.token, self.raw))
+        return f"any amount of {self.token.symbol}" if self.unlimited else str(Amount(self.token, self.raw))
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it is as good as without limit: SPL Token counts in 64 bits."""
+        return self.raw >= UNLIMITED if self.account is None else self.raw == 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)

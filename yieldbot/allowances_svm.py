@@ -12,6 +12,7 @@ from typing import Any
 
 from yieldbot.allowances import Found, Given
 from yieldbot.errors import TransientError
+from yieldbot.execution.svm.account import WRAPPED_SOL
 from yieldbot.execution.svm.deltas import TOKEN_PROGRAMS, token_account
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
@@ -61,10 +62,13 @@ def _given(
     token = listed or Token(settings.chain, held.mint, f"mint {held.mint[:6]}…", 0)
     found = []
     if held.delegate is not None and held.delegated:
-        place = (names.get(held.delegate), None, "", address)
+        place = (names.get(held.delegate), None, "", address, image.program)
         found.append(Given(token, held.delegate, held.delegated, listed is not None, *place))
     if held.close_authority not in (None, owner):
         spender = Address(str(held.close_authority))
-        words = "close it when it is empty, and have its SOL"
-        found.append(Given(token, spender, 0, listed is not None, names.get(spender), None, words, address))
+        # SPL Token closes an account of wrapped SOL whatever it holds (processor.rs, process_close_account).
+        native = held.mint == WRAPPED_SOL
+        words = "close it, and have all its SOL" if native else "close it when it is empty, and have its SOL"
+        place = (names.get(spender), None, words, address, image.program)
+        found.append(Given(token, spender, 0, listed is not None, *place))
     return found

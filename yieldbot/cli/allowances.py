@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
@@ -51,7 +51,9 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
         for job in accounts:
             try:
                 work = (
-                    _account(args, context, world, job) if job.chain.svm is None else _svm_account(args, context, job)
+                    _account(args, context, world, job)
+                    if job.chain.svm is None
+                    else _svm_account(args, context, world, job)
                 )
                 found, ended = asyncio.run(work)
             except TransientError as passing:
@@ -86,7 +88,9 @@ async def _account(
         return found, await _revoked(args, context, account, found)
 
 
-async def _svm_account(args: argparse.Namespace, context: Context, job: Job) -> tuple[Found, list[tuple[Given, Ended]]]:
+async def _svm_account(
+    args: argparse.Namespace, context: Context, world: World, job: Job
+) -> tuple[Found, list[tuple[Given, Ended]]]:
     from yieldbot.allowances_svm import find_delegates
     from yieldbot.execution.svm.clear import SvmBook
     from yieldbot.rpc.svm_nodes import connect_svm
@@ -94,34 +98,88 @@ async def _svm_account(args: argparse.Namespace, context: Context, job: Job) -> 
     book = SvmBook.of(job.chain)
     async with connect_svm(job.chain) as nodes:
         await nodes.verify_chain()
-        found = await find_delegates(nodes, job.chain, job.wallet.address, {**book.markets, **book.programs})
-    if args.revoke and found.given:
-        how = "`spl-token revoke ACCOUNT` takes a delegate back, `spl-token authorize ACCOUNT close` sets who may close"
-        context.say(f"{job.chain.name}: nothing is revoked on Solana from here: {how}")
-    return found, [(given, None) for given in found.given]
+        own = {wallet.address: f"wallet {wallet.name}" for wallet in context.settings.wallets.values()}
+        names = {**book.markets, **book.programs, **own}
+        found = await find_delegates(nodes, job.chain, job.wallet.address, names)
+        if not args.revoke:
+            return found, [(given, None) for given in found.given]
+        return found, await _svm_revoked(args, context, world, job, nodes, found)
+
+
+async def _svm_revoked(
+    args: argparse.Namespace, context: Context, world: World, job: Job, nodes: Any, found: Found
+) -> list[tuple[Given, Ended]]:
+    """Each right with what came of taking it back; None for one that was not to be taken back."""
+    from dataclasses import replace
+
+    from yieldbot.execution.svm.revoke import authority_of, rehearse_revocation, revoke
+    from yieldbot.execution.svm.send import settle
+    from yieldbot.model.plan import Declined
+    from yieldbot.sessions.svm import svm_account_of
+
+    wallets = {wallet.address: wallet for wallet in context.settings.wallets.values()}
+    chosen = [given for given in found.given if given.listed or args.unlisted]
+    ours = [authority_of(given, job.wallet.address) in wallets for given in chosen]
+    by_account: dict[str, Any] = {
+        wallet.address: svm_account_of(world, replace(job, wallet=wallet), nodes)
+        for wallet in wallets.values()
+        if wallet.address in {authority_of(given, job.wallet.address) for given in chosen}
+    }
+    for account in by_account.values():
+        await settle(account)
+    tried: list[Any] = []
+    for given, mine in zip(chosen, ours, strict=True):
+        if mine:
+            tried.append(await rehearse_revocation(by_account[authority_of(given, job.wallet.address)], given))
+            continue
+        said = f"{given.spender} alone can give that right up: move what is there to another account"
+        tried.append(Declined("NOT_OURS", said))
+
+    async def take(given: Given, index: int, planned: Any) -> Ended:
+        return await revoke(by_account[authority_of(given, job.wallet.address)], given, index, planned)
+
+    return await _asked(args, context, found, list(zip(chosen, tried, strict=True)), "compute units", take)
 
 
 async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
     """Each allowance with what came of its revocation; None for one that was not to be revoked."""
     from yieldbot.execution.revoke import rehearse_revocations, revoke
-    from yieldbot.model.plan import Declined
 
     chosen = [given for given in found.given if given.listed or args.unlisted]
     rehearsed = await rehearse_revocations(account, chosen, found.block) if chosen else []
-    for number, (given, tried) in enumerate(zip(chosen, rehearsed, strict=True), 1):
+
+    async def take(given: Given, index: int, planned: Any) -> Ended:
+        return await revoke(account, given, index, planned.gas_limit)
+
+    return await _asked(args, context, found, list(zip(chosen, rehearsed, strict=True)), "gas", take)
+
+
+async def _asked(
+    args: argparse.Namespace,
+    context: Context,
+    found: Found,
+    rehearsed: Sequence[tuple[Given, Any]],
+    unit: str,
+    take: Callable[[Given, int, Any], Awaitable[Ended]],
+) -> list[tuple[Given, Ended]]:
+    """Shows each revocation as it went on the fork, asks, and takes back (``take``) what can be."""
+    from yieldbot.model.plan import Declined
+
+    for number, (given, tried) in enumerate(rehearsed, 1):
         if isinstance(tried, Declined):
-            context.say(f"  {number}. cannot be done: {tried.reason}")
-        else:
-            who = f"{given.spender}, {tried.gas_used:,} gas"
-            context.say(f"  {number}. {tried.call.words} ({given.words})  [{given.token.address} to {who}]")
-    able = any(not isinstance(tried, Declined) for tried in rehearsed)
+            context.say(f"  {number}. {given.words} ({given.spender}) cannot be taken back: {tried.reason}")
+            continue
+        place = given.account or given.token.address
+        said = tried.call.words if given.account is None else tried.words
+        context.say(f"  {number}. {said} ({given.words})  [{place} to {given.spender}, {tried.gas_used:,} {unit}]")
+    able = any(not isinstance(tried, Declined) for _, tried in rehearsed)
     yes = able and (args.yes or confirmed("Sign and send these?"))
     ended: dict[int, Ended] = {}
-    for index, (given, tried) in enumerate(zip(chosen, rehearsed, strict=True)):
+    for index, (given, tried) in enumerate(rehearsed):
         if isinstance(tried, Declined):
             ended[id(given)] = tried
         elif yes:
-            ended[id(given)] = await revoke(account, given, index, tried.gas_limit)
+            ended[id(given)] = await take(given, index, tried)
     return [(given, ended.get(id(given))) for given in found.given]
 
 
@@ -156,7 +214,7 @@ def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], sk
                 "raw": str(given.raw),
                 "account": given.account,
                 "right": given.right or None,
-                "unlimited": given.words.startswith("any"),
+                "unlimited": given.unlimited,
                 "last_event": given.at,
                 "revoked": end(one),
             }

@@ -109,7 +109,10 @@ def trespass(before: Images, after: Images, owner: Address, watched: Iterable[To
         if new_account is not None and new_account.owner == owner:
             for what, who in (("delegate", new_account.delegate), ("close authority", new_account.close_authority)):
                 if who is not None and who != owner:
-                    return Declined("ALLOWANCE_LEFT", f"{who} stays {what} of our token account {address}")
+                    return Declined(
+                        "ALLOWANCE_LEFT",
+                        f"{who} stays {what} of our token account {address}: see `yieldbot allowances`",
+                    )
     wallet = after.get(owner)
     if wallet is not None and (wallet.program != "11111111111111111111111111111111" or wallet.data):
         return Declined("OWNER_CHANGED", f"our wallet is assigned to {wallet.program}")

@@ -69,9 +69,9 @@ def judge(
         in_time(approval, now)
         or _in_plan(rules, approval, work, tx)
         or _each(rules, work, decoded)
-        or _budget(rules, tx, decoded)
+        or budget_fault(rules, tx, decoded)
         or _effect(work, simulated)
-        or _as_built(tx)
+        or as_built(tx)
     )
     if refused is not None:
         return Declined(refused.code, f"{tx.words}: {refused.reason}")
@@ -204,7 +204,8 @@ def _own_token_account(rules: SvmRules, work: SvmWork, instruction: SvmInstructi
     return Declined("TAG_NOT_ALLOWED", "calls the token program for something else than closing an account of ours")
 
 
-def _budget(rules: SvmRules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
+def budget_fault(rules: SvmRules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
+    """What is wrong with a transaction's compute budget: asked once each, below the ceilings, and as it was priced."""
     units = price = None
     for instruction in decoded:
         if instruction.program != COMPUTE_BUDGET:
@@ -237,7 +238,7 @@ def _effect(work: SvmWork, simulated: SvmSimulated) -> Declined | None:
     return None
 
 
-def _as_built(tx: SvmUnsigned) -> Declined | None:
+def as_built(tx: SvmUnsigned) -> Declined | None:
     """The bytes are those that were built from the rehearsed instructions, but for their blockhash."""
     from solders.message import from_bytes_versioned
 

@@ -4,20 +4,27 @@ confirm. A transaction that expired is made anew with another blockhash while it
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from yieldbot.errors import SignerRefused
 from yieldbot.execution.approve import Approval
 from yieldbot.execution.leg import LegResult, mark
 from yieldbot.execution.svm.account import SvmAccount, SvmWork
-from yieldbot.execution.svm.build import SvmContext, unsigned
+from yieldbot.execution.svm.build import SvmContext, Table, unsigned
 from yieldbot.execution.svm.judge import SvmRules, judge
 from yieldbot.execution.svm.send import confirm, record, submit
 from yieldbot.execution.svm.simulate import SvmRehearsedTx, rehearse, simulate_tx, tables_of
 from yieldbot.execution.transact import barred
+from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined
+from yieldbot.model.svm import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Confirmed, Expired, Outcome
 
 BLOCKHASHES = 3
 """How many times a transaction is signed at most, each with a newer blockhash, while its approval lives."""
+
+Simulate = Callable[[SvmUnsigned, BlockRef], Awaitable[SvmSimulated | Declined]]
+Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
 
 
 async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) -> LegResult:
@@ -30,7 +37,15 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
     outcomes: list[Outcome] = []
     declined = rehearsed if isinstance(rehearsed, Declined) else None
     for tx in () if isinstance(rehearsed, Declined) else rehearsed.legs[0].txs:
-        done = await _transact(account, approval, work, tx)
+        done = await transact(
+            account,
+            SvmContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id),
+            tx,
+            simulate=lambda tx, block: simulate_tx(account, tx, work, block),
+            judge=lambda simulated, tables: judge(
+                SvmRules.of(account), approval, work, simulated, account.now(), tables
+            ),
+        )
         outcomes += done[0]
         declined = done[1]
         if declined is not None or not isinstance(outcomes[-1], Confirmed):
@@ -40,12 +55,11 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
     return result
 
 
-async def _transact(
-    account: SvmAccount, approval: Approval, work: SvmWork, planned: SvmRehearsedTx
+async def transact(
+    account: SvmAccount, context: SvmContext, planned: SvmRehearsedTx, simulate: Simulate, judge: Judge
 ) -> tuple[list[Outcome], Declined | None]:
     """One transaction to its outcome: that of the last blockhash it was signed with. Earlier ones, which expired, are
     in the journal."""
-    context = SvmContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     bid, outcomes = planned.bid, list[Outcome]()
     if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
         said = f"{planned.words}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
@@ -60,11 +74,11 @@ async def _transact(
             return outcomes, tx
         if meaning not in (None, tx.meaning):
             return outcomes, Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would repeat")
-        simulated = await simulate_tx(account, tx, work, await node.block())
+        simulated = await simulate(tx, await node.block())
         if isinstance(simulated, Declined):
             return outcomes, simulated
         await account.nodes.verify_chain()  # the last look before a key is used
-        approved = judge(SvmRules.of(account), approval, work, simulated, account.now(), tables)
+        approved = judge(simulated, tables)
         if isinstance(approved, Declined):
             return outcomes, approved
         if (reason := account.halted()) is not None:

@@ -4,7 +4,7 @@ simulations of the same bytes, which must agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,25 +168,47 @@ async def _leg(
 
 
 async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot: BlockRef) -> SvmSimulated | Declined:
-    """Run exactly these bytes on a new fork, then have the nodes simulate them too."""
+    """Run exactly these bytes of a leg on a new fork, then have the nodes simulate them too."""
+    watched, owner = watched_of(work), account.owner
+    return await simulate_bytes(
+        account,
+        tx,
+        slot,
+        clone=tuple(own_accounts(work, owner).values()),
+        fault=lambda ran: trespass(ran.before, ran.after, owner, watched),
+        deltas=lambda ran: changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports),
+    )
+
+
+async def simulate_bytes(
+    account: SvmAccount,
+    tx: SvmUnsigned,
+    slot: BlockRef,
+    *,
+    fault: Callable[[Ran], Declined | None],
+    deltas: Callable[[Ran], tuple[Delta, ...]],
+    clone: Sequence[Address] = (),
+    exactly: Sequence[Address] = (),
+) -> SvmSimulated | Declined:
+    """Run exactly these bytes on a new fork, then have the nodes simulate them too.
+
+    clone: accounts that are looked at besides those of the message. fault: what else is wrong with what it did.
+    exactly: accounts that the nodes must leave byte for byte as the fork does.
+    """
     from solders.message import from_bytes_versioned
 
-    node = account.nodes.first
-    fork = SvmFork(node)
-    watched = watched_of(work)
-    await fork.clone((account.owner, *own_accounts(work, account.owner).values()))
+    fork = SvmFork(account.nodes.first)
+    await fork.clone((account.owner, *clone))
     message: Any = from_bytes_versioned(tx.message)
     ran = await fork.send(message)
-    refused = would_fail(account, tx.words, ran) or trespass(ran.before, ran.after, account.owner, watched)
-    if refused is not None:
+    if (refused := would_fail(account, tx.words, ran) or fault(ran)) is not None:
         return refused
-    deltas = changes(ran.before, ran.after, account.owner, watched, account.native, ran.fee_lamports)
-    if (differs := await _cross_checked(account, tx, ran, fork.slot)) is not None:
+    if (differs := await _cross_checked(account, tx, ran, exactly)) is not None:
         return differs
-    return SvmSimulated(tx, slot, ran.units, deltas)
+    return SvmSimulated(tx, slot, ran.units, deltas(ran))
 
 
-async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, slot: int) -> Declined | None:
+async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address]) -> Declined | None:
     """Whether a quorum of nodes, simulating the same bytes, leaves our accounts as the fork did."""
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
@@ -197,11 +219,11 @@ async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, slot: i
     ours = [
         address
         for address, old in ran.before.items()
-        if address == account.owner or of_ours({address: old}, {address: ran.after[address]}, account.owner)
+        if address in (account.owner, *exactly) or of_ours({address: old}, {address: ran.after[address]}, account.owner)
     ]
     agree, others = 0, []
     for node, said in await account.nodes.each(lambda node: node.simulate(raw, ours)):
-        why = _difference(account, ran, ours, said)
+        why = _difference(account, ran, ours, said, exactly)
         if why is None:
             agree += 1
         else:
@@ -211,7 +233,9 @@ async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, slot: i
     return Declined("SIMULATION_DIFFERS", f"{tx.words}: the fork and the nodes do not agree ({'; '.join(others)})")
 
 
-def _difference(account: SvmAccount, ran: Ran, ours: Sequence[Address], said: Simulated) -> str | None:
+def _difference(
+    account: SvmAccount, ran: Ran, ours: Sequence[Address], said: Simulated, exactly: Sequence[Address]
+) -> str | None:
     if said.error is not None:
         return f"it would fail there: {said.error}"
     theirs = dict(zip(ours, said.accounts, strict=True))
@@ -222,6 +246,9 @@ def _difference(account: SvmAccount, ran: Ran, ours: Sequence[Address], said: Si
         _, also = there.get(mint, (0, 0))
         if not within(also, new, new - old, account.tolerance_bps):
             return f"our balance of {mint} would be {also} there, {new} on the fork"
+    for address in exactly:
+        if ran.after[address] != theirs[address]:
+            return f"{address} would be another there than on the fork"
     mine, other = ran.after.get(account.owner), theirs.get(account.owner)
     if mine is not None and (other is None or abs(other.lamports - mine.lamports) > account.bounds.max_fee_lamports):
         return f"our SOL would be {other.lamports if other else 0} lamports there, {mine.lamports} on the fork"
