@@ -24,7 +24,7 @@ from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome
-from yieldbot.protections import Guard, beyond, guard, lost
+from yieldbot.protections import Guard, beyond, guard, lost, stopped
 from yieldbot.sessions import Session, session
 from yieldbot.sessions.limits import beyond_limits
 from yieldbot.world import World
@@ -147,7 +147,7 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         forecast.record(world.journal, snapshot, policy, job.asset)
-        return report
+        return replace(report, declined=_stopped(world, snapshot))
     return await _propose(world, live, job, snapshot, decision.outcome, report)
 
 
@@ -160,6 +160,15 @@ def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | No
     if account not in world.journal.stopped_accounts():
         world.journal.append(AccountStopped(*account, loss))
     return Declined("LOSS", loss)
+
+
+def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
+    """Why nothing would be signed even if there were something to do: a person is to know though nothing moves."""
+    stop = stopped(world.settings.policy, world.journal.history(), snapshot, world.now())
+    reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
+    if stop is not None or reason is None:
+        return stop
+    return Declined("ACCOUNT_STOPPED", f"{reason}: `yieldbot resume --clear` lets it sign again")
 
 
 async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:

@@ -54,10 +54,8 @@ def guard(
 
     ``reserved_raw``: of the day's limits, what money that is moved between markets will take.
     """
-    if (loss := lost(policy, records, snapshot)) is not None:
-        return Guard(policy, loss)
-    if (failing := _failing(policy, records, now)) is not None:
-        return Guard(policy, failing)
+    if (stop := stopped(policy, records, snapshot, now)) is not None:
+        return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
     closed: list[str] = []
@@ -114,6 +112,14 @@ def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iter
                 return Declined(code, said)
         flows = (*flows, _Flow(now, chain, market_id, token, leg.amount.raw, failed=False))
     return None
+
+
+def stopped(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
+    """The protection that lets nothing be planned now, whatever there were to do."""
+    if (loss := lost(policy, records, snapshot)) is not None:
+        return Declined("LOSS", loss)
+    failing = _failing(policy, records, now)
+    return None if failing is None else Declined("TOO_MANY_FAILURES", failing)
 
 
 def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:

@@ -16,10 +16,12 @@ from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_main_job import transactions, world
 from yieldbot import cycle
+from yieldbot.cli.reports import exit_code
 from yieldbot.config.load import load
-from yieldbot.execution.approve import Approval, Approver, Proposal
+from yieldbot.execution.approve import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.journal.events import AccountCleared
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind
 from yieldbot.model.plan import Declined, LegKind, Plan
@@ -168,3 +170,23 @@ async def test_a_market_that_is_emptied_before_a_withdrawal_keeps_the_position_a
         assert report.declined is not None and report.declined.code in ("LIQUIDITY_GONE", "WOULD_REVERT")
         assert not report.outcomes
     assert transactions(sandbox) == before
+
+
+async def test_a_loss_is_no_quiet_hold(sandbox: Sandbox) -> None:
+    """Nothing is to be done and nothing would be signed: the exit code tells a clock's run apart from a quiet one."""
+    settings = load(sandbox.directory / "yieldbot.toml")
+    careful = replace(settings, policy=replace(settings.policy, stop_at_loss_bps=50))
+    with world(sandbox, settings=careful) as w:
+        job = w.settings.jobs[0]
+        report = await cycle.run_job(w, job)
+        assert report.declined is None and exit_code(report) == 0
+        taken = calldata("transfer(address,uint256)", "0x" + "fe" * 20, 20_000 * 10**6)
+        send(sandbox, sandbox.addresses["usdc"], taken, sender=sandbox.addresses["drip"])
+        for policy, code in ((careful.policy, "LOSS"), (settings.policy, "ACCOUNT_STOPPED")):
+            report = await cycle.run_job(replace(w, settings=replace(careful, policy=policy)), job)
+            assert report.declined is not None and (report.declined.code, exit_code(report)) == (code, 4)
+            assert "Drip Vault dvUSDC is down 19" in report.declined.reason and report.outcomes == ()
+        w.journal.append(AccountCleared(job.chain.chain, job.wallet.address, "a person"))
+        before = transactions(sandbox)
+        report = await cycle.run_job(replace(w, approver=DeclineAll()), job)
+        assert exit_code(report) == 0 and transactions(sandbox) == before

@@ -25,7 +25,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
-from yieldbot.protections import beyond, guard
+from yieldbot.protections import beyond, guard, stopped
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -167,6 +167,8 @@ def test_failures_stop_everything_until_their_window_has_passed() -> None:
     found = guard(policy, failed, SEEN, USDC, NOW)
     assert found.reason is not None and "3 plans failed within 4 h" in found.reason
     assert code(policy, failed, deposit(1)) == "TOO_MANY_FAILURES"
+    told = stopped(policy, failed, SEEN, NOW)
+    assert told is not None and (told.code, told.reason) == ("TOO_MANY_FAILURES", found.reason)
     assert guard(replace(policy, failure_window_hours=3), failed, SEEN, USDC, NOW).reason is None
 
 
