@@ -21,6 +21,7 @@ from yieldbot.model.market import Deployment
 from yieldbot.protocols.uniswap_v3_lp import LIQUIDITY
 
 SLIPPAGE = 0.005
+MOST_LIQUIDITY = 1 << 105
 
 
 @dataclass
@@ -106,6 +107,8 @@ async def play(world: World, draw: random.Random, tally: Tally, positions: int) 
         high = low + spacing * draw.choice([1, 2, 30, 300, 900])
         ticks = Range(max(-most, low), min(most, high))
         have = int(10 ** draw.uniform(6, 24)), int(10 ** draw.uniform(6, 24))
+        if ticks.low >= ticks.high or ticks.liquidity(state.sqrt_price_x96, *have) >= MOST_LIQUIDITY:
+            continue  # a tick holds no more: the pool refuses it
         try:
             await ground.play("add", adding(state, have, ticks, None, ground.terms()))
         except MarketError:
@@ -121,7 +124,8 @@ async def play(world: World, draw: random.Random, tally: Tally, positions: int) 
             await ground.play("compound", compounding(position, ground.terms()))
         state = await ground.state()
         with suppress(MarketError):
-            await ground.play("increase", adding(state, have, ticks, token_id, ground.terms()))
+            if ticks.liquidity(state.sqrt_price_x96, *have) < MOST_LIQUIDITY:
+                await ground.play("increase", adding(state, have, ticks, token_id, ground.terms()))
         await ground.swaps(draw, fee)
         await ground.play("collect", collecting(await ground.position(token_id), ground.terms()))
         await ground.swaps(draw, fee, 2)
