@@ -12,7 +12,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
-from yieldbot.prices import Price, Surroundings, decimals_of, feed, feeds_of, native_balance
+from yieldbot.prices import Price, Surroundings, decimals_of, feed, feeds_of, native_balance, priced
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.evm import EvmNode
 
@@ -47,6 +47,7 @@ async def observe(
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
+    states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
     usd = [price.usd if price else None for price in (around.asset, around.native)]
     return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, around.native_balance_wei, *usd)
 
@@ -63,10 +64,12 @@ async def _discover(
 ) -> tuple[list[Market], list[Quarantined], Surroundings]:
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if job.asset in d.assets]
     native_feed, asset_feed = feeds_of(job)
+    others = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
     flows: Sequence[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
         decimals_of(job.asset.address),
         *(feed(address) for address in (native_feed, asset_feed) if address),
+        *(feed(address) for address in others.values()),
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
     answers = await node.run(flows, block)
@@ -75,6 +78,7 @@ async def _discover(
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
     _same_decimals(job, decimals)
     prices = [_price(rest.pop(0)) if address else None for address in (native_feed, asset_feed)]
+    told = {token: price for token in others if isinstance(price := rest.pop(0), Price)}
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
     for deployment, answer in zip(deployments, rest, strict=True):
@@ -82,7 +86,7 @@ async def _discover(
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
             markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset == job.asset]
-    return markets, quarantined, Surroundings(balance, prices[0], prices[1])
+    return markets, quarantined, Surroundings(balance, prices[0], prices[1], told)
 
 
 def _same_decimals(job: Job, said: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from yieldbot.erc20 import DECIMALS
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ChainFees
+from yieldbot.model.market import ChainFees, MarketState, Reward
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import EthCall, Flow
 
@@ -25,11 +26,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision needs beside the markets: our native balance and the two prices that turn gas into the asset."""
+    """What a decision needs beside the markets: our native balance, the two prices that turn gas into the asset, and
+    ``others``: those of the chain's other tokens that have a feed, by token address, for rewards."""
 
     native_balance_wei: int
     native: Price | None
     asset: Price | None
+    others: Mapping[Address, Price] = field(default_factory=dict)
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
         """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
@@ -38,6 +41,29 @@ class Surroundings:
                 "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
             )
         return ChainFees(base_fee_wei, priority_fee_wei, self.native.usd / self.asset.usd)
+
+
+NOT_PRICED = "rewards-not-priced"
+
+
+def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketState:
+    """The state with the price of each reward and what claiming it costs; a reward without a feed is flagged. Pure."""
+    if not state.rewards:
+        return state
+    rewards = tuple(
+        replace(reward, price=_price_of(reward, state, around), claim_cost=fees.cost(reward.gas))
+        for reward in state.rewards
+    )
+    lacks = any(r.price is None and (r.claimable or r.raw_per_second) for r in rewards)
+    return replace(state, rewards=rewards, flags=(*state.flags, NOT_PRICED) if lacks else state.flags)
+
+
+def _price_of(reward: Reward, state: MarketState, around: Surroundings) -> float | None:
+    """Whole asset tokens for one of the reward's; 1 where it is the asset itself."""
+    if reward.token == state.market.asset:
+        return 1.0
+    usd = around.others.get(reward.token.address)
+    return usd.usd / around.asset.usd if usd is not None and around.asset is not None else None
 
 
 def feed(address: Address) -> Flow[Price]:

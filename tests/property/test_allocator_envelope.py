@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yieldbot.allocator.envelope import Corners, cover, joints
+from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
 from yieldbot.math.curves import (
     AdaptiveCurve,
     DilutedCurve,
@@ -18,6 +18,7 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 
@@ -67,7 +68,23 @@ def vault(draw: st.DrawFn) -> LookThroughCurve:
     return LookThroughCurve(total - ours, ours, 0.1, tuple(slots), (2, 0, 1))
 
 
+@st.composite
+def rewarded(draw: st.DrawFn) -> RewardedCurve:
+    base = draw(st.one_of(kinked(), adaptive(), vault()))
+    terms = [
+        RewardTerm(
+            draw(st.sampled_from([0.0, 1.0, 0.5 * base.others, base.others])),
+            draw(st.floats(0.0, 1e5)),
+            draw(st.sampled_from([3600.0, 20 * 86_400.0, math.inf])),
+            draw(st.sampled_from([0.0, 0.01, 30.0])),
+        )
+        for _ in range(draw(st.integers(1, 2)))
+    ]
+    return RewardedCurve(base, tuple(terms))
+
+
 curves = st.one_of(
+    rewarded(),
     kinked(),
     adaptive(),
     vault(),
@@ -94,6 +111,21 @@ def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, da
             x = min(b, a + (b - a) * k / 8)
             income = x * curve.apr(x, h)
             assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rewarded(), st.floats(1e3, 1e8), st.floats(0.0, 0.9), st.sampled_from([1, 30, 365]))
+def test_rough_lines_over_rewards_are_never_below_the_income(
+    curve: RewardedCurve, most: float, start: float, days: int
+) -> None:
+    h, a = days * 86_400.0, start * most
+    if not falls(curve):
+        return
+    corners = rough(curve, a, most, h)
+    for k in range(17):
+        x = min(most, a + (most - a) * k / 16)
+        income = x * curve.apr(x, h)
+        assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
 @settings(max_examples=40, deadline=None)

@@ -21,6 +21,7 @@ const out = {};
 for (const [name, b] of Object.entries(book)) {
   if (name.startsWith('AaveV3') && b.POOL) out[name] = {
     chain: b.CHAIN_ID, pool: b.POOL, data_provider: b.AAVE_PROTOCOL_DATA_PROVIDER, oracle: b.ORACLE,
+    rewards_controller: b.DEFAULT_INCENTIVES_CONTROLLER,
     stata: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.STATA_TOKEN])),
   };
 }
@@ -50,9 +51,8 @@ def test_aave_addresses_are_the_address_books(path: Path, book: dict[str, dict[s
     theirs = book[f"AaveV3{path.stem.capitalize()}"]
     assert chain["chain"] == f"eip155:{theirs['chain']}"
     (aave,) = (p for p in chain["protocols"] if p["protocol"] == "aave_v3")
-    assert {k: aave[k] for k in ("pool", "data_provider", "oracle")} == {
-        k: theirs[k] for k in ("pool", "data_provider", "oracle")
-    }
+    keys = ("pool", "data_provider", "oracle", "rewards_controller")
+    assert {k: aave[k] for k in keys} == {k: theirs[k] for k in keys}
     (stata,) = (p for p in chain["protocols"] if p.get("flavour") == "stata")
     assert stata["vaults"] == [theirs["stata"][chain["tokens"]["USDC"]["address"]]]
     assert (stata["pool"], stata["data_provider"]) == (theirs["pool"], theirs["data_provider"])

@@ -8,6 +8,7 @@ from yieldbot.allocator.integers import Exact
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import Group, Place, Problem, Purse
 from yieldbot.allocator.reasons import binding, marginal_apr
+from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -110,7 +111,7 @@ def problem_of(
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         places.append(
             Place(
-                curve=state.curve,
+                curve=curve_of(state, policy),
                 held=exact.held[i] / one,
                 low=exact.low[i] / one,
                 high=exact.high[i] / one,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment
@@ -25,8 +26,9 @@ def haircut_bps(market: Market, policy: Policy) -> float:
 
 
 def net_income(state: MarketState, tokens: float, policy: Policy) -> float:
-    """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut."""
-    apr = state.curve.apr(tokens, policy.horizon_days * 86_400)
+    """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut;
+    rewards included, net of theirs."""
+    apr = curve_of(state, policy).apr(tokens, policy.horizon_days * 86_400)
     return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
 
 

@@ -11,6 +11,8 @@ cell, the corners of a broken line nowhere below the income there. The error is 
   of that chord is a rational function whose one inflection is known.
 - A vault seen through: in a cell one inner market changes, whose own cover gives lines; a line times x / (others + x)
   is concave or convex again.
+- A curve with rewards: its own cover, and of each reward tangents beyond the holding that pays its claim; the sum of
+  lines above is above the sum.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
 """
 
@@ -33,6 +35,7 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
@@ -50,6 +53,9 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
     """Holdings x > 0 between which ``cover`` may be asked for a cell, ascending."""
     found = set(curve.breakpoints())
     match curve:
+        case RewardedCurve():
+            found.update(joints(curve.base, horizon_seconds))
+            found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
         case KinkedCurve(deficit=0.0):
             found.update(_inflections(curve))
         case AdaptiveCurve():
@@ -69,6 +75,9 @@ def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corn
     Where borrowers pay a rate by utilisation, what they pay in all, T, falls with our holding too, and we get the share
     x / (others + x) of it: income is below T(a) * x / (others + x), which is concave.
     """
+    if isinstance(curve, RewardedCurve):
+        lines = [rough(curve.base, a, b, horizon_seconds)]
+        return _sum([*lines, *(_rough_reward(term, a, b, horizon_seconds) for term in curve.terms)])
     apr = curve.apr(a, horizon_seconds)
     match curve:
         case KinkedCurve():
@@ -86,11 +95,14 @@ def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corn
 
 
 def falls(curve: YieldCurve) -> bool:
-    """Whether the apr is known never to rise with our holding.
+    """Whether ``rough`` bounds it: the apr (with rewards, that of the curve below them, for ``rough`` leaves out what
+    claims cost) is known never to rise with our holding.
 
     Of the adaptive curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
     match curve:
+        case RewardedCurve():
+            return falls(curve.base)
         case KinkedCurve() | SupplyKinkedCurve():
             return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
         case AdaptiveCurve() | ConstantCurve():
@@ -116,6 +128,9 @@ def cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corn
 
 def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
     match curve:
+        case RewardedCurve():
+            lines = [cover(curve.base, a, b, horizon_seconds)]
+            return _sum([*lines, *(_of_reward(term, a, b, horizon_seconds) for term in curve.terms)])
         case KinkedCurve(deficit=0.0) | SupplyKinkedCurve() | DilutedCurve() | ConstantCurve() | SampledCurve():
             return _by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
@@ -131,6 +146,37 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
+
+
+def _rough_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Corners:
+    """A reward's line whatever is inside: that of one whose claims cost nothing, which is nowhere below it."""
+    flow = term.value_per_year * min(1.0, term.seconds_left / horizon_seconds)
+    if term.others <= 0.0:  # all of it from the first unit on
+        return [(a, flow), (b, flow)]
+    return rough(DilutedCurve(term.others, flow), a, b, horizon_seconds)
+
+
+def _of_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Corners:
+    """A reward's income in a cell that does not hold its start: nothing before, concave beyond."""
+    start = term.start(horizon_seconds)
+    if start is None or b <= start:
+        return [(a, term.income(a, horizon_seconds)), (b, term.income(b, horizon_seconds))]
+    if term.others <= 0.0:  # all of it from the first unit on
+        return [(a, term.income(b, horizon_seconds)), (b, term.income(b, horizon_seconds))]
+    return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
+
+
+def _sum(lines: list[Corners]) -> Corners:
+    """Lines over one cell added up; where one has two values at a corner the higher counts."""
+    return [(x, sum(_at(line, x) for line in lines)) for x in sorted({x for line in lines for x, _ in line})]
+
+
+def _at(line: Corners, x: float) -> float:
+    found = [y for at, y in line if at == x]
+    for (x0, y0), (x1, y1) in () if found else pairwise(line):
+        if x0 < x < x1:
+            found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+    return max(found)
 
 
 def _is_concave(curve: StakeCurve, x: float) -> bool:

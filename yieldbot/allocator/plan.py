@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 
 from yieldbot.allocator.assess import haircut_bps, net_income
+from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, Kind, MarketState, Snapshot
@@ -149,7 +150,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     """Why, in one line: both rates after the move, haircuts where they are what decides, and what keeps the target
     from taking more."""
     h = policy.horizon_days * 86_400
-    rates = [snapshot.of(m).curve.apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
+    rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.forecast import Position
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Settings
+    from yieldbot.model.policy import Policy, Settings
     from yieldbot.world import World
 
     Seen = tuple[Report, Snapshot, tuple[Position, ...]]
@@ -139,7 +139,8 @@ def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds:
     from yieldbot.cli import documents as docs
     from yieldbot.cli import reports
 
-    horizon = context.settings.policy.horizon_days * 86_400
+    policy = context.settings.policy
+    horizon = policy.horizon_days * 86_400
     document = docs.document(
         "demo",
         days=args.days,
@@ -148,8 +149,8 @@ def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds:
         jobs=[
             {
                 **reports.report(report, horizon),
-                "markets": _markets(report, horizon),
-                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon)},
+                "markets": _markets(report, horizon, policy),
+                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon, policy)},
             }
             for report, later, held in seen
         ],
@@ -164,13 +165,13 @@ def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds:
     return reports.worst([reports.exit_code(report) for report, _, _ in seen])
 
 
-def _markets(report: Report, horizon: float) -> Any:
+def _markets(report: Report, horizon: float, policy: Policy) -> Any:
     from yieldbot.cli import documents as docs
 
     found, decision = report.snapshot, report.decision
     if found is None or decision is None:
         return None
-    return docs.markets(found, decision.assessments, decision.allocation, report.job, horizon)["markets"]
+    return docs.markets(found, decision.assessments, decision.allocation, report.job, horizon, policy)["markets"]
 
 
 def _print(console: Console, seen: list[Seen], settings: Settings, horizon: float) -> None:
@@ -183,11 +184,12 @@ def _print(console: Console, seen: list[Seen], settings: Settings, horizon: floa
         if report.snapshot and report.decision
     ]
     if listed:
-        console.print(listings.markets(listed, horizon))
+        console.print(listings.markets(listed, horizon, settings.policy))
     for report, _, _ in seen:
         for part in render.report(report):
             console.print(part)
-    console.print(listings.positions([(report.job, later, held) for report, later, held in seen], horizon))
+    held = [(report.job, later, held) for report, later, held in seen]
+    console.print(listings.positions(held, horizon, settings.policy))
     chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in seen}
     if between := across([later for _, later, _ in seen], settings.policy):
         console.print(listings.bridging(between, chains))

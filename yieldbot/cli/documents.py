@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, Apy, BlockRef
-from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float) -> Ap
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
 
 
+def reward_apy(state: MarketState, holding: Amount, policy: Policy) -> Apy:
+    """What the market's rewards add to that, net of their haircuts. They lie until they are claimed, so that nothing is
+    compounded: the simple rate a year."""
+    from yieldbot.allocator.rewards import reward_apr
+
+    return Apy(reward_apr(state, float(holding), policy) if state.rewards else 0.0)
+
+
 def probe_of(state: MarketState, allocation: Allocation | None, wealth: Amount) -> Amount:
     """The holding at which a market's yield after our deposit is shown: the allocation's target, and where that is
     nothing our whole wealth, as far as the market takes it."""
@@ -88,8 +97,30 @@ def job_head(job: Job, snapshot: Snapshot | None = None, skipped: str | None = N
     }
 
 
-def market(state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float) -> Doc:
+def reward(found: Reward, market_id: MarketId, policy: Policy) -> Doc:
+    """An incentive of one market. value: whole asset tokens that a claim is worth, after the haircut and before gas."""
+    from yieldbot.allocator.rewards import haircut_bps, value
+
+    return {
+        "id": market_id,
+        "token": found.token.address,
+        "claimable": money(found.claimable),
+        "in_wallet": money(found.in_wallet),
+        "per_day": money(Amount(found.token, int(found.raw_per_second * 86_400))),
+        "ends_at": found.ends_at,
+        "distributor": found.distributor,
+        "price": number(found.price),
+        "haircut_bps": haircut_bps(found, policy),
+        "value": None if found.price is None else number(value(found, policy)),
+        "claim_cost": number(found.claim_cost),
+    }
+
+
+def market(
+    state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float, policy: Policy
+) -> Doc:
     """One row of `yieldbot markets`."""
+    base, beside = apy_after(state, probe, horizon_seconds), reward_apy(state, probe, policy)
     return {
         "id": state.market.id,
         "protocol": state.market.protocol,
@@ -98,7 +129,9 @@ def market(state: MarketState, assessment: Assessment | None, probe: Amount, hor
         "address": state.market.address,
         "status": state.status.value,
         "quoted_apy": number(state.quoted.compounded().value),
-        "apy_after_deposit": number(apy_after(state, probe, horizon_seconds).value),
+        "apy_after_deposit": number(base.value),
+        "reward_apy_after_deposit": number(beside.value),
+        "total_apy_after_deposit": number(base.value + beside.value),
         "after_deposit_of": money(probe),
         "held": money(state.held),
         "supplied": money(state.supplied),
@@ -109,6 +142,7 @@ def market(state: MarketState, assessment: Assessment | None, probe: Amount, hor
         "cap_headroom": money_or_none(state.capacity),
         "haircut_bps": assessment.haircut_bps if assessment else None,
         "max_exposure": money_or_none(assessment.max_exposure) if assessment else None,
+        "rewards": [reward(one, state.market.id, policy) for one in state.rewards],
         "flags": list(state.flags),
         "vetoes": list(assessment.vetoes) if assessment else [],
     }
@@ -120,6 +154,7 @@ def markets(
     allocation: Allocation | None,
     job: Job,
     horizon_seconds: float,
+    policy: Policy,
     wealth: Amount | None = None,
 ) -> Doc:
     """All markets of a snapshot but the wallet, those that could not be read apart. ``wealth``: as if we had this."""
@@ -127,7 +162,7 @@ def markets(
     wealth = wealth or wealth_of(snapshot, job)
     return {
         "markets": [
-            market(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds)
+            market(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds, policy)
             for state in snapshot.states.values()
             if state.market.kind is not Kind.IDLE
         ],

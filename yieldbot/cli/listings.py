@@ -12,11 +12,11 @@ from rich.text import Text
 from yieldbot.cli import documents as docs
 from yieldbot.cli.render import at, head, money, names_of, percent, when
 from yieldbot.cli.tables import Sheet
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment
-from yieldbot.model.policy import Job
+from yieldbot.model.policy import Job, Policy
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -71,8 +71,10 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
     return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
 
 
-def markets(found: Sequence[Listed], horizon_seconds: float) -> RenderableType:
-    """One row a market, the best quoted yield first; what could not be read below. All jobs are in one table."""
+def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> RenderableType:
+    """One row a market, the best quoted yield first; what could not be read below. All jobs are in one table. Rewards
+    have columns of their own where a market has some."""
+    rewarded = any(state.rewards for one in found for state in one.snapshot.states.values())
     several = len(found) > 1
     symbols = {one.job.asset.symbol for one in found}
     mixed = len(symbols) > 1
@@ -82,6 +84,7 @@ def markets(found: Sequence[Listed], horizon_seconds: float) -> RenderableType:
         *(["Where"] if several else []),
         ">Quoted APY",
         ">APY after",
+        *([">+ Rewards", ">= Total"] if rewarded else []),
         ">our deposit" if mixed else f">our {symbols.pop()}",
         ">Held",
         ">Liquidity",
@@ -91,7 +94,9 @@ def markets(found: Sequence[Listed], horizon_seconds: float) -> RenderableType:
     )
     rows: list[tuple[float, list[str]]] = []
     for one, where in zip(found, _wheres([one.job for one in found]), strict=True):
-        rows += _market_rows(one, [where] if several else [], horizon_seconds, one.job.asset.symbol if mixed else "")
+        shown = policy if rewarded else None
+        symbol = one.job.asset.symbol if mixed else ""
+        rows += _market_rows(one, [where] if several else [], horizon_seconds, symbol, shown)
     for _, cells in sorted(rows, key=lambda row: row[0], reverse=True):
         made.add_row(*cells)
     lines: list[RenderableType] = [
@@ -108,8 +113,11 @@ def markets(found: Sequence[Listed], horizon_seconds: float) -> RenderableType:
     return Group(*lines)
 
 
-def _market_rows(one: Listed, where: list[str], horizon_seconds: float, symbol: str) -> list[tuple[float, list[str]]]:
-    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ."""
+def _market_rows(
+    one: Listed, where: list[str], horizon_seconds: float, symbol: str, policy: Policy | None
+) -> list[tuple[float, list[str]]]:
+    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ; ``policy``:
+    where rewards are shown."""
     vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
     wealth, names = one.wealth or docs.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
     rows = []
@@ -118,11 +126,14 @@ def _market_rows(one: Listed, where: list[str], horizon_seconds: float, symbol: 
             continue
         probe = docs.probe_of(state, one.allocation, wealth)
         used, quoted = state.utilisation, state.quoted.compounded()
+        after = docs.apy_after(state, probe, horizon_seconds)
+        beside = docs.reward_apy(state, probe, policy) if policy else Apy(0.0)
         cells = [
             names[state.market.id],
             *where,
             percent(quoted),
-            percent(docs.apy_after(state, probe, horizon_seconds)),
+            percent(after),
+            *((percent(beside), percent(Apy(after.value + beside.value))) if policy else ()),
             f"{money(probe, 0)} {symbol}".rstrip(),
             money(state.held),
             money(state.liquidity, 0),
@@ -143,7 +154,7 @@ def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
 Held = tuple[Job, Snapshot, "Sequence[Position]"]
 
 
-def positions(found: Sequence[Held], horizon_seconds: float) -> RenderableType:
+def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> RenderableType:
     """What is held, since when, what it earned, and the predicted yield beside the realised one; all in one table."""
     several = len(found) > 1
     mixed = len({job.asset.symbol for job, _, _ in found}) > 1
@@ -178,7 +189,28 @@ def positions(found: Sequence[Held], horizon_seconds: float) -> RenderableType:
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
                 percent(docs.apy_after(state, state.held, horizon_seconds)),
             )
-    return Group(made, Text(_in_wallets(jobs)))
+    return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in _rewards(jobs, policy)))
+
+
+def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
+    """What could be claimed of each market, and what of reward tokens lies in the wallets; a line each."""
+    from yieldbot.allocator.rewards import value
+
+    lines: list[str] = []
+    for job, snapshot in jobs:
+        names, lying = names_of(snapshot), {}
+        for state in snapshot.states.values():
+            for reward in state.rewards:
+                if reward.in_wallet and reward.token != job.asset:
+                    lying[reward.token] = reward.in_wallet
+                if not reward.claimable:
+                    continue
+                worth = f"worth {value(reward, policy):,.2f} {job.asset.symbol} after the haircut"
+                worth += f", {reward.claim_cost:,.2f} of gas"
+                said = worth if reward.price is not None else "no feed prices it, so that it counts nothing"
+                lines.append(f"Claimable from {names[state.market.id]}: {reward.claimable} ({said})")
+        lines += [f"Rewards in the wallet of {job.wallet.name} on {job.chain.name}: {lies}" for lies in lying.values()]
+    return lines
 
 
 def bridging(found: Sequence[Across], chains: Mapping[ChainId, str]) -> RenderableType:

@@ -10,7 +10,7 @@ from yieldbot.cli.documents import Doc
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, Snapshot
-from yieldbot.model.policy import Job
+from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
@@ -142,7 +142,11 @@ def position(found: Position, horizon_seconds: float, gain: Earned | None) -> Do
 
 
 def positions(
-    snapshot: Snapshot, found: Sequence[Position], horizon_seconds: float, gains: Sequence[Earned] = ()
+    snapshot: Snapshot,
+    found: Sequence[Position],
+    horizon_seconds: float,
+    policy: Policy,
+    gains: Sequence[Earned] = (),
 ) -> Doc:
     """All positions of one job, those that were left, and what lies in the wallet."""
     from yieldbot.cli import pnl
@@ -152,6 +156,12 @@ def positions(
     return {
         "positions": [position(row, horizon_seconds, by_id.get(row.state.market.id)) for row in found],
         "closed": pnl.closed(gains),
+        "rewards": [
+            docs.reward(reward, state.market.id, policy)
+            for state in snapshot.states.values()
+            for reward in state.rewards
+            if reward.claimable or reward.in_wallet
+        ],
         "idle": docs.money_or_none(idle[0].held if idle else None),
     }
 

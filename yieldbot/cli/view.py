@@ -64,7 +64,7 @@ def markets(args: argparse.Namespace, context: Context) -> int:
         from yieldbot.cli import liquidity
 
         return liquidity.markets(args, context)
-    horizon = _horizon_seconds(context)
+    horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
     listed: list[tuple[Any, ...]] = []
@@ -81,10 +81,10 @@ def markets(args: argparse.Namespace, context: Context) -> int:
         listed.append((job, snapshot, decision.assessments, decision.allocation, wealth))
         rows.append(
             docs.job_head(job, snapshot)
-            | docs.markets(snapshot, decision.assessments, decision.allocation, job, horizon, wealth)
+            | docs.markets(snapshot, decision.assessments, decision.allocation, job, horizon, policy, wealth)
         )
     if listed:
-        parts.insert(0, lambda: _listings().markets([_listings().Listed(*one) for one in listed], horizon))
+        parts.insert(0, lambda: _listings().markets([_listings().Listed(*one) for one in listed], horizon, policy))
     context.show(docs.document("markets", horizon_seconds=horizon, jobs=rows), *parts)
     return _code(seen)
 
@@ -103,7 +103,7 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
     from yieldbot.cli import liquidity, pnl, reports
 
-    horizon = _horizon_seconds(context)
+    horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
     shown: list[tuple[Job, Snapshot, tuple[Position, ...]]] = []
@@ -114,12 +114,12 @@ def positions(args: argparse.Namespace, context: Context) -> int:
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        found = reports.positions(snapshot, held, horizon, gains) | {"quarantined": docs.unread(lost)}
+        found = reports.positions(snapshot, held, horizon, policy, gains) | {"quarantined": docs.unread(lost)}
         rows.append(docs.job_head(job, snapshot) | found)
         shown.append((job, snapshot, held))
         parts.extend(_lines(lost))
     if shown:
-        parts.insert(0, lambda: _listings().positions(shown, horizon))
+        parts.insert(0, lambda: _listings().positions(shown, horizon, policy))
         entered = [(job, gains) for (job, _), gains in zip(seen, earned, strict=True) if gains]
         parts[1:1] = [lambda: pnl.table(entered)] if entered else []
     pools, tables, lp_code = liquidity.positions(context, [job for job, _ in seen])

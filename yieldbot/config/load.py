@@ -21,7 +21,7 @@ from yieldbot.resources import folder
 
 M = TypeVar("M", bound=BaseModel)
 _MONEY = (
-    *("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total"),
+    *("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total", "min_claim"),
     *("limit_move", "limit_day", "limit_day_market", "limit_day_chain"),
 )
 

@@ -154,6 +154,9 @@ class PolicyTable(Table):
     confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = None
     max_depeg_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
+    reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
+    min_claim: Money | None = None
 
 
 class SettingsTable(Table):

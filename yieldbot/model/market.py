@@ -57,6 +57,43 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """An incentive that a market pays beside its yield, as a claim of its own.
+
+    claimable: what claiming now would bring us; in_wallet: what we have of that token already. raw_per_second: base
+    units of it to all who share it; ends_at: unix seconds when that ends, None where no end is known. others: what
+    everybody else shares it by, in whole tokens of the market's asset. distributor: the contract that is claimed from.
+    gas: typical units of a claim. proof: what a claim must show (``Proof``), None where the chain itself knows.
+    price: whole asset tokens for one whole token of it, by the chain's feeds alone, None without one; claim_cost: of a
+    claim now, in whole asset tokens. These two are filled in by who observes.
+    """
+
+    token: Token
+    claimable: Amount
+    in_wallet: Amount
+    raw_per_second: float
+    ends_at: int | None
+    others: float
+    distributor: Address
+    gas: int
+    proof: Proof | None = None
+    price: float | None = None
+    claim_cost: float = 0.0
+
+    def claim_id(self, market_id: MarketId) -> MarketId:
+        """What a claim of it is journalled under: the id of no market (``is_market``)."""
+        return MarketId(f"claim/{market_id}/{self.token.address.lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A leaf of a distribution's Merkle tree. total_raw: all that was ever ours, what is claimed already included."""
+
+    total_raw: int
+    siblings: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketState:
     """A market at one block, seen by one owner. Amounts are in the market's asset.
 
@@ -67,7 +104,7 @@ class MarketState:
     gas_withdraw: typical gas units (Solana: compute units) of the whole leg, its allowance included, before simulation
     tells the exact figure. rent_deposit: lamports that a first deposit locks in new accounts (Solana; 0 elsewhere).
     entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
-    put in beyond ``held``.
+    put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them.
     """
 
     market: Market
@@ -88,6 +125,7 @@ class MarketState:
     flags: tuple[str, ...] = ()
     rent_deposit: int = 0
     entry_cost_bps: float = 0.0
+    rewards: tuple[Reward, ...] = ()
 
     @property
     def withdrawable(self) -> Amount:

@@ -13,10 +13,11 @@ from yieldbot.math.aave import BPS, RAY, ReserveIndices
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols._rewards import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
 
 RATES = "getInterestRateDataBps"
 CAP_MARGIN_SECONDS = 3600
@@ -26,13 +27,14 @@ THIN = 20
 
 
 class AaveParams(BaseModel):
-    """The deployment's addresses; all are in Aave's address book."""
+    """The deployment's addresses; all are in Aave's address book. rewards_controller: DEFAULT_INCENTIVES_CONTROLLER."""
 
     model_config = ConfigDict(extra="forbid")
     pool: str
     data_provider: str
     oracle: str | None = None
     addresses_provider: str | None = None
+    rewards_controller: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,13 @@ class Reserve:
 
 
 def reserve_discovery(
-    provider: Address, assets: Sequence[Token], beside: Sequence[EthCall] = ()
+    provider: Address, assets: Sequence[Token], beside: Sequence[EthCall] = (), rewards: Address | None = None
 ) -> Flow[tuple[dict[Token, dict[str, object]], Sequence[bytes]]]:
     """The parts of each asset's reserve that an adapter keeps in Market.params: two rounds.
 
-    ``beside``: reads of the caller's own, made in the first round; their answers come second. Raises MarketError
-    (ReadReverted) where the pool has no such reserve.
+    ``beside``: reads of the caller's own, made in the first round; their answers come second. ``rewards``: the
+    controller that is asked for the aTokens' reward tokens. Raises MarketError (ReadReverted) where the pool has no
+    such reserve.
     """
     aave = abi("aave_v3")
     first = yield [
@@ -108,16 +111,26 @@ def reserve_discovery(
     ]
     others, answers = first[: len(beside)], first[len(beside) :]
     strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
+    tokens = [
+        tuple(checksum(address) for address in aave.decode("getReserveTokensAddresses", answer))
+        for answer in answers[::2]
+    ]
     rates = yield [
-        aave.read(strategy, RATES, token.address) for strategy, token in zip(strategies, assets, strict=True)
+        *(aave.read(strategy, RATES, token.address) for strategy, token in zip(strategies, assets, strict=True)),
+        *(aave_listing(rewards, a_token) for a_token, _, _ in tokens if rewards),
     ]
     found: dict[Token, dict[str, object]] = {}
-    for token, tokens, rate in zip(assets, answers[::2], rates, strict=True):
-        a_token, _, debt_token = (checksum(address) for address in aave.decode("getReserveTokensAddresses", tokens))
+    for at, (token, (a_token, _, debt_token)) in enumerate(zip(assets, tokens, strict=True)):
         if int(a_token, 16) == 0:
             raise MarketError(f"{provider} knows no reserve of {token.symbol} ({token.address})")
-        found[token] = {"a_token": a_token, "debt_token": debt_token, "rates_bps": aave.one(RATES, rate)}
+        found[token] = {"a_token": a_token, "debt_token": debt_token, "rates_bps": aave.one(RATES, rates[at])}
+        if rewards is not None:
+            listed = aave_listed(rates[len(assets) + at])
+            found[token] |= {"rewards_controller": rewards, "rewards": listed}
     return found, others
+
+
+RESERVE_READS = 5
 
 
 def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
@@ -179,7 +192,9 @@ class AaveV3:
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         where, number = deployment.params, evm_number(deployment.chain)
-        reserves, _ = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets)
+        controller = Address(where["rewards_controller"]) if where.get("rewards_controller") else None
+        provider = Address(where["data_provider"])
+        reserves, _ = yield from reserve_discovery(provider, deployment.assets, rewards=controller)
         return tuple(
             Market(
                 id=MarketId(pool_key(number, where["pool"], token.address)),
@@ -199,10 +214,13 @@ class AaveV3:
         balance, *answers = yield [
             erc20.read(where["a_token"], "balanceOf", owner),
             *reserve_reads(where, token.address),
+            *aave_reads(where, owner),
         ]
         found = reserve(where, answers, block.timestamp)
         held_raw = erc20.one("balanceOf", balance)
-        capacity_raw = found.capacity_raw(token)
+        capacity_raw, now = found.capacity_raw(token), found.indices
+        supply_raw, index_ray = now.scaled_supply_raw, now.liquidity_index_ray
+        rewards, unread = aave_rewards(market, answers[RESERVE_READS:], supply_raw, index_ray, held_raw)
         return MarketState(
             market=market,
             block=block,
@@ -219,7 +237,8 @@ class AaveV3:
             pools=frozenset({market.id}),
             gas_deposit=260_000,
             gas_withdraw=220_000,
-            flags=found.flags(token),
+            flags=(*found.flags(token), *unread),
+            rewards=rewards,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -240,8 +259,12 @@ class AaveV3:
         data = abi("aave_v3").encode("withdraw", market.asset.address, raw, owner)
         return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
 
-    def claim(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        return ()
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return aave_claim(state.market, reward, owner)
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        controller = market.params.get("rewards_controller")
+        return {controller: frozenset({abi("aave_rewards").selector("claimRewardsToSelf")})} if controller else {}
 
     def explain_revert(self, data: bytes) -> str | None:
         return explain("aave_v3", data)

@@ -11,7 +11,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
-from yieldbot.model.market import Deployment, Market, MarketState
+from yieldbot.model.market import Deployment, Market, MarketState, Reward
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall, SvmInstruction
 
@@ -34,8 +34,11 @@ class YieldAdapter(Protocol):
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
         """Calls that withdraw ``amount``, or the whole position for None."""
 
-    def claim(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that claim rewards; empty where there are none."""
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that claim all of one of the state's rewards for ``owner``; empty where there is no such."""
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        """As ``targets``, of a claim: nothing else may be called by it."""
 
     def explain_revert(self, data: bytes) -> str | None:
         """A custom error of the protocol in words, or None when it is not one of its own."""

@@ -11,10 +11,11 @@ from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols._rewards import comet_claim, comet_listed, comet_listing, comet_reads, comet_rewards
 
 CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
 SIDES = ("supply", "borrow")
@@ -25,8 +26,11 @@ THIN = 20
 
 
 class CometParams(BaseModel):
+    """rewards: the CometRewards that pays for holding the base asset."""
+
     model_config = ConfigDict(extra="forbid")
     comet: str
+    rewards: str | None = None
 
 
 class CompoundV3:
@@ -38,12 +42,17 @@ class CompoundV3:
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         abi_, comet = abi("compound_v3"), checksum(deployment.params["comet"])
         names = [f"{side}{part}" for side in SIDES for part in CURVE]
-        base, *answers = yield [abi_.read(comet, name) for name in ("baseToken", *names)]
+        rewards = checksum(deployment.params["rewards"]) if deployment.params.get("rewards") else None
+        base, *answers = yield [
+            *(abi_.read(comet, name) for name in ("baseToken", *names)),
+            *(comet_listing(rewards, comet) if rewards else ()),
+        ]
         asset = abi_.one("baseToken", base)
         token = next((t for t in deployment.assets if t.address == asset), None)
         if token is None:
             raise MarketError(f"{deployment.name} lends {asset}, which is not among its assets in chains/*.toml")
-        parts = tuple(abi_.one(name, answer) for name, answer in zip(names, answers, strict=True))
+        parts = tuple(abi_.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True))
+        paid = {"rewards": comet_listed(rewards, answers[len(names) :]), "rewards_address": rewards} if rewards else {}
         return (
             Market(
                 id=MarketId(f"compound_v3/{evm_number(deployment.chain)}/{comet.lower()}"),
@@ -53,16 +62,17 @@ class CompoundV3:
                 name=deployment.name,
                 asset=token,
                 address=comet,
-                params={"supply_curve": parts[:4], "borrow_curve": parts[4:]},
+                params={"supply_curve": parts[:4], "borrow_curve": parts[4:], **paid},
             ),
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         comet, erc20, token = abi("compound_v3"), abi("erc20"), market.asset
-        totals, balance, cash = yield [
+        totals, balance, cash, *about = yield [
             comet.read(market.address, "totalsBasic"),
             comet.read(market.address, "balanceOf", owner),
             erc20.read(token.address, "balanceOf", market.address),
+            *comet_reads(market, owner),
         ]
         supply, borrow = RateCurve.of(market.params["supply_curve"]), RateCurve.of(market.params["borrow_curve"])
         supply_index, borrow_index, _, _, supplied, borrowed, updated, paused = comet.one("totalsBasic", totals)
@@ -79,6 +89,7 @@ class CompoundV3:
             str(status): status is not Status.ACTIVE,
             "thin-liquidity": liquidity.raw * THIN < now.supplied_raw,
         }
+        rewards, unread = comet_rewards(market, about, now, held.raw, block.timestamp)
         return MarketState(
             market=market,
             block=block,
@@ -99,7 +110,8 @@ class CompoundV3:
             pools=frozenset({market.id}),
             gas_deposit=180_000,
             gas_withdraw=140_000,
-            flags=tuple(flag for flag, is_set in flags.items() if is_set),
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *unread),
+            rewards=rewards,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -120,11 +132,15 @@ class CompoundV3:
         data = abi("compound_v3").encode("withdraw", market.asset.address, raw)
         return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
 
-    def claim(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        return ()
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return comet_claim(state.market, reward, owner)
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        terms = market.params.get("rewards")
+        return {terms["distributor"]: frozenset({abi("comet_rewards").selector("claim")})} if terms else {}
 
     def explain_revert(self, data: bytes) -> str | None:
-        return explain("compound_v3", data)
+        return explain("compound_v3", data) or explain("comet_rewards", data)
 
     def spenders(self, market: Market) -> tuple[Address, ...]:
         return (market.address,)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols._abi import abi
@@ -68,8 +68,11 @@ class Idle:
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
         return ()
 
-    def claim(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
         return ()
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return {}
 
     def explain_revert(self, data: bytes) -> str | None:
         return None

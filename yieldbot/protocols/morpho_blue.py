@@ -22,7 +22,7 @@ from yieldbot.math.morpho import (
 )
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
@@ -165,8 +165,11 @@ class MorphoBlue:
         data = abi("morpho_blue").encode("withdraw", _params(market), assets, shares, owner, owner)
         return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
 
-    def claim(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
         return ()
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return {}
 
     def explain_revert(self, data: bytes) -> str | None:
         return explain("morpho_blue", data)

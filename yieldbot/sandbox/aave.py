@@ -44,6 +44,7 @@ class AaveInstance:
     oracle: Contract
     provider: Contract
     rewards: Address
+    emissions: Contract
 
 
 async def deploy_libraries(d: Deployer, artifacts: Artifacts) -> None:
@@ -112,7 +113,7 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
         await d.send(configurator, "configureReserveAsCollateral", token.address, 7500, 8000, 10500)
         await d.send(configurator, "setReserveBorrowing", token.address, True)
         await d.send(configurator, "setReserveFactor", token.address, 1000)
-    instance = AaveInstance(pool, configurator, data_provider, oracle, provider, rewards)
+    instance = AaveInstance(pool, configurator, data_provider, oracle, provider, rewards, emission)
     await _populate(d, instance, tokens, shape)
     return instance
 

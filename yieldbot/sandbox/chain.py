@@ -37,6 +37,8 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
             f"{prefix}_data_provider": instance.data_provider.address,
             f"{prefix}_configurator": instance.configurator.address,
             f"{prefix}_oracle": instance.oracle.address,
+            f"{prefix}_rewards": instance.rewards,
+            f"{prefix}_emissions": instance.emissions.address,
         }
     return found | {f"morpho_market_{letter}": m.id for letter, m in zip("ab", suite.markets, strict=True)}
 

@@ -16,12 +16,14 @@ const OZ5 = [
 
 const UNITS = {
   ours: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5,
-    sources: ['TestToken.sol', 'TroubledToken.sol', 'PriceFeed.sol', 'DripVault.sol', 'CometDouble.sol'] },
+    sources: ['TestToken.sol', 'TroubledToken.sol', 'PriceFeed.sol', 'DripVault.sol', 'CometDouble.sol',
+      'CometRewardsDouble.sol', 'MerklDistributorDouble.sol'] },
   aave: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: aave([
     'protocol/configuration/PoolAddressesProvider', 'protocol/configuration/ACLManager',
     'instances/PoolInstance', 'instances/PoolConfiguratorInstance', 'instances/ATokenInstance',
     'instances/VariableDebtTokenInstance', 'misc/AaveOracle', 'misc/DefaultReserveInterestRateStrategyV2',
-    'helpers/AaveProtocolDataProvider', 'rewards/RewardsController', 'rewards/EmissionManager']) },
+    'helpers/AaveProtocolDataProvider', 'rewards/RewardsController', 'rewards/EmissionManager',
+    'rewards/transfer-strategies/PullRewardsTransferStrategy']) },
   stata: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5,
     sources: aave(['extensions/stata-token/StataTokenV2']) },
   morpho: { solc: 'solc-0.8.19', evm: 'paris', runs: 999999, viaIR: true,

@@ -5,8 +5,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// A DOUBLE of Compound v3 (Comet), whose contracts no registry offers. It keeps Comet's published interface and its
 /// integer rate arithmetic for the base asset (kinked supply and borrow curves, 1e15 indices, principal rounding). It is
-/// NOT Comet: there is no collateral, no liquidation and no reward; anybody may borrow without any security, and anybody
-/// may pause it.
+/// NOT Comet: there is no collateral and no liquidation; anybody may borrow without any security, pause it, and set how
+/// fast supplying is rewarded (a constant in Comet). Borrowing is never rewarded.
 contract CometDouble {
     struct TotalsBasic {
         uint64 baseSupplyIndex;
@@ -34,7 +34,10 @@ contract CometDouble {
     uint256 public constant baseScale = 1e6;
     uint256 public constant baseIndexScale = 1e15;
     uint256 public constant factorScale = 1e18;
-    uint256 public constant baseTrackingSupplySpeed = 0;
+    uint256 public constant trackingIndexScale = 1e15;
+    uint64 public constant baseAccrualScale = 1e6;
+    uint256 public baseTrackingSupplySpeed;
+    uint256 public baseMinForRewards;
     uint256 public immutable supplyKink;
     uint256 public immutable supplyPerSecondInterestRateBase;
     uint256 public immutable supplyPerSecondInterestRateSlopeLow;
@@ -52,6 +55,9 @@ contract CometDouble {
     bool public isSupplyPaused;
     bool public isWithdrawPaused;
     mapping(address => int104) private _principal;
+    uint64 private _trackingSupplyIndex;
+    mapping(address => uint64) private _trackingIndex;
+    mapping(address => uint64) public baseTrackingAccrued;
 
     event Supply(address indexed from, address indexed dst, uint256 amount);
     event Withdraw(address indexed src, address indexed to, uint256 amount);
@@ -76,6 +82,12 @@ contract CometDouble {
         isWithdrawPaused = withdrawPaused;
     }
 
+    /// speed: of trackingIndexScale, a second, to all suppliers together; least: principal below which nobody is rewarded.
+    function setTracking(uint256 speed, uint256 least) external {
+        _accrue();
+        (baseTrackingSupplySpeed, baseMinForRewards) = (speed, least);
+    }
+
     /// Of the indices at the last accrual, as in Comet: it does not move between two transactions.
     function getUtilization() public view returns (uint256) {
         uint256 supplied = _present(_supplyIndex, _totalSupply);
@@ -94,7 +106,7 @@ contract CometDouble {
     }
 
     function totalsBasic() external view returns (TotalsBasic memory) {
-        return TotalsBasic(_supplyIndex, _borrowIndex, 0, 0, _totalSupply, _totalBorrow, _lastAccrual,
+        return TotalsBasic(_supplyIndex, _borrowIndex, _trackingSupplyIndex, 0, _totalSupply, _totalBorrow, _lastAccrual,
             (isSupplyPaused ? 1 : 0) | (isWithdrawPaused ? 4 : 0));
     }
 
@@ -127,8 +139,9 @@ contract CometDouble {
             - int256(_present(supplyIndex, _totalSupply)) + int256(_present(borrowIndex, _totalBorrow));
     }
 
-    function accrueAccount(address) external {
+    function accrueAccount(address account) external {
         _accrue();
+        _track(account);
     }
 
     function supply(address asset, uint256 amount) external {
@@ -173,6 +186,10 @@ contract CometDouble {
     }
 
     function _accrue() private {
+        uint256 elapsed = block.timestamp - _lastAccrual;
+        if (elapsed > 0 && _totalSupply > 0 && _totalSupply >= baseMinForRewards) {
+            _trackingSupplyIndex += _safe64(baseTrackingSupplySpeed * elapsed * baseScale / _totalSupply);
+        }
         (_supplyIndex, _borrowIndex) = _accrued();
         _lastAccrual = uint40(block.timestamp);
     }
@@ -188,8 +205,16 @@ contract CometDouble {
             : -int256(_present(_borrowIndex, uint104(-principal)));
     }
 
+    /// What the account's principal has earned since it was last looked at; baseScale is baseAccrualScale here.
+    function _track(address account) private {
+        uint256 grown = _trackingSupplyIndex - _trackingIndex[account];
+        baseTrackingAccrued[account] += _safe64(_positive(_principal[account]) * grown / trackingIndexScale);
+        _trackingIndex[account] = _trackingSupplyIndex;
+    }
+
     /// Principal rounds in the protocol's favour: supply down, borrow up.
     function _set(address account, int256 present) private {
+        _track(account);
         int104 before = _principal[account];
         int104 next = present >= 0
             ? int104(int256(uint256(present) * BASE_INDEX_SCALE / _supplyIndex))
