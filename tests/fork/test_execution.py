@@ -315,6 +315,34 @@ async def test_a_nonce_that_another_took_is_replaced(market: SmallMarket) -> Non
             assert journal.open_transactions(account.settings.chain, account.owner) == ()
 
 
+async def test_a_receipt_that_comes_late_is_not_taken_for_anothers_transaction(market: SmallMarket) -> None:
+    """The node's nonces and blocks are there, its index of transactions and receipts is not yet."""
+
+    class Late(EvmNode):
+        indexed = False
+
+        async def request(self, method: str, params: list[Any]) -> Any:
+            answer = await super().request(method, params)
+            index = method in ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+            return None if index and not self.indexed else answer
+
+    async with Late(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=2))
+            with pytest.raises(PendingError, match=r"block \d+ names it, but the node gives no receipt of it"):
+                await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+            await node.request("anvil_mine", ["0x5"])
+            with pytest.raises(PendingError, match=r"block \d+ names it"):
+                await settle(hasty)
+            node.indexed = True
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed)
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.done and await held(market, node) == (FUNDS_RAW - RAW, RAW)
+
+
 async def test_a_reorganisation_before_finality_is_noticed_and_settled_again(market: SmallMarket) -> None:
     deep = replace(market, finality=3)
     async with market.node() as node:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.errors import InvariantError, PendingError, TransientError
+from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.deltas import changes_in, real_fault
 from yieldbot.execution.replace import replaced
@@ -78,9 +78,11 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
             foreign = foreign + 1 if now.nonce_taken and now.mined is None else 0
             if now.final and now.mined is not None:
                 return await _settled(account, group, now)
-            if now.final and foreign >= FOREIGN_POLLS:
-                return _displaced(account, group)
-            if now.mined is not None:
+            if now.final and foreign and foreign % FOREIGN_POLLS == 0:
+                if (height := await _named_in(account, group)) is None:
+                    return _displaced(account, group)
+                trouble = f"block {height} names it, but the node gives no receipt of it"
+            elif now.mined is not None:
                 trouble = f"it is mined but not final ({account.settings.finality})"
             elif not now.nonce_taken:
                 trouble = "it is not mined yet"
@@ -98,6 +100,34 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
             newest_hash = group[-1].signed.hash
             raise PendingError(f"{newest_hash} ({group[-1].signed.words}): {trouble}; run again to settle it")
         await asyncio.sleep(account.settings.poll_seconds)
+
+
+async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
+    """The height of the block that used up the nonce, where that block names one of ``group``: it is ours then, and
+    only its receipt is missing (nodes index receipts later than blocks, and requests go to different nodes).
+
+    The block is found by the nonces that earlier blocks knew. None: it names none of ours, or the node has no longer
+    the state of back then.
+    """
+    owner, nonce = account.owner, group[0].signed.nonce
+    floor = min(tx.signed.simulated_at.height for tx in group)  # the nonce was free there
+    used = (await account.node.block()).height
+    step = 1
+    try:
+        while (free := max(floor, used - step)) < used and await account.node.nonce(owner, hex(free)) > nonce:
+            used, step = free, 2 * step
+        while used - free > 1:
+            middle = (used + free) // 2
+            if await account.node.nonce(owner, hex(middle)) > nonce:
+                used = middle
+            else:
+                free = middle
+        found = await account.node.request("eth_getBlockByNumber", [hex(used), False])
+    except NodeRefused:
+        return None
+    names = found.get("transactions") if isinstance(found, Mapping) else None
+    ours = {tx.signed.hash.lower() for tx in group}
+    return used if ours & {str(name).lower() for name in names or ()} else None
 
 
 async def _final_height(account: Account, head: BlockRef) -> int:
