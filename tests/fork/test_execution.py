@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
-from yieldbot.errors import InvariantError, PendingError, SafetyError, TransientError
+from yieldbot.errors import InvariantError, NodeRefused, PendingError, SafetyError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances, change_of
@@ -215,6 +215,27 @@ async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: Sm
             assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
             assert [tx.attempts for tx in journal.transactions()] == [1, 1]
             assert all("the reply was lost" in tx.notes[0] for tx in journal.transactions())
+
+
+async def test_why_a_node_does_not_take_the_bytes_is_told(market: SmallMarket) -> None:
+    class Poor(EvmNode):
+        async def request(self, method: str, params: list[Any]) -> Any:
+            if method == "eth_sendRawTransaction":
+                raise NodeRefused(method, -32000, "insufficient funds for gas * price + value")
+            return await super().request(method, params)
+
+    async with Poor(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=0.5))
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            said = r"not mined yet \(attempt \d: eth_sendRawTransaction: insufficient funds .*\); run again"
+            with pytest.raises(PendingError, match=said):
+                await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+    async with market.node() as node:
+        with market.journal() as journal:
+            (outcome,) = await settle(market.account(node, journal))
+            assert isinstance(outcome, Confirmed)
 
 
 async def test_bytes_that_the_node_forgot_are_sent_again(market: SmallMarket) -> None:

@@ -14,7 +14,7 @@ from yieldbot.execution.deltas import changes_in, real_fault
 from yieldbot.execution.replace import replaced
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import replay
-from yieldbot.execution.submit import in_pool, submit
+from yieldbot.execution.submit import in_pool, stored, submit
 from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef
@@ -97,8 +97,10 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
         except TransientError as failure:
             trouble = str(failure)
         if time.monotonic() >= deadline:
-            newest_hash = group[-1].signed.hash
-            raise PendingError(f"{newest_hash} ({group[-1].signed.words}): {trouble}; run again to settle it")
+            newest = stored(account, group[-1].signed.hash)
+            if newest.notes and not seen.nonce_taken:
+                trouble = f"{trouble} ({newest.notes[-1]})"  # why a node would not take it, say
+            raise PendingError(f"{newest.signed.hash} ({newest.signed.words}): {trouble}; run again to settle it")
         await asyncio.sleep(account.settings.poll_seconds)
 
 
