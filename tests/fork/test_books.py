@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.fork.contracts import calldata, send
 from tests.fork.test_cli import Home
@@ -170,6 +172,27 @@ def test_transfers_by_others_are_entries_and_what_nothing_explains_is_named(home
     whole = rows(home.run("export", "--from-block", "0").out)
     assert whole[0]["kind"] == "in" and total(whole, "USDC") == total(found, "USDC")
     assert Decimal(next(row for row in whole if row["kind"] == "out")["cost_usd"]) == 77
+
+
+def test_a_swap_by_hand_on_a_real_exchange_is_a_disposal(home: Home) -> None:
+    """Without any journal, from the first block on."""
+    owner, addresses = home.sandbox.wallet, home.sandbox.addresses
+    usdc_at, weth_at, router = (addresses[name] for name in ("usdc", "weth", "uniswap_router"))
+    send(home.sandbox, usdc_at, calldata("approve(address,uint256)", router, 3_000_000_000), sender=owner)
+    terms = (usdc_at, weth_at, 500, owner, 2**40, 3_000_000_000, 0, 0)
+    kinds = ["address", "address", "uint24", "address", "uint256", "uint256", "uint256", "uint160"]
+    swap = function_signature_to_4byte_selector(f"exactInputSingle(({','.join(kinds)}))") + encode(kinds, terms)
+    send(home.sandbox, router, swap, sender=owner)
+    found = rows(home.run("export", "--from-block", "0").out)
+    given, got = [row for row in found if row["kind"] == "swap"]
+    assert (given["token"], given["amount"], given["cost_usd"]) == ("USDC", "-3000", "3000")
+    assert got["token"] == "WETH" and 0.98 < float(got["amount"]) < 1, "the pool's fee and its price's move"
+    worth = Decimal(got["amount"]) * 3000
+    assert round(Decimal(got["cost_usd"]), 6) == -round(Decimal(given["value_usd"]), 6) == round(worth, 6)
+    assert round(Decimal(given["gain_usd"]), 6) == round(worth - 3000, 6) < 0
+    (trade,) = rows(home.run("export", "--from-block", "0", "--format", "rotki-trades").out)
+    assert (trade["Spend Amount"], trade["Receive Amount"]) == ("3000", got["amount"])
+    loaded(home.run("export", "--from-block", "0", "--format", "beancount").out)
 
 
 def test_without_a_node_prices_are_those_that_runs_wrote_down(home: Home, tmp_path: Path) -> None:

@@ -172,8 +172,8 @@ def _settled(entry: Entry, outcome: Confirmed, *, of_svm: bool) -> Entry:
         rest = wallet[0] + fee_raw  # what the fee does not account for
         if of_svm:
             rent_raw = sums.get(native, 0) - rest
-        elif rest < 0 and outcome.fee_raw is None:
-            fee_raw -= rest  # an older row of a rollup: its L1 fee is in the balance alone
+        elif rest < 0:
+            fee_raw -= rest  # a rollup's further fees are in the balance alone; our calls send no native tokens along
         else:
             sums[native] = rest
     changes = tuple(Delta(token, raw) for token, raw in sums.items() if raw)

@@ -121,6 +121,7 @@ def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int,
 
 def _missing(rows: Sequence[Row]) -> list[str]:
     """What has no value or no gain, a line for each."""
+    from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.books.ledger import BASE, GAINS, What
     from yieldbot.model.ids import is_svm
 
@@ -132,7 +133,8 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
     if costless:
         what = ", ".join(sorted({token.symbol for token in costless}))
-        hint = "" if all(is_svm(token.chain) for token in costless) else ": an earlier --from-block may tell"
+        seen = any(not is_svm(token.chain) and token.address != EVM_NATIVE for token in costless)  # native: no events
+        hint = ": an earlier --from-block may tell" if seen else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     return lines
 

@@ -88,6 +88,8 @@ def test_what_never_happened_has_no_entry_and_a_revert_its_fee() -> None:
 def test_rows_of_older_programs_tell_the_fee_by_gas_and_balance() -> None:
     (plain,) = posted((plan(DEPOSIT),), (signed("0xa"), done("0xa", (USDC, -100), (ETH, -6), fee_raw=None)))
     (rollup,) = posted((plan(DEPOSIT),), (signed("0xa"), done("0xa", (USDC, -100), (ETH, -8), fee_raw=None)))
+    (further,) = posted((plan(DEPOSIT),), (signed("0xa"), done("0xa", (USDC, -100), (ETH, -8))))
+    assert (further.fee_raw, further.changes) == (8, (Delta(USDC, -100),)), "a fee that no receipt names"
     (forgot,) = posted((plan(DEPOSIT),), (signed("0xa"), done("0xa", (USDC, -100), fee_raw=None)))
     assert (plain.fee_raw, rollup.fee_raw, forgot.fee_raw) == (6, 8, 6)
     assert plain.changes == rollup.changes == forgot.changes == (Delta(USDC, -100),)
