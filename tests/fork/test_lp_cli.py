@@ -131,6 +131,9 @@ def test_a_positions_life(pool_sandbox: Sandbox, lp: Callable[..., Ended]) -> No
     assert lp("positions", "--json").document["liquidity"][0]["positions"] == []
     assert lp("allowances").out.count("no allowance is given") == 1
     assert "lp-remove" in lp("history").out and "damage" not in lp("history", "--verify").out
+    books = lp("export", "--json").document
+    assert books["exit_code"] == 0 and all(check["explained"] for check in books["accounts"][0]["checks"]), books
+    assert books["content"].count(",liquidity,") >= 8 and "position" not in str(books["notes"])
     assert lp("run", "--approve", "queue", "--json").code == 3, "plans go on as if nothing were"
 
 

@@ -27,6 +27,7 @@ OTHER_SIDE = {
     What.FEE: "Expenses:Fees",
     What.OTHER: "Equity:Other",
     What.SWAP: "Equity:Other",
+    What.LIQUIDITY: "Equity:Liquidity",
     What.UNEXPLAINED: "Equity:Unexplained",
     What.SHARES: "Equity:Receipts",
 }

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     WITHDRAW = "withdraw"
     SWAP = "swap"
     CLAIM = "claim"
+    LIQUIDITY = "liquidity"  # into a pool of two tokens, or out of it
     GAS = "gas"  # an allowance, a revocation, a cancellation: nothing but its fee
     REVERTED = "reverted"
     OTHER = "other"  # balances change in a way that has no name here
@@ -195,6 +196,8 @@ _NAMED = {
 def _named(entry: Entry, leg: Leg | None) -> Entry:
     """With the leg's kind, asset and receipts; a kind that has no name here stays a plain change of balances."""
     kind = _NAMED.get(leg.kind) if leg is not None else None
+    if entry.market_id is not None and entry.market_id.partition("/")[0].endswith("_lp"):
+        return _liquid(entry)
     if leg is None or kind is None or entry.kind is Kind.GAS:
         return entry
     asset = leg.amount.token
@@ -203,6 +206,17 @@ def _named(entry: Entry, leg: Leg | None) -> Entry:
     shares = frozenset(delta.token for delta in entry.changes if delta.token not in (asset, entry.native))
     moves_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
     return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=leg.all)
+
+
+def _liquid(entry: Entry) -> Entry:
+    """A transaction of a pool's liquidity: a swap on the way to a new range, or tokens that go in or come out; the
+    position itself, which is counted in pieces, is a receipt."""
+    positions = frozenset(delta.token for delta in entry.changes if delta.token.decimals == 0)
+    raws = sorted(delta.raw for delta in entry.changes if delta.token not in positions)
+    if entry.kind is Kind.GAS or not raws:
+        return replace(entry, shares=positions)
+    swaps = len(raws) == 2 and raws[0] < 0 < raws[1] and not positions
+    return replace(entry, kind=Kind.SWAP if swaps else Kind.LIQUIDITY, shares=positions)
 
 
 def receipts(entries: Iterable[Entry]) -> dict[Token, MarketId]:

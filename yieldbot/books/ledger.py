@@ -6,6 +6,7 @@ The choices, which docs/books.md tells the user:
   comes beyond it is interest, income at its value when it arrives. What an exit leaves behind is a loss.
 - A swap disposes of what is given, for the value of what is received (where that has no price, of what is given).
 - A claim is income at its value when it arrives. A fee disposes of native tokens at their value.
+- What goes into a pool's liquidity is disposed of at its value; what comes out is acquired at its value.
 - What comes from outside costs its value on arrival; what leaves to outside takes its cost along, without a gain.
 - What has no price has no value, and what it cost is then not known: nothing is guessed.
 """
@@ -39,6 +40,7 @@ class What(StrEnum):
     LOSS = "loss"
     SWAP = "swap"
     CLAIM = "claim"
+    LIQUIDITY = "liquidity"
     FEE = "fee"
     RENT = "rent"
     SHARES = "shares"
@@ -47,7 +49,7 @@ class What(StrEnum):
 
 
 INCOME = frozenset({What.INTEREST, What.CLAIM})
-GAINS = frozenset({What.SWAP, What.FEE, What.LOSS, What.OTHER})
+GAINS = frozenset({What.SWAP, What.LIQUIDITY, What.FEE, What.LOSS, What.OTHER})
 """Rows that are income as they come, and those by which something gains or loses as it goes."""
 
 
@@ -181,7 +183,7 @@ class _Posting:
             self._put(delta.token, Lot(delta.raw, None, self.entry.at))
             self._row(What(kind.value), delta.token, delta.raw)
         else:
-            what = {Kind.IN: What.IN, Kind.CLAIM: What.CLAIM}.get(kind, What.OTHER)
+            what = _NAMED.get(kind, What.OTHER)
             self._acquired(what, delta.token, delta.raw, market=self.entry.market_id)
 
     def _gave(self, delta: Delta) -> None:
@@ -190,7 +192,8 @@ class _Posting:
             self._row(What(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
         else:
             value = self._value(delta.token, -delta.raw)
-            self._disposed(What.OTHER, delta.token, -delta.raw, value, market=self.entry.market_id)
+            what = What.LIQUIDITY if kind is Kind.LIQUIDITY else What.OTHER
+            self._disposed(what, delta.token, -delta.raw, value, market=self.entry.market_id)
 
     def _swapped(self, changes: Sequence[Delta]) -> None:
         """One exchange value for both sides, where there is one of each."""
@@ -268,6 +271,9 @@ class _Posting:
         pool = (self.entry.account, token)
         taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
         return None if missing else cost(taken)
+
+
+_NAMED = {Kind.IN: What.IN, Kind.CLAIM: What.CLAIM, Kind.LIQUIDITY: What.LIQUIDITY}
 
 
 def _sum(values: Sequence[Fraction | None]) -> Fraction | None:

@@ -96,7 +96,7 @@ def to_rotki(rows: Iterable[Row], names: Names) -> tuple[str, int]:
     lines, trades = [], 0
     for row in rows:
         kind = ROTKI_TYPES.get(row.what)
-        if row.what in (What.OTHER, What.UNEXPLAINED) and row.raw:
+        if row.what in (What.OTHER, What.LIQUIDITY, What.UNEXPLAINED) and row.raw:
             kind = "Deposit" if row.raw > 0 else "Withdrawal"
         trades += row.what is What.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:

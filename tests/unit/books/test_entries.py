@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH
+from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, quotes
 from yieldbot.books.entries import SVM_NATIVE, WRAPPED_SOL, Entry, Kind, from_journal, receipts
+from yieldbot.books.ledger import What, post
 from yieldbot.journal.events import Event, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -112,6 +113,29 @@ def test_legs_without_a_market_and_kinds_without_a_name() -> None:
     )
     assert [e.kind for e in found] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER, Kind.GAS]
     assert not any(e.shares for e in found) and found[0].market_id is None
+
+
+def test_liquidity_is_told_from_a_swap_on_its_way() -> None:
+    pool = MarketId("uniswap_v3_lp/31337/0x06")
+    position = Token(CHAIN, Address("0x" + "07" * 20), "UNI-V3-POS", 0)
+    found = posted(
+        (),
+        (signed("0xa", market_id=pool), done("0xa", (USDC, -5), (WETH, -6), (position, 1), (ETH, -5))),
+        (signed("0xb", market_id=pool), done("0xb", (USDC, -5), (WETH, 4), (position, 0), (ETH, -5))),
+        (signed("0xc", market_id=pool), done("0xc", (USDC, 7), (WETH, 8), (position, 0), (ETH, -5))),
+        (signed("0xd", market_id=pool), done("0xd", (USDC, 0), (WETH, 0), (position, 0), (ETH, -5))),
+    )
+    assert [e.kind for e in found] == [Kind.LIQUIDITY, Kind.SWAP, Kind.LIQUIDITY, Kind.GAS]
+    assert found[0].shares == {position} and all(e.market_id == pool for e in found)
+    rows = post(found, quotes({USDC: "1", WETH: "2"})).rows
+    told = [(row.what, row.token.symbol, row.raw) for row in rows if row.what not in (What.FEE, What.SWAP)]
+    assert told == [
+        (What.LIQUIDITY, "USDC", -5),
+        (What.LIQUIDITY, "WETH", -6),
+        (What.SHARES, "UNI-V3-POS", 1),
+        (What.LIQUIDITY, "USDC", 7),
+        (What.LIQUIDITY, "WETH", 8),
+    ]
 
 
 def test_a_plan_tells_what_it_found() -> None:
