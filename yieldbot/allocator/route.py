@@ -49,17 +49,21 @@ def route(states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost:
     """The best ways to give ``amount`` for ``wanted``. Raises Unswappable where the pools do not take so much.
 
     ``unit_cost``: what a unit of gas costs, in base units of ``wanted``. Through another token goes the one pool that
-    gives most for all of the amount, then the one that gives most for that: each pool is in one way only, so that the
-    ways' outputs are independent and the bound is one.
+    gives most for all of the amount, then the one that gives most for that, both of one router: a way is one swap. Each
+    pool is in one way only (a contract of many coins is one), so that the ways' outputs are independent and the bound
+    is one.
     """
 
-    def through(between: Token) -> Way | None:
-        first = _best(_of(states, amount.token, between), lambda s: -s.venue(amount.token).give(amount.raw)[0])
+    def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
+        first = _best(_of(free, amount.token, between), lambda s: -s.venue(amount.token).give(amount.raw)[0])
         if first is None:
             return None
         carried = first.venue(amount.token).give(amount.raw)[0]
-        second = _best(_of(states, between, wanted), lambda s: -s.venue(between).give(carried)[0])
-        return None if second is None else ((first, second), Path(first.venue(amount.token), second.venue(between)))
+        second = _best(_of(free, between, wanted), lambda s: -s.venue(between).give(carried)[0])
+        if second is None:
+            return None
+        way = (first, second), Path(first.venue(amount.token), second.venue(between))
+        return -second.venue(between).give(carried)[0], way
 
     ways = _ways(states, amount.token, wanted, through)
     found = split([venue for _, venue in ways], amount.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
@@ -71,13 +75,16 @@ def route(states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost:
 def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0) -> Route:
     """The ways that give exactly ``wanted`` for the least of ``given``; else as ``route``, costs in ``given``."""
 
-    def through(between: Token) -> Way | None:
-        second = _best(_of(states, between, wanted.token), lambda s: s.venue(between).need(wanted.raw))
+    def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
+        second = _best(_of(free, between, wanted.token), lambda s: s.venue(between).need(wanted.raw))
         if second is None:
             return None
         carried = second.venue(between).need(wanted.raw)
-        first = _best(_of(states, given, between), lambda s: s.venue(given).need(carried))
-        return None if first is None else ((first, second), Path(first.venue(given), second.venue(between)))
+        first = _best(_of(free, given, between), lambda s: s.venue(given).need(carried))
+        if first is None:
+            return None
+        way = (first, second), Path(first.venue(given), second.venue(between))
+        return first.venue(given).need(carried), way
 
     ways = _ways(states, given, wanted.token, through)
     found = buy([venue for _, venue in ways], wanted.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
@@ -87,16 +94,29 @@ def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_co
 
 
 def _ways(
-    states: Sequence[PoolState], given: Token, wanted: Token, through: Callable[[Token], Way | None]
+    states: Sequence[PoolState],
+    given: Token,
+    wanted: Token,
+    through: Callable[[Token, Sequence[PoolState]], tuple[int, Way] | None],
 ) -> list[Way]:
     ways: list[Way] = [((state,), state.venue(given)) for state in _of(states, given, wanted)]
     tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
     for between in sorted(tokens - {given, wanted}, key=lambda token: token.address):
-        if (way := through(between)) is not None:
-            ways.append(way)
+        used = {state.pool.address for pools, _ in ways for state in pools}
+        free = [state for state in states if state.pool.address not in used]
+        routers = dict.fromkeys(_router(state) for state in free)
+        tried = [through(between, [s for s in free if _router(s) == one]) for one in routers]
+        found = [one for one in tried if one is not None and one[1][0][0].pool.address != one[1][0][1].pool.address]
+        if found:
+            ways.append(min(found, key=lambda one: one[0])[1])
     if not ways:
         raise Unswappable(f"no pool leads from {given.symbol} to {wanted.symbol}")
     return ways
+
+
+def _router(state: PoolState) -> tuple[str, str | None]:
+    """What swaps in a pool: two pools of one router are swapped in by one call."""
+    return state.pool.protocol, state.pool.params.get("router")
 
 
 def _gas(pools: Sequence[PoolState]) -> int:

@@ -230,7 +230,7 @@ def _filled(
     room = [counted(venue, venue.until(low)) - had for venue, had in zip(venues, found, strict=True)]
     rest = goal - sum(found)
     for i in sorted(range(len(found)), key=lambda i: -room[i]):
-        more = min(rest, room[i])
+        more = max(0, min(rest, room[i]))
         found[i] += more
         rest -= more
     return found if rest == 0 else None

@@ -1,8 +1,9 @@
 """Whether a swap's calldata says no more than the terms that were approved. Default deny: every argument has its rule.
 
 Names are those of the published ABIs: UniswapV2Router02.swapExactTokensForTokens and SwapRouter.exactInputSingle and
-exactInput (v3 periphery). What a least output is of another token than what goes in, so that it is compared with the
-terms' own and never taken for an amount of the asset.
+exactInput (v3 periphery), and of Curve's pools, whose exchange(i, j, dx, min_dy) pays whoever calls and knows no
+deadline. A least output is of another token than what goes in, so that it is compared with the terms' own and never
+taken for an amount of the asset.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from yieldbot.execution.calldata import Argument
     from yieldbot.model.ids import Address
 
-LEAST = frozenset({"amountoutmin", "amountoutminimum"})
+LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
 """Names of the least output: a call that has one is a swap, and is signed by terms alone."""
-GIVEN = frozenset({"amountin"})
+GIVEN = frozenset({"amountin", "dx"})
 TO = frozenset({"to", "recipient"})
 SINGLE = frozenset({"tokenin", "tokenout", "fee"})
 """How a call through one pool of a fee tier names its way."""
+COINS = frozenset({"i", "j"})
+"""How a call of Curve's names its way: which of the pool's coins."""
 MOST_DEADLINE_SECONDS = 3600
 """How far a deadline may lie ahead: a swap that waits longer is made at a price that nobody looked at."""
 
@@ -36,7 +39,8 @@ def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now:
     for name, value in named.items():
         if (bad := _fault(name, value, owner, terms, now)) is not None:
             return bad
-    if not all(named.keys() & one for one in (LEAST, GIVEN, TO, {"deadline"})):
+    bounds = (LEAST, GIVEN) if named.keys() >= COINS else (LEAST, GIVEN, TO, {"deadline"})
+    if not all(named.keys() & one for one in bounds):
         return "SWAP_NOT_BOUND", "it does not say what goes in, what comes out at least, to whom and until when"
     return _way(items, named, terms)
 
@@ -59,7 +63,7 @@ def _fault(name: str, value: Any, owner: Address, terms: SwapTerms, now: int) ->
     elif name == "sqrtpricelimitx96":
         if value:
             return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
-    elif name not in SINGLE:
+    elif name not in SINGLE | COINS:
         return "ARGUMENT_NOT_KNOWN", f"{name or 'an argument'} is nothing that a swap of ours says"
     return None
 
@@ -73,7 +77,7 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
         return "PATH_NOT_PLANNED", str(bad)
     shown = " > ".join(token.symbol for token in terms.tokens)
     path = [item for item in items if item.name == "path"]
-    singles = SINGLE & named.keys()
+    singles = (SINGLE | COINS) & named.keys()
     if path and path[0].type == "bytes":
         found = path[0].value
         same = len(path) == 1 and found == packed and not singles
@@ -81,10 +85,17 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
     elif path:
         same = [str(item.value).lower() for item in path] == tokens and not singles
         said = " > ".join(str(item.value) for item in path)
+    elif COINS & named.keys():
+        coins = [str(coin).lower() for coin in terms.pools[0].params.get("coins", ())]
+        places = [coins.index(token) if token in coins else None for token in tokens]
+        same = len(terms.pools) == 1 and [named.get("i"), named.get("j")] == places and singles == COINS
+        said = f"from coin {named.get('i')} to coin {named.get('j')}"
     else:
         ends = [str(named.get(name, "")).lower() for name in ("tokenin", "tokenout")]
         fee = named.get("fee")
-        same = len(terms.pools) == 1 and ends == tokens and fee is not None and fee == terms.pools[0].params.get("fee")
+        same = (
+            len(terms.pools) == 1 and ends == tokens and singles == SINGLE and fee == terms.pools[0].params.get("fee")
+        )
         said = f"{ends[0]} > {fee} > {ends[1]}"
     return None if same else ("PATH_NOT_PLANNED", f"it goes {said}, approved was {shown} on {_names(terms)}")
 

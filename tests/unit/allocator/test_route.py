@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from yieldbot.allocator.route import route, route_for
@@ -14,9 +16,11 @@ from yieldbot.model.ids import Address, evm_chain
 A, B, C = (Token(evm_chain(1), Address("0x" + f"{i:040x}"), name, 6) for i, name in ((1, "A"), (2, "B"), (3, "C")))
 
 
-def pool(name: str, one: Token, other: Token, reserves: tuple[int, int]) -> PoolState:
+def pool(name: str, one: Token, other: Token, reserves: tuple[int, int], router: str = "") -> PoolState:
     low, high = reserves
-    place = Pool("uniswap_v2", name, Address("0x" + name.encode().hex().zfill(40)), one, other)
+    place = Pool(
+        "uniswap_v2", name, Address("0x" + name.encode().hex().zfill(40)), one, other, {"router": router or None}
+    )
     return PoolState(place, V2Venue(low, high), V2Venue(high, low))
 
 
@@ -81,3 +85,22 @@ def test_an_exact_output_goes_the_same_ways_for_the_least() -> None:
     assert len(dear.parts) == 1 and dear.cost.raw == 17_600_000
     with pytest.raises(Unswappable, match="do not give so much"):
         route_for(states, A, Amount(B, 10**13))
+
+
+def test_a_way_is_one_swap_of_one_router_and_each_contract_is_in_one_way() -> None:
+    mixed = [pool("first", A, C, (10**12, 10**12)), pool("second", B, C, (10**12, 10**12), "0xother")]
+    with pytest.raises(Unswappable, match="no pool leads"):
+        route(mixed, Amount(A, 10**6), B)
+    with pytest.raises(Unswappable, match="no pool leads"):
+        route_for(mixed, A, Amount(B, 10**6))
+    better = pool("better", A, C, (10**12, 10**12), "0xother")
+    for found in (route([*mixed, better], Amount(A, 10**6), B), route_for([*mixed, better], A, Amount(B, 10**6))):
+        assert [tuple(p.name for p in part.pools) for part in found.parts] == [("better", "second")]
+    # A contract of three coins is one pool: not both hops of a way, and not a way beside its own direct one.
+    same = [replace(state, pool=replace(state.pool, address=mixed[0].pool.address)) for state in (*mixed[:1], mixed[1])]
+    same[1] = replace(same[1], pool=replace(same[1].pool, params={"router": None}))
+    with pytest.raises(Unswappable, match="no pool leads"):
+        route(same, Amount(A, 10**6), B)
+    direct = pool("direct", A, B, (10**12, 10**12))
+    three = [direct, replace(same[0], pool=replace(same[0].pool, address=direct.pool.address)), pool("x", B, C, (1, 1))]
+    assert len(route(three, Amount(A, 10**6), B).parts) == 1

@@ -151,6 +151,34 @@ def words_of(data: bytes) -> list[int]:
     return [int.from_bytes(data[at : at + 32], "big") for at in range(4, len(data), 32)]
 
 
+def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls() -> None:
+    coins = (USDC.address, DAI.address, WETH.address)
+    three = replace(pool(USDC, DAI, protocol="curve_stableswap"), params={"coins": coins, "router": STRANGER})
+    curve, terms = adapter("curve_stableswap"), SwapTerms((three,), GIVEN, LEAST)
+    (call,) = curve.swap((three,), GIVEN, LEAST, OWNER, DEADLINE)
+    assert call.to == STRANGER and call.least == LEAST and call.allowance is not None
+    assert (call.allowance.spender, call.allowance.raw) == (STRANGER, GIVEN.raw)
+    assert curve.targets((three,)) == {STRANGER: frozenset({call.data[:4]})} and curve.spenders((three,)) == (STRANGER,)
+
+    def refused(data: bytes, terms: SwapTerms = terms) -> str | None:
+        found = objection(ABIS[data[:4]], data, OWNER, frozenset(), GIVEN.raw, terms, NOW)
+        return found[0] if found else None
+
+    def said(i: int, j: int, dx: int = GIVEN.raw, least: int = LEAST.raw) -> bytes:
+        return call.data[:4] + b"".join(n.to_bytes(32, "big", signed=n < 0) for n in (i, j, dx, least))
+
+    assert said(0, 1) == call.data and refused(call.data) is None
+    assert refused(said(0, 1, least=LEAST.raw + 1)) is None
+    for data in (said(1, 0), said(0, 2), said(2, 1), said(0, -1)):
+        assert refused(data) == "PATH_NOT_PLANNED"
+    assert refused(said(0, 1, dx=GIVEN.raw + 1)) == "AMOUNT_ABOVE_PLAN"
+    assert refused(said(0, 1, dx=GIVEN.raw - 1)) == "AMOUNT_NOT_EXACT"
+    assert refused(said(0, 1, least=LEAST.raw - 1)) == "LEAST_BELOW_PLAN"
+    assert refused(call.data, SwapTerms(WAYS["v3 one pool"][1], GIVEN, LEAST)) == "PATH_NOT_PLANNED"
+    with pytest.raises(MarketError, match="one at a time"):
+        curve.swap((three, three), GIVEN, LEAST, OWNER, DEADLINE)
+
+
 def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     """``judge`` over the whole: the terms, then byte for byte; a higher least output is still another call."""
     call, terms = built("v3 one pool"), SwapTerms(WAYS["v3 one pool"][1], GIVEN, LEAST)

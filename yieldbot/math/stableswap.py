@@ -1,0 +1,214 @@
+"""Curve's StableSwap pools: what an exchange gives, to the unit.
+
+Source: Curve's StableSwap paper (Egorov, 2019) and the published pools: 3pool (2020), the pool template and the
+factory's plain pools (2020 to 2022), StableSwap-NG (2023). They solve the same equation,
+
+    Ann sum(x) + D = Ann D + D ** (n + 1) / (n ** n prod(x))
+
+by Newton's method in integers, and differ in where they round: 3pool keeps A whole, the others in hundredths; the
+two-coin plain pools and NG divide by n ** n once, the others by n at each coin; NG's fee grows off the balance.
+x are balances at 18 decimals: raw * rate / 1e18. Fees are in 1e-10.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from yieldbot.math.concentrated import MOST_UINT256, Unswappable
+
+PRECISION = 10**18
+FEE_ONE = 10**10
+ROUNDS = 255
+MOST_IN = 1 << 127
+MOST_COINS = 8
+TRIES = 64
+
+Flavour = Literal["3pool", "template", "plain2", "ng"]
+
+
+@dataclass(frozen=True, slots=True)
+class StablePool:
+    """A pool's state. balances: raw base units; rates: what a base unit counts, times 1e36 / 1e18; amp: A as the pool
+    keeps it (times 100, of ``3pool`` whole); fee: in 1e-10; offpeg: the multiplier of the fee off the peg, in 1e-10 (0:
+    none)."""
+
+    flavour: Flavour
+    balances: tuple[int, ...]
+    rates: tuple[int, ...]
+    amp: int
+    fee: int
+    offpeg: int = 0
+
+    @property
+    def xp(self) -> tuple[int, ...]:
+        """Balances at 18 decimals."""
+        return tuple(rate * raw // PRECISION for rate, raw in zip(self.rates, self.balances, strict=True))
+
+    @property
+    def unit(self) -> int:
+        """What an amplification of one is."""
+        return 1 if self.flavour == "3pool" else 100
+
+
+def invariant(pool: StablePool) -> int:
+    """get_D: the pool's invariant. Raises Unswappable where it does not converge, or the pool is empty."""
+    xp, n, one = pool.xp, len(pool.balances), pool.unit
+    total, ann = sum(xp), pool.amp * len(xp)
+    if not all(xp):
+        raise Unswappable("the pool lacks one of its coins")
+    at_once = pool.flavour in ("plain2", "ng")
+    found = total
+    for _ in range(ROUNDS):
+        product = found
+        for x in xp:
+            product = _fits(product * found) // (x if at_once else x * n)
+        if at_once:
+            product //= n**n
+        before = found
+        top = _fits((ann * total // one + product * n) * found)
+        found = top // ((ann - one) * found // one + (n + 1) * product)
+        if abs(found - before) <= 1:
+            return found
+    raise Unswappable("the pool's invariant does not converge")
+
+
+def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
+    """get_y: the balance of coin j (18 decimals) once coin i's is ``x``. Raises Unswappable."""
+    n, one, xp = len(pool.balances), pool.unit, pool.xp
+    ann = pool.amp * n
+    total, c = 0, d
+    for k in range(n):
+        if k == j:
+            continue
+        each = x if k == i else xp[k]
+        total += each
+        c = _fits(c * d) // (each * n)
+    c = _fits(c * d * one) // (ann * n)
+    b = total + d * one // ann
+    y = d
+    for _ in range(ROUNDS):
+        before = y
+        y = _fits(y * y + c) // (2 * y + b - d)
+        if abs(y - before) <= 1:
+            return y
+    raise Unswappable("the pool's balance does not converge")
+
+
+def fee_of(pool: StablePool, x: int, y: int) -> int:
+    """NG's _dynamic_fee of the mean balances of both coins; the plain fee of other pools."""
+    if pool.offpeg <= FEE_ONE:
+        return pool.fee
+    return pool.offpeg * pool.fee // ((pool.offpeg - FEE_ONE) * 4 * x * y // (x + y) ** 2 + FEE_ONE)
+
+
+def exchanged(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:
+    """(what ``exchange`` gives for ``dx`` base units, the same at the plain fee). Raises Unswappable as it reverts.
+
+    d: the invariant where it is known already.
+    """
+    xp = pool.xp
+    x = xp[i] + dx * pool.rates[i] // PRECISION
+    y = balance_of(pool, i, j, x, invariant(pool) if d is None else d)
+    dy = xp[j] - y - 1
+    if dx <= 0 or dy < 0:
+        raise Unswappable("nothing comes out of the pool")
+    fees = (fee_of(pool, (xp[i] + x) // 2, (xp[j] + y) // 2), pool.fee)
+    given, most = ((dy - dy * fee // FEE_ONE) * PRECISION // pool.rates[j] for fee in fees)
+    return given, most
+
+
+def told(pool: StablePool, i: int, j: int, dx: int) -> int:
+    """What the pool's own ``get_dy`` says: as ``exchanged``, but that 3pool takes the fee of rounded base units."""
+    if pool.flavour != "3pool":
+        return exchanged(pool, i, j, dx)[0]
+    xp = pool.xp
+    y = balance_of(pool, i, j, xp[i] + dx * pool.rates[i] // PRECISION, invariant(pool))
+    dy = (xp[j] - y - 1) * PRECISION // pool.rates[j]
+    return dy - pool.fee * dy // FEE_ONE
+
+
+@dataclass(frozen=True, slots=True)
+class StableVenue:
+    """Coin i for coin j. d: the pool's invariant.
+
+    NG's fee falls as a swap brings the pool nearer to its balance, so that the output is not quite concave; at the
+    plain fee it is, and never less. What lies between counts as lost, so that bounds made of it stay bounds.
+    """
+
+    pool: StablePool
+    i: int
+    j: int
+    d: int
+
+    def give(self, taken: int) -> tuple[int, int]:
+        if taken == 0:
+            return 0, 0
+        lost = 2 + 3 * PRECISION // self.pool.rates[self.j]
+        try:
+            given, most = exchanged(self.pool, self.i, self.j, taken, self.d)
+        except Unswappable:
+            if taken * self.pool.rates[self.i] // PRECISION > PRECISION // 10**6:
+                raise
+            return 0, lost  # dust: the pool itself refuses what brings nothing
+        return given, most - given + lost
+
+    def need(self, given: int) -> int:
+        if given <= 0 or given >= self.pool.balances[self.j]:
+            raise Unswappable("nothing is asked for, or more than the pool has")
+        low, high = 0, 1
+        while not self._gives(high, given):
+            low, high = high, 2 * high
+            if high > MOST_IN:
+                raise Unswappable("the pool does not give so much")
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._gives(middle, given) else (middle, high)
+        return high
+
+    def _gives(self, taken: int, given: int) -> bool:
+        try:
+            return exchanged(self.pool, self.i, self.j, taken, self.d)[0] >= given
+        except Unswappable:
+            return False
+
+    def until(self, price: float) -> int:
+        # dy / dx = (Ann + K / x) / (Ann + K / y), K = D ** (n + 1) / (n ** n prod(x)): it falls as x grows.
+        pool, xp = self.pool, self.pool.xp
+        n, start = len(xp), float(xp[self.i])
+        ann, d = pool.amp * n / pool.unit, float(self.d)
+        others = [float(x) for k, x in enumerate(xp) if k not in (self.i, self.j)]
+        around = d * math.prod(d / (x * n) for x in others)
+        kept = (1.0 - pool.fee / FEE_ONE) * pool.rates[self.i] / pool.rates[self.j]
+
+        def marginal(x: float) -> float:
+            # y ** 2 + b y = c, the positive root
+            b = x + sum(others) + d / ann - d
+            c = around * d / (x * n) * d / (ann * n)
+            root = math.sqrt(b * b + 4.0 * c)
+            y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0
+            if y <= 0.0:
+                return 0.0
+            k = around * (d / (x * n)) * (d / (y * n))
+            return kept * (ann + k / x) / (ann + k / y)
+
+        if marginal(start) < price:
+            return 0
+        most = start + MOST_IN / PRECISION * pool.rates[self.i]
+        if marginal(most) >= price:
+            return MOST_IN
+        low, high = start, most
+        for _ in range(TRIES + TRIES):
+            middle = math.sqrt(low * high)
+            if not low < middle < high:
+                break
+            low, high = (middle, high) if marginal(middle) >= price else (low, middle)
+        taken = int((low - start) * PRECISION / pool.rates[self.i])
+        return taken if taken and self._gives(taken, 0) else 0
+
+
+def _fits(value: int) -> int:
+    if value > MOST_UINT256:
+        raise Unswappable("the pool's arithmetic overflows")
+    return value
