@@ -27,8 +27,8 @@ OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LpView:
     """A chain as far as liquidity goes. states, records, deployments: by the pool's address; usd: US dollars of a whole
-    token, by token, of those that have a feed; gas_usd: of a unit of gas, None without a feed. unread: what could not
-    be read, with the reason."""
+    token, by token, of those that have a feed, and usd_at: when it said so (unix seconds); gas_usd: of a unit of gas,
+    None without a feed. unread: what could not be read, with the reason."""
 
     block: BlockRef
     states: Mapping[Address, LpState]
@@ -36,6 +36,7 @@ class LpView:
     deployments: Mapping[Address, Deployment]
     positions: tuple[LpPosition, ...]
     usd: Mapping[Token, float]
+    usd_at: Mapping[Token, int]
     gas_usd: float | None
     unread: tuple[str, ...] = field(default=())
 
@@ -91,8 +92,8 @@ async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours
             unread.append(f"{pool.name}: {state}")
         else:
             states[pool.address] = cast(LpState, state)
-    priced = [answer.usd if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
-    usd = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
+    priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
+    told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
     gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI)
     positions = await _owned(node, block, tables, states, owner, unread)
@@ -103,8 +104,9 @@ async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours
         records=await _records(node, block, {s.pool.address: s for s in wanted}, deployments, unread),
         deployments=deployments,
         positions=positions,
-        usd=usd,
-        gas_usd=None if native is None else native * gas_wei / 10**18,
+        usd={token: price.usd for token, price in told.items()},
+        usd_at={token: price.updated_at for token, price in told.items()},
+        gas_usd=None if native is None else native.usd * gas_wei / 10**18,
         unread=tuple(unread),
     )
 

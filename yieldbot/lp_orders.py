@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.fair import fair
+from yieldbot.allocator.fair import depegged, fair, stale
 from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.liquidity import LpOrder, Step, Steps
+from yieldbot.liquidity import LpView
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Token
@@ -22,6 +23,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.plan import Declined
+from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.protocols import _manager as calls
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.uniswap_v3 import mean_price, read_pool
@@ -237,6 +239,15 @@ def _router(state: LpState) -> Address:
     if not router:
         raise ConfigError(f"{state.pool.name}: its [[exchanges]] table names no router: a new range needs a swap")
     return Address(str(router))
+
+
+def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) -> Declined | None:
+    """Why the feeds of a pool's tokens are not to be gone by: too old, or a pegged token off its peg; else None."""
+    pair = (pool.token0, pool.token1)
+    updated = {token.symbol: view.usd_at[token] for token in pair if token in view.usd_at}
+    return stale(updated, view.block.timestamp, policy.max_feed_age_seconds) or depegged(
+        pair, view.usd, chain.pegged, policy.max_depeg_bps
+    )
 
 
 async def fair_price(

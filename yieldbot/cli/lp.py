@@ -167,7 +167,7 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
     from yieldbot.cli.liquidity import appraised
     from yieldbot.liquidity import look
-    from yieldbot.lp_orders import Terms, adding, collecting, compounding, fair_price, removing, reranging
+    from yieldbot.lp_orders import Terms, adding, collecting, compounding, fair_price, removing, reranging, sound_feeds
     from yieldbot.model.plan import Declined
 
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
@@ -187,6 +187,8 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
         state = position.state
     warnings: list[str] = []
     if args.action != "collect":
+        if (unsound := sound_feeds(view, state.pool, job.chain, policy)) is not None:
+            return unsound
         prices = await fair_price(node, state, view.usd, terms.slippage)
         if isinstance(prices, Declined):
             return prices

@@ -63,15 +63,17 @@ class Range:
 
     def least_put(self, sqrt_price_x96: int, desired: tuple[int, int], slippage: float) -> tuple[int, int]:
         """What ``desired`` takes of each token at least, at any price within ``slippage`` (a fraction) of this one: of
-        token0 least at the upper end, of token1 at the lower; less what roundings of the liquidity make of them."""
-        low, high = moved(sqrt_price_x96, -slippage), moved(sqrt_price_x96, slippage)
+        token0 least at the upper end, of token1 at the lower; less what roundings of small liquidity make of them."""
+        prices = moved(sqrt_price_x96, -slippage), sqrt_price_x96, moved(sqrt_price_x96, slippage)
+        made = [self.liquidity(price, *desired) for price in prices]
+        taken = [self.amounts(each, price, up=True) for each, price in zip(made, prices, strict=True)]
+        low, high = sqrt_at(self.low), sqrt_at(self.high)
+        steps = max(1, min(*made, max(prices[0], low) * high // Q96))  # one in so many is lost at each rounding
 
-        def least(price: int, side: int) -> int:
-            liquidity = self.liquidity(price, *desired)
-            amount = self.amounts(liquidity, price, up=True)[side]
-            return max(0, amount - 2 * amount // max(1, liquidity) - 1)
+        def least(amount: int) -> int:
+            return max(0, amount - 4 * amount // steps - 1)
 
-        return least(high, 0), least(low, 1)
+        return least(min(zero for zero, _ in taken)), least(min(one for _, one in taken))
 
     def least_out(self, sqrt_price_x96: int, liquidity: int, slippage: float) -> tuple[int, int]:
         """What liquidity pays of each token at least, at any price within ``slippage`` of this one."""
