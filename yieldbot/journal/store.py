@@ -38,6 +38,7 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
 GENESIS = "0" * 64
 
+RESTORE = "restore the file from a backup, or move it away after checking the accounts by hand"
 READ_TRIES = 20
 """How often ``Journal.read`` begins again because a writer came in between; each try takes milliseconds."""
 
@@ -149,24 +150,27 @@ class Journal:
                 prev = _digest(row)
                 marks = ", ".join("?" * 10)
                 connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
+            if self._head(connection) != (seq, prev):  # somebody's trigger, added since the file was opened
+                raise InvariantError(f"journal {self.path} does not keep what is written to it: {RESTORE}")
 
     def verify(self) -> int:
-        """Check every row's hash and number against the row before it, and that the file's index finds every row;
-        returns the count of rows.
+        """Check every row's hash and number against the row before it, that the file's index finds every row, and that
+        it has no triggers but our own; returns the count of rows.
 
         Raises InvariantError naming the first row that was changed.
         """
         expected_seq, prev = 1, GENESIS
         for row in self._rows("", ()):
             if row[0] != expected_seq or row[8] != prev or row[9] != _digest(row[:9]):
-                raise InvariantError(
-                    f"journal {self.path}: row {expected_seq} was changed or is missing; "
-                    "restore the file from a backup, or move it away after checking the accounts by hand"
-                )
+                raise InvariantError(f"journal {self.path}: row {expected_seq} was changed or is missing; {RESTORE}")
             expected_seq, prev = expected_seq + 1, row[9]
         with self._transaction() as connection:  # a damaged index would hide transactions that are still open
             if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
                 raise _damaged(self.path)
+            triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            for name, statement in triggers:  # one of somebody else's could drop each row that is written
+                if statement not in _SCHEMA:
+                    raise InvariantError(f"journal {self.path}: somebody added the trigger {name!r}; {RESTORE}")
         return expected_seq - 1
 
     def head(self) -> tuple[int, str]:

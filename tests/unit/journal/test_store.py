@@ -156,6 +156,28 @@ def test_tampering_is_evident_even_without_the_triggers(path: Path, statement: s
         Journal.open(path)
 
 
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END",
+        "AFTER INSERT ON events BEGIN INSERT INTO events SELECT seq + 1, at, kind, chain, owner, plan_id, tx_hash,"
+        " body, prev, hash FROM events WHERE seq = new.seq; END",
+    ],
+)
+def test_a_trigger_of_somebody_else_writes_nothing_behind_our_back(path: Path, trigger: str) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed("0xaa", 0))
+        with sqlite3.connect(path) as database:
+            database.execute(f"CREATE TRIGGER theirs {trigger}")
+        database.close()
+        with pytest.raises(InvariantError, match="does not keep what is written to it"):
+            journal.append(signed("0xbb", 1))
+        assert len(journal.transactions()) == 1
+    for opened in (Journal.open, Journal.read):
+        with pytest.raises(InvariantError, match="somebody added the trigger 'theirs'"):
+            opened(path)
+
+
 def test_a_damaged_file_stops_the_bot(path: Path) -> None:
     with Journal.open(path) as journal:
         journal.append(signed())
