@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
+from yieldbot.allocator.convert import convert
+from yieldbot.allocator.fair import enough
 from yieldbot.allocator.plan import make_plan
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
@@ -22,7 +24,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
+from yieldbot.model.policy import Base, Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.protections import Guard, beyond, guard, lost, stopped
 from yieldbot.sessions import Session, session
@@ -88,8 +90,8 @@ def decide(
     """
 
     def made(guarded: Guard) -> Decision:
-        assessments = assess(snapshot, guarded.policy, wealth)
-        allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth)
+        assessments = assess(snapshot, guarded.policy, wealth, job.base)
+        allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
         if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
             return Decision(assessments, allocation, Hold(reason, None))
         ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
@@ -102,7 +104,8 @@ def decide(
     if beyond(policy, records, job.chain.chain, plan.legs, now) is None:
         return first
     # Money moved between markets counts too: less new money beside it.
-    moved_raw = sum(leg.amount.raw for leg in plan.legs if leg.kind is LegKind.WITHDRAW)
+    left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
+    moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
     second = made(guard(policy, records, snapshot, job.asset, now, reserved_raw=moved_raw))
     if isinstance(plan := second.outcome, Plan):
         refused = beyond(policy, records, job.chain.chain, plan.legs, now)
@@ -141,12 +144,12 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     snapshot = await live.observe()
     policy = world.settings.policy
     records = world.journal.history()
-    unread = forecast.unread(records, snapshot, job.asset, policy)
+    unread = _unread(records, snapshot, job, policy)
     _stop_at_a_loss(world, job, snapshot)
     decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
-        forecast.record(world.journal, snapshot, policy, job.asset)
+        _record(world, job, snapshot)
         return replace(report, declined=_stopped(world, snapshot))
     return await _propose(world, live, job, snapshot, decision.outcome, report)
 
@@ -206,12 +209,12 @@ async def approve_queued(world: World, plan_id: str) -> Report:
 async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     settled = await live.settle()
     snapshot = await live.observe()
-    unread = forecast.unread(world.journal.history(), snapshot, job.asset, world.settings.policy)
+    unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (lost := forecast.lost_sight_of(unread)) is not None:
         return replace(report, declined=Declined("HOLDING_UNREAD", lost))
     loss = _stop_at_a_loss(world, job, snapshot)
-    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy)
+    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job.base)
     if refused is not None:
         return replace(report, declined=refused)
     return await _propose(world, live, job, snapshot, plan, report)
@@ -227,7 +230,7 @@ async def _carry_out(
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await live.observe()
-        declined = still_holds(plan, index, snapshot, world.settings.policy)
+        declined = still_holds(plan, index, snapshot, world.settings.policy, job.base)
         if declined is not None:
             break
         result = await live.execute(approval, index, snapshot)
@@ -236,17 +239,35 @@ async def _carry_out(
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
     after = await live.observe()
-    forecast.record(world.journal, after, world.settings.policy, job.asset)
+    _record(world, job, after)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
 
 
-def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
+def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy) -> tuple[forecast.Unread, ...]:
+    """What the snapshot lacks, of each of the job's assets."""
+    parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
+    return tuple(one for part in parts for one in part)
+
+
+def _record(world: World, job: Job, snapshot: Snapshot) -> None:
+    """Write down what each position is expected to earn, an asset at a time."""
+    for token in job.assets:
+        forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token)
+
+
+def still_holds(
+    plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None = None
+) -> Declined | None:
     """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
 
-    Pure. The markets must still take and give the amounts, and the income that the plan was approved for must not have
-    fallen below ``policy.min_gain_share`` of what was shown.
+    Pure. The markets must still take and give the amounts, the exchanges what each swap must bring, and the income that
+    the plan was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
     """
     for leg in plan.legs[index:]:
+        if leg.kind is LegKind.SWAP:
+            if (refused := _swap_refused(leg, snapshot, base)) is not None:
+                return refused
+            continue
         state = snapshot.states.get(leg.market_id)
         if state is None:
             return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
@@ -264,24 +285,32 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> D
     return None
 
 
+def _swap_refused(leg: Leg, snapshot: Snapshot, base: Base | None) -> Declined | None:
+    if leg.gets is None or base is None:
+        return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, and the job has one asset")
+    made = convert(snapshot, leg.amount, leg.gets.token, base)
+    return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+
+
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """Income a year, net of haircuts as the plan's, with the legs done, less that of what we hold now."""
+    """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
+    now."""
     gain = 0.0
     changes: dict[str, float] = {}
     for leg in legs:
-        sign = 1 if leg.kind is LegKind.DEPOSIT else -1
+        sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
     for state in snapshot.states.values():
         held = float(state.held)
         target = max(0.0, held + changes.get(state.market.id, 0.0))
-        gain += net_income(state, target, policy) - net_income(state, held, policy)
+        more = net_income(state, target, policy) - net_income(state, held, policy)
+        gain += more * snapshot.price(state.market.asset)
     return gain
 
 
 def _job_of(settings: Settings, plan: Plan) -> Job:
     for job in settings.jobs:
-        asset = plan.legs[0].amount.token
-        if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, asset):
+        if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, plan.asset):
             return job
     raise ConfigError(
         f"{settings.source}: no job for wallet {plan.owner} on {plan.block.chain}; the plan cannot be run"

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.exchange import Pool
+from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment, Kind, MarketState, Snapshot, Status
 from yieldbot.model.policy import ChainSettings, Policy, Wallet
 from yieldbot.model.reads import Flow
-from yieldbot.prices import Price, feed
+from yieldbot.prices import feed
 from yieldbot.protocols import adapters, exchanges, liquidity
 from yieldbot.rpc.evm import EvmNode
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.model.amounts import BlockRef
+from yieldbot.exchanges import exchange_of, listings, looks, pools_of
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
-from yieldbot.prices import Price, Surroundings, decimals_of, feed, feeds_of, native_balance, priced
+from yieldbot.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.evm import EvmNode
 
@@ -33,9 +36,10 @@ async def observe(
     )
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
-    markets, quarantined, around = await _discover(node, job, adapters, block)
-    flows = [adapters[market.protocol].observe(market, job.wallet.address, block) for market in markets]
-    found = [_believed(answer) for answer in await node.run(flows, block)]
+    markets, quarantined, around, pools = await _discover(node, job, adapters, block)
+    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
+    answers = await node.run(flows + looks(pools.pools, job.assets), block)
+    found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
         Quarantined(market, str(state))
@@ -48,8 +52,29 @@ async def observe(
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
-    usd = [price.usd if price else None for price in (around.asset, around.native)]
-    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, around.native_balance_wei, *usd)
+    exchange = None
+    if job.base is not None:
+        exchange = exchange_of(pools.pools, job.assets, answers[len(flows) :], pools.usd, pools.unread)
+    return Snapshot(
+        block,
+        job.wallet.address,
+        states,
+        tuple(quarantined),
+        fees,
+        around.native_balance_wei,
+        around.asset.usd if around.asset else None,
+        around.native.usd if around.native else None,
+        exchange,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """Where the job's assets are exchanged, and what their feeds say; nothing for a job of one asset."""
+
+    pools: list[Pool]
+    unread: list[str]
+    usd: dict[Token, Price]
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
@@ -61,37 +86,45 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 
 async def _discover(
     node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
-) -> tuple[list[Market], list[Quarantined], Surroundings]:
-    deployments = [d for d in (*job.chain.deployments, _idle(job)) if job.asset in d.assets]
+) -> tuple[list[Market], list[Quarantined], Surroundings, _Pools]:
+    deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = feeds_of(job)
-    others = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
-    flows: Sequence[Flow[Any]] = [
+    rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
+    listed = listings(job.chain) if job.base is not None else []
+    flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
-        decimals_of(job.asset.address),
-        *(feed(address) for address in (native_feed, asset_feed) if address),
-        *(feed(address) for address in others.values()),
+        *(decimals_of(token.address) for token in job.assets),
+        *(feed(address) for address in (native_feed, asset_feed, *rest.values()) if address),
+        *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
     answers = await node.run(flows, block)
-    balance, decimals, rest = answers[0], answers[1], answers[2:]
+    balance = answers.pop(0)
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
-    _same_decimals(job, decimals)
-    prices = [_price(rest.pop(0)) if address else None for address in (native_feed, asset_feed)]
-    told = {token: price for token in others if isinstance(price := rest.pop(0), Price)}
+    for token in job.assets:
+        _same_decimals(job, token, answers.pop(0))
+    native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
+    told = {token: price for token in rest if isinstance(price := answers.pop(0), Price)}
+    if asset is not None:
+        told[job.asset.address] = asset
+    if lacking := [token.symbol for token in job.others if token.address not in told]:
+        raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
+    usd = {token: told[token.address] for token in job.assets if token.address in told}
+    pools, unread = pools_of([answers.pop(0) for _ in listed])
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
-    for deployment, answer in zip(deployments, rest, strict=True):
+    for deployment, answer in zip(deployments, answers, strict=True):
         if isinstance(answer, MarketError):
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
-            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset == job.asset]
-    return markets, quarantined, Surroundings(balance, prices[0], prices[1], told)
+            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+    return markets, quarantined, Surroundings(balance, native, asset, told), _Pools(pools, unread, usd)
 
 
-def _same_decimals(job: Job, said: Any) -> None:
+def _same_decimals(job: Job, asset: Token, said: Any) -> None:
     """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
-    asset, file = job.asset, f"chains/{job.chain.name}.toml: tokens.{job.asset.symbol}"
+    file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(said, MarketError):
         raise ConfigError(f"{file}.address: {asset.address} answers no decimals(): correct it")
     if said != asset.decimals:
@@ -106,7 +139,7 @@ def _price(answer: Price | MarketError) -> Price | None:
 
 def _idle(job: Job) -> Deployment:
     """The wallet itself as a market: what is withdrawn but not yet deposited is an ordinary state."""
-    return Deployment("idle", job.chain.chain, "Wallet", {}, (job.asset,))
+    return Deployment("idle", job.chain.chain, "Wallet", {}, job.assets)
 
 
 def _unread(deployment: Deployment, job: Job) -> Market:

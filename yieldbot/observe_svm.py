@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Quarantined, Snapshot, SvmFees, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow, SvmLamports
-from yieldbot.prices import Price
 from yieldbot.prices_svm import pyth_price
 from yieldbot.protocols._svm import WRAPPED_SOL
 from yieldbot.protocols.base import SvmAdapter
@@ -100,7 +100,7 @@ async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> 
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
     price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
     fees = SvmFees(price, SIGNATURE_LAMPORTS, native_price)
-    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, lamports, *usd)
+    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, lamports, usd[0], usd[1])
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from yieldbot.erc20 import DECIMALS
 from yieldbot.errors import MarketError
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ChainFees, MarketState, Reward
 from yieldbot.model.policy import Job
@@ -17,22 +18,14 @@ GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for one whole token, and when the feed last said so (unix seconds)."""
-
-    usd: float
-    updated_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a decision needs beside the markets: our native balance, the two prices that turn gas into the asset, and
-    ``others``: those of the chain's other tokens that have a feed, by token address, for rewards."""
+    ``told``: those of the chain's tokens that have a feed, by token address, for rewards."""
 
     native_balance_wei: int
     native: Price | None
     asset: Price | None
-    others: Mapping[Address, Price] = field(default_factory=dict)
+    told: Mapping[Address, Price] = field(default_factory=dict)
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
         """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
@@ -50,20 +43,22 @@ def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketS
     """The state with the price of each reward and what claiming it costs; a reward without a feed is flagged. Pure."""
     if not state.rewards:
         return state
+    own = around.told.get(state.market.asset.address, around.asset)  # of several assets, gas is in the first one's
+    scale = around.asset.usd / own.usd if around.asset is not None and own is not None else 1.0
     rewards = tuple(
-        replace(reward, price=_price_of(reward, state, around), claim_cost=fees.cost(reward.gas))
+        replace(reward, price=_price_of(reward, state, around, own), claim_cost=fees.cost(reward.gas) * scale)
         for reward in state.rewards
     )
     lacks = any(r.price is None and (r.claimable or r.raw_per_second) for r in rewards)
     return replace(state, rewards=rewards, flags=(*state.flags, NOT_PRICED) if lacks else state.flags)
 
 
-def _price_of(reward: Reward, state: MarketState, around: Surroundings) -> float | None:
+def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Price | None) -> float | None:
     """Whole asset tokens for one of the reward's; 1 where it is the asset itself."""
     if reward.token == state.market.asset:
         return 1.0
-    usd = around.others.get(reward.token.address)
-    return usd.usd / around.asset.usd if usd is not None and around.asset is not None else None
+    usd = around.told.get(reward.token.address)
+    return usd.usd / own.usd if usd is not None and own is not None else None
 
 
 def feed(address: Address) -> Flow[Price]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 
 from yieldbot.errors import MarketError
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow, SvmAccount
-from yieldbot.prices import Price
 
 PYTH_RECEIVER = Address("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ")
 PRICE_UPDATE_V2 = bytes.fromhex("22f123639d7ef4cd")

@@ -60,14 +60,15 @@ def guard(
     chain = snapshot.block.chain
     closed: list[str] = []
     shares = dict(policy.max_share_markets)
-    wealth_raw = sum(state.held.raw for state in snapshot.states.values())
-    for state in snapshot.states.values():
-        market_id = state.market.id
-        if state.market.kind is Kind.IDLE:
-            continue
+    for state in snapshot.markets:
+        market_id, token = state.market.id, state.market.asset
+        wealth_raw = snapshot.wealth(token).raw
         if _cooling(policy, flows, market_id, now) is not None:
             closed.append(market_id)
-        room = _least(_parsed(policy.limit_move, asset), _left(policy.limit_day_market, flows, now, asset, market_id))
+        room = _least(_parsed(policy.limit_move, token), _left(policy.limit_day_market, flows, now, token, market_id))
+        if token != asset:  # the day's limits of the first asset are kept by its idle buffer, those of others here
+            today = _left(policy.limit_day, flows, now, token)
+            room = _least(room, today, _left(policy.limit_day_chain, flows, now, token, chain=chain))
         if room is None or not wealth_raw:
             continue
         if room <= state.held.raw * 2 * MARGIN:
@@ -81,11 +82,11 @@ def guard(
     buffer = policy.idle_buffer
     if room is not None:
         fresh = max(0, room - reserved_raw)
-        idle_raw = sum(s.held.raw for s in snapshot.states.values() if s.market.kind is Kind.IDLE)
+        idle_raw = sum(s.held.raw for s in snapshot.idle if s.market.asset == asset)
         stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
         buffer = str(max(stays, Decimal(policy.idle_buffer)))
         if room == 0:
-            closed += [state.market.id for state in snapshot.states.values() if state.market.kind is not Kind.IDLE]
+            closed += [state.market.id for state in snapshot.markets if state.market.asset == asset]
     exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
     return Guard(replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
-from yieldbot.model.exchange import PoolState
-from yieldbot.prices import Price, feed
+from yieldbot.model.exchange import PoolState, Price
+from yieldbot.prices import feed
 
 if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings

@@ -228,7 +228,7 @@ def _gaps(n: int, seeds: Sequence[int], wrong: list[str]) -> dict[str, Any]:
 def _rounded(posed: Posed, best: Optimum, wrong: list[str], what: str) -> float:
     """What rounding costs, in bps; wrong where it breaks a limit or falls back to what is held."""
     exact, one = posed.exact, posed.one
-    raws, paid = exact.rounded(best.holdings, one, posed.problem.value)
+    raws, paid = exact.rounded(best.holdings, posed.ones, posed.problem.value)
     if not exact.feasible(raws, paid):
         wrong.append(f"{what}: not allowed in base units")
     moved = [abs(x * one - held) for x, held in zip(best.holdings, exact.held, strict=True)]

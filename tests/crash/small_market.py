@@ -195,7 +195,7 @@ async def build(folder: Path, troubled: bool = False) -> tuple[Anvil, SmallMarke
         deployer = Deployer(node, accounts)
         plain = (ours["TestToken"], "USD Coin", "USDC", 6)
         usdc = await deployer.deploy(*((ours["TroubledToken"],) if troubled else plain))
-        vault = await deployer.deploy(ours["DripVault"], usdc.address, 0)
+        vault = await deployer.deploy(ours["DripVault"], usdc.address, 0, "dvUSDC")
         if troubled:  # its deposits are looked at with an adapter's reads, which go through it
             reader = await deployer.deploy(Artifact([], multicall3_bytecode(), {}))
             code = await node.code(reader.address)

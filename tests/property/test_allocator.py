@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
-from yieldbot.allocator.allocate import allocate, exact_of, problem_of
+from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
@@ -66,8 +66,9 @@ def test_the_bound_is_never_below_the_best_of_an_exhaustive_search(case: tuple[S
     places = [s for s in seen.states.values() if s.market.kind is not Kind.IDLE]
     total = sum(s.held.raw for s in seen.states.values())
     by_id = {a.market_id: a for a in assess(seen, policy)}
-    exact = exact_of(places, by_id, policy, usdc(0).token, total)
-    problem = problem_of(seen, places, by_id, policy, exact, total)
+    purses = Purses((usdc(0).token,), (total,), (1.0,))
+    exact = exact_of(places, by_id, policy, purses)
+    problem = problem_of(seen, places, by_id, policy, exact, purses)
     grids = [
         sorted({p.held, p.low, *(p.low + (p.high - p.low) * k / STEPS for k in range(STEPS + 1))})
         for p in problem.places

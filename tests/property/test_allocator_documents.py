@@ -102,7 +102,7 @@ def test_no_allocation_of_an_exhaustive_search_exceeds_the_bound(kind: str, firs
         assert posed.problem.feasible(found.holdings), (kind, seed)
         gap = (found.upper_bound - found.objective) / posed.problem.wealth * 10_000
         assert gap <= 0.1, (kind, seed, gap)
-        raws, paid = posed.exact.rounded(found.holdings, posed.one, posed.problem.value)
+        raws, paid = posed.exact.rounded(found.holdings, posed.ones, posed.problem.value)
         assert posed.exact.feasible(raws, paid), (kind, seed)
         answer = solve(posed)
         assert answer["gap_bps"] <= 0.1, (kind, seed, answer["gap_bps"])  # not thrown away by rounding to base units

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.allocate import exact_of, problem_of
+from yieldbot.allocator.allocate import Purses, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import Group, Place, Problem, Purse
@@ -89,7 +89,8 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
     states = _markets(snapshot)
     total_raw = round(wealth * token.one)
     by_id = {a.market_id: a for a in assess(snapshot, policy, Amount(token, total_raw))}
-    return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, token, total_raw), total_raw)
+    purses = Purses((token,), (total_raw,), (1.0,))
+    return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, purses), purses)
 
 
 def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:

@@ -1,149 +1,388 @@
-"""From a snapshot and its assessments to integer targets with a certificate. Pure."""
+"""From a snapshot and its assessments to integer targets with a certificate. Pure.
+
+One asset or several: each has its purse, and swaps between them are priced in the same solve (convert.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import permutations
 
-from yieldbot.allocator.integers import Exact
+from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
+from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import optimise
-from yieldbot.allocator.problem import Group, Place, Problem, Purse
+from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Certificate, MarketReason
-from yieldbot.model.policy import Policy
+from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Certificate, Declined, Exchanged, MarketReason
+from yieldbot.model.policy import Base, Policy
 
 BPS = 10_000
+FINE = 36
+"""Decimals of the integers that amounts of different assets are compared in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purses:
+    """Our money by asset, the first being the one that amounts are counted in.
+
+    raws: all of it in base units, holdings included; prices: whole first tokens for a whole token.
+    """
+
+    tokens: tuple[Token, ...]
+    raws: tuple[int, ...]
+    prices: tuple[float, ...]
+
+    @property
+    def ones(self) -> tuple[int, ...]:
+        return tuple(token.one for token in self.tokens)
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """What a base unit is worth, as integers; 1 where there is one asset."""
+        if len(self.tokens) == 1:
+            return (1,)
+        return tuple(
+            int(Fraction(price) * 10**FINE // token.one)
+            for token, price in zip(self.tokens, self.prices, strict=True)
+        )
+
+    @property
+    def total(self) -> int:
+        """All of it, in base units times weights."""
+        return sum(raw * weight for raw, weight in zip(self.raws, self.weights, strict=True))
+
+    def of(self, state: MarketState) -> int:
+        """The index of a market's asset."""
+        return self.tokens.index(state.market.asset)
+
+    def raw(self, first_raw: int, index: int) -> int:
+        """So many base units of the first asset in those of another, rounded up."""
+        return -(-first_raw * self.weights[0] // self.weights[index])
+
+
+def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
+    """What we have. ``wealth``: as if it were so much in all, the difference lying idle in the first asset."""
+    tokens = snapshot.assets
+    raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
+    if wealth is not None:
+        others = snapshot.wealth(tokens[0]).raw - raws[0]
+        in_markets = sum(s.held.raw for s in snapshot.markets if s.market.asset == tokens[0])
+        raws[0] = max(wealth.raw - others, in_markets)
+    return Purses(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))
 
 
 def allocate(
-    snapshot: Snapshot, assessments: Sequence[Assessment], policy: Policy, *, wealth: Amount | None = None
+    snapshot: Snapshot,
+    assessments: Sequence[Assessment],
+    policy: Policy,
+    *,
+    wealth: Amount | None = None,
+    base: Base | None = None,
 ) -> Allocation:
     """The best holdings found for everything that the owner has in the asset (or for ``wealth``, as a what-if).
 
-    Targets are base units, sum to the wealth exactly and violate no bound; the wallet's own target is what is left.
-    Raises ValueError for a snapshot without the idle market.
+    Targets are base units, sum to the wealth exactly (of several assets: less what swaps take, with what they bring)
+    and violate no bound; the wallet's own target is what is left. base: what several assets are held for, whose
+    conversions are in the same solve. Raises ValueError for a snapshot without the idle market.
     """
-    states = [s for s in snapshot.states.values() if s.market.kind is not Kind.IDLE]
-    idle = next((s for s in snapshot.states.values() if s.market.kind is Kind.IDLE), None)
-    if idle is None:
+    if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
-    token = idle.market.asset
-    held_raw = idle.held.raw + sum(s.held.raw for s in states)
-    total_raw = held_raw if wealth is None else max(wealth.raw, held_raw - idle.held.raw)
     by_id = {a.market_id: a for a in assessments}
-    exact = exact_of(states, by_id, policy, token, total_raw)
-    problem = problem_of(snapshot, states, by_id, policy, exact, total_raw)
-    best = optimise(problem)
-    bound, price = best.upper_bound, best.price
-    raws, _ = exact.rounded(best.holdings, token.one, problem.value)
-    x = tuple(raw / token.one for raw in raws)
-    objective = problem.objective(x)
-    targets = {s.market.id: Amount(token, raw) for s, raw in zip(states, raws, strict=True)}
-    targets[idle.market.id] = Amount(token, total_raw - sum(raws))
-    h = problem.horizon_seconds
-    years = h / SECONDS_PER_YEAR
-    touched = [p for i, p in enumerate(problem.places) if x[i] != p.held]
-    certificate = Certificate(
-        objective=objective,
-        upper_bound=max(bound, objective),
-        gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
-    )
-    return Allocation(
-        targets=targets,
-        income_per_year=sum(v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=True)),
-        cost=sum(p.touch_cost for p in touched) * years,
-        certificate=certificate,
-        shadow_price=price,
-        reasons=tuple(_reason(problem, i, s, by_id[s.market.id], x, price) for i, s in enumerate(states)),
-    )
+    purses = purses_of(snapshot, wealth)
+    books = _Books.of(snapshot, purses, base)
+    rounds = 0
+    while True:
+        exact = exact_of(snapshot.markets, by_id, policy, purses, base, books.quoted())
+        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, purses, base, books.gas())
+        best = optimise(problem)
+        raws, paid = exact.rounded(best.holdings, purses.ones, problem.value)
+        wider = optimise(books.widened(problem)) if problem.swaps else best
+        bound = max(best.upper_bound, wider.upper_bound)
+        if (swaps := books.exchanged(paid)) is None:
+            continue  # without what cannot be swapped after all
+        answer = _Answer(snapshot, by_id, purses, problem, bound, best.price, raws, paid, books.closed)
+        found = answer.allocation(swaps)
+        rounds += 1
+        further = wider.holdings[len(problem.places) :]
+        if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.look_at(paid, further):
+            return found
+
+
+ROUNDS = 6
+"""How often quotes are made finer around what a solution swaps."""
+
+CLOSE_BPS = 0.02
+"""A gap of so little wealth a year needs no finer quotes."""
+
+
+@dataclass(slots=True)
+class _Books:
+    """What the assets give for each other, a row for each way of each pair; finer where solutions lie.
+
+    rows: (asset given, asset wanted, the way); near: amounts to be quoted besides the usual ones; closed: why an asset
+    that we have none of cannot be had.
+    """
+
+    snapshot: Snapshot
+    purses: Purses
+    base: Base | None
+    rows: list[tuple[int, int, Way]]
+    near: list[set[int]]
+    closed: dict[int, str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, purses: Purses, base: Base | None) -> _Books:
+        rows, closed = list[tuple[int, int, Way]](), dict[int, str]()
+        for source, target in permutations(range(len(purses.tokens)), 2):
+            most, wanted = Amount(purses.tokens[source], purses.raws[source]), purses.tokens[target]
+            if base is None or most.raw <= 0:
+                continue
+            found = [way for way in ways(snapshot, most, wanted, base) if way.quotes()]
+            rows += ((source, target, way) for way in found)
+            if not found and not purses.raws[target]:
+                refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
+                if isinstance(refused, Declined):
+                    closed[target] = f"nothing is swapped for {wanted.symbol}: {refused.reason}"
+        return cls(snapshot, purses, base, rows, [set() for _ in rows], closed)
+
+    def gas(self) -> list[int]:
+        return [way.gas for _, _, way in self.rows]
+
+    def quoted(self) -> list[ExactSwap]:
+        return [ExactSwap(s, t, way.quotes(near)) for (s, t, way), near in zip(self.rows, self.near, strict=True)]
+
+    def widened(self, problem: Problem) -> Problem:
+        """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
+        rates = [problem.purses[s.source].price / problem.purses[s.target].price for s in problem.swaps]
+        units = [1 / self.purses.ones[s.target] for s in problem.swaps]
+        lines = (outer(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
+        return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
+
+    def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
+        """The swaps as they would be made, one a pair. None where one may not be, which then is quoted no more: each of
+        its parts can be good enough, and the whole, with the gas of its parts, not."""
+        sums: dict[tuple[int, int], int] = {}
+        for (source, target, _), raw in zip(self.rows, paid, strict=True):
+            sums[source, target] = sums.get((source, target), 0) + raw
+        found = []
+        for pair, raw in sums.items():
+            if not raw or self.base is None:
+                continue
+            given, wanted = Amount(self.purses.tokens[pair[0]], raw), self.purses.tokens[pair[1]]
+            made = convert(self.snapshot, given, wanted, self.base)
+            if isinstance(made, Declined):
+                kept = [k for k, (source, target, _) in enumerate(self.rows) if (source, target) != pair]
+                self.rows, self.near = [self.rows[k] for k in kept], [self.near[k] for k in kept]
+                return None
+            found.append(Exchanged(given, made.route.given, made.least, sum(part.gas for part in made.route.parts)))
+        return tuple(found)
+
+    def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:
+        """Quote what was paid (base units), what might be (whole tokens), and amounts around both from now on; whether
+        any of these is not quoted yet."""
+        fresh = False
+        for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
+            for amount in (raw, int(more * self.purses.ones[source])):
+                around = {amount + amount * part // 10_000 for part in (-100, -10, -1, 0, 1, 10, 100)} - {0}
+                fresh |= not around <= near
+                near |= around
+        return fresh
 
 
 def exact_of(
-    states: Sequence[MarketState], assessments: dict[MarketId, Assessment], policy: Policy, token: Token, total_raw: int
+    states: Sequence[MarketState],
+    assessments: Mapping[MarketId, Assessment],
+    policy: Policy,
+    purses: Purses,
+    base: Base | None = None,
+    quoted: Sequence[ExactSwap] = (),
 ) -> Exact:
     """The constraints in base units: what must stay, what may come (nothing into a vetoed market), shares, minima."""
+    reach = list(purses.raws)
+    for swap in quoted:
+        reach[swap.target] += swap.quotes[-1][1]
     high = []
     for state in states:
-        assessment = assessments[state.market.id]
-        most = state.held.raw
+        assessment, most, all_of_it = assessments[state.market.id], state.held.raw, reach[purses.of(state)]
         if not assessment.vetoes and state.status is Status.ACTIVE:
-            room = total_raw if state.capacity is None else state.held.raw + state.capacity.raw
-            limit = total_raw if assessment.max_exposure is None else assessment.max_exposure.raw
-            most = max(most, min(room, limit, total_raw))
+            room = all_of_it if state.capacity is None else state.held.raw + state.capacity.raw
+            limit = all_of_it if assessment.max_exposure is None else assessment.max_exposure.raw
+            most = max(most, min(room, limit, all_of_it))
         high.append(most)
-    protocols = sorted({s.market.protocol for s in states} & set(policy.max_share_protocol))
+    first = purses.tokens[0]
+    budgets = list(purses.raws)
+    budgets[0] = max(0, budgets[0] - first.parse(policy.idle_buffer).raw)
+    places = range(len(purses.tokens))
     return Exact(
         held=tuple(s.held.raw for s in states),
         low=tuple(s.held.raw - s.withdrawable.raw for s in states),
         high=tuple(high),
         pools=tuple(s.pools for s in states),
-        groups=tuple(
-            (
-                tuple(i for i, s in enumerate(states) if s.market.protocol == name),
-                int(policy.max_share_protocol[name] * total_raw),
-            )
-            for name in protocols
-        ),
-        budgets=(max(0, total_raw - token.parse(policy.idle_buffer).raw),),
-        min_positions=(token.parse(policy.min_position).raw,),
-        min_moves=(token.parse(policy.min_move).raw,),
-        assets=(0,) * len(states),
-        weights=(1,) * len(states),
+        groups=tuple((m, int(share * purses.total)) for _, m, share in _groups(states, policy, purses, base)),
+        budgets=tuple(budgets),
+        min_positions=tuple(purses.raw(first.parse(policy.min_position).raw, index) for index in places),
+        min_moves=tuple(purses.raw(first.parse(policy.min_move).raw, index) for index in places),
+        assets=tuple(purses.of(s) for s in states),
+        weights=tuple(purses.weights[purses.of(s)] for s in states),
+        swaps=tuple(quoted),
     )
+
+
+def _groups(
+    states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None
+) -> list[tuple[str, tuple[int, ...], float]]:
+    """(name, members, share of the wealth) of every bound on a sum of holdings."""
+    found = [
+        ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if s.market.protocol == name), share)
+        for name, share in sorted(policy.max_share_protocol.items())
+    ]
+    if base is not None:
+        for token in purses.tokens:
+            members = tuple(i for i, s in enumerate(states) if s.market.asset == token)
+            if (share := base.shares[token.symbol]) < 1.0:
+                found.append((f"policy's share of {token.symbol}", members, share))
+    return [group for group in found if group[1]]
 
 
 def problem_of(
     snapshot: Snapshot,
     states: Sequence[MarketState],
-    assessments: dict[MarketId, Assessment],
+    assessments: Mapping[MarketId, Assessment],
     policy: Policy,
     exact: Exact,
-    total_raw: int,
+    purses: Purses,
+    base: Base | None = None,
+    swap_gas: Sequence[int] = (),
 ) -> Problem:
-    """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it."""
-    one = states[0].market.asset.one if states else 1
-    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
+    swap_gas: of each of the exact problem's swaps."""
+    years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, purses.ones
     places = []
     for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
+        asset = exact.assets[i]
         places.append(
             Place(
                 curve=curve_of(state, policy),
-                held=exact.held[i] / one,
-                low=exact.low[i] / one,
-                high=exact.high[i] / one,
+                held=exact.held[i] / ones[asset],
+                low=exact.low[i] / ones[asset],
+                high=exact.high[i] / ones[asset],
                 haircut=assessments[state.market.id].haircut_bps / BPS,
                 touch_cost=snapshot.fees.cost(gas, state.rent_deposit) / years,
                 pools=state.pools,
+                asset=asset,
+                price=purses.prices[asset],
             )
         )
+    unit = purses.weights[0] * ones[0]  # what a whole first token weighs
+    names = [name for name, _, _ in _groups(states, policy, purses, base)]
     return Problem(
         places=tuple(places),
-        groups=tuple(Group(members, most / one, "policy's share of a protocol") for members, most in exact.groups),
-        purses=(Purse(total_raw / one, exact.budgets[0] / one),),
-        min_position=exact.min_positions[0] / one,
-        min_move=exact.min_moves[0] / one,
+        groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),
+        purses=tuple(
+            Purse(raw / one, budget / one, price)
+            for raw, budget, one, price in zip(purses.raws, exact.budgets, ones, purses.prices, strict=True)
+        ),
+        min_position=exact.min_positions[0] / ones[0],
+        min_move=exact.min_moves[0] / ones[0],
         horizon_seconds=policy.horizon_days * 86_400,
-        unit=1 / one,
+        unit=1 / min(ones),
+        swaps=tuple(
+            Swap(
+                swap.source,
+                swap.target,
+                tuple((paid / ones[swap.source], out / ones[swap.target]) for paid, out in swap.quotes),
+                snapshot.fees.cost(gas) / years,
+                years,
+            )
+            for swap, gas in zip(exact.swaps, swap_gas, strict=True)
+        ),
     )
 
 
-def _reason(
-    problem: Problem, index: int, state: MarketState, assessment: Assessment, x: Sequence[float], price: float
-) -> MarketReason:
-    place, h = problem.places[index], problem.horizon_seconds
-    limits: list[tuple[str, float]] = []
-    if state.capacity is not None:
-        limits.append(("the market's cap", float(state.held) + float(state.capacity)))
-    if assessment.max_exposure is not None:
-        limits.append(("policy's share of a market", float(assessment.max_exposure)))
-    return MarketReason(
-        market_id=state.market.id,
-        apr_quoted=state.quoted.value,
-        apr_after=place.curve.apr(x[index], h),
-        marginal_apr=marginal_apr(problem, index, x[index]),
-        binding=assessment.vetoes[0] if assessment.vetoes else binding(problem, index, x, price, limits),
-    )
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One solution in base units, as an Allocation."""
+
+    snapshot: Snapshot
+    assessments: Mapping[MarketId, Assessment]
+    purses: Purses
+    problem: Problem
+    bound: float
+    price: float
+    raws: Sequence[int]
+    paid: Sequence[int]
+    closed: Mapping[int, str]
+
+    def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
+        problem, purses, h = self.problem, self.purses, self.problem.horizon_seconds
+        x = [raw / purses.ones[place.asset] for raw, place in zip(self.raws, problem.places, strict=True)]
+        x += [raw / purses.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
+        objective, bound = problem.objective(x), self.bound
+        certificate = Certificate(
+            objective=objective,
+            upper_bound=max(bound, objective),
+            gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
+        )
+        incomes = (p.price * v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=False))
+        return Allocation(
+            targets=self._targets(swaps),
+            income_per_year=sum(incomes),
+            cost=self._cost(x, swaps),
+            certificate=certificate,
+            shadow_price=self.price,
+            reasons=tuple(self._reason(i, state, x) for i, state in enumerate(self.snapshot.markets)),
+            swaps=swaps,
+        )
+
+    def _targets(self, swaps: tuple[Exchanged, ...]) -> dict[MarketId, Amount]:
+        states, tokens = self.snapshot.markets, self.purses.tokens
+        targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
+        for index, state in enumerate(self.snapshot.idle):
+            token = tokens[index]
+            left = self.purses.raws[index] - sum(t.raw for t in targets.values() if t.token == token)
+            left -= sum(swap.given.raw for swap in swaps if swap.given.token == token)
+            left += sum(swap.gets.raw for swap in swaps if swap.gets.token == token)
+            if left < 0:  # another split than the solver's brought a little less: the largest deposit takes it
+                grown = {s.market.id: (targets[s.market.id] - s.held).raw for s in states if s.market.asset == token}
+                targets[max(grown, key=lambda market_id: grown[market_id])] += Amount(token, left)
+                left = 0
+            targets[state.market.id] = Amount(token, left)
+        return targets
+
+    def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
+        """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
+        problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
+        touched = sum(p.touch_cost for p, now in zip(problem.places, x, strict=False) if now != p.held)
+        return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
+
+    def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
+        problem, h, price = self.problem, self.problem.horizon_seconds, self.price
+        place, assessment = problem.places[index], self.assessments[state.market.id]
+        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(place.asset)
+        limits: list[tuple[str, float]] = []
+        if state.capacity is not None:
+            limits.append(("the market's cap", float(state.held) + float(state.capacity)))
+        if assessment.max_exposure is not None:
+            limits.append(("policy's share of a market", float(assessment.max_exposure)))
+        return MarketReason(
+            market_id=state.market.id,
+            apr_quoted=state.quoted.value,
+            apr_after=place.curve.apr(x[index], h),
+            marginal_apr=marginal_apr(problem, index, x[index]),
+            binding=said or binding(problem, index, x, price, limits),
+        )
+
+
+def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
+    """What a swap costs once, in the first asset: its gas, and what it loses against the feeds' prices (an exchange
+    that pays more than those is no gain)."""
+    paid = float(swap.given) * snapshot.price(swap.given.token)
+    got = float(swap.gets) * snapshot.price(swap.gets.token)
+    return snapshot.fees.cost(swap.gas) + max(0.0, paid - got)

@@ -48,6 +48,11 @@ class Posed:
     def one(self) -> int:
         return int(10**self.decimals)
 
+    @property
+    def ones(self) -> tuple[int, ...]:
+        """Base units in a whole token, of each asset: one number of decimals for all."""
+        return (self.one,) * len(self.problem.purses)
+
     def text(self, raw: int) -> str:
         """Base units as whole tokens, without needless zeros."""
         text = f"{Decimal(raw).scaleb(-self.decimals):f}"
@@ -212,7 +217,7 @@ def _curve(row: MarketRow) -> YieldCurve:
 def solve(posed: Posed) -> dict[str, Any]:
     """The answer as a ``yieldbot/allocation/v1`` document."""
     best = optimise(posed.problem)
-    raws, paid = posed.exact.rounded(best.holdings, posed.one, posed.problem.value)
+    raws, paid = posed.exact.rounded(best.holdings, posed.ones, posed.problem.value)
     return _Answer(posed, best, raws, paid).document()
 
 

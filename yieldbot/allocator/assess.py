@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from yieldbot.allocator.convert import distrust
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment
-from yieldbot.model.policy import Policy
+from yieldbot.model.policy import Base, Policy
 
 
-def assess(snapshot: Snapshot, policy: Policy, wealth: Amount | None = None) -> tuple[Assessment, ...]:
+def assess(
+    snapshot: Snapshot, policy: Policy, wealth: Amount | None = None, base: Base | None = None
+) -> tuple[Assessment, ...]:
     """One assessment a market, in the snapshot's order. A vetoed market gets no new money; what is there may leave.
 
     max_exposure is the smaller of the policy's share of our wealth (or of ``wealth``, as a what-if) and, with
     ``min_liquidity_multiple`` m, the holding that the market could pay out m times over from the cash that it has
-    before our deposit.
+    before our deposit. base: what several assets are held for; one whose price cannot be trusted gets no new money.
     """
-    wealth_raw = sum(state.held.raw for state in snapshot.states.values()) if wealth is None else wealth.raw
-    return tuple(_assess(state, policy, wealth_raw) for state in snapshot.states.values())
+    first = snapshot.assets[0] if snapshot.assets else None
+    wealths, vetoes = {}, {}
+    for token in dict.fromkeys(state.market.asset for state in snapshot.states.values()):
+        if wealth is None or first is None:
+            wealths[token] = snapshot.wealth(token).raw
+        elif token == first:
+            wealths[token] = wealth.raw
+        else:
+            wealths[token] = int(float(wealth) / snapshot.price(token) * token.one)
+        if base is not None and snapshot.exchange is not None:
+            why = distrust(snapshot.exchange, token, base, snapshot.block.timestamp)
+            vetoes[token] = () if why is None else (why.reason,)
+    return tuple(
+        _assess(state, policy, wealths[state.market.asset], vetoes.get(state.market.asset, ()))
+        for state in snapshot.states.values()
+    )
 
 
 def haircut_bps(market: Market, policy: Policy) -> float:
@@ -32,7 +49,7 @@ def net_income(state: MarketState, tokens: float, policy: Policy) -> float:
     return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
 
 
-def _assess(state: MarketState, policy: Policy, wealth_raw: int) -> Assessment:
+def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[str, ...]) -> Assessment:
     market = state.market
     if market.kind is Kind.IDLE:
         return Assessment(market.id, 0.0, None, ())
@@ -41,7 +58,8 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int) -> Assessment:
     if policy.min_liquidity_multiple > 1.0:
         # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides.
         limit_raw = min(limit_raw, int(state.liquidity.raw / (policy.min_liquidity_multiple - 1.0)))
-    return Assessment(market.id, haircut_bps(market, policy), Amount(market.asset, limit_raw), _vetoes(state, policy))
+    all_vetoes = (*vetoes, *_vetoes(state, policy))
+    return Assessment(market.id, haircut_bps(market, policy), Amount(market.asset, limit_raw), all_vetoes)
 
 
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:

@@ -93,10 +93,11 @@ class Exact:
         return len(pools) == len(set(pools))
 
     def rounded(
-        self, holdings: Sequence[float], one: int, value: Callable[[int, float], float]
+        self, holdings: Sequence[float], ones: Sequence[int], value: Callable[[int, float], float]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The feasible base units just below ``holdings`` (whole tokens, swaps last), and what each swap takes.
 
+        ones: base units in a whole token, of each asset.
         What is held, and no swap, where that cannot be mended. Downwards, because an adaptive curve's rate steps down
         at some holdings and an optimum may lie just before one. value: income a year of a market at a holding in whole
         tokens; says which market takes the last few units.
@@ -104,31 +105,43 @@ class Exact:
         places = len(self.held)
         found = [
             (x, paid)
-            for paid in self._payments(holdings[places:], one)
-            if self.feasible(x := self._rounded(holdings[:places], paid, one, value), paid)
+            for paid in self._payments(holdings[places:], ones)
+            if self.feasible(x := self._rounded(holdings[:places], paid, ones, value), paid)
         ]
+        scale = [ones[asset] for asset in (*self.assets, *(swap.source for swap in self.swaps))]
 
         def worth(choice: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
-            return sum(value(index, raw / one) for index, raw in enumerate((*choice[0], *choice[1])))
+            whole = zip((*choice[0], *choice[1]), scale, strict=True)
+            return sum(value(index, raw / one) for index, (raw, one) in enumerate(whole))
 
         return max(found, key=worth, default=(self.held, (0,) * len(self.swaps)))
 
-    def _payments(self, amounts: Sequence[float], one: int) -> list[tuple[int, ...]]:
+    def _payments(self, amounts: Sequence[float], ones: Sequence[int]) -> list[tuple[int, ...]]:
         """What the swaps may take: rounded up (to buy a minimum that is just reached) or down, dust or none."""
         if not self.swaps:
             return [()]
         up, down, clean = [], [], []
         for amount, swap in zip(amounts, self.swaps, strict=True):
-            most = swap.quotes[-1][0]
+            most, one = swap.quotes[-1][0], ones[swap.source]
             down.append(min(int(amount * one), most))
             up.append(min(-int(-amount * one // 1), most))
             clean.append(down[-1] if down[-1] > 2 else 0)
-        return list(dict.fromkeys((tuple(up), tuple(down), tuple(clean))))
+        return list(dict.fromkeys(self._affordable(paid) for paid in (up, down, clean)))
+
+    def _affordable(self, paid: Sequence[int]) -> tuple[int, ...]:
+        """The payments, the largest made smaller where doubles were rounded to more than there is."""
+        left = list(paid)
+        for asset, most in enumerate(self.purses(left)):
+            members = [k for k, swap in enumerate(self.swaps) if swap.source == asset]
+            if most < 0 and members:
+                largest = max(members, key=lambda k: left[k])
+                left[largest] = max(0, left[largest] + most)
+        return tuple(left)
 
     def _rounded(
-        self, holdings: Sequence[float], paid: Sequence[int], one: int, value: Callable[[int, float], float]
+        self, holdings: Sequence[float], paid: Sequence[int], ones: Sequence[int], value: Callable[[int, float], float]
     ) -> tuple[int, ...]:
-        x = [self._nearest(index, amount, one) for index, amount in enumerate(holdings)]
+        x = [self._nearest(index, amount, ones[self.assets[index]]) for index, amount in enumerate(holdings)]
         caps = self.caps()
         purses = self.purses(paid)
         for asset, most in enumerate(purses):
@@ -138,7 +151,7 @@ class Exact:
             excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
             self._cut(x, cap.members, excess, lambda m: self.weights[m])
         for asset, most in enumerate(purses):
-            self._give(x, asset, most, caps, one, value)
+            self._give(x, asset, most, caps, ones[asset], value)
         return tuple(x)
 
     def _cut(self, x: list[int], members: Sequence[int], excess: int, weight: Callable[[int], int]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps, net_income
+from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, Kind, MarketState, Snapshot
-from yieldbot.model.plan import Allocation, Hold, Leg, LegKind, Move, Plan
+from yieldbot.model.market import ChainFees, MarketState, Snapshot
+from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 
 GWEI = 10**9
@@ -26,7 +29,7 @@ def make_plan(
     within the policy's break-even time, or when gas would eat more than its share of the horizon's gain.
     """
     changes = _changes(snapshot, allocation)
-    if not changes:
+    if not changes and not allocation.swaps:
         return Hold(f"nothing earns more than what is held, after costs{_below_buffer(snapshot, policy)}", allocation)
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
@@ -36,7 +39,7 @@ def make_plan(
     moves = _moves(snapshot, allocation, policy, changes)
     gain = sum(move.gain_per_year for move in moves)
     cost = sum(move.cost for move in moves)
-    symbol = next(iter(changes.values())).token.symbol
+    symbol = snapshot.assets[0].symbol
     years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     if gain <= 0:
         return Hold("the moves together earn nothing more", allocation)
@@ -70,7 +73,7 @@ def make_plan(
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
     """What a Hold adds where the wallet has less than the buffer: people expect that to be mended."""
-    idle = next(s for s in snapshot.states.values() if s.market.kind is Kind.IDLE)
+    idle = snapshot.idle[0]
     buffer = idle.held.token.parse(policy.idle_buffer)
     if idle.held >= buffer or all(not s.held.raw for s in snapshot.states.values() if s is not idle):
         return ""
@@ -80,70 +83,136 @@ def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
 
 def _changes(snapshot: Snapshot, allocation: Allocation) -> dict[MarketId, Amount]:
     """Target less held of each market that changes, the wallet left out."""
-    states = (s for s in snapshot.states.values() if s.market.kind is not Kind.IDLE)
-    deltas = {s.market.id: allocation.targets[s.market.id] - s.held for s in states}
+    deltas = {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.markets}
     return {market_id: delta for market_id, delta in deltas.items() if delta}
 
 
 def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]) -> tuple[Leg, ...]:
-    """Withdrawals first, largest first, so that every deposit finds its money in the wallet."""
-    ordered = sorted(changes.items(), key=lambda item: (-abs(item[1].raw), item[0]))
+    """Withdrawals first, then swaps, largest first, so that every deposit finds its money in the wallet."""
+    worth = {m: abs(float(c)) * snapshot.price(c.token) for m, c in changes.items()}
+    ordered = sorted(changes.items(), key=lambda item: (-worth[item[0]], item[0]))
     out = [
         Leg(LegKind.WITHDRAW, market_id, Amount(change.token, -change.raw), all=not allocation.targets[market_id])
         for market_id, change in ordered
         if change.raw < 0
     ]
+    swaps = [
+        Leg(LegKind.SWAP, swap_id(swap.given.token, swap.gets.token), swap.given, gets=swap.least)
+        for swap in _in_turn(allocation.swaps)
+    ]
     into = [Leg(LegKind.DEPOSIT, market_id, change) for market_id, change in ordered if change.raw > 0]
-    return (*out, *into)
+    return (*out, *swaps, *into)
+
+
+def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
+    """Swaps that bring an asset before those that give it."""
+    left, found = list(swaps), list[Exchanged]()
+    while left:
+        wanted = {swap.gets.token for swap in left}
+        ready = [swap for swap in left if swap.given.token not in wanted] or left[:1]
+        found += ready
+        left = [swap for swap in left if swap not in ready]
+    return found
+
+
+@dataclass(slots=True)
+class _End:
+    """Money that leaves a place or comes to it. value: in base units of the first asset; raw: in those of its own."""
+
+    market_id: MarketId
+    token: Token
+    value: int
+    whole: int
 
 
 def _moves(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, changes: Mapping[MarketId, Amount]
 ) -> tuple[Move, ...]:
-    """Sources paired with targets, largest first; the wallet takes up the difference on either side."""
-    idle = next(s for s in snapshot.states.values() if s.market.kind is Kind.IDLE)
-    out = {market_id: -c.raw for market_id, c in changes.items() if c.raw < 0}
-    into = {market_id: c.raw for market_id, c in changes.items() if c.raw > 0}
-    surplus = sum(into.values()) - sum(out.values())
-    (out if surplus > 0 else into)[idle.market.id] = abs(surplus)
-    sources = sorted(((raw, m) for m, raw in out.items() if raw), reverse=True)
-    targets = sorted(((raw, m) for m, raw in into.items() if raw), reverse=True)
-    worth = {s.market.id: _worth(s, allocation.targets[s.market.id], policy) for s in snapshot.states.values()}
-    costs = {
-        m: snapshot.fees.cost(snapshot.of(m).gas_deposit, snapshot.of(m).rent_deposit)
-        if c.raw > 0
-        else snapshot.fees.cost(snapshot.of(m).gas_withdraw)
-        for m, c in changes.items()
-    }
+    """Sources paired with targets, those of one asset first, largest first; the wallet takes up the difference.
+
+    Amounts are in the first asset, by the feeds' prices where there are several.
+    """
+    first = snapshot.assets[0]
+    sources, targets = _ends(snapshot, allocation, changes)
+    worth = {s.market.id: _worth(snapshot, s, allocation.targets[s.market.id], policy) for s in snapshot.markets}
+    costs = {m: snapshot.fees.cost(*_gas(snapshot.of(m), c)) for m, c in changes.items()}
+    spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)
+    swapped = sum(end.value for end in targets) - _within_assets(sources, targets)
     moves = []
-    while sources and targets:
-        (have, source), (want, target) = sources[0], targets[0]
-        raw = min(have, want)
-        parts = ((source, raw / out[source]), (target, raw / into[target]))
-        gain = sum(worth[m] * share for m, share in parts)
+    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and roundings leave between assets
+    for source, target, value in _paired(sources, targets, dust):
+        parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
+        gain = sum(worth.get(m, 0.0) * share for m, share in parts)
         cost = sum(costs.get(m, 0.0) * share for m, share in parts)
+        if source.token != target.token and swapped:
+            cost += spread * value / swapped
         moves.append(
             Move(
-                source=source,
-                target=target,
-                amount=Amount(idle.market.asset, raw),
+                source=source.market_id,
+                target=target.market_id,
+                amount=Amount(first, value),
                 gain_per_year=gain,
                 cost=cost,
                 break_even_days=cost / gain * 365 if gain > 0 else None,
-                reason=_reason(snapshot, allocation, policy, source, target),
+                reason=_reason(snapshot, allocation, policy, source.market_id, target.market_id),
             )
         )
-        sources[0] = (have - raw, source)
-        targets[0] = (want - raw, target)
-        sources = sources if sources[0][0] else sources[1:]
-        targets = targets if targets[0][0] else targets[1:]
     return tuple(moves)
 
 
-def _worth(state: MarketState, target: Amount, policy: Policy) -> float:
-    """Income a year at the target less income now, in whole tokens, both net of the haircut: leaving a market whose
+def _gas(state: MarketState, change: Amount) -> tuple[int, int]:
+    """(gas, rent) of a leg."""
+    return (state.gas_deposit, state.rent_deposit) if change.raw > 0 else (state.gas_withdraw, 0)
+
+
+def _ends(
+    snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]
+) -> tuple[list[_End], list[_End]]:
+    """What leaves and what comes, largest first; what swaps lose is taken off what leaves, so that both add up."""
+    sources, targets = list[_End](), list[_End]()
+    whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
+    if len(snapshot.assets) == 1:  # as if we had more or less: the wallet's change is what the moves leave of it
+        (idle,) = snapshot.idle
+        whole[idle.market.id] = Amount(idle.market.asset, -sum(change.raw for change in changes.values()))
+    for market_id, change in whole.items():
+        value = _value(snapshot, change)
+        if value:
+            (targets if value > 0 else sources).append(_End(market_id, change.token, abs(value), abs(value)))
+    for ends in (sources, targets):
+        ends.sort(key=lambda end: (end.value, end.market_id), reverse=True)
+    return sources, targets
+
+
+def _value(snapshot: Snapshot, change: Amount) -> int:
+    """In base units of the first asset, by the feeds."""
+    first = snapshot.assets[0]
+    return change.raw if change.token == first else int(float(change) * snapshot.price(change.token) * first.one)
+
+
+def _within_assets(sources: Sequence[_End], targets: Sequence[_End]) -> int:
+    """How much of the money need not be swapped."""
+    tokens = {end.token for end in (*sources, *targets)}
+    sums = ([sum(end.value for end in ends if end.token == t) for ends in (sources, targets)] for t in tokens)
+    return sum(min(pair) for pair in sums)
+
+
+def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tuple[_End, _End, int]]:
+    """(source, target, value), until one side is used up; within an asset first."""
+    for within in (True, False):
+        for source in sources:
+            for target in targets:
+                value = min(source.value, target.value)
+                if value > dust and (source.token == target.token) == within:
+                    source.value -= value
+                    target.value -= value
+                    yield source, target, value
+
+
+def _worth(snapshot: Snapshot, state: MarketState, target: Amount, policy: Policy) -> float:
+    """Income a year at the target less income now, in the first asset, both net of the haircut: leaving a market whose
     risk is no longer paid for is a gain."""
-    return net_income(state, float(target), policy) - net_income(state, float(state.held), policy)
+    more = net_income(state, float(target), policy) - net_income(state, float(state.held), policy)
+    return more * snapshot.price(state.market.asset)
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
@@ -174,4 +243,5 @@ def _plan_id(snapshot: Snapshot, legs: tuple[Leg, ...]) -> str:
     """Eight hex digits of the SHA-256 of what would be done, by whom, and where it was decided."""
     content = [snapshot.block.chain, snapshot.block.hash, snapshot.owner]
     content += [f"{leg.kind} {leg.market_id} {leg.amount.raw} {leg.all}" for leg in legs]
+    content += [f"for {leg.gets.raw}" for leg in legs if leg.gets is not None]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]

@@ -49,13 +49,14 @@ class Resources:
         for number, group in enumerate(problem.groups):
             for member in group.members:
                 self.uses[member].append((purses + number, problem.places[member].price))
-        used = self.used([place.held for place in problem.places])
         limits = [*(purse.budget for purse in problem.purses), *(group.most for group in problem.groups)]
-        self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)] if problem.places else limits
+        self.count = len(limits)
+        used = self.used([place.held for place in problem.places])
+        self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)]
 
     def used(self, x: Sequence[float]) -> list[float]:
         """Of each resource, by the places alone."""
-        found = [0.0] * (1 + max((r for uses in self.uses for r, _ in uses), default=0))
+        found = [0.0] * self.count
         for now, uses in zip(x, self.uses, strict=False):
             for resource, weight in uses:
                 found[resource] += weight * now

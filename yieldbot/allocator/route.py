@@ -45,14 +45,26 @@ class Route:
 Way = tuple[tuple[PoolState, ...], Venue]
 
 
-def route(states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost: float = 0.0) -> Route:
+def route(
+    states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost: float = 0.0, *, sent: bool = False
+) -> Route:
     """The best ways to give ``amount`` for ``wanted``. Raises Unswappable where the pools do not take so much.
 
     ``unit_cost``: what a unit of gas costs, in base units of ``wanted``. Through another token goes the one pool that
     gives most for all of the amount, then the one that gives most for that, both of one router: a way is one swap. Each
     pool is in one way only (a contract of many coins is one), so that the ways' outputs are independent and the bound
-    is one.
+    is one. sent: only pools that the chain's file names a router for.
     """
+    ways = ways_of(states, amount, wanted, sent=sent)
+    found = split([venue for _, venue in ways], amount.raw, [int(gas_of(pools) * unit_cost) for pools, _ in ways])
+    parts = _parts(ways, amount.token, wanted, found.parts, found.outs)
+    given, cost = Amount(wanted, sum(found.outs)), Amount(wanted, found.costs)
+    return Route(parts, amount, given, cost, found.bound / wanted.one, found.gap_bps)
+
+
+def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent: bool = False) -> list[Way]:
+    """The ways that ``route`` splits over. Raises Unswappable where there is none."""
+    states = [state for state in states if not sent or _router(state)[1]]
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
         first = _best(_of(free, amount.token, between), lambda s: -s.venue(amount.token).give(amount.raw)[0])
@@ -65,11 +77,7 @@ def route(states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost:
         way = (first, second), Path(first.venue(amount.token), second.venue(between))
         return -second.venue(between).give(carried)[0], way
 
-    ways = _ways(states, amount.token, wanted, through)
-    found = split([venue for _, venue in ways], amount.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
-    parts = _parts(ways, amount.token, wanted, found.parts, found.outs)
-    given, cost = Amount(wanted, sum(found.outs)), Amount(wanted, found.costs)
-    return Route(parts, amount, given, cost, found.bound / wanted.one, found.gap_bps)
+    return _ways(states, amount.token, wanted, through)
 
 
 def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0) -> Route:
@@ -87,7 +95,7 @@ def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_co
         return first.venue(given).need(carried), way
 
     ways = _ways(states, given, wanted.token, through)
-    found = buy([venue for _, venue in ways], wanted.raw, [int(_gas(pools) * unit_cost) for pools, _ in ways])
+    found = buy([venue for _, venue in ways], wanted.raw, [int(gas_of(pools) * unit_cost) for pools, _ in ways])
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
     taken, cost = Amount(given, sum(found.parts)), Amount(given, found.costs)
     return Route(parts, taken, wanted, cost, found.bound / given.one, found.gap_bps, exact_out=True)
@@ -119,7 +127,7 @@ def _router(state: PoolState) -> tuple[str, str | None]:
     return state.pool.protocol, state.pool.params.get("router")
 
 
-def _gas(pools: Sequence[PoolState]) -> int:
+def gas_of(pools: Sequence[PoolState]) -> int:
     return TX_GAS + sum(state.gas for state in pools)
 
 
@@ -127,7 +135,7 @@ def _parts(
     ways: Sequence[Way], given: Token, wanted: Token, taken: Sequence[int], out: Sequence[int]
 ) -> tuple[Part, ...]:
     found = [
-        Part(tuple(s.pool for s in pools), Amount(given, into), Amount(wanted, brought), _gas(pools))
+        Part(tuple(s.pool for s in pools), Amount(given, into), Amount(wanted, brought), gas_of(pools))
         for (pools, _), into, brought in zip(ways, taken, out, strict=True)
         if into
     ]

@@ -19,13 +19,14 @@ from yieldbot.execution.confirm import fee_wei
 from yieldbot.execution.deltas import balances, word
 from yieldbot.logs import read_logs
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.policy import ChainSettings, Job
 from yieldbot.model.tx import Delta
 from yieldbot.observe import observe
-from yieldbot.prices import Price, feed
+from yieldbot.prices import feed
 from yieldbot.protocols import adapters
 from yieldbot.rpc.connect import connect
 from yieldbot.rpc.evm import EvmNode

@@ -77,7 +77,7 @@ def probe_of(state: MarketState, allocation: Allocation | None, wealth: Amount) 
 
 def wealth_of(snapshot: Snapshot, job: Job) -> Amount:
     """Everything of the job's asset that we hold, the wallet included."""
-    return sum((state.held for state in snapshot.states.values()), Amount(job.asset, 0))
+    return snapshot.wealth(job.asset)
 
 
 def block(ref: BlockRef) -> Doc:
@@ -92,6 +92,8 @@ def job_head(job: Job, snapshot: Snapshot | None = None, skipped: str | None = N
         "chain": job.chain.name,
         "chain_id": job.chain.chain,
         "asset": job.asset.symbol,
+        "base": job.base.unit if job.base else None,
+        "assets": [token.symbol for token in job.assets],
         "skipped": skipped,
         "block": block(snapshot.block) if snapshot else None,
     }
@@ -181,7 +183,13 @@ def unread(found: Sequence[Unread]) -> list[Doc]:
 
 
 def leg(step: Leg) -> Doc:
-    return {"kind": step.kind.value, "market_id": step.market_id, "amount": money(step.amount), "all": step.all}
+    return {
+        "kind": step.kind.value,
+        "market_id": step.market_id,
+        "amount": money(step.amount),
+        "all": step.all,
+        "gets": money_or_none(step.gets),
+    }
 
 
 def allocation(found: Allocation) -> Doc:
@@ -203,6 +211,9 @@ def allocation(found: Allocation) -> Doc:
                 "binding": reason.binding,
             }
             for reason in found.reasons
+        ],
+        "swaps": [
+            {"given": money(swap.given), "gets": money(swap.gets), "least": money(swap.least)} for swap in found.swaps
         ],
     }
 

@@ -66,7 +66,7 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
     several = len(jobs) > 1
     parts = []
     for where, (job, snapshot) in zip(_wheres([job for job, _ in jobs]), jobs, strict=True):
-        idle = sum((s.held for s in snapshot.states.values() if s.market.kind is Kind.IDLE), Amount(job.asset, 0))
+        idle = sum((s.held for s in snapshot.idle), Amount(job.asset, 0))
         parts.append(f"{money(idle)} {job.asset.symbol}" + (f" on {where}" if several else ""))
     return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from yieldbot.allocator.convert import swap_id
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
@@ -45,7 +47,7 @@ def when(unix_seconds: int) -> str:
 
 
 def head(job: Job, snapshot: Snapshot) -> str:
-    return f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}, {at(snapshot.block)}"
+    return f"{job.wallet.name}: {job.title} on {job.chain.name}, {at(snapshot.block)}"
 
 
 def at(block: BlockRef) -> str:
@@ -54,7 +56,7 @@ def at(block: BlockRef) -> str:
 
 
 def skipped(job: Job, reason: str) -> Text:
-    return Text(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name} skipped: {reason}", style="yellow")
+    return Text(f"{job.wallet.name}: {job.title} on {job.chain.name} skipped: {reason}", style="yellow")
 
 
 def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
@@ -63,12 +65,16 @@ def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
     count: dict[str, int] = {}
     for state in states:
         count[state.market.name] = count.get(state.market.name, 0) + 1
-    return {
-        state.market.id: state.market.name
-        if count[state.market.name] == 1
-        else f"{state.market.name} {_short(state.market.id)}"
-        for state in states
-    }
+    several = len(snapshot.assets) > 1
+    names = {}
+    for state in states:
+        name, asset = state.market.name, state.market.asset.symbol
+        if count[name] > 1:  # of several assets their symbols tell them apart, else the ends of their ids
+            alike = [s for s in states if s.market.name == name and s.market.asset == state.market.asset]
+            name += f" {asset}" if several and len(alike) == 1 else f" {_short(state.market.id)}"
+        names[state.market.id] = name
+    pairs = permutations(snapshot.assets, 2)
+    return names | {swap_id(given, wanted): f"{given.symbol} for {wanted.symbol}" for given, wanted in pairs}
 
 
 def _short(market_id: str) -> str:
@@ -110,13 +116,17 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         f"together {found.gain_per_year:,.2f} {symbol} a year more for {found.cost:,.4f} {symbol} of {_costs(job)}; "
     )
     return Group(
-        made, Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
+        made,
+        *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
+        Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
         certificate(found.allocation, symbol),
-    )  # fmt: skip
+    )
 
 
 def _costs(job: Job) -> str:
-    return "gas" if job.chain.svm is None else "fees and rent"
+    if job.chain.svm is not None:
+        return "fees and rent"
+    return "gas" if job.base is None else "gas and swaps"
 
 
 def unread(found: Sequence[Unread]) -> list[RenderableType]:
@@ -134,10 +144,12 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
     if found.allocation is None:
         return plan(job, snapshot, found)
     names, allocation = names_of(snapshot), found.allocation
-    made = Sheet("Why", "Market", f">Target {job.asset.symbol}", ">APR after", ">Marginal APR", "Because")
+    symbol = job.asset.symbol if job.base is None else ""
+    made = Sheet("Why", "Market", f">Target {symbol}".rstrip(), ">APR after", ">Marginal APR", "Because")
     for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
         rates = (f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr))
-        target = money(allocation.targets[reason.market_id])
+        amount = allocation.targets[reason.market_id]
+        target = money(amount) if job.base is None else f"{money(amount)} {amount.token.symbol}"
         made.add_row(names.get(reason.market_id, reason.market_id), target, *rates, reason.binding)
     worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:.3f} % a year, net of haircuts."
     return Group(plan(job, snapshot, found), made, Text(worth))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
@@ -75,14 +76,16 @@ def markets(args: argparse.Namespace, context: Context) -> int:
             continue
         wealth = None if args.amount is None else whatif.amount_of("--amount", args.amount, job)
         decision = _decide(context, job, snapshot, wealth)
-        if args.kind is not None:
-            wealth = wealth or docs.wealth_of(snapshot, job)
-            snapshot = _of_kind(snapshot, args.kind)
-        listed.append((job, snapshot, decision.assessments, decision.allocation, wealth))
-        rows.append(
-            docs.job_head(job, snapshot)
-            | docs.markets(snapshot, decision.assessments, decision.allocation, job, horizon, policy, wealth)
-        )
+        for one, part in by_asset(job, snapshot):
+            all_of_it = part.wealth(one.asset) if job.base is None else snapshot.wealth(one.asset)
+            if wealth is not None and one.asset == job.asset:
+                all_of_it = wealth
+            shown = part if args.kind is None else _of_kind(part, args.kind)
+            listed.append((one, shown, decision.assessments, decision.allocation, all_of_it))
+            rows.append(
+                docs.job_head(one, shown)
+                | docs.markets(shown, decision.assessments, decision.allocation, one, horizon, policy, all_of_it)
+            )
     if listed:
         parts.insert(0, lambda: _listings().markets([_listings().Listed(*one) for one in listed], horizon, policy))
     context.show(docs.document("markets", horizon_seconds=horizon, jobs=rows), *parts)
@@ -91,8 +94,6 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """Its markets of one kind, and the wallet."""
-    from dataclasses import replace
-
     from yieldbot.model.market import Kind
 
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
@@ -114,9 +115,14 @@ def positions(args: argparse.Namespace, context: Context) -> int:
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        found = reports.positions(snapshot, held, horizon, policy, gains) | {"quarantined": docs.unread(lost)}
-        rows.append(docs.job_head(job, snapshot) | found)
-        shown.append((job, snapshot, held))
+        for one, part in by_asset(job, snapshot):
+            its = tuple(row for row in held if row.state.market.asset == one.asset)
+            first = one.asset == job.asset  # what was left altogether is told with it
+            known = [g for g in gains if g.market_id in part.states or (first and g.market_id not in snapshot.states)]
+            found = reports.positions(part, its, horizon, policy, known)
+            found["quarantined"] = docs.unread([x for x in lost if x.held is None or x.held.token == one.asset])
+            rows.append(docs.job_head(one, part) | found)
+            shown.append((one, part, its))
         parts.extend(_lines(lost))
     if shown:
         parts.insert(0, lambda: _listings().positions(shown, horizon, policy))
@@ -153,6 +159,13 @@ def plan(args: argparse.Namespace, context: Context) -> int:
     document = docs.document("plan", what_if=asked.document(), jobs=rows, across_chains=docs.across(between))
     context.show(document, *(parts if between else parts[:-1]))
     return _code(seen, unread)
+
+
+def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
+    """A job over several assets as one for each of them, as they are listed."""
+    if job.base is None:
+        return [(job, snapshot)]
+    return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
 
 
 def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
@@ -228,7 +241,14 @@ def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     from yieldbot import forecast
 
     records, policy = _records(context), context.settings.policy
-    return [() if isinstance(s, str) else forecast.unread(records, s, job.asset, policy) for job, s in seen]
+    return [
+        ()
+        if isinstance(s, str)
+        else tuple(
+            lost for one, part in by_asset(job, s) for lost in forecast.unread(records, part, one.asset, policy)
+        )
+        for job, s in seen
+    ]
 
 
 def _lines(lost: Sequence[Unread]) -> list[Any]:

@@ -83,7 +83,7 @@ def named_jobs(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
 
 
 def _called(job: Job, part: str) -> str:
-    return {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}[part]
+    return {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.title}[part]
 
 
 @contextmanager

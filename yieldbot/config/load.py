@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, market_chain
-from yieldbot.model.policy import ChainSettings, Job, KmsKey, LedgerKey, Policy, SafeOwner, Settings, Wallet
+from yieldbot.model.policy import Base, ChainSettings, Job, KmsKey, LedgerKey, Policy, SafeOwner, Settings, Wallet
 from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.resources import folder
 
@@ -39,9 +40,11 @@ def load(path: Path) -> Settings:
     for index, row in enumerate(table.jobs):
         if row.chain not in chains:
             chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ)
-    jobs = tuple(_job(path, f"jobs[{index + 1}]", row, wallets, chains) for index, row in enumerate(table.jobs))
-    _no_twins(path, jobs)
     policy = _policy(path, table.policy, chains)
+    jobs = tuple(
+        _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
+    )
+    _no_twins(path, jobs)
     for job in jobs:
         _money_fits(path, policy, job)
     return Settings(
@@ -170,28 +173,38 @@ def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> Chain
 
 
 def _job(
-    path: Path, key: str, table: JobTable, wallets: Mapping[str, Wallet], chains: Mapping[str, ChainSettings]
+    path: Path,
+    key: str,
+    table: JobTable,
+    wallets: Mapping[str, Wallet],
+    chains: Mapping[str, ChainSettings],
+    bases: Mapping[str, Base],
 ) -> Job:
     if table.wallet not in wallets:
         raise wrong(path, f"{key}.wallet", f"unknown wallet {table.wallet!r}: {did_you_mean(table.wallet, wallets)}")
-    chain = chains[table.chain]
-    if table.asset not in chain.tokens:
-        hint = did_you_mean(table.asset, chain.tokens)
-        raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
-    wallet = wallets[table.wallet]
+    chain, wallet = chains[table.chain], wallets[table.wallet]
     if wallet.is_svm != (chain.svm is not None):
         said = f"wallet {wallet.name!r} is {'a Solana' if wallet.is_svm else 'an EVM'} address and {chain.name} is not"
         raise wrong(path, f"{key}.wallet", f"{said}: name a wallet of the chain's family")
+    if (table.asset is None) == (table.base is None):
+        said = "is missing" if table.asset is None else "stands beside base"
+        raise wrong(path, f"{key}.asset", f"{said}: name one asset, or a base of [policy.bases]")
+    if table.base is not None:
+        return job_of_base(path, key, table.base, wallet, chain, bases)
+    assert table.asset is not None
+    if table.asset not in chain.tokens:
+        hint = did_you_mean(table.asset, chain.tokens)
+        raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
     return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
     seen: set[tuple[str, str, str]] = set()
     for index, job in enumerate(jobs):
-        same = (job.wallet.address, job.chain.chain, job.asset.address)
-        if same in seen:
+        same = {(job.wallet.address, job.chain.chain, token.address) for token in job.assets}
+        if same & seen:
             raise wrong(path, f"jobs[{index + 1}]", "does the same as a job before it: remove one of them")
-        seen.add(same)
+        seen |= same
 
 
 def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
@@ -213,6 +226,8 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     for name in given.get("max_share_protocol", {}):
         if name not in _protocols():
             raise _unknown_protocol(path, f"policy.max_share_protocol.{name}", name)
+    if "bases" in given:
+        given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
 
 
@@ -259,7 +274,8 @@ def _money_fits(path: Path, policy: Policy, job: Job) -> None:
         if (amount := getattr(policy, name)) is None:
             continue
         try:
-            job.asset.parse(amount)
+            for token in job.assets:
+                token.parse(amount)
         except ValueError as finer:
             raise wrong(path, f"policy.{name}", f"{finer}: round it") from None
 

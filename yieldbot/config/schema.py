@@ -117,9 +117,25 @@ OF_KIND = {
 
 
 class JobTable(Table):
+    """One of asset and base; base: a name of [policy.bases]."""
+
     wallet: str
     chain: str
-    asset: str
+    asset: str | None = None
+    base: str | None = None
+
+
+class BaseTable(Table):
+    """The fields of model.policy.Base; assets: its shares by symbol, the first is what amounts are counted in."""
+
+    unit: Literal["USD", "ETH", "SOL"]
+    assets: Annotated[dict[str, Share], Field(min_length=1)]
+    slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
+    max_impact_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
+    max_apart_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    max_depeg_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
+    deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
 
 
 class PolicyTable(Table):
@@ -157,6 +173,7 @@ class PolicyTable(Table):
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
     min_claim: Money | None = None
+    bases: dict[Name, BaseTable] | None = None
 
 
 class SettingsTable(Table):

@@ -94,7 +94,8 @@ class LegWork:
 
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
-    position there, None where what a deposit is worth afterwards is not looked at. swap: the terms of a leg that swaps.
+    position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
+    swap's parts; none for other legs.
     """
 
     index: int
@@ -106,7 +107,7 @@ class LegWork:
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
-    swap: SwapTerms | None = None
+    swaps: tuple[SwapTerms, ...] = ()
 
     @property
     def watched(self) -> tuple[Token, ...]:

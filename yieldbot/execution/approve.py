@@ -141,7 +141,7 @@ class Queue:
             PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
             for stored in self.journal.plans(PlanStatus.QUEUED)
             if stored.plan.id != plan.id
-            and (stored.plan.owner, stored.plan.legs[0].amount.token) == (plan.owner, plan.legs[0].amount.token)
+            and (stored.plan.owner, stored.plan.asset) == (plan.owner, plan.asset)
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
         self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)
@@ -193,7 +193,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
         bounds(rules, tx)
         or (None if takes_back else in_time(approval, now))
         or _in_plan(approval, work, tx)
-        or _call(rules, work, tx, now)
+        or _call(rules, work, tx, simulated.block.timestamp)
         or _effect(rules, work, simulated)
     )
     return refused or ApprovedTx(simulated, digest(tx), approval.approver, NEVER if takes_back else approval.expires_at)
@@ -334,17 +334,29 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("TARGET_NOT_ALLOWED", f"{tx.to} is no contract of {work.market.name}")
     if name not in selectors:
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
-    terms = (work.swap.given, work.swap.least) if work.swap else None
-    if terms != ((work.leg.amount, work.leg.gets) if work.leg.kind is LegKind.SWAP else None):
+    if not _terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
     most = None if work.leg.all else work.leg.amount.raw
-    found = objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, work.swap, now)
-    if found:
+    faults = [
+        objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, terms, now)
+        for terms in work.swaps or (None,)
+    ]
+    if (found := None if None in faults else faults[0]) is not None:
         return Declined(found[0], f"{tx.words}: {found[1]}")
     # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
     if not any(call.to.lower() == tx.to.lower() and call.data == tx.data for call in work.calls):
         return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this leg")
     return None
+
+
+def _terms_are_the_legs(work: LegWork) -> bool:
+    """A swap's parts give together what the leg gives, and bring together what it must; other legs have none."""
+    leg = work.leg
+    if leg.kind is not LegKind.SWAP or leg.gets is None:
+        return leg.kind is not LegKind.SWAP and not work.swaps
+    same = all((part.given.token, part.least.token) == (leg.amount.token, leg.gets.token) for part in work.swaps)
+    given, least = sum(part.given.raw for part in work.swaps), sum(part.least.raw for part in work.swaps)
+    return same and (given, least) == (leg.amount.raw, leg.gets.raw)
 
 
 def _is_allowance(work: LegWork, tx: UnsignedTx) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, chain_id
-from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, MarketReason, Move, Plan
+from yieldbot.model.plan import Allocation, Certificate, Exchanged, Leg, LegKind, MarketReason, Move, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 
 Doc = dict[str, Any]
@@ -158,6 +158,20 @@ def _reason_from_doc(doc: Any) -> MarketReason:
     )
 
 
+def _swap_to_doc(swap: Exchanged) -> Doc:
+    return {
+        "given": amount_to_doc(swap.given),
+        "gets": amount_to_doc(swap.gets),
+        "least": amount_to_doc(swap.least),
+        "gas": swap.gas,
+    }
+
+
+def _swap_from_doc(doc: Any) -> Exchanged:
+    given, gets, least = (amount_from_doc(part(doc, name, Mapping)) for name in ("given", "gets", "least"))
+    return Exchanged(given, gets, least, part(doc, "gas", int))
+
+
 def _allocation_to_doc(allocation: Allocation) -> Doc:
     proof = allocation.certificate
     return {
@@ -171,6 +185,7 @@ def _allocation_to_doc(allocation: Allocation) -> Doc:
         },
         "shadow_price": _number(allocation.shadow_price),
         "reasons": [_reason_to_doc(reason) for reason in allocation.reasons],
+        "swaps": [_swap_to_doc(swap) for swap in allocation.swaps],
     }
 
 
@@ -183,6 +198,7 @@ def _allocation_from_doc(doc: Any) -> Allocation:
         Certificate(_float(proof, "objective"), _float(proof, "upper_bound"), _float(proof, "gap_bps")),
         _float(doc, "shadow_price"),
         tuple(_reason_from_doc(reason) for reason in part(doc, "reasons", list)),
+        tuple(_swap_from_doc(swap) for swap in part(doc, "swaps", list)) if "swaps" in doc else (),  # older rows
     )
 
 

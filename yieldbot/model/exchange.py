@@ -86,3 +86,38 @@ def v3_path(terms: SwapTerms) -> bytes:
             raise ValueError(f"{pool.name} is no pool of a fee tier")
         found += int(pool.params["fee"]).to_bytes(3, "big") + bytes.fromhex(token.address[2:])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for one whole token, and when the feed last said so (unix seconds)."""
+
+    usd: float
+    updated_at: int
+
+
+FEEDS = "the feeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Where a chain's tokens are exchanged at one block, and who says what they are worth besides.
+
+    usd: the feeds' word; means: of a pool the whole token1 for one token0 over a while, by its own oracle; unread: what
+    could not be read, in words.
+    """
+
+    states: tuple[PoolState, ...]
+    usd: Mapping[Token, Price]
+    means: tuple[tuple[Pool, float], ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def rates(self, given: Token, wanted: Token) -> dict[str, float]:
+        """Whole tokens wanted for one given, by who says so; none of them is a price that one swap can move."""
+        found: dict[str, float] = {}
+        if given in self.usd and wanted in self.usd:
+            found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
+        for pool, mean in self.means:
+            if {pool.token0, pool.token1} == {given, wanted}:
+                found[f"{pool.name}'s mean"] = mean if given == pool.token0 else 1.0 / mean
+        return found

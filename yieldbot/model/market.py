@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.exchange import Exchange
 from yieldbot.model.ids import Address, ChainId, MarketId
 
 
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     LP = "lp"
     STAKING = "staking"
     IDLE = "idle"
+    EXCHANGE = "exchange"  # nothing stays there: what a swap's leg is carried out at
 
 
 class Status(StrEnum):
@@ -214,7 +216,9 @@ class Snapshot:
     """One chain at one block for one owner: every state, the idle balance being the IDLE market among them.
 
     native_balance_raw: wei or lamports of ours. asset_usd, native_usd: US dollars for one whole token by the feeds,
-    None where none was read; for the books alone, nothing is decided by them.
+    None where none was read; for the books alone, nothing is decided by them. Of several assets there is an IDLE market
+    each, the first being that of the asset which amounts are counted in; exchange: where they are exchanged, and by
+    whose word they are worth what; None where there is one asset.
     """
 
     block: BlockRef
@@ -225,6 +229,42 @@ class Snapshot:
     native_balance_raw: int
     asset_usd: float | None = None
     native_usd: float | None = None
+    exchange: Exchange | None = None
 
     def of(self, market_id: MarketId) -> MarketState:
         return self.states[market_id]
+
+    @property
+    def idle(self) -> tuple[MarketState, ...]:
+        """The wallet's own money, an asset each."""
+        return tuple(state for state in self.states.values() if state.market.kind is Kind.IDLE)
+
+    @property
+    def markets(self) -> tuple[MarketState, ...]:
+        """Every market but the wallet."""
+        return tuple(state for state in self.states.values() if state.market.kind is not Kind.IDLE)
+
+    @property
+    def assets(self) -> tuple[Token, ...]:
+        return tuple(state.market.asset for state in self.idle)
+
+    def price(self, token: Token) -> float:
+        """What a whole token is worth, in whole tokens of the first asset, by the feeds."""
+        first = self.assets[0]
+        if token == first or self.exchange is None:
+            return 1.0
+        return self.exchange.usd[token].usd / self.exchange.usd[first].usd
+
+    def wealth(self, token: Token) -> Amount:
+        """Everything of ours, as an amount of ``token``: exact for that token, the others by the feeds."""
+        raw = sum(state.held.raw for state in self.states.values() if state.market.asset == token)
+        others = [state for state in self.states.values() if state.market.asset != token]
+        worth = sum(float(state.held) * self.price(state.market.asset) for state in others)
+        return Amount(token, raw + int(worth / self.price(token) * token.one) if others else raw)
+
+    def of_asset(self, token: Token) -> Snapshot:
+        """What there is of one asset."""
+        states = {key: state for key, state in self.states.items() if state.market.asset == token}
+        unread = tuple(bad for bad in self.quarantined if bad.market.asset == token)
+        usd = self.asset_usd if self.exchange is None else self.exchange.usd[token].usd
+        return replace(self, states=states, quarantined=unread, asset_usd=usd, exchange=None)

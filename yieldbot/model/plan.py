@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
 
 
@@ -44,8 +44,20 @@ class MarketReason:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One asset given for another: what is expected of it, the least that it must bring, and about the gas of its
+    transactions."""
+
+    given: Amount
+    gets: Amount
+    least: Amount
+    gas: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
-    """Target holdings (IDLE included), expected income in whole tokens a year, and the proof."""
+    """Target holdings (IDLE included), expected income in whole tokens a year, and the proof. swaps: what is exchanged
+    before the targets are put in; amounts that are not of one asset are in the first one."""
 
     targets: dict[MarketId, Amount]
     income_per_year: float
@@ -53,6 +65,7 @@ class Allocation:
     certificate: Certificate
     shadow_price: float
     reasons: tuple[MarketReason, ...]
+    swaps: tuple[Exchanged, ...] = ()
 
 
 class LegKind(StrEnum):
@@ -106,6 +119,11 @@ class Plan:
     cost: float
     grade: int
     expires_at: int
+
+    @property
+    def asset(self) -> Token:
+        """What its amounts are counted in: the asset of the job that it is for."""
+        return self.moves[0].amount.token if self.moves else self.legs[0].amount.token
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,31 @@ SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
 
 
+MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
+"""A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A unit that several assets of a chain may be held for.
+
+    unit: USD or ETH; assets of USD must be worth a dollar. shares: by symbol the most of our wealth that may be in an
+    asset's markets; the first is the one that amounts are counted in. slippage_bps: what a swap may bring less than
+    was quoted; max_impact_bps: less than independent prices say, whatever was quoted; max_apart_bps: how far those may
+    lie apart; max_depeg_bps, max_feed_age_seconds: the policy's, where the base has none of its own; deadline_seconds:
+    within which a swap must be mined.
+    """
+
+    unit: str
+    shares: Mapping[str, float]
+    slippage_bps: float = 10.0
+    max_impact_bps: float = 30.0
+    max_apart_bps: float = 50.0
+    max_depeg_bps: float = MAX_DEPEG_BPS
+    max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
+    deadline_seconds: int = 600
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
@@ -22,7 +47,8 @@ class Policy:
     that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
     a pegged token's feed may be from one dollar, and how old, where tokens are swapped. reward_haircut_bps: of a
     reward's value, for what its price does until it is sold and for the sale; reward_haircut_tokens: the same by
-    symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas."""
+    symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas.
+    bases: by the name that jobs use."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -51,8 +77,9 @@ class Policy:
     cooldown_hours: float = 0.0
     stop_at_loss_bps: float | None = None
     confidence: float = 0.9
-    max_depeg_bps: float = 100.0
-    max_feed_age_seconds: int = 90_000
+    max_depeg_bps: float = MAX_DEPEG_BPS
+    max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
+    bases: Mapping[str, Base] = field(default_factory=dict)
     reward_haircut_bps: float = 2000.0
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
     min_claim: str = "1"
@@ -176,11 +203,26 @@ class ChainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One wallet's one asset on one chain: the unit that is observed, allocated and executed."""
+    """One wallet's one asset on one chain: the unit that is observed, allocated and executed.
+
+    base: the unit that several assets are held for, else None; then ``asset`` is its first one, which amounts are
+    counted in, and ``others`` are the rest.
+    """
 
     wallet: Wallet
     chain: ChainSettings
     asset: Token
+    others: tuple[Token, ...] = ()
+    base: Base | None = None
+
+    @property
+    def assets(self) -> tuple[Token, ...]:
+        return (self.asset, *self.others)
+
+    @property
+    def title(self) -> str:
+        """What tables call it: its asset, or its base with all of them."""
+        return self.asset.symbol if self.base is None else "+".join(token.symbol for token in self.assets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

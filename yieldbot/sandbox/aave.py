@@ -10,7 +10,7 @@ from yieldbot.sandbox.deployer import MAX_UINT256, ZERO, Contract, Deployer
 
 Artifacts = dict[str, Artifact]
 LIBRARIES = ("PoolLogic", "SupplyLogic", "BorrowLogic", "LiquidationLogic", "FlashLoanLogic", "ConfiguratorLogic")
-USDC_ONE, WETH_ONE = 10**6, 10**18
+USDC_ONE, DAI_ONE, WETH_ONE = 10**6, 10**18, 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,10 @@ class Tokens:
     """The sandbox's tokens and their USD feeds."""
 
     usdc: Contract
+    dai: Contract
     weth: Contract
     usdc_feed: Contract
+    dai_feed: Contract
     weth_feed: Contract
 
 
@@ -34,6 +36,7 @@ class AaveShape:
     slope1_bps: int
     slope2_bps: int
     frozen: bool = False
+    dai: bool = False  # whether it lends DAI as well, of which 3 M are supplied and 2.4 M borrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ async def deploy_libraries(d: Deployer, artifacts: Artifacts) -> None:
 
 async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: AaveShape) -> AaveInstance:
     """A new instance with a lender's USDC, a borrower's WETH collateral and the borrowing that ``shape`` names."""
-    usdc, weth = tokens.usdc, tokens.weth
+    usdc, dai, weth = tokens.usdc, tokens.dai, tokens.weth
+    listed = [(usdc, "USDC"), *([(dai, "DAI")] if shape.dai else []), (weth, "WETH")]
     provider = await d.deploy(a["PoolAddressesProvider"], "Sandbox", d.me)
     strategy = await d.deploy(a["DefaultReserveInterestRateStrategyV2"], provider.address)
     await d.send(provider, "setACLAdmin", d.me)
@@ -65,8 +69,8 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
     oracle = await d.deploy(
         a["AaveOracle"],
         provider.address,
-        [usdc.address, weth.address],
-        [tokens.usdc_feed.address, tokens.weth_feed.address],
+        [usdc.address, dai.address, weth.address],
+        [tokens.usdc_feed.address, tokens.dai_feed.address, tokens.weth_feed.address],
         ZERO,
         ZERO,
         10**8,
@@ -106,10 +110,10 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
                 b"",
                 rates,
             )
-            for t, s in ((usdc, "USDC"), (weth, "WETH"))
+            for t, s in listed
         ],
     )
-    for token in (usdc, weth):
+    for token, _ in listed:
         await d.send(configurator, "configureReserveAsCollateral", token.address, 7500, 8000, 10500)
         await d.send(configurator, "setReserveBorrowing", token.address, True)
         await d.send(configurator, "setReserveFactor", token.address, 1000)
@@ -128,11 +132,17 @@ async def _populate(d: Deployer, instance: AaveInstance, tokens: Tokens, shape: 
     borrower, pool, usdc, weth = d.accounts[1], instance.pool, tokens.usdc, tokens.weth
     await d.send(usdc, "approve", pool.address, MAX_UINT256)
     await d.send(pool, "supply", usdc.address, shape.supplied * USDC_ONE, d.me, 0)
-    collateral = (shape.borrowed // 2000 + 1) * WETH_ONE  # ETH stands at 3,000 USDC and lends 75 %
+    if shape.dai:
+        await d.send(tokens.dai, "approve", pool.address, MAX_UINT256)
+        await d.send(pool, "supply", tokens.dai.address, 3_000_000 * DAI_ONE, d.me, 0)
+    dollars = shape.borrowed + (2_400_000 if shape.dai else 0)
+    collateral = (dollars // 2000 + 1) * WETH_ONE  # ETH stands at 3,000 USDC and lends 75 %
     await d.send(weth, "deposit", sender=borrower, value_wei=collateral)
     await d.send(weth, "approve", pool.address, MAX_UINT256, sender=borrower)
     await d.send(pool, "supply", weth.address, collateral, borrower, 0, sender=borrower)
     await d.send(pool, "borrow", usdc.address, shape.borrowed * USDC_ONE, 2, 0, borrower, sender=borrower)
+    if shape.dai:
+        await d.send(pool, "borrow", tokens.dai.address, 2_400_000 * DAI_ONE, 2, 0, borrower, sender=borrower)
     if shape.cap:
         await d.send(instance.configurator, "setSupplyCap", usdc.address, shape.cap)
     if shape.frozen:

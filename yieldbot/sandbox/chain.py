@@ -15,8 +15,10 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
     found = {
         "multicall3": MULTICALL3,
         "usdc": tokens.usdc.address,
+        "dai": tokens.dai.address,
         "weth": tokens.weth.address,
         "usdc_feed": tokens.usdc_feed.address,
+        "dai_feed": tokens.dai_feed.address,
         "weth_feed": tokens.weth_feed.address,
         "stata": market.stata.address,
         "morpho": suite.morpho.address,
@@ -25,11 +27,13 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
         "metamorpho": suite.vault.address,
         "comet": market.comet.address,
         "drip": market.drip.address,
+        "dai_drip": market.dai_drip.address,
         "uniswap_factory": exchange.factory.address,
         "uniswap_router": exchange.router.address,
         "uniswap_positions": exchange.positions.address,
         "uniswap_quoter": exchange.quoter.address,
         "uniswap_pool": exchange.pool,
+        "uniswap_stable_pool": exchange.stable_pool,
     }
     for prefix, instance in zip(("aave", "aave_prime", "aave_legacy"), market.aave.values(), strict=True):
         found |= {
@@ -66,6 +70,11 @@ def chain_toml(market: SandboxMarket) -> str:
         "decimals = 6",
         f'feed = "{tokens.usdc_feed.address}"',
         "pegged = true",
+        "",
+        "[tokens.DAI]",
+        f'address = "{tokens.dai.address}"',
+        "decimals = 18",
+        f'feed = "{tokens.dai_feed.address}"',
         "",
         "[tokens.WETH]",
         f'address = "{tokens.weth.address}"',
@@ -115,9 +124,18 @@ def chain_toml(market: SandboxMarket) -> str:
             "vaults": [market.drip.address],
             "lookback_blocks": 40,
         },
+        {
+            "protocol": "erc4626",
+            "name": "DAI Drip Vault",
+            "flavour": "generic",
+            "vaults": [market.dai_drip.address],
+            "lookback_blocks": 40,
+            "assets": ["DAI"],
+        },
     ]
+    tables[0]["assets"] = ["USDC", "DAI"]
     lines = head
-    for table in ({**table, "assets": ["USDC"]} for table in tables):
+    for table in ({"assets": ["USDC"], **table} for table in tables):
         lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     factory = market.exchange.factory.address
     lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE, Tokens
+from yieldbot.math.concentrated import tick_at
+from yieldbot.model.ids import Address
+from yieldbot.sandbox.aave import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
-FEE = 500
-FULL_RANGE = 887_270
+FEE, STABLE_FEE = 500, 100
+FULL_RANGE, STABLE_WIDTH = 887_270, 200
+REMEMBERED = 50
+"""Observations that a pool keeps, so that its mean price outlives a few swaps."""
 FAR_DEADLINE = 2**40
 
 
@@ -21,10 +25,11 @@ class Exchange:
     positions: Contract
     quoter: Contract
     pool: str
+    stable_pool: str
 
 
 async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
-    """A full-range pool of 1.5 M USDC and 500 WETH at a fee of 0.05 %."""
+    """A full-range pool of 1.5 M USDC and 500 WETH at a fee of 0.05 %, and one of USDC and DAI around 1 at 0.01 %."""
     factory = await d.deploy(
         packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
     )
@@ -43,15 +48,28 @@ async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
     )
     router = await d.deploy(packaged(PERIPHERY + "SwapRouter.sol/SwapRouter.json"), factory.address, weth)
     quoter = await d.deploy(packaged(PERIPHERY + "lens/QuoterV2.sol/QuoterV2.json"), factory.address, weth)
-    for token in (tokens.usdc, tokens.weth):
+    for token in (tokens.usdc, tokens.dai, tokens.weth):
         await d.send(token, "approve", positions.address, MAX_UINT256)
     await d.send(tokens.weth, "deposit", value_wei=600 * WETH_ONE)
-    usdc_side, weth_side = 1_500_000 * USDC_ONE, 500 * WETH_ONE
-    usdc_first = int(tokens.usdc.address, 16) < int(weth, 16)
-    pair = (tokens.usdc.address, weth) if usdc_first else (weth, tokens.usdc.address)
-    sides = (usdc_side, weth_side) if usdc_first else (weth_side, usdc_side)
-    sqrt_price = int((sides[1] / sides[0]) ** 0.5 * 2**96)
-    await d.send(positions, "createAndInitializePoolIfNecessary", *pair, FEE, sqrt_price)
-    await d.send(positions, "mint", (*pair, FEE, -FULL_RANGE, FULL_RANGE, *sides, 0, 0, d.me, FAR_DEADLINE))
-    pool = await d.read_address(factory, "getPool", *pair, FEE)
-    return Exchange(factory, router, positions, quoter, pool)
+    sides: dict[Address, int] = {tokens.usdc.address: 1_500_000 * USDC_ONE, weth: 500 * WETH_ONE}
+    pool = await _pool(d, factory, positions, sides, FEE, FULL_RANGE)
+    await d.send(factory, "enableFeeAmount", STABLE_FEE, 1)  # as Uniswap's owner did on real chains
+    sides = {tokens.usdc.address: 2_000_000 * USDC_ONE, tokens.dai.address: 2_000_000 * DAI_ONE}
+    stable = await _pool(d, factory, positions, sides, STABLE_FEE, STABLE_WIDTH)
+    return Exchange(factory, router, positions, quoter, pool, stable)
+
+
+async def _pool(
+    d: Deployer, factory: Contract, positions: Contract, sides: dict[Address, int], fee: int, width: int
+) -> str:
+    """A pool at the price of what is put in, which lies ``width`` ticks to each side (of tick 0 for a full range)."""
+    pair = sorted(sides, key=lambda token: int(token, 16))
+    amounts = [sides[token] for token in pair]
+    sqrt_price = int((amounts[1] / amounts[0]) ** 0.5 * 2**96)
+    await d.send(positions, "createAndInitializePoolIfNecessary", *pair, fee, sqrt_price)
+    tick = 0 if width == FULL_RANGE else tick_at(sqrt_price)
+    await d.send(positions, "mint", (*pair, fee, tick - width, tick + width, *amounts, 0, 0, d.me, FAR_DEADLINE))
+    pool = await d.read_address(factory, "getPool", *pair, fee)
+    at = Contract(pool, packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json").abi)
+    await d.send(at, "increaseObservationCardinalityNext", REMEMBERED)
+    return pool

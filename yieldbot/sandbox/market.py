@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.aave import (
+    DAI_ONE,
     USDC_ONE,
     AaveInstance,
     AaveShape,
@@ -27,7 +28,7 @@ HOUR = 3600
 
 M = 1_000_000
 AAVE_SHAPES = {
-    "Aave v3": AaveShape(8 * M, 6_400_000, cap=50 * M, kink_bps=9200, slope1_bps=550, slope2_bps=3500),
+    "Aave v3": AaveShape(8 * M, 6_400_000, cap=50 * M, kink_bps=9200, slope1_bps=550, slope2_bps=3500, dai=True),
     "Aave v3 Prime": AaveShape(3 * M, 2_700_000, cap=3 * M, kink_bps=9200, slope1_bps=700, slope2_bps=4000),
     "Aave v3 Legacy": AaveShape(M, 700_000, cap=0, kink_bps=9000, slope1_bps=600, slope2_bps=6000, frozen=True),
 }
@@ -44,6 +45,7 @@ class SandboxMarket:
     morpho: MorphoSuite
     comet: Contract
     drip: Contract
+    dai_drip: Contract
     exchange: Exchange
     transactions: int
 
@@ -63,11 +65,12 @@ async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMar
     stata = await deploy_stata(d, units["stata"], aave, instances["Aave v3"], tokens.usdc)
     suite = await deploy_morpho(d, units["morpho"], units["irm"], units["metamorpho"], tokens)
     comet = await _comet(d, ours["CometDouble"], tokens.usdc)
-    drip = await _drip(d, ours["DripVault"], tokens.usdc)
+    drip = await _drip(d, ours["DripVault"], "USDC", tokens.usdc, USDC_ONE, 45_000)
+    dai_drip = await _drip(d, ours["DripVault"], "DAI", tokens.dai, DAI_ONE, 105_000)
     exchange = await deploy_exchange(d, tokens)
     for _ in range(48):  # some history, so that a trailing rate has something to trail
         await d.warp(HOUR)
-    return SandboxMarket(tokens, instances, stata, suite, comet, drip, exchange, d.transactions)
+    return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, d.transactions)
 
 
 async def _multicall3(d: Deployer) -> None:
@@ -80,10 +83,13 @@ async def _multicall3(d: Deployer) -> None:
 async def _tokens(d: Deployer, ours: dict[str, Artifact]) -> Tokens:
     usdc = await d.deploy(ours["TestToken"], "USD Coin", "USDC", 6)
     weth = await d.deploy(packaged("@uniswap/v2-periphery/build/WETH9.json"))
+    dai = await d.deploy(ours["TestToken"], "Dai Stablecoin", "DAI", 18)
     await d.send(usdc, "mint", d.me, 100_000_000 * USDC_ONE)
+    await d.send(dai, "mint", d.me, 100_000_000 * DAI_ONE)
     usdc_feed = await d.deploy(ours["PriceFeed"], "USDC / USD", 10**8)
+    dai_feed = await d.deploy(ours["PriceFeed"], "DAI / USD", 10**8)
     weth_feed = await d.deploy(ours["PriceFeed"], "ETH / USD", 3000 * 10**8)
-    return Tokens(usdc, weth, usdc_feed, weth_feed)
+    return Tokens(usdc, dai, weth, usdc_feed, dai_feed, weth_feed)
 
 
 async def _comet(d: Deployer, double: Artifact, usdc: Contract) -> Contract:
@@ -97,12 +103,11 @@ async def _comet(d: Deployer, double: Artifact, usdc: Contract) -> Contract:
     return comet
 
 
-async def _drip(d: Deployer, vault: Artifact, usdc: Contract) -> Contract:
-    """1,000,000 deposited, earning 45,000 a year between all holders."""
-    drip = await d.deploy(vault, usdc.address, 45_000 * USDC_ONE // 31_536_000)
-    await d.send(usdc, "approve", drip.address, MAX_UINT256)
-    await d.send(drip, "deposit", 1_000_000 * USDC_ONE, d.me)
-    await d.send(
-        drip, "fund", 450_000 * USDC_ONE
-    )  # after it: what drips without a holder would make the first share dear
+async def _drip(d: Deployer, vault: Artifact, symbol: str, token: Contract, one: int, a_year: int) -> Contract:
+    """1,000,000 deposited, earning so many whole tokens a year between all holders, for ten years."""
+    drip = await d.deploy(vault, token.address, a_year * one // 31_536_000, f"dv{symbol}")
+    await d.send(token, "approve", drip.address, MAX_UINT256)
+    await d.send(drip, "deposit", 1_000_000 * one, d.me)
+    # After it: what drips without a holder would make the first share dear.
+    await d.send(drip, "fund", 10 * a_year * one)
     return drip

@@ -32,6 +32,7 @@ from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
 from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.sessions.swaps import swap_work
 from yieldbot.world import World
 
 
@@ -79,7 +80,8 @@ class EvmSession(EvmWatch):
         self.account = replace(self.account, max_cost_wei=most)
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        work = self._work(approval.plan, snapshot, index, most=idle(snapshot))
+        most = idle(snapshot, approval.plan.legs[index].amount.token)
+        work = self._work(approval.plan, snapshot, index, most)
         self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.calls[-1].words}")
         return await execute_leg(self.account, approval, work)
 
@@ -104,6 +106,8 @@ class EvmSession(EvmWatch):
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its calls, from the newest state."""
         leg = leg_now(plan, index, most)
+        if leg.kind is LegKind.SWAP and self.job.base is not None:
+            return swap_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         state = snapshot.of(leg.market_id)
         adapter = self.adapters[state.market.protocol]
         calls = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
-from yieldbot.model.market import Kind, Snapshot
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.protections import beyond
@@ -26,14 +26,16 @@ def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: in
 
 
 def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
-    """A leg as it is to be done now. A deposit takes no more than ``most``, what the wallet holds: protocols round
-    withdrawals down, so that a unit or two can be missing."""
+    """A leg as it is to be done now. A deposit or a swap takes no more than ``most``, what the wallet holds: protocols
+    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected."""
     leg = plan.legs[index]
-    if leg.kind is LegKind.DEPOSIT and most is not None and most < leg.amount:
+    if leg.kind not in (LegKind.DEPOSIT, LegKind.SWAP) or most is None or most >= leg.amount:
+        return leg
+    if leg.gets is None:
         return replace(leg, amount=most)
-    return leg
+    return replace(leg, amount=most, gets=Amount(leg.gets.token, -(-leg.gets.raw * most.raw // leg.amount.raw)))
 
 
-def idle(snapshot: Snapshot) -> Amount:
-    """What lies in the wallet."""
-    return next(state.held for state in snapshot.states.values() if state.market.kind is Kind.IDLE)
+def idle(snapshot: Snapshot, token: Token) -> Amount:
+    """What lies in the wallet of an asset."""
+    return next(state.held for state in snapshot.idle if state.market.asset == token)

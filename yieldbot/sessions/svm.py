@@ -74,7 +74,7 @@ class SvmSession(SvmWatch):
         self.account = replace(self.account, max_cost_lamports=most)
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        work = self._work(approval.plan, snapshot, index, most=idle(snapshot))
+        work = self._work(approval.plan, snapshot, index, most=idle(snapshot, approval.plan.legs[index].amount.token))
         self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
         return await execute_leg(self.account, approval, work)
 

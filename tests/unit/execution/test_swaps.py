@@ -184,13 +184,15 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     call, terms = built("v3 one pool"), SwapTerms(WAYS["v3 one pool"][1], GIVEN, LEAST)
     swap = Leg(LegKind.SWAP, MARKET.id, GIVEN, gets=LEAST)
     targets = {ROUTER: frozenset({call.data[:4]})}
-    swapping = replace(work(), leg=swap, calls=(call,), targets=targets, spenders=(ROUTER,), swap=terms)
+    swapping = replace(work(), leg=swap, calls=(call,), targets=targets, spenders=(ROUTER,), swaps=(terms,))
     approval = Approval(plan(swap), "test", EXPIRES)
     rules = replace(RULES, abi={**RULES.abi, call.data[:4]: ABIS[call.data[:4]]})
     tx = supply_tx(to=ROUTER, data=call.data, words=call.words)
 
     def refused(data: bytes = call.data, now: int = NOW, **changes: Any) -> str | None:
-        found = judge(rules, approval, replace(swapping, **changes), simulated(replace(tx, data=data), -GIVEN.raw), now)
+        ran = simulated(replace(tx, data=data), -GIVEN.raw)
+        ran = replace(ran, block=replace(ran.block, timestamp=now))  # deadlines are in the chain's time
+        found = judge(rules, approval, replace(swapping, **changes), ran, NOW)
         return found.code if isinstance(found, Declined) else None
 
     assert refused() is None
@@ -199,8 +201,10 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     assert refused(built("v3 one pool", owner=STRANGER).data) == "RECIPIENT_NOT_SELF"
     assert refused(built("v3 two pools").data) == "SELECTOR_NOT_ALLOWED"
     assert refused(now=DEADLINE) == "DEADLINE_NOT_NEAR"
-    assert refused(swap=None) == "SWAP_NOT_PLANNED"
-    assert refused(swap=replace(terms, least=Amount(DAI, LEAST.raw - 1))) == "SWAP_NOT_PLANNED"
+    assert refused(swaps=()) == "SWAP_NOT_PLANNED"
+    half = replace(terms, given=Amount(USDC, GIVEN.raw // 2), least=Amount(DAI, LEAST.raw // 2))
+    assert refused(swaps=(half,)) == "SWAP_NOT_PLANNED" and refused(swaps=(half, half)) == "AMOUNT_ABOVE_PLAN"
+    assert refused(swaps=(replace(terms, least=Amount(DAI, LEAST.raw - 1)),)) == "SWAP_NOT_PLANNED"
     allowance = replace(allowance_tx(GIVEN.raw, ROUTER), words="allow")
     assert not isinstance(judge(rules, approval, swapping, simulated(allowance), NOW), Declined)
     too_much = allowance_tx(GIVEN.raw + 1, ROUTER)
@@ -208,7 +212,7 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     assert isinstance(found, Declined) and found.code == "ALLOWANCE_NOT_EXACT"
     # A deposit's leg signs no swap, whatever terms stand beside it.
     deposit = replace(work(), calls=(call,), targets=targets)
-    for one in (deposit, replace(deposit, swap=terms)):
+    for one in (deposit, replace(deposit, swaps=(terms,))):
         found = judge(rules, APPROVAL, one, simulated(tx, -GIVEN.raw), NOW)
         assert isinstance(found, Declined) and found.code == "SWAP_NOT_PLANNED"
 

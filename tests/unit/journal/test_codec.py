@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yieldbot.journal.codec import outcome_from_doc, outcome_to_doc, plan_from_doc, plan_to_doc
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
-from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, MarketReason, Move, Plan
+from yieldbot.model.plan import Allocation, Certificate, Exchanged, Leg, LegKind, MarketReason, Move, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Replaced, Reverted
 
 BLOCK = BlockRef(evm_chain(1), 7, "0xb", 1_700_000_000)
@@ -31,6 +31,7 @@ allocations = st.builds(
     st.builds(Certificate, floats, floats, floats),
     floats,
     st.lists(st.builds(MarketReason, market_ids, floats, floats, floats, words), max_size=3).map(tuple),
+    st.lists(st.builds(Exchanged, amounts, amounts, amounts, st.integers(0, 9)), max_size=2).map(tuple),
 )
 plans = st.builds(
     Plan,

@@ -12,7 +12,10 @@ contract DripVault is ERC4626 {
     uint256 public immutable start;
     uint256 public funded;
 
-    constructor(IERC20 asset_, uint256 perSecond_) ERC20("Drip Vault", "dvUSDC") ERC4626(asset_) {
+    constructor(IERC20 asset_, uint256 perSecond_, string memory symbol_)
+        ERC20("Drip Vault", symbol_)
+        ERC4626(asset_)
+    {
         perSecond = perSecond_;
         start = block.timestamp;
     }

@@ -1,0 +1,49 @@
+"""[policy.bases]: units that several assets are held for, and the jobs that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.config.schema import PolicyTable
+from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
+
+
+def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:
+    """The tables as values. Raises ConfigError for an asset that none of the jobs' chains has."""
+    known = {symbol for chain in chains.values() for symbol in chain.tokens}
+    found = {}
+    for name, row in (table.bases or {}).items():
+        for symbol in row.assets:
+            if symbol not in known:
+                hint = did_you_mean(symbol, known)
+                raise wrong(path, f"policy.bases.{name}.assets.{symbol}", f"is no token of the jobs' chains: {hint}")
+        whole = {key: getattr(table, key) for key in ("max_depeg_bps", "max_feed_age_seconds")}
+        given = {key: value for key, value in whole.items() if value is not None} | row.model_dump(exclude_unset=True)
+        found[name] = Base(shares=given.pop("assets"), **given)
+    return found
+
+
+def job_of_base(
+    path: Path, key: str, name: str, wallet: Wallet, chain: ChainSettings, bases: Mapping[str, Base]
+) -> Job:
+    """A job over those of a base's assets that the chain has. Raises ConfigError where no swap could be made safely."""
+    if name not in bases:
+        hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
+        raise wrong(path, f"{key}.base", f"unknown base {name!r}: {hint}")
+    base = bases[name]
+    if chain.svm is not None or base.unit == "SOL":
+        raise wrong(path, f"{key}.base", "nothing is swapped on Solana: name one asset there")
+    if isinstance(wallet.held, SafeOwner):
+        said = "prices do not wait for a Safe's owners, so that it does not swap"
+        raise wrong(path, f"{key}.base", f"{said}: give it a job for each asset")
+    tokens = [chain.tokens[symbol] for symbol in base.shares if symbol in chain.tokens]
+    file = f"chains/{chain.name}.toml"
+    if not tokens:
+        raise wrong(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
+    for token in tokens:
+        if token.address not in chain.feeds:
+            said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
+            raise wrong(path, f"{key}.base", f"{said}: add one")
+    return Job(wallet=wallet, chain=chain, asset=tokens[0], others=tuple(tokens[1:]), base=base)

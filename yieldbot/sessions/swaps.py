@@ -1,0 +1,74 @@
+"""A plan's swap as one leg's work: the calls of each part, from the newest pools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yieldbot.allocator.convert import Conversion, convert
+from yieldbot.allocator.fair import enough
+from yieldbot.allocator.route import Part
+from yieldbot.errors import SafetyError
+from yieldbot.execution.account import LegWork
+from yieldbot.model.amounts import Amount
+from yieldbot.model.exchange import SwapTerms
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind, Market, Snapshot
+from yieldbot.model.plan import Declined, Leg, Plan
+from yieldbot.model.policy import Base
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols import exchanges
+
+
+def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
+    """The leg with its calls. ``now``: unix seconds, by which the plan expires; the deadline is in the chain's time.
+
+    Raises SafetyError where the pools or the prices no longer give what was approved.
+    """
+    made = _made(leg, snapshot, base)
+    deadline = snapshot.block.timestamp + max(1, min(base.deadline_seconds, plan.expires_at - now))
+    calls, terms = list[EvmCall](), list[SwapTerms]()
+    targets: dict[Address, frozenset[bytes]] = {}
+    spenders: list[Address] = []
+    for part, least in _leasts(made):
+        adapter = exchanges()[part.pools[0].protocol]
+        calls += (replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, plan.owner, deadline))
+        terms.append(SwapTerms(part.pools, part.taken, least))
+        for address, selectors in adapter.targets(part.pools).items():
+            targets[address] = targets.get(address, frozenset()) | selectors
+        spenders += adapter.spenders(part.pools)
+    wanted = made.least.token
+    pools = [pool for part in made.route.parts for pool in part.pools]
+    name = " and ".join(dict.fromkeys(pool.name for pool in pools))
+    tokens = {token.address for pool in pools for token in (pool.token0, pool.token1)}
+    return LegWork(
+        index=index,
+        leg=replace(leg, gets=made.least),
+        market=Market(
+            leg.market_id, "swap", Kind.EXCHANGE, snapshot.block.chain, name, leg.amount.token, spenders[0]
+        ),
+        calls=tuple(calls),
+        share_token=None,
+        targets=targets,
+        spenders=tuple(dict.fromkeys(spenders)),
+        swaps=tuple(terms),
+        known=frozenset({*tokens, *(pool.address for pool in pools), wanted.address}),
+    )
+
+
+def _made(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+    if leg.gets is None:
+        raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
+    made = convert(snapshot, leg.amount, leg.gets.token, base)
+    refused = made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    if isinstance(made, Declined) or refused is not None:
+        assert refused is not None
+        raise SafetyError(refused.code, refused.reason)
+    return made if made.least >= leg.gets else replace(made, least=leg.gets)
+
+
+def _leasts(made: Conversion) -> list[tuple[Part, Amount]]:
+    """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
+    parts, whole = made.route.parts, made.route.given.raw
+    shares = [made.least.raw * part.given.raw // whole for part in parts]
+    shares[0] += made.least.raw - sum(shares)
+    return [(part, Amount(made.least.token, raw)) for part, raw in zip(parts, shares, strict=True)]
