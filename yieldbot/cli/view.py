@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
@@ -94,6 +93,8 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """Its markets of one kind, and the wallet."""
+    from dataclasses import replace
+
     from yieldbot.model.market import Kind
 
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
@@ -108,21 +109,18 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     rows: list[Doc] = []
     parts: list[Any] = []
     shown: list[tuple[Job, Snapshot, tuple[Position, ...]]] = []
-    seen = _look(args, context)
+    seen: list[Seen] = []
+    for job, looked in _look(args, context):
+        seen += [(job, looked)] if isinstance(looked, str) else by_asset(job, looked)
     unread = _unread(context, seen)
     earned = pnl.earned(context, _records(context), seen)
     for (job, snapshot), held, lost, gains in zip(seen, _positions(context, seen), unread, earned, strict=True):
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
-        for one, part in by_asset(job, snapshot):
-            its = tuple(row for row in held if row.state.market.asset == one.asset)
-            first = one.asset == job.asset  # what was left altogether is told with it
-            known = [g for g in gains if g.market_id in part.states or (first and g.market_id not in snapshot.states)]
-            found = reports.positions(part, its, horizon, policy, known)
-            found["quarantined"] = docs.unread([x for x in lost if x.held is None or x.held.token == one.asset])
-            rows.append(docs.job_head(one, part) | found)
-            shown.append((one, part, its))
+        found = reports.positions(snapshot, held, horizon, policy, gains) | {"quarantined": docs.unread(lost)}
+        rows.append(docs.job_head(job, snapshot) | found)
+        shown.append((job, snapshot, held))
         parts.extend(_lines(lost))
     if shown:
         parts.insert(0, lambda: _listings().positions(shown, horizon, policy))
@@ -163,6 +161,8 @@ def plan(args: argparse.Namespace, context: Context) -> int:
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
     """A job over several assets as one for each of them, as they are listed."""
+    from dataclasses import replace
+
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
