@@ -64,7 +64,6 @@ min_move = "100"
 max_share_market = 0.5
 auto_max_move = "60000"
 auto_max_total = "200000"
-max_feed_age_seconds = 315360000  # the sandbox's feeds stand still while its clock runs
 
 [policy.haircut_bps]
 aave_v3 = 5
