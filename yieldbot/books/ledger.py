@@ -88,6 +88,33 @@ def value_of(token: Token, raw: int, quote: Quote | None) -> Fraction | None:
     return None if quote is None else quote.price * raw / token.one
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums in the base currency: of income, of gains on what was disposed of (what fees were paid with among it), of
+    fees. unknown: rows of one of these kinds whose part is not known and not in the sum."""
+
+    income: Fraction
+    gains: Fraction
+    fees: Fraction
+    unknown: int
+
+
+def totals(rows: Iterable[Row]) -> Totals:
+    """Of the rows given: a year's, for its taxes."""
+    income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
+    for row in rows:
+        if row.what in INCOME:
+            income += row.value or 0
+            unknown += row.value is None
+        elif row.what is What.FEE:
+            fees -= row.value or 0
+            unknown += row.value is None
+        if row.what in GAINS and (row.raw or 0) < 0:
+            gains += row.gain or 0
+            unknown += row.gain is None
+    return Totals(income, gains, fees, unknown)
+
+
 Pool = tuple[Account, Token]
 Place = tuple[Account, MarketId, Token]
 

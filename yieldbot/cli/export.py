@@ -38,8 +38,8 @@ def register(commands: Any) -> None:
 
 
 def export(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.books.ledger import post
-    from yieldbot.books.text import within
+    from yieldbot.books.ledger import BASE, post, totals
+    from yieldbot.books.text import decimal, within
     from yieldbot.cli import documents as docs
     from yieldbot.cli import ledgers
 
@@ -60,6 +60,7 @@ def export(args: argparse.Namespace, context: Context) -> int:
     text, notes = _written(args, told, books, rows, before, open_ended=end is None)
     for line in (*told.notes, *notes, *_missing(rows)):
         context.say(line)
+    sums = totals(rows)
     if args.output is not None:
         write_whole(args.output, text, args.force)
     document = docs.document(
@@ -69,6 +70,13 @@ def export(args: argparse.Namespace, context: Context) -> int:
         output=None if args.output is None else str(args.output),
         content=text if args.output is None else None,
         rows=len(rows),
+        totals={
+            "base": BASE,
+            "income": decimal(sums.income),
+            "gains": decimal(sums.gains),
+            "fees": decimal(sums.fees),
+            "unknown": sums.unknown,
+        },
         accounts=[_account(account, seen, told.skipped.get(account)) for account, seen in told.accounts.items()],
         notes=[*told.notes, *notes, *_missing(rows)],
     )
@@ -77,7 +85,9 @@ def export(args: argparse.Namespace, context: Context) -> int:
     elif args.output is None:
         sys.stdout.write(text)
     else:
-        context.say(f"{len(rows):,} rows are in {args.output}")
+        known = f"income {float(sums.income):,.2f}, gains {float(sums.gains):,.2f}, fees {float(sums.fees):,.2f} {BASE}"
+        lacks = f"; {sums.unknown} parts are not known" if sums.unknown else ""
+        context.say(f"{len(rows):,} rows are in {args.output}: {known}{lacks}")
     return told.code
 
 

@@ -12,7 +12,7 @@ from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
-from yieldbot.books.text import decimal
+from yieldbot.books.text import day, decimal
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
@@ -179,7 +179,7 @@ def closed(rows: Sequence[Earned]) -> list[Doc]:
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
     """A row for each market, of all jobs."""
-    from yieldbot.cli.render import money, when
+    from yieldbot.cli.render import money
     from yieldbot.cli.tables import Sheet
 
     several = len(found) > 1
@@ -206,7 +206,7 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
             told = row.found
             cells = [_short(told.base), _short(told.realised), _gas(told.gas), _short(told.gas_base)]
             amounts = [f"{money(told.put_in)}", money(told.taken_out), f"{money(told.earned, 4)} {job.asset.symbol}"]
-            sheet.add_row(name, *where, when(told.since), *amounts, *cells)
+            sheet.add_row(name, *where, day(told.since), *amounts, *cells)
     return sheet
 
 
@@ -216,4 +216,4 @@ def _short(value: Any) -> str:
 
 
 def _gas(value: Amount | None) -> str:
-    return "-" if value is None else f"{float(value):.6g} {value.token.symbol}"
+    return "-" if value is None else f"{float(value):.4g} {value.token.symbol}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.books.samples import AAVE, ACCOUNT, ETH, SHARES, USDC, WETH, entry, quotes
 from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.ledger import Row, What, post
+from yieldbot.books.ledger import Row, What, post, totals
 from yieldbot.books.lots import Lot, cost, put, take, total
 
 USD = quotes({USDC: "1", WETH: "3000", ETH: "3000"})
@@ -73,6 +73,20 @@ def test_a_swap_disposes_of_what_is_given_for_what_is_received() -> None:
     assert unpriced.rows[1].gain == Fraction("0.3") and unpriced.rows[2].cost == 3, (
         "then what was given tells the worth"
     )
+
+
+def test_totals_are_of_what_is_known() -> None:
+    story = [
+        entry(Kind.IN, 0, (USDC, 9_000_000)),
+        entry(Kind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15), fee_raw=10**15),
+        entry(Kind.CLAIM, 2, (WETH, 10**18)),
+        entry(Kind.SWAP, 3, (WETH, -(10**15)), (USDC, 4_000_000)),
+    ]
+    prices = {USDC: "1", WETH: {1: "3000", 2: "2500", 3: "4000"}, ETH: "3000"}
+    found = totals(post(story, quotes(prices)).rows)
+    assert (found.income, found.gains, found.fees) == (2500, 1, 3)
+    assert found.unknown == 1, "what the fee's ETH had cost"
+    assert totals(post(story, quotes({})).rows).unknown == 5 and totals([]).income == 0
 
 
 def test_without_a_price_nothing_is_guessed() -> None:
