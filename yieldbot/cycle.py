@@ -98,9 +98,16 @@ def decide(
         plan = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
         return Decision(assessments, allocation, plan)
 
-    first = made(guard(policy, records, snapshot, job.asset, now))
+    guarded = guard(policy, records, snapshot, job.asset, now)
+    first = made(guarded)
     if not isinstance(plan := first.outcome, Plan):
-        return first
+        if guarded.policy == policy:
+            return first
+        # Whether it is the limits that leave nothing to do: what would be done without them says which.
+        wanted = made(replace(guarded, policy=policy)).outcome
+        legs = wanted.legs if isinstance(wanted, Plan) else ()
+        refused = beyond(policy, records, job.chain.chain, legs, now)
+        return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
     if beyond(policy, records, job.chain.chain, plan.legs, now) is None:
         return first
     # Money moved between markets counts too: less new money beside it.

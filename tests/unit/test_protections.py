@@ -22,7 +22,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
 from yieldbot.protections import beyond, guard, stopped
@@ -159,6 +159,22 @@ def test_a_market_that_was_left_or_failed_gets_no_new_money_for_a_while() -> Non
         assert {leg.market_id for leg in planned(policy, records) if leg.kind is LegKind.DEPOSIT} == {B}
         assert code(policy, records, deposit(1)) == "COOLDOWN" and code(policy, records, deposit(1, B)) is None
     assert code(policy, moved(1, A, -1_000, 13), deposit(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "records", "said"),
+    [
+        (Policy(limit_day="10000"), moved(1, A, 10_000, 1), "policy.limit_day leaves 0 USDC now"),
+        (Policy(limit_day_chain="10000"), moved(1, B, 10_000, 1), "policy.limit_day_chain leaves 0 USDC now"),
+        (Policy(limit_move="10000", min_move="20000"), [], "policy.limit_move leaves 10,000 USDC now"),
+        (Policy(cooldown_hours=12, exclude=(B,)), moved(1, A, -1_000, 2), "it was withdrawn from 2.0 h ago"),
+    ],
+)
+def test_a_hold_that_a_limit_makes_names_it(policy: Policy, records: list[Record], said: str) -> None:
+    held = decide(SEEN, policy, JOB, NOW, records=records).outcome
+    assert isinstance(held, Hold) and said in held.reason and held.allocation is not None
+    enough = decide(SEEN, Policy(min_move="1000000"), JOB, NOW, records=moved(1, A, 10_000, 1)).outcome
+    assert isinstance(enough, Hold) and "policy." not in enough.reason
 
 
 def test_failures_stop_everything_until_their_window_has_passed() -> None:
