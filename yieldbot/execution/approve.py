@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
-from yieldbot.execution.deltas import Meant, change_of, real_fault, word
+from yieldbot.execution.deltas import change_of, real_fault, word
+from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
 from yieldbot.execution.sign import digest, unsigned_of
 from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
@@ -31,13 +32,6 @@ NEVER = 2**62
 
 GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
 """Legs that give some of the asset away, and so may allow a contract to take it."""
-
-
-class Numbered(Meant, Protocol):
-    """A leg with its place in the plan, on any chain."""
-
-    @property
-    def index(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,33 +292,6 @@ def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | No
     return leg_in_plan(plan, work)
 
 
-def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
-    """Why a leg, as it is to be done now, is not one that was approved; None when it is. Pure."""
-    leg = work.leg
-    if not 0 <= work.index < len(plan.legs):
-        return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
-    planned = plan.legs[work.index]
-    same = (leg.kind, leg.market_id, leg.amount.token) == (planned.kind, planned.market_id, planned.amount.token)
-    if not same or work.market.id != leg.market_id or work.market.asset != leg.amount.token:
-        return Declined("NOT_IN_PLAN", f"{leg.kind} at {leg.market_id} is not the leg that was approved")
-    if (leg.all and not planned.all) or (planned.amount < leg.amount and not planned.all):
-        return Declined("AMOUNT_ABOVE_PLAN", f"{leg.amount} to {leg.kind}, {planned.amount} were approved")
-    return _gets_in_plan(leg, planned)
-
-
-def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
-    """A swap brings the token that was approved, at no worse a rate."""
-    if leg.gets is None or planned.gets is None:
-        return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
-    if leg.gets.token != planned.gets.token:
-        said = f"a swap for {leg.gets.token.symbol}, one for {planned.gets.token.symbol} was approved"
-        return Declined("NOT_IN_PLAN", said)
-    if leg.gets.raw * planned.amount.raw < planned.gets.raw * leg.amount.raw:
-        said = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
-        return Declined("BELOW_LEAST", said)
-    return None
-
-
 def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
     if _is_allowance(work, tx):
         return _allowance(work, tx)
@@ -334,7 +301,7 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("TARGET_NOT_ALLOWED", f"{tx.to} is no contract of {work.market.name}")
     if name not in selectors:
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
-    if not _terms_are_the_legs(work):
+    if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
     most = None if work.leg.all else work.leg.amount.raw
     faults = [
@@ -347,16 +314,6 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
     if not any(call.to.lower() == tx.to.lower() and call.data == tx.data for call in work.calls):
         return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this leg")
     return None
-
-
-def _terms_are_the_legs(work: LegWork) -> bool:
-    """A swap's parts give together what the leg gives, and bring together what it must; other legs have none."""
-    leg = work.leg
-    if leg.kind is not LegKind.SWAP or leg.gets is None:
-        return leg.kind is not LegKind.SWAP and not work.swaps
-    same = all((part.given.token, part.least.token) == (leg.amount.token, leg.gets.token) for part in work.swaps)
-    given, least = sum(part.given.raw for part in work.swaps), sum(part.least.raw for part in work.swaps)
-    return same and (given, least) == (leg.amount.raw, leg.gets.raw)
 
 
 def _is_allowance(work: LegWork, tx: UnsignedTx) -> bool:

@@ -30,9 +30,10 @@ from wiring import (
     work,
 )
 
-from yieldbot.execution.approve import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, judge, leg_in_plan
+from yieldbot.execution.approve import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, judge
 from yieldbot.execution.approve import judge_cancellation as judge_cancel
 from yieldbot.execution.build import Fees
+from yieldbot.execution.planned import leg_in_plan
 from yieldbot.execution.sign import digest
 from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanStatus

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.execution.approve import Approval, in_time, leg_in_plan
+from yieldbot.execution.approve import Approval, in_time
 from yieldbot.execution.deltas import change_of
+from yieldbot.execution.planned import leg_in_plan
 from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL, SvmAccount, SvmWork
 from yieldbot.execution.svm.build import (
     ATA_PROGRAM,

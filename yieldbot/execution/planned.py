@@ -1,0 +1,53 @@
+"""Whether a leg, as it is to be done now, is one of the plan that was approved. Pure; on any chain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from yieldbot.execution.account import LegWork
+from yieldbot.execution.deltas import Meant
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+
+
+class Numbered(Meant, Protocol):
+    """A leg with its place in the plan, on any chain."""
+
+    @property
+    def index(self) -> int: ...
+
+
+def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
+    """Why a leg, as it is to be done now, is not one that was approved; None when it is. Pure."""
+    leg = work.leg
+    if not 0 <= work.index < len(plan.legs):
+        return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
+    planned = plan.legs[work.index]
+    same = (leg.kind, leg.market_id, leg.amount.token) == (planned.kind, planned.market_id, planned.amount.token)
+    if not same or work.market.id != leg.market_id or work.market.asset != leg.amount.token:
+        return Declined("NOT_IN_PLAN", f"{leg.kind} at {leg.market_id} is not the leg that was approved")
+    if (leg.all and not planned.all) or (planned.amount < leg.amount and not planned.all):
+        return Declined("AMOUNT_ABOVE_PLAN", f"{leg.amount} to {leg.kind}, {planned.amount} were approved")
+    return _gets_in_plan(leg, planned)
+
+
+def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
+    """A swap brings the token that was approved, at no worse a rate."""
+    if leg.gets is None or planned.gets is None:
+        return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
+    if leg.gets.token != planned.gets.token:
+        said = f"a swap for {leg.gets.token.symbol}, one for {planned.gets.token.symbol} was approved"
+        return Declined("NOT_IN_PLAN", said)
+    if leg.gets.raw * planned.amount.raw < planned.gets.raw * leg.amount.raw:
+        said = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
+        return Declined("BELOW_LEAST", said)
+    return None
+
+
+def terms_are_the_legs(work: LegWork) -> bool:
+    """A swap's parts give together what the leg gives, and bring together what it must; other legs have none."""
+    leg = work.leg
+    if leg.kind is not LegKind.SWAP or leg.gets is None:
+        return leg.kind is not LegKind.SWAP and not work.swaps
+    same = all((part.given.token, part.least.token) == (leg.amount.token, leg.gets.token) for part in work.swaps)
+    given, least = sum(part.given.raw for part in work.swaps), sum(part.least.raw for part in work.swaps)
+    return same and (given, least) == (leg.amount.raw, leg.gets.raw)
