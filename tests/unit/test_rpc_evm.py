@@ -93,6 +93,19 @@ async def test_lagged_reads_go_to_an_earlier_height_in_the_same_round() -> None:
     )
 
 
+async def test_a_node_without_the_state_of_long_ago_ends_the_flows_that_ask_for_it() -> None:
+    class Pruned(WireDouble):
+        async def make_request(self, method: str, params: list[Any]) -> Any:
+            if params[1] == "0x46":
+                return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "missing trie node"}}
+            return await super().make_request(method, params)
+
+    flows = [echo([b"a", b"b"], lag=30), echo([b"c"], lag=30, optional=True), echo([b"d"], lag=20), echo([b"e"])]
+    gone, soft, kept, now = await node(Pruned()).run(flows, BLOCK)
+    assert isinstance(gone, ReadReverted) and "the state of 30 blocks before: eth_call: missing trie node" in str(gone)
+    assert (soft, kept, now) == ([b""], [b"d"], [b"e"])
+
+
 async def test_a_batch_over_the_nodes_limit_is_halved() -> None:
     wire = WireDouble(limit=3)
     got = await node(wire).run([echo([bytes([65 + i]) for i in range(10)])], BLOCK)

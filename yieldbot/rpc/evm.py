@@ -144,21 +144,30 @@ class EvmNode:
         return await run(flows, answer)
 
     async def _round(self, reads: Sequence[EthCall], block: BlockRef) -> list[Answer]:
-        """Answers of one round in order; reads of equal lag share one aggregate3, all sent at once."""
+        """Answers of one round in order; reads of equal lag share one aggregate3, all sent at once.
+
+        A node that has no state of so long ago ends the flows that ask for it, and no other.
+        """
         by_lag: dict[int, list[int]] = {}
         for position, read in enumerate(reads):
             by_lag.setdefault(read.lag_blocks, []).append(position)
         answers: list[Answer] = [b""] * len(reads)
 
-        async def serve(positions: list[int], at: Any) -> None:
-            for position, answer in zip(
-                positions, await self._aggregate([reads[p] for p in positions], at), strict=True
-            ):
+        async def serve(positions: list[int], lag: int) -> None:
+            asked = [reads[p] for p in positions]
+            try:
+                found = await self._aggregate(asked, _at(block, lag))
+            except NodeRefused as refusal:
+                if not lag:
+                    raise
+                gone = ReadReverted(f"{self.host} does not tell the state of {lag} blocks before: {refusal}")
+                found = [b"" if read.optional else gone for read in asked]
+            for position, answer in zip(positions, found, strict=True):
                 answers[position] = answer
 
         await asyncio.gather(
             *(
-                serve(positions[start : start + BATCH_READS], _at(block, lag))
+                serve(positions[start : start + BATCH_READS], lag)
                 for lag, positions in by_lag.items()
                 for start in range(0, len(positions), BATCH_READS)
             )
