@@ -41,8 +41,11 @@ async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapt
     votes = [(sum(difference(mine, other) is None for _, other in seen), mine) for _, mine in seen]
     count, chosen = max(votes, key=lambda vote: vote[0])
     if count < nodes.quorum:
-        whys = {difference(chosen, other) for _, other in seen} - {None}
-        raise TransientError(f"{job.chain.name}: {count} of {len(seen)} nodes agree ({'; '.join(map(str, whys))})")
+        host = next(node.host for node, mine in seen if mine is chosen)
+        whys = [f"{node.host} against {host}: {why}" for node, other in seen if (why := difference(chosen, other))]
+        raise TransientError(
+            f"{job.chain.name}: {count} of {len(seen)} nodes agree, {nodes.quorum} must ({'; '.join(whys)})"
+        )
     for node, snapshot in seen:
         if (why := difference(chosen, snapshot)) is not None:
             nodes.leave_out(node, why)

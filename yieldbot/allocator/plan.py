@@ -77,7 +77,7 @@ def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
     buffer = idle.held.token.parse(policy.idle_buffer)
     if idle.held >= buffer or all(not s.held.raw for s in snapshot.states.values() if s is not idle):
         return ""
-    has = f"{float(idle.held):,.2f} {idle.held.token.symbol}, less than idle_buffer ({float(buffer):,.2f})"
+    has = f"{idle.held}, less than idle_buffer ({buffer})"
     return f"; the wallet has {has}: new money fills it, nothing is withdrawn for it"
 
 

@@ -51,7 +51,10 @@ def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SC
         if len(key) != 32 or not any(key):
             raise ValueError
     except ValueError:
-        raise ConfigError("this is not a private key: 64 hex digits are expected") from None
+        said = "this is not a private key: 64 hex digits are expected"
+        if private_key.strip().startswith("["):
+            said += "; this looks like a solana-cli file: add --chain solana"
+        raise ConfigError(said) from None
     return _write(path, key, passphrase, scrypt_n)
 
 

@@ -43,7 +43,7 @@ def test_a_wallet_below_its_buffer_is_told_of() -> None:
     _, held = decide(seen, Policy(idle_buffer="1000"))
     assert isinstance(held, Hold)
     assert held.reason.endswith(
-        "has 500.00 USDC, less than idle_buffer (1,000.00): new money fills it, nothing is withdrawn for it"
+        "has 500 USDC, less than idle_buffer (1,000 USDC): new money fills it, nothing is withdrawn for it"
     )
     _, enough = decide(seen, Policy(idle_buffer="500"))
     assert isinstance(enough, Hold) and "idle_buffer" not in enough.reason

@@ -27,7 +27,7 @@ from yieldbot.execution.svm.clear import SvmBook, lines, read
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, layout
+from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes, layout
 
 FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
@@ -114,7 +114,7 @@ def test_allowing_others_is_loud(book: SvmBook) -> None:
         f"     !! {STRANGER} may take up to 5 USDC out of {mine}",
     ]
     hand_over = SvmInstruction(TOKEN_PROGRAM, metas, b"\6\2\1" + bytes(32), "")
-    assert said(book, hand_over)[1].startswith("1. NOT KNOWN: SPL Token")
+    assert "!! all that lies in" in said(book, hand_over)[2]
     send = SvmInstruction(
         SYSTEM_PROGRAM,
         (SvmMeta(OWNER, True, True), SvmMeta(STRANGER, False, True)),
@@ -122,6 +122,29 @@ def test_allowing_others_is_loud(book: SvmBook) -> None:
         "",
     )
     assert said(book, send)[1] == f"1. send 1.5 SOL from {OWNER} to {STRANGER}"
+
+
+def test_who_gets_a_right_over_a_token_account_is_told(book: SvmBook) -> None:
+    mine = ata(OWNER, USDC)
+    metas = (SvmMeta(mine, writable=True), SvmMeta(OWNER, signer=True))
+
+    def of(data: bytes) -> list[str]:
+        return said(book, SvmInstruction(TOKEN_PROGRAM, metas, data, ""))[1:]
+
+    thief = key_bytes(STRANGER)
+    assert of(b"\6\2\1" + thief) == [
+        f"1. from now on {STRANGER} may own {mine}",
+        f"     !! all that lies in {mine} is {STRANGER}'s from then on",
+    ]
+    assert of(b"\6\3\1" + thief)[0] == f"1. from now on {STRANGER} may close {mine}"
+    assert "!!" in of(b"\6\3\1" + thief)[1]
+    assert of(b"\6\3\0") == [f"1. nobody may close {mine} any more but its owner"]
+    assert of(b"\6\2\1" + key_bytes(OWNER)) == [f"1. from now on the payer may own {mine}"]
+    for odd in (b"\6\x09\0", b"\6\3\2", b"\6\3\1" + thief[:31], b"\6\3\0" + thief):
+        assert of(odd)[0].startswith("1. NOT KNOWN: SPL Token"), odd
+    delegate = (SvmMeta(mine, writable=True), SvmMeta(STRANGER), SvmMeta(OWNER, signer=True))
+    every = said(book, SvmInstruction(TOKEN_PROGRAM, delegate, b"\4" + b"\xff" * 8, ""))
+    assert every[1] == f"1. allow that {STRANGER} may take up to any amount of USDC out of {mine}"
 
 
 @settings(max_examples=200, deadline=None)

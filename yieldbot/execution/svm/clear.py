@@ -35,6 +35,9 @@ SOLANAS = {
 }
 PLACES = ("reserves", "banks", "pools")
 LAMPORTS = 10**9
+MOST = 2**64 - 1
+RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
+"""SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,8 @@ def _of_tokens(call: _Call) -> tuple[str, tuple[str, ...]] | None:
 
     def units(mint: str | None, account: str) -> str:
         token = book.tokens.get(Address(mint)) if mint else _own(call, account)
+        if raw == MOST and tag in (4, 13):
+            return f"any amount of {token.symbol if token else mint or 'a token that is not told'}"
         return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
 
     if tag == 3 and size == 9 and count >= 3:
@@ -269,11 +274,34 @@ def _of_tokens(call: _Call) -> tuple[str, tuple[str, ...]] | None:
         return f"allow that {allowed}", (allowed,)
     if tag == 5 and size == 1 and count >= 2:
         return f"take back what was allowed on {accounts[0]}", ()
+    if tag == 6 and count >= 2 and ((size == 3 and data[2] == 0) or (size == 35 and data[2] == 1)):
+        return _authority(call, data)
     if tag == 9 and size == 1 and count >= 3:
         return f"close {accounts[0]}; its SOL goes to {_to(call, accounts[1])}", ()
     if tag == 17 and size == 1 and count >= 1:
         return f"count the SOL that lies in {accounts[0]}", ()
     return None
+
+
+def _authority(call: _Call, data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """SPL Token's SetAuthority, whose new holder is a public key or nobody; Token-2022 has more kinds than these."""
+    if (right := RIGHTS.get(data[1])) is None:
+        return None
+    place = call.accounts[0]
+    if data[2] == 0:
+        return f"nobody may {right} {place} any more" + (" but its owner" if data[1] == 3 else ""), ()
+    new = _key(data[3:35])
+    words = f"from now on {_to(call, new) if new != call.payer else 'the payer'} may {right} {place}"
+    if new == call.payer:
+        return words, ()
+    gone = f"all that lies in {place} is {new}'s from then on" if data[1] == 2 else words
+    return words, (gone,)
+
+
+def _key(raw: bytes) -> str:
+    from solders.pubkey import Pubkey
+
+    return str(Pubkey(raw))
 
 
 def _to(call: _Call, address: str) -> str:

@@ -120,7 +120,8 @@ def start(
         chain = svm_chain(genesis)
         found = market(chain, 0, 0, wallet)
         _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
-        addresses: dict[str, str] = {"usdc": found.usdc.address, "sol": found.sol.address, **found.feeds}
+        addresses: dict[str, str] = {"usdc": found.usdc.address, "sol": found.sol.address}
+        addresses |= {f"{symbol.lower()}_feed": feed for symbol, feed in found.feeds.items()}
         for row in found.rows:
             places = next((row[key] for key in PLACES if key in row), None)
             if isinstance(places, list):
