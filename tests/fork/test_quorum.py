@@ -152,6 +152,21 @@ async def test_a_wrong_chain_id_stops_the_chain(three: QuorumNode, served: Proxi
         await three.verify_chain()
 
 
+async def test_an_endpoint_for_signed_bytes_may_serve_no_chain_but_ours(three: QuorumNode, served: Proxies) -> None:
+    private = Endpoint(served.urls[3], timeout_seconds=1.0, setting="TEST_SUBMIT_URL")
+    async with node(served, submission=Submission((private,))) as made:
+        await made.verify_chain()
+        served.set(3, kinds=["error_500"])  # some answer nothing but the sending itself
+        await made.verify_chain()
+        asked = private.round_trips
+        await made.verify_chain()
+        assert private.round_trips == asked and made.left_out == ()
+    served.set(3, kinds=["wrong_chain"])
+    async with node(served, submission=Submission((private,))) as made:
+        with pytest.raises(ConfigError, match=r"TEST_SUBMIT_URL: the node at .* serves chain 1, not 31337"):
+            await made.verify_chain()
+
+
 async def test_a_revert_is_agreed_upon_too(three: QuorumNode, upstream: Anvil) -> None:
     reverting = Address("0x" + "00" * 10 + "aa" * 10)
     async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as direct:

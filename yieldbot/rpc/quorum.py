@@ -108,16 +108,20 @@ class QuorumNode(EvmNode):
             await endpoint.aclose()
 
     async def verify_chain(self) -> None:
-        """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer."""
-        answers = await self._all(self.endpoints, lambda e: e.request("eth_chainId", []))
+        """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
+
+        One for signed bytes alone may not tell its chain; it is asked again as long as it does.
+        """
+        private = [e for e in self.submission.private if e not in self._failed]
+        answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]
         said = 0
-        for endpoint, answer in answers.items():
+        for endpoint, answer in (*answers[0].items(), *answers[1].items()):
             try:
                 number = self._quantity(answer, "eth_chainId")
             except TransientError as nonsense:
                 self._failed[endpoint] = str(nonsense)
                 continue
-            said += 1
+            said += endpoint in self.endpoints
             if number != evm_number(self.chain):
                 raise ConfigError(
                     f"{endpoint.setting}: the node at {endpoint.host} serves chain {number}, not "
