@@ -1,13 +1,14 @@
 """``yieldbot quote FROM TO AMOUNT``: what a swap would give now, by our own arithmetic, and over which pools.
 
-With ``--out AMOUNT``: what goes in for an exact output.
+With ``--out AMOUNT``: what goes in for an exact output. With ``--aggregator``: what LI.FI says beside it, with
+``--to-chain`` also of bridges; that is shown, decides nothing and is never signed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.errors import ConfigError, MarketError
+from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from yieldbot.allocator.fair import Fair
     from yieldbot.allocator.route import Route
     from yieldbot.cli.context import Context
+    from yieldbot.lifi import Quoted
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Policy
@@ -32,6 +34,9 @@ def register(commands: Any) -> None:
         "--slippage-bps", type=float, default=50.0, metavar="BPS", help="for the least output (default 50)"
     )
     parser.add_argument("--chain", metavar="NAME", help="the chain, where several have jobs")
+    asked = "also ask LI.FI (it learns the amount and your address); its answer is shown and never signed"
+    parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=asked)
+    parser.add_argument("--to-chain", metavar="NAME", help="the chain of TO, by LI.FI's bridges: needs --aggregator")
     parser.set_defaults(command="quote", handler=quote)
 
 
@@ -44,6 +49,8 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.quotes import read
 
     chain = _chain(args.chain, context)
+    if args.to_chain is not None and args.to_chain != chain.name:
+        return _bridge(args, context, chain)
     given, wanted = (_token(chain, name) for name in (args.given, args.wanted))
     if given == wanted:
         raise ConfigError("FROM and TO are the same token")
@@ -63,9 +70,42 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     except Unswappable as bad:
         raise MarketError(f"{amount} for {wanted.symbol} on {chain.name}: {bad}") from None
     judged = _judged(chain, context.settings.policy, found, seen, args.slippage_bps)
-    document = docs.document("quote", chain_id=chain.chain, **_doc(found, seen, judged))
-    context.show(document, lambda: _table(chain, found, seen, judged))
+    other = None if args.aggregator is None else _aggregated(args, context, chain, found.taken, wanted)
+    document = docs.document("quote", chain_id=chain.chain, **_doc(found, seen, judged), aggregator=_other(other))
+    context.show(document, lambda: _table(chain, found, seen, judged, other))
     return 0
+
+
+def _bridge(args: argparse.Namespace, context: Context, chain: ChainSettings) -> int:
+    """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
+    from yieldbot.cli import documents as docs
+
+    if args.aggregator is None or args.out is not None or args.amount is None:
+        raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
+    there = _chain_file(context, args.to_chain)
+    given, wanted = _token(chain, args.given), _token(there, args.wanted)
+    found = _aggregated(args, context, chain, _amount("AMOUNT", given, args.amount), wanted)
+    if isinstance(found, YieldbotError):
+        raise found
+    ids = {"chain_id": chain.chain, "to_chain_id": there.chain}
+    document = docs.document("quote-bridge", **ids, taken=docs.money(found.taken), aggregator=_other(found))
+    context.show(document, lambda: f"{found.taken} on {chain.name} to {there.name}: {_said(found)}")
+    return 0
+
+
+def _aggregated(
+    args: argparse.Namespace, context: Context, chain: ChainSettings, given: Amount, wanted: Token
+) -> Quoted | YieldbotError:
+    """What the aggregator says, or why it says nothing: our own quote stands without it."""
+    from yieldbot import lifi
+    from yieldbot.rpc.service import get
+
+    owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
+    try:
+        asked = lifi.request(given, wanted, owner, args.slippage_bps, args.aggregator or lifi.URL)
+        return lifi.answered(get(asked), given, wanted, owner)
+    except (TransientError, MarketError) as failure:
+        return failure
 
 
 def _amount(name: str, token: Token, said: str) -> Amount:
@@ -98,6 +138,18 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
         known = ", ".join(sorted(chains)) or "none"
         raise ConfigError(f"--chain {name or 'is missing'}: EVM chains with jobs are: {known}")
     return chains[name]
+
+
+def _chain_file(context: Context, name: str) -> ChainSettings:
+    """An EVM chain of chains/, whether a job is on it or not."""
+    from yieldbot.config.chain import load_chain
+    from yieldbot.config.load import chain_names, read_toml
+
+    files = chain_names(context.config)
+    found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
+    if found is None or found.svm is not None:
+        raise ConfigError(f"--to-chain {name}: EVM chains are wanted, files of chains/ are: {', '.join(sorted(files))}")
+    return found
 
 
 def _token(chain: ChainSettings, name: str) -> Token:
@@ -135,12 +187,44 @@ def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
     }
 
 
-def _table(chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declined) -> Any:
+def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
+    from yieldbot.cli import documents as docs
+    from yieldbot.lifi import NAME, Quoted
+
+    if not isinstance(found, Quoted):
+        return None if found is None else {"name": NAME, "error": str(found)}
+    costs = {"fees_usd": found.fees_usd, "gas_usd": found.gas_usd, "seconds": found.seconds}
+    return {
+        "name": NAME,
+        "tool": found.tool,
+        "given": docs.money(found.given),
+        "least": docs.money(found.least),
+    } | costs
+
+
+def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
+    """The aggregator's word in a line, against our own quote where there is one."""
+    from yieldbot.lifi import Quoted
+
+    if not isinstance(other, Quoted):
+        return str(other)
+    said = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
+    said += f"; fees of {other.fees_usd:,.2f} and gas of {other.gas_usd:,.2f} dollars by its own word"
+    if ours is None:
+        return f"{said}; not checked, and never signed"
+    more = (other.given.raw / ours.given.raw - 1.0) * 100
+    return f"{said}; {abs(more):.3f} % {'more' if more >= 0 else 'less'} than ours. It is never signed"
+
+
+def _table(
+    chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declined, other: Quoted | YieldbotError | None
+) -> Any:
     from rich.console import Group
     from rich.text import Text
 
     from yieldbot.allocator.fair import Fair
     from yieldbot.cli.tables import Sheet
+    from yieldbot.lifi import NAME
 
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
@@ -159,6 +243,7 @@ def _table(chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declin
     lines += [
         f"certificate: no split over these ways {_bounded(found)}; gap {found.gap_bps:.4f} bp",
         f"least output: {judged.least}" if isinstance(judged, Fair) else f"REFUSED {judged.code}: {judged.reason}",
+        *([f"{NAME}: {_said(other, found)}"] if other is not None else []),
         *(f"not read: {why}" for why in seen.unread),
     ]
     return Group(sheet, *(Text(line) for line in lines))

@@ -1,4 +1,4 @@
-"""One JSON document to a web service."""
+"""One JSON document to a web service, or from one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 from yieldbot.errors import TransientError
 
 SECONDS = 20.0
+MOST_BYTES = 2**20
+"""Of an answer; no honest quote comes near it."""
+DEEPEST = 100
+"""Levels that an answer may nest."""
 
 
 def post(url: str, document: Mapping[str, Any]) -> None:
@@ -28,3 +32,40 @@ def post(url: str, document: Mapping[str, Any]) -> None:
         raise TransientError(f"{host} refused it with HTTP {refused.code} {said}".rstrip()) from None
     except OSError as failure:
         raise TransientError(f"{host} cannot be reached ({type(failure).__name__})") from None
+
+
+def get(url: str, seconds: float = SECONDS) -> object:
+    """The JSON document at a URL. Raises TransientError, naming the host alone, for every other answer and for none."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    host = urlsplit(url).hostname or "the service"
+    request = urllib.request.Request(url, headers={"Accept": "application/json", "User-Agent": "yieldbot"})
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            body: bytes = answer.read(MOST_BYTES + 1)
+    except urllib.error.HTTPError as refused:
+        if refused.code == 429:
+            raise TransientError(f"{host} answers HTTP 429: it was asked too often, ask again later") from None
+        said = "".join(sign for sign in refused.read(300).decode(errors="replace") if " " <= sign <= "~")
+        raise TransientError(f"{host} answers HTTP {refused.code} {said}".rstrip()) from None
+    except (OSError, http.client.HTTPException, ValueError) as failure:
+        raise TransientError(f"{host} cannot be reached ({type(failure).__name__})") from None
+    if len(body) > MOST_BYTES:
+        raise TransientError(f"{host} answers more than {MOST_BYTES // 2**20} MiB")
+    if max(body.count(b"["), body.count(b"{")) > DEEPEST and _depth(body) > DEEPEST:
+        raise TransientError(f"{host} answers what is nested without end")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise TransientError(f"{host} answers what is no JSON document") from None
+
+
+def _depth(body: bytes) -> int:
+    """At least how deep a document nests (brackets inside of strings count too)."""
+    deepest = depth = 0
+    for sign in body:
+        depth += (sign in b"[{") - (sign in b"]}")
+        deepest = max(deepest, depth)
+    return deepest

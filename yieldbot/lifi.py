@@ -1,0 +1,116 @@
+"""LI.FI's quotes: what the request is, and what an answer says. Pure; nothing of an answer is ever signed.
+
+Source: LI.FI's API reference, GET /v1/quote. Its transaction is a call that nobody but its own contracts can read, so
+that our signer refuses it; what it says of prices is its own word: it is shown beside our quote and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, evm_number
+
+NAME = "LI.FI"
+URL = "https://li.quest/v1/quote"
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """tool: the exchange or bridge that it would use; given: what it estimates; least: what its call would hold to;
+    seconds: how long it takes; fees_usd, gas_usd: beside or inside of what comes out, by its own word."""
+
+    tool: str
+    taken: Amount
+    given: Amount
+    least: Amount
+    seconds: float
+    fees_usd: float
+    gas_usd: float
+
+
+def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, url: str = URL) -> str:
+    """The URL that asks for ``given`` to be swapped (and bridged, where the chains differ) to ``wanted`` for us."""
+    return f"{url}?" + urlencode(
+        {
+            "fromChain": evm_number(given.token.chain),
+            "toChain": evm_number(wanted.chain),
+            "fromToken": given.token.address,
+            "toToken": wanted.address,
+            "fromAmount": given.raw,
+            "fromAddress": owner,
+            "toAddress": owner,
+            "slippage": f"{slippage_bps / 10_000:g}",
+        }
+    )
+
+
+def answered(document: object, given: Amount, wanted: Token, owner: Address) -> Quoted:
+    """What an answer says. Raises MarketError for one that answers something else than what was asked."""
+    action, estimate = _part(document, "action"), _part(document, "estimate")
+    asked = {
+        "fromChainId": evm_number(given.token.chain),
+        "toChainId": evm_number(wanted.chain),
+        "fromAmount": str(given.raw),
+    }
+    for key, value in asked.items():
+        if str(action.get(key)) != str(value):
+            raise _wrong(f"it is for {key} {_short(action.get(key))}, not {value}")
+    for key, token in (("fromToken", given.token), ("toToken", wanted)):
+        said = _part(action, key).get("address")
+        if str(said).lower() != token.address.lower():
+            raise _wrong(f"its {key} is {_short(said)}, not {token.address}")
+    if str(action.get("toAddress", owner)).lower() != owner.lower():
+        raise _wrong(f"it would pay {_short(action.get('toAddress'))}, not {owner}")
+    out, least = _raw(estimate, "toAmount"), _raw(estimate, "toAmountMin")
+    if not 0 < least <= out:
+        raise _wrong(f"its least output {least} does not lie between nothing and its output {out}")
+    seconds = _number(estimate.get("executionDuration", 0))
+    costs = [sum(_number(one.get("amountUSD", 0)) for one in _list(estimate, key)) for key in ("feeCosts", "gasCosts")]
+    tool = document.get("tool") if isinstance(document, Mapping) else None
+    return Quoted(_short(tool), given, Amount(wanted, out), Amount(wanted, least), seconds, *costs)
+
+
+def _part(document: object, key: str) -> Mapping[str, Any]:
+    found = document.get(key) if isinstance(document, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise _wrong(f"it lacks {key!r}")
+    return found
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = document.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise _wrong(f"its {key!r} is no list of costs")
+    return found
+
+
+def _raw(document: Mapping[str, Any], key: str) -> int:
+    said = document.get(key)
+    if not isinstance(said, str) or not said.isascii() or not said.isdigit() or len(said) > 78:
+        raise _wrong(f"its {key!r} is no amount: {_short(said)}")
+    return int(said)
+
+
+def _number(said: object) -> float:
+    try:
+        found = float(said)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise _wrong(f"{_short(said)} is no number") from None
+    if not 0.0 <= found < 1e15:
+        raise _wrong(f"{_short(said)} is no cost and no time")
+    return found
+
+
+def _short(said: object) -> str:
+    """A stranger's text made fit to be shown."""
+    return "".join(sign for sign in str(said) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
+
+
+def _wrong(why: str) -> MarketError:
+    return MarketError(f"{NAME}'s answer is not believed: {why}")
