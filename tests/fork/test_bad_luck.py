@@ -22,9 +22,10 @@ from yieldbot.execution.approve import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.leg import LegResult, execute_leg
 from yieldbot.journal.events import AccountCleared
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind
-from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
@@ -83,6 +84,25 @@ async def test_an_account_that_the_issuer_refuses_moves_nothing(troubled: SmallM
     await set_token(troubled, "setRefused(address,bool)", account, True)
     result = await deposited(troubled)
     assert result.declined is not None and result.declined.code == "WOULD_REVERT" and result.outcomes == ()
+
+
+async def test_an_account_that_is_refused_later_keeps_its_position_and_sends_nothing(troubled: SmallMarket) -> None:
+    """The issuer blocks an account that has money in a market: what comes out of it would revert, so nothing is sent."""
+    assert (await deposited(troubled)).done
+    leg = Leg(LegKind.WITHDRAW, troubled.market.id, Amount(troubled.usdc, RAW), all=True)
+    await set_token(troubled, "setRefused(address,bool)", troubled.owner, True)
+    async with troubled.node() as node:
+        with troubled.journal() as journal:
+            before = await balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares))
+            plan = await troubled.plan(node, leg)
+            work = troubled.redeem_work(leg, before[troubled.shares])
+            account = troubled.account(node, journal)
+            refused = await execute_leg(account, troubled.approval(plan), work)
+            assert refused.declined is not None and refused.declined.code == "WOULD_REVERT"
+            assert "redeem all: custom error 71f4b414" in refused.declined.reason and refused.outcomes == ()
+            assert await balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares)) == before
+            await set_token(troubled, "setRefused(address,bool)", troubled.owner, False)
+            assert (await execute_leg(account, troubled.approval(plan), work)).done
 
 
 async def test_a_vault_whose_share_price_was_inflated_is_not_entered(troubled: SmallMarket) -> None:

@@ -386,6 +386,36 @@ async def test_a_reorganisation_before_finality_is_noticed_and_settled_again(mar
             assert plan.id == tx.signed.plan_id
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_blocks_that_others_take_the_place_of_settle_nothing(market: SmallMarket, again: bool) -> None:
+    """``anvil_reorg``: as many blocks, without our transaction, or with it in a later one."""
+    deep = replace(market, finality=3)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = deep.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_mine", ["0x2"])
+            mined = await node.request("eth_getTransactionReceipt", [open_one.signed.hash])
+            before, settling = node.round_trips, asyncio.create_task(settle(account))
+            while node.round_trips < before + 15:  # a few polls
+                await asyncio.sleep(0.02)
+            assert not settling.done()  # mined, but not three blocks deep
+            pairs = [["0x" + open_one.signed.raw.hex(), 1]] if again else []
+            await node.request("anvil_reorg", [2, pairs])
+            receipt = await node.request("eth_getTransactionReceipt", [open_one.signed.hash])
+            assert (receipt is not None) == again and receipt != mined
+            while not settling.done():
+                await asyncio.sleep(0.1)
+                await node.request("evm_mine", [])
+            (outcome,) = await settling
+            assert isinstance(outcome, Confirmed) and outcome.block.hash != mined["blockHash"]
+            (tx,) = journal.transactions()
+            assert tx.attempts == (1 if again else 2)
+            assert f"its block {int(mined['blockNumber'], 16)} {mined['blockHash']} was taken back" in tx.notes[0]
+            assert await node.nonce(account.owner) == 1 and journal.verify() > 0
+
+
 async def test_a_node_behind_the_journal_is_not_signed_for(market: SmallMarket) -> None:
     async with market.node() as node:
         with market.journal() as journal:
