@@ -87,7 +87,7 @@ async def test_an_account_that_the_issuer_refuses_moves_nothing(troubled: SmallM
 
 
 async def test_an_account_that_is_refused_later_keeps_its_position_and_sends_nothing(troubled: SmallMarket) -> None:
-    """The issuer blocks an account that has money in a market: what comes out of it would revert, so nothing is sent."""
+    """The issuer blocks an account that has money in a market: what comes out would revert, so nothing is sent."""
     assert (await deposited(troubled)).done
     leg = Leg(LegKind.WITHDRAW, troubled.market.id, Amount(troubled.usdc, RAW), all=True)
     await set_token(troubled, "setRefused(address,bool)", troubled.owner, True)
