@@ -17,6 +17,7 @@ from yieldbot.model.policy import ChainSettings, Policy, Wallet
 from yieldbot.model.reads import Flow
 from yieldbot.prices import feed
 from yieldbot.protocols import adapters, exchanges, liquidity
+from yieldbot.protocols._lp import Empty
 from yieldbot.rpc.evm import EvmNode
 
 GWEI = 10**9
@@ -88,6 +89,8 @@ async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours
     answers = await node.run(flows, block)
     states: dict[Address, LpState] = {}
     for pool, state in zip(pools, answers, strict=False):
+        if isinstance(state, Empty):
+            continue
         if isinstance(state, MarketError):
             unread.append(f"{pool.name}: {state}")
         else:
@@ -126,7 +129,10 @@ async def _owned(
         if isinstance(answer, MarketError):
             unread.append(f"our positions at {table.name}: {answer}")
         else:
-            found += answer
+            found += answer[0]
+            if answer[1]:
+                numbers = ", ".join(str(number) for number in answer[1])
+                unread.append(f"{table.name}: positions {numbers} are of tokens that the chain's file does not list")
     return tuple([replace(position, out_for=await _out_for(node, block, position)) for position in found])
 
 

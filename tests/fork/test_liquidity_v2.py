@@ -74,8 +74,10 @@ async def test_a_pairs_liquidity(world: World) -> None:
     assert found.best.full and found.best.at_mean.lost == pytest.approx(found.venue.sigma.mean**2 / 8)
     assert found.net[0] < found.net[1] < found.net[2]
 
-    (mine,) = await node.run([LIQUIDITY.owned({at: seen}, deployment, d.me)], await node.block())
-    assert isinstance(mine, list) and len(mine) == 1 and mine[0].in_range and mine[0].ticks is None
+    (owned,) = await node.run([LIQUIDITY.owned({at: seen}, deployment, d.me)], await node.block())
+    assert isinstance(owned, tuple)
+    mine = owned[0]
+    assert len(mine) == 1 and mine[0].in_range and mine[0].ticks is None
     before = [int.from_bytes(await d.read(token, "balanceOf", d.me), "big") for token in world.tokens]
     held = int.from_bytes(await d.read(contract, "balanceOf", d.me), "big")
     await d.send(contract, "transfer", at, held)

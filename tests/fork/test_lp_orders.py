@@ -7,9 +7,11 @@ import random
 import pytest
 
 from tests.fork.lp_play import Tally, play
-from tests.fork.pools import World, own_sandbox, world
+from tests.fork.pools import World, new_pool, own_sandbox, world
 from yieldbot.math.concentrated import sqrt_at
 from yieldbot.math.positions import Range, moved
+from yieldbot.model.market import Deployment
+from yieldbot.protocols.uniswap_v3_lp import LIQUIDITY
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 
@@ -43,3 +45,12 @@ def test_minimums_hold_at_every_price_within_the_slippage(seed: int) -> None:
         taken = ticks.amounts(ticks.liquidity(price, *desired), price, up=True)
         assert all(least <= real <= most for least, real, most in zip(put, taken, desired, strict=True))
         assert all(least <= real for least, real in zip(out, ticks.amounts(liquidity, price), strict=True))
+
+
+async def test_positions_in_pools_that_are_not_listed_are_named(world: World) -> None:
+    draw = random.Random(9)
+    await new_pool(world, draw, 500)
+    params = {"factory": world.factory.address, "manager": world.positions.address}
+    table = Deployment("uniswap_v3", world.node.chain, "test", params, ())
+    (found,) = await world.node.run([LIQUIDITY.owned({}, table, world.deployer.me)], await world.node.block())
+    assert isinstance(found, tuple) and found[0] == [] and found[1] == tuple(range(1, len(found[1]) + 1)) != ()

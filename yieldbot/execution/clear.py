@@ -61,7 +61,7 @@ class Book:
     def of(cls, settings: ChainSettings, native: Token) -> Book:
         """The names in a chain's file."""
         names = {settings.multicall3.lower(): "Multicall3"}
-        for deployment in settings.deployments:
+        for deployment in (*settings.deployments, *settings.exchanges):
             for address in addresses_in(deployment.params):
                 names.setdefault(address.lower(), deployment.name)
         tokens = {token.address.lower(): token for token in settings.tokens.values()}

@@ -94,8 +94,8 @@ class LiquidityAdapter(Protocol):
 
     def owned(
         self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
-    ) -> Flow[list[LpPosition]]:
-        """Our positions in the pools among ``states``, by the pools' addresses."""
+    ) -> Flow[tuple[list[LpPosition], tuple[int, ...]]]:
+        """Our positions in the pools among ``states`` (by address), and the numbers of those in other pools."""
 
     def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""

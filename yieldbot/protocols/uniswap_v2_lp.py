@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Q96
 from yieldbot.math.estimate import LOG_TICK
 from yieldbot.model.exchange import Pool
@@ -19,7 +18,7 @@ from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
 from yieldbot.protocols._abi import abi
-from yieldbot.protocols._lp import clock, lags, windows
+from yieldbot.protocols._lp import Empty, Owned, clock, lags, windows
 
 BPS = 10_000
 
@@ -34,7 +33,7 @@ class UniswapV2Lp:
         (data,) = yield [codec.read(pool.address, "getReserves")]
         zero, one = codec.decode("getReserves", data)[:2]
         if not zero or not one:
-            raise MarketError(f"pair {pool.address} is empty")
+            raise Empty(f"pair {pool.address} is empty")
         return LpState(
             pool=pool,
             sqrt_price_x96=math.isqrt((one << 192) // zero),
@@ -85,9 +84,7 @@ class UniswapV2Lp:
             missing=missing,
         )
 
-    def owned(
-        self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
-    ) -> Flow[list[LpPosition]]:
+    def owned(self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Our shares of the pairs among ``states``; what burning them would pay (UniswapV2Pair.burn rounds down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
@@ -104,7 +101,7 @@ class UniswapV2Lp:
                         state=state, token_id=None, ticks=None, liquidity=liquidity, amounts=(zero, one), fees=(0, 0)
                     )
                 )
-        return found
+        return found, ()
 
     def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """Nothing: a share is never out of range."""

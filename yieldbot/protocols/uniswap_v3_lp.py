@@ -17,7 +17,7 @@ from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
 from yieldbot.protocols._abi import abi, checksum
-from yieldbot.protocols._lp import clock, lags, windows
+from yieldbot.protocols._lp import Empty, Owned, clock, lags, windows
 from yieldbot.protocols._positions import read_position
 
 TICK_READINGS = 34
@@ -40,7 +40,7 @@ class UniswapV3Lp:
         ]
         sqrt_price, tick = codec.decode("slot0", slot0)[:2]
         if not sqrt_price:
-            raise MarketError(f"pool {pool.address} has no price")
+            raise Empty(f"pool {pool.address} has no price")
         manager = deployment.params["manager"]
         return LpState(
             pool=pool,
@@ -87,36 +87,39 @@ class UniswapV3Lp:
             missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)
         return LpHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
 
-    def owned(
-        self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
-    ) -> Flow[list[LpPosition]]:
-        """Every position of ours in pools that are among ``states`` (by address), empty ones left out."""
+    def owned(self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+        """Every position of ours in pools that are among ``states`` (by address), empty ones left out; and the numbers
+        of those in other pools."""
         manager = deployment.params["manager"]
         if not manager:
             yield ()
-            return []
+            return [], ()
         codec, at = abi("uniswap_v3_manager"), checksum(manager)
         (data,) = yield [codec.read(at, "balanceOf", owner)]
         count = codec.one("balanceOf", data)
         if count > MOST_POSITIONS:
             raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_POSITIONS} are not looked at")
         ids = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
-        found = []
+        found, others = [], []
         for data in ids:
-            position = yield from self.position(states, deployment, codec.one("tokenOfOwnerByIndex", data))
-            if position is not None and (position.liquidity or any(position.fees)):
-                found.append(position)
-        return found
+            token_id = codec.one("tokenOfOwnerByIndex", data)
+            position = yield from self.position(states, deployment, token_id)
+            if isinstance(position, LpPosition):
+                if position.liquidity or any(position.fees):
+                    found.append(position)
+            elif position:
+                others.append(token_id)
+        return found, tuple(others)
 
     def position(
         self, states: Mapping[Address, LpState], deployment: Deployment, token_id: int
-    ) -> Flow[LpPosition | None]:
-        """One position; None where its pool is not among ``states``."""
+    ) -> Flow[LpPosition | bool]:
+        """One position; where its pool is not among ``states``: whether there is anything in it."""
         manager, factory = (checksum(deployment.params[name]) for name in ("manager", "factory"))
         read = yield from read_position(manager, factory, token_id)
         state = states.get(read.pool)
         if state is None:
-            return None
+            return bool(read.liquidity or any(read.fees))
         ticks = (read.ticks.low, read.ticks.high)
         return LpPosition(
             state=state,

@@ -1,0 +1,83 @@
+"""A position's past is asked for in parts that a node serves, and only as far back as it reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yieldbot.errors import NodeRefused
+from yieldbot.liquidity_events import COLLECT, DECREASE, INCREASE, LEAST_BLOCKS, Past, past_of
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.liquidity import LpPosition, LpState
+
+CHAIN = evm_chain(1)
+ONE, OTHER = (Token(CHAIN, Address("0x" + digit * 40), digit, 18) for digit in "12")
+STATE = LpState(
+    pool=Pool("uniswap_v3", "a pool", Address("0x" + "33" * 20), ONE, OTHER),
+    sqrt_price_x96=1 << 96,
+    tick=0,
+    liquidity=1,
+    fee=0.003,
+    spacing=60,
+    reserves=(1, 1),
+    manager=Address("0x" + "44" * 20),
+)
+TOPIC = f"0x{7:064x}"
+HEAD = BlockRef(CHAIN, 1_000_000, "0x", 0)
+
+
+def position(liquidity: int, token_id: int | None = 7) -> LpPosition:
+    fields: dict[str, Any] = {"ticks": (-60, 60), "amounts": (0, 0), "fees": (0, 0)}
+    return LpPosition(state=STATE, token_id=token_id, liquidity=liquidity, **fields)
+
+
+def event(kind: str, block: int, *words: int) -> dict[str, Any]:
+    data = "0x" + b"".join(word.to_bytes(32, "big") for word in words).hex()
+    return {"topics": [kind, TOPIC], "data": data, "blockNumber": hex(block), "logIndex": "0x1"}
+
+
+LOGS = [
+    event(INCREASE, 700_000, 50, 5, 6),
+    event(INCREASE, 930_000, 100, 10, 20),
+    event(DECREASE, 960_000, 40, 3, 9),
+    event(COLLECT, 960_001, 0, 4, 9),
+]
+
+
+class Limited:
+    """A node double that serves at most so many blocks of events at once, from ``first`` on."""
+
+    host = "limited"
+
+    def __init__(self, logs: list[dict[str, Any]], most: int, first: int = 0) -> None:
+        self.logs, self.most, self.first, self.ranges = logs, most, first, list[tuple[int, int]]()
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        start, end = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
+        assert params[0]["topics"] == [[INCREASE, DECREASE, COLLECT], TOPIC] and params[0]["address"] == STATE.manager
+        if end - start >= self.most or start < self.first:
+            raise NodeRefused(method, -32005, "query exceeds the limit")
+        self.ranges.append((start, end))
+        return [log for log in self.logs if start <= int(log["blockNumber"], 16) <= end]
+
+
+async def test_it_goes_back_only_to_where_the_position_began() -> None:
+    node: Any = Limited(LOGS, 40_000)
+    assert await past_of(node, position(110), HEAD) == Past((15, 26), (3, 9), (4, 9), 700_000)
+    assert node.ranges[0][1] == HEAD.height and 650_000 < node.ranges[-1][0] <= 700_000
+    later: Any = Limited(LOGS[1:], 40_000)
+    assert await past_of(later, position(60), HEAD) == Past((10, 20), (3, 9), (4, 9), 930_000)
+    assert later.ranges[-1][0] > 880_000, "the rest is not asked for"
+
+
+async def test_what_is_not_known_is_told() -> None:
+    short: Any = Limited(LOGS, 40_000, first=950_000)
+    assert "limited serves no events" in str(await past_of(short, position(110), HEAD))
+    missing: Any = Limited(LOGS[:2], 10**7)
+    assert "do not add up" in str(await past_of(missing, position(777), HEAD))
+    wrong: Any = Limited([event(INCREASE, 10, 10**30, 1, 1)], 10**7)
+    assert "cannot be read" in str(await past_of(wrong, position(5), HEAD))
+    tiny: Any = Limited(LOGS, LEAST_BLOCKS + 1)
+    assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
+    assert "keep no record" in str(await past_of(short, position(5, None), HEAD))
