@@ -200,8 +200,7 @@ def unsigned(
     message = compiled(instructions, context.payer, blockhash.hash, tables)
     raw = message_bytes(message)
     if len(raw) + SIGNATURE_BYTES > LARGEST_TRANSACTION_BYTES:
-        size = len(raw) + SIGNATURE_BYTES
-        return Declined("TOO_LARGE", f"{step.words}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
+        return _declined(step, len(raw) + SIGNATURE_BYTES)
     return SvmUnsigned(
         chain=context.chain,
         payer=context.payer,
@@ -250,6 +249,20 @@ def meaning_of(raw: bytes, blockhash: str) -> bytes:
     return hashlib.sha256(raw.replace(bytes(Hash.from_string(blockhash)), bytes(32), 1)).digest()
 
 
+def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Declined | None:
+    """Why no transaction holds a step; None where one does."""
+    size = _size(step.instructions, payer, tables)
+    return None if size <= LARGEST_TRANSACTION_BYTES else _declined(step, size)
+
+
+def _declined(step: Step, size: int) -> Declined:
+    return Declined("TOO_LARGE", f"{step.words}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
+
+
 def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> bool:
+    return _size(instructions, payer, tables) <= LARGEST_TRANSACTION_BYTES
+
+
+def _size(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> int:
     whole = compiled((*budget(Bid(MOST_UNITS, 0)), *instructions), payer, NO_BLOCKHASH, tables)
-    return len(message_bytes(whole)) + SIGNATURE_BYTES <= LARGEST_TRANSACTION_BYTES
+    return len(message_bytes(whole)) + SIGNATURE_BYTES

@@ -22,6 +22,7 @@ from yieldbot.execution.svm.build import (
     compiled,
     own_accounts,
     steps,
+    too_large,
 )
 from yieldbot.execution.svm.deltas import changes, of_ours, trespass
 from yieldbot.model.amounts import BlockRef
@@ -142,6 +143,8 @@ async def _leg(
     done: list[SvmRehearsedTx] = []
     parts: list[tuple[Delta, ...]] = []
     for step in steps(work, owner, fork.images(mine), tables):
+        if (never := too_large(step, owner, tables)) is not None:
+            return never  # before what prepares it is signed
         instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
         ran = await fork.send(compiled(instructions, owner, NO_BLOCKHASH, tables))
         refused = would_fail(account, step.words, ran) or trespass(ran.before, ran.after, owner, watched)
