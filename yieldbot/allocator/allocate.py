@@ -48,8 +48,7 @@ class Purses:
         if len(self.tokens) == 1:
             return (1,)
         return tuple(
-            int(Fraction(price) * 10**FINE // token.one)
-            for token, price in zip(self.tokens, self.prices, strict=True)
+            int(Fraction(price) * 10**FINE // token.one) for token, price in zip(self.tokens, self.prices, strict=True)
         )
 
     @property

@@ -244,9 +244,7 @@ def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     return [
         ()
         if isinstance(s, str)
-        else tuple(
-            lost for one, part in by_asset(job, s) for lost in forecast.unread(records, part, one.asset, policy)
-        )
+        else tuple(lost for one, part in by_asset(job, s) for lost in forecast.unread(records, part, one.asset, policy))
         for job, s in seen
     ]
 

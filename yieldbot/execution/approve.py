@@ -134,8 +134,7 @@ class Queue:
         older = [
             PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
             for stored in self.journal.plans(PlanStatus.QUEUED)
-            if stored.plan.id != plan.id
-            and (stored.plan.owner, stored.plan.asset) == (plan.owner, plan.asset)
+            if stored.plan.id != plan.id and (stored.plan.owner, stored.plan.asset) == (plan.owner, plan.asset)
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
         self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from yieldbot.errors import NodeRefused
@@ -181,6 +182,12 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
         return None
     worth = Amount(amount.token, gained_raw)
     return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")
+
+
+def still_least(deltas: Sequence[Delta], predicted: Sequence[Delta]) -> tuple[Delta, ...]:
+    """The changes with the least that was right of each before: the same bytes hold it. Pure."""
+    least = {delta.token: delta.least for delta in predicted}
+    return tuple(replace(delta, least=least.get(delta.token)) for delta in deltas)
 
 
 def real_fault(

@@ -8,12 +8,13 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_cancellation, judge_replacement
 from yieldbot.execution.build import Fees, bumped, price
-from yieldbot.execution.deltas import balances
+from yieldbot.execution.deltas import balances, still_least
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import priority_fee, simulate_tx
 from yieldbot.execution.submit import record, sign, submit
@@ -65,6 +66,7 @@ async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     simulated = await simulate_tx(account, tx, None, tokens=tokens, may_move=named)
     if isinstance(simulated, Declined):
         return simulated
+    simulated = replace(simulated, deltas=still_least(simulated.deltas, signed.predicted))
     if cancels:
         return judge_cancellation(Rules.of(account), simulated)
     return judge_replacement(Rules.of(account), signed, simulated, before, account.tolerance_bps, account.now())

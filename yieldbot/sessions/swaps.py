@@ -43,9 +43,7 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
     return LegWork(
         index=index,
         leg=replace(leg, gets=made.least),
-        market=Market(
-            leg.market_id, "swap", Kind.EXCHANGE, snapshot.block.chain, name, leg.amount.token, spenders[0]
-        ),
+        market=Market(leg.market_id, "swap", Kind.EXCHANGE, snapshot.block.chain, name, leg.amount.token, spenders[0]),
         calls=tuple(calls),
         share_token=None,
         targets=targets,

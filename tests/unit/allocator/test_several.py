@@ -60,9 +60,7 @@ def seen(
     plain = snapshot(usdc_idle, *states)
     wallet = Market(MarketId("idle/1/dai"), "idle", Kind.IDLE, CHAIN, "Wallet", DAI, DAI.address)
     idle = plain.of(IDLE_ID)
-    other = replace(
-        idle, market=wallet, held=dai(dai_idle), liquidity=dai(dai_idle), supplied=dai(dai_idle), shares=0
-    )
+    other = replace(idle, market=wallet, held=dai(dai_idle), liquidity=dai(dai_idle), supplied=dai(dai_idle), shares=0)
     shown = {IDLE_ID: idle, wallet.id: other} | {s.market.id: s for s in states}
     prices = {USDC: Price(usd[0], spoken), DAI: Price(usd[1], spoken)}
     watched = pools[0].pool if pools else pool(1).pool

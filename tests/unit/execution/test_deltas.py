@@ -13,6 +13,7 @@ from yieldbot.execution.deltas import (
     leg_fault,
     log_changes,
     real_fault,
+    still_least,
     tokens_sent,
     total,
     word,
@@ -114,3 +115,12 @@ def test_receipts_are_read() -> None:
     assert allowances_touched(receipt, OWNER) == {(USDC.address, STRANGER)}
     assert log_changes(receipt, OWNER, (USDC, SHARES)) == (Delta(USDC, 5 - RAW), Delta(SHARES, 9))
     assert total([(Delta(USDC, 1),), (Delta(USDC, 2), Delta(SHARES, 3))]) == (Delta(USDC, 3), Delta(SHARES, 3))
+
+
+def test_a_replacement_is_held_to_the_same_least() -> None:
+    """Else a swap that is mined at another price, its fee raised meanwhile, would stop the account."""
+    signed = (Delta(USDC, -100), Delta(DAI, 90, 88), Delta(ETH, -5))
+    again = still_least((Delta(USDC, -100), Delta(DAI, 91), Delta(ETH, -7)), signed)
+    assert again == (Delta(USDC, -100), Delta(DAI, 91, 88), Delta(ETH, -7))
+    assert real_fault(again, (Delta(USDC, -100), Delta(DAI, 88)), {}, 1.0) is None
+    assert "the least was" in str(real_fault(again, (Delta(USDC, -100), Delta(DAI, 87)), {}, 1.0))
