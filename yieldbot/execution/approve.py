@@ -189,7 +189,8 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
         or _call(rules, work, tx, simulated.block.timestamp)
         or _effect(rules, work, simulated)
     )
-    return refused or ApprovedTx(simulated, digest(tx), approval.approver, NEVER if takes_back else approval.expires_at)
+    ends = approval.expires_at if work.lasts_seconds is None else min(approval.expires_at, now + work.lasts_seconds)
+    return refused or ApprovedTx(simulated, digest(tx), approval.approver, NEVER if takes_back else ends)
 
 
 def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Declined:

@@ -25,7 +25,8 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
     Raises SafetyError where the pools or the prices no longer give what was approved.
     """
     made = _made(leg, snapshot, base)
-    deadline = snapshot.block.timestamp + max(1, min(base.deadline_seconds, plan.expires_at - now))
+    lasts_seconds = max(1, min(base.deadline_seconds, plan.expires_at - now))
+    deadline = snapshot.block.timestamp + lasts_seconds
     calls, terms = list[EvmCall](), list[SwapTerms]()
     targets: dict[Address, frozenset[bytes]] = {}
     spenders: list[Address] = []
@@ -49,6 +50,7 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
         targets=targets,
         spenders=tuple(dict.fromkeys(spenders)),
         swaps=tuple(terms),
+        lasts_seconds=lasts_seconds,
         known=frozenset({*tokens, *(pool.address for pool in pools), wanted.address}),
     )
 

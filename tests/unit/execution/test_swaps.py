@@ -32,7 +32,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms, tokens_along, v3_path
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.tx import EvmCall
+from yieldbot.model.tx import ApprovedTx, EvmCall
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.base import SwapAdapter
 from yieldbot.resources import folder
@@ -195,6 +195,8 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
         found = judge(rules, approval, replace(swapping, **changes), ran, NOW)
         return found.code if isinstance(found, Declined) else None
 
+    brief = judge(rules, approval, replace(swapping, lasts_seconds=60), simulated(tx, -GIVEN.raw), NOW)
+    assert isinstance(brief, ApprovedTx) and brief.expires_at == NOW + 60, "never sent again after its deadline"
     assert refused() is None
     assert refused(built("v3 one pool", least=Amount(DAI, LEAST.raw + 1)).data) == "NOT_THE_CALL"
     assert refused(built("v3 one pool", least=Amount(DAI, LEAST.raw - 1)).data) == "LEAST_BELOW_PLAN"
