@@ -95,8 +95,8 @@ class LegWork:
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
     position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
-    swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no end of
-    their own.
+    swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
+    end.
     """
 
     index: int
