@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
+from yieldbot.allocator.claims import claim_of, claim_plan, per_year
 from yieldbot.allocator.convert import convert
 from yieldbot.allocator.fair import enough
 from yieldbot.allocator.plan import make_plan
@@ -95,7 +96,9 @@ def decide(
         if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
             return Decision(assessments, allocation, Hold(reason, None))
         ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
-        plan = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
+        plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
+        if isinstance(plan, Hold) and wealth is None:
+            plan = claim_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei) or plan
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)
@@ -271,6 +274,10 @@ def still_holds(
     the plan was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
     """
     for leg in plan.legs[index:]:
+        if leg.kind is LegKind.CLAIM:
+            if (refused := _claim_gone(leg, snapshot)) is not None:
+                return refused
+            continue
         if leg.kind is LegKind.SWAP:
             if (refused := _swap_refused(leg, snapshot, base)) is not None:
                 return refused
@@ -299,12 +306,26 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, base: Base | None) -> Declined |
     return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
 
 
+def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
+    """Why what a claim was to bring can no longer be seen; None while it can."""
+    found = claim_of(snapshot, leg.market_id)
+    if found is None:
+        return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
+    if leg.gets is None or found[1].claimable.token != leg.gets.token or found[1].claimable < leg.gets:
+        return Declined("REWARD_GONE", f"{found[0].market.name} has only {found[1].claimable} to be claimed now")
+    return None
+
+
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
     """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
     now."""
     gain = 0.0
     changes: dict[str, float] = {}
     for leg in legs:
+        if leg.kind is LegKind.CLAIM:
+            found = claim_of(snapshot, leg.market_id)
+            gain += per_year(found[1], policy) if found is not None else 0.0
+            continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
     for state in snapshot.states.values():

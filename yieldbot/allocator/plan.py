@@ -58,7 +58,7 @@ def make_plan(
         )
     legs = _legs(snapshot, allocation, changes)
     return Plan(
-        id=_plan_id(snapshot, legs),
+        id=plan_id(snapshot, legs),
         block=snapshot.block,
         owner=snapshot.owner,
         moves=moves,
@@ -66,7 +66,7 @@ def make_plan(
         allocation=allocation,
         gain_per_year=gain,
         cost=cost,
-        grade=_grade(allocation, gain, cost, policy),
+        grade=grade(allocation, gain, cost, policy),
         expires_at=now + policy.plan_ttl_seconds,
     )
 
@@ -230,7 +230,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     return f"{taken.name} pays {rates[1]:.2f} % after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 
 
-def _grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:
+def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:
     """0-100: 60 for how close the certificate shows it to the optimum (1 bp of gap costs 6), 40 for how soon it pays
     (at the policy's break-even time nothing is left of them)."""
     optimal = max(0.0, 60.0 - 6.0 * allocation.certificate.gap_bps)
@@ -239,7 +239,7 @@ def _grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> 
     return round(optimal + soon)
 
 
-def _plan_id(snapshot: Snapshot, legs: tuple[Leg, ...]) -> str:
+def plan_id(snapshot: Snapshot, legs: tuple[Leg, ...]) -> str:
     """Eight hex digits of the SHA-256 of what would be done, by whom, and where it was decided."""
     content = [snapshot.block.chain, snapshot.block.hash, snapshot.owner]
     content += [f"{leg.kind} {leg.market_id} {leg.amount.raw} {leg.all}" for leg in legs]

@@ -90,6 +90,14 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         if found.allocation:
             lines.append(certificate(found.allocation, symbol))
         return Group(*lines)
+    if not found.moves:
+        brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
+        cost = f"{found.cost:,.4f} {symbol} of {_costs(job)}"
+        return Group(
+            Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
+            Text(f"claim {brings} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
+            certificate(found.allocation, symbol),
+        )
     names = names_of(snapshot)
     made = Sheet(
         f"Plan {found.id}. {head(job, snapshot)}",

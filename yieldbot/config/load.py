@@ -16,7 +16,18 @@ from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, market_chain
-from yieldbot.model.policy import Base, ChainSettings, Job, KmsKey, LedgerKey, Policy, SafeOwner, Settings, Wallet
+from yieldbot.model.policy import (
+    NEVER,
+    Base,
+    ChainSettings,
+    Job,
+    KmsKey,
+    LedgerKey,
+    Policy,
+    SafeOwner,
+    Settings,
+    Wallet,
+)
 from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.resources import folder
 
@@ -271,7 +282,7 @@ def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:
     for name in _MONEY:
-        if (amount := getattr(policy, name)) is None:
+        if (amount := getattr(policy, name)) is None or amount == NEVER:
             continue
         try:
             for token in job.assets:

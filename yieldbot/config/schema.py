@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from yieldbot.config.address import parse_address, parse_any, parse_key
 from yieldbot.model.ids import chain_id, evm_number, hd_path, is_svm
-from yieldbot.model.policy import SAFE_MULTISEND
+from yieldbot.model.policy import NEVER, SAFE_MULTISEND
 
 
 def _share(value: float) -> float:
@@ -31,6 +31,10 @@ def _money(value: Any) -> Any:
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"{value!r} is not an amount: it must be 0 or more")
     return value
+
+
+def _claim(value: Any) -> Any:
+    return value if value == NEVER else _money(value)
 
 
 def _evm_chain(value: str) -> str:
@@ -75,6 +79,7 @@ def _endpoint(value: str) -> str:
 
 Share = Annotated[float, AfterValidator(_share)]
 Money = Annotated[str, BeforeValidator(_money)]
+Claim = Annotated[str, BeforeValidator(_claim)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
 KeyText = Annotated[str, AfterValidator(parse_key)]
 AnyAddressText = Annotated[str, AfterValidator(parse_any)]
@@ -172,7 +177,7 @@ class PolicyTable(Table):
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
-    min_claim: Money | None = None
+    min_claim: Claim | None = None
     bases: dict[Name, BaseTable] | None = None
 
 

@@ -105,6 +105,9 @@ class Auto:
         return Approval(plan, "auto", plan.expires_at)
 
     def _beyond(self, plan: Plan) -> Declined | None:
+        for leg in plan.legs:
+            if leg.kind is LegKind.CLAIM and not leg.amount.token.parse(self.policy.auto_max_move):
+                return Declined("POLICY_LIMIT", "auto_max_move = 0: a person must say, of claims too")
         whole: Amount | None = None
         for amount in _moved(plan):
             if amount.token.parse(self.policy.auto_max_move) < amount:

@@ -18,7 +18,7 @@ from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
 OURSELVES = frozenset(
-    {"onbehalfof", "onbehalf", "receiver", "recipient", "owner", "to", "from", "dst", "src", "account", "user"}
+    {"onbehalfof", "onbehalf", "receiver", "recipient", "owner", "to", "from", "dst", "src", "account", "user", "users"}
 )
 """Names of address arguments that say whose money it is: they must be our own account."""
 

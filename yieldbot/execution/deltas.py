@@ -138,12 +138,15 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
     """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
 
     A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
-    the amount (all: at least that) and takes shares; a swap takes exactly the amount and brings its least or more.
+    the amount (all: at least that) and takes shares; a swap takes exactly the amount and brings its least or
+    more; a claim takes nothing and brings what was seen, or more.
     """
     leg = work.leg
     asset = leg.amount.token
     moved = change_of(deltas, asset)
     shares = change_of(deltas, work.share_token) if work.share_token else None
+    if leg.kind is LegKind.CLAIM:
+        return _claim_fault(leg, moved, change_of(deltas, leg.gets.token) if leg.gets else 0)
     if leg.kind is LegKind.SWAP:
         return _swap_fault(leg, moved, change_of(deltas, leg.gets.token) if leg.gets else 0)
     if leg.kind is LegKind.DEPOSIT:
@@ -157,6 +160,16 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
         return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a withdrawal of {leg.amount}")
     if shares is not None and shares > 0:
         return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
+    return None
+
+
+def _claim_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
+    if leg.gets is None or leg.gets.raw <= 0:
+        return Declined("DELTA_NOT_PLANNED", "a claim that names nothing to be brought")
+    if moved and leg.gets.token != leg.amount.token:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, a claim moves none of it")
+    if brought < leg.gets.raw:
+        return Declined("BELOW_LEAST", f"{_change(leg.gets.token, brought)}, the least is {leg.gets}")
     return None
 
 

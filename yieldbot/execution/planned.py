@@ -32,6 +32,8 @@ def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
 
 def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     """A swap brings the token that was approved, at no worse a rate."""
+    if leg.kind is LegKind.CLAIM and leg.gets != planned.gets:
+        return Declined("NOT_IN_PLAN", f"a claim of {leg.gets}, one of {planned.gets} was approved")
     if leg.gets is None or planned.gets is None:
         return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
     if leg.gets.token != planned.gets.token:

@@ -79,8 +79,9 @@ class LegKind(StrEnum):
 class Leg:
     """One step on chain. ``all``: the whole position (the protocol's own maximum, so that no dust is left).
 
-    amount: what goes in or comes out; of a swap what is given. gets: of a swap the least that it must bring, of another
-    token; None for other kinds. A swap's or a claim's market_id is that of no market (``is_market``).
+    amount: what goes in or comes out; of a swap what is given, of a claim nothing. gets: the least that a swap or a
+    claim must bring, of a token of its own; None for other kinds. A swap's or a claim's market_id is that of no market
+    (``is_market``).
     """
 
     kind: LegKind

@@ -14,6 +14,10 @@ SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
 
 
+NEVER = "never"
+"""What ``min_claim`` says where no reward is to be claimed."""
+
+
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
 
@@ -47,8 +51,8 @@ class Policy:
     that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
     a pegged token's feed may be from one dollar, and how old, where tokens are swapped. reward_haircut_bps: of a
     reward's value, for what its price does until it is sold and for the sale; reward_haircut_tokens: the same by
-    symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas.
-    bases: by the name that jobs use."""
+    symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas; or
+    NEVER. bases: by the name that jobs use."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from yieldbot.allocator.claims import claim_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval
@@ -17,8 +18,9 @@ from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
 from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, SafeOwner
 from yieldbot.model.tx import Outcome
 from yieldbot.observe import observe
@@ -108,6 +110,8 @@ class EvmSession(EvmWatch):
         leg = leg_now(plan, index, most)
         if leg.kind is LegKind.SWAP and self.job.base is not None:
             return swap_work(plan, index, leg, snapshot, self.job.base, self.world.now())
+        if leg.kind is LegKind.CLAIM:
+            return self._claim(leg, index, snapshot, plan.owner)
         state = snapshot.of(leg.market_id)
         adapter = self.adapters[state.market.protocol]
         calls = (
@@ -124,6 +128,23 @@ class EvmSession(EvmWatch):
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(state.market, plan.owner, block),
+        )
+
+    def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
+        """A claim with its calls: it names what it brings at least, and nothing that could leave."""
+        found = claim_of(snapshot, leg.market_id)
+        assert found is not None  # ``still_holds`` has seen it
+        state, reward = found
+        adapter = self.adapters[state.market.protocol]
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=replace(state.market, id=leg.market_id),
+            calls=tuple(replace(call, least=leg.gets) for call in adapter.claim(state, reward, owner)),
+            share_token=None,
+            targets=adapter.claim_targets(state.market, reward),
+            spenders=(),
+            known=frozenset({reward.token.address}),
         )
 
 

@@ -1,0 +1,83 @@
+"""Which rewards are claimed now, and the plan that claims them. Pure."""
+
+from __future__ import annotations
+
+from yieldbot.allocator.plan import grade, plan_id
+from yieldbot.allocator.rewards import value
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
+from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
+from yieldbot.model.policy import NEVER, Policy
+
+GWEI = 10**9
+
+
+def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Reward] | None:
+    """The market and reward that a leg's id names, as the snapshot has them; None where it has none such."""
+    for state in snapshot.states.values():
+        for reward in state.rewards:
+            if reward.claim_id(state.market.id) == claim_id:
+                return state, reward
+    return None
+
+
+def due(snapshot: Snapshot, policy: Policy) -> tuple[tuple[MarketState, Reward], ...]:
+    """Rewards that are worth claiming now, the most valuable first.
+
+    What a claim is worth after the haircut, less its gas, is at least ``min_claim``, and gas takes at most
+    ``max_gas_share_of_gain`` of it. A reward that no feed prices is worth nothing.
+    """
+    if policy.min_claim == NEVER:
+        return ()
+    found = []
+    for state in snapshot.states.values():
+        least = float(state.market.asset.parse(policy.min_claim))
+        for reward in state.rewards:
+            worth = value(reward, policy)
+            pays = worth - reward.claim_cost >= least and reward.claim_cost <= policy.max_gas_share_of_gain * worth
+            if worth > 0.0 and pays:
+                found.append((state, reward))
+    return tuple(sorted(found, key=lambda one: -value(one[1], policy)))
+
+
+def claim_plan(
+    snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
+) -> Plan | None:
+    """A leg for each claim that is due; None where none is, or gas is above the ceiling. now: unix seconds.
+
+    Claims are made when nothing else is to be done: a plan either moves money or claims. Its gain is what the claims
+    are worth, as a rate that yields it within the horizon, so that it stands beside a cost as a move's does.
+    """
+    fees = snapshot.fees
+    fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
+    claims = due(snapshot, policy)
+    if not claims or (max_fee_wei is not None and fee_wei > max_fee_wei):
+        return None
+    legs = tuple(claim_leg(state, reward) for state, reward in claims)
+    gain = sum(per_year(reward, policy) for _, reward in claims)
+    cost = sum(reward.claim_cost for _, reward in claims)
+    return Plan(
+        id=plan_id(snapshot, legs),
+        block=snapshot.block,
+        owner=snapshot.owner,
+        moves=(),
+        legs=legs,
+        allocation=allocation,
+        gain_per_year=gain,
+        cost=cost,
+        grade=grade(allocation, gain, cost, policy),
+        expires_at=now + policy.plan_ttl_seconds,
+    )
+
+
+def claim_leg(state: MarketState, reward: Reward) -> Leg:
+    """All of a reward: nothing of the asset goes anywhere, and what was seen must come."""
+    nothing = Amount(state.market.asset, 0)
+    claim_id = reward.claim_id(state.market.id)
+    return Leg(LegKind.CLAIM, claim_id, nothing, all=True, gets=reward.claimable)
+
+
+def per_year(reward: Reward, policy: Policy) -> float:
+    """What claiming it is worth, as a rate a year that yields it within the policy's horizon."""
+    return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
