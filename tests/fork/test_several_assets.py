@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from decimal import Decimal
+
 import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
@@ -71,6 +75,13 @@ async def test_money_goes_where_the_other_dollar_pays_more_and_comes_back(dollar
     assert yieldbot("--json", "allowances", cwd=dollars.directory).document["accounts"][0]["allowances"] == []
     rows = yieldbot("--json", "positions", cwd=dollars.directory).document["jobs"]
     assert [(row["asset"], row["base"]) for row in rows] == [("USDC", "USD"), ("DAI", "USD")]
+
+    document = yieldbot("--json", "export", cwd=dollars.directory).document
+    books = list(csv.DictReader(io.StringIO(document["content"], newline="")))
+    given, got = (Decimal(row["amount"]) for row in books if row["kind"] == "swap")
+    assert (given, got) == (-swap.amount.decimal, expected.gets.decimal), "a swap of ours is one in the books"
+    assert all(check["explained"] for check in document["accounts"][0]["checks"]), document["accounts"]
+    assert all(position["pnl"]["total"] is not None for row in rows for position in row["positions"])
 
     # Its risk is no longer thought to be paid for: the money comes out, is swapped back, and earns elsewhere.
     vault = next(s.market.id for s in report.after.markets if s.market.name == "DAI Drip Vault dvDAI")
