@@ -195,6 +195,21 @@ def test_a_swap_by_hand_on_a_real_exchange_is_a_disposal(home: Home) -> None:
     loaded(home.run("export", "--from-block", "0", "--format", "beancount").out)
 
 
+def test_a_job_over_a_base_of_ether_counts_in_ether(home: Home) -> None:
+    text = home.sandbox.config.read_text()
+    base = '\n[policy.bases.ether]\nunit = "ETH"\nassets = { USDC = 1.0 }\n'
+    home.sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "ether"') + base)
+    run(home)
+    home.sandbox.warp(30)
+    (job,) = home.json("positions")["jobs"]
+    for position in job["positions"]:
+        pnl = position["pnl"]
+        worth = Decimal(pnl["earned"]["text"]) / 3000
+        assert pnl["base"] == "ETH" and abs(Decimal(pnl["total"]) - worth) < Decimal("1e-9") and worth > 0
+        assert abs(Decimal(pnl["gas_base"]) - Decimal(pnl["gas"]["text"])) < Decimal("1e-9")
+    assert " ETH" in home.run("positions").out
+
+
 def test_without_a_node_prices_are_those_that_runs_wrote_down(home: Home, tmp_path: Path) -> None:
     run(home)
     online = rows(home.run("export").out)

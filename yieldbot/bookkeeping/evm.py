@@ -47,6 +47,7 @@ async def look(
     *,
     handed: Handed = NOTHING_HANDED,
     checked: bool = True,
+    also: Sequence[Token] = (),
     since: int | None = None,
     say: Say = lambda line: None,
     most_parts: int | None = None,
@@ -54,10 +55,10 @@ async def look(
 ) -> Seen:
     """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
 
-    handed: plans that others carry out. checked: whether balances are read at both ends and compared. since: from which
-    block on events are read, by default that of the first entry or of the first such plan; most_parts: how many parts
-    of events are asked for at most. ``snapshots``: the jobs', where they were taken already. Raises TransientError when
-    the chain cannot be served.
+    handed: plans that others carry out. checked: whether balances are read at both ends and compared. also: tokens
+    whose price is wanted at every entry. since: from which block on events are read, by default that of the first entry
+    or of the first such plan; most_parts: how many parts of events are asked for at most. ``snapshots``: the jobs',
+    where they were taken already. Raises TransientError when the chain cannot be served.
     """
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     async with connect(settings) as node:
@@ -85,7 +86,7 @@ async def look(
             now = await balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await _quotes(node, settings, every, native, notes, say)
+        quotes = await _quotes(node, settings, every, native, also, notes, say)
     return Seen(
         account=account,
         block=block,
@@ -231,12 +232,18 @@ async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
 
 
 async def _quotes(
-    node: EvmNode, settings: ChainSettings, entries: Sequence[Entry], native: Token, notes: list[str], say: Say
+    node: EvmNode,
+    settings: ChainSettings,
+    entries: Sequence[Entry],
+    native: Token,
+    also: Sequence[Token],
+    notes: list[str],
+    say: Say,
 ) -> Quotes:
     """The feeds of each entry's tokens at its block."""
     wanted: dict[int, set[Token]] = {}
     for entry in entries:
-        tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set())
+        tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set()) | set(also)
         wanted.setdefault(entry.height, set()).update(tokens)
     feeds = {
         token: address for token in {t for ts in wanted.values() for t in ts} if (address := _feed(settings, token))

@@ -115,6 +115,16 @@ def totals(rows: Iterable[Row]) -> Totals:
     return Totals(income, gains, fees, unknown)
 
 
+def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
+    """Prices in whole tokens of ``unit`` in place of the base currency: both prices at the same block, divided."""
+
+    def told(entry: Entry, token: Token) -> Quote | None:
+        quote, one = quote_of(entry, token), quote_of(entry, unit)
+        return None if quote is None or one is None else Quote(quote.price / one.price, quote.source)
+
+    return told
+
+
 Pool = tuple[Account, Token]
 Place = tuple[Account, MarketId, Token]
 

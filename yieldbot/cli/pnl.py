@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.bookkeeping import Seen, handed_over, quote_now, quote_of
-from yieldbot.books.entries import Account, Entry, Kind, receipts
-from yieldbot.books.ledger import BASE
+from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, Account, Entry, Kind, receipts
+from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
 from yieldbot.books.text import day, decimal
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.view import Seen as Looked
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.policy import ChainSettings, Job
 
 MOST_PARTS = 40
 """Parts of events that `positions` asks a node for; `yieldbot export` asks for all."""
@@ -36,12 +36,13 @@ STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """A market's profit and loss, or why it is not known. left: all was taken out again."""
+    """A market's profit and loss, or why it is not known. left: all was taken out again; unit: what it is valued in."""
 
     market_id: MarketId
     name: str
     found: Pnl | str
     left: bool = False
+    unit: str = BASE
 
 
 def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
@@ -59,6 +60,8 @@ def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]
         seen = told.get(account)
         own = seen.entries if seen else tuple(entry for entry in entries if entry.account == account)
         priced = quote_of(seen.quotes if seen else {}, recorded(records))
+        unit, token = _unit(job)
+        priced, now = (priced, quote_now(snapshot.asset_usd)) if unit == BASE else _in(unit, token, priced, snapshot)
         strange = _strange(own, snapshot) | _open(records, account)
         rows = []
         for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
@@ -66,12 +69,35 @@ def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]
             held = state.held if state else Amount(job.asset, 0)
             if state is None and any(bad.market.id == market_id for bad in snapshot.quarantined):
                 continue
-            result = strange.get(market_id) or pnl(own, account, market_id, held, quote_now(snapshot.asset_usd), priced)
+            result = strange.get(market_id) or pnl(own, account, market_id, held, now, priced)
             if result is not None:
                 name = state.market.name if state else names.get(market_id, market_id)
-                rows.append(Earned(market_id, name, result, not held))
+                rows.append(Earned(market_id, name, result, not held, unit))
         found.append(tuple(rows))
     return found
+
+
+def _unit(job: Job) -> tuple[str, Token | None]:
+    """The unit that the job's assets are held for, and the native token where that is it."""
+    if job.base is None or job.base.unit == BASE:
+        return BASE, None
+    return job.base.unit, native_of(job.chain) if job.chain.native_symbol == job.base.unit else None
+
+
+def _in(unit: str, token: Token | None, priced: QuoteOf, snapshot: Snapshot) -> tuple[QuoteOf, Quote | None]:
+    """Prices in a unit that is the native token, then and now; none where it is another token."""
+    if token is None:
+        return (lambda entry, other: None), None
+    asset, native = quote_now(snapshot.asset_usd), quote_now(snapshot.native_usd)
+    now = None if asset is None or native is None else Quote(asset.price / native.price, f"{unit} now")
+    return in_unit(priced, token), now
+
+
+def native_of(chain: ChainSettings) -> Token:
+    """A chain's native token, as the books name it."""
+    if chain.svm is not None:
+        return Token(chain.chain, SVM_NATIVE, chain.native_symbol, 9)
+    return Token(chain.chain, EVM_NATIVE, chain.native_symbol, 18)
 
 
 def _of(job: Job, entry: Entry) -> bool:
@@ -99,8 +125,16 @@ async def _told(
 
                 ours = hashes(records, account)
                 handed = handed_over(records, account)
+                also = [token for job in its_jobs if (token := _unit(job)[1]) is not None]
                 seen = await evm.look(
-                    its_jobs, own, ours, handed=handed, checked=False, most_parts=MOST_PARTS, snapshots=snapshots
+                    its_jobs,
+                    own,
+                    ours,
+                    handed=handed,
+                    checked=False,
+                    also=also,
+                    most_parts=MOST_PARTS,
+                    snapshots=snapshots,
                 )
             else:
                 from yieldbot.bookkeeping import svm
@@ -161,7 +195,7 @@ def document(row: Earned | None) -> Doc:
             "put_in": docs.money(told.put_in),
             "taken_out": docs.money(told.taken_out),
             "earned": docs.money(told.earned),
-            "base": BASE,
+            "base": row.unit,
             "total": decimal(told.base) or None,
             "realised": decimal(told.realised) or None,
             "unrealised": decimal(told.unrealised) or None,
@@ -183,6 +217,8 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
     from yieldbot.cli.tables import Sheet
 
     several = len(found) > 1
+    units = {row.unit for _, rows in found for row in rows}
+    unit = units.pop() if len(units) == 1 else "in its unit"
     sheet = Sheet(
         "Profit and loss since entry",
         "Market",
@@ -191,10 +227,10 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
         ">Put in",
         ">Taken out",
         ">Earned",
-        f">{BASE}",
+        f">{unit}",
         ">of it realised",
         ">Gas apart",
-        f">Gas {BASE}",
+        f">Gas {unit}",
     )
     for job, rows in found:
         for row in rows:

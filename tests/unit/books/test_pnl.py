@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, DAY, ETH, SHARES, USDC, entry, quotes
 from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.ledger import Quote
+from yieldbot.books.ledger import Quote, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.model.amounts import Amount
 
@@ -58,3 +58,12 @@ def test_what_was_there_before_counts_at_its_worth_then() -> None:
     before = entry(Kind.OPENING, 1, (USDC, 1_000_000), market_id=AAVE, asset=USDC)
     found = of(before, MORE, held=2_100_000)
     assert found is not None and (found.put_in.raw, found.earned.raw) == (2_000_000, 100_000)
+
+
+def test_in_another_unit_each_amount_counts_at_both_prices_of_its_time() -> None:
+    dollars = quotes({USDC: {1: "1", 20: "1"}, ETH: {1: "2000", 20: "2500"}})
+    part = entry(Kind.WITHDRAW, 20, (USDC, 1_000_000), (SHARES, -1), fee_raw=10**15)
+    found = pnl([FIRST, part], ACCOUNT, AAVE, Amount(USDC, 100), Quote(Fraction(1, 2500), "now"), in_unit(dollars, ETH))
+    assert found is not None and found.realised == Fraction(1, 2500) - Fraction(1, 2000)
+    assert found.gas_base == Fraction(2, 1000) and found.unrealised == Fraction(100, 10**6 * 2500)
+    assert pnl([FIRST], ACCOUNT, AAVE, Amount(USDC, 1), None, in_unit(quotes({USDC: "1"}), ETH)).base is None  # type: ignore
