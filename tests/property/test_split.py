@@ -110,7 +110,7 @@ def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
     assert sum(found.outs) == wanted and found.taken == sum(found.parts)
     assert found.parts == tuple(v.need(out) if out else 0 for v, out in zip(venues, found.outs, strict=True))
     assert found.gap_bps <= 0.1 and found.bound <= found.taken
-    for _ in range(60):  # nobody else buys it for less than the bound
+    for _ in range(15):  # nobody else buys it for less than the bound
         outs = list(found.outs)
         a, b = draw.randrange(len(outs)), draw.randrange(len(outs))
         moved = min(outs[a], int(wanted * 10 ** draw.uniform(-6, 0)))
@@ -149,7 +149,12 @@ def test_with_costs_no_choice_of_pools_beats_the_bound(seed: int) -> None:
         except Unswappable:
             continue
     assert found.out <= best <= found.bound and bought.bound <= least <= bought.taken
-    assert (best - found.out) / free.out < 1e-5 and (bought.taken - least) / amount < 1e-5
+    assert found.out == best and bought.taken == pytest.approx(
+        least, abs=8
+    )  # four pools are few: every choice was tried
+    assert found.gap_bps <= 0.1 and bought.gap_bps <= 0.1
+    many = split([*venues, *venues_of(draw, 4, zero)], amount, [*costs, *costs])
+    assert many.out <= many.bound
     if scale == 1e-2:  # where the cost is heavy one pool is enough, and the certificate says so nearly exactly
         assert sum(part > 0 for part in found.parts) <= 2
 

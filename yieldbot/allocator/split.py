@@ -8,6 +8,9 @@ Each pool's output f_i(x_i) is concave, so that for any price p the best split o
 at p, the least loss of them all stands in the sum's place. The inner maximum is where pool i's own marginal price falls
 to p, which each pool tells directly. p is searched until the pools take X together; the split is what they take then.
 
+With costs the sum can be above what any split gives, by about one pool's cost: a pool is used or not. Of few pools
+every choice is therefore bounded by itself, its costs being certain, and the best of the bounds is taken.
+
 The least that buys an exact output Y (``buy``) is bounded by the same sum: ( Y - sum ) / p, costs as p times their own.
 """
 
@@ -20,6 +23,8 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.exchange import Venue
 
 TRIES = 64
+FEW = 6
+"""Of so many venues with costs every choice is filled and bounded by itself: no gap is left between them."""
 BOUND_SLACK = 1e-12
 """Of the output, added to the bound for the rounding of its floats."""
 
@@ -75,21 +80,27 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:
         chosen = [venues[i] for i in among]
         parts = _filled(chosen, lambda venue, taken: taken, amount, prices)
-        return (
-            None if parts is None else (parts, [venue.give(part)[0] for venue, part in zip(chosen, parts, strict=True)])
-        )
+        if parts is None:
+            return None
+        outs = [venue.give(part)[0] for venue, part in zip(chosen, parts, strict=True)]
+        return _without_dust(chosen, parts, outs)
 
     def reached(price: float) -> bool:
         return (
             sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c) >= amount
         )
 
-    found: list[Split] = []
-    for among in _tried(venues, fixed, reached, prices):
+    found, bounds = list[Split](), list[float]()
+    few = any(fixed) and len(venues) <= FEW
+    for among in _choices(len(venues)) if few else _tried(venues, fixed, reached, prices):
+        noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_split(among, one, fixed))
+        if few and prices[noted:]:
+            paid = sum(fixed[i] for i in among)
+            bounds.append(min(sum(_worth(venues[i], p) for i in among) + p * amount for p in prices[noted:]) - paid)
     best = max(found, key=lambda one: one.out, default=None)
-    while best is not None and any(fixed):  # venues left out, one after the other, while that gives more
+    while best is not None and any(fixed) and not few:  # venues left out, one after the other, while that gives more
         used = [i for i, part in enumerate(best.parts) if part]
         fewer = [[j for j in used if j != i] for i in used if len(used) > 1]
         tried = [_split(among, one, fixed) for among in fewer if (one := filled(among)) is not None]
@@ -99,7 +110,7 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
         best = better
     if best is None or not sum(best.outs):
         raise Unswappable("the pools do not take so much together, or give nothing for it")
-    bound = min(_gain(venues, price, fixed) + price * amount for price in prices)
+    bound = max(bounds) if few else min(_gain(venues, price, fixed) + price * amount for price in prices)
     return Split(best.parts, best.outs, best.costs, bound + abs(bound) * BOUND_SLACK)
 
 
@@ -125,12 +136,17 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         pairs = zip(venues, fixed, strict=True)
         return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c) >= wanted
 
-    found: list[Bought] = []
-    for among in _tried(venues, fixed, reached, prices):
+    found, bounds = list[Bought](), list[float]()
+    few = any(fixed) and len(venues) <= FEW
+    for among in _choices(len(venues)) if few else _tried(venues, fixed, reached, prices):
+        noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_bought(among, one, fixed))
+        if few and prices[noted:]:
+            paid = sum(fixed[i] for i in among)
+            bounds.append(max((wanted - sum(_worth(venues[i], p) for i in among)) / p for p in prices[noted:]) + paid)
     best = min(found, key=lambda one: one.taken, default=None)
-    while best is not None and any(fixed):
+    while best is not None and any(fixed) and not few:
         used = [i for i, out in enumerate(best.outs) if out]
         fewer = [[j for j in used if j != i] for i in used if len(used) > 1]
         tried = [_bought(among, one, fixed) for among in fewer if (one := filled(among)) is not None]
@@ -140,8 +156,27 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         best = better
     if best is None:
         raise Unswappable("the pools do not give so much together")
-    bound = max((wanted - _gain(venues, price, [price * c for c in fixed])) / price for price in prices)
+    whole = [(wanted - _gain(venues, price, [price * c for c in fixed])) / price for price in prices]
+    bound = min(bounds) if few else max(whole)
     return Bought(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
+
+
+def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) -> tuple[list[int], list[int]]:
+    """(in, out) with parts that bring nothing put to the largest: a pool refuses such a swap."""
+    dust = [i for i, (part, out) in enumerate(zip(parts, outs, strict=True)) if part and not out]
+    most = max(range(len(parts)), key=lambda i: outs[i])
+    if dust and outs[most]:
+        parts[most] += sum(parts[i] for i in dust)
+        for i in dust:
+            parts[i] = 0
+        outs[most] = venues[most].give(parts[most])[0]
+    return parts, outs
+
+
+def _choices(count: int) -> Iterator[list[int]]:
+    """Every choice of one or more of so many."""
+    for chosen in range(1, 1 << count):
+        yield [i for i in range(count) if chosen >> i & 1]
 
 
 def _split(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> Split:
