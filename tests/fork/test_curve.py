@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.fork.pools import own_sandbox
 from yieldbot.allocator.split import buy, split
 from yieldbot.config.address import checksummed
 from yieldbot.errors import MarketError, NodeRefused
@@ -28,14 +29,16 @@ from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
+__all__ = ["own_sandbox"]  # a fixture: hundreds of blocks are mined
+
 FLAVOURS: tuple[Flavour, ...] = ("3pool", "template", "plain2", "ng")
 CURVE = exchanges()["curve_stableswap"]
 POOLS, QUESTIONS = 6, 100
 
 
 @pytest.fixture
-async def deployer(sandbox: Sandbox) -> AsyncIterator[Deployer]:
-    async with sandbox.node() as node:
+async def deployer(own_sandbox: Sandbox) -> AsyncIterator[Deployer]:
+    async with own_sandbox.node() as node:
         yield Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
 
 
