@@ -98,7 +98,7 @@ def decide(
         ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
         plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
         if isinstance(plan, Hold) and wealth is None:
-            plan = claim_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei) or plan
+            plan = claim_plan(snapshot, allocation, guarded.policy, job.asset, now, max_fee_wei=ceiling_wei) or plan
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)

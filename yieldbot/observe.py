@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from yieldbot import merkl
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.exchanges import exchange_of, listings, looks, pools_of
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment, Market, MarketState, Quarantined, Snapshot, contradiction
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Quarantined, Snapshot, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
 from yieldbot.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
+from yieldbot.protocols._merkl import merkl_rewards
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.evm import EvmNode
 
@@ -36,9 +38,12 @@ async def observe(
     )
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
-    markets, quarantined, around, pools = await _discover(node, job, adapters, block)
-    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
-    answers = await node.run(flows + looks(pools.pools, job.assets), block)
+    seen, told = await asyncio.gather(_discover(node, job, adapters, block), merkl.told(job))
+    markets, quarantined, around, pools = seen
+    owner = job.wallet.address
+    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
+    owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *asked, owner) for asked in merkl.asked(job, told)]
+    answers = await node.run(flows + owed + looks(pools.pools, job.assets), block)
     found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
@@ -51,13 +56,17 @@ async def observe(
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
+    paid = None if told is None else answers[len(flows)] if owed else ((), ())
+    own = next((s for s in states.values() if s.market.kind is Kind.IDLE and s.market.asset == job.asset), None)
+    if own is not None:
+        states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
     exchange = None
     if job.base is not None:
-        exchange = exchange_of(pools.pools, job.assets, answers[len(flows) :], pools.usd, pools.unread)
+        exchange = exchange_of(pools.pools, job.assets, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
     return Snapshot(
         block,
-        job.wallet.address,
+        owner,
         states,
         tuple(quarantined),
         fees,
@@ -145,7 +154,6 @@ def _idle(job: Job) -> Deployment:
 def _unread(deployment: Deployment, job: Job) -> Market:
     """A name for a deployment whose markets could not even be listed."""
     from yieldbot.model.ids import MarketId, evm_number
-    from yieldbot.model.market import Kind
 
     return Market(
         MarketId(f"{deployment.protocol}/{evm_number(deployment.chain)}/?"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yieldbot.allocator.plan import grade, plan_id
 from yieldbot.allocator.rewards import value
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
@@ -42,9 +42,15 @@ def due(snapshot: Snapshot, policy: Policy) -> tuple[tuple[MarketState, Reward],
 
 
 def claim_plan(
-    snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
+    snapshot: Snapshot,
+    allocation: Allocation,
+    policy: Policy,
+    asset: Token,
+    now: int,
+    *,
+    max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each claim that is due; None where none is, or gas is above the ceiling. now: unix seconds.
+    """A leg for each claim that is due; None where none is, or gas is above the ceiling. ``asset``: the job's first.
 
     Claims are made when nothing else is to be done: a plan either moves money or claims. Its gain is what the claims
     are worth, as a rate that yields it within the horizon, so that it stands beside a cost as a move's does.
@@ -54,7 +60,7 @@ def claim_plan(
     claims = due(snapshot, policy)
     if not claims or (max_fee_wei is not None and fee_wei > max_fee_wei):
         return None
-    legs = tuple(claim_leg(state, reward) for state, reward in claims)
+    legs = tuple(claim_leg(state, reward, asset) for state, reward in claims)
     gain = sum(per_year(reward, policy) for _, reward in claims)
     cost = sum(reward.claim_cost for _, reward in claims)
     return Plan(
@@ -71,11 +77,9 @@ def claim_plan(
     )
 
 
-def claim_leg(state: MarketState, reward: Reward) -> Leg:
+def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
     """All of a reward: nothing of the asset goes anywhere, and what was seen must come."""
-    nothing = Amount(state.market.asset, 0)
-    claim_id = reward.claim_id(state.market.id)
-    return Leg(LegKind.CLAIM, claim_id, nothing, all=True, gets=reward.claimable)
+    return Leg(LegKind.CLAIM, reward.claim_id(state.market.id), Amount(asset, 0), all=True, gets=reward.claimable)
 
 
 def per_year(reward: Reward, policy: Policy) -> float:

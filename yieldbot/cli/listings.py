@@ -200,6 +200,8 @@ def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
     for job, snapshot in jobs:
         names, lying = names_of(snapshot), {}
         for state in snapshot.states.values():
+            if state.market.kind is Kind.IDLE and state.flags:
+                lines.append(f"{job.wallet.name} on {job.chain.name}: {', '.join(state.flags)}")
             for reward in state.rewards:
                 if reward.in_wallet and reward.token != job.asset:
                     lying[reward.token] = reward.in_wallet
@@ -207,8 +209,9 @@ def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
                     continue
                 worth = f"worth {value(reward, policy):,.2f} {job.asset.symbol} after the haircut"
                 worth += f", {reward.claim_cost:,.2f} of gas"
+                where = names[state.market.id] if reward.proof is None else "Merkl"
                 said = worth if reward.price is not None else "no feed prices it, so that it counts nothing"
-                lines.append(f"Claimable from {names[state.market.id]}: {reward.claimable} ({said})")
+                lines.append(f"Claimable from {where}: {reward.claimable} ({said})")
         lines += [f"Rewards in the wallet of {job.wallet.name} on {job.chain.name}: {lies}" for lies in lying.values()]
     return lines
 

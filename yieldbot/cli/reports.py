@@ -162,6 +162,7 @@ def positions(
             for reward in state.rewards
             if reward.claimable or reward.in_wallet
         ],
+        "reward_flags": sorted({flag for state in idle for flag in state.flags}),
         "idle": docs.money_or_none(idle[0].held if idle else None),
     }
 

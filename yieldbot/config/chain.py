@@ -16,7 +16,7 @@ from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, Svm
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId, is_svm
 from yieldbot.model.market import Deployment
-from yieldbot.model.policy import ChainSettings, SvmLimits
+from yieldbot.model.policy import ChainSettings, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters
 
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
@@ -63,6 +63,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
         safe_multisend=Address(table.safe_multisend),
+        merkl=Merkl(distributor=Address(table.merkl.distributor), url=table.merkl.url) if table.merkl else None,
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
     )
 

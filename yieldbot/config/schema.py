@@ -235,6 +235,11 @@ class ExchangeTable(BaseModel):
     name: Name
 
 
+class MerklTable(Table):
+    distributor: AddressText
+    url: Annotated[str, AfterValidator(_endpoint)] = "https://api.merkl.xyz"
+
+
 class ChainTable(Table):
     """chains/<name>.toml."""
 
@@ -258,6 +263,7 @@ class ChainTable(Table):
     tokens: dict[Name, TokenTable]
     protocols: list[ProtocolTable] = []
     exchanges: list[ExchangeTable] = []
+    merkl: MerklTable | None = None
 
 
 class SvmChainTable(Table):

@@ -165,6 +165,14 @@ class SvmLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merkl:
+    """Where Merkl's rewards are asked for and claimed. ``url``: its API, which learns our address."""
+
+    distributor: Address
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSettings:
     """chains/<name>.toml and the RPC addresses from the environment. ``finality``: latest, safe, finalized or a depth.
 
@@ -174,7 +182,8 @@ class ChainSettings:
     (providers put keys into them): shown only as their hosts. svm: a Solana cluster's own limits, None for an EVM
     chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
-    tokens can be swapped; pegged: tokens that are meant to be worth one US dollar.
+    tokens can be swapped; pegged: tokens that are meant to be worth one US dollar. merkl: None where nothing is
+    asked of it.
     """
 
     name: str
@@ -203,6 +212,7 @@ class ChainSettings:
     exchanges: tuple[Deployment, ...] = ()
     pegged: frozenset[Address] = frozenset()
     svm: SvmLimits | None = None
+    merkl: Merkl | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""The wallet itself as a market: it earns nothing, takes anything and pays at once."""
+"""The wallet itself as a market: it earns nothing, takes anything and pays at once. What Merkl owes the wallet,
+whatever it was earned by, is its reward."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward,
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols._abi import abi
+from yieldbot.protocols._merkl import merkl_claim, merkl_targets
 
 
 class IdleParams(BaseModel):
@@ -69,10 +71,10 @@ class Idle:
         return ()
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        return ()
+        return merkl_claim(reward, owner)
 
     def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
-        return {}
+        return merkl_targets(reward)
 
     def explain_revert(self, data: bytes) -> str | None:
         return None

@@ -139,7 +139,7 @@ class EvmSession(EvmWatch):
         return LegWork(
             index=index,
             leg=leg,
-            market=replace(state.market, id=leg.market_id),
+            market=replace(state.market, id=leg.market_id, asset=leg.amount.token),
             calls=tuple(replace(call, least=leg.gets) for call in adapter.claim(state, reward, owner)),
             share_token=None,
             targets=adapter.claim_targets(state.market, reward),
