@@ -149,7 +149,17 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
     if isinstance(outcome, Reverted):
         return begun
     settled = _settled(begun, outcome, of_svm=is_svm(signed.chain))
-    return _named(settled, _leg(plans.get(signed.plan_id), signed.leg))
+    return _named(_by_id(settled, signed.market_id), _leg(plans.get(signed.plan_id), signed.leg))
+
+
+def _by_id(entry: Entry, market_id: MarketId) -> Entry:
+    """A swap's or a claim's kind by the id that it is journalled under, whoever planned it."""
+    if entry.kind is not Kind.OTHER or is_market(market_id):
+        return entry
+    raws = sorted(delta.raw for delta in entry.changes)
+    if market_id.startswith("claim/") and raws[0] > 0:
+        return replace(entry, kind=Kind.CLAIM)
+    return replace(entry, kind=Kind.SWAP) if len(raws) == 2 and raws[0] < 0 < raws[1] else entry
 
 
 def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:

@@ -112,6 +112,13 @@ def test_legs_without_a_market_and_kinds_without_a_name() -> None:
         ),
     )
     assert [e.kind for e in found] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER, Kind.GAS]
+    unplanned = posted(
+        (),
+        (signed("0xa", 0, swap.market_id), done("0xa", (USDC, -100), (WETH, 2), (ETH, -5))),
+        (signed("0xb", 1, claim.market_id), done("0xb", (WETH, 3), (ETH, -5))),
+        (signed("0xc", 1, claim.market_id), done("0xc", (WETH, -3), (ETH, -5))),
+    )
+    assert [e.kind for e in unplanned] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER]
     assert not any(e.shares for e in found) and found[0].market_id is None
 
 
