@@ -12,6 +12,7 @@ from tests import incentives
 from tests.fork.test_main_job import transactions, world
 from yieldbot import cycle, forecast
 from yieldbot.allocator.claims import due
+from yieldbot.books.entries import Kind, from_journal
 from yieldbot.config.load import load
 from yieldbot.execution.approve import Auto, DeclineAll, Queue
 from yieldbot.journal.events import PlanStatus
@@ -77,6 +78,10 @@ async def test_claims_are_made_when_they_pay_and_nothing_else_moves(sandbox: San
         assert balance_raw(sandbox, found.token.address) == brought
         assert balance_raw(sandbox, job.asset.address) == before
         assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED
+        reward = plan.legs[0].gets.token
+        claimed = [entry for entry in from_journal(w.journal.history()) if entry.change(reward)]
+        assert {entry.kind for entry in claimed} == {Kind.CLAIM} and sum(e.change(reward) for e in claimed) == brought
+        assert {e.market_id for e in claimed} <= set(report.snapshot.states), "in the books a claim is of its market"
         signed = [t.signed for t in fold_transactions(w.journal.history()).values() if t.signed.plan_id == plan.id]
         assert [s.market_id for s in signed] == [leg.market_id for leg in plan.legs]
         after = await cycle.look(w, job)

@@ -118,7 +118,8 @@ def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Ite
     """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
-    assets = {entry.market_id: entry.asset for entry in entries if entry.market_id and entry.asset}
+    moves = [entry for entry in entries if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAW)]
+    assets = {entry.market_id: entry.asset for entry in moves if entry.market_id and entry.asset}
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
     for state in states:

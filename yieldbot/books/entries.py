@@ -142,7 +142,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
         height=outcome.block.height,
         hash=outcome.hash,
         words=signed.words,
-        market_id=signed.market_id if is_market(signed.market_id) else None,
+        market_id=_market(signed.market_id),
         native=_native(tx),
         fee_raw=outcome.fee_raw if outcome.fee_raw is not None else _older_fee(tx, outcome),
     )
@@ -150,6 +150,13 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
         return begun
     settled = _settled(begun, outcome, of_svm=is_svm(signed.chain))
     return _named(_by_id(settled, signed.market_id), _leg(plans.get(signed.plan_id), signed.leg))
+
+
+def _market(named: MarketId) -> MarketId | None:
+    """The market that an id of a transaction is about: a claim's is of the market that pays (claim/MARKET/TOKEN)."""
+    if named.startswith("claim/"):
+        return MarketId(named.removeprefix("claim/").rpartition("/")[0]) or None
+    return named if is_market(named) else None
 
 
 def _by_id(entry: Entry, market_id: MarketId) -> Entry:

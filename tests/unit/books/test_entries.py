@@ -100,7 +100,7 @@ def test_rows_of_older_programs_tell_the_fee_by_gas_and_balance() -> None:
 
 def test_legs_without_a_market_and_kinds_without_a_name() -> None:
     swap = Leg(LegKind.SWAP, MarketId("swap/31337/0x0"), Amount(USDC, 100), gets=Amount(WETH, 1))
-    claim = Leg(LegKind.CLAIM, MarketId("claim/31337/0x0"), Amount(WETH, 1))
+    claim = Leg(LegKind.CLAIM, MarketId(f"claim/{AAVE}/{WETH.address.lower()}"), Amount(WETH, 1))
     found = posted(
         (plan(swap, claim),),
         (signed("0xa", 0, swap.market_id), done("0xa", (USDC, -100), (WETH, 2), (ETH, -5))),
@@ -119,6 +119,7 @@ def test_legs_without_a_market_and_kinds_without_a_name() -> None:
         (signed("0xc", 1, claim.market_id), done("0xc", (WETH, -3), (ETH, -5))),
     )
     assert [e.kind for e in unplanned] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER]
+    assert [e.market_id for e in unplanned] == [None, AAVE, AAVE], "rewards are a market's"
     assert not any(e.shares for e in found) and found[0].market_id is None
 
 
