@@ -15,7 +15,7 @@ from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.errors import InvariantError, NodeRefused, PendingError, SafetyError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import allowance_call
-from yieldbot.execution.deltas import allowance, balances, change_of
+from yieldbot.execution.deltas import APPROVAL_TOPIC, TRANSFER_TOPIC, allowance, balances, change_of
 from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
@@ -179,6 +179,33 @@ async def test_balances_that_change_otherwise_stop_the_account(market: SmallMark
             assert result.declined is not None and result.declined.code == "ACCOUNT_STOPPED"
             journal.append(AccountCleared(account.settings.chain, account.owner, "test"))
             assert journal.stopped_accounts() == {}
+
+
+@pytest.mark.parametrize(("topic", "said"), [(TRANSFER_TOPIC, "transfer 0x"), (APPROVAL_TOPIC, "approval 0x")])
+async def test_more_given_away_than_in_the_simulation_stops_the_account(
+    market: SmallMarket, topic: str, said: str
+) -> None:
+    """The real receipts tell of a token that the simulation did not touch (a node's answer stands in for the token)."""
+    stranger, thief = "0x" + "ab" * 20, "0x" + "00" * 12 + "fe" * 20
+
+    class More(EvmNode):
+        async def request(self, method: str, params: list[Any]) -> Any:
+            answer = await super().request(method, params)
+            if method == "eth_getTransactionReceipt" and answer:
+                topics = [topic, "0x" + "00" * 12 + market.owner[2:].lower(), thief]
+                answer["logs"] = [*answer["logs"], {"address": stranger, "topics": topics, "data": "0x" + "00" * 32}]
+            return answer
+
+    async with More(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            with pytest.raises(InvariantError, match=f"events that the simulation did not have: {said}abab"):
+                await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert set(journal.stopped_accounts()) == {(account.settings.chain, account.owner)}
+            (tx,) = journal.transactions()
+            usdc, vault = market.usdc_address.lower(), market.vault_address.lower()
+            assert isinstance(tx.outcome, Confirmed) and tx.signed.given == (f"approval {usdc} {vault}",)
 
 
 async def test_a_halt_is_honoured_within_a_leg_and_nothing_is_settled_until_it_is_lifted(market: SmallMarket) -> None:

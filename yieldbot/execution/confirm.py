@@ -10,7 +10,7 @@ from typing import Any
 
 from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
 from yieldbot.execution.account import Account
-from yieldbot.execution.deltas import changes_in, real_fault
+from yieldbot.execution.deltas import changes_in, given, given_fault, real_fault
 from yieldbot.execution.replace import replaced
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import replay
@@ -153,6 +153,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
         gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
         outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_wei(receipt))
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
+        fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
     else:
         outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_wei(receipt))
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
@@ -166,6 +167,13 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
         )
     return outcomes
+
+
+def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
+    try:
+        return given(receipt, account.owner)
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
 
 
 def fee_wei(receipt: Mapping[str, Any]) -> int | None:

@@ -117,6 +117,27 @@ def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[
     )
 
 
+def given(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
+    """What a receipt's events say that we gave away, in lower case: ``transfer TOKEN``, ``nft CONTRACT``,
+    ``approval TOKEN SPENDER``."""
+    return frozenset(
+        (
+            *(f"transfer {token}" for token in tokens_sent(receipt, owner)),
+            *(f"nft {contract}" for contract in nfts_sent(receipt, owner)),
+            *(f"approval {token} {spender}".lower() for token, spender in allowances_touched(receipt, owner)),
+        )
+    )
+
+
+def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared: Iterable[Delta]) -> str | None:
+    """Why more of ours went on the chain than in the simulation; None when it did not. Pure. Transfers of tokens whose
+    balances are ``compared`` are judged by those; without a simulation's word nothing is said."""
+    if simulated is None:
+        return None
+    more = real - frozenset(simulated) - {f"transfer {delta.token.address.lower()}" for delta in compared}
+    return f"events that the simulation did not have: {', '.join(sorted(more))}" if more else None
+
+
 def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Token]) -> tuple[Delta, ...]:
     """Changes as the receipt's Transfer events tell them: for a node that has forgotten the older block's state."""
     mine = "0x" + word(owner).hex()

@@ -16,6 +16,7 @@ from yieldbot.execution.deltas import (
     allowances_touched,
     balances,
     changes,
+    given,
     leg_fault,
     nfts_sent,
     tokens_sent,
@@ -153,7 +154,7 @@ async def simulate_tx(
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
                 return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
-        return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas)
+        return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner))
 
 
 def _with_least(deltas: tuple[Delta, ...], tx: UnsignedTx, work: LegWork | None) -> tuple[Delta, ...]:

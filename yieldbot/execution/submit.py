@@ -51,6 +51,7 @@ def record(account: Account, signed: SignedTx, replaces: str | None = None) -> S
             simulated_at=simulated.block,
             predicted=simulated.deltas,
             replaces=replaces,
+            given=None if simulated.given is None else tuple(sorted(simulated.given)),
         )
     )
     return stored(account, signed.hash)

@@ -70,7 +70,8 @@ class TxSigned:
     predicted: the simulation's balance changes (a zero for each watched token that stays). replaces: the hash of the
     transaction that this one cancels by taking its nonce (Solana: whose expired one it repeats). expires_at: end of the
     approval, unix seconds of the chain. svm: Solana's terms, None on an EVM chain; nonce and wei are then 0, gas is the
-    limit of compute units, hash the signature in base58.
+    limit of compute units, hash the signature in base58. given: what of ours the simulation's events gave away, None
+    where nobody looked.
     """
 
     chain: ChainId
@@ -90,6 +91,7 @@ class TxSigned:
     predicted: tuple[Delta, ...]
     replaces: str | None = None
     svm: SvmTerms | None = None
+    given: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def encode(event: Event) -> tuple[Keys, Doc]:
             return Keys("plan.marked", plan_id=plan_id), {"status": status.value, "by": by, "reason": reason}
         case TxSigned():
             keys = Keys("tx.signed", event.chain, event.owner, event.plan_id, event.hash)
-            terms = {} if event.svm is None else {"svm": _terms_to_doc(event.svm)}
+            terms: Doc = {} if event.svm is None else {"svm": _terms_to_doc(event.svm)}
+            terms |= {} if event.given is None else {"given": list(event.given)}
             return keys, terms | {
                 "leg": event.leg,
                 "market_id": event.market_id,
@@ -228,6 +231,7 @@ def decode(keys: Keys, doc: Any) -> Event:
                 predicted=deltas_from_doc(part(doc, "predicted", list)),
                 replaces=part(doc, "replaces", (str, type(None))),
                 svm=_terms_from_doc(part(doc, "svm", Mapping)) if "svm" in doc else None,
+                given=tuple(map(str, part(doc, "given", list))) if "given" in doc else None,
             )
         case "tx.sent":
             return TxSent(chain_id(keys.chain), Address(keys.owner), keys.tx_hash, part(doc, "attempt", int))

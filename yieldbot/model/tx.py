@@ -87,12 +87,16 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedTx:
-    """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there."""
+    """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there.
+
+    given: what its events said of ours was given away (``execution/deltas.given``), None where nobody looked.
+    """
 
     tx: UnsignedTx
     block: BlockRef
     gas_used: int
     deltas: tuple[Delta, ...]
+    given: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
