@@ -23,6 +23,7 @@ from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
 from yieldbot.rpc.svm import AccountImage, Simulated, SlotSkew, SvmNode
+from yieldbot.rpc.svm_fork import SvmFork
 from yieldbot.sandbox.svm.node import SvmSandbox, running
 from yieldbot.sandbox.svm.save import named
 
@@ -229,3 +230,16 @@ async def test_a_snapshot_that_drifted_is_read_again(sandbox: SvmSandbox, monkey
     with world(sandbox) as w:
         seen = await cycle.look(w, w.settings.jobs[0])
     assert len(tries) >= 3 and len(seen.states) == 5 and load(sandbox.config).jobs
+
+
+def test_the_fork_has_the_features_that_the_main_cluster_has_activated() -> None:
+    """LiteSVM comes with a list of them; what was activated since is what the nodes' own simulations are asked for."""
+    from solders.litesvm import LiteSVM
+
+    fork = SvmFork(SvmNode(svm_chain("x" * 32), "http://127.0.0.1:9"))
+    known = LiteSVM.mainnet_feature_set()
+    active, inactive = list(known.active), list(known.inactive)
+    assert len(active) > 200 and inactive
+    images = fork.images([Address(str(feature)) for feature in active])
+    assert all(image is not None and image.data[0] == 1 for image in images.values())
+    assert all(image is None for image in fork.images([Address(str(feature)) for feature in inactive]).values())
