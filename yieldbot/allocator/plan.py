@@ -72,10 +72,18 @@ def make_plan(
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
-    """What a Hold adds where the wallet has less than the buffer: people expect that to be mended."""
+    """What a Hold adds where the wallet has less than the buffer (people expect that to be mended), or so little beyond
+    it that no market may get it (they wonder why nothing is planned)."""
     idle = snapshot.idle[0]
-    buffer = idle.held.token.parse(policy.idle_buffer)
-    if idle.held >= buffer or all(not s.held.raw for s in snapshot.states.values() if s is not idle):
+    token = idle.held.token
+    buffer, least = token.parse(policy.idle_buffer), token.parse(policy.min_position)
+    if all(not s.held.raw for s in snapshot.states.values() if s is not idle):
+        if idle.held and idle.held < buffer:
+            return f"; the wallet has {idle.held}, less than idle_buffer ({buffer}): all of it stays there"
+        if idle.held and idle.held - buffer < least:
+            return f"; the wallet has {idle.held - buffer} beyond idle_buffer, less than min_position ({least})"
+        return ""
+    if idle.held >= buffer:
         return ""
     has = f"{idle.held}, less than idle_buffer ({buffer})"
     return f"; the wallet has {has}: new money fills it, nothing is withdrawn for it"

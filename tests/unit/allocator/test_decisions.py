@@ -49,6 +49,19 @@ def test_a_wallet_below_its_buffer_is_told_of() -> None:
     assert isinstance(enough, Hold) and "idle_buffer" not in enough.reason
 
 
+def test_a_wallet_whose_money_all_stays_there_is_told_why() -> None:
+    """Limits in whole tokens that were meant for another token: 500 USDC is little, 500 SOL is not."""
+    seen = snapshot(25.0, market("a", kinked(1e6, 8e5)))
+    _, below = decide(seen, Policy(idle_buffer="500"))
+    assert isinstance(below, Hold)
+    assert below.reason.endswith("the wallet has 25 USDC, less than idle_buffer (500 USDC): all of it stays there")
+    _, little = decide(seen, Policy(idle_buffer="1", min_position="1000"))
+    assert isinstance(little, Hold)
+    assert little.reason.endswith("has 24 USDC beyond idle_buffer, less than min_position (1,000 USDC)")
+    _, none = decide(snapshot(0.0, market("a", kinked(1e6, 8e5))), Policy(idle_buffer="500"))
+    assert isinstance(none, Hold) and "idle_buffer" not in none.reason
+
+
 def test_caps_shares_and_protocol_limits_hold_to_the_unit() -> None:
     seen = snapshot(
         100_000,
