@@ -107,6 +107,26 @@ def test_a_delegate_is_in_the_way_of_a_run_until_it_is_taken_back(sandbox: SvmSa
     assert done.code == 0 and [t["result"] for t in done.document["jobs"][0]["transactions"]] == ["confirmed"] * 3
 
 
+def test_a_revocation_that_is_left_open_is_settled_by_the_next_command(sandbox: SvmSandbox, tmp_path: Path) -> None:
+    allow(sandbox, delegate=THIEF)
+    (chain,) = (sandbox.config.parent / "chains").glob("*.toml")
+    patient = chain.read_text()
+    chain.write_text(patient.replace("confirm_timeout_seconds = 90", "confirm_timeout_seconds = 0.01"))
+    command = ("--config", sandbox.config, "allowances", "--revoke", "--yes")
+    hasty = yieldbot(*command, cwd=tmp_path)
+    assert hasty.code == 5 and "run again" in hasty.err
+    chain.write_text(patient)
+    run = yieldbot("--config", sandbox.config, "run", "--approve", "queue", "--json", cwd=tmp_path)
+    (job,) = run.document["jobs"]
+    assert [tx["result"] for tx in job["settled"]] == ["confirmed"] and run.code == 3
+    after = yieldbot(*command, cwd=tmp_path)
+    assert after.code == 0 and "no allowance is given" in after.out
+    halted = yieldbot("--config", sandbox.config, "halt", cwd=tmp_path)
+    allow(sandbox, delegate=THIEF)
+    refused = yieldbot(*command, cwd=tmp_path)
+    assert halted.code == 0 and refused.code == 4 and account(sandbox)[1][72] == 1, "nothing is signed while halted"
+
+
 def test_a_right_to_close_of_another_wallet_of_ours_is_given_up_by_it(sandbox: SvmSandbox, tmp_path: Path) -> None:
     folder = sandbox.config.parent
     (folder / "second").write_text("a longer passphrase\n")
