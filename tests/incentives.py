@@ -13,7 +13,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.rpc.evm import EvmNode
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import compiled, packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 
 ONE = 10**18
@@ -53,6 +53,24 @@ class Incentives:
                 for d in settings.deployments
             ),
         )
+
+
+async def pay_in_weth(node: EvmNode, addresses: Mapping[str, str]) -> None:
+    """Let Aave's controller pay for aUSDC in WETH, which the sandbox's exchange trades: a hundredth of one an hour."""
+    aave = compiled()["aave"]
+    d = Deployer(node, [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
+    vault, controller = d.accounts[7], Address(addresses["aave_rewards"])
+    weth = Contract(addresses["weth"], packaged("@uniswap/v2-periphery/build/WETH9.json").abi)
+    await d.send(weth, "deposit", sender=vault, value_wei=50 * ONE)
+    strategy = await d.deploy(aave["PullRewardsTransferStrategy"], controller, d.me, vault)
+    await d.send(weth, "approve", strategy.address, MAX_UINT256, sender=vault)
+    emissions = Contract(addresses["aave_emissions"], aave["EmissionManager"].abi)
+    await d.send(emissions, "setEmissionAdmin", weth.address, d.me)
+    pool = Contract(addresses["aave_pool"], aave["PoolInstance"].abi)
+    a_token = to_checksum_address(await d.read_address(pool, "getReserveAToken", addresses["usdc"]))
+    ends_at = (await node.block()).timestamp + 90 * 86_400
+    config = (ONE // 100 // 3600, 0, ends_at, a_token, weth.address, strategy.address, addresses["weth_feed"])
+    await d.send(emissions, "configureAssets", [config])
 
 
 async def deploy(node: EvmNode, addresses: Mapping[str, str], days: int = 90, usd: float = 2.0) -> Incentives:

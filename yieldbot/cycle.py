@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from yieldbot import forecast
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
-from yieldbot.allocator.claims import claim_of, claim_plan, per_year
+from yieldbot.allocator.claims import claim_of, claim_plan, per_year, sale_per_year, sale_plan
 from yieldbot.allocator.convert import convert
 from yieldbot.allocator.fair import enough
 from yieldbot.allocator.plan import make_plan
+from yieldbot.claimed import unsold
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
@@ -98,7 +99,11 @@ def decide(
         ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
         plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
         if isinstance(plan, Hold) and wealth is None:
-            plan = claim_plan(snapshot, allocation, guarded.policy, job.asset, now, max_fee_wei=ceiling_wei) or plan
+            settled = (snapshot, allocation, guarded.policy, job.asset)
+            plan = claim_plan(*settled, now, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold) and job.sale is not None:
+                ours = unsold(records, snapshot.block.chain, snapshot.owner)
+                plan = sale_plan(*settled, job.sale, ours, now, max_fee_wei=ceiling_wei) or plan
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)
@@ -224,7 +229,7 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     if (lost := forecast.lost_sight_of(unread)) is not None:
         return replace(report, declined=Declined("HOLDING_UNREAD", lost))
     loss = _stop_at_a_loss(world, job, snapshot)
-    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job.base)
+    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job.swaps)
     if refused is not None:
         return replace(report, declined=refused)
     return await _propose(world, live, job, snapshot, plan, report)
@@ -240,7 +245,7 @@ async def _carry_out(
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await live.observe()
-        declined = still_holds(plan, index, snapshot, world.settings.policy, job.base)
+        declined = still_holds(plan, index, snapshot, world.settings.policy, job.swaps)
         if declined is not None:
             break
         result = await live.execute(approval, index, snapshot)
@@ -319,7 +324,7 @@ def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
     """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
     now."""
-    gain = 0.0
+    gain = sale_per_year(legs, policy)
     changes: dict[str, float] = {}
     for leg in legs:
         if leg.kind is LegKind.CLAIM:

@@ -43,7 +43,7 @@ async def observe(
     owner = job.wallet.address
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
     owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *asked, owner) for asked in merkl.asked(job, told)]
-    answers = await node.run(flows + owed + looks(pools.pools, job.assets), block)
+    answers = await node.run(flows + owed + looks(pools.pools, pools.usd), block)
     found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
@@ -62,8 +62,8 @@ async def observe(
         states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
     exchange = None
-    if job.base is not None:
-        exchange = exchange_of(pools.pools, job.assets, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
+    if job.swaps is not None:
+        exchange = exchange_of(pools.pools, pools.usd, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
     return Snapshot(
         block,
         owner,
@@ -99,7 +99,7 @@ async def _discover(
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = feeds_of(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
-    listed = listings(job.chain) if job.base is not None else []
+    listed = listings(job.chain) if job.swaps is not None else []
     flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
         *(decimals_of(token.address) for token in job.assets),
@@ -119,7 +119,8 @@ async def _discover(
         told[job.asset.address] = asset
     if lacking := [token.symbol for token in job.others if token.address not in told]:
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
-    usd = {token: told[token.address] for token in job.assets if token.address in told}
+    valued = job.assets if job.sale is None else job.chain.tokens.values()
+    usd = {token: told[token.address] for token in valued if token.address in told}
     pools, unread = pools_of([answers.pop(0) for _ in listed])
     markets: list[Market] = []
     quarantined: list[Quarantined] = []

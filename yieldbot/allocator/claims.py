@@ -1,14 +1,17 @@
-"""Which rewards are claimed now, and the plan that claims them. Pure."""
+"""Which rewards are claimed now, which are sold, and the plans that do it. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from yieldbot.allocator.convert import Conversion, convert, swap_id
 from yieldbot.allocator.plan import grade, plan_id
 from yieldbot.allocator.rewards import value
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
-from yieldbot.model.policy import NEVER, Policy
+from yieldbot.model.policy import NEVER, Base, Policy
 
 GWEI = 10**9
 
@@ -85,3 +88,60 @@ def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
 def per_year(reward: Reward, policy: Policy) -> float:
     """What claiming it is worth, as a rate a year that yields it within the policy's horizon."""
     return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+
+
+def sale_plan(
+    snapshot: Snapshot,
+    allocation: Allocation,
+    policy: Policy,
+    asset: Token,
+    sale: Base,
+    ours: Mapping[Token, int],
+    now: int,
+    *,
+    max_fee_wei: int | None = None,
+) -> Plan | None:
+    """A leg for each reward token in the wallet that is worth selling; None where none is, or gas is above the ceiling.
+
+    ``ours``: base units of each that claims brought; no more is sold. What must come is bounded by two independent
+    prices (``convert``); of it, less gas, at least ``min_claim`` must be left, as of a claim.
+    """
+    fees = snapshot.fees
+    fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
+    if policy.min_claim == NEVER or (max_fee_wei is not None and fee_wei > max_fee_wei):
+        return None
+    least = float(asset.parse(policy.min_claim))
+    lying = {r.token: r.in_wallet for state in snapshot.states.values() for r in state.rewards if r.token != asset}
+    legs, cost = [], 0.0
+    for token, held in sorted(lying.items(), key=lambda item: item[0].address):
+        given = Amount(token, min(held.raw, ours.get(token, 0)))
+        made = convert(snapshot, given, asset, sale) if given else None
+        if not isinstance(made, Conversion):
+            continue
+        worth, gas = float(made.least), float(made.route.cost)
+        if worth - gas >= least and gas <= policy.max_gas_share_of_gain * worth:
+            legs.append(Leg(LegKind.SWAP, swap_id(token, asset), given, gets=made.least))
+            cost += gas
+    if not legs:
+        return None
+    gain = sale_per_year(legs, policy)
+    return Plan(
+        id=plan_id(snapshot, tuple(legs)),
+        block=snapshot.block,
+        owner=snapshot.owner,
+        moves=(),
+        legs=tuple(legs),
+        allocation=allocation,
+        gain_per_year=gain,
+        cost=cost,
+        grade=grade(allocation, gain, cost, policy),
+        expires_at=now + policy.plan_ttl_seconds,
+    )
+
+
+def sale_per_year(legs: Sequence[Leg], policy: Policy) -> float:
+    """What a sale of rewards brings at least, as a rate as of a claim; 0 for legs that do anything else."""
+    if any(leg.kind is not LegKind.SWAP for leg in legs):
+        return 0.0
+    brought = sum(float(leg.gets) for leg in legs if leg.gets is not None)
+    return brought * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)

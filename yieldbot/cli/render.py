@@ -93,9 +93,11 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     if not found.moves:
         brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
         cost = f"{found.cost:,.4f} {symbol} of {_costs(job)}"
+        given = ", ".join(str(leg.amount) for leg in found.legs if leg.amount)
+        what = f"sell {given} for at least {brings}," if given else f"claim {brings}"
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
-            Text(f"claim {brings} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
+            Text(f"{what} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
             certificate(found.allocation, symbol),
         )
     names = names_of(snapshot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, market_chain
 from yieldbot.model.policy import (
     NEVER,
+    SALE,
     Base,
     ChainSettings,
     Job,
@@ -55,6 +57,7 @@ def load(path: Path) -> Settings:
     jobs = tuple(
         _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
     )
+    jobs = tuple(replace(job, sale=_sale(policy, job)) for job in jobs)
     _no_twins(path, jobs)
     for job in jobs:
         _money_fits(path, policy, job)
@@ -207,6 +210,13 @@ def _job(
         hint = did_you_mean(table.asset, chain.tokens)
         raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
     return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
+
+
+def _sale(policy: Policy, job: Job) -> Base | None:
+    """How a job's rewards are sold: by the policy's own limits of feeds and pegs; not where nothing is exchanged."""
+    if not policy.sell_rewards or not job.chain.exchanges or job.base is not None:
+        return None
+    return replace(SALE, max_depeg_bps=policy.max_depeg_bps, max_feed_age_seconds=policy.max_feed_age_seconds)
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:

@@ -178,6 +178,7 @@ class PolicyTable(Table):
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
     min_claim: Claim | None = None
+    sell_rewards: bool | None = None
     bases: dict[Name, BaseTable] | None = None
 
 

@@ -375,4 +375,6 @@ def _known(work: LegWork) -> frozenset[str]:
 
 def _moved(plan: Plan) -> list[Amount]:
     """The amounts a plan moves: its moves, or its legs' deposits where it names no moves."""
-    return [move.amount for move in plan.moves] or [leg.amount for leg in plan.legs]
+    if plan.moves:
+        return [move.amount for move in plan.moves]
+    return [leg.gets if leg.kind is LegKind.SWAP and leg.gets is not None else leg.amount for leg in plan.legs]

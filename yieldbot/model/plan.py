@@ -124,7 +124,10 @@ class Plan:
     @property
     def asset(self) -> Token:
         """What its amounts are counted in: the asset of the job that it is for."""
-        return self.moves[0].amount.token if self.moves else self.legs[0].amount.token
+        first = self.legs[0]
+        if not self.moves and first.kind is LegKind.SWAP and first.gets is not None:  # a sale of rewards
+            return first.gets.token
+        return self.moves[0].amount.token if self.moves else first.amount.token
 
 
 @dataclass(frozen=True, slots=True)

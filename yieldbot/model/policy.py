@@ -43,6 +43,10 @@ class Base:
     deadline_seconds: int = 600
 
 
+SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apart_bps=200.0)
+"""How rewards are sold: tokens that few trade, whose price moves more than a dollar's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
@@ -52,7 +56,7 @@ class Policy:
     a pegged token's feed may be from one dollar, and how old, where tokens are swapped. reward_haircut_bps: of a
     reward's value, for what its price does until it is sold and for the sale; reward_haircut_tokens: the same by
     symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas; or
-    NEVER. bases: by the name that jobs use."""
+    NEVER. sell_rewards: whether what was claimed is swapped into the asset. bases: by the name that jobs use."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -87,6 +91,7 @@ class Policy:
     reward_haircut_bps: float = 2000.0
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
     min_claim: str = "1"
+    sell_rewards: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +225,7 @@ class Job:
     """One wallet's one asset on one chain: the unit that is observed, allocated and executed.
 
     base: the unit that several assets are held for, else None; then ``asset`` is its first one, which amounts are
-    counted in, and ``others`` are the rest.
+    counted in, and ``others`` are the rest. sale: how rewards are sold, None where they are kept.
     """
 
     wallet: Wallet
@@ -228,6 +233,12 @@ class Job:
     asset: Token
     others: tuple[Token, ...] = ()
     base: Base | None = None
+    sale: Base | None = None
+
+    @property
+    def swaps(self) -> Base | None:
+        """By what its swaps are bounded; None where it makes none."""
+        return self.base or self.sale
 
     @property
     def assets(self) -> tuple[Token, ...]:

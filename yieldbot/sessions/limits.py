@@ -36,6 +36,6 @@ def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
     return replace(leg, amount=most, gets=Amount(leg.gets.token, -(-leg.gets.raw * most.raw // leg.amount.raw)))
 
 
-def idle(snapshot: Snapshot, token: Token) -> Amount:
-    """What lies in the wallet of an asset."""
-    return next(state.held for state in snapshot.idle if state.market.asset == token)
+def idle(snapshot: Snapshot, token: Token) -> Amount | None:
+    """What lies in the wallet of an asset; None of a token that is none of the job's (a reward that is sold)."""
+    return next((state.held for state in snapshot.idle if state.market.asset == token), None)

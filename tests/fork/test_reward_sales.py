@@ -1,0 +1,74 @@
+"""Rewards sold over a real Uniswap v3 pool: Aave pays in WETH, which is claimed and swapped into the job's USDC."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import incentives
+from tests.fork.test_main_job import transactions, world
+from yieldbot import cycle
+from yieldbot.claimed import unsold
+from yieldbot.model.plan import Hold, LegKind, Plan
+from yieldbot.model.tx import Confirmed
+from yieldbot.sandbox.node import Sandbox
+
+pytestmark = pytest.mark.sandbox
+
+
+async def earning(sandbox: Sandbox, policy: str) -> None:
+    async with sandbox.node() as node:
+        await incentives.pay_in_weth(node, sandbox.addresses)
+    file, pool = sandbox.directory / "chains" / "sandbox.toml", sandbox.addresses["aave_pool"]
+    controller = f'rewards_controller = "{sandbox.addresses["aave_rewards"]}"'
+    file.write_text(file.read_text().replace(f'pool = "{pool}"', f'pool = "{pool}"\n{controller}', 1))
+    sandbox.config.write_text(sandbox.config.read_text().replace("[policy]", f"[policy]\n{policy}", 1))
+
+
+async def test_what_was_claimed_is_sold_and_nothing_else(sandbox: Sandbox) -> None:
+    await earning(sandbox, "sell_rewards = true")
+    sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
+    deposit = {"from": sandbox.wallet, "to": sandbox.addresses["weth"], "data": "0xd0e30db0", "value": hex(10**17)}
+    sandbox.rpc("eth_sendTransaction", deposit)  # WETH of our own, which no claim brought
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        assert job.sale is not None
+        assert (await cycle.run_job(w, job)).outcomes
+        sandbox.warp(10)
+        kinds = []
+        for _ in range(6):
+            report = await cycle.run_job(w, job)
+            plan = report.decision.outcome
+            assert report.declined is None
+            if isinstance(plan, Hold):
+                break
+            kinds.append({leg.kind for leg in plan.legs})
+            if kinds[-1] == {LegKind.SWAP}:
+                sale = report
+        assert isinstance(plan, Hold) and kinds.index({LegKind.CLAIM}) < kinds.index({LegKind.SWAP})
+        plan = sale.decision.outcome
+        assert isinstance(plan, Plan) and plan.asset == job.asset and plan.moves == ()
+        (leg,) = plan.legs
+        assert leg.gets is not None and leg.gets.token == job.asset and leg.gets.raw > 10 * 10**6
+        *_, (_, swapped) = sale.outcomes
+        assert isinstance(swapped, Confirmed)
+        changed = {delta.token.symbol: delta.raw for delta in swapped.deltas}
+        assert changed["WETH"] == -leg.amount.raw and changed["USDC"] >= leg.gets.raw
+        (reward,) = (r for s in report.snapshot.states.values() for r in s.rewards)
+        assert reward.in_wallet.raw == 10**17, "our own WETH stays"
+        assert unsold(w.journal.history(), job.chain.chain, job.wallet.address) == {}
+
+
+async def test_rewards_are_kept_unless_the_policy_says_so(sandbox: Sandbox) -> None:
+    await earning(sandbox, "")
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        assert job.sale is None
+        await cycle.run_job(w, job)
+        sandbox.warp(10)
+        for _ in range(4):
+            report = await cycle.run_job(w, job)
+            if isinstance(report.decision.outcome, Hold):
+                break
+        sent = transactions(sandbox)
+        assert unsold(w.journal.history(), job.chain.chain, job.wallet.address)
+        assert isinstance((await cycle.run_job(w, job)).decision.outcome, Hold) and transactions(sandbox) == sent

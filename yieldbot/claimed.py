@@ -1,0 +1,25 @@
+"""What of reward tokens is ours to sell: what our claims brought, less what our swaps gave away since. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yieldbot.journal.fold import Record, fold_transactions
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.tx import Confirmed
+
+
+def unsold(records: Sequence[Record], chain: ChainId, owner: Address) -> dict[Token, int]:
+    """Base units by token, as the journal tells. A token of the wallet that no claim of ours brought is not in it:
+    it is there for other reasons, and is not sold."""
+    found: dict[Token, int] = {}
+    for tx in fold_transactions(records).values():
+        kind = tx.signed.market_id.partition("/")[0]
+        if (tx.signed.chain, tx.signed.owner) != (chain, owner) or not isinstance(tx.outcome, Confirmed):
+            continue
+        for delta in tx.outcome.deltas:
+            brought, sold = kind == "claim" and delta.raw > 0, kind == "swap" and delta.token in found and delta.raw < 0
+            if brought or sold:
+                found[delta.token] = max(0, found.get(delta.token, 0) + delta.raw)
+    return {token: raw for token, raw in found.items() if raw}
