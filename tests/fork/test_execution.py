@@ -213,8 +213,11 @@ async def test_a_halt_is_honoured_within_a_leg_and_nothing_is_settled_until_it_i
         with market.journal() as journal:
             account = replace(market.account(node, journal), halted=lambda: "test" if journal.transactions() else None)
             plan = await market.plan(node, market.deposit_leg(RAW))
+            journal.append(PlanWritten(plan))
             result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
             assert result.declined is not None and result.declined.code == "HALTED"
+            stored = journal.plan(plan.id)
+            assert stored is not None and stored.status is PlanStatus.REJECTED  # a person's halt is no failure
             assert [tx.signed.words for tx in journal.transactions()] == [
                 "allow Drip Vault to take exactly 12,000 USDC"
             ]

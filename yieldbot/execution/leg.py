@@ -105,12 +105,13 @@ async def _take_back(account: Account, approval: Approval, work: LegWork) -> lis
 
 
 def mark(journal: Journal, approval: Approval, index: int, result: LegResult) -> None:
-    """The plan's mark after a leg: executed after its last one, failed or rejected when it stopped on the way."""
+    """The plan's mark after a leg: executed after its last one; when it stopped on the way, rejected where a person did
+    that (at the signing device, by a halt) and failed otherwise, which the policy's max_failures counts."""
     if journal.plan(approval.plan.id) is None:
         return
     if not result.done:
         reason = result.declined.reason if result.declined else "a transaction did not succeed"
-        said_no = result.declined is not None and result.declined.code == "HUMAN_REJECTED"  # at the signing device
+        said_no = result.declined is not None and result.declined.code in ("HUMAN_REJECTED", "HALTED")
         status = PlanStatus.REJECTED if said_no else PlanStatus.FAILED
         journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {index + 1}: {reason}"))
     elif index == len(approval.plan.legs) - 1:
