@@ -6,7 +6,7 @@ price itself must be within the slippage of independent ones (feeds; the pool's 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yieldbot.allocator.fair import depegged, fair, stale
@@ -86,7 +86,7 @@ def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
         for token, raw in zip(order.tokens, desired, strict=True):
-            async for step in _allow(node, order, token, raw, terms.owner, order.manager, MANAGER):
+            async for step in allowing(node, order, token, raw, terms.owner, order.manager, MANAGER):
                 yield step
         call = (
             calls.mint(state, ticks, desired, least, terms.owner, terms.deadline)
@@ -229,7 +229,7 @@ async def _swapped(
     swap = replace(order, swap=bound, most=most, liquidity=0, expires_at=terms.deadline)
     for call in exchanges()[pool.protocol].swap((pool,), bound.given, bound.least, terms.owner, terms.deadline):
         if call.allowance is not None:
-            async for step in _allow(node, swap, source, given, terms.owner, call.allowance.spender, "the router"):
+            async for step in allowing(node, swap, source, given, terms.owner, call.allowance.spender, "the router"):
                 yield step
         yield Step(call=call, order=swap, moves=(source,), least={wanted: bound.least.raw})
 
@@ -251,17 +251,19 @@ def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) 
 
 
 async def fair_price(
-    node: EvmNode, state: LpState, usd: Mapping[Token, float], slippage: float
+    node: EvmNode, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
     """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
-    acted on: they are too few, apart, or further from it than the slippage."""
+    acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens
+    whose means stand for the pool's own, where it keeps none."""
     pool, block = state.pool, await node.block()
     prices: dict[str, float] = {}
     if pool.token0 in usd and pool.token1 in usd:
         prices[FEEDS] = usd[pool.token0] / usd[pool.token1]
-    (mean,) = await node.run([mean_price(pool, MEAN_SECONDS)], block)
-    if not isinstance(mean, MarketError):
-        prices["the pool's mean"] = mean
+    asked = [pool] if state.spacing else list(others)
+    for each, mean in zip(asked, await node.run([mean_price(p, MEAN_SECONDS) for p in asked], block), strict=True):
+        if not isinstance(mean, MarketError):
+            prices["the pool's mean" if each == pool else f"{each.name}'s mean"] = mean
     judged = fair(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
     if isinstance(judged, Declined):
         return judged
@@ -292,7 +294,7 @@ def _number(position: LpPosition) -> int:
     return position.token_id
 
 
-async def _allow(
+async def allowing(
     node: EvmNode, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
 ) -> AsyncIterator[Step]:
     """The exact allowance; another one is reset to zero first (USDT refuses to change it in one step)."""

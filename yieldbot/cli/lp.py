@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from yieldbot.model.liquidity import LpPosition, LpState
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
-    from yieldbot.model.tx import Outcome
     from yieldbot.world import World
 
 SETTLES_SECONDS = 3600
@@ -59,9 +58,7 @@ def register(commands: Any) -> None:
             parser.add_argument("--give", action="append", default=[], metavar=give, help="at most this; once a token")
             parser.add_argument("--to", type=int, metavar="ID", help="add to this position of ours")
         else:
-            parser.add_argument(
-                "id", type=int, metavar="ID", help="the position's number, as `yieldbot positions` shows"
-            )
+            parser.add_argument("id", metavar="ID", help="the position's number, or a pair's address for shares of it")
         if name == "remove":
             parser.add_argument("--share", type=float, default=1.0, help="of its liquidity (default 1: all)")
         if name in ("add", "rerange"):
@@ -83,6 +80,7 @@ def lp(args: argparse.Namespace, context: Context) -> int:
     from contextlib import nullcontext
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.lp_ends import ending
     from yieldbot.cli.wiring import world_of
     from yieldbot.execution.approve import DeclineAll
     from yieldbot.execution.lock import run_lock
@@ -95,7 +93,7 @@ def lp(args: argparse.Namespace, context: Context) -> int:
     lock = nullcontext() if args.dry_run else run_lock(context.settings.data_dir)
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
         row, code = asyncio.run(_act(args, context, world, job))
-    context.show(docs.document("lp", exit_code=code, action=args.action, **row), lambda: _ending(row))
+    context.show(docs.document("lp", exit_code=code, action=args.action, **row), lambda: ending(row))
     return code
 
 
@@ -118,6 +116,7 @@ def _job(args: argparse.Namespace, context: Context) -> Job:
 
 async def _act(args: argparse.Namespace, context: Context, world: World, job: Job) -> tuple[Doc, int]:
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.lp_ends import exit_code, outcomes, rehearsal
     from yieldbot.execution.liquidity import carry_out, rehearse_steps
     from yieldbot.execution.settle import settle
     from yieldbot.model.amounts import Token
@@ -136,15 +135,16 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
         if isinstance(meant, Declined):
             return row | {"declined": docs.declined(meant)}, 4
         order, pool = meant.prepared.order, meant.state.pool
-        position = Token(job.chain.chain, order.manager, "position", 0)
+        position = order.share or Token(job.chain.chain, order.manager, "position", 0)
         pair = sorted((pool.token0, pool.token1), key=lambda token: token != job.asset)
         tokens = (*pair, position)
+        pair += [order.share] if order.share else []
         block = await account.node.block()
         rehearsed = await rehearse_steps(account, meant.prepared.steps, pair, order.spenders, block)
         row |= {"pool": pool.name, "warnings": list(meant.warnings)}
         if isinstance(rehearsed, Declined):
             return row | {"declined": docs.declined(rehearsed)}, 4
-        row["rehearsal"] = _rehearsal(rehearsed)
+        row["rehearsal"] = rehearsal(rehearsed)
         _tell(context, meant, rehearsed)
         if args.dry_run:
             return row | {"declined": docs.declined(Declined("DRY_RUN", "nothing is signed in a dry run"))}, 0
@@ -152,7 +152,7 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
             return row | {"declined": docs.declined(Declined("HUMAN_REJECTED", "you said no"))}, 4
         market = market_of(meant.state)
         ended = await carry_out(account, meant.prepared.steps, rehearsed, tokens, market, order)
-        return row | _ended(ended), _code(ended)
+        return row | outcomes(ended), exit_code(ended)
 
 
 def market_of(state: LpState) -> Any:
@@ -168,6 +168,7 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     from yieldbot.cli.liquidity import appraised
     from yieldbot.liquidity import look
     from yieldbot.lp_orders import Terms, adding, collecting, compounding, fair_price, removing, reranging, sound_feeds
+    from yieldbot.lp_shares import adding_shares, removing_shares
     from yieldbot.model.plan import Declined
 
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
@@ -181,7 +182,7 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     )
     if args.action == "add":
         state = pool_of(args.pool, view)
-        position = _position(args.to, view) if args.to is not None else None
+        position = _position(str(args.to), view) if args.to is not None else None
     else:
         position = _position(args.id, view)
         state = position.state
@@ -189,7 +190,9 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     if args.action != "collect":
         if (unsound := sound_feeds(view, state.pool, job.chain, policy)) is not None:
             return unsound
-        prices = await fair_price(node, state, view.usd, terms.slippage)
+        pair = {state.pool.token0, state.pool.token1}
+        others = [s.pool for s in view.states.values() if s.spacing and {s.pool.token0, s.pool.token1} == pair]
+        prices = await fair_price(node, state, view.usd, terms.slippage, others)
         if isinstance(prices, Declined):
             return prices
     match args.action:
@@ -199,7 +202,9 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
                 return refused
             warnings += [refused.reason] if refused else []
             have = await _have(args.give, account, state.pool)
-            prepared = adding(state, have, ticks, args.to, terms)
+            prepared = (
+                adding(state, have, ticks, args.to, terms) if state.spacing else adding_shares(state, have, terms)
+            )
         case "rerange":
             assert position is not None
             shown = await appraised(node, policy, job, view, ours=True)
@@ -214,7 +219,11 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
             assert position is not None
             if not 0.0 < args.share <= 1.0:
                 raise ConfigError(f"--share {args.share:g}: name a share above 0, 1 at most")
-            prepared = removing(position, _part(position.liquidity, args.share), terms)
+            prepared = (
+                removing(position, _part(position.liquidity, args.share), terms)
+                if state.spacing
+                else removing_shares(position, args.share, terms)
+            )
         case "collect":
             assert position is not None
             prepared = collecting(position, terms)
@@ -275,8 +284,8 @@ def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
 
     if text == "best":
         return None
-    if text == "full":
-        return full_range(state.spacing)
+    if text == "full" or not state.spacing:
+        return full_range(state.spacing or 1)
     try:
         low, high = (float(part.replace(",", "")) for part in text.split(":"))
     except ValueError:
@@ -312,13 +321,14 @@ def pool_of(text: str, view: LpView) -> LpState:
     return found[0]
 
 
-def _position(token_id: int, view: LpView) -> LpPosition:
-    found = [position for position in view.positions if position.token_id == token_id]
-    if len(found) != 1:
-        known = ", ".join(str(p.token_id) for p in view.positions if p.token_id is not None) or "none"
+def _position(name: str, view: LpView) -> LpPosition:
+    """By its number, or by the pair's address. Raises ConfigError that names those there are."""
+    called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in view.positions}
+    if name.lower() not in called:
+        known = ", ".join(called) or "none"
         more = f"; not read: {'; '.join(view.unread)}" if view.unread else ""
-        raise ConfigError(f"position {token_id}: the wallet's are: {known}{more}")
-    return found[0]
+        raise ConfigError(f"position {name}: the wallet's are: {known}{more}")
+    return called[name.lower()]
 
 
 async def _have(given: list[str], account: Account, pool: Pool) -> tuple[int, int]:
@@ -359,41 +369,3 @@ def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal) -> None:
         context.say(f"  {number}. {tx.words}  [{tx.gas_used:,} gas]")
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in rehearsed.deltas if d.raw]
     context.say(f"rehearsed at block {rehearsed.block.height:,}: {', '.join(changes) or 'no token moves'}")
-
-
-def _rehearsal(rehearsed: LpRehearsal) -> Doc:
-    from yieldbot.cli import documents as docs
-
-    return {
-        "block": docs.block(rehearsed.block),
-        "gas_used": rehearsed.gas_used,
-        "calls": [{"words": tx.words, "to": tx.to, "gas_used": tx.gas_used} for tx in rehearsed.txs],
-        "deltas": [docs.delta(change) for change in rehearsed.deltas],
-    }
-
-
-def _ended(ended: list[Outcome | Declined]) -> Doc:
-    from yieldbot.cli import documents as docs
-    from yieldbot.model.plan import Declined
-
-    declined = next((one for one in ended if isinstance(one, Declined)), None)
-    done = [docs.outcome(one) for one in ended if not isinstance(one, Declined)]
-    return {"declined": docs.declined(declined), "transactions": done}
-
-
-def _code(ended: list[Outcome | Declined]) -> int:
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
-    if any(not isinstance(one, Confirmed | Declined) for one in ended):
-        return 1
-    return 4 if any(isinstance(one, Declined) for one in ended) else 0
-
-
-def _ending(row: Doc) -> str:
-    done = sum(1 for one in row["transactions"] if one["result"] == "confirmed")
-    bad = [f"{one['result']}: {one.get('reason') or one['hash']}" for one in row["transactions"]]
-    bad = [line for line in bad if not line.startswith("confirmed")]
-    refused = [f"REFUSED {row['declined']['code']}: {row['declined']['reason']}"] if row["declined"] else []
-    said = f"{done} transaction{'' if done == 1 else 's'} confirmed" if row["transactions"] else ""
-    return "\n".join(line for line in (said, *bad, *refused) if line)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.account import Account
@@ -30,6 +31,7 @@ from yieldbot.rpc.evm import EvmNode
 
 TAKE_BACK_GAS = 100_000
 MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
+PAIR_CALLS = ("addLiquidity", "removeLiquidity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class LpOrder:
     """What a person approved. token_id: our position, None for a new one; ticks: of the new one. most: base units of
     token0 and token1 that may leave the wallet; least_put: what a call must take of each at least, in its own bytes;
     liquidity: that may be taken out, least_out: for which a call must ask at least; swap: what may be swapped by
-    ``router``; expires_at: unix seconds."""
+    ``router``; expires_at: unix seconds. share: a pair's own token, where the liquidity is shares of it: then the
+    manager is the pair's router, and ``liquidity`` are shares."""
 
     id: str
     manager: Address
@@ -50,8 +53,15 @@ class LpOrder:
     least_put: tuple[int, int] = (0, 0)
     liquidity: int = 0
     least_out: tuple[int, int] = (0, 0)
+    share: Token | None = None
     swap: SwapTerms | None = None
     router: Address | None = None
+
+    @property
+    def limits(self) -> tuple[tuple[Token, int], ...]:
+        """What may leave the wallet, by token."""
+        pair = tuple(zip(self.tokens, self.most, strict=True))
+        return (*pair, (self.share, self.liquidity)) if self.share else pair
 
     @property
     def spenders(self) -> tuple[Address, ...]:
@@ -167,7 +177,7 @@ async def _take_back(
 ) -> list[Outcome | Declined]:
     """What was left allowed to the manager, set to zero; as far as the node still lets us."""
     ended: list[Outcome | Declined] = []
-    for token, spender in product(order.tokens, order.spenders):
+    for token, spender in product((token for token, _ in order.limits), order.spenders):
         if await allowance(account.node, token.address, account.owner, spender):
             call = allowance_call(token, spender, 0, spender)
             outcome = await _one(account, Step(call=call, order=order), TAKE_BACK_GAS, index, tokens, market)
@@ -205,7 +215,7 @@ def judge_liquidity(
 
 
 def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
-    for token, most in zip(order.tokens, order.most, strict=True):
+    for token, most in order.limits:
         if to.lower() != token.address.lower():
             continue
         if data[:4] != APPROVE or len(data) != 68 or any(data[4:16]):
@@ -218,13 +228,16 @@ def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
 
 
 def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | None:
-    known = [function for function in rules.abi.get(data[:4], ()) if function.name in MANAGER_CALLS]
+    names = PAIR_CALLS if order.share else MANAGER_CALLS
+    known = [function for function in rules.abi.get(data[:4], ()) if function.name in names]
     if not known:
         return Declined("SELECTOR_NOT_ALLOWED", f"{data[:4].hex()} of the position manager is no call of liquidity")
     read = arguments(known[0], data)
     if read is None:
         return Declined("CALLDATA_MALFORMED", f"the bytes are not an exact call of {known[0].signature}")
     name, said = known[0].name, {item.name: item.value for item in read}
+    if order.share:
+        return _pair_call(rules, order, name, said, now)
     if "recipient" in said and str(said["recipient"]).lower() != rules.owner.lower():
         return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
     if "tokenid" in said and (order.token_id is None or said["tokenid"] != order.token_id):
@@ -245,6 +258,26 @@ def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declin
     else:
         return None
     if any(given < wanted for given, wanted in zip((said["amount0min"], said["amount1min"]), least, strict=True)):
+        return Declined("BELOW_LEAST", f"its minimums are below {least}")
+    return None
+
+
+def _pair_call(rules: Rules, order: LpOrder, name: str, said: Mapping[str, Any], now: int) -> Declined | None:
+    if str(said["to"]).lower() != rules.owner.lower():
+        return Declined("RECIPIENT_NOT_SELF", f"{said['to']} is not our account")
+    if tuple(str(said[key]).lower() for key in ("tokena", "tokenb")) != tuple(t.address.lower() for t in order.tokens):
+        return Declined("NOT_IN_PLAN", "it is of another pair")
+    if not now < said["deadline"] <= order.expires_at:
+        return Declined("EXPIRED", "its deadline is not within the order's time")
+    if name == "addLiquidity":
+        desired, least = (said["amountadesired"], said["amountbdesired"]), order.least_put
+        if any(want > most for want, most in zip(desired, order.most, strict=True)):
+            return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
+    else:
+        least = order.least_out
+        if said["liquidity"] > order.liquidity:
+            return Declined("AMOUNT_ABOVE_PLAN", f"{said['liquidity']} shares, {order.liquidity} were approved")
+    if any(given < wanted for given, wanted in zip((said["amountamin"], said["amountbmin"]), least, strict=True)):
         return Declined("BELOW_LEAST", f"its minimums are below {least}")
     return None
 
@@ -276,7 +309,7 @@ def _new_position(order: LpOrder, said: Mapping[str, object]) -> Declined | None
 
 def _effect(order: LpOrder, simulated: SimulatedTx) -> Declined | None:
     """Against what the bytes did on the fork."""
-    for token, most in zip(order.tokens, order.most, strict=True):
+    for token, most in order.limits:
         moved = change_of(simulated.deltas, token)
         if moved < -most:
             return Declined("DELTA_NOT_PLANNED", f"takes {Amount(token, -moved)}, approved were {Amount(token, most)}")

@@ -44,6 +44,7 @@ class LpPosition:
     """A position of ours. token_id: the manager's number, None for a share of a pool; ticks: lower and upper, None for
     the full range of a share. amounts: what its liquidity is worth now; fees: what waits besides (0 where fees stay in
     the pool); base units of token0 and token1. out_for: seconds for which it has not earned, at least; None: not known.
+    shares: base units of the pair's own token, where the position is a share of one.
     """
 
     state: LpState
@@ -53,6 +54,7 @@ class LpPosition:
     amounts: tuple[int, int]
     fees: tuple[int, int]
     out_for: float | None = None
+    shares: int = 0
 
     @property
     def in_range(self) -> bool:

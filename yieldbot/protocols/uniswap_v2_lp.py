@@ -98,7 +98,13 @@ class UniswapV2Lp:
                 liquidity = state.liquidity * held // supply
                 found.append(
                     LpPosition(
-                        state=state, token_id=None, ticks=None, liquidity=liquidity, amounts=(zero, one), fees=(0, 0)
+                        state=state,
+                        token_id=None,
+                        ticks=None,
+                        liquidity=liquidity,
+                        amounts=(zero, one),
+                        fees=(0, 0),
+                        shares=held,
                     )
                 )
         return found, ()

@@ -22,6 +22,7 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.protocols import _manager as calls
 from yieldbot.protocols import exchanges
+from yieldbot.protocols._abi import abi
 
 MANAGER = Address("0xC36442b4a4522E871399CD717aBDD847Ab11FE88")
 ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
@@ -193,3 +194,39 @@ def test_a_position_that_leaves_is_seen() -> None:
     assert nfts_sent({"logs": [sent, came, plain]}, OWNER) == {MANAGER.lower()}
     assert nfts_sent({"logs": [came, plain]}, OWNER) == frozenset()
     assert tokens_sent({"logs": [sent, plain]}, OWNER) == {MANAGER.lower(), USDC.address.lower()}
+
+
+SHARE = Token(CHAIN, STRANGER, "pair", 18)
+PAIR = replace(NEW, manager=ROUTER, ticks=None, share=SHARE, liquidity=500, least_out=(90, 180))
+
+
+def paired(
+    name: str, *numbers: int, to: Address = OWNER, tokens: Any = (WETH, USDC), deadline: int = EXPIRES
+) -> EvmCall:
+    return EvmCall(
+        ROUTER, abi("uniswap_v2").encode(name, *(t.address for t in tokens), *numbers, to, deadline), 0, name
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "call"),
+    [
+        (None, paired("addLiquidity", 1000, 2000, 900, 1800)),
+        (None, paired("removeLiquidity", 500, 90, 180)),
+        (None, allowance_call(SHARE, ROUTER, 500, "r")),
+        ("ALLOWANCE_NOT_EXACT", allowance_call(SHARE, ROUTER, 501, "r")),
+        ("SPENDER_NOT_ALLOWED", allowance_call(SHARE, MANAGER, 500, "m")),
+        ("AMOUNT_ABOVE_PLAN", paired("addLiquidity", 1001, 2000, 900, 1800)),
+        ("AMOUNT_ABOVE_PLAN", paired("removeLiquidity", 501, 90, 180)),
+        ("BELOW_LEAST", paired("addLiquidity", 1000, 2000, 0, 1800)),
+        ("BELOW_LEAST", paired("removeLiquidity", 500, 90, 179)),
+        ("RECIPIENT_NOT_SELF", paired("removeLiquidity", 500, 90, 180, to=STRANGER)),
+        ("NOT_IN_PLAN", paired("removeLiquidity", 500, 90, 180, tokens=(USDC, WETH))),
+        ("EXPIRED", paired("addLiquidity", 1000, 2000, 900, 1800, deadline=EXPIRES + 1)),
+        ("SELECTOR_NOT_ALLOWED", replace(calls.collect(STATE, 7, OWNER), to=ROUTER)),
+    ],
+)
+def test_shares_of_a_pair_are_judged_likewise(expected: str | None, call: EvmCall) -> None:
+    assert code(call, PAIR) == expected
+    assert code(paired("removeLiquidity", 500, 90, 180), PAIR, Delta(SHARE, -501)) == "DELTA_NOT_PLANNED"
+    assert code(paired("addLiquidity", 1, 1, 900, 1800), NEW) == "TARGET_NOT_ALLOWED", "the order is of the manager"

@@ -1,0 +1,84 @@
+"""``yieldbot lp`` on shares of a real Uniswap v2 pair: added, shown, removed, to the unit, and nothing left allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.fork.test_lp_cli import balances
+from tests.fork.traded import Traded, pool_sandbox, traded
+from tests.unit.cli.program import Ended, yieldbot
+from yieldbot.config.address import checksummed
+from yieldbot.lp_shares import fitting
+from yieldbot.sandbox.artifacts import packaged
+from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.node import Sandbox
+
+__all__ = ["pool_sandbox"]  # a fixture
+V2 = "@uniswap/v2-core/build/"
+
+
+async def pair(made: Traded) -> tuple[str, str, str]:
+    """(factory, router, pair) with 300,000 dollars in it; and some WETH for the wallet."""
+    d, at = made.d, made.sandbox.addresses
+    factory = await d.deploy(packaged(V2 + "UniswapV2Factory.json"), d.me)
+    found = await d.deploy(packaged("@uniswap/v2-periphery/build/UniswapV2Router02.json"), factory.address, at["weth"])
+    await d.send(factory, "createPair", *made.pair)
+    contract = Contract(await d.read_address(factory, "getPair", *made.pair), packaged(V2 + "UniswapV2Pair.json").abi)
+    for token in made.tokens:
+        raw = 150_000 * 10**6 if token.address == at["usdc"] else 50 * 10**18
+        await d.send(token, "transfer", contract.address, raw)
+    await d.send(contract, "mint", d.me)
+    weth = next(token for token in made.tokens if token.address == at["weth"])
+    await d.send(weth, "transfer", made.sandbox.wallet, 10 * 10**18)
+    return factory.address, found.address, checksummed(contract.address)
+
+
+def test_shares_of_a_pair(pool_sandbox: Sandbox, tmp_path: Path) -> None:
+    async def build() -> tuple[str, str, str]:
+        async with pool_sandbox.node() as node:
+            return await pair(await traded(pool_sandbox, node))
+
+    factory, router, at = asyncio.run(build())
+    chain = pool_sandbox.directory / "chains" / "sandbox.toml"
+    table = (
+        f'\n[[exchanges]]\nprotocol = "uniswap_v2"\nname = "Uniswap v2"\nfactory = "{factory}"\nrouter = "{router}"\n'
+    )
+    chain.write_text(chain.read_text() + table + "lookback_blocks = 12\n")
+
+    def lp(*words: Any) -> Ended:
+        return yieldbot("--config", pool_sandbox.config, *words, cwd=tmp_path)
+
+    pools = lp("markets", "--kind", "lp", "--json").document["jobs"][0]["pools"]
+    assert {pool["pool"]["protocol"] for pool in pools} == {"uniswap_v2", "uniswap_v3"}
+    before = balances(pool_sandbox)
+    give = ("--give", "USDC=3000", "--give", "WETH=2")
+    assert lp("lp", "add", at, *give, "--yes").code == 4, "it does not pay"
+    added = lp("lp", "add", at, *give, "--anyway", "--yes", "--json")
+    assert added.code == 0, added.err
+    after = balances(pool_sandbox)
+    assert after["usdc"] - before["usdc"] == -3000 * 10**6 and after["weth"] - before["weth"] == -(10**18)
+    (row,) = lp("positions", "--json").document["liquidity"][0]["positions"]
+    assert row["token_id"] is None and row["in_range"] and row["pool"]["address"] == at
+    holds = {side["symbol"].lower(): int(side["raw"]) for side in row["amounts"]}
+
+    half = lp("lp", "remove", at, "--share", "0.5", "--yes", "--json")
+    assert half.code == 0, half.err
+    removed = lp("lp", "remove", at, "--yes", "--json")
+    assert removed.code == 0, removed.err
+    last = balances(pool_sandbox)
+    for name, held in holds.items():
+        assert 0 <= held - (last[name] - after[name]) <= 2, "a unit for each of two burns"
+    assert lp("positions", "--json").document["liquidity"][0]["positions"] == []
+    assert lp("allowances").out.count("no allowance is given") == 1
+    for words, said in ((("collect", at), "a share of a pair"), (("remove", at), "the wallet's are: none")):
+        ended = lp("lp", *words, "--yes")
+        assert ended.code == 2 and (said in ended.err or "the wallet's are" in ended.err)
+
+
+def test_what_the_router_takes_is_asked_for_exactly() -> None:
+    for reserves, have in (((1000, 3000), (10, 100)), ((7, 10**18), (3, 10**17)), ((10**9, 3), (10**9, 2))):
+        taken = fitting(reserves, have)
+        assert all(t <= h for t, h in zip(taken, have, strict=True))
+        assert fitting(reserves, taken) == taken
