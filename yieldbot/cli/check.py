@@ -39,6 +39,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))
+    found += _stops(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
@@ -68,6 +69,26 @@ def _anvil(context: Context) -> Finding:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
     except ConfigError as missing:
         return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
+
+
+def _stops(context: Context) -> list[Finding]:
+    """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
+    from yieldbot.cli.halt import stopped_accounts
+    from yieldbot.execution.halt import halted
+
+    found = []
+    if (reason := halted(context.settings.data_dir)) is not None:
+        found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
+    try:
+        stopped = stopped_accounts(context)
+    except YieldbotError as fault:
+        return [*found, Finding("journal", str(fault), "nothing is signed meanwhile", FAILED)]
+    clear = "look at it, then `yieldbot resume --clear`"
+    found += [
+        Finding(f"account {owner} on {chain}", f"it is stopped: {why}", clear, FAILED)
+        for (chain, owner), why in stopped.items()
+    ]
+    return found
 
 
 def _env(context: Context) -> list[Finding]:

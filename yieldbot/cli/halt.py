@@ -45,7 +45,7 @@ def resume(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution import halt as switch
 
     was = switch.resume(context.settings.data_dir)
-    stopped = _clear(context) if args.clear else _stopped(context)
+    stopped = _clear(context) if args.clear else stopped_accounts(context)
     rows = [
         {"chain_id": chain, "owner": owner, "reason": reason, "cleared": bool(args.clear)}
         for (chain, owner), reason in stopped.items()
@@ -62,7 +62,8 @@ def resume(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _stopped(context: Context) -> dict[tuple[ChainId, Address], str]:
+def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
+    """Accounts that may sign nothing, each with why. Raises InvariantError for a journal that is not sound."""
     from yieldbot.journal.store import Journal
 
     file = context.settings.data_dir / JOURNAL

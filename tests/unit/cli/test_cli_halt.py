@@ -35,7 +35,10 @@ def test_halt_and_resume(tmp_path: Path) -> None:
     assert first and "the oracle looks wrong" in first
     again = yieldbot("halt", "--reason", "another", cwd=tmp_path)
     assert again.code == 0 and halted(data) == first  # who halted first is not forgotten
+    checked = yieldbot("check", cwd=tmp_path)
+    assert checked.code != 0 and "FAIL  halt: nothing is signed or sent (since " in checked.out
     assert yieldbot("resume", "--json", cwd=tmp_path).document["lifted"] is True
+    assert "FAIL  halt" not in yieldbot("check", cwd=tmp_path).out
     assert halted(data) is None
     assert "there was no halt" in yieldbot("resume", cwd=tmp_path).out
 
@@ -57,6 +60,8 @@ def test_a_stopped_account_is_told_of_and_cleared_when_asked(tmp_path: Path) -> 
         journal.append(AccountStopped(chain, OWNER, "50 USDC are missing"))
     told = yieldbot("resume", cwd=tmp_path)
     assert told.code == 0 and "is stopped" in told.out and "50 USDC are missing" in told.out
+    seen = {row["what"]: row for row in yieldbot("check", "--json", cwd=tmp_path).document["checks"]}
+    assert seen[f"account {OWNER} on {chain}"]["said"] == "it is stopped: 50 USDC are missing" and "halt" not in seen
     with Journal.read(data / "journal.sqlite") as journal:
         assert journal.stopped_accounts() == {(chain, OWNER): "50 USDC are missing"}
     (row,) = yieldbot("resume", "--clear", "--json", cwd=tmp_path).document["stopped"]
