@@ -22,6 +22,7 @@ for (const [name, b] of Object.entries(book)) {
   if (name.startsWith('AaveV3') && b.POOL) out[name] = {
     chain: b.CHAIN_ID, pool: b.POOL, data_provider: b.AAVE_PROTOCOL_DATA_PROVIDER, oracle: b.ORACLE,
     rewards_controller: b.DEFAULT_INCENTIVES_CONTROLLER,
+    decimals: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.decimals])),
     stata: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.STATA_TOKEN])),
   };
 }
@@ -56,6 +57,13 @@ def test_aave_addresses_are_the_address_books(path: Path, book: dict[str, dict[s
     (stata,) = (p for p in chain["protocols"] if p.get("flavour") == "stata")
     assert stata["vaults"] == [theirs["stata"][chain["tokens"]["USDC"]["address"]]]
     assert (stata["pool"], stata["data_provider"]) == (theirs["pool"], theirs["data_provider"])
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+def test_tokens_are_the_address_books(path: Path, book: dict[str, dict[str, Any]]) -> None:
+    theirs = book[f"AaveV3{path.stem.capitalize()}"]["decimals"]
+    tokens = tomllib.loads(path.read_text())["tokens"].values()
+    assert {token["address"]: token["decimals"] for token in tokens}.items() <= theirs.items()
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
