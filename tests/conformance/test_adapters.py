@@ -211,7 +211,7 @@ async def test_one_bad_address_spoils_no_other_market(chain: Accuracy) -> None:
 
 async def test_a_vault_of_another_morpho_is_refused(chain: Accuracy) -> None:
     (meta,) = (d for d in chain.job.chain.deployments if d.params.get("flavour") == "metamorpho")
-    (generic,) = (d for d in chain.job.chain.deployments if d.params.get("flavour") == "generic")
+    generic, *_ = (d for d in chain.job.chain.deployments if d.params.get("flavour") == "generic")
     wrong = replace(meta, params={**meta.params, "vaults": generic.params["vaults"]})
     block = await chain.node.block()
     (found,) = await chain.node.run([chain.adapters["erc4626"].discover(wrong)], block)
