@@ -232,6 +232,28 @@ async def test_a_snapshot_that_drifted_is_read_again(sandbox: SvmSandbox, monkey
     assert len(tries) >= 3 and len(seen.states) == 5 and load(sandbox.config).jobs
 
 
+async def test_the_fork_has_the_features_that_its_node_tells_of(
+    sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that the cluster has; then a cluster that has not activated one of them, and one that has none at all."""
+    from solders.litesvm import LiteSVM
+
+    active = [Address(str(feature)) for feature in LiteSVM.mainnet_feature_set().active]
+    real, lacks = SvmNode.accounts, list[Address]()
+
+    async def accounts(self: SvmNode, addresses: list[Address]) -> dict[Address, AccountImage | None]:
+        told = await real(self, addresses)
+        return {address: None if address in lacks else image for address, image in told.items()}
+
+    monkeypatch.setattr(SvmNode, "accounts", accounts)
+    for lacks[:], expected in (([], active), (active[:1], active[1:]), (active, active)):
+        async with SvmNode(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
+            fork = SvmFork(node)
+            await fork.clone([])
+            images = fork.images(active)
+            assert [address for address, image in images.items() if image is not None] == expected
+
+
 def test_the_fork_has_the_features_that_the_main_cluster_has_activated() -> None:
     """LiteSVM comes with a list of them; what was activated since is what the nodes' own simulations are asked for."""
     from solders.litesvm import LiteSVM

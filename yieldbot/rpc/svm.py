@@ -87,6 +87,8 @@ class SvmNode:
         self.chain = chain
         self.commitment = commitment
         self.max_slot_skew = max_slot_skew
+        self.features: Any = None
+        """What of the runtime the cluster has activated (svm_fork.features); None while nobody has asked."""
         self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=SolanaProvider)
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
 from yieldbot.rpc.lockstep import Answer, run
-from yieldbot.rpc.svm import CLOCK, AccountImage, SvmNode, answer_of
+from yieldbot.rpc.svm import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, SvmNode, answer_of
 
 if TYPE_CHECKING:
     from solders.message import MessageV0
@@ -25,6 +25,9 @@ T = TypeVar("T")
 UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
 NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
 SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
+FEATURES = Address("Feature111111111111111111111111111111111111")
+LAMPORTS = 10**15
+"""What airdrops of the local runtime come from; nothing of ours does."""
 PROGRAM_TAG = struct.pack("<I", 2)
 """UpgradeableLoaderState::Program, whose next 32 bytes name the account that holds the code."""
 TABLE_META_BYTES = 56
@@ -57,8 +60,7 @@ class SvmFork:
         self.node = node
         self.slot = 0
         self._seen: set[Address] = set()
-        svm = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
-        self._svm: Any = svm
+        self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
 
     async def send(self, message: MessageV0) -> Ran:
         """Run a transaction; its changes stay. Raises TransientError when the node cannot give the accounts."""
@@ -87,6 +89,8 @@ class SvmFork:
         first = not self._seen
         if not wanted and not first:
             return
+        if first:
+            self._svm = _runtime(await features(self.node))
         slot, found = await self.node.accounts_at([*wanted, CLOCK], self.slot)
         if self.slot and slot - self.slot > self.node.max_slot_skew:
             raise TransientError(f"{self.node.host}: {slot - self.slot} slots passed while a fork was made")
@@ -166,6 +170,45 @@ class SvmFork:
             raise TransientError(f"{self.node.host} has no clock")
         slot, epoch_start, epoch, leader_epoch, now = struct.unpack_from("<QqQQq", image.data)
         self._svm.set_clock(Clock(slot, epoch_start, epoch, leader_epoch, now))
+
+
+async def features(node: SvmNode) -> Any:
+    """What of the runtime the cluster has activated, of all that this LiteSVM knows: a solders FeatureSet. Asked for
+    once a node. Where the node has no such account at all (a cluster of somebody's own) it is the main cluster's.
+
+    Source of the layout: solana-feature-gate-interface, ``Feature``: an optional slot, 1 byte and 8.
+    """
+    from solders.litesvm import LiteSVM
+    from solders.pubkey import Pubkey
+
+    if node.features is None:
+        found = LiteSVM.mainnet_feature_set()
+        known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
+        told: dict[Address, AccountImage | None] = {}
+        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
+            told |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
+        slots = {
+            address: int.from_bytes(image.data[1:9], "little")
+            for address, image in told.items()
+            if image is not None and image.program == FEATURES and image.data[:1] == b"\x01"
+        }
+        for address in known if slots else ():
+            feature = Pubkey.from_string(address)
+            if address in slots:
+                found.activate(feature, slots[address])
+            else:
+                found.deactivate(feature)
+        node.features = found
+    return node.features
+
+
+def _runtime(active: Any) -> Any:
+    """A LiteSVM with these features and nothing else that is not every cluster's."""
+    from solders.litesvm import LiteSVM
+
+    made = LiteSVM.default().with_feature_set(active).with_builtins().with_lamports(LAMPORTS).with_sysvars()
+    made = made.with_feature_accounts().with_default_programs()
+    return made.with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
 
 
 def table_addresses(data: bytes, indexes: Sequence[int]) -> list[Address]:
