@@ -13,7 +13,7 @@ from yieldbot.execution.simulate import rehearse, simulate_tx
 from yieldbot.execution.transact import barred, transact
 from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed, EvmCall, Outcome
@@ -64,10 +64,22 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
         if not isinstance(outcome, Confirmed):
             break
     result = LegResult(tuple(outcomes), declined)
+    if result.done:
+        result = replace(result, declined=await _left_allowed(account, work, settles))
     if not result.done:
         result = replace(result, outcomes=(*outcomes, *await _take_back(account, approval, work)))
     mark(account.journal, approval, work.index, result)
     return result
+
+
+async def _left_allowed(account: Account, work: LegWork, settles: Sequence[tuple[Token, Address]]) -> Declined | None:
+    """Why the leg is not done although all of it was mined: some of what it allowed was not taken. On the fork nothing
+    was left, but the chain moves on."""
+    for token, spender in settles:
+        if left := await allowance(account.node, token.address, account.owner, spender):
+            name = spender_names(work).get(spender, spender)
+            return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} stayed allowed to {name}: it is taken back")
+    return None
 
 
 async def _execute(

@@ -1,0 +1,252 @@
+"""Settling what was sent, on a real node: lost replies, forgotten bytes, replacements, reorganisations."""
+
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.crash.small_market import FUNDS_RAW, SmallMarket
+from tests.fork.test_execution import RAW, held, pending_allowance
+from yieldbot.errors import NodeRefused, PendingError, TransientError
+from yieldbot.execution.deltas import allowance
+from yieldbot.execution.leg import execute_leg
+from yieldbot.execution.settle import settle
+from yieldbot.model.tx import Confirmed, Expired, Replaced
+from yieldbot.rpc.evm import EvmNode
+
+
+async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: SmallMarket) -> None:
+    class Deaf(EvmNode):
+        async def request(self, method: str, params: list[Any]) -> Any:
+            answer = await super().request(method, params)
+            if method == "eth_sendRawTransaction":
+                raise TransientError("the reply was lost")
+            return answer
+
+    async with Deaf(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.done, result
+            assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
+            assert [tx.attempts for tx in journal.transactions()] == [1, 1]
+            assert all("the reply was lost" in tx.notes[0] for tx in journal.transactions())
+
+
+async def test_why_a_node_does_not_take_the_bytes_is_told(market: SmallMarket) -> None:
+    class Poor(EvmNode):
+        async def request(self, method: str, params: list[Any]) -> Any:
+            if method == "eth_sendRawTransaction":
+                raise NodeRefused(method, -32000, "insufficient funds for gas * price + value")
+            return await super().request(method, params)
+
+    async with Poor(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=0.5))
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            said = r"not mined yet \(attempt \d: eth_sendRawTransaction: insufficient funds .*\); run again"
+            with pytest.raises(PendingError, match=said):
+                await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+    async with market.node() as node:
+        with market.journal() as journal:
+            (outcome,) = await settle(market.account(node, journal))
+            assert isinstance(outcome, Confirmed)
+
+
+async def test_bytes_that_the_node_forgot_are_sent_again(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_dropTransaction", [open_one.signed.hash])
+            await node.request("evm_setAutomine", [True])
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed) and outcome.hash == open_one.signed.hash
+            found = journal.transaction(open_one.signed.hash)
+            assert found is not None and found.attempts == 2
+            assert (await execute_leg(account, market.approval(plan), market.deposit_work(RAW))).done
+
+
+async def test_a_transaction_that_nobody_mines_is_replaced_at_higher_fees(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            account = replace(account, settings=replace(account.settings, replace_after_seconds=0.3))
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            await node.request("evm_setAutomine", [False])
+            running = asyncio.create_task(execute_leg(account, market.approval(plan), market.deposit_work(RAW)))
+            while not journal.transactions():
+                await asyncio.sleep(0.01)
+            low = journal.transactions()[0].signed
+            await node.request("anvil_setNextBlockBaseFeePerGas", [hex(4 * low.max_fee_wei)])
+            while not running.done():
+                await asyncio.sleep(0.15)
+                await node.request("evm_mine", [])
+            result = await running
+            assert result.done, result
+            attempts = [tx for tx in journal.transactions() if tx.signed.nonce == low.nonce]
+            assert len(attempts) >= 2 and isinstance(attempts[0].outcome, Replaced)
+            assert attempts[0].attempts <= 6  # a node that refuses it is not asked at each poll
+            assert [isinstance(tx.outcome, Confirmed) for tx in attempts].count(True) == 1
+            for older, newer in pairwise(attempts):
+                assert newer.signed.replaces == older.signed.hash and newer.signed.words == older.signed.words
+                assert newer.signed.max_fee_wei >= older.signed.max_fee_wei * 1.1
+                assert newer.signed.priority_fee_wei >= older.signed.priority_fee_wei * 1.1
+                assert newer.signed.max_fee_wei <= account.max_fee_wei
+            assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            journal.verify()
+
+
+async def test_fees_above_the_ceiling_replace_nothing_and_are_noted(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (stuck,) = journal.open_transactions(account.settings.chain, account.owner)
+            ceiling_gwei = stuck.signed.max_fee_wei / 10**9 * 1.05
+            settings = replace(
+                account.settings, replace_after_seconds=0.1, confirm_timeout_seconds=1.5, max_fee_gwei=ceiling_gwei
+            )
+            with pytest.raises(PendingError):
+                await settle(replace(account, settings=settings))
+            (tx,) = journal.transactions()
+            assert [note for note in tx.notes if note.startswith("not replaced: FEE_ABOVE_CEILING")] == list(tx.notes)
+            await node.request("evm_setAutomine", [True])
+            await node.request("evm_mine", [])
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed)
+
+
+async def test_after_the_approval_the_nonce_is_taken_back(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            late = replace(account, now=lambda: int(time.time()) + 10_000)
+            settling = asyncio.create_task(settle(late))
+            for _ in range(200):
+                await asyncio.sleep(0.02)
+                if len(journal.transactions()) == 2:
+                    break
+            await asyncio.sleep(0.1)
+            await node.request("evm_mine", [])
+            first, second = await settling
+            assert isinstance(first, Expired) and isinstance(second, Confirmed)
+            assert "cancelled by " + second.hash in first.reason
+            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await node.nonce(account.owner) == 1
+
+
+async def test_a_nonce_that_another_took_is_replaced(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_dropTransaction", [open_one.signed.hash])
+            await node.request("anvil_setNonce", [account.owner, "0x1"])
+            assert await settle(account) == (Replaced(open_one.signed.hash, None),)
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+
+
+async def test_a_receipt_that_comes_late_is_not_taken_for_anothers_transaction(market: SmallMarket) -> None:
+    """The node's nonces and blocks are there, its index of transactions and receipts is not yet."""
+
+    class Late(EvmNode):
+        indexed = False
+
+        async def request(self, method: str, params: list[Any]) -> Any:
+            answer = await super().request(method, params)
+            index = method in ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+            return None if index and not self.indexed else answer
+
+    async with Late(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=2))
+            with pytest.raises(PendingError, match=r"block \d+ names it, but the node gives no receipt of it"):
+                await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+            await node.request("anvil_mine", ["0x5"])
+            with pytest.raises(PendingError, match=r"block \d+ names it"):
+                await settle(hasty)
+            node.indexed = True
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed)
+            result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert result.done and await held(market, node) == (FUNDS_RAW - RAW, RAW)
+
+
+async def test_a_reorganisation_before_finality_is_noticed_and_settled_again(market: SmallMarket) -> None:
+    deep = replace(market, finality=3)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = deep.account(node, journal)
+            plan = await pending_allowance(market, account, node, journal)
+            await node.request("evm_mine", [])
+            settling = asyncio.create_task(settle(account))
+            await asyncio.sleep(0.2)
+            assert not settling.done()  # mined, but not three blocks deep
+            await node.request("anvil_rollback", [1])
+            for _ in range(6):
+                await asyncio.sleep(0.1)
+                await node.request("evm_mine", [])
+            (outcome,) = await settling
+            assert isinstance(outcome, Confirmed)
+            (tx,) = journal.transactions()
+            assert any("reorganisation" in note for note in tx.notes)
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+            assert plan.id == tx.signed.plan_id
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_blocks_that_others_take_the_place_of_settle_nothing(market: SmallMarket, again: bool) -> None:
+    """``anvil_reorg``: as many blocks, without our transaction, or with it in a later one."""
+    deep = replace(market, finality=3)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = deep.account(node, journal)
+            await pending_allowance(market, account, node, journal)
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("anvil_mine", ["0x2"])
+            mined = await node.request("eth_getTransactionReceipt", [open_one.signed.hash])
+            before, settling = node.round_trips, asyncio.create_task(settle(account))
+            while node.round_trips < before + 15:  # a few polls
+                await asyncio.sleep(0.02)
+            assert not settling.done()  # mined, but not three blocks deep
+            pairs = [["0x" + open_one.signed.raw.hex(), 1]] if again else []
+            await node.request("anvil_reorg", [2, pairs])
+            receipt = await node.request("eth_getTransactionReceipt", [open_one.signed.hash])
+            assert (receipt is not None) == again and receipt != mined
+            while not settling.done():
+                await asyncio.sleep(0.1)
+                await node.request("evm_mine", [])
+            (outcome,) = await settling
+            assert isinstance(outcome, Confirmed) and outcome.block.hash != mined["blockHash"]
+            (tx,) = journal.transactions()
+            assert tx.attempts == (1 if again else 2)
+            assert f"its block {int(mined['blockNumber'], 16)} {mined['blockHash']} was taken back" in tx.notes[0]
+            assert await node.nonce(account.owner) == 1 and journal.verify() > 0
+
+
+async def test_a_node_behind_the_journal_is_not_signed_for(market: SmallMarket) -> None:
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            start = await node.request("evm_snapshot", [])
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            assert (await execute_leg(account, market.approval(plan), market.deposit_work(RAW))).done
+            await node.request("evm_revert", [start])
+            with pytest.raises(TransientError, match="behind"):
+                await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert len(journal.transactions()) == 2
