@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
@@ -101,6 +101,7 @@ curves = st.one_of(
 
 @settings(max_examples=120, deadline=None)
 @given(curves, st.floats(1e3, 1e8), st.sampled_from([1, 30, 365]), st.lists(st.floats(0.01, 0.99), max_size=3))
+@example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
     h = days * 86_400.0
     edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in joints(curve, h) if x < most)})
@@ -115,6 +116,13 @@ def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, da
 
 @settings(max_examples=60, deadline=None)
 @given(rewarded(), st.floats(1e3, 1e8), st.floats(0.0, 0.9), st.sampled_from([1, 30, 365]))
+@example(
+    RewardedCurve(
+        KinkedCurve(10_000.0, 10_312.5, ((0.0, 0.0), (0.5, 0.03125), (0.875, 0.06), (1.0, 1.0)), 0.9, 100.0),
+        (RewardTerm(0.0, 0.0, 3600.0, 0.0),),
+    ),
+    1000.0, 0.0, 1,
+)  # bad debt in a pool that is lent out to the last token
 def test_rough_lines_over_rewards_are_never_below_the_income(
     curve: RewardedCurve, most: float, start: float, days: int
 ) -> None:

@@ -103,6 +103,8 @@ def falls(curve: YieldCurve) -> bool:
     match curve:
         case RewardedCurve():
             return falls(curve.base)
+        case KinkedCurve(deficit=deficit) if deficit and curve.others < curve.borrowed:
+            return False  # while all is lent out, more supply makes the bad debt a smaller part of it
         case KinkedCurve() | SupplyKinkedCurve():
             return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
         case AdaptiveCurve() | ConstantCurve():

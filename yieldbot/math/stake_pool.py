@@ -114,9 +114,9 @@ class StakeCurve:
         if supplied <= 0.0:
             return 0.0
         a, b = self.earning(x)
-        worth = math.exp((1.0 - self.fee) * math.log1p(rewards / supplied))
-        falls = (1.0 - self.fee) * worth / (supplied + rewards) * rewards / supplied
-        return (b * worth - 1.0 - (a + b * x) * falls) * SECONDS_PER_YEAR / horizon_seconds
+        each = math.expm1((1.0 - self.fee) * math.log1p(rewards / supplied))  # apart from the 1, which would drown it
+        falls = (1.0 - self.fee) * (1.0 + each) / (supplied + rewards) * rewards / supplied
+        return (b * each - (1.0 - b) - (a + b * x) * falls) * SECONDS_PER_YEAR / horizon_seconds
 
     def earning(self, x: float) -> tuple[float, float]:
         """(a, b): of a holding near x, just above it, a + b * x remains after fees and earns."""
