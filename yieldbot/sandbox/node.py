@@ -28,8 +28,9 @@ NATIVE_ETH = 10
 DAY_SECONDS = 86_400
 PAST_SECONDS = 90 * DAY_SECONDS
 """The chain starts this far back, so that warping forward does not overtake the wall clock (a fork's clock would)."""
-KEPT_STATES = 300
-"""Blocks whose state stays readable, in memory: trailing rates look some back, forks start a little behind the head."""
+KEPT_STATES = 10_000
+"""Blocks whose state stays readable, in memory (0.03 MB each): trailing rates look some back, forks start a little
+behind the head, and blocks that are put back count among them."""
 STATE = "sandbox.json"
 MINT = "0x40c10f19"  # mint(address,uint256)
 
