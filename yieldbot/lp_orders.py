@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.allocator.fair import depegged, fair, stale
 from yieldbot.errors import ConfigError, MarketError, SafetyError
+from yieldbot.exchanges import MEAN_SECONDS
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.liquidity import LpOrder, Step, Steps
@@ -18,7 +19,7 @@ from yieldbot.liquidity import LpView
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, SwapTerms
+from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.market import Deployment
@@ -29,9 +30,7 @@ from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.uniswap_v3 import mean_price, read_pool
 from yieldbot.rpc.evm import EvmNode
 
-FEEDS = "the feeds"
 MANAGER = "the position manager"
-MEAN_SECONDS = 1800
 Pair = tuple[int, int]
 
 
