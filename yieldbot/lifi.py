@@ -99,8 +99,8 @@ def _raw(document: Mapping[str, Any], key: str) -> int:
 
 def _number(said: object) -> float:
     try:
-        found = float(said)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+        found = float(said if isinstance(said, str | int | float) else "none")
+    except (ValueError, OverflowError):
         raise _wrong(f"{_short(said)} is no number") from None
     if not 0.0 <= found < 1e15:
         raise _wrong(f"{_short(said)} is no cost and no time")

@@ -75,6 +75,8 @@ async def test_money_goes_where_the_other_dollar_pays_more_and_comes_back(dollar
     assert yieldbot("--json", "allowances", cwd=dollars.directory).document["accounts"][0]["allowances"] == []
     rows = yieldbot("--json", "positions", cwd=dollars.directory).document["jobs"]
     assert [(row["asset"], row["base"]) for row in rows] == [("USDC", "USD"), ("DAI", "USD")]
+    named = yieldbot("--json", "positions", "--asset", "DAI", cwd=dollars.directory)
+    assert named.code == 0 and len(named.document["jobs"]) == 2, "a job goes by any of its assets"
 
     document = yieldbot("--json", "export", cwd=dollars.directory).document
     books = list(csv.DictReader(io.StringIO(document["content"], newline="")))

@@ -22,9 +22,6 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
 
-GAS_SCALE = 10**6
-"""Gas whose cost is asked for, so that a unit's keeps its digits."""
-
 POINTS, SMALLEST = 16, 4096
 """Quotes for the allocator, geometrically from one part in SMALLEST of the most up to it."""
 
@@ -73,12 +70,11 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     if not isinstance(judged, Fair):
         return judged
     try:
-        unit_cost = snapshot.fees.cost(GAS_SCALE) / GAS_SCALE / snapshot.price(wanted) * wanted.one
+        unit_cost = snapshot.fees.cost(1) / snapshot.price(wanted) * wanted.one
         found = route(exchange.states, given, wanted, unit_cost, sent=True)
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")
-    kept = Fraction(BPS - Fraction(repr(base.slippage_bps))) / BPS
-    least = max(judged.least.raw, int(found.given.raw * kept))
+    least = max(judged.least.raw, int(found.given.raw * _kept(base.slippage_bps)))
     return enough(found.given, judged.least) or Conversion(found, Amount(wanted, least))
 
 
@@ -139,13 +135,17 @@ def ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[Wa
         return []
     scale = Fraction(wanted.one, token.one)
     rate = Fraction(snapshot.price(token)) / Fraction(snapshot.price(wanted)) * scale
-    kept = (BPS - Fraction(repr(base.max_impact_bps))) / BPS
-    least = Fraction(judged.rate) * scale * kept * (1 + MARGIN)
+    least = Fraction(judged.rate) * scale * _kept(base.max_impact_bps) * (1 + MARGIN)
     try:
         found = ways_of(exchange.states, most, wanted, sent=True)
     except Unswappable:
         return []
     return [Way(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
+
+
+def _kept(bps: float) -> Fraction:
+    """What is left of one without so many basis points, as they are written."""
+    return 1 - Fraction(repr(bps)) / BPS
 
 
 def _amounts(most_raw: int, near: Collection[int]) -> list[int]:

@@ -125,7 +125,8 @@ def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
 
 @dataclass(slots=True)
 class _End:
-    """Money that leaves a place or comes to it. value: in base units of the first asset; raw: in those of its own."""
+    """Money that leaves a place or comes to it, in base units of the first asset. value: what is not paired yet; whole:
+    all of it."""
 
     market_id: MarketId
     token: Token
@@ -176,7 +177,7 @@ def _gas(state: MarketState, change: Amount) -> tuple[int, int]:
 def _ends(
     snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]
 ) -> tuple[list[_End], list[_End]]:
-    """What leaves and what comes, largest first; what swaps lose is taken off what leaves, so that both add up."""
+    """What leaves and what comes, largest first. What swaps lose makes them differ, and is not paired."""
     sources, targets = list[_End](), list[_End]()
     whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
     if len(snapshot.assets) == 1:  # as if we had more or less: the wallet's change is what the moves leave of it

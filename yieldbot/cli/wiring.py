@@ -73,17 +73,20 @@ def named_jobs(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
         wanted = getattr(args, name)
         if wanted is None:
             continue
-        known = sorted({_called(job, name) for job in every})
+        known = sorted({called for job in every for called in _called(job, name)})
         if wanted not in known:
             raise ConfigError(f"--{name} {wanted}: no job has it; known are: {', '.join(known)}")
-        jobs = tuple(job for job in jobs if _called(job, name) == wanted)
+        jobs = tuple(job for job in jobs if wanted in _called(job, name))
     if not jobs:
         raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
     return jobs
 
 
-def _called(job: Job, part: str) -> str:
-    return {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.title}[part]
+def _called(job: Job, part: str) -> tuple[str, ...]:
+    """By what a flag may name a job; one over several assets by any of them."""
+    if part == "asset":
+        return tuple(token.symbol for token in job.assets)
+    return (job.wallet.name if part == "wallet" else job.chain.name,)
 
 
 @contextmanager
