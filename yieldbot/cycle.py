@@ -26,7 +26,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Base, Job, Policy, SafeOwner, Settings
+from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.protections import Guard, beyond, guard, lost, stopped
 from yieldbot.sessions import Session, session
@@ -229,7 +229,7 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     if (lost := forecast.lost_sight_of(unread)) is not None:
         return replace(report, declined=Declined("HOLDING_UNREAD", lost))
     loss = _stop_at_a_loss(world, job, snapshot)
-    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job.swaps)
+    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
     if refused is not None:
         return replace(report, declined=refused)
     return await _propose(world, live, job, snapshot, plan, report)
@@ -245,7 +245,7 @@ async def _carry_out(
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await live.observe()
-        declined = still_holds(plan, index, snapshot, world.settings.policy, job.swaps)
+        declined = still_holds(plan, index, snapshot, world.settings.policy, job)
         if declined is not None:
             break
         result = await live.execute(approval, index, snapshot)
@@ -270,13 +270,12 @@ def _record(world: World, job: Job, snapshot: Snapshot) -> None:
         forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token)
 
 
-def still_holds(
-    plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None = None
-) -> Declined | None:
+def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
     """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
 
-    Pure. The markets must still take and give the amounts, the exchanges what each swap must bring, and the income that
-    the plan was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
+    Pure. ``job``: whose swaps they are. The markets must still take and give the amounts, the exchanges what each swap
+    must bring, and the income that the plan was approved for must not have fallen below ``policy.min_gain_share`` of
+    what was shown.
     """
     for leg in plan.legs[index:]:
         if leg.kind is LegKind.CLAIM:
@@ -284,7 +283,7 @@ def still_holds(
                 return refused
             continue
         if leg.kind is LegKind.SWAP:
-            if (refused := _swap_refused(leg, snapshot, base)) is not None:
+            if (refused := _swap_refused(leg, snapshot, job)) is not None:
                 return refused
             continue
         state = snapshot.states.get(leg.market_id)
@@ -304,9 +303,10 @@ def still_holds(
     return None
 
 
-def _swap_refused(leg: Leg, snapshot: Snapshot, base: Base | None) -> Declined | None:
+def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | None:
+    base = None if job is None else job.bounds(leg.amount.token)
     if leg.gets is None or base is None:
-        return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, and the job has one asset")
+        return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
     return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
 
@@ -324,7 +324,7 @@ def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
     """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
     now."""
-    gain = sale_per_year(legs, policy)
+    gain = sale_per_year(legs, snapshot, policy)
     changes: dict[str, float] = {}
     for leg in legs:
         if leg.kind is LegKind.CLAIM:

@@ -62,7 +62,7 @@ async def observe(
         states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
     exchange = None
-    if job.swaps is not None:
+    if job.swaps:
         exchange = exchange_of(pools.pools, pools.usd, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
     return Snapshot(
         block,
@@ -99,7 +99,7 @@ async def _discover(
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = feeds_of(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
-    listed = listings(job.chain) if job.swaps is not None else []
+    listed = listings(job.chain) if job.swaps else []
     flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
         *(decimals_of(token.address) for token in job.assets),

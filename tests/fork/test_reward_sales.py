@@ -6,8 +6,10 @@ import pytest
 
 from tests import incentives
 from tests.fork.test_main_job import transactions, world
+from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
 from yieldbot.claimed import unsold
+from yieldbot.execution.approve import Queue
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
@@ -72,3 +74,43 @@ async def test_rewards_are_kept_unless_the_policy_says_so(sandbox: Sandbox) -> N
         sent = transactions(sandbox)
         assert unsold(w.journal.history(), job.chain.chain, job.wallet.address)
         assert isinstance((await cycle.run_job(w, job)).decision.outcome, Hold) and transactions(sandbox) == sent
+
+
+async def test_a_job_over_several_assets_sells_into_the_one_that_brings_most(sandbox: Sandbox) -> None:
+    """DAI is its first asset, and no pool trades WETH for it: by prices that agree only USDC can be had."""
+    await earning(sandbox, "sell_rewards = true")
+    text = sandbox.config.read_text().replace('asset = "USDC"', 'base = "USD"')
+    sandbox.config.write_text(text + '\n[policy.bases.USD]\nunit = "USD"\nassets = { DAI = 0.3, USDC = 1.0 }\n')
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        assert job.asset.symbol == "DAI" and job.sale is not None
+        assert (await cycle.run_job(w, job)).outcomes
+    sandbox.warp(10)
+    with world(sandbox) as w:
+        while True:  # until nothing but the claim is left to do
+            report = await cycle.run_job(w, job)
+            assert report.declined is None
+            plan = report.decision.outcome
+            assert isinstance(plan, Plan)
+            if {leg.kind for leg in plan.legs} == {LegKind.CLAIM}:
+                break
+        before = {state.market.asset.symbol: state.held.raw for state in report.after.idle}
+        wealth = float(report.after.wealth(job.asset))
+    with world(sandbox, Queue) as w:
+        report = await cycle.run_job(w, job)
+        plan = report.decision.outcome
+        assert isinstance(plan, Plan) and report.declined.code == "QUEUED"
+        (leg,) = plan.legs
+        assert leg.kind is LegKind.SWAP and leg.gets.token.symbol == "USDC" and leg.gets.raw > 10 * 10**6
+        assert plan.asset == job.asset == plan.sold.token and float(plan.sold) == pytest.approx(
+            float(leg.gets), rel=1e-3
+        )
+    ended = yieldbot("--json", "approve", plan.id, cwd=sandbox.directory)
+    assert ended.code == 0, ended.err
+    with world(sandbox) as w:
+        assert unsold(w.journal.history(), job.chain.chain, job.wallet.address) == {}
+        after = await cycle.look(w, job)
+        held = {state.market.asset.symbol: state.held.raw for state in after.idle}
+        assert held["USDC"] - before["USDC"] >= leg.gets.raw and held["DAI"] == before["DAI"]
+        gained = float(after.wealth(job.asset)) - wealth
+        assert gained == pytest.approx(float(leg.gets), rel=0.01), "in the books of wealth once, as what it brought"

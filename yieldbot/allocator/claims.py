@@ -103,28 +103,33 @@ def sale_plan(
 ) -> Plan | None:
     """A leg for each reward token in the wallet that is worth selling; None where none is, or gas is above the ceiling.
 
-    ``ours``: base units of each that claims brought; no more is sold. What must come is bounded by two independent
-    prices (``convert``); of it, less gas, at least ``min_claim`` must be left, as of a claim.
+    ``asset``: the job's first. Each is sold into that of the job's assets which brings most by the feeds; one that is
+    an asset itself is money already. ``ours``: base units of each that claims brought; no more is sold. What must come
+    is bounded by two independent prices (``convert``); of it, less gas, at least ``min_claim`` must be left, as of a
+    claim.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if policy.min_claim == NEVER or (max_fee_wei is not None and fee_wei > max_fee_wei):
         return None
     least = float(asset.parse(policy.min_claim))
-    lying = {r.token: r.in_wallet for state in snapshot.states.values() for r in state.rewards if r.token != asset}
-    legs, cost = [], 0.0
+    rewards = [reward for state in snapshot.states.values() for reward in state.rewards]
+    lying = {reward.token: reward.in_wallet for reward in rewards if reward.token not in snapshot.assets}
+    legs, cost, sold = list[Leg](), 0.0, 0.0
     for token, held in sorted(lying.items(), key=lambda item: item[0].address):
         given = Amount(token, min(held.raw, ours.get(token, 0)))
-        made = convert(snapshot, given, asset, sale) if given else None
-        if not isinstance(made, Conversion):
+        tried = [convert(snapshot, given, wanted, sale) for wanted in snapshot.assets] if given else []
+        found = [(*_worth(snapshot, made), made.least) for made in tried if isinstance(made, Conversion)]
+        if not found:
             continue
-        worth, gas = float(made.least), float(made.route.cost)
+        worth, gas, brought = max(found, key=lambda one: one[0] - one[1])
         if worth - gas >= least and gas <= policy.max_gas_share_of_gain * worth:
-            legs.append(Leg(LegKind.SWAP, swap_id(token, asset), given, gets=made.least))
+            legs.append(Leg(LegKind.SWAP, swap_id(token, brought.token), given, gets=brought))
             cost += gas
+            sold += worth
     if not legs:
         return None
-    gain = sale_per_year(legs, policy)
+    gain = sale_per_year(legs, snapshot, policy)
     return Plan(
         id=plan_id(snapshot, tuple(legs)),
         block=snapshot.block,
@@ -136,12 +141,19 @@ def sale_plan(
         cost=cost,
         grade=grade(allocation, gain, cost, policy),
         expires_at=now + policy.plan_ttl_seconds,
+        sold=Amount(asset, int(sold * asset.one)),
     )
 
 
-def sale_per_year(legs: Sequence[Leg], policy: Policy) -> float:
+def _worth(snapshot: Snapshot, made: Conversion) -> tuple[float, float]:
+    """What a swap brings at least and what its gas costs, in whole tokens of the first asset."""
+    price = snapshot.price(made.least.token)
+    return float(made.least) * price, float(made.route.cost) * price
+
+
+def sale_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
     """What a sale of rewards brings at least, as a rate as of a claim; 0 for legs that do anything else."""
     if any(leg.kind is not LegKind.SWAP for leg in legs):
         return 0.0
-    brought = sum(float(leg.gets) for leg in legs if leg.gets is not None)
+    brought = sum(float(leg.gets) * snapshot.price(leg.gets.token) for leg in legs if leg.gets is not None)
     return brought * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)

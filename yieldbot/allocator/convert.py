@@ -53,7 +53,7 @@ def distrust(exchange: Exchange, token: Token, base: Base, now: int) -> Declined
     price = exchange.usd.get(token)
     if price is None:
         return Declined("PRICE_UNKNOWN", f"{token.symbol} has no feed that can be read: name one in chains/*.toml")
-    pegged = (token.address,) if base.unit == "USD" else ()
+    pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # a reward is not
     late = stale({token.symbol: price.updated_at}, now, base.max_feed_age_seconds)
     return late or depegged((token,), {token: price.usd}, pegged, base.max_depeg_bps)
 

@@ -158,7 +158,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     from yieldbot.cli.reports import moved
     from yieldbot.execution.simulate import RehearsedTx
 
-    plan, symbol = proposal.plan, proposal.plan.legs[0].amount.token.symbol
+    plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
     chain = next(job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain)
     described = descriptions(context, chain, plan.owner)

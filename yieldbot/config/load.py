@@ -213,10 +213,13 @@ def _job(
 
 
 def _sale(policy: Policy, job: Job) -> Base | None:
-    """How a job's rewards are sold: by the policy's own limits of feeds and pegs; not where nothing is exchanged."""
-    if not policy.sell_rewards or not job.chain.exchanges or job.base is not None:
+    """How a job's rewards are sold: by the limits of feeds and pegs of its base, else of the policy; not where nothing
+    is exchanged, nor by a Safe, for whose owners no price waits."""
+    if not policy.sell_rewards or not job.chain.exchanges or isinstance(job.wallet.held, SafeOwner):
         return None
-    return replace(SALE, max_depeg_bps=policy.max_depeg_bps, max_feed_age_seconds=policy.max_feed_age_seconds)
+    limits = job.base or policy
+    sale = replace(SALE, max_depeg_bps=limits.max_depeg_bps, max_feed_age_seconds=limits.max_feed_age_seconds)
+    return sale if job.base is None else replace(sale, unit=job.base.unit, shares=job.base.shares)
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:

@@ -374,7 +374,7 @@ def _known(work: LegWork) -> frozenset[str]:
 
 
 def _moved(plan: Plan) -> list[Amount]:
-    """The amounts a plan moves: its moves, or its legs' deposits where it names no moves."""
+    """The amounts a plan moves, in one token: its moves, what it sells in all, or its legs' where it names neither."""
     if plan.moves:
         return [move.amount for move in plan.moves]
-    return [leg.gets if leg.kind is LegKind.SWAP and leg.gets is not None else leg.amount for leg in plan.legs]
+    return [plan.sold] if plan.sold is not None else [leg.amount for leg in plan.legs]

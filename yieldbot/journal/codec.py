@@ -215,6 +215,7 @@ def plan_to_doc(plan: Plan) -> Doc:
         "cost": _number(plan.cost),
         "grade": plan.grade,
         "expires_at": plan.expires_at,
+        "sold": None if plan.sold is None else amount_to_doc(plan.sold),
     }
 
 
@@ -231,6 +232,7 @@ def plan_from_doc(doc: Any) -> Plan:
         cost=_float(doc, "cost"),
         grade=part(doc, "grade", int),
         expires_at=part(doc, "expires_at", int),
+        sold=None if doc.get("sold") is None else amount_from_doc(doc["sold"]),  # older rows have no such member
     )
 
 

@@ -108,7 +108,8 @@ class Move:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do. ``id`` is content-derived; gain: of all moves; expires_at: unix seconds after which it must be
-    decided anew."""
+    decided anew. sold: what a sale of rewards brings at least, by the feeds in the job's first asset; None of other
+    plans."""
 
     id: str
     block: BlockRef
@@ -120,14 +121,14 @@ class Plan:
     cost: float
     grade: int
     expires_at: int
+    sold: Amount | None = None
 
     @property
     def asset(self) -> Token:
         """What its amounts are counted in: the asset of the job that it is for."""
-        first = self.legs[0]
-        if not self.moves and first.kind is LegKind.SWAP and first.gets is not None:  # a sale of rewards
-            return first.gets.token
-        return self.moves[0].amount.token if self.moves else first.amount.token
+        if self.sold is not None:
+            return self.sold.token
+        return self.moves[0].amount.token if self.moves else self.legs[0].amount.token
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,8 @@ class Job:
     """One wallet's one asset on one chain: the unit that is observed, allocated and executed.
 
     base: the unit that several assets are held for, else None; then ``asset`` is its first one, which amounts are
-    counted in, and ``others`` are the rest. sale: how rewards are sold, None where they are kept.
+    counted in, and ``others`` are the rest. sale: how rewards are sold, into one of the assets; None where they are
+    kept.
     """
 
     wallet: Wallet
@@ -236,9 +237,13 @@ class Job:
     sale: Base | None = None
 
     @property
-    def swaps(self) -> Base | None:
-        """By what its swaps are bounded; None where it makes none."""
-        return self.base or self.sale
+    def swaps(self) -> bool:
+        return self.base is not None or self.sale is not None
+
+    def bounds(self, given: Token) -> Base | None:
+        """What bounds a swap of ``given``: the base where it is an asset, else how rewards are sold; None where it may
+        not be swapped."""
+        return self.base if given in self.assets else self.sale
 
     @property
     def assets(self) -> tuple[Token, ...]:

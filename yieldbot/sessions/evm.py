@@ -108,8 +108,9 @@ class EvmSession(EvmWatch):
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its calls, from the newest state."""
         leg = leg_now(plan, index, most)
-        if leg.kind is LegKind.SWAP and self.job.swaps is not None:
-            return swap_work(plan, index, leg, snapshot, self.job.swaps, self.world.now())
+        bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
+        if bounds is not None:
+            return swap_work(plan, index, leg, snapshot, bounds, self.world.now())
         if leg.kind is LegKind.CLAIM:
             return self._claim(leg, index, snapshot, plan.owner)
         state = snapshot.of(leg.market_id)

@@ -20,13 +20,27 @@ from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, LegKind, Plan
-from yieldbot.model.policy import Base, Policy
+from yieldbot.model.policy import Base, ChainSettings, Job, Policy, Wallet
 
 DAI = Token(CHAIN, Address("0x6B175474E89094C44Da98b954EedeAC495271d0F"), "DAI", 18)
 BASE = Base(unit="USD", shares={"USDC": 1.0, "DAI": 1.0})
 ROUTER = "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"
 POLICY = Policy(horizon_days=30, idle_buffer="0")
 NOW = BLOCK.timestamp
+SETTINGS = ChainSettings(
+    name="test",
+    chain=CHAIN,
+    rpc_env="RPC",
+    rpc_urls=(),
+    multicall3=Address(ROUTER),
+    native_symbol="ETH",
+    native_feed=None,
+    feeds={},
+    tokens={"USDC": USDC, "DAI": DAI},
+    deployments=(),
+    max_fee_gwei=100.0,
+)
+JOB = Job(wallet=Wallet(name="w", address=OWNER), chain=SETTINGS, asset=USDC, others=(DAI,), base=BASE)
 
 
 def dai(whole: float) -> Amount:
@@ -109,11 +123,11 @@ def test_withdrawals_come_before_swaps_and_swaps_before_deposits() -> None:
     plan = planned(view)
     assert isinstance(plan, Plan)
     assert [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW, LegKind.SWAP, LegKind.DEPOSIT]
-    assert still_holds(plan, 0, view, POLICY, BASE) is None
+    assert still_holds(plan, 0, view, POLICY, JOB) is None
     worse = replace(view, exchange=replace(view.exchange, states=(pool(50, rate=0.998),)))
-    refused = still_holds(plan, 0, worse, POLICY, BASE)
+    refused = still_holds(plan, 0, worse, POLICY, JOB)
     assert refused is not None and refused.code == "PRICE_IMPACT"
-    assert still_holds(plan, 1, replace(view, exchange=None), POLICY, BASE) is not None
+    assert still_holds(plan, 1, replace(view, exchange=None), POLICY, JOB) is not None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from yieldbot.config.load import chain_names, env_file, environment, load
 from yieldbot.config.schema import PolicyTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import KmsKey, LedgerKey, Policy
+from yieldbot.model.policy import SALE, KmsKey, LedgerKey, Policy
 
 WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
 POOL = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -247,3 +247,24 @@ def test_a_key_may_lie_in_aws_or_in_a_ledger(tmp_path: Path) -> None:
     text = swapped(SETTINGS, 'keystore = "keys/main.json"', ledger)
     (wallet,) = load(written(tmp_path / "other", settings=text)).wallets.values()
     assert (wallet.kind, wallet.held, wallet.keystore) == ("ledger", LedgerKey(path="m/44'/60'/0'/0/0"), None)
+
+
+def test_how_rewards_are_sold_follows_the_policy_and_a_safe_keeps_them(tmp_path: Path) -> None:
+    exchange = f'\n[[exchanges]]\nprotocol = "uniswap_v2"\nname = "v2"\nfactory = "{POOL}"\nrouter = "{PROVIDER}"\n'
+    sells = "sell_rewards = true\nmax_depeg_bps = 40\nmax_feed_age_seconds = 50"
+    text = swapped(SETTINGS, "horizon_days = 14", f"horizon_days = 14\n{sells}")
+    path = written(tmp_path, settings=text, chain=CHAIN + exchange)
+    (job,) = load(path).jobs
+    assert job.sale == replace(SALE, max_depeg_bps=40, max_feed_age_seconds=50)
+    path.write_text(text.replace("sell_rewards = true", ""))
+    assert load(path).jobs[0].sale is None
+    based = '\n[policy.bases.USD]\nunit = "USD"\nassets = { USDC = 0.7 }\nmax_depeg_bps = 30\n'
+    path.write_text(swapped(text, 'asset = "USDC"', 'base = "USD"') + based)
+    chain = tmp_path / "chains" / "testnet.toml"
+    chain.write_text(swapped(CHAIN, "decimals = 6", f'decimals = 6\nfeed = "{POOL}"') + exchange)
+    (job,) = load(path).jobs
+    limits = {"max_depeg_bps": 30, "max_feed_age_seconds": 50}
+    assert job.sale == replace(SALE, unit="USD", shares={"USDC": 0.7}, **limits), "the base's own limits come first"
+    safe = f'[[wallets]]\nname = "safe"\naddress = "{POOL}"\nkind = "safe"\nowner = "main"\n'
+    path.write_text(swapped(text, 'wallet = "main"', 'wallet = "safe"') + safe)
+    assert load(path).jobs[0].sale is None
