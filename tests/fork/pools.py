@@ -152,3 +152,15 @@ async def compare(world: World, pool: V3Pool, draw: random.Random, fee: int, cou
         del crossed  # QuoterV2 counts the tick that it stands on in another way
         same += 1
     return same, refused
+
+
+def without_exchange(sandbox: Sandbox, protocol: str) -> None:
+    """Take an exchange's tables out of the sandbox's chain file: what a test says of another one is then of it alone.
+
+    For a ``sandbox`` with a folder of the test's own.
+    """
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    head, *tables = file.read_text().split("[[exchanges]]\n")
+    kept = [table for table in tables if f'protocol = "{protocol}"' not in table]
+    assert len(kept) == len(tables) - 1
+    file.write_text("[[exchanges]]\n".join([head, *kept]))

@@ -1,6 +1,5 @@
 """Settling what was sent, on a real node: lost replies, forgotten bytes, replacements, reorganisations."""
 
-
 from __future__ import annotations
 
 import asyncio

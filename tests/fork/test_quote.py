@@ -9,6 +9,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from tests.fork.contracts import send
+from tests.fork.pools import without_exchange
 from tests.unit.cli.program import yieldbot
 from yieldbot.config.load import load
 from yieldbot.sandbox.node import Sandbox
@@ -18,6 +19,7 @@ SINGLE = "quoteExactInputSingle((address,address,uint256,uint24,uint160))"
 
 @pytest.mark.parametrize(("given", "wanted", "amount"), [("USDC", "WETH", "1000"), ("WETH", "USDC", "1.5")])
 def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    without_exchange(sandbox, "uniswap_v4")
     ended = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, "--json", cwd=tmp_path)
     assert ended.code == 0, ended.err
     document = ended.document
@@ -45,6 +47,7 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
 
 @pytest.mark.parametrize(("given", "wanted", "out"), [("USDC", "WETH", "1"), ("WETH", "USDC", "2500")])
 def test_an_exact_output_is_the_pools_own(given: str, wanted: str, out: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    without_exchange(sandbox, "uniswap_v4")
     ended = yieldbot("--config", sandbox.config, "quote", given, wanted, "--out", out, "--json", cwd=tmp_path)
     assert ended.code == 0, ended.err
     document = ended.document
@@ -79,6 +82,7 @@ def test_old_feeds_and_a_lost_peg_are_refused(sandbox: Sandbox, tmp_path: Path) 
 
 def test_a_pool_that_was_pushed_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     """Somebody buys much of the WETH in one block: the feeds and the mean stay where they were, the quote does not."""
+    without_exchange(sandbox, "uniswap_v4")  # else the swap goes there
     command = ("--config", sandbox.config, "quote", "USDC", "WETH", "1000", "--json")
     plain = yieldbot(*command, cwd=tmp_path).document
     usdc, weth, router = (sandbox.addresses[name] for name in ("usdc", "weth", "uniswap_router"))

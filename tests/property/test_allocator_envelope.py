@@ -121,7 +121,9 @@ def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, da
         KinkedCurve(10_000.0, 10_312.5, ((0.0, 0.0), (0.5, 0.03125), (0.875, 0.06), (1.0, 1.0)), 0.9, 100.0),
         (RewardTerm(0.0, 0.0, 3600.0, 0.0),),
     ),
-    1000.0, 0.0, 1,
+    1000.0,
+    0.0,
+    1,
 )  # bad debt in a pool that is lent out to the last token
 def test_rough_lines_over_rewards_are_never_below_the_income(
     curve: RewardedCurve, most: float, start: float, days: int

@@ -110,11 +110,11 @@ def _ways(
     ways: list[Way] = [((state,), state.venue(given)) for state in _of(states, given, wanted)]
     tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
     for between in sorted(tokens - {given, wanted}, key=lambda token: token.address):
-        used = {state.pool.address for pools, _ in ways for state in pools}
-        free = [state for state in states if state.pool.address not in used]
+        used = {state.pool.id for pools, _ in ways for state in pools}
+        free = [state for state in states if state.pool.id not in used]
         routers = dict.fromkeys(_router(state) for state in free)
         tried = [through(between, [s for s in free if _router(s) == one]) for one in routers]
-        found = [one for one in tried if one is not None and one[1][0][0].pool.address != one[1][0][1].pool.address]
+        found = [one for one in tried if one is not None and one[1][0][0].pool.id != one[1][0][1].pool.id]
         if found:
             ways.append(min(found, key=lambda one: one[0])[1])
     if not ways:

@@ -176,7 +176,9 @@ def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
         "declined": None if isinstance(judged, Fair) else docs.declined(judged),
         "parts": [
             {
-                "pools": [{"name": p.name, "protocol": p.protocol, "address": p.address} for p in part.pools],
+                "pools": [
+                    {"name": p.name, "protocol": p.protocol, "address": p.address, "id": p.id} for p in part.pools
+                ],
                 "taken": docs.money(part.taken),
                 "given": docs.money(part.given),
                 "gas": part.gas,

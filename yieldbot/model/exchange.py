@@ -35,6 +35,11 @@ class Pool:
     token1: Token
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def id(self) -> str:
+        """What tells it from other pools: its id where one contract holds many (``params["id"]``), else its address."""
+        return str(self.params.get("id", self.address))
+
 
 @dataclass(frozen=True, slots=True)
 class PoolState:

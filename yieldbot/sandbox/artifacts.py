@@ -66,15 +66,32 @@ def compiled(say: Callable[[str], None] = lambda line: None) -> dict[str, dict[s
 
 
 def packaged(path: str) -> Artifact:
-    """An artifact that a package ships ready compiled (hardhat's or waffle's form)."""
-    document = json.loads((packages() / path).read_text())
-    return Artifact(document["abi"], document["bytecode"].removeprefix("0x"), document.get("linkReferences", {}))
+    """An artifact that a package ships ready compiled (hardhat's, waffle's or foundry's form). Raises ConfigError where
+    the package is not there."""
+    document = json.loads(_package_file(path))
+    code = document["bytecode"]
+    made = code if isinstance(code, dict) else {"object": code} | document
+    return Artifact(document["abi"], made["object"].removeprefix("0x"), made.get("linkReferences", {}))
+
+
+def permit2_code() -> str:
+    """Permit2's runtime code as v4 periphery ships it, in the script that its tests put it in place with (hex, no
+    0x)."""
+    text = _package_file("@uniswap/v4-periphery/lib/permit2/test/utils/DeployPermit2.sol")
+    return text.split('hex"', 1)[1].split('"', 1)[0]
 
 
 def multicall3_bytecode() -> str:
     """Multicall3's creation bytecode as viem ships it (hex, no 0x)."""
-    text = (packages() / "viem/_cjs/constants/contracts.js").read_text()
+    text = _package_file("viem/_cjs/constants/contracts.js")
     return text.split("multicall3Bytecode = '0x", 1)[1].split("'", 1)[0]
+
+
+def _package_file(path: str) -> str:
+    try:
+        return (packages() / path).read_text()
+    except FileNotFoundError:
+        raise ConfigError(f"node_modules/{path} is missing: run scripts/demo once, which installs it") from None
 
 
 def _key(unit: str) -> str:

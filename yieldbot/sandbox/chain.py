@@ -11,7 +11,7 @@ __all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
 
 def addresses_of(market: SandboxMarket) -> dict[str, str]:
     """Every contract (and each Morpho market's id) by a short name, for tests and for people who look around."""
-    tokens, suite, exchange = market.tokens, market.morpho, market.exchange
+    tokens, suite, exchange, v4 = market.tokens, market.morpho, market.exchange, market.exchange_v4
     found = {
         "multicall3": MULTICALL3,
         "usdc": tokens.usdc.address,
@@ -34,6 +34,12 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
         "uniswap_quoter": exchange.quoter.address,
         "uniswap_pool": exchange.pool,
         "uniswap_stable_pool": exchange.stable_pool,
+        "v4_manager": v4.manager.address,
+        "v4_state_view": v4.state_view.address,
+        "v4_quoter": v4.quoter.address,
+        "v4_positions": v4.positions.address,
+        "v4_router": v4.router.address,
+        "permit2": v4.permit2.address,
     }
     for prefix, instance in zip(("aave", "aave_prime", "aave_legacy"), market.aave.values(), strict=True):
         found |= {
@@ -141,6 +147,9 @@ def chain_toml(market: SandboxMarket) -> str:
     lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']
     lines += [f'manager = "{market.exchange.positions.address}"', "lookback_blocks = 36"]
     lines += [f'router = "{market.exchange.router.address}"']
+    v4 = market.exchange_v4
+    lines += ["", "[[exchanges]]", 'protocol = "uniswap_v4"', 'name = "Uniswap v4"']
+    lines += [f'pool_manager = "{v4.manager.address}"', f'state_view = "{v4.state_view.address}"']
     return "\n".join(lines) + "\n"
 
 

@@ -20,6 +20,7 @@ from yieldbot.sandbox.aave import (
 from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 from yieldbot.sandbox.exchange import Exchange, deploy_exchange
+from yieldbot.sandbox.exchange_v4 import ExchangeV4, deploy_exchange_v4
 from yieldbot.sandbox.morpho import MorphoSuite, deploy_morpho
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -47,13 +48,14 @@ class SandboxMarket:
     drip: Contract
     dai_drip: Contract
     exchange: Exchange
+    exchange_v4: ExchangeV4
     transactions: int
 
 
 async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMarket:
     """Deploy and populate every protocol on an empty node with unlocked accounts. About 200 transactions."""
     units = compiled(say)
-    say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3, an ERC-4626 vault and a Comet double")
+    say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")
     from web3 import Web3
 
     d = Deployer(node, [Address(Web3.to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
@@ -68,9 +70,10 @@ async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMar
     drip = await _drip(d, ours["DripVault"], "USDC", tokens.usdc, USDC_ONE, 45_000)
     dai_drip = await _drip(d, ours["DripVault"], "DAI", tokens.dai, DAI_ONE, 105_000)
     exchange = await deploy_exchange(d, tokens)
+    v4 = await deploy_exchange_v4(d, tokens, exchange.factory.address, exchange.positions.address)
     for _ in range(48):  # some history, so that a trailing rate has something to trail
         await d.warp(HOUR)
-    return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, d.transactions)
+    return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, v4, d.transactions)
 
 
 async def _multicall3(d: Deployer) -> None:

@@ -1,0 +1,140 @@
+"""Uniswap v4 pools without hooks, read through StateView, so that a swap can be told to the unit.
+
+Source: v4 core 1.0.2 (Pool.swap, ProtocolFeeLibrary, StateLibrary) and v4 periphery 1.0.3 (StateView). Ticks, prices
+and each step's rounding are v3's; the fee has a part that is the protocol's, of its own for each direction. A pool is
+found by its key, which the chain's file can only spell with a static fee and without hooks: hooks can change a swap's
+amounts in any way, and a dynamic fee can be another one in the next block. Pools of the chain's native coin are left
+out: nothing here sends native coins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from yieldbot.errors import MarketError
+from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
+from yieldbot.math.venues import V3Venue
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Deployment
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import EvmCall
+from yieldbot.model.v4 import MOST_SPACING, PoolKey
+from yieldbot.protocols._abi import abi, checksum, explain
+from yieldbot.protocols._swaps import router_of
+from yieldbot.protocols.uniswap_v3 import NEAR_TICKS, in_order
+
+USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}
+"""Tick spacings that go with fees by habit; v4 lets anybody choose both."""
+FEE_BITS = 12
+"""The protocol's fee is two numbers of so many bits: of token0 going in, above it of token1."""
+
+
+def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    for fee, spacing in value:
+        if not 0 <= fee < PIPS:
+            raise ValueError(f"{fee} is no static fee: write hundredths of a bp, from 0 to 999999 (3000 is 0.3 %)")
+        if not 1 <= spacing <= MOST_SPACING:
+            raise ValueError(f"{spacing} is no tick spacing: write a number from 1 to {MOST_SPACING}")
+    return value
+
+
+class UniswapV4Params(BaseModel):
+    """``pool_manager``, ``state_view``: the contracts; ``keys``: [fee, tick spacing] of the pools that are asked for,
+    all of them without hooks; the fee in hundredths of a bp."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pool_manager: str
+    state_view: str
+    keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
+
+
+class UniswapV4:
+    """Pools of one pool manager."""
+
+    protocol: ClassVar[str] = "uniswap_v4"
+    params: ClassVar[type[BaseModel]] = UniswapV4Params
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        codec, given = abi(self.protocol), deployment.params
+        manager, view = checksum(given["pool_manager"]), checksum(given["state_view"])
+        asked = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
+        ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in asked]
+        of, *told = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
+        if codec.one("poolManager", of) != manager:
+            raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
+        found = []
+        for (a, b, fee, spacing), id_, data in zip(asked, ids, told, strict=True):
+            if codec.one("getSlot0", data):
+                name = f"{deployment.name} {_named(fee, spacing)}"
+                params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view}
+                found.append(Pool(self.protocol, name, manager, a, b, params))
+        return tuple(found)
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        zero, one = ways(*(yield from read_pool(pool)))
+        return PoolState(pool, zero, one, 130_000)
+
+    def swap(
+        self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
+    ) -> tuple[EvmCall, ...]:
+        raise MarketError(f"{router_of(pools)} swaps nothing here")
+
+    def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+    def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
+        return ()
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain(self.protocol, data)
+
+
+def ways(state: V3Pool, protocol_fee: int) -> tuple[V3Venue, V3Venue]:
+    """The pool's two directions, of which each has the protocol's fee of its own."""
+    zero, one = protocol_fee % (1 << FEE_BITS), protocol_fee >> FEE_BITS
+    return (
+        V3Venue(replace(state, fee_pips=whole_fee(zero, state.fee_pips)), True),
+        V3Venue(replace(state, fee_pips=whole_fee(one, state.fee_pips)), False),
+    )
+
+
+def whole_fee(protocol_pips: int, pips: int) -> int:
+    """What a swap pays in hundredths of a bp: the protocol's part first, the providers' of what that leaves."""
+    return protocol_pips + pips - protocol_pips * pips // PIPS
+
+
+def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, int]]:
+    """A pool's state within ``near_ticks`` of its price, with the providers' fee; and the protocol's fees.
+
+    Three rounds. Raises MarketError for a pool without a price, or whose fee is not its key's.
+    """
+    codec, view, id_ = abi("uniswap_v4"), pool.params["state_view"], bytes.fromhex(pool.params["id"][2:])
+    spacing = pool.params["spacing"]
+    slot0, liquidity = yield [codec.read(view, name, id_) for name in ("getSlot0", "getLiquidity")]
+    sqrt_price, tick, protocol_fee, fee = codec.decode("getSlot0", slot0)
+    if not sqrt_price or fee != pool.params["fee"]:
+        raise MarketError(f"{pool.name} {pool.params['id']} is no pool of a static fee")
+    first, last = ((max(-MOST_TICK, min(MOST_TICK, t)) // spacing) >> 8 for t in (tick - near_ticks, tick + near_ticks))
+    places = range(first, last + 1)
+    bits = yield [codec.read(view, "getTickBitmap", id_, word) for word in places]
+    words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("getTickBitmap", data))}
+    ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
+    told = yield [codec.read(view, "getTickLiquidity", id_, at) for at in ticks]
+    net = {at: codec.decode("getTickLiquidity", data)[1] for at, data in zip(ticks, told, strict=True)}
+    whole = codec.one("getLiquidity", liquidity)
+    return V3Pool(sqrt_price, tick, whole, fee, spacing, words, net, first, last), protocol_fee
+
+
+def _named(fee: int, spacing: int) -> str:
+    said = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
+    return said if USUAL.get(fee) == spacing else f"{said}/{spacing}"
+
+
+EXCHANGE = UniswapV4()
