@@ -27,6 +27,7 @@ from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 
+ROUTER02 = "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json"
 V2_BUILD = "@uniswap/v2-{}/build/{}.json"
 MINE = 10**30
 
@@ -82,7 +83,7 @@ async def deep_pool(world: World, pair: list[Address], draw: random.Random, fee:
         await mint(world, pair, fee, low, low + width * spacing, 10 ** draw.randint(18, 22))
 
 
-async def ways(world: World, protocol: str, draw: random.Random) -> Ways:
+async def ways(world: World, protocol: str, draw: random.Random, *, router02: bool = False) -> Ways:
     d, adapter = world.deployer, exchanges()[protocol]
     third = await d.deploy(packaged("@uniswap/v2-periphery/build/ERC20.json"), MINE)
     for spender in (world.positions, world.router):
@@ -94,6 +95,10 @@ async def ways(world: World, protocol: str, draw: random.Random) -> Ways:
         for fee, pair in zip((500, 3000), pairs, strict=True):
             ordered = sorted(pair, key=lambda token: int(token.address, 16))
             await deep_pool(world, [token.address for token in ordered], draw, fee)
+        if router02:
+            nobody = world.tokens[0].address  # what stands for v2's factory and for WETH: neither is asked
+            made = await d.deploy(packaged(ROUTER02), nobody, world.factory.address, world.positions.address, nobody)
+            params = {"factory": world.factory.address, "router02": made.address, "fees": [500, 3000]}
     else:
         factory = await d.deploy(packaged(V2_BUILD.format("core", "UniswapV2Factory")), d.me)
         router_file = packaged(V2_BUILD.format("periphery", "UniswapV2Router02"))
@@ -113,14 +118,14 @@ async def ways(world: World, protocol: str, draw: random.Random) -> Ways:
     assert isinstance(found, tuple) and len(found) == 2
     # Allowances of the sandbox's own making away: ours are exact.
     for token in contracts:
-        await d.send(token, "approve", params["router"], 0)
+        await d.send(token, "approve", params.get("router", params.get("router02")), 0)
     return Ways(world, adapter, tokens, found)
 
 
-@pytest.mark.parametrize("protocol", ["uniswap_v2", "uniswap_v3"])
-async def test_routers_give_what_we_say_to_the_unit(protocol: str, world: World) -> None:
+@pytest.mark.parametrize(("protocol", "router02"), [("uniswap_v2", False), ("uniswap_v3", False), ("uniswap_v3", True)])
+async def test_routers_give_what_we_say_to_the_unit(protocol: str, router02: bool, world: World) -> None:
     draw = random.Random(protocol)
-    made = await ways(world, protocol, draw)
+    made = await ways(world, protocol, draw, router02=router02)
     now = (await world.node.block()).timestamp
     there, across = made.tokens[:2], made.tokens
     for row in (there, there[::-1], across, across[::-1]):

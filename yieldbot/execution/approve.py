@@ -308,7 +308,7 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
     most = None if work.leg.all else work.leg.amount.raw
     faults = [
-        objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, terms, now)
+        objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, terms, now, rules.abi)
         for terms in work.swaps or (None,)
     ]
     if (found := None if None in faults else faults[0]) is not None:

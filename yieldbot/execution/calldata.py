@@ -25,6 +25,10 @@ OURSELVES = frozenset(
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
 """Names of integer arguments that are amounts of the asset."""
 
+BY_DEADLINE = "multicall(uint256,bytes[])"
+IN_MULTICALL = frozenset({"exactInputSingle", "exactInput"})
+"""Of SwapRouter02 (swap-router-contracts 1.3.1): what carries a deadline, and what we put into it."""
+
 APPROVE = bytes.fromhex("095ea7b3")  # approve(address,uint256)
 UNBOUNDED = 2**256 - 1
 
@@ -107,12 +111,14 @@ def objection(
     most: int | None,
     swap: SwapTerms | None = None,
     now: int = 0,
+    inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
 ) -> tuple[str, str] | None:
     """Why a call must not be signed, as (code, words); None when some ABI reading of it is without fault.
 
     ``known``: lower-case addresses that may appear beside our own. ``most``: the greatest amount of the asset allowed;
     None where the whole position is meant (then the protocol's own maximum may stand there). ``swap``: the terms of a
     leg that swaps, by which alone its calls are judged at ``now`` (unix seconds); without them no swap is signed.
+    ``inner``: by selector, what may be within a router's multicall.
     """
     fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
     for function in candidates:
@@ -121,7 +127,7 @@ def objection(
             fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
             continue
         if swap is not None:
-            found = swap_fault(read, owner, swap, now)
+            found = judged_swap(function, read, owner, swap, now, inner or {})
         elif any(item.name in LEAST for item in read):
             found = "SWAP_NOT_PLANNED", "a swap, and the leg is none"
         else:
@@ -130,6 +136,28 @@ def objection(
             return None
         fault = (found[0], f"{function.name}: {found[1]}")
     return fault
+
+
+def judged_swap(
+    function: AbiFunction,
+    read: tuple[Argument, ...],
+    owner: Address,
+    terms: SwapTerms,
+    now: int,
+    inner: Mapping[bytes, tuple[AbiFunction, ...]],
+) -> tuple[str, str] | None:
+    """``swap_fault`` of a router's call. Of SwapRouter02's multicall, which has the deadline, the one call in it is
+    judged with that deadline: more calls, or another one than a swap of that router, are refused."""
+    if function.signature != BY_DEADLINE:
+        return swap_fault(read, owner, terms, now)
+    deadline, *calls = read
+    if len(calls) != 1:
+        return "SWAP_NOT_PLANNED", f"there are {len(calls)} calls in it, and one swap was approved"
+    data = calls[0].value
+    for one in inner.get(data[:4], ()):
+        if one.name in IN_MULTICALL and (found := arguments(one, data)) is not None:
+            return swap_fault((deadline, *found), owner, terms, now)
+    return "CALLDATA_UNKNOWN", f"the call in it, {data[:4].hex()}, is no exact swap of that router"
 
 
 def _fault(item: Argument, owner: Address, known: frozenset[str], most: int | None) -> tuple[str, str] | None:

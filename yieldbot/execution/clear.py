@@ -8,12 +8,13 @@ they would be. Tokens are those of chains/*.toml; another one's amount is shown 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.execution import erc7730
-from yieldbot.execution.calldata import AMOUNTS, UNBOUNDED, AbiFunction, addresses_in
+from yieldbot.execution.calldata import AMOUNTS, BY_DEADLINE, UNBOUNDED, AbiFunction, addresses_in
 from yieldbot.execution.erc7730 import Descriptor, Format, Node, Shown
+from yieldbot.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import evm_number
 from yieldbot.model.policy import ChainSettings
@@ -111,12 +112,17 @@ def read(
         return Reading(name is not None, name, None, None, "", (), fault)
     function, values = exact[0]
     root = erc7730.tree(function.inputs, values)
-    asset = erc7730.at(root, "asset")
-    token = book.tokens.get(str(asset[0][1].value).lower() if asset else call.to.lower())
+    nested: tuple[Reading, ...] = ()
+    if function.signature == BY_DEADLINE and depth < MOST_NESTED:  # a router calls itself, for who called it
+        calls = [node.value for _, node in erc7730.leaves(root) if node.type == "bytes"]
+        nested = tuple(read(replace(call, data=data, value=0), book, abi, known, depth + 1) for data in calls)
+    tokens = _tokens(book, call.to, root)
     fields = tuple(
-        Shown(path, erc7730.clean(_by_name(book, token, path, node)), (path,)) for path, node in erc7730.leaves(root)
+        Shown(path, erc7730.clean(_by_name(book, tokens, path, node)), (path,))
+        for path, node in erc7730.leaves(root)
+        if not (nested and node.type == "bytes")
     )
-    return Reading(name is not None, name, function.signature, "abis", function.name, fields)
+    return Reading(name is not None, name, function.signature, "abis", function.name, fields, None, nested)
 
 
 def decoded(function: AbiFunction, data: bytes) -> tuple[Any, ...] | None:
@@ -149,14 +155,35 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         yield from lines(nested, inner)
 
 
-def _by_name(book: Book, token: Token | None, path: str, node: Node) -> str:
+def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
+    """By an argument's lower-case name, the token that it is an amount of."""
+    asset = erc7730.at(root, "asset")
+    token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
+    way: list[str] = []
+    for path, node in erc7730.leaves(root):
+        name = path.rpartition(".")[2].lower()
+        if name in ("tokenin", "tokenout") or "path.[" in path:
+            way.append(str(node.value))
+        elif name == "path" and isinstance(node.value, bytes):
+            way += [str(step) for step in unpacked(node.value)]
+    ends = [book.tokens.get(address.lower()) for address in way] or [None]
+    meant = ((AMOUNTS, token), (GIVEN, ends[0]), (LEAST, ends[-1]))
+    return {name: of for names, of in meant for name in names}
+
+
+def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: Node) -> str:
     """An argument of a call that only our ABI describes: addresses with names, amounts where their token is known."""
+    name = path.rpartition(".")[2].lower()
     if node.type == "address":
         return book.named(str(node.value))
     if node.type == "uint256" and node.value == UNBOUNDED:
         return "the greatest number there is (all, or without limit)"
-    if token is not None and node.type == "uint256" and path in AMOUNTS:
+    if node.type == "uint256" and (token := tokens.get(name if name not in AMOUNTS else path)) is not None:
         return str(Amount(token, node.value))
+    if node.type == "uint256" and name == "deadline":
+        return erc7730.date(node.value)
+    if name == "path" and isinstance(node.value, bytes) and (way := unpacked(node.value)):
+        return " > ".join(f"{step / 10_000:.2f} %" if isinstance(step, int) else book.named(step) for step in way)
     return erc7730.plain(node)
 
 

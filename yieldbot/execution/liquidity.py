@@ -16,11 +16,10 @@ from yieldbot.errors import NodeRefused
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import NEVER, Rules, bounds
 from yieldbot.execution.build import TxContext, allowance_call, gas_limit
-from yieldbot.execution.calldata import APPROVE, arguments
+from yieldbot.execution.calldata import APPROVE, arguments, judged_swap
 from yieldbot.execution.deltas import allowance, balances, change_of, changes, nfts_sent, tokens_sent
 from yieldbot.execution.sign import digest
 from yieldbot.execution.simulate import RehearsedTx, impersonate, mined, simulate_tx, would_revert
-from yieldbot.execution.swaps import swap_fault
 from yieldbot.execution.transact import barred, transact
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
@@ -290,7 +289,7 @@ def _swap(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | Non
         if read is None or order.swap is None:
             fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
             continue
-        found = swap_fault(read, rules.owner, order.swap, now)
+        found = judged_swap(function, read, rules.owner, order.swap, now, rules.abi)
         if found is None:
             return None
         fault = found

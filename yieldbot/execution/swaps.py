@@ -1,9 +1,9 @@
 """Whether a swap's calldata says no more than the terms that were approved. Default deny: every argument has its rule.
 
 Names are those of the published ABIs: UniswapV2Router02.swapExactTokensForTokens and SwapRouter.exactInputSingle and
-exactInput (v3 periphery), and of Curve's pools, whose exchange(i, j, dx, min_dy) pays whoever calls and knows no
-deadline. A least output is of another token than what goes in, so that it is compared with the terms' own and never
-taken for an amount of the asset.
+exactInput (v3 periphery; of SwapRouter02 without their deadline, which its multicall has), and of Curve's pools, whose
+exchange(i, j, dx, min_dy) pays whoever calls and knows no deadline. A least output is of another token than what goes
+in, so that it is compared with the terms' own and never taken for an amount of the asset.
 """
 
 from __future__ import annotations
@@ -106,9 +106,14 @@ def _names(terms: SwapTerms) -> str:
 
 def _spelled(path: bytes) -> str:
     """A packed path as tokens and fees; its bytes where it is none."""
+    return " > ".join(map(str, way)) if (way := unpacked(path)) else f"0x{path.hex()}"
+
+
+def unpacked(path: bytes) -> tuple[str | int, ...]:
+    """Uniswap v3's packed path: addresses and the fees (hundredths of a bp) between them; empty where it is none."""
     if len(path) % 23 != 20:
-        return f"0x{path.hex()}"
-    said = ["0x" + path[:20].hex()]
+        return ()
+    way: list[str | int] = ["0x" + path[:20].hex()]
     for at in range(20, len(path), 23):
-        said += [str(int.from_bytes(path[at : at + 3], "big")), "0x" + path[at + 3 : at + 23].hex()]
-    return " > ".join(said)
+        way += [int.from_bytes(path[at : at + 3], "big"), "0x" + path[at + 3 : at + 23].hex()]
+    return tuple(way)

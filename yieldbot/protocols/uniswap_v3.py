@@ -1,8 +1,9 @@
 """Uniswap v3 pools, read so that a swap can be told to the unit without asking the chain again.
 
-Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState); v3 periphery 1.4.4 (ISwapRouter, Path). Only the words of the tick
-bitmap around the price are read: a swap that would leave them is refused (``Unswappable``), never guessed. Swaps are
-made by SwapRouter, whose calls carry a deadline; SwapRouter02, which lost it, is not one that can be named as router.
+Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState); v3 periphery 1.4.4 (ISwapRouter, Path); swap-router-contracts 1.3.1
+(IV3SwapRouter, IMulticallExtended). Only the words of the tick bitmap around the price are read: a swap that would
+leave them is refused (``Unswappable``), never guessed. Swaps are made by SwapRouter, whose calls carry a deadline, or
+by SwapRouter02, whose calls do not: there one call goes into its multicall, which does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
@@ -28,6 +29,7 @@ NEAR_TICKS = 23_028
 """Ticks to each side that are read: a price ten times, or a tenth of, what it is."""
 
 SINGLE, MULTI = "exactInputSingle", "exactInput"
+ROUTER02, BY_DEADLINE = "uniswap_router02", "multicall"
 REVERTS = {
     "Too little received": "the swap would give less than the least that was named",
     "Transaction too old": "the swap's deadline is over",
@@ -39,7 +41,8 @@ REVERTS = {
 class UniswapV3Params(BaseModel):
     """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp. ``manager``: the position
     manager, where liquidity is to be provided; ``lookback_blocks``: over how many blocks fees are measured. ``router``:
-    a SwapRouter (of v3 periphery, not SwapRouter02) of that factory, without which nothing is swapped there."""
+    a SwapRouter (of v3 periphery) of that factory, or ``router02``: a SwapRouter02 of it; without either nothing is
+    swapped there."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,6 +51,13 @@ class UniswapV3Params(BaseModel):
     manager: str | None = None
     lookback_blocks: int = Field(default=7200, ge=0)
     router: str | None = None
+    router02: str | None = None
+
+    @model_validator(mode="after")
+    def _one_router(self) -> UniswapV3Params:
+        if self.router is not None and self.router02 is not None:
+            raise ValueError("router and router02 are both named: keep one of them")
+        return self
 
 
 class UniswapV3:
@@ -58,13 +68,14 @@ class UniswapV3:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
+        router, router02 = (deployment.params.get(key) for key in ("router", "router02"))
         asked = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
         told = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in asked]
         found = []
         for (a, b, fee), data in zip(asked, told, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
-                params = {"fee": fee, "router": deployment.params.get("router")}
+                params = {"fee": fee, "router": router or router02, "router02": router02 is not None}
                 found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:.2%}", address, a, b, params))
         return tuple(found)
 
@@ -75,18 +86,22 @@ class UniswapV3:
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
     ) -> tuple[EvmCall, ...]:
-        router, codec = router_of(pools), abi(self.protocol)
-        terms = SwapTerms(pools, given, least)
-        ends = (owner, deadline, given.raw, least.raw)
+        router, by_deadline = router_of(pools), _by_deadline(pools)
+        codec, terms = abi(ROUTER02 if by_deadline else self.protocol), SwapTerms(pools, given, least)
+        ends = (owner, given.raw, least.raw) if by_deadline else (owner, deadline, given.raw, least.raw)
         if len(pools) == 1:
             pair = (given.token.address, least.token.address)
             data = codec.encode(SINGLE, (*pair, pools[0].params["fee"], *ends, 0))
         else:
             data = codec.encode(MULTI, (v3_path(terms), *ends))
+        if by_deadline:
+            data = codec.encode(BY_DEADLINE, deadline, [data])
         words = swap_words(pools, given, least)
         return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        if _by_deadline(pools):
+            return {router_of(pools): frozenset({abi(ROUTER02).selector(BY_DEADLINE)})}
         name = SINGLE if len(pools) == 1 else MULTI
         return {router_of(pools): frozenset({abi(self.protocol).selector(name)})}
 
@@ -95,6 +110,11 @@ class UniswapV3:
 
     def explain_revert(self, data: bytes) -> str | None:
         return explain_swap(self.protocol, REVERTS, data)
+
+
+def _by_deadline(pools: Sequence[Pool]) -> bool:
+    """Whether the pools' one router is a SwapRouter02."""
+    return bool(pools and pools[0].params.get("router02"))
 
 
 def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:

@@ -51,3 +51,50 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000)
     ended = yieldbot("decode", SUPPLY, "--to", POOL, "--chain", "base", "--descriptors", ".", cwd=tmp_path)
     assert ended.code == 2 and "deep.json is no ERC-7730 descriptor" in ended.line
+
+
+ROUTER02 = "0x2626664c2603336E57B271c5C0b26F421741e481"
+WETH = "0x4200000000000000000000000000000000000006"
+
+
+def exact_input(way: bytes, given: int, least: int) -> bytes:
+    terms = (way, STRANGER, given, least)
+    return keccak(text="exactInput((bytes,address,uint256,uint256))")[:4] + encode(
+        ["(bytes,address,uint256,uint256)"], [terms]
+    )
+
+
+def by_deadline(deadline: int, *calls: bytes) -> str:
+    selector = keccak(text="multicall(uint256,bytes[])")[:4]
+    return "0x" + (selector + encode(["uint256", "bytes[]"], [deadline, list(calls)])).hex()
+
+
+def test_a_swap_by_its_deadline_is_told_with_its_tokens(tmp_path: Path) -> None:
+    way = bytes.fromhex(USDC[2:]) + (500).to_bytes(3, "big") + bytes.fromhex(WETH[2:])
+    swap = exact_input(way, 1_500 * 10**6, 5 * 10**17)
+    ended = yieldbot("decode", by_deadline(1_800_000_000, swap), "--to", ROUTER02, "--chain", "base", cwd=tmp_path)
+    assert ended.code == 0
+    first, deadline, inner, *fields = ended.out.splitlines()
+    assert first == "multicall: multicall(uint256,bytes[]) of Uniswap v3 [abis]"
+    assert deadline == "  deadline: 2027-01-15 08:00:00 UTC"
+    assert inner == "  exactInput: exactInput((bytes,address,uint256,uint256)) of Uniswap v3 [abis]"
+    assert fields[0].startswith(f"    params.path: {USDC} (USDC) > 0.05 % > {WETH}")
+    assert fields[1:3] == [f"    params.recipient: {STRANGER}", "    params.amountIn: 1,500 USDC"]
+    assert len(fields) == 4 and fields[3].startswith("    params.amountOutMinimum: ")
+    document = yieldbot(
+        "decode",
+        by_deadline(1_800_000_000, swap, b"\x01\x02\x03\x04"),
+        "--to",
+        ROUTER02,
+        "--chain",
+        "base",
+        "--json",
+        cwd=tmp_path,
+    ).document
+    one, other = document["nested"]
+    assert one["function"].startswith("exactInput(") and other["function"] is None
+    assert "nothing that is known here describes the function 0x01020304" in other["fault"]
+    for path in (way[:-1], b""):  # no way: its bytes, and base units
+        said = by_deadline(1, exact_input(path, 7, 8))
+        ended = yieldbot("decode", said, "--to", ROUTER02, "--chain", "base", cwd=tmp_path)
+        assert f"params.path: 0x{path.hex()}\n" in ended.out and "params.amountIn: 7\n" in ended.out

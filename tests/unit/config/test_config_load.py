@@ -268,3 +268,12 @@ def test_how_rewards_are_sold_follows_the_policy_and_a_safe_keeps_them(tmp_path:
     safe = f'[[wallets]]\nname = "safe"\naddress = "{POOL}"\nkind = "safe"\nowner = "main"\n'
     path.write_text(swapped(text, 'wallet = "main"', 'wallet = "safe"') + safe)
     assert load(path).jobs[0].sale is None
+
+
+def test_an_exchange_has_one_router(tmp_path: Path) -> None:
+    exchange = f'\n[[exchanges]]\nprotocol = "uniswap_v3"\nname = "v3"\nfactory = "{POOL}"\nrouter02 = "{PROVIDER}"\n'
+    path = written(tmp_path, chain=CHAIN + exchange)
+    assert load(path).jobs[0].chain.exchanges[0].params["router02"] == PROVIDER
+    (tmp_path / "chains" / "testnet.toml").write_text(CHAIN + exchange + f'router = "{POOL}"\n')
+    said = _refused(path)
+    assert "testnet.toml: exchanges[1]: router and router02 are both named: keep one of them" in said

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from eth_abi.abi import decode, encode
 from wiring import (
     ABI,
     APPROVAL,
@@ -45,14 +46,19 @@ V3, V2 = "uniswap_v3", "uniswap_v2"
 GIVEN, LEAST = Amount(USDC, 1000 * 10**6), Amount(DAI, 9991 * 10**17)
 
 
-def pool(a: Token, b: Token, fee: int = 500, protocol: str = V3, router: str | None = ROUTER) -> Pool:
+def pool(
+    a: Token, b: Token, fee: int = 500, protocol: str = V3, router: str | None = ROUTER, router02: bool = False
+) -> Pool:
     zero, one = sorted((a, b), key=lambda token: int(token.address, 16))
-    return Pool(protocol, f"Uniswap {fee / 10**6:.2%}", STRANGER, zero, one, {"fee": fee, "router": router})
+    params = {"fee": fee, "router": router, "router02": router02}
+    return Pool(protocol, f"Uniswap {fee / 10**6:.2%}", STRANGER, zero, one, params)
 
 
 WAYS = {
     "v3 one pool": (V3, (pool(USDC, DAI, 100),)),
     "v3 two pools": (V3, (pool(USDC, WETH, 500), pool(WETH, DAI, 3000))),
+    "router02 one pool": (V3, (pool(USDC, DAI, 100, router02=True),)),
+    "router02 two pools": (V3, (pool(USDC, WETH, 500, router02=True), pool(WETH, DAI, 3000, router02=True))),
     "v2 one pool": (V2, (pool(USDC, DAI, protocol=V2),)),
     "v2 two pools": (V2, (pool(USDC, WETH, protocol=V2), pool(WETH, DAI, protocol=V2))),
 }
@@ -73,7 +79,7 @@ def built(way: str, **changes: object) -> EvmCall:
 def code(way: str, call: EvmCall, now: int = NOW, **terms: object) -> str | None:
     """The decoder's refusal of a call under the way's terms; None when it is let pass."""
     agreed = replace(SwapTerms(WAYS[way][1], GIVEN, LEAST), **terms)  # type: ignore[arg-type]
-    found = objection(ABIS.get(call.data[:4], ()), call.data, OWNER, frozenset(), GIVEN.raw, agreed, now)
+    found = objection(ABIS.get(call.data[:4], ()), call.data, OWNER, frozenset(), GIVEN.raw, agreed, now, ABIS)
     return found[0] if found else None
 
 
@@ -88,9 +94,11 @@ def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
     assert adapter(protocol).targets(pools) == {ROUTER: frozenset({call.data[:4]})}
     assert adapter(protocol).spenders(pools) == (ROUTER,)
     assert code(way, call) is None
-    assert objection(ABIS[call.data[:4]], call.data, OWNER, frozenset(), GIVEN.raw) == (
-        "SWAP_NOT_PLANNED",
-        f"{next(iter(ABIS[call.data[:4]])).name}: a swap, and the leg is none",
+    unplanned = objection(ABIS[call.data[:4]], call.data, OWNER, frozenset(), GIVEN.raw)
+    name = next(iter(ABIS[call.data[:4]])).name
+    opaque = "CALLDATA_OPAQUE", f"{name}: data carries bytes that nobody can read"
+    assert unplanned == (
+        opaque if name == "multicall" else ("SWAP_NOT_PLANNED", f"{name}: a swap, and the leg is none")
     )
 
 
@@ -117,8 +125,9 @@ def test_whatever_leaves_the_terms_is_refused_by_name(way: str) -> None:
         assert code(way, built(way, pools=fees)) == "PATH_NOT_PLANNED"
     other = tuple(reversed(pools)) if len(pools) == 2 else (pool(USDC, WETH, 100, protocol),)
     assert code(way, built(way), pools=other) == "PATH_NOT_PLANNED"
-    between = (pool(USDC, WETH, 500, protocol), pool(WETH, DAI, 3000, protocol))
-    longer = between if len(pools) == 1 else (pool(USDC, DAI, 100, protocol),)
+    by = {"protocol": protocol, "router02": way.startswith("router02")}
+    between = (pool(USDC, WETH, 500, **by), pool(WETH, DAI, 3000, **by))
+    longer = between if len(pools) == 1 else (pool(USDC, DAI, 100, **by),)
     (call,) = adapter(protocol).swap(longer, GIVEN, LEAST, OWNER, DEADLINE)
     assert code(way, call) == "PATH_NOT_PLANNED"
 
@@ -148,7 +157,45 @@ def test_no_mutant_of_a_swap_says_more(way: str) -> None:
 
 
 def words_of(data: bytes) -> list[int]:
+    """The words of a call; of a multicall those of the call in it, after its deadline."""
+    if len(data) > 132 and data[:4] == selector("multicall(uint256,bytes[])"):
+        (inner,) = decode(["uint256", "bytes[]"], data[4:])[1]
+        return [int.from_bytes(data[4:36], "big"), *words_of(bytes(inner))]
     return [int.from_bytes(data[at : at + 32], "big") for at in range(4, len(data), 32)]
+
+
+def test_a_multicall_holds_one_swap_of_its_router_and_nothing_else() -> None:
+    call, terms = built("router02 one pool"), SwapTerms(WAYS["router02 one pool"][1], GIVEN, LEAST)
+    multicall = call.data[:4]
+    (swap,) = decode(["uint256", "bytes[]"], call.data[4:])[1]
+    sweep = selector("sweepToken(address,uint256,address)") + encode(
+        ["address", "uint256", "address"], [USDC.address, 0, STRANGER]
+    )
+    first, second = built("v3 one pool").data, built("v2 one pool").data
+    again = multicall + encode(["uint256", "bytes[]"], [DEADLINE, [swap]])
+
+    def refused(calls: list[bytes], deadline: int = DEADLINE, tail: bytes = b"") -> str | None:
+        return said(multicall + encode(["uint256", "bytes[]"], [deadline, calls]) + tail)
+
+    def said(data: bytes) -> str | None:
+        found = objection(ABIS[data[:4]], data, OWNER, frozenset(), GIVEN.raw, terms, NOW, ABIS)
+        return found[0] if found else None
+
+    assert again == call.data and refused([swap]) is None
+    for calls in ([], [swap, swap], [swap, sweep], [sweep, swap]):
+        assert refused(calls) == "SWAP_NOT_PLANNED"
+    for one in (sweep, b"", swap[:-1], swap + bytes(32), call.data, second, first[:4] + swap[4:]):
+        assert refused([one]) == "CALLDATA_UNKNOWN", one.hex()
+    assert refused([first]) == "CALLDATA_MALFORMED", "the other router's call has a deadline of its own"
+    assert refused([swap], tail=bytes(32)) == "CALLDATA_MALFORMED"
+    assert refused([swap], deadline=NOW) == refused([swap], deadline=NOW + 3601) == "DEADLINE_NOT_NEAR"
+    assert said(swap) == "SWAP_NOT_BOUND", "without the multicall it would wait for ever"
+    # What the router would read as "to whoever calls" and "to the router itself", and all of what lies there.
+    for marker in (1, 2):
+        (to_marker,) = decode(["uint256", "bytes[]"], built("router02 one pool", owner=f"0x{marker:040x}").data[4:])[1]
+        assert refused([to_marker]) == "RECIPIENT_NOT_SELF"
+    (all_of_it,) = decode(["uint256", "bytes[]"], built("router02 one pool", given=Amount(USDC, 0)).data[4:])[1]
+    assert refused([all_of_it]) == "AMOUNT_NOT_EXACT"
 
 
 def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls() -> None:
