@@ -232,7 +232,7 @@ def plan_from_doc(doc: Any) -> Plan:
         cost=_float(doc, "cost"),
         grade=part(doc, "grade", int),
         expires_at=part(doc, "expires_at", int),
-        sold=None if doc.get("sold") is None else amount_from_doc(doc["sold"]),  # older rows have no such member
+        sold=None if doc.get("sold") is None else amount_from_doc(part(doc, "sold", Mapping)),  # not in older rows
     )
 
 
