@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from yieldbot.errors import MarketError
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
+from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow, SvmAccount
+from yieldbot.protocols._svm import WRAPPED_SOL
 
 PYTH_RECEIVER = Address("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ")
 PRICE_UPDATE_V2 = bytes.fromhex("22f123639d7ef4cd")
@@ -35,4 +38,10 @@ def pyth_price(address: Address, now: int) -> Flow[Price]:
         raise MarketError(f"Pyth price account {address} says {price} +- {confidence} e{exponent}")
     if now - published_at > OLDEST_SECONDS:
         raise MarketError(f"Pyth price account {address} was last written {(now - published_at) / 3600:.0f} h ago")
-    return Price(price * 10.0**exponent, published_at)
+    return Price(price * 10.0**exponent, published_at, confidence / price)
+
+
+def feeds_of(chain: ChainSettings) -> Mapping[Address, Address]:
+    """Price accounts by mint; that of wrapped SOL is the native token's where it names none of its own."""
+    native = {WRAPPED_SOL: chain.native_feed} if chain.native_feed else {}
+    return {**native, **chain.feeds}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
-from yieldbot.model.exchange import PoolState, Price
+from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.prices import feed
 
 if TYPE_CHECKING:
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
 GWEI = 10**9
 WEI = 10**18
+MICRO_LAMPORTS = 10**15
+"""Of one SOL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """prices: whole tokens wanted for one given, by who says so; usd: each token's feed, where it has one;
-    gas_wei: what a unit of gas costs, and native: the feed that weighs it (None: not known); unread: why not."""
+    """prices: whole tokens wanted for one given, by who says so; usd: each token's feed, where it has one; unit_native:
+    what a unit of gas (Solana: a compute unit) costs in whole native tokens, and native: the feed that weighs it (None:
+    not known); unread: why not."""
 
     block: BlockRef
     states: list[PoolState]
     prices: dict[str, float]
     usd: Mapping[Token, Price]
-    gas_wei: int
+    unit_native: float
     native: Price | None
     unread: list[str]
 
@@ -36,11 +39,15 @@ class Read:
         """A unit of gas in base units of ``token``; 0 where no feed weighs it."""
         if self.native is None or token not in self.usd:
             return 0.0
-        return self.gas_wei / WEI * self.native.usd / self.usd[token].usd * token.one
+        return self.unit_native * self.native.usd / self.usd[token].usd * token.one
 
 
 async def read(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     """The pools of all the chain's tokens at one block, and the prices that they do not make alone."""
+    return await (_of_evm if chain.svm is None else _of_svm)(chain, given, wanted)
+
+
+async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     from yieldbot.exchanges import exchange_of, listings, looks, pools_of
     from yieldbot.rpc.connect import connect
 
@@ -55,13 +62,56 @@ async def read(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
         said = await node.run([feed(address) for address in asked], block)
         native = said.pop() if chain.native_feed else None
-        usd = {token: price for token, price in zip(fed, said, strict=True) if isinstance(price, Price)}
-        unread += [f"{t.symbol}'s feed: {p}" for t, p in zip(fed, said, strict=True) if isinstance(p, MarketError)]
-        exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread)
+        usd, bad = _feeds(fed, said)
+        exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread + bad)
     tip = min(tip_wei or 2**255, int(chain.priority_fee_gwei * GWEI))
-    weighed = native if isinstance(native, Price) else None
-    unread = list(exchange.unread)
-    if weighed is None or not {given, wanted} <= usd.keys():
+    return _read(block, exchange, pair, (base_fee_wei + tip) / WEI, native)
+
+
+async def _of_svm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
+    """As one node shows it: a quote decides nothing."""
+    from yieldbot.exchanges_svm import exchange_of, found_of, listings, looks
+    from yieldbot.prices_svm import feeds_of, pyth_price
+    from yieldbot.rpc.svm_nodes import connect_svm
+
+    pair, listed = (given, wanted), listings(chain)
+    async with connect_svm(chain) as nodes:
+        await nodes.verify_chain()
+        node = nodes.first
+        block = await node.block()
+        feeds = feeds_of(chain)
+        fed = [token for token in pair if token.address in feeds]
+        asked = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
+        flows: list[Any] = [*(pyth_price(address, block.timestamp) for address in asked), *listed]
+        said = await node.run(flows, block)
+        found = found_of(chain, said[len(asked) :])
+        native = said[len(asked) - 1] if chain.native_feed else None
+        usd, bad = _feeds(fed, said)
+        exchange = exchange_of(
+            (*found[:2], found[2] + bad), pair, await node.run(looks(found, pair, block), block), usd
+        )
+        recent = sorted(await node.recent_unit_prices([state.pool.address for state in exchange.states]))
+    assert chain.svm is not None
+    usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
+    price = min(usual, chain.svm.max_unit_price_micro_lamports)
+    return _read(block, exchange, pair, price / MICRO_LAMPORTS, native)
+
+
+def _feeds(fed: Sequence[Token], said: Sequence[Price | MarketError]) -> tuple[dict[Token, Price], list[str]]:
+    """Tokens' prices, and what could not be read."""
+    usd = {token: price for token, price in zip(fed, said, strict=False) if isinstance(price, Price)}
+    return usd, [f"{t.symbol}'s feed: {p}" for t, p in zip(fed, said, strict=False) if isinstance(p, MarketError)]
+
+
+def _read(
+    block: BlockRef,
+    exchange: Exchange,
+    pair: tuple[Token, Token],
+    unit_native: float,
+    native: Price | MarketError | None,
+) -> Read:
+    weighed, unread = native if isinstance(native, Price) else None, list(exchange.unread)
+    if weighed is None or not set(pair) <= exchange.usd.keys():
         unread.append("gas is not counted: a USD feed of the native token or of what is swapped is missing")
-    rates = exchange.rates(given, wanted)
-    return Read(block, list(exchange.states), rates, usd, base_fee_wei + tip, weighed, unread)
+    rates = exchange.rates(*pair)
+    return Read(block, list(exchange.states), rates, exchange.usd, unit_native, weighed, unread)

@@ -18,8 +18,9 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Deployment, Market, MarketState, Status
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.protocols import svm_adapters
-from yieldbot.protocols._svm import TOKEN_PROGRAM
+from yieldbot.protocols._svm import TOKEN_PROGRAM, ata
 from yieldbot.resources import folder
+from yieldbot.sandbox.svm.images import token_account
 from yieldbot.sandbox.svm.market import SvmMarket
 from yieldbot.sandbox.svm.market import market as sandbox_market
 
@@ -32,7 +33,9 @@ def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[
     found = sandbox_market(CHAIN, SLOT, ledger.now, ledger.me)
     ledger.set(found.images)
     ledger.set({ledger.me: replace(found.images[ledger.me], lamports=10**13)})
-    tokens = {"USDC": found.usdc, "SOL": found.sol}
+    tokens = {token.symbol: token for token in found.tokens}
+    usdt = tokens["USDT"]
+    ledger.set({ata(ledger.me, usdt.address): token_account(usdt.address, ledger.me, 100_000 * usdt.one)})
     adapter = svm_adapters()[request.param]
     markets: list[Market] = []
     for row in found.rows:
@@ -77,7 +80,7 @@ def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, A
     book = SvmBook(
         {m.params["program"]: adapter.protocol for m in markets},
         {m.address: m.name for m in markets},
-        {t.address: t for t in (found.usdc, found.sol)},
+        {t.address: t for t in found.tokens},
         {m.params["program"]: json.loads((folder("abis") / f"{adapter.protocol}.json").read_text()) for m in markets},
     )
     for market in markets:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from yieldbot.allocator.fair import BPS, Fair, depegged, enough, fair, stale
+from yieldbot.allocator.fair import BPS, Fair, depegged, enough, fair, stale, unsure
 from yieldbot.allocator.route import Route, gas_of, route, ways_of
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Venue
-from yieldbot.model.ids import MarketId, market_chain
+from yieldbot.model.ids import MarketId, is_svm, market_chain
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
@@ -45,7 +45,8 @@ class Conversion:
 
 def swap_id(given: Token, wanted: Token) -> MarketId:
     """What a swap's leg is journalled under."""
-    return MarketId(f"swap/{market_chain(given.chain)}/{given.address.lower()}/{wanted.address.lower()}")
+    ends = (token.address if is_svm(token.chain) else token.address.lower() for token in (given, wanted))
+    return MarketId("/".join(("swap", market_chain(given.chain), *ends)))
 
 
 def distrust(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
@@ -55,6 +56,7 @@ def distrust(exchange: Exchange, token: Token, base: Base, now: int) -> Declined
         return Declined("PRICE_UNKNOWN", f"{token.symbol} has no feed that can be read: name one in chains/*.toml")
     pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # a reward is not
     late = stale({token.symbol: price.updated_at}, now, base.max_feed_age_seconds)
+    late = late or unsure({token.symbol: price.unsure}, base.max_apart_bps)
     return late or depegged((token,), {token: price.usd}, pegged, base.max_depeg_bps)
 
 
@@ -70,7 +72,7 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     if not isinstance(judged, Fair):
         return judged
     try:
-        unit_cost = snapshot.fees.cost(1) / snapshot.price(wanted) * wanted.one
+        unit_cost = snapshot.fees.unit_cost / snapshot.price(wanted) * wanted.one
         found = route(exchange.states, given, wanted, unit_cost, sent=True)
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")

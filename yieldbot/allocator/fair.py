@@ -62,6 +62,16 @@ def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined |
     return Declined("PRICE_STALE", f"{said}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
 
 
+def unsure(parts: Mapping[str, float], most_bps: float) -> Declined | None:
+    """Why feeds are too unsure of themselves to go by; None when none is. ``parts``: by its token's symbol, half of the
+    interval that a feed gives, as a part of its price."""
+    wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}
+    if not wide:
+        return None
+    said = ", ".join(f"{name}'s feed is sure within {bps:,.1f} bp alone" for name, bps in sorted(wide.items()))
+    return Declined("PRICE_UNSURE", f"{said}, {most_bps:g} bp are allowed")
+
+
 def depegged(
     tokens: Collection[Token], usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
 ) -> Declined | None:

@@ -100,6 +100,8 @@ def _aggregated(
     from yieldbot import lifi
     from yieldbot.rpc.service import get
 
+    if chain.svm is not None:
+        raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
     try:
         asked = lifi.request(given, wanted, owner, args.slippage_bps, args.aggregator or lifi.URL)
@@ -120,23 +122,28 @@ def _amount(name: str, token: Token, said: str) -> Amount:
 
 def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
-    from yieldbot.allocator.fair import Fair, depegged, enough, fair, stale
+    from yieldbot.allocator.fair import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
+    from yieldbot.model.policy import SVM_FEED_AGE_SECONDS
 
     updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
     usd = {token: price.usd for token, price in seen.usd.items()}
-    refused = stale(updated, seen.block.timestamp, policy.max_feed_age_seconds)
+    oldest = (
+        policy.max_feed_age_seconds if chain.svm is None else min(policy.max_feed_age_seconds, SVM_FEED_AGE_SECONDS)
+    )
+    refused = stale(updated, seen.block.timestamp, oldest)
+    refused = refused or unsure({token.symbol: price.unsure for token, price in seen.usd.items()}, MOST_APART_BPS)
     refused = refused or depegged((found.taken.token, found.given.token), usd, chain.pegged, policy.max_depeg_bps)
     judged = refused or fair(seen.prices, found.taken, found.given.token, slippage_bps)
     return (enough(found.given, judged.least) or judged) if isinstance(judged, Fair) else judged
 
 
 def _chain(name: str | None, context: Context) -> ChainSettings:
-    chains = {job.chain.name: job.chain for job in context.settings.jobs if job.chain.svm is None}
+    chains = {job.chain.name: job.chain for job in context.settings.jobs}
     if name is None and len(chains) == 1:
         return next(iter(chains.values()))
     if name not in chains:
         known = ", ".join(sorted(chains)) or "none"
-        raise ConfigError(f"--chain {name or 'is missing'}: EVM chains with jobs are: {known}")
+        raise ConfigError(f"--chain {name or 'is missing'}: chains with jobs are: {known}")
     return chains[name]
 
 

@@ -17,8 +17,9 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId, is_svm
 from yieldbot.model.market import Deployment
 from yieldbot.model.policy import ChainSettings, Merkl, SvmLimits
-from yieldbot.protocols import adapters, exchanges, svm_adapters
+from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_witnesses
 
+NOUNS = {"exchanges": "exchange", "witnesses": "witness"}
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
@@ -100,6 +101,11 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         submit_urls=_submit_urls(path, table, environ) if rpc_urls else (),
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
+        exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
+        witnesses=tuple(
+            _exchange(path, index, row, chain, tokens, "witnesses") for index, row in enumerate(table.witnesses)
+        ),
+        pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
         svm=SvmLimits(
             max_unit_price_micro_lamports=table.max_unit_price_micro_lamports,
             max_fee_lamports=sol.parse(table.max_fee_sol).raw,
@@ -167,11 +173,17 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
 
 
-def _exchange(path: Path, index: int, row: ExchangeTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
-    at, known = ("exchanges", index), exchanges()
+def _exchange(
+    path: Path, index: int, row: ExchangeTable, chain: ChainId, tokens: Mapping[str, Token], table: str = "exchanges"
+) -> Deployment:
+    """A row of [[exchanges]] or, on Solana, of [[witnesses]]."""
+    at = (table, index)
+    known: Mapping[str, Any] = exchanges()
+    if is_svm(chain):
+        known = svm_exchanges() if table == "exchanges" else svm_witnesses()
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
-        raise wrong(path, key_path((*at, "protocol")), f"unknown exchange {row.protocol!r}: {hint}")
+        raise wrong(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
     schema = known[row.protocol].params
     try:
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")

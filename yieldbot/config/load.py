@@ -214,8 +214,9 @@ def _job(
 
 def _sale(policy: Policy, job: Job) -> Base | None:
     """How a job's rewards are sold: by the limits of feeds and pegs of its base, else of the policy; not where nothing
-    is exchanged, nor by a Safe, for whose owners no price waits."""
-    if not policy.sell_rewards or not job.chain.exchanges or isinstance(job.wallet.held, SafeOwner):
+    is exchanged, nor on Solana, where none are claimed, nor by a Safe, for whose owners no price waits."""
+    unsold = job.chain.svm is not None or isinstance(job.wallet.held, SafeOwner)
+    if not policy.sell_rewards or not job.chain.exchanges or unsold:
         return None
     limits = job.base or policy
     sale = replace(SALE, max_depeg_bps=limits.max_depeg_bps, max_feed_age_seconds=limits.max_feed_age_seconds)

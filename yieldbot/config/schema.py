@@ -210,6 +210,7 @@ class SvmTokenTable(Table):
     address: KeyText
     decimals: Annotated[int, Field(ge=0, le=18)]
     feed: KeyText | None = None
+    pegged: bool = False
 
 
 class SvmNativeTable(Table):
@@ -228,7 +229,7 @@ class ProtocolTable(BaseModel):
 
 
 class ExchangeTable(BaseModel):
-    """What every [[exchanges]] table has; its other keys are the adapter's own."""
+    """What every [[exchanges]] and [[witnesses]] table has; its other keys are the adapter's own."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -288,3 +289,5 @@ class SvmChainTable(Table):
     native: SvmNativeTable
     tokens: dict[Name, SvmTokenTable]
     protocols: list[ProtocolTable] = []
+    exchanges: list[ExchangeTable] = []
+    witnesses: list[ExchangeTable] = []

@@ -95,10 +95,12 @@ def v3_path(terms: SwapTerms) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one whole token, and when the feed last said so (unix seconds)."""
+    """US dollars for one whole token, and when the feed last said so (unix seconds). unsure: half of the interval that
+    it is in by the feed's own word, as a part of it; 0 where the feed says none."""
 
     usd: float
     updated_at: int
+    unsure: float = 0.0
 
 
 FEEDS = "the feeds"
@@ -124,5 +126,5 @@ class Exchange:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
         for pool, mean in self.means:
             if {pool.token0, pool.token1} == {given, wanted}:
-                found[f"{pool.name}'s mean"] = mean if given == pool.token0 else 1.0 / mean
+                found[f"{pool.name}'s {pool.params.get('says', 'mean')}"] = mean if given == pool.token0 else 1.0 / mean
         return found

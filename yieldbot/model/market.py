@@ -190,7 +190,12 @@ class ChainFees:
 
     def cost(self, gas: int, rent: int = 0) -> float:
         """What ``gas`` units cost now, in whole asset tokens. ``rent`` is Solana's alone."""
-        return gas * (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
+        return gas * self.unit_cost
+
+    @property
+    def unit_cost(self) -> float:
+        """What one more unit of a transaction costs, in whole asset tokens."""
+        return (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,11 @@ class SvmFees:
             return 0.0
         lamports = self.signature_lamports + gas * self.unit_micro_lamports / 1e6 + rent
         return lamports / 1e9 * self.native_price
+
+    @property
+    def unit_cost(self) -> float:
+        """What one more compute unit of a transaction costs, in whole asset tokens; its signature apart."""
+        return self.unit_micro_lamports / 1e15 * self.native_price
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ NEVER = "never"
 
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
+SVM_FEED_AGE_SECONDS = 600
+"""Pyth writes its sponsored accounts on Solana once a minute: one that is ten behind is not gone by, whatever is
+set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +190,8 @@ class ChainSettings:
     (providers put keys into them): shown only as their hosts. svm: a Solana cluster's own limits, None for an EVM
     chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
-    tokens can be swapped; pegged: tokens that are meant to be worth one US dollar. merkl: None where nothing is
+    tokens can be swapped; witnesses: who says on Solana what they are worth beside the feeds; pegged: tokens that are
+    meant to be worth one US dollar. merkl: None where nothing is
     asked of it.
     """
 
@@ -215,6 +219,7 @@ class ChainSettings:
     submit_to_all: bool = False
     safe_multisend: Address = SAFE_MULTISEND
     exchanges: tuple[Deployment, ...] = ()
+    witnesses: tuple[Deployment, ...] = ()
     pegged: frozenset[Address] = frozenset()
     svm: SvmLimits | None = None
     merkl: Merkl | None = None

@@ -8,7 +8,14 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import LiquidityAdapter, SvmAdapter, SwapAdapter, YieldAdapter
+    from yieldbot.protocols.base import (
+        LiquidityAdapter,
+        SvmAdapter,
+        SvmSwapAdapter,
+        SvmWitness,
+        SwapAdapter,
+        YieldAdapter,
+    )
 
 
 @cache
@@ -25,10 +32,20 @@ def svm_adapters() -> dict[str, SvmAdapter]:
 
 @cache
 def exchanges() -> dict[str, SwapAdapter]:
-    """Every exchange's adapter by its protocol name: the modules that have ``EXCHANGE``."""
-    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
-    found = [module.EXCHANGE for module in modules if hasattr(module, "EXCHANGE")]
-    return {exchange.protocol: exchange for exchange in sorted(found, key=lambda e: str(e.protocol))}
+    """Every EVM exchange's adapter by its protocol name: the modules that have ``EXCHANGE``."""
+    return _of("evm", "EXCHANGE")
+
+
+@cache
+def svm_exchanges() -> dict[str, SvmSwapAdapter]:
+    """Every Solana exchange's adapter by its protocol name."""
+    return _of("svm", "EXCHANGE")
+
+
+@cache
+def svm_witnesses() -> dict[str, SvmWitness]:
+    """Every Solana program that says what tokens are worth: the modules that have ``WITNESS``."""
+    return _of("svm", "WITNESS")
 
 
 @cache
@@ -39,8 +56,8 @@ def liquidity() -> dict[str, LiquidityAdapter]:
     return {adapter.protocol: adapter for adapter in sorted(found, key=lambda a: str(a.protocol))}
 
 
-def _of(family: str) -> dict[str, Any]:
+def _of(family: str, kind: str = "ADAPTER") -> dict[str, Any]:
     modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
-    found = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
+    found = [getattr(module, kind) for module in modules if hasattr(module, kind)]
     mine = [adapter for adapter in found if getattr(adapter, "family", "evm") == family]
     return {adapter.protocol: adapter for adapter in sorted(mine, key=lambda a: str(a.protocol))}

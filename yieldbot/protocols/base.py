@@ -132,3 +132,41 @@ class SvmAdapter(Protocol):
 
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Programs, and the first bytes of their instructions, that the signer may allow for this market."""
+
+
+class SvmSwapAdapter(Protocol):
+    """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` of the family svm is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """As SwapAdapter."""
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        """As SwapAdapter; the state's own pool carries what ``swap`` needs of it."""
+
+    def swap(self, pool: Pool, given: Amount, least: Amount, owner: Address) -> SvmInstruction:
+        """The instruction that swaps exactly ``given`` in a pool of a state for at least ``least``, out of and into
+        our associated accounts. Raises ValueError where the pool does not lead there."""
+
+    def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
+        """As SvmAdapter, of a swap in this pool."""
+
+    def explain_error(self, program: Address, code: int) -> str | None:
+        """As SvmAdapter."""
+
+
+class SvmWitness(Protocol):
+    """Reads of a Solana program that says what a token is worth in another, which no one swap can move. Pure. A module
+    that has ``WITNESS`` is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """Where these pairs are priced."""
+
+    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+        """The pool with ``says`` among its params (what the price is, in words), and whole token1 for one token0.
+        ``now``: the chain's own time. Raises MarketError where it does not say."""

@@ -14,6 +14,7 @@ the pool up to date, which takes its validators' accounts and some minutes: it c
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
@@ -323,4 +325,32 @@ def _status(pool: PoolAccount, clock: Clock) -> tuple[Status, tuple[str, ...]]:
     return Status.FROZEN if shut or pool.sol_deposit_authority is not None else Status.ACTIVE, shut
 
 
-ADAPTER = SplStakePool()
+class StakePoolRate:
+    """What a pool's token is worth in SOL by the pool's own account: what giving it back pays, its fee apart."""
+
+    protocol: ClassVar[str] = "spl_stake_pool"
+    family: ClassVar[str] = "svm"
+    params: ClassVar[type[BaseModel]] = StakePoolParams
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        program = Address(deployment.params["program"])
+        addresses = [Address(a) for a in deployment.params["pools"]]
+        read = yield [SvmAccount(address, program) for address in addresses]
+        listed = {token.address: token for pair in pairs for token in pair}
+        wanted, found = {frozenset(pair) for pair in pairs}, []
+        for address, data in zip(addresses, read, strict=True):
+            staked, sol = listed.get(decode(address, data).pool_mint), listed.get(WRAPPED_SOL)
+            if staked is not None and sol is not None and {staked, sol} in wanted:
+                found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
+        return tuple(found)
+
+    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+        data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
+        found, clock = decode(pool.address, data), Clock.of(clock_data)
+        if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
+            raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
+        said = replace(pool, params={**pool.params, "says": "own rate"})
+        return said, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
+
+
+ADAPTER, WITNESS = SplStakePool(), StakePoolRate()

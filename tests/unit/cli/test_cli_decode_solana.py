@@ -33,6 +33,8 @@ FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
 STRANGER = Address("4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T")
 USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
+USDT = Address("Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB")
+ORCA = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
 BANK = Address("2s37akK2eyBbp8DZgCm7RtsaEz8eJP3Nxd4urLHQv7yB")
 MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
 GROUP = Address("4qp6Fx6tnZkY5Wropq9wUYgtFxXKwE6viZxFHg3rdAG8")
@@ -82,6 +84,27 @@ def test_a_deposit_is_told_in_words(book: SvmBook) -> None:
         f"     user_liquidity: {mine}",
         f"5. close {mine}; its SOL goes to the payer",
     ]
+
+
+def test_a_swap_is_told_with_its_least(book: SvmBook) -> None:
+    program, pool = (Address(text) for text in (ORCA, "4fuUiYxTQ6QCrdSq9ouBYcTM7bqSwYTSyLueGZLTy4T4"))
+    names = ("token_program", "vault_a", "vault_b", "tick_array_0", "tick_array_1", "tick_array_2", "oracle")
+    accounts = dict.fromkeys(names, STRANGER) | {"owner": OWNER, "whirlpool": pool}
+    accounts |= {"owner_a": ata(OWNER, USDC), "owner_b": ata(OWNER, USDT)}
+
+    def told(*args: int, **other: Address) -> list[str]:
+        return said(book, layout("orca_whirlpool").build("swap", program, accounts | other, *args))
+
+    assert told(10**9, 999_900_000, 0, True, True)[1] == (
+        "1. swap 1,000 USDC for at least 999.9 USDT in Orca [swap of orca_whirlpool]"
+    )
+    assert "1. swap 1,000 USDT for at least 999.9 USDC in Orca" in told(10**9, 999_900_000, 0, True, False)[1]
+    assert "swap at most 1,000.1 USDC for 1,000 USDT in Orca" in told(10**9, 1_000_100_000, 0, False, True)[1]
+    theirs = told(10**9, 1, 0, True, True, owner_b=STRANGER)
+    assert "for at least 1 base units of a token that is not told" in theirs[1]
+    assert theirs[-1].startswith(f"     !! owner_b, {STRANGER}, is no account of the payer's own")
+    other = told(10**9, 1, 0, True, True, whirlpool=STRANGER)
+    assert other[1].startswith("1. NOT KNOWN: orca_whirlpool: if it is swap, then: swap 1,000 USDC")
 
 
 def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: SvmBook) -> None:

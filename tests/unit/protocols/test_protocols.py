@@ -20,7 +20,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Deployment, Kind, Market, Status
 from yieldbot.model.reads import EthCall
-from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters
+from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters, svm_exchanges, svm_witnesses
 from yieldbot.protocols._abi import abi, checksum, label
 from yieldbot.protocols.aave_v3 import Reserve
 
@@ -39,7 +39,7 @@ POOL, VAULT = (
 def test_every_file_of_the_package_is_an_adapter() -> None:
     files = {p.stem for p in (ROOT / "yieldbot/protocols").glob("*.py")}
     listed = set(adapters()) | {"idle_svm" if name == "idle" else name for name in svm_adapters()}
-    listed |= set(exchanges()) | {f"{name}_lp" for name in liquidity()}
+    listed |= set(exchanges()) | set(svm_exchanges()) | set(svm_witnesses()) | {f"{name}_lp" for name in liquidity()}
     assert listed == {name for name in files if not name.startswith("_") and name != "base"}
     for known in (adapters(), svm_adapters()):
         assert [adapter.protocol for adapter in known.values()] == sorted(known)

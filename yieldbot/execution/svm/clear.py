@@ -54,7 +54,7 @@ class SvmBook:
         """The names in a cluster's file."""
         programs, layouts = dict(SOLANAS), {}
         markets: dict[Address, str] = {}
-        for deployment in settings.deployments:
+        for deployment in (*settings.deployments, *settings.exchanges):
             program = deployment.params.get("program")
             if program is None:
                 continue
@@ -177,6 +177,7 @@ def _ours(call: _Call, name: str) -> Said:
             amount=_amount(call, kind.get("amount"), accounts, numbers),
             units=f"{numbers[0]:,}" if numbers else "",
             least=f"{numbers[-1]:,}" if numbers else "",
+            swap=_swap(call, accounts, numbers) if function == "swap" else "",
         )
         if function == "lending_account_withdraw" and numbers[1:] == [1, 1]:
             words = f"withdraw everything from {call.book.markets.get(Address(place or ''), place)}"
@@ -195,6 +196,20 @@ def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], number
         return _sol(numbers[0])
     token = _own(call, accounts.get(source, "")) if source in accounts else None
     return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of a token that is not told"
+
+
+def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
+    """What a swap of an exact input (4th number: 1) or output gives and gets; the 5th says whether A goes in."""
+    raw, bound, _, exact_in, a_to_b = numbers
+    sides = ("owner_a", "owner_b") if a_to_b else ("owner_b", "owner_a")
+    given, wanted = (_own(call, accounts[side]) for side in sides)
+
+    def units(token: Token | None, raw: int) -> str:
+        return str(Amount(token, raw)) if token else f"{raw:,} base units of a token that is not told"
+
+    if exact_in:
+        return f"{units(given, raw)} for at least {units(wanted, bound)}"
+    return f"at most {units(given, bound)} for {units(wanted, raw)}"
 
 
 def _own(call: _Call, account: str) -> Token | None:
@@ -324,7 +339,7 @@ def _places(deployment: Deployment) -> tuple[Address, ...]:
     return tuple(Address(place) for key in PLACES for place in deployment.params.get(key, ()))
 
 
-_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+_SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16}
 
 
 def _message(raw: bytes) -> Any:

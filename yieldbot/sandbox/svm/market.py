@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import partial
 
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.prices_svm import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
 from yieldbot.protocols._svm import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
 from yieldbot.rpc.svm import AccountImage
+from yieldbot.sandbox.svm.exchange import Published, SvmExchanges, exchanges
 from yieldbot.sandbox.svm.images import Images, image, mint, token_account
 from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
 from yieldbot.sandbox.svm.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
@@ -22,13 +24,15 @@ PRICE_EXPONENT = -8
 PLACES = ("reserves", "banks", "pools")
 """Under which of these a protocol's row lists where money goes."""
 
-PRICES = {"SOL": 150.0, "USDC": 1.0}
+PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0}
 """US dollars, as the sandbox's price accounts say all the time."""
+PEGGED = ("USDC", "USDT")
 
 
 @dataclass(frozen=True, slots=True)
 class SvmMarket:
-    """What the sandbox holds: its tokens, and chains/<name>.toml's [[protocols]] rows."""
+    """What the sandbox holds: its tokens, and chains/<name>.toml's [[protocols]] rows; published: accounts that are
+    written anew all the time."""
 
     usdc: Token
     sol: Token
@@ -36,15 +40,20 @@ class SvmMarket:
     rows: tuple[dict[str, object], ...]
     images: Images
     stake: StakePlace
+    tokens: tuple[Token, ...]
+    exchanges: SvmExchanges
+    published: Published
 
 
 def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
     """Every account of the sandbox at its first slot, our wallet's among them."""
     usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
     sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
-    feeds = {"SOL": named("sandbox", "SOL/USD"), "USDC": named("sandbox", "USDC/USD")}
+    usdt = Token(chain, named("sandbox", "USDT"), "USDT", USDC_DECIMALS)
+    feeds = {symbol: named("sandbox", f"{symbol}/USD") for symbol in PRICES}
     images: Images = {
         usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
+        usdt.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
         WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
         **{feed: price_account(PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
         owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
@@ -75,7 +84,14 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         )
         of_sol, more = save_reserve(lending, WRAPPED_SOL, SOL_DECIMALS, slot, lent, seed)
         images |= more
-        place = {"program": lending.program, "reserves": [reserve, of_sol], "assets": ["USDC", "SOL"]}
+        reserves, assets = [reserve, of_sol], ["USDC", "SOL"]
+        if seed == "turbo":
+            busy = SaveTerms(available_raw=900_000 * usdt.one, borrowed_raw=7_100_000 * usdt.one, optimal_rate=11)
+            of_usdt, more = save_reserve(lending, usdt.address, USDC_DECIMALS, slot, busy, seed)
+            images |= more
+            reserves.append(of_usdt)
+            assets.append("USDT")
+        place = {"program": lending.program, "reserves": reserves, "assets": assets}
         rows.append({"protocol": "save", "name": name, **place})
     kamino, more = kamino_market()
     images |= more
@@ -101,17 +117,23 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images |= more
     place = {"program": stake.program, "pools": [stake.pool], "assets": ["SOL"]}
     rows.append({"protocol": "spl_stake_pool", "name": "Stake pool (double)", **place})
-    return SvmMarket(usdc, sol, feeds, tuple({"assets": ["USDC"], **row} for row in rows), images, stake)
+    swapped = exchanges({(usdc, usdt): (1.0, 4_000_000.0, 100, 1), (sol, usdc): (PRICES["SOL"], 6_000_000.0, 400, 4)})
+    images |= swapped.images
+    published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in feeds.items()}
+    listed = tuple({"assets": ["USDC"], **row} for row in rows)
+    tokens = (usdc, usdt, sol)
+    return SvmMarket(usdc, sol, feeds, listed, images, stake, tokens, swapped, {**published, **swapped.published})
 
 
-def price_account(usd: float, published_at: int) -> AccountImage:
-    """A fully verified Pyth price account (``prices_svm`` says the layout)."""
+def price_account(usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:
+    """A fully verified Pyth price account (``prices_svm`` says the layout). unsure: half of its confidence interval, as
+    a part of the price."""
     data = bytearray(134)
     data[:8] = PRICE_UPDATE_V2
     data[8:40] = key_bytes(SYSTEM_PROGRAM)
     data[40] = FULL
     price = round(usd * 10**-PRICE_EXPONENT)
-    struct.pack_into("<qQiq", data, PRICE_AT, price, price // 2000, PRICE_EXPONENT, published_at)
+    struct.pack_into("<qQiq", data, PRICE_AT, price, round(price * unsure), PRICE_EXPONENT, published_at)
     return image(PYTH_RECEIVER, bytes(data))
 
 
@@ -128,18 +150,15 @@ def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str
         "[native]",
         'symbol = "SOL"',
         f'feed = "{found.feeds["SOL"]}"',
-        "",
-        "[tokens.USDC]",
-        f'address = "{found.usdc.address}"',
-        f"decimals = {found.usdc.decimals}",
-        f'feed = "{found.feeds["USDC"]}"',
-        "",
-        "[tokens.SOL]",
-        f'address = "{found.sol.address}"',
-        f"decimals = {found.sol.decimals}",
     ]
-    for row in found.rows:
-        lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]
+    for token in found.tokens:
+        lines += ["", f"[tokens.{token.symbol}]", f'address = "{token.address}"', f"decimals = {token.decimals}"]
+        if token.symbol in PEGGED:
+            lines += [f'feed = "{found.feeds[token.symbol]}"', "pegged = true"]
+    tables = {"protocols": found.rows, "exchanges": found.exchanges.exchanges, "witnesses": found.exchanges.witnesses}
+    for table, rows in tables.items():
+        for row in rows:
+            lines += ["", f"[[{table}]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]
     return "\n".join(lines) + "\n"
 
 

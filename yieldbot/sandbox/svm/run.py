@@ -13,7 +13,7 @@ from functools import partial
 
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.svm.cluster import Cluster
-from yieldbot.sandbox.svm.market import PRICES, market, price_account
+from yieldbot.sandbox.svm.market import market
 from yieldbot.sandbox.svm.server import serve
 from yieldbot.sandbox.svm.stake_pool import new_epoch
 
@@ -23,7 +23,8 @@ async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None
     cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
     found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
     cluster.set(found.images)
-    cluster.published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in found.feeds.items()}
+    cluster.published = dict(found.published)
+    cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
     cluster.each_epoch.append(partial(new_epoch, found.stake))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from yieldbot.model.ids import Address
@@ -22,6 +23,7 @@ from yieldbot.sandbox.svm.cluster import (
     Refused,
     encoded,
 )
+from yieldbot.sandbox.svm.market import price_account
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 PREFLIGHT_FAILED, SIGNATURE_FAILED, BEHIND = -32002, -32003, -32016
@@ -256,6 +258,17 @@ class Methods:
     def on_svm_setUnitPrice(self, micro_lamports: int) -> int:
         self.cluster.unit_price = micro_lamports
         return micro_lamports
+
+    def on_svm_setPrice(self, feed: str, usd: float, unsure: float = 0.0005) -> bool:
+        """What a price account says from now on."""
+        made = partial(price_account, usd, unsure=unsure)
+        self.cluster.published[_key(feed)] = made
+        self.cluster.set({_key(feed): made(self.cluster.timestamp)})
+        return True
+
+    def on_svm_stopFeed(self, account: str) -> bool:
+        """Nobody writes a published account any more."""
+        return self.cluster.published.pop(_key(account), None) is not None
 
     def on_svm_addresses(self) -> list[str]:
         return list(self.cluster.landed)
