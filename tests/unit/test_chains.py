@@ -1,4 +1,8 @@
-"""chains/*.toml against Aave's own address book (an npm package), and their checksums."""
+"""chains/*.toml against Aave's own address books and Uniswap's token list (npm packages), and their checksums.
+
+Feeds are Chainlink's, as Aave's book of 2024 named them (later ones name Aave's own adapters over them). What is in
+none of these is listed here, with where else it was found.
+"""
 
 import json
 import re
@@ -12,7 +16,10 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 ROOT = Path(__file__).parents[2]
-BOOK = ROOT / "node_modules/@aave-dao/aave-address-book/dist/AaveAddressBook.mjs"
+NPM = ROOT / "node_modules"
+BOOK = NPM / "@aave-dao/aave-address-book/dist/AaveAddressBook.mjs"
+BOOK_2024 = NPM / "@bgd-labs/aave-address-book/dist/AaveAddressBook.mjs"
+UNISWAP = NPM / "@uniswap/default-token-list/build/uniswap-default.tokenlist.json"
 FILES = sorted((ROOT / "chains").glob("*.toml"))
 CHAINS = [path for path in FILES if path.stem != "solana"]
 READ = """
@@ -24,21 +31,72 @@ for (const [name, b] of Object.entries(book)) {
     rewards_controller: b.DEFAULT_INCENTIVES_CONTROLLER,
     decimals: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.decimals])),
     stata: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.STATA_TOKEN])),
+    feeds: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.ORACLE])),
   };
 }
 console.log(JSON.stringify(out));
 """
 
 
-@pytest.fixture(scope="module")
-def book() -> dict[str, dict[str, Any]]:
+# USDT: the Superchain token list (github.com/ethereum-optimism/ethereum-optimism.github.io, data/USDT). COMP:
+# Compound's own deployments (github.com/compound-finance/comet, deployments/optimism).
+OTHER_TOKENS = {
+    "base": {"0xfde4C96c8593536E31F229EA8f37b2ADa2699bb2": 6},
+    "optimism": {"0x7e7d4467112689329f7E06571eD0E8CbAd4910eE": 18},
+}
+# WBTC's own feeds, where Aave goes by BTC's, and cbBTC's: Compound's deployments (Arbitrum, Optimism, Polygon, Base).
+# DAI and USDT on Base, COMP: Chainlink's directory (reference-data-directory.vercel.app).
+OTHER_FEEDS = {
+    "ethereum": {"COMP": "0xdbd020CAeF83eFd542f4De03e3cF0C28A4428bd5"},
+    "base": {
+        "USDT": "0xf19d560eB8d2ADf07BD6D13ed03e1D11215721F9",
+        "DAI": "0x591e79239a7d679378eC8c847e5038150364C78F",
+        "cbBTC": "0x07DA0E54543a844a80ABE69c8A12F22B3aA59f9D",
+        "COMP": "0x9DDa783DE64A9d1A60c49ca761EbE528C35BA428",
+    },
+    "arbitrum": {
+        "WBTC": "0xd0C7101eACbB49F3deCcCc166d238410D6D46d57",
+        "COMP": "0xe7C53FFd03Eb6ceF7d208bC4C13446c76d1E5884",
+    },
+    "optimism": {
+        "WBTC": "0x718A5788b89454aAE3A028AE9c111A29Be6c2a6F",
+        "COMP": "0xe1011160d78a80E2eEBD60C228EEf7af4Dfcd4d7",
+    },
+    "polygon": {"WBTC": "0xDE31F8bFBD8c84b5360CFACCa3539B938dd78ae6"},
+    "avalanche": {},
+}
+DOLLARS = {"USDC", "USDT", "DAI"}
+
+
+def read_book(path: Path) -> dict[str, dict[str, Any]]:
     node = shutil.which("node")
-    if node is None or not BOOK.is_file():
-        pytest.skip("node or the npm package @aave-dao/aave-address-book is not installed: run scripts/test")
+    if node is None or not path.is_file():
+        pytest.skip(f"node or the npm package of {path.parent.parent.name} is not installed: run scripts/test")
     done = subprocess.run(
-        [node, "--input-type=module", "-e", READ, str(BOOK)], capture_output=True, text=True, check=True
+        [node, "--input-type=module", "-e", READ, str(path)], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def book() -> dict[str, dict[str, Any]]:
+    return read_book(BOOK)
+
+
+@pytest.fixture(scope="module")
+def book_2024() -> dict[str, dict[str, Any]]:
+    return read_book(BOOK_2024)
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[int, dict[str, tuple[str, int]]]:
+    """By chain and address: symbol and decimals, by Uniswap's list."""
+    if not UNISWAP.is_file():
+        pytest.skip("the npm package @uniswap/default-token-list is not installed: run scripts/test")
+    found: dict[int, dict[str, tuple[str, int]]] = {}
+    for token in json.loads(UNISWAP.read_text())["tokens"]:
+        found.setdefault(token["chainId"], {})[token["address"]] = (token["symbol"], token["decimals"])
+    return found
 
 
 def test_the_seven_chains_are_there() -> None:
@@ -60,10 +118,34 @@ def test_aave_addresses_are_the_address_books(path: Path, book: dict[str, dict[s
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
-def test_tokens_are_the_address_books(path: Path, book: dict[str, dict[str, Any]]) -> None:
-    theirs = book[f"AaveV3{path.stem.capitalize()}"]["decimals"]
-    tokens = tomllib.loads(path.read_text())["tokens"].values()
-    assert {token["address"]: token["decimals"] for token in tokens}.items() <= theirs.items()
+def test_tokens_are_those_of_public_lists(
+    path: Path, book: dict[str, dict[str, Any]], listed: dict[int, dict[str, tuple[str, int]]]
+) -> None:
+    theirs, chain = book[f"AaveV3{path.stem.capitalize()}"], tomllib.loads(path.read_text())
+    uniswap = listed[theirs["chain"]]
+    known = {address: decimals for address, (_, decimals) in uniswap.items()}
+    known |= OTHER_TOKENS.get(path.stem, {}) | theirs["decimals"]
+    ours = {token["address"]: token["decimals"] for token in chain["tokens"].values()}
+    assert ours.items() <= known.items()
+    for name, token in chain["tokens"].items():
+        if token["address"] in uniswap:  # USDT0 and DAI.e are what others call the dollars of these names
+            assert uniswap[token["address"]][0].removesuffix("0").removesuffix(".e") in (
+                name,
+                {"WPOL": "WMATIC"}.get(name),
+            )
+    (aave,) = (p for p in chain["protocols"] if p["protocol"] == "aave_v3")
+    assert {chain["tokens"][name]["address"] for name in aave["assets"]} <= theirs["decimals"].keys()
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+def test_feeds_are_chainlinks(path: Path, book_2024: dict[str, dict[str, Any]]) -> None:
+    feeds, chain = book_2024[f"AaveV3{path.stem.capitalize()}"]["feeds"], tomllib.loads(path.read_text())
+    tokens, others = chain["tokens"], OTHER_FEEDS[path.stem]
+    known = {name: feeds[token["address"]] for name, token in tokens.items() if name not in others}
+    assert {name: token["feed"] for name, token in tokens.items()} == known | others
+    wrapped = {"POL": "WPOL", "AVAX": "WAVAX", "ETH": "WETH"}[chain["native"]["symbol"]]
+    assert chain["native"]["feed"] == tokens[wrapped]["feed"]
+    assert {name for name, token in tokens.items() if token.get("pegged")} == DOLLARS
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
