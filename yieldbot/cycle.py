@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot import forecast
+from yieldbot.allocator import ranges
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.claims import claim_of, claim_plan, per_year, sale_per_year, sale_plan
@@ -104,6 +105,8 @@ def decide(
             if isinstance(plan, Hold) and job.sale is not None:
                 ours = unsold(records, snapshot.block.chain, snapshot.owner)
                 plan = sale_plan(*settled, job.sale, ours, now, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold):
+                plan = ranges.range_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei) or plan
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)
@@ -289,7 +292,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         state = snapshot.states.get(leg.market_id)
         if state is None:
             return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
-        if leg.kind is LegKind.DEPOSIT:
+        if leg.kind is LegKind.RERANGE:
+            if ranges.called_for(snapshot, state, policy) is None:
+                return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
+        elif leg.kind is LegKind.DEPOSIT:
             if state.status is not Status.ACTIVE:
                 return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
             if state.capacity is not None and state.capacity < leg.amount:
@@ -330,6 +336,11 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
         if leg.kind is LegKind.CLAIM:
             found = claim_of(snapshot, leg.market_id)
             gain += per_year(found[1], policy) if found is not None else 0.0
+            continue
+        if leg.kind is LegKind.RERANGE:
+            state = snapshot.of(leg.market_id)
+            trigger = ranges.called_for(snapshot, state, policy)
+            gain += ranges.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)

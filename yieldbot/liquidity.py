@@ -29,7 +29,7 @@ OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 class LpView:
     """A chain as far as liquidity goes. states, records, deployments: by the pool's address; usd: US dollars of a whole
     token, by token, of those that have a feed, and usd_at: when it said so (unix seconds); gas_usd: of a unit of gas,
-    None without a feed. unread: what could not be read, with the reason."""
+    None without a feed. unread: what could not be read, with the reason; failed: the pools among it."""
 
     block: BlockRef
     states: Mapping[Address, LpState]
@@ -40,6 +40,7 @@ class LpView:
     usd_at: Mapping[Token, int]
     gas_usd: float | None
     unread: tuple[str, ...] = field(default=())
+    failed: tuple[tuple[Pool, str], ...] = field(default=())
 
     def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
         """US dollars of base units of a pool's tokens; by the pool's own price where one of them has no feed."""
@@ -64,16 +65,27 @@ class LpView:
         return None if prices is None or self.gas_usd is None else self.gas_usd / prices[1]
 
 
-async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours: bool = False) -> LpView:
-    """Read it, at the newest block. ``only_ours``: records of the pools that we have positions in, and no others.
+async def look(
+    node: EvmNode,
+    chain: ChainSettings,
+    owner: Address,
+    *,
+    only_ours: bool = False,
+    at: tuple[BlockRef, int] | None = None,
+    tables: Sequence[Deployment] | None = None,
+    tokens: Sequence[Token] | None = None,
+) -> LpView:
+    """Read it, at the newest block, or ``at`` one with its base fee in wei. ``only_ours``: records of the pools that we
+    have positions in, and no others. ``tables``, ``tokens``: exchanges and tokens that are looked at, all by default.
 
     Raises TransientError where the chain cannot be read; a pool that cannot be is named in ``unread``.
     """
-    block, base_fee_wei = await node.block_and_base_fee()
-    known, tokens = liquidity(), list(chain.tokens.values())
-    tables = [table for table in chain.exchanges if table.protocol in known]
+    block, base_fee_wei = at or await node.block_and_base_fee()
+    known, tokens = liquidity(), list(chain.tokens.values()) if tokens is None else tokens
+    tables = [table for table in chain.exchanges if table.protocol in known] if tables is None else tables
     pairs = list(combinations(tokens, 2))
     unread: list[str] = []
+    failed: list[tuple[Pool, str]] = []
     listed = await node.run([exchanges()[table.protocol].pools(table, pairs) for table in tables], block)
     deployments: dict[Address, Deployment] = {}
     pools: list[Pool] = []
@@ -93,13 +105,14 @@ async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours
             continue
         if isinstance(state, MarketError):
             unread.append(f"{pool.name}: {state}")
+            failed.append((pool, str(state)))
         else:
             states[pool.address] = cast(LpState, state)
     priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
     told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
     gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI)
-    positions = await _owned(node, block, tables, states, owner, unread)
+    positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
     return LpView(
         block=block,
@@ -111,6 +124,7 @@ async def look(node: EvmNode, chain: ChainSettings, owner: Address, *, only_ours
         usd_at={token: price.updated_at for token, price in told.items()},
         gas_usd=None if native is None else native.usd * gas_wei / 10**18,
         unread=tuple(unread),
+        failed=tuple(failed),
     )
 
 
@@ -121,6 +135,7 @@ async def _owned(
     states: Mapping[Address, LpState],
     owner: Address,
     unread: list[str],
+    failed: list[tuple[Pool, str]],
 ) -> tuple[LpPosition, ...]:
     known = liquidity()
     found: list[LpPosition] = []
@@ -128,6 +143,7 @@ async def _owned(
     for table, answer in zip(tables, await node.run(flows, block), strict=True):
         if isinstance(answer, MarketError):
             unread.append(f"our positions at {table.name}: {answer}")
+            failed += [(s.pool, f"our positions: {answer}") for s in _of(states, table.protocol).values()]
         else:
             found += answer[0]
             if answer[1]:

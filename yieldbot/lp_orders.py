@@ -6,42 +6,24 @@ price itself must be within the slippage of independent ones (feeds; the pool's 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.fair import depegged, fair, stale
-from yieldbot.errors import ConfigError, MarketError, SafetyError
-from yieldbot.exchanges import MEAN_SECONDS
+from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances
-from yieldbot.execution.liquidity import LpOrder, Step, Steps
-from yieldbot.liquidity import LpView
-from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
+from yieldbot.execution.orders import LpOrder, Step, Steps
+from yieldbot.lp_swaps import Swapper, Terms, allowing, router_of
 from yieldbot.math.positions import Range
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
+from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.market import Deployment
-from yieldbot.model.plan import Declined
-from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.protocols import _manager as calls
-from yieldbot.protocols import exchanges, liquidity
-from yieldbot.protocols.uniswap_v3 import mean_price, read_pool
 from yieldbot.rpc.evm import EvmNode
 
 MANAGER = "the position manager"
 Pair = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Of any order. slippage: a fraction; deadline: unix seconds, also the order's end."""
-
-    id: str
-    owner: Address
-    slippage: float
-    deadline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,128 +132,28 @@ def reranging(
     """
     state = position.state
     out = removing(position, position.liquidity, terms)
-    order = replace(out.order, router=_router(state))
-    tokens, adapter = order.tokens, liquidity()[state.pool.protocol]
-
-    async def now_in(node: EvmNode) -> LpState:
-        (found,) = await node.run([adapter.observe(state.pool, deployment)], await node.block())
-        if isinstance(found, MarketError):
-            raise found
-        return found
+    order = replace(out.order, router=router_of(state))
+    pool = Swapper(state.pool, deployment, order, usd, terms.slippage, terms)
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
-        before = await balances(node, terms.owner, tokens)
-
-        async def have() -> Pair:
-            now = await balances(node, terms.owner, tokens)
-            return max(0, now[tokens[0]] - before[tokens[0]]), max(0, now[tokens[1]] - before[tokens[1]])
-
+        before = await balances(node, terms.owner, order.tokens)
         async for step in out.steps(node):
             yield step
-        (pool,) = await node.run([read_pool(state.pool.address)], await node.block())
-        if isinstance(pool, MarketError):
-            raise pool
-        if isinstance(judged := await fair_price(node, await now_in(node), usd, terms.slippage), Declined):
-            raise SafetyError(judged.code, judged.reason)
-        if (found := balancing(pool, ticks, await have())) is not None:
-            async for step in _swapped(node, order, state.pool, *found, terms):
-                yield step
-        async for step in adding(await now_in(node), await have(), ticks, None, terms).steps(node):
+        async for step in laid(pool, node, ticks, None, before):
             yield step
 
     return Prepared(order, steps, out.expected)
 
 
-def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] | None:
-    """(whether token0 goes in, how much, what comes out) so that both tokens fit the range at the price after the swap;
-    None where nothing is to be swapped. By bisection over the pool's own arithmetic."""
-
-    def excess(zero: int, one: int, sqrt_price_x96: int) -> int:
-        """More than 0 where there is too much of token0 for the token1."""
-        need0, need1 = ticks.amounts(1 << 96, sqrt_price_x96)
-        return zero * need1 - one * need0
-
-    first = excess(*have, pool.sqrt_price_x96)
-    zero_for_one = first > 0
-    low, high = 0, have[0] if zero_for_one else have[1]
-    if not first or not high:
-        return None
-
-    def after(given: int) -> tuple[int, int] | None:
-        """(the excess after this swap, what it gives); None beyond what the pool can take."""
-        try:
-            done = pool.swap(given, zero_for_one)
-        except Unswappable:
-            return None
-        return excess(have[0] - done.amount0, have[1] - done.amount1, done.sqrt_price_x96), -(
-            done.amount1 if zero_for_one else done.amount0
-        )
-
-    best: tuple[bool, int, int] | None = None
-    while low < high:
-        middle = (low + high + 1) // 2
-        found = after(middle)
-        if found is not None and (found[0] > 0) == zero_for_one and found[0]:
-            low, best = middle, (zero_for_one, middle, found[1])
-        else:
-            high = middle - 1
-    return best if best and best[2] > 0 else None
-
-
-async def _swapped(
-    node: EvmNode, order: LpOrder, pool: Pool, zero: bool, given: int, gives: int, terms: Terms
+async def laid(
+    pool: Swapper, node: EvmNode, ticks: Range, token_id: int | None, before: Mapping[Token, int]
 ) -> AsyncIterator[Step]:
-    """The swap with its exact allowance."""
-    source, wanted = order.tokens if zero else order.tokens[::-1]
-    bound = SwapTerms((pool,), Amount(source, given), Amount(wanted, int(gives * (1.0 - terms.slippage))))
-    most = (given, 0) if zero else (0, given)
-    swap = replace(order, swap=bound, most=most, liquidity=0, expires_at=terms.deadline)
-    for call in exchanges()[pool.protocol].swap((pool,), bound.given, bound.least, terms.owner, terms.deadline):
-        if call.allowance is not None:
-            async for step in allowing(node, swap, source, given, terms.owner, call.allowance.spender, "the router"):
-                yield step
-        yield Step(call=call, order=swap, moves=(source,), least={wanted: bound.least.raw})
-
-
-def _router(state: LpState) -> Address:
-    router = state.pool.params.get("router")
-    if not router:
-        raise ConfigError(f"{state.pool.name}: its [[exchanges]] table names no router: a new range needs a swap")
-    return Address(str(router))
-
-
-def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) -> Declined | None:
-    """Why the feeds of a pool's tokens are not to be gone by: too old, or a pegged token off its peg; else None."""
-    pair = (pool.token0, pool.token1)
-    updated = {token.symbol: view.usd_at[token] for token in pair if token in view.usd_at}
-    return stale(updated, view.block.timestamp, policy.max_feed_age_seconds) or depegged(
-        pair, view.usd, chain.pegged, policy.max_depeg_bps
-    )
-
-
-async def fair_price(
-    node: EvmNode, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
-) -> Declined | dict[str, float]:
-    """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
-    acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens
-    whose means stand for the pool's own, where it keeps none."""
-    pool, block = state.pool, await node.block()
-    prices: dict[str, float] = {}
-    if pool.token0 in usd and pool.token1 in usd:
-        prices[FEEDS] = usd[pool.token0] / usd[pool.token1]
-    asked = [pool] if state.spacing else list(others)
-    for each, mean in zip(asked, await node.run([mean_price(p, MEAN_SECONDS) for p in asked], block), strict=True):
-        if not isinstance(mean, MarketError):
-            prices["the pool's mean" if each == pool else f"{each.name}'s mean"] = mean
-    judged = fair(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
-    if isinstance(judged, Declined):
-        return judged
-    now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one
-    for who, price in prices.items():
-        if abs(now / price - 1.0) > slippage:
-            said = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:.2%} apart"
-            return Declined("PRICE_IMPACT", said)
-    return prices
+    """All that the wallet has beyond ``before`` into a range, swapped as it needs. Raises SafetyError, MarketError."""
+    async for step in pool.balanced(node, ticks, before):
+        yield step
+    have = await pool.beyond(node, before)
+    async for step in adding(await pool.state(node), have, ticks, token_id, pool.terms).steps(node):
+        yield step
 
 
 def _order(state: LpState, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LpOrder:
@@ -291,17 +173,6 @@ def _number(position: LpPosition) -> int:
     manager_of(position.state)
     assert position.token_id is not None
     return position.token_id
-
-
-async def allowing(
-    node: EvmNode, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
-) -> AsyncIterator[Step]:
-    """The exact allowance; another one is reset to zero first (USDT refuses to change it in one step)."""
-    allowed = await allowance(node, token.address, owner, spender)
-    if allowed == raw:
-        return
-    for value in (0, raw) if allowed else (raw,):
-        yield Step(call=allowance_call(token, spender, value, name), order=order)
 
 
 def _ratio(state: LpState, ticks: Range) -> str:

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance
-from yieldbot.execution.liquidity import LpOrder, Step
-from yieldbot.lp_orders import Pair, Prepared, Terms, allowing
+from yieldbot.execution.orders import LpOrder, Step
+from yieldbot.lp_orders import Pair, Prepared
+from yieldbot.lp_swaps import Terms, allowing
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState

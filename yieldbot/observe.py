@@ -10,6 +10,7 @@ from typing import Any, cast
 from yieldbot import merkl
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.exchanges import exchange_of, listings, looks, pools_of
+from yieldbot.lp_markets import lp_markets
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
@@ -61,6 +62,14 @@ async def observe(
     if own is not None:
         states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
+    liquid, unread = await lp_markets(node, job, block, base_fee_wei, states)
+    for state in liquid:
+        why = contradiction(state)
+        if why is None:
+            states[state.market.id] = state
+        else:
+            unread.append(Quarantined(state.market, why))
+    quarantined += unread
     exchange = None
     if job.swaps:
         exchange = exchange_of(pools.pools, pools.usd, answers[len(flows) + len(owed) :], pools.usd, pools.unread)

@@ -10,7 +10,8 @@ from typing import Any
 from tests.fork.pools import FAR, FEES, World, new_pool
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import allowance
-from yieldbot.lp_orders import Prepared, Terms, adding, collecting, compounding, removing
+from yieldbot.lp_orders import Prepared, adding, collecting, compounding, removing
+from yieldbot.lp_swaps import Terms
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token

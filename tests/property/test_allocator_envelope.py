@@ -18,6 +18,7 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.provided import Outlook, ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -83,8 +84,23 @@ def rewarded(draw: st.DrawFn) -> RewardedCurve:
     return RewardedCurve(base, tuple(terms))
 
 
+@st.composite
+def provided(draw: st.DrawFn) -> ProvidedCurve:
+    def outlook() -> Outlook:
+        return Outlook(
+            fees=draw(st.floats(0.0, 1e6)),
+            others=draw(sizes),
+            lost=draw(st.floats(0.0, 0.5)),
+            gas=draw(st.sampled_from([0.0, 1.0, 5e3])),
+            once=draw(st.sampled_from([0.0, 20.0])),
+        )
+
+    return ProvidedCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
+
+
 curves = st.one_of(
     rewarded(),
+    provided(),
     kinked(),
     adaptive(),
     vault(),

@@ -26,6 +26,7 @@ from yieldbot.math.liquidity import (
     yield_of,
 )
 from yieldbot.math.positions import Range
+from yieldbot.math.provided import outlook
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 
 DAY = 1 / 365
@@ -229,3 +230,24 @@ def test_impermanent_loss_is_the_formulas() -> None:
         found = held_against(now, (1.0, 1.0), ratio)
         assert found == pytest.approx(expected)
     assert held_against((1.0, 1.0), (0.0, 0.0), 1.0) is None
+
+
+@given(
+    st.floats(0.0, 1e6), st.floats(0.0, 2.0), st.floats(1e-4, 3.0), st.booleans(), st.floats(1.0, 1e5), st.floats(0, 5)
+)
+def test_liquidity_as_a_curve_yields_what_a_venue_of_that_value_does(
+    fees: float, sigma: float, half: float, full: bool, mine: float, gas: float
+) -> None:
+    bounds = FULL if full else Bounds(-half, half)
+    share, tokens = 0.001, 1e-6
+    whole = replace(VENUE, value=mine, rerange=gas + share * mine, enter=0.0)
+    at_value = yield_of(whole, bounds, fees, sigma, full=full)
+    found = outlook(venue_with(gas, share), bounds, fees, sigma, full=full, gas=gas, tokens=tokens)
+    h = 30 * 86_400.0
+    turns = at_value.cost - share * (at_value.cost / (gas / mine + share)) if gas or share else 0.0
+    if at_value.fees * mine >= turns * mine:
+        assert found.income(mine * tokens, h) == pytest.approx(at_value.net * mine * tokens, rel=1e-9, abs=1e-9)
+
+
+def venue_with(gas: float, share: float) -> Venue:
+    return replace(VENUE, value=1_000.0, rerange=gas + share * 1_000.0)

@@ -243,10 +243,14 @@ def _groups(
     ]
     if base is not None:
         for token in purses.tokens:
-            members = tuple(i for i, s in enumerate(states) if s.market.asset == token)
+            members = tuple(i for i, s in enumerate(states) if token in _tokens(s))  # a pool may come to hold one alone
             if (share := base.shares[token.symbol]) < 1.0:
                 found.append((f"policy's share of {token.symbol}", members, share))
     return [group for group in found if group[1]]
+
+
+def _tokens(state: MarketState) -> tuple[Token, ...]:
+    return (state.market.asset,) if state.lp is None else (state.market.asset, state.lp.other)
 
 
 def problem_of(

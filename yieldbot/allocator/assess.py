@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from yieldbot.allocator.convert import distrust
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Base, Policy
@@ -32,9 +34,15 @@ def assess(
             why = distrust(snapshot.exchange, token, base, snapshot.block.timestamp)
             vetoes[token] = () if why is None else (why.reason,)
     return tuple(
-        _assess(state, policy, wealths[state.market.asset], vetoes.get(state.market.asset, ()))
+        _assess(state, policy, wealths[state.market.asset], _of_tokens(state, vetoes))
         for state in snapshot.states.values()
     )
+
+
+def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> tuple[str, ...]:
+    """What is said against the market's asset, and against a pool's other token."""
+    of_other = vetoes.get(state.lp.other, ()) if state.lp else ()
+    return (*vetoes.get(state.market.asset, ()), *of_other)
 
 
 def haircut_bps(market: Market, policy: Policy) -> float:
@@ -68,6 +76,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
         found.append("excluded by policy")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
+    if state.lp is not None:
+        found += state.lp.record.missing
     utilisation = state.utilisation
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
         found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")

@@ -13,6 +13,7 @@ cell, the corners of a broken line nowhere below the income there. The error is 
   is concave or convex again.
 - A curve with rewards: its own cover, and of each reward tangents beyond the holding that pays its claim; the sum of
   lines above is above the sum.
+- Liquidity that we provide: concave or straight between the holding that is there and those from which on fees pay gas.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
 """
 
@@ -35,6 +36,7 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
@@ -56,6 +58,9 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
         case RewardedCurve():
             found.update(joints(curve.base, horizon_seconds))
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
+        case ProvidedCurve():
+            starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
+            found.update(x for x in starts if x is not None)
         case KinkedCurve(deficit=0.0):
             found.update(_inflections(curve))
         case AdaptiveCurve():
@@ -133,7 +138,14 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case RewardedCurve():
             lines = [cover(curve.base, a, b, horizon_seconds)]
             return _sum([*lines, *(_of_reward(term, a, b, horizon_seconds) for term in curve.terms)])
-        case KinkedCurve(deficit=0.0) | SupplyKinkedCurve() | DilutedCurve() | ConstantCurve() | SampledCurve():
+        case (
+            KinkedCurve(deficit=0.0)
+            | SupplyKinkedCurve()
+            | DilutedCurve()
+            | ConstantCurve()
+            | SampledCurve()
+            | ProvidedCurve()
+        ):
             return _by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )

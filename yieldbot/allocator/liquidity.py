@@ -53,10 +53,12 @@ def value_of(state: LpState, amounts: tuple[int, int]) -> float:
     return amounts[0] * price_of(state) + amounts[1]
 
 
-def venue_of(state: LpState, record: LpHistory, value: float, gas_price: float, policy: Policy) -> Venue:
+def venue_of(
+    state: LpState, record: LpHistory, value: float, gas_price: float, confidence: float, horizon_days: float
+) -> Venue:
     """``gas_price``: token1 base units for a unit of gas. Fees and volatility each hold at 1 - (1 - c) / 2, so that the
-    net yield holds at the policy's confidence c."""
-    each = 1.0 - (1.0 - policy.confidence) / 2
+    net yield holds at the confidence c."""
+    each = 1.0 - (1.0 - confidence) / 2
     fees = rate_of(record.fees, record.fee_seconds, each)
     scale = state.liquidity * float(SECONDS_PER_YEAR)
     swap = SWAPPED * (state.fee + SLIPPAGE) * value
@@ -69,7 +71,7 @@ def venue_of(state: LpState, record: LpHistory, value: float, gas_price: float, 
         enter=(GAS_ENTER + GAS_LEAVE) * gas_price + 2 * swap,
         rerange=GAS_RERANGE * gas_price + swap,
         idle_years=WATCH_SECONDS / SECONDS_PER_YEAR,
-        horizon_years=policy.horizon_days * 86_400 / SECONDS_PER_YEAR,
+        horizon_years=horizon_days * 86_400 / SECONDS_PER_YEAR,
     )
 
 
@@ -77,8 +79,8 @@ def appraise(
     state: LpState, record: LpHistory, value: float, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Appraisal:
     """``lending``: what either token would earn elsewhere. ``value`` must be more than 0."""
-    venue = venue_of(state, record, value, gas_price, policy)
-    best = _best(state, venue)
+    venue = venue_of(state, record, value, gas_price, policy.confidence, policy.horizon_days)
+    best = best_of(state, venue)
     low, mean, high = (_apy(rate, venue.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
     other = max(lending, default=None)
     vetoes = list(record.missing)
@@ -92,7 +94,8 @@ def appraise(
     return Appraisal(state, venue, best, (low, mean, high), other, tuple(vetoes))
 
 
-def _best(state: LpState, venue: Venue) -> Best:
+def best_of(state: LpState, venue: Venue) -> Best:
+    """The range to lay; the full one where a pool has no other."""
     if state.spacing:
         return best_range(venue, state.sqrt_price_x96, state.tick, state.spacing)
     at_mean = yield_of(venue, FULL, venue.fees.mean, venue.sigma.mean, full=True)
@@ -119,11 +122,13 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What a position calls for, and why. ticks: the range to lay anew."""
+    """What a position calls for, and why. ticks: the range to lay anew; gain: what that earns more within the horizon,
+    what laying it costs taken off, a share of the position's value."""
 
     advice: Advice
     reason: str
     ticks: Range | None = None
+    gain: float = 0.0
 
 
 def trigger(
@@ -140,10 +145,10 @@ def trigger(
         return Trigger(Advice.HOLD, "it holds no liquidity")
     inside = position.liquidity if position.in_range else 0
     others = replace(state, liquidity=max(0, state.liquidity - inside))
-    venue = replace(venue_of(others, record, value, gas_price, policy), enter=0.0)
+    venue = replace(venue_of(others, record, value, gas_price, policy.confidence, policy.horizon_days), enter=0.0)
     if not record.fees or math.isinf(venue.sigma.high):
         return Trigger(Advice.HOLD, "; ".join(("fees or volatility are not known", *record.missing)))
-    best = _best(others, venue)
+    best = best_of(others, venue)
     other = max(lending, default=None)
     if other is not None and _apy(best.net.high, venue.horizon_years) < other:
         reason = f"no range's net yield reaches lending's {other.value:.2%}, not even at the high end"
@@ -159,8 +164,8 @@ def trigger(
     said = f"a new range earns {gain:.3%} more within the horizon and costs {cost:.3%}"
     if not position.in_range:
         if gain > cost:
-            return Trigger(Advice.RERANGE, f"out of range: {said}", best.ticks)
+            return Trigger(Advice.RERANGE, f"out of range: {said}", best.ticks, gain - cost)
         return Trigger(Advice.HOLD, f"out of range, wait: {said}")
     if gain > IN_RANGE_FACTOR * cost and best.ticks != ticks:
-        return Trigger(Advice.RERANGE, f"volatility or fees have changed: {said}", best.ticks)
+        return Trigger(Advice.RERANGE, f"volatility or fees have changed: {said}", best.ticks, gain - cost)
     return Trigger(Advice.HOLD, "in range")

@@ -108,8 +108,16 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
         Leg(LegKind.SWAP, swap_id(swap.given.token, swap.gets.token), swap.given, gets=swap.least)
         for swap in _in_turn(allocation.swaps)
     ]
-    into = [Leg(LegKind.DEPOSIT, market_id, change) for market_id, change in ordered if change.raw > 0]
+    into = [
+        Leg(LegKind.DEPOSIT, market_id, change, ticks=_range(snapshot.of(market_id)))
+        for market_id, change in ordered
+        if change.raw > 0
+    ]
     return (*out, *swaps, *into)
+
+
+def _range(state: MarketState) -> tuple[int, int] | None:
+    return state.lp.ticks if state.lp else None
 
 
 def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
@@ -253,4 +261,5 @@ def plan_id(snapshot: Snapshot, legs: tuple[Leg, ...]) -> str:
     content = [snapshot.block.chain, snapshot.block.hash, snapshot.owner]
     content += [f"{leg.kind} {leg.market_id} {leg.amount.raw} {leg.all}" for leg in legs]
     content += [f"for {leg.gets.raw}" for leg in legs if leg.gets is not None]
+    content += [f"over {leg.ticks}" for leg in legs if leg.ticks is not None]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]

@@ -189,6 +189,7 @@ def leg(step: Leg) -> Doc:
         "amount": money(step.amount),
         "all": step.all,
         "gets": money_or_none(step.gets),
+        "ticks": None if step.ticks is None else list(step.ticks),
     }
 
 

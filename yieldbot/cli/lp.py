@@ -115,6 +115,7 @@ def _job(args: argparse.Namespace, context: Context) -> Job:
 
 
 async def _act(args: argparse.Namespace, context: Context, world: World, job: Job) -> tuple[Doc, int]:
+    from yieldbot.allocator.provide import market_id
     from yieldbot.cli import documents as docs
     from yieldbot.cli.lp_ends import exit_code, outcomes, rehearsal
     from yieldbot.execution.liquidity import carry_out, rehearse_steps
@@ -150,25 +151,18 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
             return row | {"declined": docs.declined(Declined("DRY_RUN", "nothing is signed in a dry run"))}, 0
         if not args.yes and not _yes():
             return row | {"declined": docs.declined(Declined("HUMAN_REJECTED", "you said no"))}, 4
-        market = market_of(meant.state)
+        market = market_id(pool)
         ended = await carry_out(account, meant.prepared.steps, rehearsed, tokens, market, order)
         return row | outcomes(ended), exit_code(ended)
-
-
-def market_of(state: LpState) -> Any:
-    """How a pool's liquidity is called in the journal."""
-    from yieldbot.model.ids import MarketId, evm_number
-
-    pool = state.pool
-    return MarketId(f"{pool.protocol}_lp/{evm_number(pool.token0.chain)}/{pool.address.lower()}")
 
 
 async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
     from yieldbot.cli.liquidity import appraised
     from yieldbot.liquidity import look
-    from yieldbot.lp_orders import Terms, adding, collecting, compounding, fair_price, removing, reranging, sound_feeds
+    from yieldbot.lp_orders import adding, collecting, compounding, removing, reranging
     from yieldbot.lp_shares import adding_shares, removing_shares
+    from yieldbot.lp_swaps import Terms, fair_price, sound_feeds
     from yieldbot.model.plan import Declined
 
     node, policy, owner = account.node, context.settings.policy, job.wallet.address

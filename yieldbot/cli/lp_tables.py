@@ -44,7 +44,7 @@ def pools(one: Shown, policy: Policy) -> RenderableType:
         )
     lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
     sure = f"Intervals are {policy.confidence:.0%} sure by what the pools recorded, over {policy.horizon_days:g} days."
-    lines += [sure, "Plans do not allocate to liquidity: `yieldbot lp add` provides it."]
+    lines += [sure, "`yieldbot lp add` provides it; plans do where a base says liquidity = true (docs/liquidity.md)."]
     lines += [f"not read: {why}" for why in (*view.unread, *one.unvalued)]
     return Group(sheet, *(Text(line) for line in lines))
 

@@ -19,7 +19,7 @@ def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]
             if symbol not in known:
                 hint = did_you_mean(symbol, known)
                 raise wrong(path, f"policy.bases.{name}.assets.{symbol}", f"is no token of the jobs' chains: {hint}")
-        whole = {key: getattr(table, key) for key in ("max_depeg_bps", "max_feed_age_seconds")}
+        whole = {key: getattr(table, key) for key in ("max_depeg_bps", "max_feed_age_seconds", "confidence")}
         given = {key: value for key, value in whole.items() if value is not None} | row.model_dump(exclude_unset=True)
         found[name] = Base(shares=given.pop("assets"), **given)
     return found

@@ -30,7 +30,7 @@ from yieldbot.model.policy import (
     Settings,
     Wallet,
 )
-from yieldbot.protocols import adapters, svm_adapters
+from yieldbot.protocols import adapters, liquidity, svm_adapters
 from yieldbot.resources import folder
 
 M = TypeVar("M", bound=BaseModel)
@@ -287,7 +287,7 @@ def _texts(value: Any) -> set[str]:
 
 def _protocols() -> set[str]:
     """Every protocol that an adapter is for."""
-    return {*adapters(), *svm_adapters()}
+    return {*adapters(), *svm_adapters(), *(f"{exchange}_lp" for exchange in liquidity())}
 
 
 def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:

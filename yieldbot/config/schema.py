@@ -141,6 +141,7 @@ class BaseTable(Table):
     max_depeg_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
     deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
+    liquidity: bool | None = None
 
 
 class PolicyTable(Table):

@@ -21,6 +21,7 @@ from yieldbot.rpc.evm import EvmNode
 
 if TYPE_CHECKING:
     from yieldbot.execution.calldata import AbiFunction
+    from yieldbot.execution.orders import Provides
     from yieldbot.execution.sign import Signer
 
 NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
@@ -96,7 +97,7 @@ class LegWork:
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
     position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
     swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
-    end.
+    end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none.
     """
 
     index: int
@@ -110,11 +111,18 @@ class LegWork:
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
     swaps: tuple[SwapTerms, ...] = ()
     lasts_seconds: int | None = None
+    provides: Provides | None = None
+
+    @property
+    def words(self) -> str:
+        """What it does, in a line."""
+        return self.provides.words if self.provides else self.calls[-1].words
 
     @property
     def watched(self) -> tuple[Token, ...]:
         """Tokens whose balances this leg moves: the asset, the shares, and what a swap brings."""
-        tokens = (self.leg.amount.token, self.share_token, self.leg.gets.token if self.leg.gets else None)
+        tokens = [self.leg.amount.token, self.share_token, self.leg.gets.token if self.leg.gets else None]
+        tokens += self.provides.tokens if self.provides else ()
         return tuple(dict.fromkeys(token for token in tokens if token))
 
     @property

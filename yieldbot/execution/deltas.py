@@ -204,6 +204,21 @@ def _swap_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
     return None
 
 
+def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) -> Declined | None:
+    """As ``leg_fault``, of a leg that moves liquidity of the leg's asset and ``other``; ``bps``: of the amount, what a
+    moved price may leave over. What lay in the wallet besides never goes in. Pure."""
+    asset, amount = leg.amount.token, leg.amount.raw
+    moved, less = change_of(deltas, asset), int(amount * bps / 10_000) + DUST_RAW
+    if (changed := change_of(deltas, other)) < 0:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(other, changed)}, of it none was to go")
+    if leg.kind is LegKind.DEPOSIT:
+        if not -amount <= moved <= less - amount:
+            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was to provide {leg.amount}")
+    elif moved < (amount - less if leg.kind is LegKind.WITHDRAW else 0):
+        return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was to take {leg.amount} out")
+    return None
+
+
 def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_bps: float = 0.0) -> Declined | None:
     """Why a deposit is not worth what it took, less the cost that was counted with; None when it is. Pure.
 
@@ -211,10 +226,13 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
     spoke of: each shows in what the position can be redeemed for afterwards (``gained_raw``: base units of the asset).
     """
     amount = work.leg.amount
-    expected_raw = amount.raw - int(amount.raw * entry_cost_bps / 10_000)
+    brought_raw = 0 if work.leg.kind is LegKind.RERANGE else amount.raw
+    expected_raw = brought_raw - int(amount.raw * entry_cost_bps / 10_000)
     if gained_raw >= expected_raw or within(gained_raw, expected_raw, amount.raw, tolerance_bps):
         return None
     worth = Amount(amount.token, gained_raw)
+    if work.leg.kind is LegKind.RERANGE:
+        return Declined("WORTH_LESS", f"a new range in {work.market.name} would be worth {worth} more afterwards")
     return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")
 
 

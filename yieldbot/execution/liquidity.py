@@ -1,85 +1,31 @@
 """Liquidity moved by a person's word: rehearsed as a whole on a fork, then one transaction each, by the stages of every
 other.
-
-The steps come from a generator that is given a node: it yields a call, goes on when that is mined, and reads there what
-the next one needs. The rehearsal runs it on a fork, the real thing on the chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from yieldbot.errors import NodeRefused
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import NEVER, Rules, bounds
-from yieldbot.execution.build import TxContext, allowance_call, gas_limit
+from yieldbot.execution.build import TxContext, allowance_call
 from yieldbot.execution.calldata import APPROVE, arguments, judged_swap
-from yieldbot.execution.deltas import allowance, balances, change_of, changes, nfts_sent, tokens_sent
+from yieldbot.execution.deltas import allowance, balances, change_of, changes
+from yieldbot.execution.orders import LpOrder, Step, Steps
 from yieldbot.execution.sign import digest
-from yieldbot.execution.simulate import RehearsedTx, impersonate, mined, simulate_tx, would_revert
+from yieldbot.execution.simulate import RehearsedTx, impersonate, run_steps, simulate_tx, still_allowed
 from yieldbot.execution.transact import barred, transact
 from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, Outcome, SimulatedTx
-from yieldbot.rpc.evm import EvmNode
 
 TAKE_BACK_GAS = 100_000
 MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
 PAIR_CALLS = ("addLiquidity", "removeLiquidity")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LpOrder:
-    """What a person approved. token_id: our position, None for a new one; ticks: of the new one. most: base units of
-    token0 and token1 that may leave the wallet; least_put: what a call must take of each at least, in its own bytes;
-    liquidity: that may be taken out, least_out: for which a call must ask at least; swap: what may be swapped by
-    ``router``; expires_at: unix seconds. share: a pair's own token, where the liquidity is shares of it: then the
-    manager is the pair's router, and ``liquidity`` are shares."""
-
-    id: str
-    manager: Address
-    tokens: tuple[Token, Token]
-    fee_pips: int
-    token_id: int | None
-    expires_at: int
-    ticks: tuple[int, int] | None = None
-    most: tuple[int, int] = (0, 0)
-    least_put: tuple[int, int] = (0, 0)
-    liquidity: int = 0
-    least_out: tuple[int, int] = (0, 0)
-    share: Token | None = None
-    swap: SwapTerms | None = None
-    router: Address | None = None
-
-    @property
-    def limits(self) -> tuple[tuple[Token, int], ...]:
-        """What may leave the wallet, by token."""
-        pair = tuple(zip(self.tokens, self.most, strict=True))
-        return (*pair, (self.share, self.liquidity)) if self.share else pair
-
-    @property
-    def spenders(self) -> tuple[Address, ...]:
-        """Who may be given an allowance."""
-        return (self.manager, self.router) if self.router else (self.manager,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One call with the order it belongs to. moves: tokens of ours that it may take; least: changes of ours that are
-    right too, by the call's own bytes, where the price moves until it is mined."""
-
-    call: EvmCall
-    order: LpOrder
-    moves: tuple[Token, ...] = ()
-    least: Mapping[Token, int] = field(default_factory=dict)
-
-
-Steps = Callable[[EvmNode], AsyncIterator[Step]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +49,12 @@ async def rehearse_steps(
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
         before = await balances(fork, account.owner, tokens)
-        done: list[RehearsedTx] = []
-        async for step in steps(fork):
-            call = step.call
-            fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
-            try:
-                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
-            except NodeRefused as refusal:
-                return would_revert(account, call.words, refusal)
-            receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
-            if isinstance(receipt, Declined):
-                return receipt
-            allowed = {token.address.lower() for token in step.moves}
-            stray = (tokens_sent(receipt, account.owner) - allowed) | nfts_sent(receipt, account.owner)
-            if stray:
-                said = f"{call.words}: tokens that it does not name would leave: {', '.join(sorted(stray))}"
-                return Declined("UNKNOWN_TOKEN_MOVED", said)
-            done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
-        for token in tokens:
-            for spender in spenders:
-                if left := await allowance(fork, token.address, account.owner, spender):
-                    return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} would stay allowed to {spender}")
-        return LpRehearsal(block, tuple(done), changes(before, await balances(fork, account.owner, tokens)))
+        done = await run_steps(account, fork, steps)
+        if isinstance(done, Declined):
+            return done
+        if (left := await still_allowed(account, fork, tokens, spenders)) is not None:
+            return left
+        return LpRehearsal(block, done, changes(before, await balances(fork, account.owner, tokens)))
 
 
 async def carry_out(

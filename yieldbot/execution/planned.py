@@ -23,6 +23,8 @@ def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
         return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
     planned = plan.legs[work.index]
     same = (leg.kind, leg.market_id, leg.amount.token) == (planned.kind, planned.market_id, planned.amount.token)
+    if leg.ticks != planned.ticks:
+        return Declined("NOT_IN_PLAN", f"a range from tick {leg.ticks}, one of {planned.ticks} was approved")
     if not same or work.market.id != leg.market_id or work.market.asset != leg.amount.token:
         return Declined("NOT_IN_PLAN", f"{leg.kind} at {leg.market_id} is not the leg that was approved")
     if (leg.all and not planned.all) or (planned.amount < leg.amount and not planned.all):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.build import Fees, gas_limit, price, spender_names, with_allowances
 from yieldbot.execution.deltas import (
@@ -19,10 +19,12 @@ from yieldbot.execution.deltas import (
     given,
     leg_fault,
     nfts_sent,
+    provided_fault,
     tokens_sent,
     total,
     worth_fault,
 )
+from yieldbot.execution.orders import Steps
 from yieldbot.execution.reverts import revert_words
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
@@ -186,6 +188,12 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     tokens = (*work.watched, account.native) if account.pays_gas else work.watched
     before = await balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
+    if work.provides is not None:
+        ran = await run_steps(account, fork, work.provides.steps, fees)
+        if isinstance(ran, Declined):
+            return ran
+        left = await still_allowed(account, fork, work.provides.pair, work.provides.spenders)
+        return left or await _done(account, fork, work, before, worth_raw, ran)
     done: list[RehearsedTx] = []
     touched: set[tuple[Address, Address]] = set()
     for call in await leg_calls(account, fork, work):
@@ -206,23 +214,87 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
             return stray
         touched |= allowances_touched(receipt, account.owner)
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
-    deltas = changes(before, await balances(fork, account.owner, tokens))
-    for token, spender in sorted(touched):
-        if left := await allowance(fork, token, account.owner, spender):
-            return Declined("ALLOWANCE_LEFT", f"{work.market.name}: {left} units of {token} stay allowed to {spender}")
-    if (fault := leg_fault(work, deltas, account.tolerance_bps)) is not None:
+    for token_address, spender in sorted(touched):
+        if raw := await allowance(fork, token_address, account.owner, spender):
+            said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
+            return Declined("ALLOWANCE_LEFT", said)
+    return await _done(account, fork, work, before, worth_raw, tuple(done))
+
+
+async def _done(
+    account: Account,
+    fork: EvmNode,
+    work: LegWork,
+    before: Mapping[Token, int],
+    worth_raw: int | None,
+    txs: tuple[RehearsedTx, ...],
+) -> RehearsedLeg | Declined:
+    """A leg whose calls all went through, or why their effect is not the leg's meaning."""
+    deltas = changes(before, await balances(fork, account.owner, before))
+    if provides := work.provides:
+        other = next(token for token in provides.pair if token != work.leg.amount.token)
+        fault = provided_fault(work.leg, other, deltas, account.tolerance_bps + provides.slippage_bps)
+    else:
+        fault = leg_fault(work, deltas, account.tolerance_bps)
+    if fault is not None:
         return fault
     if worth_raw is not None:
         gained = (await _worth(fork, work) or 0) - worth_raw
-        if (loss := worth_fault(work, gained, account.tolerance_bps)) is not None:
+        cost = provides.entry_cost_bps if provides else 0.0
+        if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    return RehearsedLeg(work.index, tuple(done), deltas)
+    return RehearsedLeg(work.index, txs, deltas)
+
+
+async def run_steps(
+    account: Account, fork: EvmNode, steps: Steps, fees: Fees | None = None
+) -> tuple[RehearsedTx, ...] | Declined:
+    """Every step on the fork, or why one would fail or does not let itself be made; ``fees``: what is asked per gas."""
+    priced = {}
+    if fees is not None:
+        priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
+    done: list[RehearsedTx] = []
+    try:
+        async for step in steps(fork):
+            call = step.call
+            fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
+            try:
+                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+            except NodeRefused as refusal:
+                return would_revert(account, call.words, refusal)
+            if limit > account.max_gas:
+                return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+            if fees and (short := await _short_of_native(account, fork, limit * fees.max_fee_wei)) is not None:
+                return short
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+            if isinstance(receipt, Declined):
+                return receipt
+            allowed = frozenset(token.address.lower() for token in step.moves)
+            if (stray := _stray(receipt, account.owner, allowed)) is not None:
+                return replace(stray, reason=f"{call.words}: {stray.reason}")
+            done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+    except SafetyError as refused:
+        return Declined(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+    except MarketError as unread:
+        return Declined("MARKET_UNREADABLE", str(unread))
+    return tuple(done)
+
+
+async def still_allowed(
+    account: Account, node: EvmNode, tokens: Sequence[Token], spenders: Sequence[Address]
+) -> Declined | None:
+    """The first allowance of ours that is left; None where there is none."""
+    for token in tokens:
+        for spender in spenders:
+            if left := await allowance(node, token.address, account.owner, spender):
+                return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} would stay allowed to {spender}")
+    return None
 
 
 async def _worth(fork: EvmNode, work: LegWork) -> int | None:
     """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (only
     deposits are judged by it). A market that cannot be read then is worth nothing to us."""
-    if work.observe is None or work.leg.kind is not LegKind.DEPOSIT:
+    if work.observe is None or work.leg.kind not in (LegKind.DEPOSIT, LegKind.RERANGE):
         return None
     block = await fork.block()
     (state,) = await fork.run([work.observe(block)], block)

@@ -100,6 +100,7 @@ def _leg_to_doc(leg: Leg) -> Doc:
         "amount": amount_to_doc(leg.amount),
         "all": leg.all,
         "gets": None if leg.gets is None else amount_to_doc(leg.gets),
+        "ticks": None if leg.ticks is None else list(leg.ticks),
     }
 
 
@@ -110,7 +111,15 @@ def _leg_from_doc(doc: Any) -> Leg:
         amount_from_doc(part(doc, "amount", Mapping)),
         part(doc, "all", bool),
         None if doc.get("gets") is None else amount_from_doc(doc["gets"]),  # older rows have no such member
+        _ticks(doc.get("ticks")),
     )
+
+
+def _ticks(found: Any) -> tuple[int, int] | None:
+    if found is None:
+        return None
+    low, high = found
+    return int(low), int(high)
 
 
 def _move_to_doc(move: Move) -> Doc:

@@ -43,7 +43,7 @@ class Bounds:
         chance to leave above (optional stopping of the price and of its logarithm). 0 where the price is outside."""
         if self.low >= 0.0 or self.high <= 0.0:
             return 0.0
-        if sigma == 0.0 or math.isinf(self.high) or math.isinf(self.low):
+        if sigma**2 == 0.0 or math.isinf(self.high) or math.isinf(self.low):
             return math.inf
         # (1 - e^a) / (e^b - e^a) with e^b taken out: no overflow for wide ranges
         above = -math.expm1(self.low) * math.exp(-self.high) / -math.expm1(self.low - self.high)
@@ -139,6 +139,13 @@ def around(tick: int, half: int, spacing: int) -> Range:
     """The range of ``half`` ticks to each side, out to the next ticks that the pool takes."""
     most = MOST_TICK // spacing * spacing
     return Range(max(-most, (tick - half) // spacing * spacing), min(most, -((-tick - half) // spacing) * spacing))
+
+
+def moved_to(ticks: Range, tick: int, spacing: int) -> Range:
+    """A range of the same width with a tick in its middle, as nearly as the pool's ticks let it."""
+    width, most = ticks.high - ticks.low, MOST_TICK // spacing * spacing
+    low = max(-most, min(most - width, round((tick - width / 2) / spacing) * spacing))
+    return Range(low, low + width)
 
 
 @dataclass(frozen=True, slots=True)

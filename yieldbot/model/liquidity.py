@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
+
+if TYPE_CHECKING:
+    from yieldbot.model.amounts import Token
+    from yieldbot.model.market import Deployment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +65,25 @@ class LpPosition:
     def in_range(self) -> bool:
         """Whether it earns."""
         return self.ticks is None or self.ticks[0] <= self.state.tick < self.ticks[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LpMarket:
+    """A pool as a market of one of its two tokens, ``other`` being the second: what goes in is swapped as its range
+    needs, what comes out is swapped back, in the same pool.
+
+    positions: ours there. ticks: the range of what is put in; token_id: the position that takes it, None for a new one.
+    tokens: whole tokens of the market's asset for one base unit of token1, by the pool's price; gas_price: token1 base
+    units for a unit of gas. part: of what is put in, what must be swapped.
+    """
+
+    state: LpState
+    record: LpHistory
+    deployment: Deployment
+    other: Token
+    positions: tuple[LpPosition, ...]
+    ticks: tuple[int, int]
+    token_id: int | None
+    tokens: float
+    gas_price: float
+    part: float

@@ -12,6 +12,7 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.exchange import Exchange
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.liquidity import LpMarket
 
 
 class Kind(StrEnum):
@@ -106,7 +107,8 @@ class MarketState:
     gas_withdraw: typical gas units (Solana: compute units) of the whole leg, its allowance included, before simulation
     tells the exact figure. rent_deposit: lamports that a first deposit locks in new accounts (Solana; 0 elsewhere).
     entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
-    put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them.
+    put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
+    where the market is liquidity in one.
     """
 
     market: Market
@@ -128,6 +130,7 @@ class MarketState:
     rent_deposit: int = 0
     entry_cost_bps: float = 0.0
     rewards: tuple[Reward, ...] = ()
+    lp: LpMarket | None = None
 
     @property
     def withdrawable(self) -> Amount:

@@ -73,14 +73,16 @@ class LegKind(StrEnum):
     DEPOSIT = "deposit"
     SWAP = "swap"
     CLAIM = "claim"
+    RERANGE = "rerange"
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One step on chain. ``all``: the whole position (the protocol's own maximum, so that no dust is left).
 
-    amount: what goes in or comes out; of a swap what is given, of a claim nothing. gets: the least that a swap or a
-    claim must bring, of a token of its own; None for other kinds. A swap's or a claim's market_id is that of no market
+    amount: what goes in or comes out; of a swap what is given, of a claim nothing, of a range that is laid anew what
+    its position is worth. gets: the least that a swap or a claim must bring, of a token of its own; None for other
+    kinds. ticks: the range that liquidity is put into, else None. A swap's or a claim's market_id is that of no market
     (``is_market``).
     """
 
@@ -89,6 +91,7 @@ class Leg:
     amount: Amount
     all: bool = False
     gets: Amount | None = None
+    ticks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ class Base:
     asset's markets; the first is the one that amounts are counted in. slippage_bps: what a swap may bring less than
     was quoted; max_impact_bps: less than independent prices say, whatever was quoted; max_apart_bps: how far those may
     lie apart; max_depeg_bps, max_feed_age_seconds: the policy's, where the base has none of its own; deadline_seconds:
-    within which a swap must be mined.
+    within which a swap must be mined. liquidity: whether plans may provide liquidity in pools of two of its assets;
+    confidence: the policy's, for what that yields.
     """
 
     unit: str
@@ -44,6 +45,8 @@ class Base:
     max_depeg_bps: float = MAX_DEPEG_BPS
     max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
     deadline_seconds: int = 600
+    liquidity: bool = False
+    confidence: float = 0.9
 
 
 SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apart_bps=200.0)

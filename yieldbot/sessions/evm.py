@@ -14,6 +14,7 @@ from yieldbot.execution.approve import Approval
 from yieldbot.execution.calldata import AbiFunction, abi_functions
 from yieldbot.execution.halt import halted
 from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.execution.provide import execute_provided
 from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
@@ -34,6 +35,7 @@ from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
 from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.sessions.provide import provide_work
 from yieldbot.sessions.swaps import swap_work
 from yieldbot.world import World
 
@@ -84,7 +86,9 @@ class EvmSession(EvmWatch):
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
         most = idle(snapshot, approval.plan.legs[index].amount.token)
         work = self._work(approval.plan, snapshot, index, most)
-        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.calls[-1].words}")
+        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
+        if work.provides is not None:
+            return await execute_provided(self.account, approval, work)
         return await execute_leg(self.account, approval, work)
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
@@ -114,6 +118,8 @@ class EvmSession(EvmWatch):
         if leg.kind is LegKind.CLAIM:
             return self._claim(leg, index, snapshot, plan.owner)
         state = snapshot.of(leg.market_id)
+        if state.lp is not None and self.job.base is not None:
+            return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
         calls = (
             adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)

@@ -12,7 +12,8 @@ from yieldbot.execution.approve import NEVER, Rules
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.calldata import abi_functions
 from yieldbot.execution.deltas import TRANSFER_TOPIC, nfts_sent, tokens_sent, word
-from yieldbot.execution.liquidity import LpOrder, judge_liquidity
+from yieldbot.execution.liquidity import judge_liquidity
+from yieldbot.execution.orders import LpOrder
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms

@@ -1,0 +1,203 @@
+"""A pool as a market: what a holding is worth, what may go in and come out, what decides. Pure: pools are made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.unit.allocator.market_builder import BLOCK, OWNER, market, snapshot
+from tests.unit.allocator.test_liquidity_decisions import CALM, GAS, ONE, OTHER, STATE, WILD, held, record
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.allocator.plan import make_plan
+from yieldbot.allocator.provide import Seen, proceeds, provided, without
+from yieldbot.allocator.ranges import called_for, range_plan
+from yieldbot.math.concentrated import V3Pool, sqrt_at
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Amount, Apr
+from yieldbot.model.exchange import Exchange, Price
+from yieldbot.model.ids import MarketId
+from yieldbot.model.liquidity import LpHistory, LpPosition
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.plan import Hold, LegKind, Plan
+from yieldbot.model.policy import Base, Policy
+from yieldbot.sessions.provide import share_for
+
+BASE = Base(unit="USD", shares={"1": 1.0, "2": 1.0}, liquidity=True)
+WIDE = 88_720
+MILD = record(0.1, 60.0)
+"""Whose low end is little more than nothing, and whose estimate is much."""
+TICKS = V3Pool(
+    sqrt_price_x96=sqrt_at(0),
+    tick=0,
+    liquidity=STATE.liquidity,
+    fee_pips=500,
+    spacing=10,
+    words={-35: 1 << 88, 34: 1 << 168},
+    net={-WIDE: STATE.liquidity, WIDE: -STATE.liquidity},
+    first_word=-40,
+    last_word=40,
+)
+WEALTH = Amount(ONE, 1000 * ONE.one)
+DEPLOYMENT = Deployment("uniswap_v3", ONE.chain, "Uniswap v3", {}, (ONE, OTHER))
+
+
+def with_ours(*positions: LpPosition) -> V3Pool:
+    """The pool with positions of ours in it, that its own liquidity counts."""
+    net, liquidity = dict(TICKS.net), TICKS.liquidity
+    words = dict(TICKS.words)
+    for position in positions:
+        assert position.ticks is not None
+        for tick, more in zip(position.ticks, (position.liquidity, -position.liquidity), strict=True):
+            net[tick] = net.get(tick, 0) + more
+            words[tick // 10 >> 8] = words.get(tick // 10 >> 8, 0) | 1 << (tick // 10 & 255)
+        if position.ticks[0] <= 0 < position.ticks[1]:
+            liquidity += position.liquidity
+    return replace(TICKS, net=net, liquidity=liquidity, words=words)
+
+
+def pool(record: LpHistory = CALM, *positions: LpPosition, fair: float = 1.0, **rest: Any) -> MarketState:
+    ticks = with_ours(*positions)
+    state = replace(STATE, liquidity=ticks.liquidity)
+    seen = Seen(
+        state=state,
+        record=record,
+        deployment=DEPLOYMENT,
+        pool=ticks,
+        positions=tuple(replace(position, state=state) for position in positions),
+        gas_price=GAS,
+        fair=fair,
+    )
+    return provided(seen, rest.pop("asset", ONE), WEALTH, BLOCK, replace(BASE, **rest))
+
+
+def test_a_holding_is_worth_what_leaving_would_bring() -> None:
+    ours = held(-1000, 1000, fees=(5 * 10**16, 10**17))
+    state = pool(CALM, ours)
+    rest = without(with_ours(ours), [ours])
+    assert (rest.liquidity, rest.net[-1000], rest.net[-WIDE]) == (TICKS.liquidity, 0, TICKS.liquidity)
+    amounts = ours.amounts[0] + ours.fees[0], ours.amounts[1] + ours.fees[1]
+    given = TICKS.swap(amounts[1], False)  # token1 in; the pool as if we had never been there
+    assert state.held.raw == amounts[0] - given.amount0 == proceeds(rest, amounts, True)
+    mirrored = pool(CALM, ours, asset=OTHER)
+    assert mirrored.held.raw == amounts[1] - TICKS.swap(amounts[0], True).amount1
+    assert state.status is Status.ACTIVE and state.lp is not None and state.lp.token_id == 1
+    assert state.lp.ticks == (-1000, 1000), "more goes where we are already"
+
+
+def test_what_goes_in_and_out_is_bounded_by_the_policys_impact() -> None:
+    narrow, wide = pool(max_impact_bps=10.0), pool(max_impact_bps=30.0)
+    assert narrow.capacity is not None and wide.capacity is not None
+    assert 0 < narrow.capacity.raw < wide.capacity.raw
+    assert pool(max_impact_bps=4.0).capacity == Amount(ONE, 0), "the pool's fee alone is more"
+    # a swap of the part that must be swapped moves the price no further than was allowed
+    part = int(wide.capacity.raw * wide.lp.part) if wide.lp else 0
+    after = TICKS.swap(part, True).sqrt_price_x96
+    assert (after / sqrt_at(0)) ** 2 * (1 - 0.0005) == pytest.approx(0.997, abs=1e-5)
+
+
+def test_a_price_off_the_feeds_lets_nothing_be_done() -> None:
+    ours = held(-1000, 1000)
+    for fair in (1.004, 0.996):
+        off = pool(CALM, ours, fair=fair)
+        assert not off.withdrawable and off.capacity == Amount(ONE, 0) and "price-off-the-feeds" in off.flags
+        assert off.held == pool(CALM, ours).held, "what it is worth is told all the same"
+    assert pool(CALM, ours, fair=1.002).withdrawable == pool(CALM, ours).held
+
+
+def test_a_pool_without_a_record_is_neither_entered_nor_left() -> None:
+    unknown = LpHistory(missing=("the node has no history of so many blocks",))
+    empty, ours = pool(unknown), pool(unknown, held(-1000, 1000))
+    assert ours.status is Status.PAUSED and not ours.withdrawable and ours.held
+    assessments = assess(everything(empty), Policy(), base=BASE)
+    (vetoed,) = [one for one in assessments if one.market_id == empty.market.id]
+    assert vetoed.vetoes == unknown.missing
+
+
+def everything(*states: MarketState, lends: float = 0.02, idle: float = 1000.0) -> Snapshot:
+    """A wallet of token 1, a market that lends it, and these pools."""
+    where = Market(MarketId("idle/1/one"), "idle", Kind.IDLE, ONE.chain, "Wallet", ONE, ONE.address)
+    wallet = replace(market("w", ConstantCurve(0.0)), market=where, held=Amount(ONE, int(idle * ONE.one)))
+    two = replace(where, id=MarketId("idle/1/two"), asset=OTHER, address=OTHER.address)
+    second = replace(wallet, market=two, held=Amount(OTHER, 0))
+    bank = Market(MarketId("lend/1/bank"), "lend", Kind.LENDING, ONE.chain, "Bank", ONE, OWNER)
+    lending = replace(
+        market("b", ConstantCurve(lends)),
+        market=bank,
+        held=Amount(ONE, 0),
+        liquidity=Amount(ONE, 10**30),
+        supplied=Amount(ONE, 10**30),
+        quoted=Apr(lends),
+    )
+    made = snapshot(0.0, gwei=0.001)
+    prices = {token: Price(1.0, BLOCK.timestamp) for token in (ONE, OTHER)}
+    means = ((STATE.pool, 1.0),)
+    states = (wallet, second, lending, *states)
+    return replace(made, states={s.market.id: s for s in states}, exchange=Exchange((), prices, means))
+
+
+def decided(*states: MarketState, policy: Policy | None = None, base: Base = BASE, **rest: float) -> Plan | Hold:
+    policy = policy or Policy(min_gain_share=0.0)
+    seen = everything(*states, **rest)
+    allocation = allocate(seen, assess(seen, policy, base=base), policy, base=base)
+    assert allocation.certificate.gap_bps < 0.1
+    plan = make_plan(seen, allocation, policy, 0)
+    return plan if isinstance(plan, Plan) else range_plan(seen, allocation, policy, 0) or plan
+
+
+def into(plan: Plan | Hold, state: MarketState) -> float:
+    assert isinstance(plan, Plan)
+    legs = [leg for leg in plan.legs if leg.market_id == state.market.id]
+    return sum(float(leg.amount) for leg in legs if leg.kind is LegKind.DEPOSIT)
+
+
+def test_liquidity_enters_by_its_low_end_and_stays_by_what_is_expected() -> None:
+    mild, wild = pool(MILD), pool(WILD)
+    assert into(decided(mild, lends=0.005), mild) > 0 and into(decided(wild, lends=0.005), wild) == 0
+    surely = mild.curve.apr(1000.0, 30 * 86_400.0)
+    first = max(mild.curve.marginal(x, 30 * 86_400.0) for x in (0.01, 0.1, 1.0, 10.0, 100.0))
+    assert into(decided(mild, lends=surely), mild) > 0
+    assert into(decided(mild, lends=first + 0.002), mild) == 0
+    plan = decided(mild, lends=0.005)
+    assert isinstance(plan, Plan) and mild.lp is not None
+    assert [leg.ticks for leg in plan.legs if leg.market_id == mild.market.id] == [mild.lp.ticks]
+
+    ours = pool(MILD, held(-1000, 1000))
+    expected = ours.curve.apr(float(ours.held), 30 * 86_400.0)
+    assert expected > surely
+    stays = decided(ours, lends=(expected + surely) / 2, idle=0.0)
+    assert isinstance(stays, Hold), "between the low end and the estimate, what is there stays"
+    leaves = decided(ours, lends=expected + 0.02, idle=0.0)
+    assert isinstance(leaves, Plan) and leaves.legs[0].kind is LegKind.WITHDRAW and leaves.legs[0].all
+
+
+def test_a_range_that_the_price_has_left_is_laid_anew_or_left() -> None:
+    gone = pool(CALM, held(500, 1500))
+    assert gone.status is Status.FROZEN and gone.flags == ("out-of-range",)
+    plan = decided(gone, idle=0.0)
+    assert isinstance(plan, Plan)
+    (leg,) = plan.legs
+    assert (leg.kind, leg.amount, leg.all) == (LegKind.RERANGE, gone.held, True)
+    assert leg.ticks is not None and leg.ticks[0] < 0 < leg.ticks[1]
+    assert plan.gain_per_year > 0 and plan.cost > 0
+    away = decided(pool(MILD, held(500, 1500)), lends=0.5, idle=0.0)
+    assert isinstance(away, Plan) and away.legs[0].kind is LegKind.WITHDRAW
+    assert called_for(everything(gone), pool(MILD, held(-1450, 1450)), Policy()) is None
+
+
+def test_a_pool_counts_for_the_shares_of_both_its_tokens() -> None:
+    calm = pool(CALM)
+    half = replace(BASE, shares={"1": 1.0, "2": 0.25})
+    assert into(decided(calm, base=half), calm) == pytest.approx(250.0, rel=1e-6)
+    assert into(decided(calm), calm) == pytest.approx(1000.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fees", "share"),
+    [(1000, 0, Fraction(1)), (500, 0, Fraction(1, 2)), (500, 100, Fraction(4, 9)), (50, 100, Fraction(0))],
+)
+def test_the_share_that_comes_out_brings_what_is_wanted_with_the_fees(wanted: int, fees: int, share: Fraction) -> None:
+    assert share_for(wanted, 1000, fees) == share

@@ -1,0 +1,246 @@
+"""A pool as a market of one of its tokens: what we hold there, what more would earn, and what going in and out costs.
+Pure.
+
+What goes in is swapped in the same pool until both tokens fit the range; what comes out is swapped back there. A
+holding is therefore worth what that would bring now, to the unit but for roundings at ticks of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from yieldbot.allocator.liquidity import GAS_ENTER, GAS_LEAVE, GAS_RERANGE, best_of, price_of, value_of, venue_of
+from yieldbot.math.concentrated import Unswappable, V3Pool
+from yieldbot.math.liquidity import FULL, Bounds, Venue, bounds_of, full_range
+from yieldbot.math.positions import Range
+from yieldbot.math.provided import NOTHING, Outlook, ProvidedCurve, outlook
+from yieldbot.math.venues import V3Venue
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import MarketId, evm_number
+from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.policy import Base
+
+BPS = 10_000
+OFF = "price-off-the-feeds"
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A pool at one block: ``pool`` has its ticks; positions: ours in it; gas_price: token1 base units for a unit of
+    gas; fair: token1 base units for one of token0, by the feeds."""
+
+    state: LpState
+    record: LpHistory
+    deployment: Deployment
+    pool: V3Pool
+    positions: tuple[LpPosition, ...]
+    gas_price: float
+    fair: float
+
+
+def market_id(pool: Pool) -> MarketId:
+    """How a pool's liquidity is called in the journal."""
+    return MarketId(f"{pool.protocol}_lp/{evm_number(pool.token0.chain)}/{pool.address.lower()}")
+
+
+def market_of(pool: Pool, asset: Token) -> Market:
+    """The market of one of the pool's tokens."""
+    name, protocol = f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}", f"{pool.protocol}_lp"
+    return Market(market_id(pool), protocol, Kind.LP, pool.token0.chain, name, asset, pool.address)
+
+
+def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
+    """The pool as if we had nothing in it."""
+    net, liquidity = dict(pool.net), pool.liquidity
+    for position in positions:
+        if position.ticks is None or not position.liquidity:
+            continue
+        low, high = position.ticks
+        if low <= pool.tick < high:
+            liquidity -= position.liquidity
+        for tick, more in ((low, -position.liquidity), (high, position.liquidity)):
+            if tick in net:
+                net[tick] += more
+    return replace(pool, net=net, liquidity=liquidity)
+
+
+def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
+    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool. Raises
+    Unswappable."""
+    own, other = amounts if zero else amounts[::-1]
+    return own + (V3Venue(rest, not zero).give(other)[0] if other else 0)
+
+
+def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Base) -> MarketState:
+    """The market's state. ``wealth``: what might go into it at most, for which the range is chosen.
+
+    Where the pool has no record of fees or prices, nothing may enter and nothing leaves by a plan.
+    """
+    state, positions = seen.state, seen.positions
+    pool, price = state.pool, price_of(state)
+    zero = asset == pool.token0
+    tokens = (1.0 / price if zero else 1.0) / asset.one
+    rest = without(seen.pool, positions)
+    amounts = _sum([position.amounts for position in positions] + [position.fees for position in positions])
+    main = max((p for p in positions if p.in_range and p.liquidity), key=lambda p: p.liquidity, default=None)
+    impact = base.max_impact_bps / BPS
+    swaps = _Swaps(rest, zero, price, impact, abs(price / seen.fair - 1.0) > impact)
+    venue = replace(
+        venue_of(
+            replace(state, liquidity=rest.liquidity),
+            seen.record,
+            max(float(wealth), 1.0) / tokens,
+            seen.gas_price,
+            base.confidence,
+            1.0,
+        ),
+        enter=0.0,
+    )
+    ticks = Range(*main.ticks) if main and main.ticks else best_of(state, venue).ticks
+    part = _part(state, ticks, zero)
+    room = swaps.room(part)
+    entry_cost = swaps.cost(part, min(float(wealth), room / asset.one) * asset.one)
+    curve = ProvidedCurve(
+        stays=_stays(seen, venue, ticks, tokens, amounts) if positions else NOTHING,
+        enters=_outlook(state, venue, ticks, seen.gas_price, tokens, surely=True),
+        held=0.0,
+        entry_cost=entry_cost,
+    )
+    held, out = swaps.held(amounts)
+    curve = replace(curve, held=held / asset.one)
+    likely = _outlook(state, venue, ticks, seen.gas_price, tokens)
+    supplied = max(held, int(value_of(state, state.reserves) * tokens * asset.one))
+    return MarketState(
+        market=market_of(pool, asset),
+        block=block,
+        held=Amount(asset, held),
+        shares=sum(position.liquidity for position in positions),
+        share_token=None,
+        liquidity=Amount(asset, out),
+        capacity=Amount(asset, room),
+        supplied=Amount(asset, supplied),
+        borrowed=None,
+        status=_status(seen, main),
+        curve=curve,
+        quoted=Apr(likely.fees / likely.others - likely.lost if likely.others else 0.0),
+        pools=frozenset({market_id(pool)}),
+        gas_deposit=GAS_ENTER,
+        gas_withdraw=GAS_LEAVE * max(1, len(positions)),
+        flags=(*(("out-of-range",) if positions and main is None else ()), *((OFF,) if swaps.off else ())),
+        entry_cost_bps=entry_cost * BPS,
+        lp=LpMarket(
+            state=state,
+            record=seen.record,
+            deployment=seen.deployment,
+            other=pool.token1 if zero else pool.token0,
+            positions=positions,
+            ticks=(ticks.low, ticks.high),
+            token_id=main.token_id if main else None,
+            tokens=tokens,
+            gas_price=seen.gas_price,
+            part=part,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Swaps:
+    """The swaps of going in and out, in the pool without us. price: token1 base units for one of token0; impact: the
+    most that the last unit may be paid worse than that, the pool's fee included; off: the price stands further from the
+    feeds' than that, so that nothing is to be done there."""
+
+    rest: V3Pool
+    zero: bool
+    price: float
+    impact: float
+    off: bool
+
+    @property
+    def into(self) -> float:
+        """Base units of the other token for one of the asset."""
+        return self.price if self.zero else 1.0 / self.price
+
+    def room(self, part: float) -> int:
+        """Base units of the asset that can go in, and come out again, each within the impact."""
+        if part <= 0.0 or self.off:
+            return 0
+        given = V3Venue(self.rest, self.zero).until(self.into * (1.0 - self.impact))
+        back = V3Venue(self.rest, not self.zero).until((1.0 - self.impact) / self.into) / self.into
+        return int(min(given, back) / part)
+
+    def cost(self, part: float, raw: float) -> float:
+        """The fraction of ``raw`` base units of the asset that both swaps take."""
+        given = int(part * raw)
+        if given <= 0:
+            return 0.0
+        try:
+            got = V3Venue(self.rest, self.zero).give(given)[0]
+            back = V3Venue(self.rest, not self.zero).give(int(given * self.into))[0]
+        except Unswappable:
+            return 1.0
+        return part * (max(0.0, 1.0 - got / (given * self.into)) + max(0.0, 1.0 - back / given))
+
+    def held(self, amounts: Pair) -> tuple[int, int]:
+        """(what these base units of both are worth in the asset, how much of it can come out now)."""
+        own, other = amounts if self.zero else amounts[::-1]
+        most = V3Venue(self.rest, not self.zero).until((1.0 - self.impact) / self.into)
+        try:
+            whole = proceeds(self.rest, amounts, self.zero)
+        except Unswappable:
+            return own + int(other / self.into), 0
+        if self.off:
+            return whole, 0
+        return whole, whole if other <= most else whole * most // other
+
+
+def _stays(seen: Seen, venue: Venue, ticks: Range, tokens: float, amounts: Pair) -> Outlook:
+    """What lies there is expected to earn: at the estimates while it is in range; else what a new range surely would,
+    less what it costs to lay it."""
+    state = seen.state
+    if any(position.in_range and position.liquidity for position in seen.positions):
+        return _outlook(state, venue, ticks, seen.gas_price, tokens)
+    gas = GAS_RERANGE * seen.gas_price
+    once = gas + (venue.rerange - gas) / venue.value * value_of(state, amounts)
+    return _outlook(state, venue, ticks, seen.gas_price, tokens, surely=True, once=once * tokens)
+
+
+def _outlook(
+    state: LpState,
+    venue: Venue,
+    ticks: Range,
+    gas_price: float,
+    tokens: float,
+    *,
+    surely: bool = False,
+    once: float = 0.0,
+) -> Outlook:
+    """``surely``: at the fees and the volatility that make the net yield hold at the policy's confidence."""
+    full = not state.spacing or ticks == full_range(state.spacing)
+    bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
+    fees, sigma = (venue.fees.low, venue.sigma.high) if surely else (venue.fees.mean, venue.sigma.mean)
+    gas = GAS_RERANGE * gas_price
+    return outlook(venue, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
+
+
+def _status(seen: Seen, main: LpPosition | None) -> Status:
+    if seen.record.missing and seen.positions:
+        return Status.PAUSED
+    return Status.FROZEN if seen.positions and main is None else Status.ACTIVE
+
+
+def _part(state: LpState, ticks: Range, zero: bool) -> float:
+    """Of what a range takes at the present price, the share that is not the asset."""
+    amounts = ticks.amounts(1 << 96, state.sqrt_price_x96)
+    whole = value_of(state, amounts)
+    if whole <= 0.0:
+        return 0.0
+    own = amounts[0] * price_of(state) if zero else amounts[1]
+    return 1.0 - own / whole
+
+
+def _sum(pairs: Sequence[Pair]) -> Pair:
+    return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)

@@ -1,0 +1,87 @@
+"""A plan's legs of liquidity as steps: in from one token, out to one token, a range laid anew.
+
+What the wallet held before stays there: a leg moves its own amount, what came out of positions, and what those became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from yieldbot.execution.deltas import balances
+from yieldbot.execution.orders import LpOrder, Step, Steps
+from yieldbot.lp_orders import laid, manager_of, removing
+from yieldbot.lp_swaps import Swapper, Terms, router_of
+from yieldbot.math.positions import Range
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.liquidity import LpMarket, LpPosition
+from yieldbot.model.policy import Base
+from yieldbot.rpc.evm import EvmNode
+
+BPS = 10_000
+
+
+def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms) -> Swapper:
+    """The market's pool, with the bounds of the base's swaps."""
+    state, near = lp.state, base.max_impact_bps / BPS
+    order = LpOrder(
+        id=terms.id,
+        manager=manager_of(state),
+        tokens=(state.pool.token0, state.pool.token1),
+        fee_pips=round(state.fee * 1_000_000),
+        token_id=None,
+        expires_at=terms.deadline,
+        router=router_of(state),
+    )
+    return Swapper(state.pool, lp.deployment, order, usd, near, terms, near)
+
+
+def entering(lp: LpMarket, amount: Amount, pool: Swapper) -> Steps:
+    """So much of one token into the market's range: that of a position of ours, or as wide a one around the price."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        before = await balances(node, pool.terms.owner, pool.order.tokens)
+        before[amount.token] -= amount.raw
+        ticks = Range(*lp.ticks)
+        if lp.token_id is None:
+            ticks = await pool.centred(node, ticks, before)
+        async for step in laid(pool, node, ticks, lp.token_id, before):
+            yield step
+
+    return steps
+
+
+def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
+    """A share of each position's liquidity and all fees that wait, out and into one token."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        before = await balances(node, pool.terms.owner, pool.order.tokens)
+        async for step in _out(lp, share, pool, node):
+            yield step
+        async for step in pool.sold(node, asset != pool.order.tokens[0], before):
+            yield step
+
+    return steps
+
+
+def relaying(lp: LpMarket, pool: Swapper) -> Steps:
+    """Everything out, and all of it into one new position, as wide as the market's range, around the price."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        before = await balances(node, pool.terms.owner, pool.order.tokens)
+        async for step in _out(lp, Fraction(1), pool, node):
+            yield step
+        async for step in laid(pool, node, await pool.centred(node, Range(*lp.ticks), before), None, before):
+            yield step
+
+    return steps
+
+
+async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: EvmNode) -> AsyncIterator[Step]:
+    """Minimums are for the price as it is when a position's turn comes."""
+    for position in lp.positions:
+        now: LpPosition = replace(position, state=await pool.state(node))
+        taken = -(-position.liquidity * share.numerator // share.denominator)
+        async for step in removing(now, min(position.liquidity, taken), pool.terms).steps(node):
+            yield step
