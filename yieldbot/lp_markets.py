@@ -12,8 +12,8 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.policy import Job
-from yieldbot.protocols import liquidity
-from yieldbot.protocols.uniswap_v3 import UniswapV3, read_pool
+from yieldbot.protocols._lp import by_plans
+from yieldbot.protocols.uniswap_v3 import read_pool
 from yieldbot.rpc.evm import EvmNode
 
 
@@ -27,8 +27,7 @@ async def lp_markets(
     """
     if job.base is None or not job.base.liquidity:
         return [], []
-    tables = [t for t in job.chain.exchanges if t.protocol == UniswapV3.protocol and t.protocol in liquidity()]
-    tables = [table for table in tables if table.params.get("manager") and table.params.get("router")]
+    tables = [table for table in job.chain.exchanges if by_plans(table)]
     if not tables:
         return [], []
     view = await look(

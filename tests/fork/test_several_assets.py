@@ -147,6 +147,10 @@ def test_mistakes_in_the_configuration_are_told_in_one_line(dollars: Sandbox) ->
         dollars.config.write_text(changed)
         ended = yieldbot("plan", cwd=dollars.directory)
         assert ended.code == 2 and said in ended.line, ended.line
+    dollars.config.write_text(good + "liquidity = true\n")
+    chain.write_text(text.replace("\nmanager = ", "\n# manager = "))
+    ended = yieldbot("plan", cwd=dollars.directory)
+    assert ended.code == 2 and "with manager and router: add them, or use a base without it" in ended.line
     dollars.config.write_text(good)
     chain.write_text(text.replace(f'feed = "{dollars.addresses["dai_feed"]}"\n', ""))
     ended = yieldbot("plan", cwd=dollars.directory)

@@ -8,6 +8,7 @@ from pathlib import Path
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.protocols._lp import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:
@@ -46,4 +47,7 @@ def job_of_base(
         if token.address not in chain.feeds:
             said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
             raise wrong(path, f"{key}.base", f"{said}: add one")
+    if base.liquidity and not any(by_plans(exchange) for exchange in chain.exchanges):
+        said = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
+        raise wrong(path, f"{key}.base", f"{said}: add them, or use a base without it")
     return Job(wallet=wallet, chain=chain, asset=tokens[0], others=tuple(tokens[1:]), base=base)

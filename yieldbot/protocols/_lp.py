@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.market import Deployment
 from yieldbot.model.reads import EthCall
 
 Owned = tuple[list[LpPosition], tuple[int, ...]]
@@ -19,6 +20,14 @@ GET_CURRENT_BLOCK_TIMESTAMP = bytes.fromhex("0f28c97d")
 
 class Empty(MarketError):
     """A pool without liquidity or a price: nobody can have anything in it."""
+
+
+def by_plans(table: Deployment) -> bool:
+    """Whether plans may provide liquidity at an exchange: Uniswap v3 with its position manager and a router. (A pair of
+    v2 charges as much for the swap on the way in as a base's ``max_impact_bps`` allows by default.)"""
+    params = table.params
+    router = params.get("router") or params.get("router02")
+    return table.protocol == "uniswap_v3" and bool(params.get("manager") and router)
 
 
 def lags(lookback_blocks: int) -> tuple[int, ...]:
