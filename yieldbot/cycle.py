@@ -93,7 +93,7 @@ def decide(
     """
 
     def made(guarded: Guard) -> Decision:
-        assessments = assess(snapshot, guarded.policy, wealth, job.base)
+        assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
         allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
         if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
             return Decision(assessments, allocation, Hold(reason, None))

@@ -7,10 +7,11 @@ what the chain did, or what a transaction whose outcome is open would do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from yieldbot.allocator.assess import EXCLUDED
 from yieldbot.execution.account import NATIVE
 from yieldbot.forecast import basis
 from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
@@ -18,7 +19,7 @@ from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
-from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.plan import Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
@@ -29,10 +30,24 @@ MARGIN = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The policy as it is now, and why nothing may be planned (None: it may)."""
+    """The policy as it is now, and why nothing may be planned (None: it may). closed, bounded: by market, the limit
+    that lets nothing more go in, or that sets the most; the policy's own exclusions are not in them."""
 
     policy: Policy
     reason: str | None = None
+    closed: Mapping[MarketId, str] = field(default_factory=dict)
+    bounded: Mapping[MarketId, str] = field(default_factory=dict)
+
+    def told(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
+        """Assessments under this policy, with these limits named where they are what closes or bounds a market."""
+        return tuple(
+            replace(
+                one,
+                vetoes=tuple(self.closed.get(one.market_id, veto) if veto == EXCLUDED else veto for veto in one.vetoes),
+                bound=self.bounded.get(one.market_id, one.bound),
+            )
+            for one in assessments
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +73,29 @@ def guard(
         return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
-    closed: list[str] = []
+    closed, bounded = dict[MarketId, str](), dict[MarketId, str]()
     shares = dict(policy.max_share_markets)
     for state in snapshot.markets:
         market_id, token = state.market.id, state.market.asset
         wealth_raw = snapshot.wealth(token).raw
-        if _cooling(policy, flows, market_id, now) is not None:
-            closed.append(market_id)
-        room = _least(_parsed(policy.limit_move, token), _left(policy.limit_day_market, flows, now, token, market_id))
+        if (cooling := _cooling(policy, flows, market_id, now)) is not None:
+            closed[market_id] = cooling.removeprefix(f"{market_id}: ")
+        rooms = {
+            "limit_move": _parsed(policy.limit_move, token),
+            "limit_day_market": _left(policy.limit_day_market, flows, now, token, market_id),
+        }
         if token != asset:  # the day's limits of the first asset are kept by its idle buffer, those of others here
-            today = _left(policy.limit_day, flows, now, token)
-            room = _least(room, today, _left(policy.limit_day_chain, flows, now, token, chain=chain))
+            rooms |= _of_all(policy, flows, now, token, chain)
+        name, room = _least(rooms)
         if room is None or not wealth_raw:
             continue
         if room <= state.held.raw * 2 * MARGIN:
-            closed.append(market_id)
-        else:
-            most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
-            shares[market_id] = min(shares.get(market_id, policy.max_share_market), most)
-    room = _least(
-        _left(policy.limit_day, flows, now, asset), _left(policy.limit_day_chain, flows, now, asset, chain=chain)
-    )
+            closed.setdefault(market_id, _nothing(name))
+            continue
+        most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
+        if most < shares.get(market_id, policy.max_share_market):
+            shares[market_id], bounded[market_id] = most, f"policy.{name}"
+    name, room = _least(_of_all(policy, flows, now, asset, chain))
     buffer = policy.idle_buffer
     if room is not None:
         fresh = max(0, room - reserved_raw)
@@ -86,9 +103,15 @@ def guard(
         stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
         buffer = str(max(stays, Decimal(policy.idle_buffer)))
         if room == 0:
-            closed += [state.market.id for state in snapshot.markets if state.market.asset == asset]
+            for state in snapshot.markets:
+                if state.market.asset == asset:
+                    closed.setdefault(state.market.id, _nothing(name))
     exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
-    return Guard(replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer))
+    for state in snapshot.markets:
+        if {state.market.id, state.market.protocol, state.market.name} & set(policy.exclude):
+            closed.pop(state.market.id, None)
+    narrowed = replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer)
+    return Guard(narrowed, None, closed, bounded)
 
 
 def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int) -> Declined | None:
@@ -200,8 +223,22 @@ def _parsed(limit: str | None, token: Token) -> int | None:
     return None if limit is None else token.parse(limit).raw
 
 
-def _least(*rooms: int | None) -> int | None:
-    return min((room for room in rooms if room is not None), default=None)
+def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chain: ChainId) -> dict[str, int | None]:
+    """What the day's limits of all markets together leave, by the limit's name."""
+    return {
+        "limit_day": _left(policy.limit_day, flows, now, token),
+        "limit_day_chain": _left(policy.limit_day_chain, flows, now, token, chain=chain),
+    }
+
+
+def _least(rooms: Mapping[str, int | None]) -> tuple[str, int | None]:
+    """The limit that leaves least, and what; no name and None where there is none."""
+    found = [(room, name) for name, room in rooms.items() if room is not None]
+    return min(found)[::-1] if found else ("", None)
+
+
+def _nothing(name: str) -> str:
+    return f"policy.{name} leaves nothing now"
 
 
 def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:

@@ -208,3 +208,40 @@ def test_our_own_withdrawal_is_no_loss() -> None:
     policy = Policy(stop_at_loss_bps=50)
     records = [seen_before(9_000, seq=0), *moved(1, B, -4_000, 0.5)]
     assert guard(policy, records, SEEN, USDC, NOW).reason is None
+
+
+DAY, BY_MARKET, MOVE = "policy.limit_day leaves nothing now", "policy.limit_day_market", "policy.limit_move"
+
+
+@pytest.mark.parametrize(
+    ("policy", "records", "vetoed", "in_a", "in_b"),
+    [
+        (Policy(limit_day="10000"), moved(1, A, 10_000, 1), {A, B}, DAY, DAY),
+        (
+            Policy(limit_day_market="9000"),
+            moved(1, A, 9_000, 1),
+            {A},
+            "policy.limit_day_market leaves nothing now",
+            BY_MARKET,
+        ),
+        (Policy(limit_move="9000"), [], set(), MOVE, MOVE),
+        (Policy(limit_move="8500", limit_day_market="9000"), moved(1, A, 1_000, 1), set(), BY_MARKET, MOVE),
+        (Policy(limit_day="0", exclude=(A,)), [], {A, B}, "excluded by policy", DAY),
+        (Policy(max_share_market=0.05, limit_move="9000"), [], set(), "policy's share of a market", None),
+        (
+            Policy(cooldown_hours=12),
+            moved(1, A, -1_000, 2),
+            {A},
+            "it was withdrawn from 2.0 h ago (policy.cooldown_hours)",
+            None,
+        ),
+    ],
+)
+def test_a_market_that_a_limit_closes_or_bounds_says_which(
+    policy: Policy, records: list[Record], vetoed: set[MarketId], in_a: str, in_b: str | None
+) -> None:
+    made = decide(SEEN, policy, JOB, NOW, records=records)
+    vetoes = {one.market_id: one.vetoes for one in made.assessments if one.vetoes}
+    reasons = {one.market_id: one.binding for one in made.allocation.reasons}
+    assert vetoes == {market_id: (reasons[market_id],) for market_id in vetoed}
+    assert reasons[A] == in_a and in_b in (reasons[B], None), reasons

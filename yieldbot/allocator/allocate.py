@@ -373,7 +373,7 @@ class _Answer:
         if state.capacity is not None:
             limits.append(("the market's cap", float(state.held) + float(state.capacity)))
         if assessment.max_exposure is not None:
-            limits.append(("policy's share of a market", float(assessment.max_exposure)))
+            limits.append((assessment.bound, float(assessment.max_exposure)))
         return MarketReason(
             market_id=state.market.id,
             apr_quoted=state.quoted.value,

@@ -11,6 +11,8 @@ from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Base, Policy
 
+EXCLUDED = "excluded by policy"
+
 
 def assess(
     snapshot: Snapshot, policy: Policy, wealth: Amount | None = None, base: Base | None = None
@@ -73,7 +75,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     market, found = state.market, []
     if {market.id, market.protocol, market.name} & set(policy.exclude):
-        found.append("excluded by policy")
+        found.append(EXCLUDED)
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
     if state.lp is not None:

@@ -11,12 +11,14 @@ from yieldbot.model.ids import Address, MarketId
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One market's risk as the policy sees it. haircut_bps: expected loss a year; max_exposure: None: unlimited."""
+    """One market's risk as the policy sees it. haircut_bps: expected loss a year; max_exposure: None: unlimited;
+    bound: what sets it, in words."""
 
     market_id: MarketId
     haircut_bps: float
     max_exposure: Amount | None
     vetoes: tuple[str, ...]
+    bound: str = "policy's share of a market"
 
 
 @dataclass(frozen=True, slots=True)
