@@ -167,13 +167,16 @@ def test_a_wrong_passphrase_ends_before_anything_is_rehearsed_or_approved(home: 
 def test_check_names_each_fault_with_its_remedy(home: Home) -> None:
     os.chmod(home.sandbox.directory / "keys" / "main.json", 0o644)
     chain = home.sandbox.directory / "chains" / "sandbox.toml"
-    chain.write_text(chain.read_text().replace("decimals = 6", "decimals = 18"))
+    named = chain.read_text().replace("tokens.DAI", "tokens.DAIX").replace('"DAI"', '"DAIX"')
+    chain.write_text(named.replace("decimals = 6", "decimals = 18"))
     ended = home.run("--json", "check")
     faults = {row["what"]: row for row in ended.document["checks"] if not row["ok"]}
     assert ended.code == 2 and ended.document["ok"] is False
     assert "chmod 600" in faults["wallet main"]["remedy"]
     assert "6 decimals, not 18" in faults["sandbox token USDC"]["said"]
+    assert faults.pop("sandbox token DAIX")["said"].endswith("'DAI'")
     assert len(faults) == 2
+    chain.write_text(chain.read_text().replace("[tokens.DAIX]", '[tokens.DAIX]\nsymbols = ["DAI"]'))
     told = home.run("check").out.splitlines()
     assert sum(line.startswith("FAIL") for line in told) == 2 and all(line[:4] in ("ok  ", "FAIL") for line in told)
 

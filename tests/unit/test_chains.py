@@ -89,6 +89,15 @@ def book_2024() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def called() -> list[dict[str, Any]]:
+    """Aave's token list: what contracts call themselves."""
+    file = BOOK.parent.parent / "tokenlist.json"
+    if not file.is_file():
+        pytest.skip("the npm package @aave-dao/aave-address-book is not installed: run scripts/test")
+    return json.loads(file.read_text())["tokens"]
+
+
+@pytest.fixture(scope="module")
 def listed() -> dict[int, dict[str, tuple[str, int]]]:
     """By chain and address: symbol and decimals, by Uniswap's list."""
     if not UNISWAP.is_file():
@@ -119,7 +128,10 @@ def test_aave_addresses_are_the_address_books(path: Path, book: dict[str, dict[s
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
 def test_tokens_are_those_of_public_lists(
-    path: Path, book: dict[str, dict[str, Any]], listed: dict[int, dict[str, tuple[str, int]]]
+    path: Path,
+    book: dict[str, dict[str, Any]],
+    called: list[dict[str, Any]],
+    listed: dict[int, dict[str, tuple[str, int]]],
 ) -> None:
     theirs, chain = book[f"AaveV3{path.stem.capitalize()}"], tomllib.loads(path.read_text())
     uniswap = listed[theirs["chain"]]
@@ -127,6 +139,9 @@ def test_tokens_are_those_of_public_lists(
     known |= OTHER_TOKENS.get(path.stem, {}) | theirs["decimals"]
     ours = {token["address"]: token["decimals"] for token in chain["tokens"].values()}
     assert ours.items() <= known.items()
+    on_chain = {token["address"]: token["symbol"] for token in called if token["chainId"] == theirs["chain"]}
+    for name, token in chain["tokens"].items():
+        assert on_chain.get(token["address"], name) in (name, *token.get("symbols", ()))
     for name, token in chain["tokens"].items():
         if token["address"] in uniswap:  # USDT0 and DAI.e are what others call the dollars of these names
             assert uniswap[token["address"]][0].removesuffix("0").removesuffix(".e") in (

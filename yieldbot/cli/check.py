@@ -92,14 +92,18 @@ def _stops(context: Context) -> list[Finding]:
 
 
 def _env(context: Context) -> list[Finding]:
-    """.env, where it holds a passphrase."""
-    from yieldbot.cli.wiring import passphrases_in_env
+    """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
+    from yieldbot.cli.wiring import keyed_urls_in_env, passphrases_in_env
 
+    holds = "a passphrase"
     try:
         file = passphrases_in_env(context)
+        if file is None:
+            holds = "an RPC URL with a key"
+            file = keyed_urls_in_env(context)
     except ConfigError as fault:
-        return [Finding(".env", "it holds a passphrase", str(fault), MISCONFIGURED)]
-    return [Finding(str(file), "it holds a passphrase and is private")] if file else []
+        return [Finding(".env", f"it holds {holds}", str(fault), MISCONFIGURED)]
+    return [Finding(str(file), f"it holds {holds} and is private")] if file else []
 
 
 def _wallet(context: Context, wallet: Wallet) -> Finding:
@@ -272,8 +276,8 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
     if decimals != token.decimals:
         remedy = f"correct decimals in {file}"
         return Finding(what, f"the chain says {decimals} decimals, not {token.decimals}", remedy, MISCONFIGURED)
-    if symbol != token.symbol:
-        remedy = f"name the table [tokens.{symbol}] in {file}, or correct the address"
+    if symbol not in chain.symbols.get(token.address, {token.symbol}):
+        remedy = f"correct the address in {file}; if it is the right one, add symbols = [{symbol!r}] to its table"
         return Finding(what, f"the chain calls {token.address} {symbol!r}", remedy, MISCONFIGURED)
     return Finding(what, f"{token.address}, {decimals} decimals")
 

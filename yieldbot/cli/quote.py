@@ -48,6 +48,8 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.math.concentrated import Unswappable
     from yieldbot.quotes import read
 
+    if not 0 <= args.slippage_bps < 10_000:
+        raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(args.chain, context)
     if args.to_chain is not None and args.to_chain != chain.name:
         return _bridge(args, context, chain)
@@ -59,8 +61,6 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     amount = _amount("AMOUNT", given, args.amount) if args.out is None else _amount("--out", wanted, args.out)
     if not chain.exchanges:
         raise ConfigError(f"chains/{chain.name}.toml has no [[exchanges]] table: add one (docs/configuration.md)")
-    if not 0 <= args.slippage_bps < 10_000:
-        raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     try:
         seen = asyncio.run(read(chain, given, wanted))
         if args.out is None:

@@ -195,6 +195,24 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
     return file
 
 
+def keyed_urls_in_env(context: Context) -> Path | None:
+    """The .env when it holds an RPC URL of the jobs' chains that says more than a host, as one with a provider's key
+    does; else None. Raises ConfigError when it does and other users can read or change it."""
+    from urllib.parse import urlsplit
+
+    from yieldbot.config.load import env_file
+    from yieldbot.execution.keystore import check_private
+
+    file, written = env_file(context.config)
+    names = {name for chain in context.settings.chains.values() for name in (chain.rpc_env, chain.submit_rpc_env)}
+    urls = [url for name in names & written.keys() for url in written[str(name)].replace(",", " ").split()]
+    parts = [urlsplit(url) for url in urls]  # well-formed: the configuration is loaded
+    if not any(one.path.strip("/") or one.query or one.fragment or one.username for one in parts):
+        return None
+    check_private(file)
+    return file
+
+
 class Keyless:
     """Stands where a signer is wanted by a command that signs nothing; no keystore is read."""
 

@@ -65,6 +65,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         submit_to_all=table.submit_to_all,
         safe_multisend=Address(table.safe_multisend),
         merkl=Merkl(distributor=Address(table.merkl.distributor), url=table.merkl.url) if table.merkl else None,
+        symbols={Address(t.address): frozenset({name, *t.symbols}) for name, t in table.tokens.items()},
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
     )
 

@@ -205,6 +205,7 @@ class TokenTable(Table):
     decimals: Annotated[int, Field(ge=0, le=36)]
     feed: AddressText | None = None
     pegged: bool = False
+    symbols: list[str] = []
 
 
 class SvmTokenTable(Table):

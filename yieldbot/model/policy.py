@@ -194,7 +194,7 @@ class ChainSettings:
     chain, to which alone multicall3, fees in gwei, max_behind_blocks, replace_after_seconds and safe_multisend belong;
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
     tokens can be swapped; witnesses: who says on Solana what they are worth beside the feeds; pegged: tokens that are
-    meant to be worth one US dollar. merkl: None where nothing is
+    meant to be worth one US dollar; symbols: what each token's contract may call itself. merkl: None where nothing is
     asked of it.
     """
 
@@ -224,6 +224,7 @@ class ChainSettings:
     exchanges: tuple[Deployment, ...] = ()
     witnesses: tuple[Deployment, ...] = ()
     pegged: frozenset[Address] = frozenset()
+    symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
     svm: SvmLimits | None = None
     merkl: Merkl | None = None
 

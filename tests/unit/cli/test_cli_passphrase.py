@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from tests.unit.config.test_config_load import SETTINGS, written
+from tests.unit.config.test_config_load import SETTINGS, swapped, written
 from yieldbot.cli.context import Context
 from yieldbot.cli.wiring import signers
 from yieldbot.errors import ConfigError
@@ -52,10 +52,38 @@ def test_an_env_with_a_passphrase_must_be_private(mode: int, tmp_path: Path, mon
             signers(context)(wallet).open()
 
 
-def test_an_env_without_a_passphrase_is_not_judged(tmp_path: Path) -> None:
-    path = home(tmp_path, 'passphrase_file = "passphrase"', env="OTHER=1\n")
+@pytest.mark.parametrize("url", ["", "TESTNET_RPC_URL=http://127.0.0.1:9/\n"])
+def test_an_env_without_a_secret_is_not_judged(url: str, tmp_path: Path) -> None:
+    path = home(tmp_path, 'passphrase_file = "passphrase"', env=f"OTHER=1\n{url}")
     (tmp_path / ".env").chmod(0o644)
     assert not any(".env" in what for what in checked(path))
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("TESTNET_RPC_URL", "http://127.0.0.1:9/v2/s3cr3t"),
+        ("TESTNET_RPC_URL", "http://127.0.0.1:9,http://127.0.0.1:9/?key=s3cr3t"),
+        ("TESTNET_RPC_URL", "http://user:s3cr3t@127.0.0.1:9"),
+        ("PRIVATE_URL", "http://127.0.0.1:9/s3cr3t"),
+    ],
+)
+def test_an_env_with_a_providers_key_must_be_private(variable: str, url: str, tmp_path: Path) -> None:
+    path = home(
+        tmp_path, 'passphrase_file = "passphrase"', env=f"TESTNET_RPC_URL=http://127.0.0.1:9\n{variable}={url}\n"
+    )
+    chain, file = tmp_path / "chains" / "testnet.toml", tmp_path / ".env"
+    if variable == "PRIVATE_URL":
+        chain.write_text(swapped(chain.read_text(), "max_fee_gwei", 'submit_rpc_env = "PRIVATE_URL"\nmax_fee_gwei'))
+    assert checked(path)[str(file)] == {
+        "what": str(file),
+        "ok": True,
+        "said": "it holds an RPC URL with a key and is private",
+        "remedy": None,
+    }
+    file.chmod(0o644)
+    row = checked(path)[".env"]
+    assert not row["ok"] and f"chmod 600 {file}" in row["remedy"] and "s3cr3t" not in str(row)
 
 
 @pytest.mark.parametrize(
