@@ -11,6 +11,7 @@ from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from tests.fork.contracts import send
+from tests.fork.pools import without_exchange
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
@@ -29,7 +30,8 @@ assets = { USDC = 1.0, DAI = 0.6 }
 
 @pytest.fixture
 def dollars(sandbox: Sandbox) -> Sandbox:
-    """The sandbox with one job over both of its dollars."""
+    """The sandbox with one job over both of its dollars, which are swapped in one pool."""
+    without_exchange(sandbox, "uniswap_v4")
     text = sandbox.config.read_text()
     assert text.count('asset = "USDC"') == 1
     sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ async def test_a_pool_without_liquidity_or_ticks_is_no_surprise(v4_world: V4Worl
 )
 def test_keys_that_are_none_are_refused(keys: str, said: str, sandbox: Sandbox) -> None:
     file = sandbox.directory / "chains" / "sandbox.toml"
-    file.write_text(file.read_text().replace("state_view =", f"keys = {keys}\nstate_view ="))
+    file.write_text(re.sub("^keys = .*$", f"keys = {keys}", file.read_text(), flags=re.MULTILINE))
     with pytest.raises(ConfigError, match=said):
         load(sandbox.config)
 

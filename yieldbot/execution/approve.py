@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
 from yieldbot.execution.deltas import change_of, real_fault, word
+from yieldbot.execution.permit2 import is_permit, permit_fault, permits_nothing
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
 from yieldbot.execution.sign import digest, unsigned_of
 from yieldbot.execution.simulate import Rehearsal
@@ -184,7 +185,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
     Setting an allowance of the leg's spender to zero needs no living approval: it is never wrong.
     """
     tx = simulated.tx
-    takes_back = _is_allowance(work, tx) and not any(tx.data[36:])
+    takes_back = permits_nothing(tx) if is_permit(work, tx) else _is_allowance(work, tx) and not any(tx.data[36:])
     refused = (
         bounds(rules, tx)
         or (None if takes_back else in_time(approval, now))
@@ -298,6 +299,8 @@ def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | No
 def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
     if _is_allowance(work, tx):
         return _allowance(work, tx)
+    if is_permit(work, tx):
+        return permit_fault(work, tx, now)
     name = tx.data[:4]
     selectors = {address.lower(): found for address, found in work.targets.items()}.get(tx.to.lower())
     if selectors is None:

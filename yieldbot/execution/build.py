@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from yieldbot.execution.account import GWEI, LegWork
 from yieldbot.execution.calldata import APPROVE
+from yieldbot.execution.permit2 import NAME as PERMIT2
+from yieldbot.execution.permit2 import onward, permit_call
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Declined
@@ -55,7 +57,8 @@ def with_allowances(
     """The calls, each with the allowance that it consumes set before it.
 
     ``existing``: allowances on the chain now. One that is right already is left alone; another that is not zero is
-    reset first, since tokens such as USDT refuse to change it in one step.
+    reset first, since tokens such as USDT refuse to change it in one step. Where Permit2 stands between, what it lets
+    the onward spender take is set after it.
     """
     spread: list[EvmCall] = []
     given = dict(existing)
@@ -69,6 +72,8 @@ def with_allowances(
                 if now:
                     spread.append(allowance_call(need.token, need.spender, 0, name))
                 spread.append(allowance_call(need.token, need.spender, need.raw, name))
+            if need.onward is not None:
+                spread.append(permit_call(need, need.raw, names.get(need.onward.spender, need.onward.spender)))
             given[key] = 0  # the call consumes it in full
         spread.append(call)
     return tuple(spread)
@@ -76,7 +81,8 @@ def with_allowances(
 
 def spender_names(work: LegWork) -> dict[Address, str]:
     """How the market's spenders are named to the person who approves."""
-    return {spender: work.market.name for spender in work.spenders}
+    names = {spender: work.market.name for spender in work.spenders}
+    return names | {need.spender: PERMIT2 for need in onward(work.calls)}
 
 
 def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | Declined:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.execution.swaps import LEAST, swap_fault
+from yieldbot.execution.swaps_v4 import PROTOCOL, v4_fault
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
@@ -148,6 +149,8 @@ def judged_swap(
 ) -> tuple[str, str] | None:
     """``swap_fault`` of a router's call. Of SwapRouter02's multicall, which has the deadline, the one call in it is
     judged with that deadline: more calls, or another one than a swap of that router, are refused."""
+    if terms.pools[0].protocol == PROTOCOL:
+        return v4_fault(read, terms, now)
     if function.signature != BY_DEADLINE:
         return swap_fault(read, owner, terms, now)
     deadline, *calls = read

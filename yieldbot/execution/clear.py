@@ -13,7 +13,9 @@ from typing import Any
 
 from yieldbot.execution import erc7730
 from yieldbot.execution.calldata import AMOUNTS, BY_DEADLINE, UNBOUNDED, AbiFunction, addresses_in
+from yieldbot.execution.clear_v4 import spelled_out
 from yieldbot.execution.erc7730 import Descriptor, Format, Node, Shown
+from yieldbot.execution.permit2 import NAME as PERMIT2
 from yieldbot.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import evm_number
@@ -63,6 +65,8 @@ class Book:
         """The names in a chain's file."""
         names = {settings.multicall3.lower(): "Multicall3"}
         for deployment in (*settings.deployments, *settings.exchanges):
+            if permit2 := deployment.params.get("permit2"):
+                names.setdefault(permit2.lower(), PERMIT2)
             for address in addresses_in(deployment.params):
                 names.setdefault(address.lower(), deployment.name)
         tokens = {token.address.lower(): token for token in settings.tokens.values()}
@@ -122,6 +126,7 @@ def read(
         for path, node in erc7730.leaves(root)
         if not (nested and node.type == "bytes")
     )
+    fields = spelled_out(book.tokens, book.named, function.signature, values) or fields
     return Reading(name is not None, name, function.signature, "abis", function.name, fields, None, nested)
 
 

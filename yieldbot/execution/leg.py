@@ -9,6 +9,7 @@ from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval, Rules, judge
 from yieldbot.execution.build import TxContext, allowance_call, spender_names
 from yieldbot.execution.deltas import allowance
+from yieldbot.execution.permit2 import permit_call, permitted, still_permitted
 from yieldbot.execution.simulate import rehearse, simulate_tx
 from yieldbot.execution.transact import barred, transact
 from yieldbot.journal.events import PlanMarked, PlanStatus
@@ -79,7 +80,7 @@ async def _left_allowed(account: Account, work: LegWork, settles: Sequence[tuple
         if left := await allowance(account.node, token.address, account.owner, spender):
             name = spender_names(work).get(spender, spender)
             return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} stayed allowed to {name}: it is taken back")
-    return None
+    return await still_permitted(account.node, account.owner, work.calls)
 
 
 async def _execute(
@@ -110,6 +111,11 @@ async def _take_back(account: Account, approval: Approval, work: LegWork) -> lis
         if await allowance(account.node, need.token.address, account.owner, need.spender):
             name = spender_names(work).get(need.spender, need.spender)
             call = allowance_call(need.token, need.spender, 0, name)
+            outcome = await _execute(account, approval, work, call, TAKE_BACK_GAS, ())
+            if not isinstance(outcome, Declined):
+                outcomes.append(outcome)
+        if need.onward is not None and await permitted(account.node, account.owner, need):
+            call = permit_call(need, 0, spender_names(work).get(need.onward.spender, need.onward.spender))
             outcome = await _execute(account, approval, work, call, TAKE_BACK_GAS, ())
             if not isinstance(outcome, Declined):
                 outcomes.append(outcome)

@@ -25,6 +25,7 @@ from yieldbot.execution.deltas import (
     worth_fault,
 )
 from yieldbot.execution.orders import Steps
+from yieldbot.execution.permit2 import still_permitted
 from yieldbot.execution.reverts import revert_words
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
@@ -156,6 +157,8 @@ async def simulate_tx(
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
                 return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
+        if work and settles and (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
+            return Declined(left_on.code, f"{tx.words}: {left_on.reason}")
         return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner))
 
 
@@ -218,6 +221,8 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if raw := await allowance(fork, token_address, account.owner, spender):
             said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
             return Declined("ALLOWANCE_LEFT", said)
+    if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
+        return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
     return await _done(account, fork, work, before, worth_raw, tuple(done))
 
 

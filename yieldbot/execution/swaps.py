@@ -50,22 +50,40 @@ def _fault(name: str, value: Any, owner: Address, terms: SwapTerms, now: int) ->
         if str(value).lower() != owner.lower():
             return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
     elif name in GIVEN:
-        if value != terms.given.raw:
-            code = "AMOUNT_ABOVE_PLAN" if value > terms.given.raw else "AMOUNT_NOT_EXACT"
-            return code, f"{name} is {value}, {terms.given.raw} was approved"
+        return amount_fault(name, value, terms)
     elif name in LEAST:
-        if value < terms.least.raw:
-            return "LEAST_BELOW_PLAN", f"{name} is {value}, {terms.least.raw} was approved"
+        return least_fault(name, value, terms)
     elif name == "deadline":
-        if not now < value <= now + MOST_DEADLINE_SECONDS:
-            said = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
-            return "DEADLINE_NOT_NEAR", f"the deadline {said}"
+        return deadline_fault(value, now)
     elif name == "sqrtpricelimitx96":
         if value:
             return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
     elif name not in SINGLE | COINS:
         return "ARGUMENT_NOT_KNOWN", f"{name or 'an argument'} is nothing that a swap of ours says"
     return None
+
+
+def amount_fault(name: str, value: int, terms: SwapTerms) -> Fault | None:
+    """Why a number is not exactly what the terms give."""
+    if value == terms.given.raw:
+        return None
+    code = "AMOUNT_ABOVE_PLAN" if value > terms.given.raw else "AMOUNT_NOT_EXACT"
+    return code, f"{name} is {value}, {terms.given.raw} was approved"
+
+
+def least_fault(name: str, value: int, terms: SwapTerms) -> Fault | None:
+    """Why a number is no least output of the terms."""
+    if value >= terms.least.raw:
+        return None
+    return "LEAST_BELOW_PLAN", f"{name} is {value}, {terms.least.raw} was approved"
+
+
+def deadline_fault(value: int, now: int) -> Fault | None:
+    """Why a deadline is none that is near. Both in unix seconds."""
+    if now < value <= now + MOST_DEADLINE_SECONDS:
+        return None
+    said = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
+    return "DEADLINE_NOT_NEAR", f"the deadline {said}"
 
 
 def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> Fault | None:

@@ -9,12 +9,22 @@ from yieldbot.model.ids import Address, ChainId, MarketId
 
 
 @dataclass(frozen=True, slots=True)
+class Onward:
+    """Whom Permit2 lets take our token in its turn, and until when (unix seconds, the chain's)."""
+
+    spender: Address
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
-    """An exact ERC-20 allowance that a call consumes in full."""
+    """An exact ERC-20 allowance that a call consumes in full. onward: where its spender is Permit2, to whom that is to
+    give an allowance of exactly the same, which the call consumes too."""
 
     token: Token
     spender: Address
     raw: int
+    onward: Onward | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,32 @@
-"""Uniswap v4's words for a pool: its key, and the id that the pool manager keeps it by.
+"""Uniswap v4's words: a pool's key and the id that the pool manager keeps it by, and how a swap is spelled.
 
-Source: v4 core 1.0.2, PoolKey, PoolIdLibrary.toId and LPFeeLibrary.
+Source: v4 core 1.0.2, PoolKey, PoolIdLibrary.toId and LPFeeLibrary; v4 periphery 1.0.3, Actions, IV4Router and
+CalldataDecoder; Universal Router 2.0 and 2.1, Commands.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.words import pack
 
 NO_HOOKS = Address("0x" + "00" * 20)
 KEY = ("address", "address", "uint24", "int24", "address")
 MOST_SPACING = 32_767
+
+V4_SWAP = b"\x10"
+"""The router's only command, without the bit that lets it fail and the rest go on."""
+SWAP_EXACT_IN_SINGLE, SETTLE, TAKE_ALL = b"\x06", b"\x0b", b"\x0f"
+"""The command's actions: a swap in one pool (a second one of all that the first gave), what we owe from our account,
+and all that is ours to whoever calls."""
+SWAP_TYPE = f"(({','.join(KEY)}),bool,uint128,uint128,bytes)"
+"""Key, whether token0 goes in, what goes in (0: all that is there), the least, data for hooks."""
+SETTLE_TYPES, TAKE_TYPES = ["address", "uint256", "bool"], ["address", "uint256"]
+PLAN_TYPES = ["bytes", "bytes[]"]
+"""The actions, a byte each, and the parameters of each."""
+ALL_THERE_IS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +49,10 @@ class PoolKey:
         from eth_utils.crypto import keccak
 
         return keccak(pack(KEY, self.fields))
+
+
+def key_of(pool: Pool) -> PoolKey:
+    """The key of a pool that the adapter found. Raises ValueError for a pool of another protocol."""
+    if "spacing" not in pool.params:
+        raise ValueError(f"{pool.name} is no pool of Uniswap v4")
+    return PoolKey(pool.token0.address, pool.token1.address, pool.params["fee"], pool.params["spacing"])

@@ -19,18 +19,43 @@ from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow
-from yieldbot.model.tx import EvmCall
-from yieldbot.model.v4 import MOST_SPACING, PoolKey
+from yieldbot.model.tx import Allowance, EvmCall, Onward
+from yieldbot.model.v4 import (
+    ALL_THERE_IS,
+    MOST_SPACING,
+    PLAN_TYPES,
+    SETTLE,
+    SETTLE_TYPES,
+    SWAP_EXACT_IN_SINGLE,
+    SWAP_TYPE,
+    TAKE_ALL,
+    TAKE_TYPES,
+    V4_SWAP,
+    PoolKey,
+    key_of,
+)
 from yieldbot.protocols._abi import abi, checksum, explain
-from yieldbot.protocols._swaps import router_of
+from yieldbot.protocols._swaps import router_of, swap_words
 from yieldbot.protocols.uniswap_v3 import NEAR_TICKS, in_order
 
 USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}
 """Tick spacings that go with fees by habit; v4 lets anybody choose both."""
+PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
+"""The same on every chain."""
+SWAP = "execute"
+REVERTS = {
+    "V4TooLittleReceived": "the swap would give less than the least that was named",
+    "TransactionDeadlinePassed": "the swap's deadline is over",
+    "AllowanceExpired": "what Permit2 was allowed to let the router take is over",
+    "InsufficientAllowance": "Permit2 is not allowed to let the router take so much",
+    "TRANSFER_FROM_FAILED": "the token did not move from our account (balance or allowance)",
+    "CurrencyNotSettled": "the pools do not take all of what goes in",
+    "PoolNotInitialized": "the pool has no price",
+}
 FEE_BITS = 12
 """The protocol's fee is two numbers of so many bits: of token0 going in, above it of token1."""
 
@@ -46,13 +71,16 @@ def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 class UniswapV4Params(BaseModel):
     """``pool_manager``, ``state_view``: the contracts; ``keys``: [fee, tick spacing] of the pools that are asked for,
-    all of them without hooks; the fee in hundredths of a bp."""
+    all of them without hooks; the fee in hundredths of a bp. ``router``: a Universal Router (2.0 or 2.1.0) of that
+    manager, without which nothing is swapped there; ``permit2``: through which it takes tokens."""
 
     model_config = ConfigDict(extra="forbid")
 
     pool_manager: str
     state_view: str
     keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
+    router: str | None = None
+    permit2: str = PERMIT2
 
 
 class UniswapV4:
@@ -69,31 +97,49 @@ class UniswapV4:
         of, *told = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
         if codec.one("poolManager", of) != manager:
             raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
+        swapping = {"router": given.get("router"), "permit2": given.get("permit2", PERMIT2)}
         found = []
         for (a, b, fee, spacing), id_, data in zip(asked, ids, told, strict=True):
             if codec.one("getSlot0", data):
                 name = f"{deployment.name} {_named(fee, spacing)}"
-                params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view}
+                params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view} | swapping
                 found.append(Pool(self.protocol, name, manager, a, b, params))
         return tuple(found)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         zero, one = ways(*(yield from read_pool(pool)))
-        return PoolState(pool, zero, one, 130_000)
+        return PoolState(pool, zero, one, 170_000)
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
     ) -> tuple[EvmCall, ...]:
-        raise MarketError(f"{router_of(pools)} swaps nothing here")
+        from eth_abi.abi import encode
+
+        router, codec, tokens = router_of(pools), abi(self.protocol), tokens_along(pools, given.token, least.token)
+        actions, parts = b"", list[bytes]()
+        for place, pool in enumerate(pools):
+            into = given.raw if place == 0 else ALL_THERE_IS
+            bound = least.raw if place == len(pools) - 1 else 0
+            terms = (key_of(pool).fields, tokens[place] == pool.token0, into, bound, b"")
+            actions, parts = actions + SWAP_EXACT_IN_SINGLE, [*parts, encode([SWAP_TYPE], [terms])]
+        # Exactly what is given is settled: where a pool took less, the manager refuses the whole.
+        parts.append(encode(SETTLE_TYPES, [given.token.address, given.raw, True]))
+        parts.append(encode(TAKE_TYPES, [least.token.address, least.raw]))
+        plan = encode(PLAN_TYPES, [actions + SETTLE + TAKE_ALL, parts])
+        data = codec.encode(SWAP, V4_SWAP, [plan], deadline)
+        permit2 = checksum(pools[0].params["permit2"])
+        allowance = Allowance(given.token, permit2, given.raw, Onward(router, deadline))
+        return (EvmCall(router, data, 0, swap_words(pools, given, least), allowance, least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
-        return {}
+        return {router_of(pools): frozenset({abi(self.protocol).selector(SWAP)})}
 
     def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
-        return ()
+        return router_of(pools), checksum(pools[0].params["permit2"])
 
     def explain_revert(self, data: bytes) -> str | None:
-        return explain(self.protocol, data)
+        said = explain(self.protocol, data)
+        return REVERTS.get(said.partition("(")[0], said) if said is not None else None
 
 
 def ways(state: V3Pool, protocol_fee: int) -> tuple[V3Venue, V3Venue]:

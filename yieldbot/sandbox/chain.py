@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from yieldbot.sandbox.exchange_v4 import FEE, STABLE_FEE
 from yieldbot.sandbox.market import MULTICALL3, SandboxMarket
 
 __all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
@@ -150,6 +151,7 @@ def chain_toml(market: SandboxMarket) -> str:
     v4 = market.exchange_v4
     lines += ["", "[[exchanges]]", 'protocol = "uniswap_v4"', 'name = "Uniswap v4"']
     lines += [f'pool_manager = "{v4.manager.address}"', f'state_view = "{v4.state_view.address}"']
+    lines += [f'router = "{v4.router.address}"', f"keys = [[{FEE[0]}, {FEE[1]}], [{STABLE_FEE[0]}, {STABLE_FEE[1]}]]"]
     return "\n".join(lines) + "\n"
 
 

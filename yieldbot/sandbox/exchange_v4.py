@@ -29,7 +29,7 @@ PERMIT2_ABI: list[dict[str, Any]] = [
         "outputs": [],
     }
 ]
-FEE, STABLE_FEE = (3000, 60), (500, 10)
+FEE, STABLE_FEE = (3000, 60), (1000, 20)
 """Hundredths of a bp and the spacing of ticks."""
 STABLE_WIDTH = 200
 FAR = 2**40
@@ -70,7 +70,7 @@ async def deploy_v4(d: Deployer, weth: Address, v3_factory: Address, v3_position
 
 
 async def deploy_exchange_v4(d: Deployer, tokens: Tokens, v3_factory: Address, v3_positions: Address) -> ExchangeV4:
-    """A full-range pool of 300,000 USDC and 100 WETH at 0.3 %, and one of USDC and DAI around 1 at 0.05 %."""
+    """A full-range pool of 300,000 USDC and 100 WETH at 0.3 %, and one of USDC and DAI around 1 at 0.1 %."""
     made = await deploy_v4(d, tokens.weth.address, v3_factory, v3_positions)
     for token in (tokens.usdc, tokens.dai, tokens.weth):
         await allow(d, made, token)

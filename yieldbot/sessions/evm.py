@@ -25,7 +25,7 @@ from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, SafeOwner
 from yieldbot.model.tx import Outcome
 from yieldbot.observe import observe
-from yieldbot.protocols import adapters
+from yieldbot.protocols import adapters, exchanges
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.resources import folder
 from yieldbot.rpc.anvil import find_anvil
@@ -173,7 +173,8 @@ def account_of(world: World, job: Job, node: EvmNode) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
 
     def explain(data: bytes) -> str | None:
-        return next((words for a in world.adapters.values() if (words := a.explain_revert(data))), None)
+        asked = [a.explain_revert for a in world.adapters.values()] + [e.explain_revert for e in exchanges().values()]
+        return next((words for one in asked if (words := one(data))), None)
 
     return Account(
         node=node,

@@ -11,6 +11,7 @@ from tests.unit.cli.program import yieldbot
 
 POOL = "0xA238Dd80C259a72e81d7e4664a9801593F98d1c5"
 USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+KEY = "(address,address,uint24,int24,address)"
 STRANGER = "0x000000000000000000000000000000000000dEaD"
 SUPPLY = (
     "0x"
@@ -34,6 +35,41 @@ def test_the_same_bytes_to_a_stranger_are_unknown(tmp_path: Path) -> None:
     assert ended.code == 0 and ended.out.startswith("UNKNOWN CONTRACT: what it does cannot be told.")
     document = yieldbot("decode", SUPPLY, "--to", STRANGER, "--chain", "base", "--json", cwd=tmp_path).document
     assert document["schema"] == "yieldbot/decode/v1" and document["known"] is False and document["contract"] is None
+
+
+def test_a_swap_in_uniswap_v4_is_told_action_by_action(tmp_path: Path) -> None:
+    usdc, weth = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"
+    router = "0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af"
+    no_hooks = "0x" + "00" * 20
+
+    def call(hooks: str = no_hooks, commands: bytes = b"\x10", data: bytes = b"") -> str:
+        key = (usdc, weth, 3000, 60, hooks)
+        swap = encode([f"({KEY},bool,uint128,uint128,bytes)"], [(key, True, 3000 * 10**6, 10**18, data)])
+        ends = [encode(["address", "uint256", "bool"], [usdc, 3000 * 10**6, True])]
+        ends.append(encode(["address", "uint256"], [weth, 10**18]))
+        plan = encode(["bytes", "bytes[]"], [b"\x06\x0b\x0f", [swap, *ends]])
+        execute = "execute(bytes,bytes[],uint256)"
+        outer = encode(["bytes", "bytes[]", "uint256"], [commands, [plan], 1_800_000_000])
+        return "0x" + (keccak(text=execute)[:4] + outer).hex()
+
+    ended = yieldbot("decode", call(), "--to", router, "--chain", "ethereum", cwd=tmp_path)
+    assert ended.out.splitlines() == [
+        "execute: execute(bytes,bytes[],uint256) of Uniswap v4 [abis]",
+        "  1.: swap 3,000 USDC for at least 1 WETH in the pool of 0.3% and spacing 60, no hooks",
+        "  2.: pay 3,000 USDC, from the caller",
+        "  3.: send all that comes out, at least 1 WETH, to the caller",
+        "  deadline: 2027-01-15 08:00:00 UTC",
+    ]
+    hooked = yieldbot("decode", call(STRANGER, data=b"x"), "--to", router, "--chain", "ethereum", cwd=tmp_path)
+    assert f"HOOKS {STRANGER}, with data for them: 0x78" in hooked.out
+    other = yieldbot("decode", call(commands=b"\x04"), "--to", router, "--chain", "ethereum", cwd=tmp_path)
+    assert "commands: 0x04" in other.out and "swap 3,000" not in other.out, "another command is shown as it is"
+    permit = keccak(text="approve(address,address,uint160,uint48)")[:4] + encode(
+        ["address", "address", "uint160", "uint48"], [usdc, router, 5, 1_800_000_000]
+    )
+    permit2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
+    told = yieldbot("decode", "0x" + permit.hex(), "--to", permit2, "--chain", "ethereum", cwd=tmp_path)
+    assert "of Permit2 [abis]" in told.out and f"spender: {router} (Uniswap v4)" in told.out
 
 
 def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
