@@ -57,6 +57,14 @@ class TooLong(Exception):
     """An answer of more than MAX_ANSWER_BYTES."""
 
 
+class HttpStatus(Exception):
+    """An answer that is an HTTP error or sends us elsewhere, as ``Endpoint`` wants to know it."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(str(status))
+        self.status, self.headers = status, headers
+
+
 class Endpoint:
     """Where one JSON-RPC server is reached. ``round_trips`` counts requests, for benchmarks and reports.
 
@@ -162,7 +170,7 @@ class Endpoint:
         except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
             # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
             status = getattr(failure, "status", None)
-            if isinstance(status, int) and status >= 400:
+            if isinstance(status, int) and status >= 300:
                 raise self._http(method, status, getattr(failure, "headers", None)) from None
             if isinstance(failure, Unusable):
                 raise
@@ -187,6 +195,8 @@ class Endpoint:
             remedy = self._limit_reached()
         elif status >= 500:
             remedy = f"the provider in {self.setting} has a fault: try later, or use another"
+        elif status < 400:
+            remedy = f"it sends us elsewhere, where nothing of ours goes: name the address itself in {self.setting}"
         else:
             remedy = f"correct {self.setting}"
         said = f"{self.host} answered {method} with HTTP {status}"
@@ -247,8 +257,11 @@ def _provider_class() -> Any:
             self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
 
         async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-            headers = self.get_request_headers()
-            async with self._session.post(str(self.endpoint_uri), data=request_data, headers=headers) as answer:
+            # Whoever is named in the settings gets what we sign, and nobody that they send us to.
+            sent = {"data": request_data, "headers": self.get_request_headers(), "allow_redirects": False}
+            async with self._session.post(str(self.endpoint_uri), **sent) as answer:
+                if 300 <= answer.status < 400:
+                    raise HttpStatus(answer.status, answer.headers)
                 body: bytes = await answer.read()
                 return body
 

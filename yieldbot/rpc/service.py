@@ -17,15 +17,20 @@ DEEPEST = 100
 
 
 def post(url: str, document: Mapping[str, Any]) -> None:
-    """POST a document. Raises TransientError, naming the host alone, when the service does not take it."""
+    """POST a document to this host and no other. Raises TransientError, naming the host alone, when the service does
+    not take it, or sends us elsewhere."""
     import urllib.error
     import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *asked: Any) -> None:
+            return None  # then it is an HTTPError
 
     host = urlsplit(url).hostname or "the service"
     headers = {"Content-Type": "application/json", "User-Agent": "yieldbot"}
     request = urllib.request.Request(url, json.dumps(document).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS):
+        with urllib.request.build_opener(Stay).open(request, timeout=SECONDS):
             return
     except urllib.error.HTTPError as refused:
         said = "".join(sign for sign in refused.read(300).decode(errors="replace") if sign.isprintable())

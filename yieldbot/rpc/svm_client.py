@@ -7,18 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES, TooLong, Unusable, host_of
+from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of
 
 if TYPE_CHECKING:
     import httpx2
-
-
-class HttpStatus(Exception):
-    """An HTTP error, as ``Endpoint`` wants to know it."""
-
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
-        super().__init__(str(status))
-        self.status, self.headers = status, headers
 
 
 class SolanaProvider:
@@ -67,6 +59,8 @@ class SolanaProvider:
         body = await response.aread()
         if response.status_code >= 400:
             return
+        if response.status_code >= 300:  # the session follows none
+            raise HttpStatus(response.status_code, {})
         try:
             answered = json.loads(body)
         except ValueError:
