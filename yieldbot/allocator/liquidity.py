@@ -54,17 +54,23 @@ def value_of(state: LpState, amounts: tuple[int, int]) -> float:
 
 
 def venue_of(
-    state: LpState, record: LpHistory, value: float, gas_price: float, confidence: float, horizon_days: float
+    state: LpState,
+    record: LpHistory,
+    value: float,
+    gas_price: float,
+    confidence: float,
+    horizon_days: float,
+    ours: int = 0,
 ) -> Venue:
-    """``gas_price``: token1 base units for a unit of gas. Fees and volatility each hold at 1 - (1 - c) / 2, so that the
-    net yield holds at the confidence c."""
+    """``gas_price``: token1 base units for a unit of gas; ``ours``: of the liquidity in range. Fees and volatility each
+    hold at 1 - (1 - c) / 2, so that the net yield holds at the confidence c."""
     each = 1.0 - (1.0 - confidence) / 2
     fees = rate_of(record.fees, record.fee_seconds, each)
     scale = state.liquidity * float(SECONDS_PER_YEAR)
     swap = SWAPPED * (state.fee + SLIPPAGE) * value
     return Venue(
         fees=Interval(fees.low * scale, fees.mean * scale, fees.high * scale if scale else fees.high),
-        liquidity=float(state.liquidity),
+        liquidity=float(max(0, state.liquidity - ours)),
         root=state.sqrt_price_x96 / Q96,
         sigma=volatility(record.ticks, record.tick_seconds, state.fee, each),
         value=value,
@@ -144,11 +150,11 @@ def trigger(
     if not position.liquidity or value <= 0.0:
         return Trigger(Advice.HOLD, "it holds no liquidity")
     inside = position.liquidity if position.in_range else 0
-    others = replace(state, liquidity=max(0, state.liquidity - inside))
-    venue = replace(venue_of(others, record, value, gas_price, policy.confidence, policy.horizon_days), enter=0.0)
+    entered = venue_of(state, record, value, gas_price, policy.confidence, policy.horizon_days, inside)
+    venue = replace(entered, enter=0.0)
     if not record.fees or math.isinf(venue.sigma.high):
         return Trigger(Advice.HOLD, "; ".join(("fees or volatility are not known", *record.missing)))
-    best = best_of(others, venue)
+    best = best_of(state, venue)
     other = max(lending, default=None)
     if other is not None and _apy(best.net.high, venue.horizon_years) < other:
         reason = f"no range's net yield reaches lending's {other.value:.2%}, not even at the high end"

@@ -89,17 +89,9 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
     main = max((p for p in positions if p.in_range and p.liquidity), key=lambda p: p.liquidity, default=None)
     impact = base.max_impact_bps / BPS
     swaps = _Swaps(rest, zero, price, impact, abs(price / seen.fair - 1.0) > impact)
-    venue = replace(
-        venue_of(
-            replace(state, liquidity=rest.liquidity),
-            seen.record,
-            max(float(wealth), 1.0) / tokens,
-            seen.gas_price,
-            base.confidence,
-            1.0,
-        ),
-        enter=0.0,
-    )
+    worth, ours = max(float(wealth), 1.0) / tokens, seen.pool.liquidity - rest.liquidity
+    whole = venue_of(state, seen.record, worth, seen.gas_price, base.confidence, 1.0, ours)
+    venue = replace(whole, enter=0.0)
     ticks = Range(*main.ticks) if main and main.ticks else best_of(state, venue).ticks
     part = _part(state, ticks, zero)
     room = swaps.room(part)

@@ -33,9 +33,10 @@ class LpState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LpHistory:
-    """What a pool recorded of its past. fees: token1 base units (at the present price) for a unit of liquidity in
-    range, a figure for each window, the newest first; fee_seconds: how long each window was. ticks: the sums over time
-    of the tick, every ``tick_seconds``, the oldest first. missing: why something is not there, in words."""
+    """What a pool recorded of its past. fees: of all providers, in token1 base units at the present price for a unit of
+    the liquidity that is in range now, a figure for each window, the newest first; fee_seconds: how long each window
+    was. ticks: the sums over time of the tick, every ``tick_seconds``, the oldest first. missing: why something is not
+    there, in words."""
 
     fees: tuple[float, ...] = ()
     fee_seconds: tuple[float, ...] = ()

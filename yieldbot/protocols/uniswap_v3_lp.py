@@ -64,10 +64,11 @@ class UniswapV3Lp:
             *(clock(lag) for lag in back),
             *(codec.read(at, "feeGrowthGlobal0X128", optional=True, lag_blocks=lag) for lag in back),
             *(codec.read(at, "feeGrowthGlobal1X128", optional=True, lag_blocks=lag) for lag in back),
+            *(codec.read(at, "liquidity", optional=True, lag_blocks=lag) for lag in back),
         ]
         index, cardinality = codec.decode("slot0", told[0])[2:4]
         now = int.from_bytes(told[1][:32], "big")
-        times, zeros, ones = (told[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(3))
+        times, zeros, ones, sizes = (told[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def grown(late: int, early: int) -> float:
@@ -75,9 +76,10 @@ class UniswapV3Lp:
                 (int.from_bytes(g[late][:32], "big") - int.from_bytes(g[early][:32], "big")) & MASK256
                 for g in (zeros, ones)
             )
-            return (zero * price + one) / Q128
+            size = sum(int.from_bytes(sizes[at_end][:32], "big") for at_end in (late, early)) / 2
+            return (zero * price + one) / Q128 * (size / state.liquidity if state.liquidity else 1.0)
 
-        fees, fee_seconds, whole = windows(times, lambda i: bool(zeros[i] and ones[i]), grown)
+        fees, fee_seconds, whole = windows(times, lambda i: bool(zeros[i] and ones[i] and sizes[i]), grown)
         oldest = yield from _oldest(at, index, cardinality)
         ticks, tick_seconds = yield from _ticks(at, min(now - oldest, LONGEST_SECONDS))
         missing: tuple[str, ...] = ()

@@ -17,6 +17,8 @@ from yieldbot.allocator.provide import Seen, proceeds, provided, without
 from yieldbot.allocator.ranges import called_for, range_plan
 from yieldbot.math.concentrated import V3Pool, sqrt_at
 from yieldbot.math.curves import ConstantCurve
+from yieldbot.math.positions import Range
+from yieldbot.math.provided import ProvidedCurve
 from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import MarketId
@@ -201,3 +203,19 @@ def test_a_pool_counts_for_the_shares_of_both_its_tokens() -> None:
 )
 def test_the_share_that_comes_out_brings_what_is_wanted_with_the_fees(wanted: int, fees: int, share: Fraction) -> None:
     assert share_for(wanted, 1000, fees) == share
+
+
+def test_what_is_there_earns_its_share_of_all_fees() -> None:
+    """A pool's fees are everybody's: with ours in it for as long as they were measured, none are lost sight of."""
+    ticks = Range(-1000, 1000)
+    size = STATE.liquidity  # as much as everybody else has in range
+    big = held(-1000, 1000, liquidity=size, amounts=ticks.amounts(size, STATE.sqrt_price_x96))
+    with_us, alone = pool(MILD, big), pool(MILD)
+    assert with_us.lp is not None and with_us.lp.state.liquidity == 2 * STATE.liquidity
+    year = 31_536_000.0
+    growth = sum(MILD.fees) / sum(MILD.fee_seconds) * year  # a unit of liquidity in range, a year
+    assert isinstance(with_us.curve, ProvidedCurve) and isinstance(alone.curve, ProvidedCurve)
+    stays = with_us.curve.stays
+    x = with_us.curve.held
+    got = stays.fees * x / (stays.others + x)
+    assert got == pytest.approx(growth * size / 1e18, rel=0.03), "half of what twice the liquidity earns at that growth"
