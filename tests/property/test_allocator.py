@@ -12,16 +12,30 @@ from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
+from yieldbot.math.provided import Outlook, ProvidedCurve
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.policy import Policy
 
 STEPS = 14
 
 
+def outlooks(others: float) -> st.SearchStrategy[Outlook]:
+    """Liquidity in a pool where everybody else's is worth ``others``."""
+    return st.builds(
+        Outlook,
+        fees=st.floats(0.0, 0.3).map(lambda rate: rate * others),
+        others=st.just(others),
+        lost=st.floats(0.0, 0.1),
+        gas=st.sampled_from([0.0, 20.0, 500.0]),
+        once=st.sampled_from([0.0, 5.0]),
+    )
+
+
 @st.composite
 def states(draw: st.DrawFn) -> MarketState:
     others = draw(st.floats(2e4, 3e6))
     used = draw(st.floats(0.3, 0.99)) * others
+    held = draw(st.sampled_from([0.0, 0.0, 1_000.0, 20_000.0]))
     curve = draw(
         st.sampled_from(
             [
@@ -29,10 +43,10 @@ def states(draw: st.DrawFn) -> MarketState:
                 AdaptiveCurve(others, used, 0.1, draw(st.floats(0.005, 0.2))),
                 DilutedCurve(others, others * draw(st.floats(0.01, 0.2))),
                 ConstantCurve(draw(st.floats(0.0, 0.15))),
+                ProvidedCurve(draw(outlooks(others)), draw(outlooks(others)), held, draw(st.floats(0.0, 0.002))),
             ]
         )
     )
-    held = draw(st.sampled_from([0.0, 0.0, 1_000.0, 20_000.0]))
     return market(
         draw(st.uuids()).hex[:8],
         curve,

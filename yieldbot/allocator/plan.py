@@ -244,7 +244,8 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
         return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
-    return f"{taken.name} pays {rates[1]:.2f} % after our deposit, {left.name} {rates[0]:.2f} %{limit}"
+    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).lp else ""
+    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 
 
 def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:

@@ -166,6 +166,7 @@ def test_liquidity_enters_by_its_low_end_and_stays_by_what_is_expected() -> None
     plan = decided(mild, lends=0.005)
     assert isinstance(plan, Plan) and mild.lp is not None
     assert [leg.ticks for leg in plan.legs if leg.market_id == mild.market.id] == [mild.lp.ticks]
+    assert any("net of LVR (90% sure)" in move.reason for move in plan.moves)
 
     ours = pool(MILD, held(-1000, 1000))
     expected = ours.curve.apr(float(ours.held), 30 * 86_400.0)
