@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 from yieldbot.model.ids import Address
@@ -32,6 +34,33 @@ def write_configuration(directory: Path, rpc_url: str, wallet: Address, chain: s
     (directory / "chains" / "sandbox.toml").write_text(chain)
     write_private(directory / ".env", f"SANDBOX_RPC_URL={rpc_url}\n")
     (directory / "yieldbot.toml").write_text(YIELDBOT_TOML.format(wallet=wallet))
+
+
+WRITTEN = ".yieldbot.toml.sha256"
+"""Of the yieldbot.toml that was written last, so that a person's changes are seen."""
+
+
+def as_written(directory: Path) -> None:
+    """Remember yieldbot.toml as it is now."""
+    (directory / WRITTEN).write_text(sha256((directory / "yieldbot.toml").read_bytes()).hexdigest())
+
+
+def keep_changed(directory: Path) -> Path | None:
+    """A copy of yieldbot.toml where it is not as it was written; None where it is, where there is none, or where such a
+    copy is there already."""
+    file, seen = directory / "yieldbot.toml", directory / WRITTEN
+    if not file.is_file():
+        return None
+    if seen.is_file() and sha256(file.read_bytes()).hexdigest() == seen.read_text():
+        return None
+    copies = (directory / f"yieldbot.toml.{number}" for number in count(1))
+    for copy in copies:
+        if not copy.exists():
+            copy.write_bytes(file.read_bytes())
+            return copy
+        if copy.read_bytes() == file.read_bytes():
+            return None
+    raise AssertionError("numbers do not end")
 
 
 def write_private(file: Path, text: str) -> None:

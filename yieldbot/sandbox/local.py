@@ -10,6 +10,7 @@ from typing import Self
 
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox import node as evm
+from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.svm import node as solana
 
 CHAINS = ("evm", "solana", "both")
@@ -27,8 +28,11 @@ class Local:
     def up(cls, directory: Path, chain: str, say: Callable[[str], None], *, temporary: bool = False) -> Self:
         """Start those that ``chain`` names (one of ``CHAINS``); what ran there before is ended.
 
-        ``temporary``: the nodes die with this process. Raises ConfigError, TransientError as the nodes' own start does.
+        ``temporary``: the nodes die with this process. A yieldbot.toml that a person has changed is kept under another
+        name: a new one has to name the new wallet. Raises ConfigError, TransientError as the nodes' own start does.
         """
+        if (kept := keep_changed(directory)) is not None:
+            say(f"yieldbot.toml has been changed by hand: kept as {kept}")
         cls.down(directory)
         served = None
         if chain == "solana":
@@ -42,6 +46,7 @@ class Local:
             if served is not None:
                 served.stop()
             raise
+        as_written(directory)
         return cls(directory.absolute(), served, cluster)
 
     @classmethod
