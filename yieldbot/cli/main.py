@@ -100,7 +100,9 @@ def _never_unprintable() -> None:
 
 def _dispatch(words: list[str], context: Context) -> int:
     try:
-        args = parser().parse_args(words)
+        root = parser()
+        context.command = _named(root, words)  # told of wrong usage too, which ends before the arguments are taken
+        args = root.parse_args(words)
         context.take(args)
         return int(args.handler(args, context))
     except YieldbotError as failure:
@@ -111,6 +113,17 @@ def _dispatch(words: list[str], context: Context) -> int:
         raise
     except Exception as unforeseen:
         return context.crash(unforeseen)
+
+
+def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
+    """The command that these words name, as documents call it: sandbox-warp; empty where they name none."""
+    names, at = list[str](), root
+    for word in words:
+        choices = next((a.choices for a in at._actions if isinstance(a, argparse._SubParsersAction)), None)
+        if choices is not None and word in choices:
+            names.append(word)
+            at = choices[word]
+    return str(at.get_default("command") or "-".join(names))
 
 
 def parser() -> Parser:

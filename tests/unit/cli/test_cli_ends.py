@@ -67,10 +67,21 @@ def test_no_configuration_is_one_line_with_the_remedy(command: str, tmp_path: Pa
 
 
 def test_errors_are_documents_too(tmp_path: Path) -> None:
-    for words in (("--json", "plan"), ("plan", "--json"), ("--json", "nonsense")):
+    for words, command in (
+        (("--json", "plan"), "plan"),
+        (("plan", "--json"), "plan"),
+        (("--json", "approve"), "approve"),
+        (("sandbox", "warp", "--json"), "sandbox-warp"),
+        (("markets", "--nonsense", "--json"), "markets"),
+        (("--config", "elsewhere.toml", "lp", "add", "--json"), "lp"),
+        (("sandbox", "--json"), "sandbox"),
+        (("run", "--approve", "maybe", "--json"), "run"),
+        (("--json", "nonsense"), ""),
+    ):
         ended = yieldbot(*words, cwd=tmp_path)
         assert ended.code == 2
         document = ended.document
+        assert document["command"] == command
         assert document["schema"] == "yieldbot/error/v1" and document["exit_code"] == 2
         assert document["kind"] == "ConfigError" and document["message"] in ended.line
 
