@@ -20,6 +20,7 @@ from yieldbot.protocols import svm_exchanges, svm_witnesses
 
 Found = tuple[list[Pool], list[Pool], list[str]]
 """Pools that are swapped in, pools that are witnesses, and what could not be read."""
+NOWHERE: Found = ([], [], [])
 
 
 def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
@@ -64,6 +65,23 @@ def exchange_of(
         else:
             said.append(answer)
     return Exchange(tuple(states), dict(usd), tuple(said), tuple(bad))
+
+
+def apart(one: Exchange, other: Exchange, most: float) -> str | None:
+    """Why what two nodes say of prices, within few slots of each other, is not of one chain; None when it is. ``most``:
+    by which part of itself a price may differ. What a swap brings is bound by its least, whatever a node says. Pure."""
+    if {s.pool for s in one.states} != {s.pool for s in other.states} or len(one.means) != len(other.means):
+        return "it shows other pools, or other witnesses"
+    mine = {token.symbol: price.usd for token, price in one.usd.items()}
+    theirs = {token.symbol: price.usd for token, price in other.usd.items()}
+    for name, means in (
+        (pool.name, (mean, also)) for (pool, mean), (_, also) in zip(one.means, other.means, strict=True)
+    ):
+        mine[name], theirs[name] = means
+    for name, price in mine.items():
+        if abs(price - theirs.get(name, 0.0)) > most * price:
+            return f"it shows another price of {name}"
+    return None
 
 
 def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:

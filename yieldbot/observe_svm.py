@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.model.amounts import BlockRef
+from yieldbot.exchanges_svm import NOWHERE, Found, apart, exchange_of, found_of, listings, looks
+from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Quarantined, Snapshot, SvmFees, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow, SvmLamports
-from yieldbot.prices_svm import pyth_price
+from yieldbot.prices_svm import feeds_of, pyth_price
 from yieldbot.protocols._svm import WRAPPED_SOL
 from yieldbot.protocols.base import SvmAdapter
 from yieldbot.protocols.idle_svm import mint_of
@@ -25,11 +27,13 @@ SIGNATURE_LAMPORTS = 5000
 SAME_RATE = 1e-4
 """By how much a rate may differ between nodes that saw different slots (1 bp a year)."""
 SAME_SHARE = 0.01
-"""By which part of itself the cash of a market, or a price, may differ between them."""
+"""By which part of itself the cash of a market, or the price of SOL for fees, may differ between them."""
+SAME_PRICE = 0.002
+"""The same of prices that tokens are swapped by: beyond it nothing is done until the nodes agree."""
 
 
 async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
-    """Every market of the job's asset, our positions and fees, as a quorum of the nodes shows them.
+    """Every market of the job's assets, our positions and fees, as a quorum of the nodes shows them.
 
     Each node is observed by itself, for no two answer at the same slot; what they show must agree. Raises
     TransientError below the quorum or when the slots drift too far, ConfigError for an asset whose decimals are not the
@@ -69,6 +73,8 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
             return f"it shows another size of {name}"
     if not _near(one.fees.native_price, other.fees.native_price):
         return "it shows another price of SOL"
+    if one.exchange is not None and other.exchange is not None:
+        return apart(one.exchange, other.exchange, SAME_PRICE)
     return None
 
 
@@ -87,23 +93,60 @@ async def _from(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> 
     raise AssertionError("unreachable")
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a decision needs beside the markets: our lamports, SOL's price in whole tokens of the first asset, US
+    dollars by the feeds; of a job over several assets also where they are exchanged, and each one's price."""
+
+    lamports: int
+    native_price: float
+    asset_usd: float | None
+    native_usd: float | None
+    usd: Mapping[Token, Price]
+    exchanges: Found
+
+
 async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     block = await node.block()
-    markets, quarantined, lamports, (native_price, *usd) = await _discover(node, job, adapters, block)
-    flows = [adapters[market.protocol].observe(market, job.wallet.address, block) for market in markets]
-    found = [_believed(answer) for answer in await node.run(flows, block)]
+    markets, quarantined, around = await _discover(node, job, adapters, block)
+    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
+    asked = looks(around.exchanges, around.usd, block)
+    answers = await node.run(flows + asked, block)
+    found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
         Quarantined(market, str(state))
         for market, state in zip(markets, found, strict=True)
         if isinstance(state, MarketError)
     ]
+    quarantined += [Quarantined(states.pop(m).market, why) for m, why in _twice(job, states).items()]
+    exchange = exchange_of(around.exchanges, around.usd, answers[len(flows) :], around.usd) if job.base else None
     assert job.chain.svm is not None
     recent = sorted(await node.recent_unit_prices([market.address for market in markets]))
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
     price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
-    fees = SvmFees(price, SIGNATURE_LAMPORTS, native_price)
-    return Snapshot(block, job.wallet.address, states, tuple(quarantined), fees, lamports, usd[0], usd[1])
+    fees = SvmFees(price, SIGNATURE_LAMPORTS, around.native_price)
+    return Snapshot(
+        block,
+        job.wallet.address,
+        states,
+        tuple(quarantined),
+        fees,
+        around.lamports,
+        around.asset_usd,
+        around.native_usd,
+        exchange,
+    )
+
+
+def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, str]:
+    """Markets whose share token is itself an asset of the job: our money there would be counted twice. Pure."""
+    own = {token.address: token.symbol for token in job.assets}
+    return {
+        market_id: f"its token, {own[state.share_token.address]}, is an asset of this job"
+        for market_id, state in states.items()
+        if state.share_token is not None and state.share_token.address in own
+    }
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
@@ -114,64 +157,73 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 
 async def _discover(
     node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
-) -> tuple[list[Market], list[Quarantined], int, tuple[float, float | None, float | None]]:
-    """The job's markets, those that cannot be listed, our lamports, and SOL's price in whole asset tokens with the US
-    dollars for an asset token and for SOL."""
+) -> tuple[list[Market], list[Quarantined], _Around]:
+    """The job's markets, those that cannot be listed, and what else a decision needs."""
     assert job.chain.svm is not None
-    idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, (job.asset,))
-    deployments = [d for d in (*job.chain.deployments, idle) if job.asset in d.assets]
-    feeds = _feeds(job)
+    idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, job.assets)
+    deployments = [d for d in (*job.chain.deployments, idle) if set(job.assets) & set(d.assets)]
+    feeds, listed = _feeds(job), listings(job.chain) if job.base is not None else []
     flows: Sequence[Flow[Any]] = [
         _lamports(job.wallet.address),
-        mint_of(job.asset.address),
-        *(pyth_price(address, block.timestamp) for address in feeds),
+        *(mint_of(token.address) for token in job.assets),
+        *(pyth_price(address, block.timestamp) for address in feeds.values()),
+        *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
     answers = await node.run(flows, block)
-    lamports, mint, rest = answers[0], answers[1], answers[2:]
+    lamports = answers.pop(0)
     if isinstance(lamports, MarketError):
         raise TransientError(f"{node.host}: our lamports cannot be read: {lamports}")
-    file = f"chains/{job.chain.name}.toml: tokens.{job.asset.symbol}"
-    if isinstance(mint, MarketError):
-        raise ConfigError(f"{file}.address: {job.asset.address} is no mint: correct it")
-    if mint[1] != job.asset.decimals:
-        raise ConfigError(f"{file}.decimals: is {job.asset.decimals}, the chain says {mint[1]}: correct it")
-    prices = _prices(job, [rest.pop(0) for _ in feeds])
+    for token in job.assets:
+        _same_decimals(job, token, answers.pop(0))
+    said = {address: answers.pop(0) for address in feeds}
+    found = found_of(job.chain, [answers.pop(0) for _ in listed]) if listed else NOWHERE
+    around = _around(job, lamports, said, found)
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
-    for deployment, answer in zip(deployments, rest, strict=True):
+    for deployment, answer in zip(deployments, answers, strict=True):
         if isinstance(answer, MarketError):
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
-            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset == job.asset]
-    return markets, quarantined, lamports, prices
+            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+    return markets, quarantined, around
 
 
-def _feeds(job: Job) -> tuple[Address, ...]:
-    """SOL's and the asset's price accounts; where the asset is SOL itself one at most, for its value in the books."""
-    if job.asset.address == WRAPPED_SOL:
-        feed = job.chain.feeds.get(job.asset.address) or job.chain.native_feed
-        return (feed,) if feed else ()
-    native, asset = job.chain.native_feed, job.chain.feeds.get(job.asset.address)
-    if native is None or asset is None:
+def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
+    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+    file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
+    if isinstance(mint, MarketError):
+        raise ConfigError(f"{file}.address: {asset.address} is no mint: correct it")
+    if mint[1] != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {mint[1]}: correct it")
+
+
+def _feeds(job: Job) -> dict[Address, Address]:
+    """Price accounts by mint: the assets', and SOL's. A job of SOL alone needs none, but for its value in the books."""
+    known = feeds_of(job.chain)
+    wanted = dict.fromkeys((*(token.address for token in job.assets), WRAPPED_SOL))
+    alone = job.base is None and job.asset.address == WRAPPED_SOL
+    if not alone and any(mint not in known for mint in wanted):
         raise TransientError(
             f"{job.chain.name}: no price for fees: name a Pyth price account for the native token and for "
-            f"{job.asset.symbol} in chains/{job.chain.name}.toml"
+            f"{job.title} in chains/{job.chain.name}.toml"
         )
-    return native, asset
+    return {mint: known[mint] for mint in wanted if mint in known}
 
 
-def _prices(job: Job, answers: Sequence[Price | MarketError]) -> tuple[float, float | None, float | None]:
-    """SOL in whole asset tokens; US dollars for an asset token and for SOL."""
-    if job.asset.address == WRAPPED_SOL:  # nothing is decided by its price, so that none is missed
-        usd = answers[0].usd if answers and isinstance(answers[0], Price) else None
-        return 1.0, usd, usd
-    prices = []
-    for answer in answers:
+def _around(job: Job, lamports: int, said: Mapping[Address, Price | MarketError], found: Found) -> _Around:
+    if job.base is None and job.asset.address == WRAPPED_SOL:  # nothing is decided by its price: none is missed
+        price = said.get(WRAPPED_SOL)
+        usd = price.usd if isinstance(price, Price) else None
+        return _Around(lamports, 1.0, usd, usd, {}, found)
+    prices: dict[Address, Price] = {}
+    for mint, answer in said.items():
         if isinstance(answer, MarketError):
             raise TransientError(f"{job.chain.name}: a price account cannot be read: {answer}")
-        prices.append(answer.usd)
-    return prices[0] / prices[1], prices[1], prices[0]
+        prices[mint] = answer
+    asset, native = prices[job.asset.address].usd, prices[WRAPPED_SOL].usd
+    each = {token: prices[token.address] for token in job.assets} if job.base is not None else {}
+    return _Around(lamports, native / asset, asset, native, each, found)
 
 
 def _lamports(owner: Address) -> Flow[int]:

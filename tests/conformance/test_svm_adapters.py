@@ -34,8 +34,8 @@ def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[
     ledger.set(found.images)
     ledger.set({ledger.me: replace(found.images[ledger.me], lamports=10**13)})
     tokens = {token.symbol: token for token in found.tokens}
-    usdt = tokens["USDT"]
-    ledger.set({ata(ledger.me, usdt.address): token_account(usdt.address, ledger.me, 100_000 * usdt.one)})
+    for token in (tokens["USDT"], *([] if request.param == "spl_stake_pool" else [tokens["stSOL"]])):  # its own shares
+        ledger.set({ata(ledger.me, token.address): token_account(token.address, ledger.me, 10_000 * token.one)})
     adapter = svm_adapters()[request.param]
     markets: list[Market] = []
     for row in found.rows:

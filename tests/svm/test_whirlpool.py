@@ -242,3 +242,75 @@ def test_pools_that_cannot_be_told_are_refused() -> None:
             swaps.state()
     ledger.set({at: array})
     assert swaps.state().zero.give(10**6)[0] > 0
+
+
+def test_any_bytes_are_a_pool_or_refused_in_words() -> None:
+    """What a node answers is believed where it makes sense, and else ends in a MarketError, never in another error."""
+    swaps = Swaps.of(replace(USUAL, dynamic=frozenset({-5632})))
+    draw, ledger, program = random.Random(5), swaps.ledger, swaps.pool.params["program"]
+    places = [swaps.pool.address, *(tick_array(program, swaps.pool.address, at) for at in (-5632, 0))]
+    good = {place: ledger.get(place) for place in places}
+    read, refused = 0, 0
+    for _ in range(600):
+        for place, image in good.items():
+            assert image is not None
+            data = bytearray(image.data)
+            for _ in range(draw.choice([0, 1, 3])):
+                data[draw.randrange(min(300, len(data)))] = draw.randrange(256)
+            if draw.random() < 0.1:
+                del data[draw.randrange(len(data)) :]
+            ledger.set({place: replace(image, data=bytes(data))})
+        try:
+            state = swaps.state()
+        except MarketError:
+            refused += 1
+            continue
+        read += 1
+        for venue in (state.zero, state.one):
+            try:
+                assert venue.give(10**6)[0] >= 0 and venue.until(0.5) >= 0
+            except Unswappable:
+                continue
+    assert read > 50 and refused > 50, (read, refused)
+
+
+@pytest.mark.parametrize("a_to_b", [True, False])
+def test_two_swaps_of_a_leg_have_room_in_one_transaction(a_to_b: bool) -> None:
+    """The most that a leg has, with its accounts to be opened."""
+    from yieldbot.execution.svm.account import SvmWork
+    from yieldbot.execution.svm.build import steps, too_large
+    from yieldbot.model.exchange import SwapTerms
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Kind, Market
+    from yieldbot.model.plan import Leg, LegKind
+    from yieldbot.protocols._svm import TOKEN_PROGRAM
+
+    swaps = Swaps.of(USUAL)
+    ledger, pool = swaps.ledger, swaps.pool
+    other, images = whirlpool(
+        pool.params["program"], pool.token0.address, pool.token1.address, replace(USUAL, spacing=128)
+    )
+    ledger.set(images)
+    given, wanted = swaps.tokens(a_to_b)
+    first = swaps.state().pool
+    second = ledger.run(EXCHANGE.observe(replace(pool, address=other))).pool
+    half = Amount(given, 10**8), Amount(wanted, 9 * 10**7)
+    calls = tuple(EXCHANGE.swap(each, *half, ledger.me) for each in (first, second))
+    market_id = MarketId("swap/solana/x/y")
+    work = SvmWork(
+        index=0,
+        leg=Leg(LegKind.SWAP, market_id, Amount(given, 2 * 10**8), gets=Amount(wanted, 18 * 10**7)),
+        market=Market(market_id, "swap", Kind.EXCHANGE, CHAIN, "two pools", given, pool.address),
+        calls=calls,
+        share_token=None,
+        tags=EXCHANGE.tags(pool),
+        token_program=TOKEN_PROGRAM,
+        share_program=TOKEN_PROGRAM,
+        swaps=tuple(SwapTerms((each,), *half) for each in (first, second)),
+    )
+    (step,) = steps(work, ledger.me, {})
+    assert too_large(step, ledger.me) is None and step.instructions[-2:] == calls
+    before = ledger.balance(given.address), ledger.balance(wanted.address)
+    ledger.send(step.instructions)
+    assert before[0] - ledger.balance(given.address) == 2 * 10**8
+    assert ledger.balance(wanted.address) - before[1] >= 18 * 10**7

@@ -45,7 +45,7 @@ def test_every_address_is_a_key_and_stands_once(described: dict[str, Any]) -> No
         for key in ("reserves", "banks", "pools")
         for address in row.get(key, ())
     ]
-    assert len(found) == len(set(found)) == 6
+    assert len(found) == len(set(found)) == 12
     assert all(len(key_bytes(Address(a))) == 32 for a in [*found, *(row["program"] for row in described["protocols"])])
 
 
@@ -60,7 +60,12 @@ def test_the_feeds_are_pyths_accounts_of_these_ids(described: dict[str, Any]) ->
 def test_the_banks_vaults_are_those_that_are_known(described: dict[str, Any]) -> None:
     (row,) = (p for p in described["protocols"] if p["protocol"] == "marginfi")
     vaults = [pda(Address(row["program"]), b"liquidity_vault", key_bytes(Address(bank))) for bank in row["banks"]]
-    assert vaults == ["7jaiZR5Sk8hdYN9MxTpczTcwbWpb5WEoxSANuUwveuat", "2eicbpitfJXDwqCuFAmPgDP7t2oUotnAzbGzRKLMgSLe"]
+    assert vaults == [
+        "7jaiZR5Sk8hdYN9MxTpczTcwbWpb5WEoxSANuUwveuat",
+        "77t6Fi9qj4s4z22K1toufHtstM8rEy7Y3ytxik7mcsTy",
+        "2eicbpitfJXDwqCuFAmPgDP7t2oUotnAzbGzRKLMgSLe",
+        "38VGtXd2pDPq9FMh1z6AVjcHCoHgvWyMhdNyamDTeeks",
+    ]
 
 
 def test_the_pools_are_those_that_their_programs_derive(described: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from yieldbot.execution.account import LegWork
 from yieldbot.execution.deltas import Meant
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 
 
@@ -47,7 +47,14 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     return None
 
 
-def terms_are_the_legs(work: LegWork) -> bool:
+class Swapping(Meant, Protocol):
+    """A leg with the terms of its swap's parts, on any chain."""
+
+    @property
+    def swaps(self) -> tuple[SwapTerms, ...]: ...
+
+
+def terms_are_the_legs(work: Swapping) -> bool:
     """A swap's parts give together what the leg gives, and bring together what it must; other legs have none."""
     leg = work.leg
     if leg.kind is not LegKind.SWAP or leg.gets is None:

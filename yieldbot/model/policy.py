@@ -29,8 +29,8 @@ set."""
 class Base:
     """A unit that several assets of a chain may be held for.
 
-    unit: USD or ETH; assets of USD must be worth a dollar. shares: by symbol the most of our wealth that may be in an
-    asset's markets; the first is the one that amounts are counted in. slippage_bps: what a swap may bring less than
+    unit: USD, ETH or SOL; assets of USD must be worth a dollar. shares: by symbol the most of our wealth that may be in
+    an asset's markets; the first is the one that amounts are counted in. slippage_bps: what a swap may bring less than
     was quoted; max_impact_bps: less than independent prices say, whatever was quoted; max_apart_bps: how far those may
     lie apart; max_depeg_bps, max_feed_age_seconds: the policy's, where the base has none of its own; deadline_seconds:
     within which a swap must be mined. liquidity: whether plans may provide liquidity in pools of two of its assets;

@@ -23,12 +23,13 @@ from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Outcome
 from yieldbot.observe_svm import observe_svm
-from yieldbot.protocols import svm_adapters
+from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols._svm import TOKEN_PROGRAM
-from yieldbot.protocols.base import SvmAdapter
+from yieldbot.protocols.base import SvmAdapter, SvmSwapAdapter
 from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
 from yieldbot.sessions import Session, Watch
 from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.sessions.swaps_svm import svm_swap_work
 from yieldbot.world import World
 
 
@@ -87,6 +88,9 @@ class SvmSession(SvmWatch):
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> SvmWork:
         """A leg with its instructions, from the newest state."""
         leg = leg_now(plan, index, most)
+        bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
+        if bounds is not None:
+            return svm_swap_work(plan, index, leg, snapshot, bounds, self.world.now())
         state = snapshot.of(leg.market_id)
         market = state.market
         adapter = self.adapters[market.protocol]
@@ -127,9 +131,10 @@ async def svm_watch(job: Job) -> AsyncIterator[Watch]:
 def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
     """What execution needs for this job."""
 
-    of_program = {
+    of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {
         d.params["program"]: world.svm_adapters[d.protocol] for d in job.chain.deployments if "program" in d.params
     }
+    of_program |= {Address(d.params["program"]): svm_exchanges()[d.protocol] for d in job.chain.exchanges}
 
     def explain(program: Address, code: int) -> str | None:
         adapter = of_program.get(program)

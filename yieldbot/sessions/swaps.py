@@ -24,13 +24,13 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
 
     Raises SafetyError where the pools or the prices no longer give what was approved.
     """
-    made = _made(leg, snapshot, base)
+    made = made_of(leg, snapshot, base)
     lasts_seconds = max(1, min(base.deadline_seconds, plan.expires_at - now))
     deadline = snapshot.block.timestamp + lasts_seconds
     calls, terms = list[EvmCall](), list[SwapTerms]()
     targets: dict[Address, frozenset[bytes]] = {}
     spenders: list[Address] = []
-    for part, least in _leasts(made):
+    for part, least in leasts(made):
         adapter = exchanges()[part.pools[0].protocol]
         calls += (replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, plan.owner, deadline))
         terms.append(SwapTerms(part.pools, part.taken, least))
@@ -55,7 +55,8 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
     )
 
 
-def _made(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+    """The leg's swap as it would be made now. Raises SafetyError where it may not be, or brings too little."""
     if leg.gets is None:
         raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
@@ -66,7 +67,7 @@ def _made(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
     return made if made.least >= leg.gets else replace(made, least=leg.gets)
 
 
-def _leasts(made: Conversion) -> list[tuple[Part, Amount]]:
+def leasts(made: Conversion) -> list[tuple[Part, Amount]]:
     """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
     parts, whole = made.route.parts, made.route.given.raw
     shares = [made.least.raw * part.given.raw // whole for part in parts]

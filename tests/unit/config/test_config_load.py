@@ -277,3 +277,9 @@ def test_an_exchange_has_one_router(tmp_path: Path) -> None:
     (tmp_path / "chains" / "testnet.toml").write_text(CHAIN + exchange + f'router = "{POOL}"\n')
     said = _refused(path)
     assert "testnet.toml: exchanges[1]: router and router02 are both named: keep one of them" in said
+
+
+def test_sol_is_a_unit_of_solana_alone(tmp_path: Path) -> None:
+    based = '\n[policy.bases.SOL]\nunit = "SOL"\nassets = { USDC = 1.0 }\n'
+    path = written(tmp_path, settings=swapped(SETTINGS, 'asset = "USDC"', 'base = "SOL"') + based)
+    assert "jobs[1].base: SOL is no unit of testnet: it is Solana's own" in _refused(path)

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.market import Market, MarketState
-from yieldbot.model.plan import Declined, Leg
+from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import ChainSettings, SvmLimits
 from yieldbot.model.reads import Flow
 from yieldbot.model.svm import SvmApproved, SvmSigned
@@ -19,6 +20,7 @@ from yieldbot.model.tx import SvmInstruction
 from yieldbot.rpc.svm_nodes import SvmNodes
 
 SYSTEM = Address("11111111111111111111111111111111")
+TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
 
 
@@ -77,7 +79,8 @@ class SvmWork:
     instructions. tags: programs and the first bytes of their instructions that the adapter lists for the market.
     token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
     takes lamports, not wrapped SOL. entry_cost_bps: what of a deposit is known to go in fees. observe: the adapter's
-    reads of our position there.
+    reads of our position there. swaps: of a swap the terms of each of its calls, in their order; lasts_seconds: after
+    which it is no longer sent, None for no such bound but the approval's.
     """
 
     index: int
@@ -91,6 +94,23 @@ class SvmWork:
     native: bool = False
     entry_cost_bps: float = 0.0
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    swaps: tuple[SwapTerms, ...] = ()
+    lasts_seconds: int | None = None
+
+    @property
+    def wanted(self) -> Token | None:
+        """What a swap brings; None for any other leg."""
+        return self.leg.gets.token if self.leg.kind is LegKind.SWAP and self.leg.gets is not None else None
+
+    @property
+    def programs(self) -> dict[Token, Address]:
+        """The tokens that the leg moves, by the programs of their mints; what swaps bring is SPL Token's own."""
+        found = {self.asset: self.token_program}
+        if self.share_token is not None:
+            found[self.share_token] = self.share_program
+        if self.wanted is not None:
+            found[self.wanted] = TOKEN_PROGRAM
+        return found
 
     @property
     def asset(self) -> Token:

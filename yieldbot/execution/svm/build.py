@@ -96,10 +96,7 @@ def associated(owner: Address, mint: Address, token_program: Address) -> Address
 
 def own_accounts(work: SvmWork, owner: Address) -> dict[Token, Address]:
     """Our token accounts that the leg moves, by token."""
-    found = {work.asset: associated(owner, work.asset.address, work.token_program)}
-    if work.share_token is not None:
-        found[work.share_token] = associated(owner, work.share_token.address, work.share_program)
-    return found
+    return {token: associated(owner, token.address, program) for token, program in work.programs.items()}
 
 
 def steps(
@@ -122,29 +119,28 @@ def _around(
 ) -> tuple[list[SvmInstruction], list[SvmInstruction]]:
     """What goes before and after the adapter's calls."""
     mine = own_accounts(work, owner)
-    asset_account = mine[work.asset]
-    programs = {work.asset: work.token_program}
-    if work.share_token is not None:
-        programs[work.share_token] = work.share_program
+    asset_account, programs = mine[work.asset], work.programs
     before: list[SvmInstruction] = []
     after: list[SvmInstruction] = []
     is_sol = work.asset.address == WRAPPED_SOL
     wrapped = token_account(present.get(asset_account))
-    deposit = work.leg.kind is LegKind.DEPOSIT
+    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # what it takes lies in the account before
     for token, account in mine.items():
-        if token == work.asset and (work.native or (deposit and not is_sol)):
+        if token == work.asset and (work.native or (gives and not is_sol)):
             continue  # the program takes lamports, or the account holds what is deposited
         if present.get(account) is None:
             before.append(create_account(owner, token, account, programs[token]))
     if is_sol and work.native and wrapped is not None:
         before.append(close_account(owner, asset_account, work.token_program, "unwrap what SOL lies wrapped"))
     if is_sol and not work.native:
-        if deposit:
+        if gives:
             missing = work.leg.amount.raw - (wrapped.amount if wrapped else 0)
             if missing > 0:
                 before += wrap(owner, asset_account, Amount(work.asset, missing), work.token_program)
         after.append(close_account(owner, asset_account, work.token_program, "unwrap SOL"))
-    if not deposit and work.leg.all and work.share_token is not None:
+    if work.wanted is not None and work.wanted.address == WRAPPED_SOL:
+        after.append(close_account(owner, mine[work.wanted], programs[work.wanted], "unwrap SOL"))
+    if not gives and work.leg.all and work.share_token is not None:
         share = mine[work.share_token]
         after.append(close_account(owner, share, work.share_program, f"close our {work.share_token.symbol} account"))
     return before, after

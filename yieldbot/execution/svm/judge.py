@@ -32,6 +32,8 @@ from yieldbot.execution.svm.build import (
     own_accounts,
 )
 from yieldbot.execution.svm.deltas import TOKEN_PROGRAMS
+from yieldbot.execution.svm.swaps import swap_fault
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.policy import SvmLimits
@@ -70,13 +72,15 @@ def judge(
         in_time(approval, now)
         or _in_plan(rules, approval, work, tx)
         or _each(rules, work, decoded)
+        or swap_fault(rules.owner, work, decoded)
         or budget_fault(rules, tx, decoded)
         or _effect(work, simulated)
         or as_built(tx)
     )
     if refused is not None:
         return Declined(refused.code, f"{tx.words}: {refused.reason}")
-    return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, approval.expires_at)
+    ends = approval.expires_at if work.lasts_seconds is None else min(approval.expires_at, now + work.lasts_seconds)
+    return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, ends)
 
 
 def decode(raw: bytes, owner: Address, tables: Sequence[Table] = ()) -> tuple[SvmInstruction, ...] | Declined:
@@ -169,9 +173,7 @@ def _one(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decline
 
 
 def _opens(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
-    programs = {work.asset: work.token_program}
-    if work.share_token is not None:
-        programs[work.share_token] = work.share_program
+    programs = work.programs
     for token, account in own_accounts(work, rules.owner).items():
         wanted = (rules.owner, account, rules.owner, token.address, SYSTEM, programs[token])
         if instruction.data == CREATE_IDEMPOTENT and _names(instruction) == wanted:
@@ -181,8 +183,8 @@ def _opens(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decli
 
 def _wraps(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
     data, account = instruction.data, own_accounts(work, rules.owner)[work.asset]
-    deposit = work.leg.kind is LegKind.DEPOSIT and work.asset.address == WRAPPED_SOL and not work.native
-    if not deposit or len(data) != 12 or data[:4] != SYSTEM_TRANSFER:
+    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP) and work.asset.address == WRAPPED_SOL and not work.native
+    if not gives or len(data) != 12 or data[:4] != SYSTEM_TRANSFER:
         return Declined("TAG_NOT_ALLOWED", "calls the system program for something else than wrapping SOL")
     if _names(instruction) != (rules.owner, account):
         return Declined("RECIPIENT_NOT_SELF", "sends SOL to an account that is not ours")
@@ -194,7 +196,7 @@ def _wraps(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decli
 
 def _own_token_account(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
     mine, names = own_accounts(work, rules.owner), _names(instruction)
-    programs = {work.asset: work.token_program} | ({work.share_token: work.share_program} if work.share_token else {})
+    programs = work.programs
     for token, account in mine.items():
         if instruction.program != programs[token]:
             continue
@@ -231,11 +233,15 @@ def budget_fault(rules: SvmRules, tx: SvmUnsigned, decoded: Sequence[SvmInstruct
 def _effect(work: SvmWork, simulated: SvmSimulated) -> Declined | None:
     """Against what the bytes did on the fork: never more out than the leg says."""
     leg, asset = work.leg, work.asset
-    least = -leg.amount.raw if leg.kind is LegKind.DEPOSIT else 0
+    least = -leg.amount.raw if leg.kind in (LegKind.DEPOSIT, LegKind.SWAP) else 0
     if change_of(simulated.deltas, asset) < least:
         return Declined("DELTA_NOT_PLANNED", f"takes more {asset.symbol} than was approved")
     if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
         return Declined("DELTA_NOT_PLANNED", "a deposit takes shares away")
+    if leg.gets is not None and change_of(simulated.deltas, asset) < 0:
+        brought = change_of(simulated.deltas, leg.gets.token)
+        if brought < leg.gets.raw:
+            return Declined("BELOW_LEAST", f"brings {Amount(leg.gets.token, brought)}, the least is {leg.gets}")
     return None
 
 

@@ -5,12 +5,12 @@ simulations of the same bytes, which must agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
-from yieldbot.execution.svm.account import SvmAccount, SvmWork
+from yieldbot.execution.svm.account import WRAPPED_SOL, SvmAccount, SvmWork
 from yieldbot.execution.svm.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
@@ -25,13 +25,16 @@ from yieldbot.execution.svm.build import (
     too_large,
 )
 from yieldbot.execution.svm.deltas import changes, of_ours, trespass
-from yieldbot.model.amounts import BlockRef
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.svm import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.svm import Simulated, SvmNode
 from yieldbot.rpc.svm_fork import Ran, SvmFork, table_addresses
+
+OPENED_LAMPORTS = 2 * 2_039_280
+"""Rent of the token accounts that a leg may open, which leaves the wallet's own lamports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,10 @@ async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot:
         slot,
         clone=tuple(own_accounts(work, owner).values()),
         fault=lambda ran: trespass(ran.before, ran.after, owner, watched),
-        deltas=lambda ran: changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports),
+        deltas=lambda ran: with_least(
+            changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports), work.leg.gets
+        ),
+        least=work.leg.gets,
     )
 
 
@@ -192,11 +198,13 @@ async def simulate_bytes(
     deltas: Callable[[Ran], tuple[Delta, ...]],
     clone: Sequence[Address] = (),
     exactly: Sequence[Address] = (),
+    least: Amount | None = None,
 ) -> SvmSimulated | Declined:
     """Run exactly these bytes on a new fork, then have the nodes simulate them too.
 
     clone: accounts that are looked at besides those of the message. fault: what else is wrong with what it did.
-    exactly: accounts that the nodes must leave byte for byte as the fork does.
+    exactly: accounts that the nodes must leave byte for byte as the fork does. least: what a swap must bring there,
+    whose price moves from slot to slot.
     """
     from solders.message import from_bytes_versioned
 
@@ -206,12 +214,14 @@ async def simulate_bytes(
     ran = await fork.send(message)
     if (refused := would_fail(account, tx.words, ran) or fault(ran)) is not None:
         return refused
-    if (differs := await _cross_checked(account, tx, ran, exactly)) is not None:
+    if (differs := await _cross_checked(account, tx, ran, exactly, least)) is not None:
         return differs
     return SvmSimulated(tx, slot, ran.units, deltas(ran))
 
 
-async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address]) -> Declined | None:
+async def _cross_checked(
+    account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address], least: Amount | None
+) -> Declined | None:
     """Whether a quorum of nodes, simulating the same bytes, leaves our accounts as the fork did."""
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
@@ -226,7 +236,7 @@ async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly
     ]
     agree, others = 0, []
     for node, said in await account.nodes.each(lambda node: node.simulate(raw, ours)):
-        why = _difference(account, ran, ours, said, exactly)
+        why = _difference(account, ran, ours, said, exactly, least)
         if why is None:
             agree += 1
         else:
@@ -237,7 +247,12 @@ async def _cross_checked(account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly
 
 
 def _difference(
-    account: SvmAccount, ran: Ran, ours: Sequence[Address], said: Simulated, exactly: Sequence[Address]
+    account: SvmAccount,
+    ran: Ran,
+    ours: Sequence[Address],
+    said: Simulated,
+    exactly: Sequence[Address],
+    least: Amount | None,
 ) -> str | None:
     if said.error is not None:
         return f"it would fail there: {said.error}"
@@ -247,20 +262,39 @@ def _difference(
     there = of_ours(before, theirs, account.owner)
     for mint, (old, new) in here.items():
         _, also = there.get(mint, (0, 0))
+        if least is not None and mint == least.token.address and new - old >= least.raw and also - old >= least.raw:
+            continue
         if not within(also, new, new - old, account.tolerance_bps):
             return f"our balance of {mint} would be {also} there, {new} on the fork"
     for address in exactly:
         if ran.after[address] != theirs[address]:
             return f"{address} would be another there than on the fork"
     mine, other = ran.after.get(account.owner), theirs.get(account.owner)
+    was = before.get(account.owner)
+    if least is not None and least.token.address == WRAPPED_SOL and mine is not None and other is not None and was:
+        # What a swap brings of SOL is unwrapped into the wallet: the nodes must see its least too, less fees and rent.
+        floor = was.lamports + least.raw - account.bounds.max_fee_lamports - OPENED_LAMPORTS
+        if mine.lamports >= floor:
+            said_less = f"our SOL would be {other.lamports} lamports there, {floor} at least"
+            return None if other.lamports >= floor else said_less
     if mine is not None and (other is None or abs(other.lamports - mine.lamports) > account.bounds.max_fee_lamports):
         return f"our SOL would be {other.lamports if other else 0} lamports there, {mine.lamports} on the fork"
     return None
 
 
 def watched_of(work: SvmWork) -> tuple[Any, ...]:
-    """Tokens whose balances the leg moves: the asset and the shares."""
-    return (work.asset, *((work.share_token,) if work.share_token else ()))
+    """Tokens whose balances the leg moves: the asset, the shares, what a swap brings."""
+    return tuple(work.programs)
+
+
+def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ...]:
+    """The changes, that of what a swap brings with the least that is right too. Pure."""
+    if least is None:
+        return tuple(deltas)
+    return tuple(
+        replace(delta, least=least.raw) if delta.token == least.token and delta.raw >= least.raw else delta
+        for delta in deltas
+    )
 
 
 def would_fail(account: SvmAccount, words: str, ran: Ran) -> Declined | None:

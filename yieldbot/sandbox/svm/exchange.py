@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,9 +41,12 @@ class SvmExchanges:
     """Addresses by a name: ``PAIR_pool``, and ``PAIR_mean`` for what is published of its mean."""
 
 
-def exchanges(pairs: Mapping[tuple[Token, Token], tuple[float, float, int, int]]) -> SvmExchanges:
+def exchanges(
+    pairs: Mapping[tuple[Token, Token], tuple[float, float, int, int]], rated: Collection[Token] = ()
+) -> SvmExchanges:
     """A pool and a witness of each pair. By pair: whole tokens of the second for one of the first, whole tokens of the
-    second that lie on each side of the price, the fee in hundredths of a bp, and the ticks' spacing."""
+    second that lie on each side of the price, the fee in hundredths of a bp, and the ticks' spacing. rated: tokens of
+    which somebody else is a witness."""
     program, images = whirlpool_program()
     witness = named("witness", "program")
     published: dict[Address, Callable[[int], AccountImage]] = {}
@@ -64,10 +67,13 @@ def exchanges(pairs: Mapping[tuple[Token, Token], tuple[float, float, int, int]]
         images |= more
         pools.append(pool)
         name = f"{one.symbol}_{other.symbol}".lower()
+        places[f"{name}_pool"] = pool
+        if {one, other} & set(rated):
+            continue
         seen, at = named("witness", a.symbol, b.symbol), named("witness", a.symbol, b.symbol, "observations")
         keys = {"token_mint_0": a.address, "token_mint_1": b.address, "observation_key": at}
         images[seen] = image(witness, laid_out("raydium_clmm", "PoolState", keys))
-        places |= {f"{name}_pool": pool, f"{name}_mean": at}
+        places[f"{name}_mean"] = at
         published[at] = partial(observations, witness, seen, tick)
         observed.append(seen)
     return SvmExchanges(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from yieldbot.model.amounts import Token
@@ -24,9 +24,12 @@ PRICE_EXPONENT = -8
 PLACES = ("reserves", "banks", "pools")
 """Under which of these a protocol's row lists where money goes."""
 
-PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0}
+PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0, "stSOL": 177.0}
 """US dollars, as the sandbox's price accounts say all the time."""
 PEGGED = ("USDC", "USDT")
+SLOT_SECONDS = 0.4
+STAKED_KEPT = 0.945
+"""What of the stake's growth a pool token keeps: without the manager's share, and with what lies unstaked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
     }
     rows: list[dict[str, object]] = []
+    pooled = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
+    stake, more = stake_pool(slot // SLOTS_PER_EPOCH, pooled)
+    images |= more
+    stsol = Token(chain, stake.pool_mint, "stSOL", SOL_DECIMALS)
     for name, seed, terms in (
         (
             "Save main (double)",
@@ -85,12 +92,14 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         of_sol, more = save_reserve(lending, WRAPPED_SOL, SOL_DECIMALS, slot, lent, seed)
         images |= more
         reserves, assets = [reserve, of_sol], ["USDC", "SOL"]
-        if seed == "turbo":
-            busy = SaveTerms(available_raw=900_000 * usdt.one, borrowed_raw=7_100_000 * usdt.one, optimal_rate=11)
-            of_usdt, more = save_reserve(lending, usdt.address, USDC_DECIMALS, slot, busy, seed)
-            images |= more
-            reserves.append(of_usdt)
-            assets.append("USDT")
+        other, avail, borrowed, rate = (
+            (usdt, 1_700_000, 6_300_000, 15) if seed == "turbo" else (stsol, 12_000, 36_000, 13)
+        )
+        busy = SaveTerms(available_raw=avail * other.one, borrowed_raw=borrowed * other.one, optimal_rate=rate)
+        of_other, more = save_reserve(lending, other.address, other.decimals, slot, busy, seed)
+        images |= more
+        reserves.append(of_other)
+        assets.append(other.symbol)
         place = {"program": lending.program, "reserves": reserves, "assets": assets}
         rows.append({"protocol": "save", "name": name, **place})
     kamino, more = kamino_market()
@@ -112,16 +121,28 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images |= more
     name = "marginfi (double)"
     rows.append({"protocol": "marginfi", "name": name, "program": group.program, "banks": [bank]})
-    pooled = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
-    stake, more = stake_pool(slot // SLOTS_PER_EPOCH, pooled)
-    images |= more
     place = {"program": stake.program, "pools": [stake.pool], "assets": ["SOL"]}
     rows.append({"protocol": "spl_stake_pool", "name": "Stake pool (double)", **place})
-    swapped = exchanges({(usdc, usdt): (1.0, 4_000_000.0, 100, 1), (sol, usdc): (PRICES["SOL"], 6_000_000.0, 400, 4)})
+    swapped = exchanges(
+        {
+            (usdc, usdt): (1.0, 4_000_000.0, 100, 1),
+            (sol, usdc): (PRICES["SOL"], 6_000_000.0, 400, 4),
+            (stsol, sol): (PRICES["stSOL"] / PRICES["SOL"], 60_000.0, 100, 1),
+        },
+        rated=(stsol,),
+    )
     images |= swapped.images
-    published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in feeds.items()}
+    published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"}
+    published[feeds["stSOL"]] = partial(staked_price, stake.growth_ppb, timestamp)
     listed = tuple({"assets": ["USDC"], **row} for row in rows)
-    tokens = (usdc, usdt, sol)
+    tokens = (usdc, usdt, sol, stsol)
+    rated: dict[str, object] = {
+        "protocol": "spl_stake_pool",
+        "name": "Stake pool (double)",
+        "program": stake.program,
+        "pools": [stake.pool],
+    }
+    swapped = replace(swapped, witnesses=(*swapped.witnesses, rated))
     return SvmMarket(usdc, sol, feeds, listed, images, stake, tokens, swapped, {**published, **swapped.published})
 
 
@@ -135,6 +156,12 @@ def price_account(usd: float, published_at: int, unsure: float = 0.0005) -> Acco
     price = round(usd * 10**-PRICE_EXPONENT)
     struct.pack_into("<qQiq", data, PRICE_AT, price, round(price * unsure), PRICE_EXPONENT, published_at)
     return image(PYTH_RECEIVER, bytes(data))
+
+
+def staked_price(growth_ppb: int, began: int, now: int) -> AccountImage:
+    """The price account of staked SOL, which is worth more each epoch, about as the pool's stake grows."""
+    epochs = max(0, int((now - began) / (SLOTS_PER_EPOCH * SLOT_SECONDS)))
+    return price_account(PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
 
 
 def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str:
@@ -153,8 +180,10 @@ def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str
     ]
     for token in found.tokens:
         lines += ["", f"[tokens.{token.symbol}]", f'address = "{token.address}"', f"decimals = {token.decimals}"]
+        if token != found.sol:
+            lines.append(f'feed = "{found.feeds[token.symbol]}"')
         if token.symbol in PEGGED:
-            lines += [f'feed = "{found.feeds[token.symbol]}"', "pegged = true"]
+            lines.append("pegged = true")
     tables = {"protocols": found.rows, "exchanges": found.exchanges.exchanges, "witnesses": found.exchanges.witnesses}
     for table, rows in tables.items():
         for row in rows:
