@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from yieldbot.execution.deltas import balances
-from yieldbot.execution.orders import LpOrder, Step, Steps
+from yieldbot.execution.orders import LpOrder, Step, Steps, Tally
 from yieldbot.lp_orders import laid, manager_of, removing
 from yieldbot.lp_swaps import Swapper, Terms, router_of
 from yieldbot.math.positions import Range
-from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.amounts import Token
 from yieldbot.model.liquidity import LpMarket, LpPosition
 from yieldbot.model.policy import Base
 from yieldbot.rpc.evm import EvmNode
@@ -22,8 +21,12 @@ from yieldbot.rpc.evm import EvmNode
 BPS = 10_000
 
 
-def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms) -> Swapper:
-    """The market's pool, with the bounds of the base's swaps."""
+NOTHING_BEFORE: Mapping[Token, int] = {}
+"""What a leg has is told by its tally alone."""
+
+
+def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]) -> Swapper:
+    """The market's pool, with the bounds of the base's swaps; ``start``: what is put in, nothing where it comes out."""
     state, near = lp.state, base.max_impact_bps / BPS
     order = LpOrder(
         id=terms.id,
@@ -34,19 +37,17 @@ def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms) 
         expires_at=terms.deadline,
         router=router_of(state),
     )
-    return Swapper(state.pool, lp.deployment, order, usd, near, terms, near)
+    return Swapper(state.pool, lp.deployment, order, usd, near, terms, near, Tally(start))
 
 
-def entering(lp: LpMarket, amount: Amount, pool: Swapper) -> Steps:
-    """So much of one token into the market's range: that of a position of ours, or as wide a one around the price."""
+def entering(lp: LpMarket, pool: Swapper) -> Steps:
+    """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price."""
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
-        before = await balances(node, pool.terms.owner, pool.order.tokens)
-        before[amount.token] -= amount.raw
         ticks = Range(*lp.ticks)
         if lp.token_id is None:
-            ticks = await pool.centred(node, ticks, before)
-        async for step in laid(pool, node, ticks, lp.token_id, before):
+            ticks = await pool.centred(node, ticks, NOTHING_BEFORE)
+        async for step in laid(pool, node, ticks, lp.token_id, NOTHING_BEFORE):
             yield step
 
     return steps
@@ -56,10 +57,9 @@ def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps
     """A share of each position's liquidity and all fees that wait, out and into one token."""
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
-        before = await balances(node, pool.terms.owner, pool.order.tokens)
         async for step in _out(lp, share, pool, node):
             yield step
-        async for step in pool.sold(node, asset != pool.order.tokens[0], before):
+        async for step in pool.sold(node, asset != pool.order.tokens[0], NOTHING_BEFORE):
             yield step
 
     return steps
@@ -69,10 +69,10 @@ def relaying(lp: LpMarket, pool: Swapper) -> Steps:
     """Everything out, and all of it into one new position, as wide as the market's range, around the price."""
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
-        before = await balances(node, pool.terms.owner, pool.order.tokens)
         async for step in _out(lp, Fraction(1), pool, node):
             yield step
-        async for step in laid(pool, node, await pool.centred(node, Range(*lp.ticks), before), None, before):
+        ticks = await pool.centred(node, Range(*lp.ticks), NOTHING_BEFORE)
+        async for step in laid(pool, node, ticks, None, NOTHING_BEFORE):
             yield step
 
     return steps

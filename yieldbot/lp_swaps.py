@@ -10,7 +10,7 @@ from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.exchanges import MEAN_SECONDS
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import allowance, balances
-from yieldbot.execution.orders import LpOrder, Step
+from yieldbot.execution.orders import LpOrder, Step, Tally
 from yieldbot.liquidity import LpView
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
 from yieldbot.math.liquidity import full_range, moved_to
@@ -46,6 +46,7 @@ class Terms:
 class Swapper:
     """A pool that an order swaps in. near: how far (a fraction) its price may stand from each independent one; impact:
     what a swap may bring less than the best of those says, its fee included, None where the order's least alone says.
+    tally: what there is to be put in or sold, where it is not what the wallet has beyond what it had.
     """
 
     pool: Pool
@@ -55,6 +56,7 @@ class Swapper:
     near: float
     terms: Terms
     impact: float | None = None
+    tally: Tally | None = None
 
     async def state(self, node: EvmNode) -> LpState:
         """The pool as it is now. Raises MarketError."""
@@ -65,8 +67,10 @@ class Swapper:
         return found
 
     async def beyond(self, node: EvmNode, before: Mapping[Token, int]) -> Pair:
-        """What the wallet has of both tokens beyond ``before``."""
+        """What there is of both tokens: by the tally, else what the wallet has beyond ``before``."""
         zero, one = self.order.tokens
+        if self.tally is not None:
+            return self.tally.has(zero), self.tally.has(one)
         now = await balances(node, self.terms.owner, (zero, one))
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 

@@ -212,3 +212,26 @@ def test_a_leg_that_stops_half_way_is_gone_on_with(pools: Sandbox, monkeypatch: 
     assert pool_of(again.after).held.raw > 0
     wealth = again.after.wealth(again.after.assets[0])
     assert 99_950 < float(wealth) < 100_050, "what was swapped is still there, and is put to work"
+
+
+def test_what_others_send_meanwhile_is_none_of_the_legs(pools: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dust of both dollars comes in before each of its transactions, and money lies there that no leg may touch."""
+    trade(pools, *BUSY)
+    real, dai = provide.transact, pools.addresses["dai"]
+    erc20 = packaged("@uniswap/v2-periphery/build/ERC20.json").abi
+
+    async def sent(*args: object, **kwargs: object) -> object:
+        async with pools.node() as node:
+            accounts = await node.request("eth_accounts", [])
+            d = Deployer(node, [checksummed(account) for account in accounts])
+            for token, raw in ((dai, 10**18), (pools.addresses["usdc"], 7)):
+                await d.send(Contract(token, erc20), "transfer", pools.wallet, raw)
+        return await real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provide, "transact", sent)
+    report = run_job(pools)
+    assert report.declined is None and not report.failed and report.after is not None
+    assert pool_of(report.after).held.raw > 0
+    (wallet,) = [state for state in report.after.idle if state.market.asset.symbol == "DAI"]
+    count = sum(step.market_id == pool_of(report.after).market.id for step, _ in report.outcomes)
+    assert count > 3 and wallet.held.raw >= count * 10**18, "all of what came in lies there"

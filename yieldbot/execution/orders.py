@@ -6,13 +6,13 @@ the next one needs. A rehearsal runs it on a fork, the real thing on the chain.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
-from yieldbot.model.tx import EvmCall
+from yieldbot.model.tx import Delta, EvmCall
 from yieldbot.rpc.evm import EvmNode
 
 
@@ -65,6 +65,25 @@ class Step:
 Steps = Callable[[EvmNode], AsyncIterator[Step]]
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a leg has to put in: ``start``, and what its transactions moved since; base units by token. Whoever runs the
+    steps keeps it, so that what somebody else sends to the wallet meanwhile is none of the leg's."""
+
+    start: Mapping[Token, int]
+    moved: dict[Token, int] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self.moved.clear()
+
+    def add(self, deltas: Iterable[Delta]) -> None:
+        for delta in deltas:
+            self.moved[delta.token] = self.moved.get(delta.token, 0) + delta.raw
+
+    def has(self, token: Token) -> int:
+        return max(0, self.start.get(token, 0) + self.moved.get(token, 0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provides:
     """A plan's leg that moves liquidity: its steps, and what their orders may name. tokens: whose balances are
@@ -73,6 +92,7 @@ class Provides:
     far the range may be moved to lie around the price, our own swaps of the plan having moved it."""
 
     steps: Steps
+    tally: Tally
     manager: Address
     router: Address
     pair: tuple[Token, Token]

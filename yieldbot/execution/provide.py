@@ -39,6 +39,7 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
     outcomes: list[Outcome] = []
     declined: Declined | None = None
     planned = [tx for tx in rehearsed.legs[0].txs if not _is_zero(tx.call)]
+    work.provides.tally.begin()
     try:
         async for step in work.provides.steps(account.node):
             found = _gas(step, planned)
@@ -52,6 +53,7 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
             outcomes.append(outcome)
             if not isinstance(outcome, Confirmed):
                 break
+            work.provides.tally.add(outcome.deltas)
     except SafetyError as refused:
         declined = Declined(refused.code, str(refused).removeprefix(f"{refused.code}: "))
     except MarketError as unread:

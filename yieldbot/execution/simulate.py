@@ -24,7 +24,7 @@ from yieldbot.execution.deltas import (
     total,
     worth_fault,
 )
-from yieldbot.execution.orders import Steps
+from yieldbot.execution.orders import Provides, Steps
 from yieldbot.execution.permit2 import still_permitted
 from yieldbot.execution.reverts import revert_words
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -192,7 +192,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     before = await balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
     if work.provides is not None:
-        ran = await run_steps(account, fork, work.provides.steps, fees)
+        ran = await run_steps(account, fork, work.provides.steps, fees, work.provides)
         if isinstance(ran, Declined):
             return ran
         left = await still_allowed(account, fork, work.provides.pair, work.provides.spenders)
@@ -252,13 +252,17 @@ async def _done(
 
 
 async def run_steps(
-    account: Account, fork: EvmNode, steps: Steps, fees: Fees | None = None
+    account: Account, fork: EvmNode, steps: Steps, fees: Fees | None = None, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
-    """Every step on the fork, or why one would fail or does not let itself be made; ``fees``: what is asked per gas."""
+    """Every step on the fork, or why one would fail or does not let itself be made. ``fees``: what is asked per gas;
+    ``provides``: whose tally is kept."""
     priced = {}
     if fees is not None:
         priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
     done: list[RehearsedTx] = []
+    pair = provides.pair if provides else ()
+    if provides:
+        provides.tally.begin()
     try:
         async for step in steps(fork):
             call = step.call
@@ -271,9 +275,12 @@ async def run_steps(
                 return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
             if fees and (short := await _short_of_native(account, fork, limit * fees.max_fee_wei)) is not None:
                 return short
+            before = await balances(fork, account.owner, pair)
             receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
             if isinstance(receipt, Declined):
                 return receipt
+            if provides:
+                provides.tally.add(changes(before, await balances(fork, account.owner, pair)))
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := _stray(receipt, account.owner, allowed)) is not None:
                 return replace(stray, reason=f"{call.words}: {stray.reason}")

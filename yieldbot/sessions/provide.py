@@ -47,10 +47,12 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         slippage=base.slippage_bps / BPS,
         deadline=snapshot.block.timestamp + lasts_seconds,
     )
-    pool = swapper(lp, {token: price.usd for token, price in exchange.usd.items()}, base, terms)
+    usd = {token: price.usd for token, price in exchange.usd.items()}
+    start = {asset: leg.amount.raw} if leg.kind is LegKind.DEPOSIT else {}
+    pool = swapper(lp, usd, base, terms, start)
     steps, words = _meant(leg, state, lp, pool)
     position = Token(asset.chain, pool.order.manager, "position", 0)
-    assert pool.order.router is not None
+    assert pool.order.router is not None and pool.tally is not None
     return LegWork(
         index=index,
         leg=leg,
@@ -63,6 +65,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         lasts_seconds=lasts_seconds,
         provides=Provides(
             steps=steps,
+            tally=pool.tally,
             manager=pool.order.manager,
             router=pool.order.router,
             pair=pool.order.tokens,
@@ -95,7 +98,7 @@ def _meant(leg: Leg, state: MarketState, lp: LpMarket, pool: Swapper) -> tuple[S
     low, high = lp.ticks
     place = f"{state.market.name} over ticks {low} to {high}"
     if leg.kind is LegKind.DEPOSIT:
-        return entering(lp, leg.amount, pool), f"provide {leg.amount} to {place}"
+        return entering(lp, pool), f"provide {leg.amount} to {place}"
     if leg.kind is LegKind.RERANGE:
         return relaying(lp, pool), f"lay the range of {leg.amount} anew in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))

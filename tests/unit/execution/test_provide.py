@@ -14,7 +14,7 @@ from yieldbot.execution.account import LegWork
 from yieldbot.execution.approve import NEVER, Approval
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.deltas import provided_fault
-from yieldbot.execution.orders import LpOrder, Provides, Step
+from yieldbot.execution.orders import LpOrder, Provides, Step, Tally
 from yieldbot.execution.provide import judge_provided
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount
@@ -61,6 +61,7 @@ def plan_of(*legs: Leg) -> Plan:
 def work_of(leg: Leg, token_ids: frozenset[int] = frozenset(), shift: int = 5) -> LegWork:
     provides = Provides(
         steps=no_steps,
+        tally=Tally({}),
         manager=MANAGER,
         router=ROUTER,
         pair=(WETH, USDC),
