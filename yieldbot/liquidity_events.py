@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import TransientError
+from yieldbot.math.liquidity import held_against
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.rpc.evm import EvmNode
@@ -27,23 +28,32 @@ MOST_PARTS = 300
 @dataclass(frozen=True, slots=True)
 class Past:
     """Base units of token0 and token1 since the position last held nothing. put, taken: into and out of its liquidity;
-    collected: paid out, fees and what was taken together; since: the height from which it holds something."""
+    collected: paid out, fees and what was taken together; since: the height from which it holds something. grown: what
+    of its present amounts is fees, where these stay in the pool (shares of a pair)."""
 
     put: tuple[int, int]
     taken: tuple[int, int]
     collected: tuple[int, int]
     since: int
+    grown: tuple[int, int] = (0, 0)
 
     def earned(self, waiting: tuple[int, int]) -> tuple[int, int]:
         """Fees ever earned, ``waiting`` (what collect would pay) included."""
-        zero, one = (c + w - t for c, w, t in zip(self.collected, waiting, self.taken, strict=True))
+        parts = zip(self.collected, waiting, self.grown, self.taken, strict=True)
+        zero, one = (c + w + g - t for c, w, g, t in parts)
         return zero, one
+
+    def impermanent_loss(self, amounts: tuple[int, int], price: float) -> float | None:
+        """What was put in, as it is now, over what it was, less 1 (``held_against``). amounts: the position's present
+        ones; price: token1 base units for one of token0."""
+        zero, one = (a - g + t for a, g, t in zip(amounts, self.grown, self.taken, strict=True))
+        return held_against((zero, one), self.put, price)
 
 
 async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past | str:
     """A position's past, or why it is not known."""
     if position.token_id is None or position.state.manager is None:
-        return "shares of a pair keep no record of what was put in"
+        return "it is no position of a manager"
     topic = f"0x{position.token_id:064x}"
     found: list[Mapping[str, Any]] = []
     end, width, parts = block.height, block.height + 1, 0

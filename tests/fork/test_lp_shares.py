@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fork.test_lp_cli import balances
-from tests.fork.traded import Traded, pool_sandbox, traded
+from tests.fork.traded import FAR, Traded, pool_sandbox, traded
 from tests.unit.cli.program import Ended, yieldbot
 from yieldbot.config.address import checksummed
 from yieldbot.lp_shares import fitting
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.deployer import MAX_UINT256, Contract
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture
 V2 = "@uniswap/v2-core/build/"
+ROUTER = "@uniswap/v2-periphery/build/UniswapV2Router02.json"
+
+
+def raws(sides: list[dict[str, str]]) -> list[int]:
+    return [int(side["raw"]) for side in sides]
+
+
+def dollars_of(row: dict[str, Any]) -> list[float]:
+    """US dollars of a base unit of each side, by the pool's price with USDC at one."""
+    usdc = [side["symbol"] for side in row["amounts"]].index("USDC")
+    other = raws(row["amounts"])[usdc] / raws(row["amounts"])[1 - usdc]  # both sides are worth the same
+    return [1e-6, other * 1e-6] if usdc == 0 else [other * 1e-6, 1e-6]
 
 
 async def pair(made: Traded) -> tuple[str, str, str]:
     """(factory, router, pair) with 300,000 dollars in it; and some WETH for the wallet."""
     d, at = made.d, made.sandbox.addresses
     factory = await d.deploy(packaged(V2 + "UniswapV2Factory.json"), d.me)
-    found = await d.deploy(packaged("@uniswap/v2-periphery/build/UniswapV2Router02.json"), factory.address, at["weth"])
+    found = await d.deploy(packaged(ROUTER), factory.address, at["weth"])
     await d.send(factory, "createPair", *made.pair)
     contract = Contract(await d.read_address(factory, "getPair", *made.pair), packaged(V2 + "UniswapV2Pair.json").abi)
     for token in made.tokens:
@@ -61,11 +76,45 @@ def test_shares_of_a_pair(pool_sandbox: Sandbox, tmp_path: Path) -> None:
     assert after["usdc"] - before["usdc"] == -3000 * 10**6 and after["weth"] - before["weth"] == -(10**18)
     (row,) = lp("positions", "--json").document["liquidity"][0]["positions"]
     assert row["token_id"] is None and row["in_range"] and row["pool"]["address"] == at
+    put = {side["symbol"].lower(): int(side["raw"]) for side in row["put_in"]}
+    assert put == {"usdc": 3000 * 10**6, "weth": 10**18} and row["past_unknown"] is None
+    assert row["impermanent_loss"] == pytest.approx(0, abs=1e-9) and not any(raws(row["fees_earned"]))
+
+    async def others() -> None:
+        """Somebody buys WETH for 1,000 USDC, then takes shares of their own, and gives some of them back."""
+        async with pool_sandbox.node() as node:
+            made = await traded(pool_sandbox, node)
+            exchange = Contract(router, packaged(ROUTER).abi)
+            usdc, weth = (pool_sandbox.addresses[name] for name in ("usdc", "weth"))
+            for token in made.tokens:
+                await made.d.send(token, "approve", router, MAX_UINT256)
+            terms = (1_000 * 10**6, 0, [usdc, weth], made.d.me, FAR)
+            await made.d.send(exchange, "swapExactTokensForTokens", *terms)
+            await made.d.send(exchange, "addLiquidity", usdc, weth, 10**9, 10**18, 0, 0, made.d.me, FAR)
+            pair = Contract(at, packaged(V2 + "UniswapV2Pair.json").abi)
+            await made.d.send(pair, "approve", router, MAX_UINT256)
+            await made.d.send(exchange, "removeLiquidity", usdc, weth, 10**6, 0, 0, made.d.me, FAR)
+
+    asyncio.run(others())
+    (row,) = lp("positions", "--json").document["liquidity"][0]["positions"]
+    # The price of WETH, in parts of what it was: reserves of 153,000 dollars each before.
+    moved = ((153_000 + 1_000) * (153_000 + 1_000 * 0.997)) / 153_000**2
+    assert row["impermanent_loss"] == pytest.approx(2 * math.sqrt(moved) / (1 + moved) - 1, rel=1e-3) and moved > 1.01
+    share = 3_000 / 153_000
+    earned = sum(raw * each for raw, each in zip(raws(row["fees_earned"]), dollars_of(row), strict=True))
+    assert earned == pytest.approx(1_000 * 0.003 * share, rel=0.1), "at the price after the swap"
+    assert f"{row['impermanent_loss']:+.3%}" in lp("positions").out
     holds = {side["symbol"].lower(): int(side["raw"]) for side in row["amounts"]}
 
-    half = lp("lp", "remove", at, "--share", "0.5", "--yes", "--json")
+    half = lp("lp", "remove", at, "--share", "0.5", "--yes", "--json", "--slippage-bps", "200")
     assert half.code == 0, half.err
-    removed = lp("lp", "remove", at, "--yes", "--json")
+    (rest,) = lp("positions", "--json").document["liquidity"][0]["positions"]
+    assert rest["put_in"] == row["put_in"] and rest["since_block"] == row["since_block"]
+    assert rest["impermanent_loss"] == pytest.approx(row["impermanent_loss"], rel=1e-4)
+    assert raws(rest["fees_earned"]) == pytest.approx(raws(row["fees_earned"]), rel=1e-3), "those that were taken too"
+    for side in (0, 1):
+        assert raws(rest["taken_out"])[side] == pytest.approx(raws(row["amounts"])[side] / 2, rel=1e-3)
+    removed = lp("lp", "remove", at, "--yes", "--json", "--slippage-bps", "200")
     assert removed.code == 0, removed.err
     last = balances(pool_sandbox)
     for name, held in holds.items():

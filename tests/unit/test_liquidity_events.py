@@ -80,4 +80,4 @@ async def test_what_is_not_known_is_told() -> None:
     assert "cannot be read" in str(await past_of(wrong, position(5), HEAD))
     tiny: Any = Limited(LOGS, LEAST_BLOCKS + 1)
     assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
-    assert "keep no record" in str(await past_of(short, position(5, None), HEAD))
+    assert "no position of a manager" in str(await past_of(short, position(5, None), HEAD))

@@ -108,12 +108,18 @@ async def appraised(
     from yieldbot.allocator.liquidity import appraise, trigger
     from yieldbot.liquidity import lending
     from yieldbot.liquidity_events import past_of
+    from yieldbot.share_events import past_of_shares
 
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
     others = await lending(node, job.chain, job.wallet, view.block, tokens)
     if ours:
-        pasts = [await past_of(node, position, view.block) for position in view.positions]
+        pasts = [
+            await (
+                past_of_shares(node, p, job.wallet.address, view.block) if p.shares else past_of(node, p, view.block)
+            )
+            for p in view.positions
+        ]
         triggers: list[Trigger | None] = []
         for position in view.positions:
             pool = position.state.pool
@@ -285,15 +291,13 @@ def _pool_docs(one: Shown) -> list[Doc]:
 
 
 def _position_docs(one: Shown) -> list[Doc]:
-    from yieldbot.math.liquidity import held_against
-
     rows = []
     for position, past, advice in zip(one.view.positions if one.view else (), one.pasts, one.triggers, strict=True):
         pool, view = position.state.pool, one.view
         assert view is not None
         loss = None
         if not isinstance(past, str):
-            loss = held_against(_sum(position.amounts, past.taken), past.put, _raw_price(position))
+            loss = past.impermanent_loss(position.amounts, _raw_price(position))
         rows.append(
             {
                 "pool": pool_doc(pool),
@@ -326,10 +330,6 @@ def _position_docs(one: Shown) -> list[Doc]:
 
 def _moneys(pool: Pool, amounts: tuple[int, int]) -> list[Doc]:
     return [docs.money(Amount(t, raw)) for t, raw in zip((pool.token0, pool.token1), amounts, strict=True)]
-
-
-def _sum(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
-    return one[0] + other[0], one[1] + other[1]
 
 
 def _raw_price(position: LpPosition) -> float:

@@ -10,7 +10,6 @@ from rich.text import Text
 from yieldbot.cli.liquidity import Shown, bar, facing, named, span
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
-from yieldbot.math.liquidity import held_against
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LpPosition
@@ -66,9 +65,7 @@ def positions(one: Shown) -> RenderableType:
         if isinstance(past, str):
             lines.append(f"{name}: what was put in is not known: {past}")
         else:
-            price = (position.state.sqrt_price_x96 / 2**96) ** 2
-            now = (position.amounts[0] + past.taken[0], position.amounts[1] + past.taken[1])
-            lost = held_against(now, past.put, price)
+            lost = past.impermanent_loss(position.amounts, (position.state.sqrt_price_x96 / 2**96) ** 2)
             loss = "-" if lost is None else f"{lost:+z.3%}"
             dollars = view.worth(pool, past.earned(position.fees))
             earned = "-" if dollars is None else f"{dollars:,.2f}"
