@@ -10,29 +10,24 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from tests.fork.pools import own_sandbox
+from tests.fork.stable_pools import CURVE, FLAVOURS, coins_of, compare, listed, made, read
 from yieldbot.allocator.split import buy, split
 from yieldbot.config.address import checksummed
 from yieldbot.errors import MarketError, NodeRefused
-from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant, told
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant
+from yieldbot.model.amounts import Amount
+from yieldbot.model.exchange import PoolState
 from yieldbot.model.market import Deployment
-from yieldbot.protocols import exchanges
-from yieldbot.protocols._abi import abi
 from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox"]  # a fixture: hundreds of blocks are mined
 
-FLAVOURS: tuple[Flavour, ...] = ("3pool", "template", "plain2", "ng")
-CURVE = exchanges()["curve_stableswap"]
 POOLS, QUESTIONS = 6, 100
 
 
@@ -42,68 +37,14 @@ async def deployer(own_sandbox: Sandbox) -> AsyncIterator[Deployer]:
         yield Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
 
 
-async def made(
-    d: Deployer, draw: random.Random, flavour: Flavour, count: int, terms: tuple[int, int, int] | None = None
-) -> tuple[Contract, list[Token]]:
-    """A pool of new coins with random balances, and ``terms`` (amplification, fee, multiplier of the fee) or random
-    ones."""
-    ours, tokens = compiled()["ours"], []
-    depth = draw.uniform(1, 9)
-    for k in range(count):
-        places = draw.choice([6, 8, 18])
-        coin = await d.deploy(ours["TestToken"], f"Coin {k}", f"C{k}", places)
-        tokens.append(Token(d.node.chain, checksummed(coin.address), f"C{k}", places))
-    drawn = draw.choice([1, 20, 200, 2000]), draw.choice([0, 4 * 10**6, 3 * 10**7]), draw.choice([0, 2, 20])
-    amp, fee, offpeg = terms or drawn
-    addresses = [token.address for token in tokens]
-    number = FLAVOURS.index(flavour)
-    pool = await d.deploy(ours["StableSwapDouble"], number, addresses, amp, fee, offpeg * 10**10)
-    for token in tokens:
-        raw = int(10 ** (depth + token.decimals + draw.uniform(-1, 1))) + 1
-        await d.send(Contract(token.address, ours["TestToken"].abi), "mint", pool.address, raw)
-    await d.send(pool, "sync")
-    return pool, tokens
-
-
-async def listed(d: Deployer, flavour: Flavour, pool: Contract, tokens: list[Token]) -> tuple[Pool, ...]:
-    params = {"pools": [pool.address], "flavour": flavour}
-    deployment = Deployment("curve_stableswap", d.node.chain, "Curve", params, tuple(tokens))
-    pairs = [(a, b) for n, a in enumerate(tokens) for b in tokens[n + 1 :]]
-    (found,) = await d.node.run([CURVE.pools(deployment, pairs)], await d.node.block())
-    assert isinstance(found, tuple)
-    return found
-
-
 @pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_thousands_of_swaps_are_the_doubles_to_the_unit(flavour: Flavour, deployer: Deployer) -> None:
     d, draw, same = deployer, random.Random(flavour), 0
     for _ in range(POOLS):
-        pool, tokens = await made(d, draw, flavour, 2 if flavour == "plain2" else draw.randint(2, 8))
+        pool, tokens = await made(d, draw, flavour, coins_of(draw, flavour))
         found = await listed(d, flavour, pool, tokens)
         assert len(found) == len(tokens) * (len(tokens) - 1) // 2
-        (state,) = await d.node.run([CURVE.observe(found[0])], await d.node.block())
-        assert isinstance(state, PoolState), state
-        assert isinstance(state.zero, StableVenue)
-        ours: StablePool = state.zero.pool
-        asked = []
-        for _ in range(QUESTIONS):
-            i, j = draw.sample(range(len(tokens)), 2)
-            asked.append((i, j, int(ours.balances[i] * 10 ** draw.uniform(-8, 2)) + 1))
-        reads = [abi("curve_stableswap").read(pool.address, "get_dy", *one, optional=True) for one in asked]
-
-        def flow(reads: list[Any] = reads) -> Any:
-            answers = yield reads
-            return answers
-
-        (answers,) = await d.node.run([flow()], await d.node.block())
-        for one, answer in zip(asked, answers, strict=True):
-            try:
-                expected = told(ours, *one)
-            except Unswappable:
-                assert not answer, (ours, one)
-                continue
-            assert int.from_bytes(answer, "big") == expected, (ours, one)
-            same += 1
+        same += (await compare(d, draw, await read(d, found[0]), pool, QUESTIONS))[0]
     assert same >= POOLS * QUESTIONS * 0.9
 
 
