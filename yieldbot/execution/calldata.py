@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.execution.swaps import LEAST, swap_fault
-from yieldbot.execution.swaps_v4 import PROTOCOL, v4_fault
+from yieldbot.execution.swaps_aerodrome import PROTOCOL as AERODROME
+from yieldbot.execution.swaps_aerodrome import aerodrome_fault
+from yieldbot.execution.swaps_v4 import PROTOCOL as UNISWAP_V4
+from yieldbot.execution.swaps_v4 import v4_fault
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
@@ -149,8 +152,10 @@ def judged_swap(
 ) -> tuple[str, str] | None:
     """``swap_fault`` of a router's call. Of SwapRouter02's multicall, which has the deadline, the one call in it is
     judged with that deadline: more calls, or another one than a swap of that router, are refused."""
-    if terms.pools[0].protocol == PROTOCOL:
+    if terms.pools[0].protocol == UNISWAP_V4:
         return v4_fault(read, terms, now)
+    if terms.pools[0].protocol == AERODROME:
+        return aerodrome_fault(read, owner, terms, now)
     if function.signature != BY_DEADLINE:
         return swap_fault(read, owner, terms, now)
     deadline, *calls = read

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +48,16 @@ def packages() -> Path:
     return folder
 
 
-def compiled(say: Callable[[str], None] = lambda line: None) -> dict[str, dict[str, Artifact]]:
-    """Every unit's contracts by name, compiling what is not in the cache (two processes at a time)."""
+def compiled(
+    say: Callable[[str], None] = lambda line: None, units: Sequence[str] = UNITS
+) -> dict[str, dict[str, Artifact]]:
+    """Every unit's contracts by name, compiling what is not in the cache (two processes at a time). ``units``: those of
+    the sandbox, or others of compile.cjs."""
     from filelock import FileLock
 
     modules = packages()
     CACHE.mkdir(parents=True, exist_ok=True)
-    files = {unit: CACHE / f"{unit}-{_key(unit)}.json" for unit in UNITS}
+    files = {unit: CACHE / f"{unit}-{_key(unit)}.json" for unit in units}
     if not all(file.is_file() for file in files.values()):
         with FileLock(CACHE / "lock"):  # test workers may all find the cache empty: one compiles, the others wait
             missing = [unit for unit, file in files.items() if not file.is_file()]

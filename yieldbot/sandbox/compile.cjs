@@ -32,6 +32,8 @@ const UNITS = {
     sources: ['sphere-mezo-solidity-files/domains/morphoIrm/contracts/AdaptiveCurveIrm.sol'] },
   metamorpho: { solc: 'solc', evm: 'paris', runs: 200, viaIR: true, remap: OZ5,
     sources: ['sphere-mezo-solidity-files/domains/metamorpho/contracts/MetaMorphoFactory.sol'] },
+  aerodrome: { solc: 'solc', evm: 'paris', runs: 200, remap: OZ5, sources: ['Pool', 'Router', 'factories/PoolFactory',
+    'factories/FactoryRegistry'].map((n) => `sphere-mezo-solidity-files/domains/aerodrome/contracts/${n}.sol`) },
 };
 
 function read(name) {

@@ -1,0 +1,178 @@
+"""Solidly's pools, as Aerodrome has them: volatile (x y) and stable (x^3 y + x y^3), to the unit.
+
+Source: Aerodrome's Pool (aerodrome-finance/contracts a5fae2e), getAmountOut with its _get_y, _f, _d and _k. Stable
+pools count in 1e18ths of a token; Newton's method runs as it does there, its overflows and its quirk included: where it
+has come from below, _k scales by the decimals once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.math.concentrated import MOST_UINT256, Unswappable
+from yieldbot.math.venues import MOST_IN, V2Venue
+
+ONE = 10**18
+BPS = 10_000
+ROUNDS = 255
+TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SolidlyPool:
+    """A pool. reserves: base units of both tokens; ones: of a whole one of each; fee_bps: of what goes in."""
+
+    stable: bool
+    reserves: tuple[int, int]
+    ones: tuple[int, int]
+    fee_bps: int
+
+    def out(self, taken: int, zero: bool) -> int:
+        """getAmountOut: what comes out for ``taken`` of token0 (or token1). Raises Unswappable where it reverts."""
+        counted = taken - _fits(taken * self.fee_bps) // BPS
+        here, there = (0, 1) if zero else (1, 0)
+        if not self.stable:
+            into, out = self.reserves[here], self.reserves[there]
+            return _fits(counted * out) // _positive(into + counted)
+        xy = self._k(*self.reserves)
+        scaled = [_fits(r * ONE) // one for r, one in zip(self.reserves, self.ones, strict=True)]
+        x, y = _fits(counted * ONE) // self.ones[here] + scaled[here], scaled[there]
+        gone = y - self._y(x, xy, y)
+        if gone < 0:
+            raise Unswappable("the pool's arithmetic underflows")
+        return gone * self.ones[there] // ONE
+
+    def _k(self, zero: int, one: int) -> int:
+        x, y = _fits(zero * ONE) // self.ones[0], _fits(one * ONE) // self.ones[1]
+        return _f(x, y)
+
+    def _y(self, x: int, xy: int, y: int) -> int:
+        """Where the curve is at x, from y on."""
+        for _ in range(ROUNDS):
+            k, slope = _f(x, y), _slope(x, y)
+            if k < xy:
+                step = _fits((xy - k) * ONE) // slope
+                if not step:
+                    if self._k(x, y + 1) > xy:
+                        return y + 1
+                    step = 1
+                y += step
+            else:
+                step = _fits((k - xy) * ONE) // slope
+                if not step:
+                    if k == xy or _f(x, _positive(y) - 1) < xy:
+                        return y
+                    step = 1
+                y -= step
+                if y < 0:
+                    raise Unswappable("the pool's arithmetic underflows")
+        raise Unswappable("the pool's arithmetic does not settle")
+
+
+@dataclass(frozen=True, slots=True)
+class SolidlyVenue:
+    """One way of a pool: token0 goes in (``zero``), or token1."""
+
+    pool: SolidlyPool
+    zero: bool
+
+    def give(self, taken: int) -> tuple[int, int]:
+        if taken == 0:
+            return 0, 0
+        given = self.pool.out(taken, self.zero)
+        if given >= self.pool.reserves[1 if self.zero else 0]:
+            raise Unswappable("the pool holds less")
+        return given, self._lost(taken)
+
+    def need(self, given: int) -> int:
+        if given <= 0 or given >= self.pool.reserves[1 if self.zero else 0]:
+            raise Unswappable("nothing is asked for, or more than the pool has")
+        low, high = 0, 1
+        while not self._gives(high, given):
+            low, high = high, 2 * high
+            if high > MOST_IN:
+                raise Unswappable("the pool does not give so much")
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._gives(middle, given) else (middle, high)
+        return high
+
+    def until(self, price: float) -> int:
+        here, there = (0, 1) if self.zero else (1, 0)
+        kept = 1.0 - self.pool.fee_bps / BPS
+        if not self.pool.stable:
+            fee = BPS - self.pool.fee_bps, BPS
+            return V2Venue(self.pool.reserves[here], self.pool.reserves[there], fee).until(price)
+        one_in, one_out = self.pool.ones[here], self.pool.ones[there]
+        x, y = self.pool.reserves[here] / one_in, self.pool.reserves[there] / one_out
+        k, wanted = x * y * (x * x + y * y), price * one_in / one_out / kept
+
+        def marginal(at: float) -> float:
+            """dy / dx there, in whole tokens: it falls as x grows."""
+            other = y
+            for _ in range(TRIES):
+                step = (at * other * (at * at + other * other) - k) / (at**3 + 3.0 * at * other * other)
+                other -= step
+                if abs(step) <= 1e-16 * other:
+                    break
+            return (3.0 * at * at * other + other**3) / (at**3 + 3.0 * at * other * other)
+
+        if marginal(x) < wanted:
+            return 0
+        low, high = x, 2.0 * x
+        while marginal(high) >= wanted:
+            low, high = high, 2.0 * high
+            if (high - x) * one_in > MOST_IN:
+                return self._most(MOST_IN)
+        for _ in range(TRIES):
+            middle = (low + high) / 2.0
+            if not low < middle < high:
+                break
+            low, high = (middle, high) if marginal(middle) >= wanted else (low, middle)
+        return self._most(int((low - x) / kept * one_in))
+
+    def _most(self, taken: int) -> int:
+        """As much of this as the pool's arithmetic bears."""
+        while taken and not self._gives(taken, 0):
+            taken //= 2
+        return taken
+
+    def _gives(self, taken: int, given: int) -> bool:
+        try:
+            return self.give(taken)[0] >= given
+        except Unswappable:
+            return False
+
+    def _lost(self, taken: int) -> int:
+        """Units that roundings may have taken: of the fee and of ``until`` one that goes in each, one that comes out,
+        and of a stable pool's curve what the roundings of k move it by."""
+        if not self.pool.stable:
+            return 3
+        here, there = (0, 1) if self.zero else (1, 0)
+        one_in, one_out = self.pool.ones[here], self.pool.ones[there]
+        x = (self.pool.reserves[here] + taken) * ONE // one_in
+        y = self.pool.reserves[there] * ONE // one_out
+        off = (x * y + x * x + y * y) // ONE // ONE + 1  # of k: each product's own rounding, times the other one
+        moved = 4 * off * ONE // max(1, x * x // ONE * x // ONE) + 4
+        return 3 - (-moved * one_out // ONE)
+
+
+def _f(x: int, y: int) -> int:
+    a, b = _fits(x * y) // ONE, _fits(x * x) // ONE + _fits(y * y) // ONE
+    return _fits(a * b) // ONE
+
+
+def _slope(x: int, y: int) -> int:
+    return _positive(_fits(3 * x * (_fits(y * y) // ONE)) // ONE + _fits(_fits(x * x) // ONE * x) // ONE)
+
+
+def _fits(value: int) -> int:
+    if value > MOST_UINT256:
+        raise Unswappable("the pool's arithmetic overflows")
+    return value
+
+
+def _positive(value: int) -> int:
+    if value <= 0:
+        raise Unswappable("the pool's arithmetic underflows, or divides by nothing")
+    return value
