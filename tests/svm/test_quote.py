@@ -82,6 +82,21 @@ def test_one_price_is_not_enough(tmp_path: Path) -> None:
         assert any("newest observation is of 1,2" in why for why in document["unread"])
 
 
+def test_check_says_what_can_be_swapped_in_and_who_says_at_which_price(tmp_path: Path) -> None:
+    with running(tmp_path) as sandbox:
+        good = yieldbot("--config", sandbox.config, "check", cwd=tmp_path, environment={"COLUMNS": "200"})
+        assert good.code == 0, good.out
+        assert "Orca (double) 0.01%" in good.out and "can be swapped in" in good.out
+        assert "by its mean over 29 minutes" in good.out and "1.18 SOL a stSOL by its own rate" in good.out
+        sandbox.rpc("svm_stopFeed", sandbox.addresses["usdc_usdt_mean"])
+        sandbox.rpc("svm_warp", 3000, 1200)
+        chain = tmp_path / "chains" / "solana-sandbox.toml"
+        chain.write_text(chain.read_text().replace(sandbox.addresses["sol_usdc_pool"], sandbox.addresses["usdc"]))
+        bad = yieldbot("--config", sandbox.config, "check", cwd=tmp_path, environment={"COLUMNS": "300"})
+        assert bad.code == 2 and "nothing is swapped by its word while that lasts" in bad.out
+        assert f"account {sandbox.addresses['usdc']} belongs to" in bad.out
+
+
 def test_what_is_not_there_is_told_in_a_line(sandbox: SvmSandbox, tmp_path: Path) -> None:
     none = quote(sandbox, tmp_path, "SOL", "USDT", "1")
     assert none.code == 1 and "no pool leads from SOL to USDT" in none.line

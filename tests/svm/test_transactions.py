@@ -15,6 +15,7 @@ import pytest
 from tests.svm.test_main_job import excluding, for_sol, world
 from yieldbot import cycle
 from yieldbot.config.load import load
+from yieldbot.errors import TransientError
 from yieldbot.execution.svm import build, leg
 from yieldbot.execution.svm.judge import decode
 from yieldbot.model.ids import Address, svm_chain
@@ -265,3 +266,24 @@ def test_the_fork_has_the_features_that_the_main_cluster_has_activated() -> None
     images = fork.images([Address(str(feature)) for feature in active])
     assert all(image is not None and image.data[0] == 1 for image in images.values())
     assert all(image is None for image in fork.images([Address(str(feature)) for feature in inactive]).values())
+
+
+async def test_code_that_a_node_tells_wrongly_ends_the_fork_in_words(
+    sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that tells something else for a program's code: the cycle is skipped, nothing crashes."""
+    program = Address(load(sandbox.config).jobs[0].chain.deployments[0].params["program"])
+    real = SvmNode.accounts_at
+
+    async def accounts_at(self: SvmNode, addresses: list[Address], least_slot: int = 0) -> Any:
+        slot, found = await real(self, addresses, least_slot)
+        flipped = [
+            replace(image, data=bytes(len(image.data))) if address == program and image else image
+            for address, image in zip(addresses, found, strict=True)
+        ]
+        return slot, flipped
+
+    monkeypatch.setattr(SvmNode, "accounts_at", accounts_at)
+    async with SvmNode(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
+        with pytest.raises(TransientError, match=f"account {program} cannot be forked"):
+            await SvmFork(node).clone([program])

@@ -69,7 +69,7 @@ def test_a_price_that_was_pushed_a_moment_ago_moves_the_mean_by_that_moment_alon
     ("ticks", "late", "why"),
     [
         ([(900, 1)], 601, "newest observation is of 601 s ago"),
-        ([(900, 1)], -1, "newest observation is of -1 s ago"),
+        ([(900, 1)], -61, "newest observation is of -61 s ago"),
         ([(899, 1)], 0, "do not go back 15 minutes"),
         ([(2000, 1)], 0, "do not go back 15 minutes"),
         ([], 0, "do not go back 15 minutes"),

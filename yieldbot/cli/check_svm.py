@@ -42,7 +42,8 @@ async def svm_chain(chain: ChainSettings) -> list[Finding]:
         block = await node.block()
         for token in chain.tokens.values():
             found.append(await _token(node, chain, token, block))
-        return [*found, *await _feeds(node, chain, block), *await _deployments(node, chain, block)]
+        found += [*await _feeds(node, chain, block), *await _deployments(node, chain, block)]
+        return [*found, *await _exchanges(node, chain, block)]
 
 
 async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
@@ -93,4 +94,32 @@ async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> 
             found.append(Finding(f"{chain.name} {deployment.name}", str(answer), remedy, MISCONFIGURED))
         else:
             found.append(Finding(f"{chain.name} {deployment.name}", f"{len(answer)} market(s)"))
+    return found
+
+
+async def _exchanges(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
+    from yieldbot.exchanges_svm import found_of, listings, looks
+
+    listed = listings(chain)
+    if not listed:
+        return []
+    answers: list[Any] = await node.run(listed, block)
+    found = []
+    for row, answer in zip((*chain.exchanges, *chain.witnesses), answers, strict=True):
+        if isinstance(answer, MarketError):
+            remedy = f"correct its row in chains/{chain.name}.toml"
+            found.append(Finding(f"{chain.name} {row.name}", str(answer), remedy, MISCONFIGURED))
+    places = found_of(chain, answers)
+    said: list[Any] = await node.run(looks(places, chain.tokens.values(), block), block)
+    for pool, answer in zip((*places[0], *places[1]), said, strict=True):
+        what = f"{chain.name} {pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
+        if isinstance(answer, MarketError):
+            found.append(Finding(what, str(answer), "nothing is swapped by its word while that lasts", FAILED))
+        elif isinstance(answer, tuple):
+            told, price = answer
+            words = f"{price:,.6g} {pool.token1.symbol} a {pool.token0.symbol} by its {told.params['says']}"
+            found.append(Finding(what, words))
+        else:
+            found.append(Finding(what, "can be swapped in"))
     return found

@@ -28,6 +28,8 @@ LEAST_SECONDS, MOST_SECONDS = 900, 1800
 """Over how long a mean is taken: the longest within these that was recorded."""
 OLDEST_SECONDS = 600
 """A pool that nobody traded in for so long says nothing of the price now."""
+NEWER_SECONDS = 60
+"""By how much an observation may be newer than the time that was read some slots before it."""
 
 
 class RaydiumParams(BaseModel):
@@ -79,7 +81,7 @@ def mean_tick(data: bytes, index: int, now: int) -> tuple[float, int]:
         raise MarketError("the pool's observations have no newest one")
     each = [struct.unpack_from("<Iq", data, OBSERVATIONS_AT + i * OBSERVATION_BYTES) for i in range(OBSERVATIONS)]
     last_at, last_sum = each[index]
-    if not 0 <= now - last_at <= OLDEST_SECONDS:
+    if not -NEWER_SECONDS <= now - last_at <= OLDEST_SECONDS:
         raise MarketError(f"the pool's newest observation is of {now - last_at:,} s ago")
     usable = [(last_at - at, total) for at, total in each if at and LEAST_SECONDS <= last_at - at <= MOST_SECONDS]
     if not usable:

@@ -146,10 +146,11 @@ class SvmFork:
         self._seen.add(address)
         if image is None:
             return
-        owner = Pubkey.from_string(image.program)
-        self._svm.set_account(
-            Pubkey.from_string(address), Account(image.lamports, image.data, owner, image.executable, 0)
-        )
+        account = Account(image.lamports, image.data, Pubkey.from_string(image.program), image.executable, 0)
+        try:
+            self._svm.set_account(Pubkey.from_string(address), account)
+        except Exception as refused:  # LiteSVM's own error, which has no name to import: code that cannot be code
+            raise TransientError(f"{self.node.host}: account {address} cannot be forked: {refused}") from None
 
     def _image(self, address: Address) -> AccountImage | None:
         from solders.pubkey import Pubkey
