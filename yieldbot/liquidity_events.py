@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from yieldbot.books.liquidity import Moved
 from yieldbot.errors import TransientError
 from yieldbot.math.liquidity import held_against
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.rpc.evm import EvmNode
 
@@ -92,10 +94,9 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
     put, taken, collected = [0, 0], [0, 0], [0, 0]
     before = liquidity
     for log in logs:
-        kind, data = str(log["topics"][0]).lower(), bytes.fromhex(str(log["data"])[2:])
-        if str(log["topics"][1]).lower() != topic or len(data) != 96:
-            raise ValueError("an event of another position, or of another shape")
-        first, zero, one = (int.from_bytes(data[i : i + 32], "big") for i in (0, 32, 64))
+        kind, (first, zero, one) = str(log["topics"][0]).lower(), _words(log)
+        if str(log["topics"][1]).lower() != topic:
+            raise ValueError("an event of another position")
         sums = {INCREASE: put, DECREASE: taken, COLLECT: collected}[kind]
         sums[0] += zero
         sums[1] += one
@@ -107,6 +108,32 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
         if kind == INCREASE and before == 0:
             return Past((put[0], put[1]), (taken[0], taken[1]), (collected[0], collected[1]), _place(log)[0])
     return None
+
+
+def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[Moved, ...]:
+    """What the logs of a transaction say of positions at these managers, in order. Pure.
+
+    Raises KeyError, TypeError or ValueError for what are no logs.
+    """
+    trusted = {manager.lower() for manager in managers}
+    found = []
+    for log in logs:
+        topics = [str(topic).lower() for topic in log["topics"]]
+        if str(log["address"]).lower() not in trusted or not {*topics[:1]} & {INCREASE, DECREASE, COLLECT}:
+            continue
+        first, zero, one = _words(log)
+        liquidity = {INCREASE: first, DECREASE: -first, COLLECT: 0}[topics[0]]
+        found.append(Moved(int(topics[1], 16), liquidity, (zero, one)))
+    return tuple(found)
+
+
+def _words(log: Mapping[str, Any]) -> tuple[int, int, int]:
+    """An event's data: liquidity (of Collect: the recipient), and amounts of token0 and token1. Raises ValueError."""
+    data = bytes.fromhex(str(log["data"])[2:])
+    if len(data) != 96:
+        raise ValueError("an event of another shape")
+    first, zero, one = (int.from_bytes(data[i : i + 32], "big") for i in (0, 32, 64))
+    return first, zero, one
 
 
 def _place(log: Mapping[str, Any]) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -84,6 +86,13 @@ def near(position: LpPosition, approved: tuple[int, int] | None) -> bool:
     return centred and high - low == approved[1] - approved[0] and abs(low - approved[0]) <= 31
 
 
+def pool_pnl(sandbox: Sandbox) -> Any:
+    """The one pool's row of profit and loss."""
+    (row,) = yieldbot("--json", "positions", cwd=sandbox.directory).document["liquidity"][0]["markets"]
+    assert row["pnl_unknown"] is None
+    return row
+
+
 def run_job(sandbox: Sandbox) -> cycle.Report:
     async def run() -> cycle.Report:
         with world(sandbox) as w:
@@ -128,6 +137,11 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     assert int(row["earned"]["raw"]) > 0 and shown["in_range"]
     assert int(row["held"]["raw"]) / 1e6 == pytest.approx(shown["value_usd"] + shown["fees_usd"], rel=1e-3)
 
+    told = pool_pnl(pools)["pnl"]
+    begun, worth = told["since"], sum(Decimal(side["text"]) for side in told["worth"])
+    given = Decimal(sums["USDC"]).scaleb(-6) + Decimal(sums["DAI"]).scaleb(-18)
+    assert Decimal(told["total"]) == round(worth + given, 10)
+
     # Out of range: laid anew by a plan of its own, with nothing of the wallet's.
     trade(pools, 180_000)
     out = run_job(pools)
@@ -166,6 +180,19 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     assert abs(brought - last.held.raw) <= 1 and not pool_of(left.after).held
     accounts = yieldbot("--json", "allowances", cwd=pools.directory).document["accounts"]
     assert [account["allowances"] for account in accounts] == [[]]
+
+    # What it earned, to the last decimal what the wallet has more or less of both dollars.
+    row = pool_pnl(pools)
+    flows = sum(
+        Decimal(delta.raw).scaleb(-delta.token.decimals)
+        for run in (report, out, left)
+        for step, outcome in run.outcomes
+        if step.market_id == leg.market_id and isinstance(outcome, Confirmed)
+        for delta in outcome.deltas
+        if delta.token.symbol in ("USDC", "DAI")
+    )
+    assert row["left"] and row["pnl"]["since"] == begun and Decimal(row["pnl"]["total"]) == round(flows, 10)
+    assert row["pnl"]["unrealised"] == "0" and Decimal(row["pnl"]["swaps"]) < 0
     books = yieldbot("--json", "export", cwd=pools.directory).document
     assert all(check["explained"] for check in books["accounts"][0]["checks"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,12 @@ def test_shares_of_a_pair(pool_sandbox: Sandbox, tmp_path: Path) -> None:
     assert added.code == 0, added.err
     after = balances(pool_sandbox)
     assert after["usdc"] - before["usdc"] == -3000 * 10**6 and after["weth"] - before["weth"] == -(10**18)
-    (row,) = lp("positions", "--json").document["liquidity"][0]["positions"]
+    (seen,) = lp("positions", "--json").document["liquidity"]
+    (row,), (pool,) = seen["positions"], seen["markets"]
+    dollars = Decimal(3000) + Decimal(3000)  # with a whole WETH at the feed's price
+    worth = sum(Decimal(side["text"]) * (3000 if side["symbol"] == "WETH" else 1) for side in row["amounts"])
+    assert Decimal(pool["pnl"]["total"]) == Decimal(pool["pnl"]["unrealised"]) == round(worth - dollars, 10)
+    assert not pool["token_ids"] and pool["pnl_unknown"] is None and not pool["left"]
     assert row["token_id"] is None and row["in_range"] and row["pool"]["address"] == at
     put = {side["symbol"].lower(): int(side["raw"]) for side in row["put_in"]}
     assert put == {"usdc": 3000 * 10**6, "weth": 10**18} and row["past_unknown"] is None
@@ -119,7 +125,15 @@ def test_shares_of_a_pair(pool_sandbox: Sandbox, tmp_path: Path) -> None:
     last = balances(pool_sandbox)
     for name, held in holds.items():
         assert 0 <= held - (last[name] - after[name]) <= 2, "a unit for each of two burns"
-    assert lp("positions", "--json").document["liquidity"][0]["positions"] == []
+    (seen,) = lp("positions", "--json").document["liquidity"]
+    (pool,) = seen["markets"]
+    brought = sum(
+        Decimal(last[name] - before[name]).scaleb(-places) * usd
+        for name, places, usd in (("usdc", 6, 1), ("weth", 18, 3000))
+    )
+    assert seen["positions"] == [] and pool["left"] and Decimal(pool["pnl"]["realised"]) == round(brought, 10)
+    books = lp("export", "--json").document
+    assert "pair" not in str(books["notes"]) and all(check["explained"] for check in books["accounts"][0]["checks"])
     assert lp("allowances").out.count("no allowance is given") == 1
     for words, said in ((("collect", at), "a share of a pair"), (("remove", at), "the wallet's are: none")):
         ended = lp("lp", *words, "--yes")

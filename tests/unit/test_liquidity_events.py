@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from yieldbot.bookkeeping.liquidity import moves_of
+from yieldbot.books.liquidity import Moved
 from yieldbot.errors import NodeRefused
 from yieldbot.liquidity_events import COLLECT, DECREASE, INCREASE, LEAST_BLOCKS, Past, past_of
 from yieldbot.model.amounts import BlockRef, Token
@@ -81,3 +83,29 @@ async def test_what_is_not_known_is_told() -> None:
     tiny: Any = Limited(LOGS, LEAST_BLOCKS + 1)
     assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
     assert "no position of a manager" in str(await past_of(short, position(5, None), HEAD))
+
+
+async def test_a_transactions_events_are_the_managers_alone() -> None:
+    manager = Address("0x" + "44" * 20)
+    own = [log | {"address": manager.upper().replace("X", "x")} for log in LOGS[1:]]
+    other = [LOGS[0] | {"address": "0x" + "55" * 20}, {"address": manager, "topics": ["0x01"], "data": "0x"}]
+    bare = {"address": manager, "topics": [], "data": "0x"}
+    short = own[0] | {"data": "0x00"}
+    receipts: dict[str, Any] = {
+        "0xa": {"logs": [*other, *own]},
+        "0xb": {"logs": []},
+        "0xc": {"logs": [short]},
+        "0xd": None,
+        "0xe": {"logs": [bare]},
+    }
+
+    class Node:
+        """A node double that has these receipts."""
+
+        async def request(self, method: str, params: list[Any]) -> Any:
+            assert method == "eth_getTransactionReceipt"
+            return receipts[params[0]]
+
+    node: Any = Node()
+    told = (Moved(7, 100, (10, 20)), Moved(7, -40, (3, 9)), Moved(7, 0, (4, 9)))
+    assert await moves_of(node, [*receipts, "0xa"], frozenset({manager})) == {"0xa": told, "0xb": (), "0xe": ()}

@@ -123,7 +123,7 @@ def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Ite
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
     for state in states:
-        if state.market.kind is not MarketKind.IDLE:
+        if state.market.kind not in (MarketKind.IDLE, MarketKind.LP):  # what goes to a pool may be a swap
             contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
             for contract in contracts:
                 takers.setdefault(contract.lower(), []).append(state.market.id)
@@ -211,8 +211,8 @@ async def _times_and_fees(
 ) -> tuple[dict[int, int], dict[str, int]]:
     """When the blocks of transfers were, and what those cost that our own account sent by another hand."""
     heights, hashes = sorted({one.height for one in found}), sorted({one.hash for one in found})
-    blocks = await _each([partial(node.block, height) for height in heights])
-    told = await _each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
+    blocks = await each([partial(node.block, height) for height in heights])
+    told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
     fees = {
         name: fee_wei(receipt) or 0
         for name, receipt in zip(hashes, told, strict=True)
@@ -256,7 +256,7 @@ async def _quotes(
     reads = [partial(_at, node, height, feeds, tokens) for height, tokens in asked.items()]
     found: dict[tuple[ChainId, int, Address], Quote] = {}
     failed: list[str] = []
-    for height, told in zip(asked, await _each(reads), strict=True):
+    for height, told in zip(asked, await each(reads), strict=True):
         if isinstance(told, str):
             failed.append(f"{height} ({told})")
         else:
@@ -288,7 +288,7 @@ def _quote(price: Price, block: BlockRef) -> Quote:
     return Quote(Fraction(repr(price.usd)), f"feed at block {block.height}{old}")
 
 
-async def _each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+async def each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     """All answers in order, few requests at a time."""
     free = asyncio.Semaphore(AT_ONCE)
 

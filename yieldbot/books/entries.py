@@ -49,6 +49,7 @@ class Entry:
     among them and no zeros. asset: what the leg is of, None where there is none. shares: tokens among the changes that
     are receipts of a market and no asset of their own. fee_raw: base units of ``native``, None where nobody knows.
     rent_raw: lamports that went into accounts of ours, negative: came back. all: the leg takes all out of its market.
+    plan: the id of the plan or order that it was a part of, empty where there is none.
     """
 
     account: Account
@@ -65,6 +66,7 @@ class Entry:
     fee_raw: int | None = 0
     rent_raw: int = 0
     all: bool = False
+    plan: str = ""
 
     def change(self, token: Token) -> int:
         """The change of one token in base units, the fee aside."""
@@ -99,7 +101,7 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
             wallet = market_id.startswith("idle/")
             key = (account, MarketId("") if wallet else market_id, asset)
             told = exact if wallet else market_id == leg.market_id
-            if key in found or target.token != asset or not told:
+            if key in found or target.token != asset or not told or is_liquidity(market_id):
                 continue
             held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
             token = native if native is not None and asset.address == WRAPPED_SOL else asset
@@ -145,6 +147,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
         market_id=_market(signed.market_id),
         native=_native(tx),
         fee_raw=outcome.fee_raw if outcome.fee_raw is not None else _older_fee(tx, outcome),
+        plan=signed.plan_id,
     )
     if isinstance(outcome, Reverted):
         return begun
@@ -213,7 +216,7 @@ _NAMED = {
 def _named(entry: Entry, leg: Leg | None) -> Entry:
     """With the leg's kind, asset and receipts; a kind that has no name here stays a plain change of balances."""
     kind = _NAMED.get(leg.kind) if leg is not None else None
-    if entry.market_id is not None and entry.market_id.partition("/")[0].endswith("_lp"):
+    if entry.market_id is not None and is_liquidity(entry.market_id):
         return _liquid(entry)
     if leg is None or kind is None or entry.kind is Kind.GAS:
         return entry
@@ -227,13 +230,20 @@ def _named(entry: Entry, leg: Leg | None) -> Entry:
 
 def _liquid(entry: Entry) -> Entry:
     """A transaction of a pool's liquidity: a swap on the way to a new range, or tokens that go in or come out; the
-    position itself, which is counted in pieces, is a receipt."""
-    positions = frozenset(delta.token for delta in entry.changes if delta.token.decimals == 0)
+    position itself, which is counted in pieces, is a receipt, as are shares, which are the pair's own token."""
+    pair = (entry.market_id or "").rpartition("/")[2]
+    tokens = [delta.token for delta in entry.changes]
+    positions = frozenset(token for token in tokens if token.decimals == 0 or token.address.lower() == pair)
     raws = sorted(delta.raw for delta in entry.changes if delta.token not in positions)
     if entry.kind is Kind.GAS or not raws:
         return replace(entry, shares=positions)
     swaps = len(raws) == 2 and raws[0] < 0 < raws[1] and not positions
     return replace(entry, kind=Kind.SWAP if swaps else Kind.LIQUIDITY, shares=positions)
+
+
+def is_liquidity(market_id: MarketId) -> bool:
+    """Whether a market is a pool that liquidity is provided to (uniswap_v3_lp/CHAIN/POOL)."""
+    return market_id.partition("/")[0].endswith("_lp")
 
 
 def receipts(entries: Iterable[Entry]) -> dict[Token, MarketId]:

@@ -121,6 +121,8 @@ def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapp
     rest: list[Transfer] = []
     for one in group:
         market_id = known.shares.get(one.token) if one.other == NOBODY else _taker(one, known)
+        if market_id not in known.assets:  # shares of a pair, which has no one asset
+            market_id = None
         (by_market.setdefault(market_id, []) if market_id is not None else rest).append(one)
     moved = {m: sum(one.raw for one in parts if one.token == known.assets[m]) for m, parts in by_market.items()}
     bare = [market_id for market_id, raw in moved.items() if not raw]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli import documents as docs
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from yieldbot.allocator.liquidity import Appraisal, Trigger
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.lp_pnl import Gained
+    from yieldbot.cli.pnl import Ledger
+    from yieldbot.cli.view import Seen
     from yieldbot.liquidity import Lending, LpView
     from yieldbot.liquidity_events import Past
     from yieldbot.model.exchange import Pool
@@ -33,7 +36,8 @@ BAR = 21
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order."""
+    """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order; gained: profit and loss of
+    each pool that it is or was in."""
 
     job: Job
     view: LpView | None
@@ -43,6 +47,7 @@ class Shown:
     triggers: tuple[Trigger | None, ...] = ()
     pasts: tuple[Past | str, ...] = ()
     unvalued: tuple[str, ...] = field(default=())
+    gained: tuple[Gained, ...] = field(default=())
 
 
 def provides(job: Job) -> bool:
@@ -60,7 +65,7 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli.wiring import jobs_of
 
     jobs = jobs_of(args, context)
-    found = _all(context, jobs, args.amount, ours=False)
+    found = _all(context, jobs, args.amount)
     rows = [_head(one) | {"value_usd": one.value_usd, "pools": _pool_docs(one)} for one in found]
     horizon = context.settings.policy.horizon_days * 86_400
     document = docs.document("markets", horizon_seconds=horizon, kind="lp", jobs=rows)
@@ -69,24 +74,36 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     return int(any(one.skipped for one in found))
 
 
-def positions(context: Context, jobs: Sequence[Job]) -> tuple[list[Doc], list[Any], int]:
+def positions(context: Context, seen: Sequence[Seen], books: Ledger) -> tuple[list[Doc], list[Any], int]:
     """(documents, parts, exit code) of our positions; none where no chain has any to look at."""
-    found = _all(context, jobs, None, ours=True) if accounts(jobs) else []
-    rows = [_head(one) | {"positions": _position_docs(one)} for one in found]
+    from yieldbot.cli import lp_pnl
+
+    jobs = [job for job, _ in seen]
+    found = _all(context, jobs, None, (seen, books)) if accounts(jobs) else []
+    rows = [
+        _head(one) | {"positions": _position_docs(one), "markets": [lp_pnl.document(row) for row in one.gained]}
+        for one in found
+    ]
     held = [one for one in found if one.skipped or (one.view and (one.view.positions or one.view.unread))]
-    return rows, [lambda one=one: _held(one) for one in held], int(any(one.skipped for one in found))
+    gained = [row for one in found for row in one.gained]
+    parts: list[Any] = [lambda one=one: _held(one) for one in held]
+    parts += [lambda: lp_pnl.table(gained)] if gained else []
+    return rows, parts, int(any(one.skipped for one in found))
 
 
-def _all(context: Context, jobs: Sequence[Job], amount: str | None, *, ours: bool) -> list[Shown]:
+def _all(
+    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None = None
+) -> list[Shown]:
     import asyncio
 
     async def every() -> list[Shown]:
-        return list(await asyncio.gather(*(_one(context, job, jobs, amount, ours) for job in accounts(jobs))))
+        return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
 
     return asyncio.run(every())
 
 
-async def _one(context: Context, job: Job, jobs: Sequence[Job], amount: str | None, ours: bool) -> Shown:
+async def _one(context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
+    """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     from yieldbot.cli.whatif import amount_of
     from yieldbot.liquidity import look
     from yieldbot.rpc.connect import connect
@@ -95,8 +112,13 @@ async def _one(context: Context, job: Job, jobs: Sequence[Job], amount: str | No
     try:
         async with connect(job.chain) as node:
             await node.verify_chain()
-            view = await look(node, job.chain, job.wallet.address, only_ours=ours)
-            return await appraised(node, context.settings.policy, job, view, asked, ours=ours)
+            view = await look(node, job.chain, job.wallet.address, only_ours=ours is not None)
+            shown = await appraised(node, context.settings.policy, job, view, asked, ours=ours is not None)
+            if ours is None:
+                return shown
+            from yieldbot.cli.lp_pnl import gains
+
+            return replace(shown, gained=await gains(node, job, *ours, view, shown.pasts))
     except TransientError as passing:
         return Shown(job, None, str(passing))
 
@@ -158,8 +180,6 @@ def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], asked: Amo
 
 def job_of(job: Job, token: Token) -> Job:
     """The same wallet and chain with another asset."""
-    from dataclasses import replace
-
     return replace(job, asset=token)
 
 

@@ -18,6 +18,7 @@ from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind as MarketKind
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,24 +46,55 @@ class Earned:
     unit: str = BASE
 
 
-def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
-    """Of each job every market that it is or was in; none for a job that was skipped, or without a journal."""
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The journal, its entries, and what the chains told of each account that could be asked."""
+
+    records: Sequence[Record]
+    entries: Sequence[Entry]
+    told: Mapping[Account, Seen]
+
+    def own(self, account: Account) -> tuple[Entry, ...]:
+        """An account's entries."""
+        seen = self.told.get(account)
+        return seen.entries if seen else tuple(entry for entry in self.entries if entry.account == account)
+
+    def quotes(self, account: Account) -> QuoteOf:
+        """Prices in US dollars at its entries."""
+        seen = self.told.get(account)
+        return quote_of(seen.quotes if seen else {}, recorded(self.records))
+
+    def open(self, account: Account) -> dict[MarketId, str]:
+        """Markets with a transaction whose outcome is not known yet."""
+        return {
+            MarketId(tx.signed.market_id): f"not known: {tx.signed.hash} is still open; `yieldbot run` settles it"
+            for tx in open_of(self.records, account)
+        }
+
+
+def ledger(context: Context, records: Sequence[Record], looked: Sequence[Looked]) -> Ledger:
+    """Of all jobs whose chain could be served."""
     entries = entries_of(records, context)
     jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
-    told = asyncio.run(_told(context, records, entries, jobs))
-    names = _names(records)
+    return Ledger(records, entries, asyncio.run(_told(context, records, entries, jobs)))
+
+
+def earned(books: Ledger, looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
+    """Of each job every market that it is or was in, pools aside; none for a job that was skipped, or without a
+    journal."""
+    names = names_of(books.records)
     found: list[tuple[Earned, ...]] = []
     for job, snapshot in looked:
         if isinstance(snapshot, str):
             found.append(())
             continue
         account = (job.chain.chain, job.wallet.address)
-        seen = told.get(account)
-        own = seen.entries if seen else tuple(entry for entry in entries if entry.account == account)
-        priced = quote_of(seen.quotes if seen else {}, recorded(records))
-        unit, token = _unit(job)
-        priced, now = (priced, quote_now(snapshot.asset_usd)) if unit == BASE else _in(unit, token, priced, snapshot)
-        strange = _strange(own, snapshot) | _open(records, account)
+        own, priced = books.own(account), books.quotes(account)
+        unit, token = unit_of(job)
+        now = quote_now(snapshot.asset_usd)
+        if unit != BASE:
+            priced, now = in_native(priced, token), per_native(now, token, snapshot)
+        strange = _strange(own, snapshot) | books.open(account)
         rows = []
         for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
             state = snapshot.states.get(market_id)
@@ -77,20 +109,24 @@ def earned(context: Context, records: Sequence[Record], looked: Sequence[Looked]
     return found
 
 
-def _unit(job: Job) -> tuple[str, Token | None]:
+def unit_of(job: Job) -> tuple[str, Token | None]:
     """The unit that the job's assets are held for, and the native token where that is it."""
     if job.base is None or job.base.unit == BASE:
         return BASE, None
     return job.base.unit, native_of(job.chain) if job.chain.native_symbol == job.base.unit else None
 
 
-def _in(unit: str, token: Token | None, priced: QuoteOf, snapshot: Snapshot) -> tuple[QuoteOf, Quote | None]:
-    """Prices in a unit that is the native token, then and now; none where it is another token."""
-    if token is None:
-        return (lambda entry, other: None), None
-    asset, native = quote_now(snapshot.asset_usd), quote_now(snapshot.native_usd)
-    now = None if asset is None or native is None else Quote(asset.price / native.price, f"{unit} now")
-    return in_unit(priced, token), now
+def in_native(priced: QuoteOf, token: Token | None) -> QuoteOf:
+    """Prices in a unit that is the native token; none where it is another token."""
+    return in_unit(priced, token) if token is not None else lambda entry, other: None
+
+
+def per_native(now: Quote | None, token: Token | None, snapshot: Snapshot) -> Quote | None:
+    """A present price in dollars in that unit."""
+    native = quote_now(snapshot.native_usd)
+    if token is None or now is None or native is None:
+        return None
+    return Quote(now.price / native.price, f"{token.symbol} now")
 
 
 def native_of(chain: ChainSettings) -> Token:
@@ -125,7 +161,7 @@ async def _told(
 
                 ours = hashes(records, account)
                 handed = handed_over(records, account)
-                also = [token for job in its_jobs if (token := _unit(job)[1]) is not None]
+                also = [token for job in its_jobs if (token := unit_of(job)[1]) is not None]
                 seen = await evm.look(
                     its_jobs,
                     own,
@@ -153,7 +189,8 @@ async def _told(
 
 def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
     """Markets whose receipts, or money for which, came or went in a way that no entry explains."""
-    states = [state for state in snapshot.states.values() if not state.market.id.startswith("idle/")]
+    outside = (MarketKind.IDLE, MarketKind.LP)
+    states = [state for state in snapshot.states.values() if state.market.kind not in outside]
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
     takers: dict[str, list[MarketId]] = {}
     for state in states:
@@ -168,15 +205,8 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
     return found
 
 
-def _open(records: Sequence[Record], account: Account) -> dict[MarketId, str]:
-    """Markets with a transaction whose outcome is not known yet."""
-    return {
-        MarketId(tx.signed.market_id): f"not known: {tx.signed.hash} is still open; `yieldbot run` settles it"
-        for tx in open_of(records, account)
-    }
-
-
-def _names(records: Sequence[Record]) -> Mapping[MarketId, str]:
+def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
+    """Markets as runs wrote them down."""
     from yieldbot.journal.events import Observed
 
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
@@ -240,16 +270,17 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
                 sheet.add_row(name, *where, *["-"] * 8)
                 continue
             told = row.found
-            cells = [_short(told.base), _short(told.realised), _gas(told.gas), _short(told.gas_base)]
+            cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
             amounts = [f"{money(told.put_in)}", money(told.taken_out), f"{money(told.earned, 4)} {job.asset.symbol}"]
             sheet.add_row(name, *where, day(told.since), *amounts, *cells)
     return sheet
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """Base currency to four decimals."""
     return "-" if value is None else f"{float(value):,.4f}"
 
 
-def _gas(value: Amount | None) -> str:
+def short_gas(value: Amount | None) -> str:
+    """Native tokens to four digits."""
     return "-" if value is None else f"{float(value):.4g} {value.token.symbol}"

@@ -113,7 +113,8 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     for job, looked in _look(args, context):
         seen += [(job, looked)] if isinstance(looked, str) else by_asset(job, looked)
     unread = _unread(context, seen)
-    earned = pnl.earned(context, _records(context), seen)
+    books = pnl.ledger(context, _records(context), seen)
+    earned = pnl.earned(books, seen)
     for (job, snapshot), held, lost, gains in zip(seen, _positions(context, seen), unread, earned, strict=True):
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
@@ -126,7 +127,7 @@ def positions(args: argparse.Namespace, context: Context) -> int:
         parts.insert(0, lambda: _listings().positions(shown, horizon, policy))
         entered = [(job, gains) for (job, _), gains in zip(seen, earned, strict=True) if gains]
         parts[1:1] = [lambda: pnl.table(entered)] if entered else []
-    pools, tables, lp_code = liquidity.positions(context, [job for job, _ in seen])
+    pools, tables, lp_code = liquidity.positions(context, seen, books)
     document = docs.document("positions", horizon_seconds=horizon, jobs=rows, liquidity=pools)
     context.show(document, *parts, *tables)
     return _code(seen, unread) or lp_code

@@ -146,6 +146,19 @@ def test_liquidity_is_told_from_a_swap_on_its_way() -> None:
     ]
 
 
+def test_a_pairs_own_token_is_a_receipt_and_pools_are_not_opened_with_an_asset() -> None:
+    pair = Token(CHAIN, Address("0x" + "AB" * 20), "pair", 18)
+    pool = MarketId("uniswap_v2_lp/31337/0x" + "ab" * 20)
+    (added,) = posted((), (signed("0xa", market_id=pool), done("0xa", (USDC, -5), (WETH, -6), (pair, 7), (ETH, -5))))
+    assert (added.kind, added.shares, added.plan) == (Kind.LIQUIDITY, {pair}, "p")
+    assert [row.what for row in post([added], quotes({})).rows if row.token == pair] == [What.SHARES]
+
+    v3 = MarketId("uniswap_v3_lp/31337/0x06")
+    more = Leg(LegKind.DEPOSIT, v3, Amount(USDC, 100))
+    found = posted((plan(more, targets={v3: 150}),), (signed("0xa", market_id=v3), done("0xa", (USDC, -1), (WETH, -1))))
+    assert [entry.kind for entry in found] == [Kind.LIQUIDITY], "what was in it before was disposed of as it went in"
+
+
 def test_a_plan_tells_what_it_found() -> None:
     """Targets less the plan's own changes: in the wallet, and in a market before our first transaction there."""
     other = MarketId("aave_v3/31337/0x05")

@@ -73,6 +73,17 @@ def test_a_deposit_by_hand_is_a_deposit() -> None:
     assert unclear.kind is Kind.OUT and unclear.words == f"to {MORPHO}"
 
 
+def test_shares_of_a_pair_that_another_hand_minted_are_no_deposit_of_one_asset() -> None:
+    pair = Token(CHAIN, Address("0x" + "0d" * 20), "pair", 18)
+    known = replace(KNOWN, shares={**KNOWN.shares, pair: MarketId("uniswap_v2_lp/31337/0x")})
+    legs = (log(USDC, OWNER, pair.address, 5), log(WETH, OWNER, pair.address, 6, index=1), log(pair, NOBODY, OWNER, 7))
+    moves = [log_ | {"logIndex": hex(index)} for index, log_ in enumerate(legs)]
+    found = transfers_in(moves, OWNER, [USDC, WETH, pair])
+    (plain,) = with_outside((), found, ACCOUNT, known, frozenset(), {7: BORN}, {}, ETH)
+    assert (plain.kind, plain.market_id) == (Kind.OTHER, None)
+    assert [plain.change(token) for token in (USDC, WETH, pair)] == [-5, -6, 7]
+
+
 def test_a_batch_into_several_markets_is_an_entry_for_each() -> None:
     pool = SHARES.address
     into = (

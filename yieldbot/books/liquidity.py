@@ -1,0 +1,258 @@
+"""What liquidity in a pool earned since it was entered, in the base currency; gas apart. Pure.
+
+What it is worth now, with the fees that wait, plus what came out, less what went in, each at its price when it moved.
+
+The lots are units of liquidity, of each position for itself, or shares of a pair; a lot costs what went in with it.
+What reaches the wallet is realised, less what the liquidity that was taken out for it had cost by first in, first out:
+fees cost nothing. A swap on the way in or out realises what it brought less what it took.
+
+All positions in a pool are one stay, from the first liquidity that goes in until none is left. An order that takes all
+out and puts it in anew (a new range) goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.ledger import Quote, QuoteOf, value_of
+from yieldbot.books.lots import Lot, Lots, cost, put, take, total
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import MarketId
+from yieldbot.model.tx import Delta
+
+SHARES = 0
+"""The position that shares of a pair are: they have no number."""
+NOTHING = (0, 0)
+ROUNDING = 10
+"""Base units by which a pool may pay out less than the manager's Collect says (NonfungiblePositionManager.collect)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An event of a position. liquidity: units that went in, negative: out, 0: what waited was paid out. amounts: base
+    units of token0 and token1."""
+
+    position: int
+    liquidity: int
+    amounts: tuple[int, int] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is in a pool now, by the chain. liquidity: units by position; amounts: base units by token, fees that wait
+    included; collected: base units of token0 and token1 that each position paid out since it last held nothing, of
+    those where the chain tells it."""
+
+    liquidity: Mapping[int, int] = field(default_factory=dict)
+    amounts: Mapping[Token, int] = field(default_factory=dict)
+    collected: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LpPnl:
+    """since: unix seconds of the entry. put_in, taken_out: since then, by token, swaps not among them; swaps: what
+    these brought less what they took, a part of realised.
+
+    realised, unrealised and swaps: in the base currency, None where a price is missing, which ``lacks`` says. gas and
+    gas_base as of ``Pnl``.
+    """
+
+    since: int
+    put_in: tuple[Amount, ...]
+    taken_out: tuple[Amount, ...]
+    swaps: Fraction | None
+    realised: Fraction | None
+    unrealised: Fraction | None
+    gas: Amount | None
+    gas_base: Fraction | None
+    lacks: str | None = None
+
+    @property
+    def base(self) -> Fraction | None:
+        """Realised and not, together."""
+        return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
+
+
+def lp_pnl(
+    entries: Iterable[Entry],
+    account: Account,
+    market_id: MarketId,
+    moves: Mapping[str, Sequence[Moved]],
+    held: Held | None,
+    now: Mapping[Token, Quote],
+    quote_of: QuoteOf,
+) -> LpPnl | str | None:
+    """The pool's, of the stay that lasts or, where nothing is in it, of the last one. None where no entry is of it; why
+    it is not known where an entry is missing.
+
+    Entries are in order. moves: the events of each entry's transaction, by hash (shares of a pair need none); held:
+    None where the pool could not be read; now: present prices.
+    """
+    stay, ended = _Stay(), None
+    for entry in entries:
+        if entry.account != account or entry.market_id != market_id:
+            continue
+        if stay.over and (not entry.plan or entry.plan != stay.plan):
+            stay, ended = _Stay(), stay
+        stay.plan = entry.plan
+        stay.take_in(entry, _moved(entry, market_id, moves), quote_of)
+    shown = ended if stay.since is None and ended is not None and not stay.fault else stay
+    fault = shown.fault or shown.differs(held)
+    if fault:
+        return f"not known: {fault}"
+    return None if shown.since is None else shown.told(held or Held(), now)
+
+
+def _moved(entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[Moved]]) -> Sequence[Moved] | None:
+    """What an entry did to positions; None where that cannot be known. Shares are in the wallet: their change tells."""
+    if entry.kind in (Kind.SWAP, Kind.REVERTED):
+        return ()
+    pair = market_id.rpartition("/")[2].lower()
+    shares = sum(delta.raw for delta in entry.changes if delta.token.address.lower() == pair)
+    if market_id.startswith("uniswap_v2_lp/"):
+        return (Moved(SHARES, shares),) if shares else ()
+    return moves.get(entry.hash)
+
+
+@dataclass(slots=True)
+class _Stay:
+    """Liquidity in a pool from its entry on. lots: what is in, by position; leaving: what was taken out of it and has
+    not been paid out; collected: by position, since it last held nothing. plan: whose transaction was the last one."""
+
+    since: int | None = None
+    plan: str = ""
+    put_in: dict[Token, int] = field(default_factory=dict)
+    taken_out: dict[Token, int] = field(default_factory=dict)
+    lots: dict[int, Lots] = field(default_factory=dict)
+    leaving: dict[int, Lots] = field(default_factory=dict)
+    collected: dict[int, tuple[int, int]] = field(default_factory=dict)
+    swaps: Fraction | None = field(default_factory=Fraction)
+    realised: Fraction | None = field(default_factory=Fraction)
+    native: Token | None = None
+    gas: int | None = 0
+    gas_base: Fraction | None = field(default_factory=Fraction)
+    lacks: str | None = None
+    fault: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether something was in, and nothing is left: what came before need not be known for what comes after."""
+        begun = self.since is not None or self.fault is not None
+        return begun and not any((*self.lots.values(), *self.leaving.values()))
+
+    def take_in(self, entry: Entry, moved: Sequence[Moved] | None, quote_of: QuoteOf) -> None:
+        """One entry more."""
+        changes = [delta for delta in entry.changes if delta.token not in entry.shares]
+        if entry.kind is Kind.SWAP:
+            brought = self._value(changes, entry, quote_of)
+            self.swaps, self.realised = _plus(self.swaps, brought), _plus(self.realised, brought)
+        elif moved is None:
+            self.fault = self.fault or f"what {entry.hash} did to the position cannot be read"
+        else:
+            self._move(entry, moved, changes, quote_of)
+        self._pay(entry, quote_of)
+
+    def _move(self, entry: Entry, moved: Sequence[Moved], changes: Sequence[Delta], quote_of: QuoteOf) -> None:
+        gave, got = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
+        into, paid_out = [m for m in moved if m.liquidity > 0], [m for m in moved if not m.liquidity]
+        agree = any(one.position == SHARES for one in moved) or (_agree(gave, into) and _agree(got, paid_out))
+        if len(into) != bool(gave) or not agree:
+            self.fault = self.fault or f"what {entry.hash} moved is not what its events tell"
+        for one in into:
+            paid = self._value(gave, entry, quote_of)
+            self.since = entry.at if self.since is None else self.since
+            if not self.lots.get(one.position):
+                self.collected[one.position] = NOTHING
+            lot = Lot(one.liquidity, None if paid is None else -paid, entry.at)
+            self.lots[one.position] = put(self.lots.get(one.position, ()), lot)
+        for one in moved:
+            if one.liquidity < 0:
+                taken, self.lots[one.position], missing = take(self.lots.get(one.position, ()), -one.liquidity)
+                self.leaving[one.position] = (*self.leaving.get(one.position, ()), *taken)
+                if missing:
+                    self.fault = self.fault or f"{entry.hash} took out more than our transactions put in"
+            elif not one.liquidity:
+                so_far = self.collected.get(one.position, NOTHING)
+                self.collected[one.position] = (so_far[0] + one.amounts[0], so_far[1] + one.amounts[1])
+        for delta in gave:
+            self.put_in[delta.token] = self.put_in.get(delta.token, 0) - delta.raw
+        for delta in got:
+            self.taken_out[delta.token] = self.taken_out.get(delta.token, 0) + delta.raw
+        if got or paid_out:
+            value = self._value(got, entry, quote_of)
+            left = cost(tuple(lot for one in moved for lot in self.leaving.pop(one.position, ())))
+            self.realised = _plus(self.realised, None if value is None or left is None else value - left)
+
+    def _pay(self, entry: Entry, quote_of: QuoteOf) -> None:
+        self.native = self.native or entry.native
+        if entry.native is None or entry.fee_raw == 0:
+            return
+        self.gas = None if self.gas is None or entry.fee_raw is None else self.gas + entry.fee_raw
+        quote = quote_of(entry, entry.native)
+        self.gas_base = _plus(
+            self.gas_base, None if entry.fee_raw is None else value_of(entry.native, entry.fee_raw, quote)
+        )
+
+    def _value(self, changes: Sequence[Delta], entry: Entry, quote_of: QuoteOf) -> Fraction | None:
+        quotes = {delta.token: quote for delta in changes if (quote := quote_of(entry, delta.token)) is not None}
+        return self._sum([(delta.token, delta.raw) for delta in changes], quotes, f"at block {entry.height}")
+
+    def _sum(self, amounts: Iterable[tuple[Token, int]], quotes: Mapping[Token, Quote], when: str) -> Fraction | None:
+        whole = Fraction(0)
+        for token, raw in amounts:
+            value = value_of(token, raw, quotes.get(token))
+            if value is None and raw:
+                self.lacks = self.lacks or f"no price of {token.symbol} {when} is known"
+                return None
+            whole += value or 0
+        return whole
+
+    def differs(self, held: Held | None) -> str | None:
+        """Why the entries are not all that happened, by what the chain says is there; None where they are."""
+        ours = {position: units for position, lots in self.lots.items() if (units := total(lots))}
+        if held is None:
+            return "the pool could not be read" if ours else None
+        there = {position: units for position, units in held.liquidity.items() if units}
+        for position in ours | there:
+            if ours.get(position, 0) != there.get(position, 0):
+                what = "shares of the pair" if position == SHARES else f"liquidity of position {position}"
+                return f"{what} moved by a transaction that is not ours"
+        for position, paid_out in held.collected.items():
+            if self.collected.get(position, NOTHING) != paid_out:
+                return f"position {position} paid out by a transaction that is not ours"
+        return None
+
+    def told(self, held: Held, now: Mapping[Token, Quote]) -> LpPnl:
+        assert self.since is not None
+        remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
+        worth = self._sum(held.amounts.items(), now, "now")
+        return LpPnl(
+            since=self.since,
+            put_in=_amounts(self.put_in),
+            taken_out=_amounts(self.taken_out),
+            swaps=self.swaps,
+            realised=self.realised,
+            unrealised=None if remaining is None or worth is None else worth - remaining,
+            gas=None if self.gas is None or self.native is None else Amount(self.native, self.gas),
+            gas_base=self.gas_base,
+            lacks=self.lacks,
+        )
+
+
+def _agree(changes: Sequence[Delta], moved: Sequence[Moved]) -> bool:
+    """Whether the wallet's changes are those that the events tell."""
+    told = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
+    ours = sorted([0, 0, *(abs(delta.raw) for delta in changes)])[-2:]
+    return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(told, ours, strict=True))
+
+
+def _amounts(sums: Mapping[Token, int]) -> tuple[Amount, ...]:
+    """As the pool has its tokens: by address."""
+    return tuple(Amount(token, sums[token]) for token in sorted(sums, key=lambda token: token.address.lower()))
+
+
+def _plus(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if one is None or other is None else one + other

@@ -1,0 +1,186 @@
+"""Profit and loss of liquidity since entry, for `yieldbot positions`: a row for each pool that we are or were in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator.provide import market_id
+from yieldbot.bookkeeping.liquidity import moves_of
+from yieldbot.books.entries import Account, Entry, Kind, is_liquidity
+from yieldbot.books.ledger import BASE, Quote
+from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
+from yieldbot.books.text import day, decimal
+from yieldbot.cli import documents as docs
+from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
+from yieldbot.config.address import checksummed
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import MarketId
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from yieldbot.cli.documents import Doc
+    from yieldbot.cli.view import Seen as Looked
+    from yieldbot.liquidity import LpView
+    from yieldbot.liquidity_events import Past
+    from yieldbot.model.exchange import Pool
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Job
+    from yieldbot.rpc.evm import EvmNode
+
+
+@dataclass(frozen=True, slots=True)
+class Gained:
+    """A pool's profit and loss, or why it is not known. token_ids: our positions there now; worth: what they would pay
+    out; left: nothing is in it; unit: what it is valued in."""
+
+    market_id: MarketId
+    name: str
+    token_ids: tuple[int, ...]
+    worth: tuple[Amount, ...]
+    found: LpPnl | str
+    left: bool
+    unit: str
+
+
+async def gains(
+    node: EvmNode, job: Job, looked: Sequence[Looked], books: Ledger, view: LpView, pasts: Sequence[Past | str]
+) -> tuple[Gained, ...]:
+    """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
+    account = (job.chain.chain, job.wallet.address)
+    own = [entry for entry in books.own(account) if entry.market_id is not None and is_liquidity(entry.market_id)]
+    there, pools = _held(view, pasts), {market_id(state.pool): state.pool for state in view.states.values()}
+    unread = {market_id(pool) for pool, _ in view.failed}
+    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
+    fault: str | None = None
+    try:
+        asked = [entry.hash for entry in own if entry.kind in (Kind.LIQUIDITY, Kind.GAS)]
+        managers = {table.params.get("manager") for table in job.chain.exchanges} - {None, ""}
+        moves = await moves_of(node, asked, frozenset(checksummed(str(manager)) for manager in managers))
+    except TransientError as passing:
+        moves, fault = {}, f"not known: {passing}"
+    names, waits = names_of(books.records), books.open(account)
+    rows = []
+    for one in ids:
+        assert one is not None
+        held = None if one in unread or one not in pools else there.get(one, Held())
+        tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
+        unit, native, snapshot = _unit(looked, account, tokens)
+        priced, now = books.quotes(account), {t: Quote(Fraction(repr(usd)), "now") for t, usd in view.usd.items()}
+        if unit != BASE:
+            told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
+            priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
+        found = waits.get(one) or fault or lp_pnl(own, account, one, moves, held, now, priced)
+        if found is None:
+            continue
+        if not isinstance(found, str) and found.lacks and unit != BASE:
+            found = replace(found, lacks=f"{found.lacks} in {unit}")
+        pool, is_in = pools.get(one), one in there
+        rows.append(
+            Gained(
+                market_id=one,
+                name=names.get(one, one) if pool is None else f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}",
+                token_ids=tuple(token_id for token_id in there[one].liquidity if token_id != SHARES) if is_in else (),
+                worth=tuple(Amount(token, raw) for token, raw in there[one].amounts.items()) if is_in else (),
+                found=found,
+                left=held is not None and not is_in,
+                unit=unit,
+            )
+        )
+    return tuple(rows)
+
+
+def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, Held]:
+    """What is in each pool that we have something in."""
+    found: dict[MarketId, Held] = {}
+    for position, past in zip(view.positions, pasts, strict=True):
+        pool = position.state.pool
+        number = SHARES if position.token_id is None else position.token_id
+        units = position.shares if position.token_id is None else position.liquidity
+        paid_out = {} if isinstance(past, str) or position.token_id is None else {number: past.collected}
+        before = found.get(market_id(pool), Held(amounts={pool.token0: 0, pool.token1: 0}))
+        parts = zip((pool.token0, pool.token1), position.amounts, position.fees, strict=True)
+        found[market_id(pool)] = Held(
+            liquidity={**before.liquidity, number: units},
+            amounts={token: before.amounts[token] + amount + fee for token, amount, fee in parts},
+            collected={**before.collected, **paid_out},
+        )
+    return found
+
+
+def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
+    """A pool's tokens; of one that was not read, those that the entries name."""
+    if pool is not None:
+        return {pool.token0, pool.token1}
+    return {delta.token for entry in entries for delta in entry.changes if delta.token not in entry.shares}
+
+
+def _unit(looked: Sequence[Looked], account: Account, tokens: set[Token]) -> tuple[str, Token | None, Snapshot | None]:
+    """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
+    token where that is it; and a snapshot that prices it."""
+    own = [(job, seen) for job, seen in looked if (job.chain.chain, job.wallet.address) == account]
+    units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
+    snapshot = next((seen for _, seen in own if not isinstance(seen, str)), None)
+    return (*(units.pop() if len(units) == 1 else (BASE, None)), snapshot)
+
+
+def document(row: Gained) -> Doc:
+    """A pool of ``markets`` in `positions`."""
+    told = row.found
+    return {
+        "id": row.market_id,
+        "name": row.name,
+        "token_ids": list(row.token_ids),
+        "left": row.left,
+        "pnl": None
+        if isinstance(told, str)
+        else {
+            "since": told.since,
+            "put_in": [docs.money(amount) for amount in told.put_in],
+            "taken_out": [docs.money(amount) for amount in told.taken_out],
+            "worth": [docs.money(amount) for amount in row.worth],
+            "base": row.unit,
+            "total": decimal(told.base) or None,
+            "realised": decimal(told.realised) or None,
+            "unrealised": decimal(told.unrealised) or None,
+            "swaps": decimal(told.swaps) or None,
+            "gas": docs.money_or_none(told.gas),
+            "gas_base": decimal(told.gas_base) or None,
+        },
+        "pnl_unknown": told if isinstance(told, str) else told.lacks,
+    }
+
+
+def table(rows: Sequence[Gained]) -> RenderableType:
+    """A row for each pool, then why something is not known."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from yieldbot.cli.tables import Sheet
+
+    units = {row.unit for row in rows}
+    unit = units.pop() if len(units) == 1 else "in its unit"
+    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")
+    sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
+    lines = []
+    for row in rows:
+        name, told = f"{row.name} (left)" if row.left else row.name, row.found
+        why = told if isinstance(told, str) else told.lacks
+        lines += [f"{row.name}: profit and loss is {why}" if isinstance(told, str) else f"{row.name}: {why}"] * bool(
+            why
+        )
+        if isinstance(told, str):
+            sheet.add_row(name, *["-"] * 8)
+            continue
+        cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
+        amounts = [_amounts(part) for part in (told.put_in, told.taken_out, row.worth)]
+        sheet.add_row(name, day(told.since), *amounts, *cells)
+    return Group(sheet, *(Text(line) for line in lines))
+
+
+def _amounts(amounts: Sequence[Amount]) -> str:
+    return "\n".join(f"{float(amount):,.6g} {amount.token.symbol}" for amount in amounts) or "-"
