@@ -25,6 +25,8 @@ from yieldbot.model.policy import Base
 
 BPS = 10_000
 OFF = "price-off-the-feeds"
+MOST_ROOM = 2**120
+"""Base units: of a range that takes next to nothing of the other token, as much fits as there is."""
 Pair = tuple[int, int]
 
 
@@ -162,7 +164,7 @@ class _Swaps:
             return 0
         given = V3Venue(self.rest, self.zero).until(self.into * (1.0 - self.impact))
         back = V3Venue(self.rest, not self.zero).until((1.0 - self.impact) / self.into) / self.into
-        return int(min(given, back) / part)
+        return int(min(min(given, back) / part, MOST_ROOM))
 
     def cost(self, part: float, raw: float) -> float:
         """The fraction of ``raw`` base units of the asset that both swaps take."""

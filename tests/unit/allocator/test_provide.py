@@ -23,7 +23,7 @@ from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpHistory, LpPosition
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.market import Deployment, Kind, Market, MarketState, Snapshot, Status, contradiction
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Base, Policy
 from yieldbot.sessions.provide import share_for
@@ -220,3 +220,10 @@ def test_what_is_there_earns_its_share_of_all_fees() -> None:
     x = with_us.curve.held
     got = stays.fees * x / (stays.others + x)
     assert got == pytest.approx(growth * size / 1e18, rel=0.03), "half of what twice the liquidity earns at that growth"
+
+
+def test_a_range_at_its_edge_takes_no_more_than_can_be() -> None:
+    for low, high in ((-1000, 10), (-10, 1000)):
+        for asset in (ONE, OTHER):
+            state = pool(CALM, held(low, high), asset=asset)
+            assert contradiction(state) is None and state.capacity is not None and state.capacity.raw > 0
