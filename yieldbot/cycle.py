@@ -169,7 +169,26 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     if isinstance(decision.outcome, Hold):
         _record(world, job, snapshot)
         return replace(report, declined=_stopped(world, snapshot))
-    return await _propose(world, live, job, snapshot, decision.outcome, report)
+    found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
+        return found
+    # A pool that will not take or give the money must not keep the rest of it where it is.
+    rest = decide(paused, policy, job, world.now(), unread=unread, records=records)
+    if isinstance(rest.outcome, Hold):
+        return found
+    world.say(f"nothing is done about liquidity: {found.declined.reason}")
+    return await _propose(world, live, job, paused, rest.outcome, replace(report, decision=rest))
+
+
+def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
+    """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
+    rehearsed to its end."""
+    named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
+    pools = {market_id for market_id in named if snapshot.of(market_id).lp is not None}
+    if not pools or report.rehearsal is not None:
+        return None
+    states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}
+    return replace(snapshot, states=states)
 
 
 def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:

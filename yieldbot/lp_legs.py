@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+from yieldbot.allocator.provide import without
+from yieldbot.errors import SafetyError
 from yieldbot.execution.orders import LpOrder, Step, Steps, Tally
 from yieldbot.lp_orders import laid, manager_of, removing
-from yieldbot.lp_swaps import Swapper, Terms, router_of
+from yieldbot.lp_swaps import Swapper, Terms, around_price, router_of
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token
 from yieldbot.model.liquidity import LpMarket, LpPosition
@@ -40,13 +42,14 @@ def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms, 
     return Swapper(state.pool, lp.deployment, order, usd, near, terms, near, Tally(start))
 
 
-def entering(lp: LpMarket, pool: Swapper) -> Steps:
-    """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price."""
+def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+    """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price,
+    moved by ``shift`` ticks at most."""
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
         ticks = Range(*lp.ticks)
         if lp.token_id is None:
-            ticks = await pool.centred(node, ticks, NOTHING_BEFORE)
+            ticks = _near(await pool.centred(node, ticks, NOTHING_BEFORE), lp, shift)
         async for step in laid(pool, node, ticks, lp.token_id, NOTHING_BEFORE):
             yield step
 
@@ -65,10 +68,14 @@ def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps
     return steps
 
 
-def relaying(lp: LpMarket, pool: Swapper) -> Steps:
-    """Everything out, and all of it into one new position, as wide as the market's range, around the price."""
+def relaying(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+    """Everything out, and all of it into one new position, as wide as the market's range, around the price, moved by
+    ``shift`` ticks at most; which is looked at before anything is taken out."""
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
+        rest = without(await pool.read(node), lp.positions)
+        _near(around_price(rest, Range(*lp.ticks), (sum(a[0] for a in have), sum(a[1] for a in have))), lp, shift)
         async for step in _out(lp, Fraction(1), pool, node):
             yield step
         ticks = await pool.centred(node, Range(*lp.ticks), NOTHING_BEFORE)
@@ -78,9 +85,18 @@ def relaying(lp: LpMarket, pool: Swapper) -> Steps:
     return steps
 
 
+def _near(found: Range, lp: LpMarket, shift: int) -> Range:
+    """The range, where it lies near the approved one. Raises SafetyError."""
+    if abs(found.low - lp.ticks[0]) <= shift:
+        return found
+    said = f"the price has moved since the plan was made: the range would be ticks {found.low} to {found.high}"
+    raise SafetyError("NOT_IN_PLAN", f"{said}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
+
+
 async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: EvmNode) -> AsyncIterator[Step]:
-    """Minimums are for the price as it is when a position's turn comes."""
+    """Minimums are for the price as it is when a position's turn comes, which independent ones must bear out."""
     for position in lp.positions:
+        await pool.trusted(node)
         now: LpPosition = replace(position, state=await pool.state(node))
         taken = -(-position.liquidity * share.numerator // share.denominator)
         async for step in removing(now, min(position.liquidity, taken), pool.terms).steps(node):

@@ -69,13 +69,14 @@ def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms
         for token, raw in zip(order.tokens, desired, strict=True):
             async for step in allowing(node, order, token, raw, terms.owner, order.manager, MANAGER):
                 yield step
+        end = await terms.end(node)
         call = (
-            calls.mint(state, ticks, desired, least, terms.owner, terms.deadline)
+            calls.mint(state, ticks, desired, least, terms.owner, end)
             if token_id is None
-            else calls.increase(state, token_id, desired, least, terms.deadline)
+            else calls.increase(state, token_id, desired, least, end)
         )
         moved = {token: -raw for token, raw in zip(order.tokens, desired, strict=True)}
-        yield Step(call=call, order=order, moves=order.tokens, least=moved)
+        yield Step(call=call, order=replace(order, expires_at=end), moves=order.tokens, least=moved)
         for token in order.tokens:  # roundings, and a price that has moved, can leave some of it allowed
             if await allowance(node, token.address, terms.owner, order.manager):
                 yield Step(call=allowance_call(token, order.manager, 0, MANAGER), order=order)
@@ -93,7 +94,9 @@ def removing(position: LpPosition, liquidity: int, terms: Terms) -> Prepared:
 
     async def steps(node: EvmNode) -> AsyncIterator[Step]:
         if liquidity:
-            yield Step(call=calls.decrease(state, token_id, liquidity, least, terms.deadline), order=order)
+            end = await terms.end(node)
+            call = calls.decrease(state, token_id, liquidity, least, end)
+            yield Step(call=call, order=replace(order, expires_at=end))
         floor = {t: low + fee for t, low, fee in zip(order.tokens, least, position.fees, strict=True)}
         yield Step(call=calls.collect(state, token_id, terms.owner), order=order, least=floor)
 

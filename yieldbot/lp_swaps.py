@@ -23,6 +23,7 @@ from yieldbot.model.liquidity import LpState
 from yieldbot.model.market import Deployment
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import ChainSettings, Policy
+from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.uniswap_v3 import mean_price, read_pool
 from yieldbot.rpc.evm import EvmNode
@@ -34,12 +35,20 @@ CENTRING = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Of any order. slippage: a fraction; deadline: unix seconds, also the order's end."""
+    """Of any order. slippage: a fraction; deadline: unix seconds, also the order's end. lasts_seconds: within which a
+    call must be mined once it is built (an order's transactions can be long apart); None: by the deadline."""
 
     id: str
     owner: Address
     slippage: float
     deadline: int
+    lasts_seconds: int | None = None
+
+    async def end(self, node: EvmNode) -> int:
+        """The deadline of a call that is built now, unix seconds by the chain's clock."""
+        if self.lasts_seconds is None:
+            return self.deadline
+        return min(self.deadline, (await node.block()).timestamp + self.lasts_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +84,36 @@ class Swapper:
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
     async def balanced(self, node: EvmNode, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
-        """What the wallet has beyond ``before``, swapped so that both tokens fit a range."""
-        pool, prices = await self._looked_at(node)
+        """What the wallet has beyond ``before``, swapped so that both tokens fit a range. Raises SafetyError where the
+        price is then not the one that the swap leaves: nothing is put in at one that somebody has pushed."""
+        pool, prices = await self.trusted(node)
+        expected = pool.sqrt_price_x96
         if (found := balancing(pool, ticks, await self.beyond(node, before))) is not None:
             async for step in self._swap(node, *found, prices):
                 yield step
+            expected = pool.swap(found[1], found[0]).sqrt_price_x96
+        now = (await self.state(node)).sqrt_price_x96
+        if abs((now / expected) ** 2 - 1.0) > self.terms.slippage:
+            said = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:.2%} since the swap"
+            raise SafetyError("PRICE_IMPACT", said)
 
-    async def centred(self, node: EvmNode, ticks: Range, before: Mapping[Token, int]) -> Range:
-        """A range as wide as this one, around the price that it will be laid at: that after the swap that it needs."""
+    async def read(self, node: EvmNode) -> V3Pool:
+        """The pool with its ticks, as it is now. Raises MarketError."""
         (pool,) = await node.run([read_pool(self.pool.address)], await node.block())
         if isinstance(pool, MarketError):
             raise pool
-        have = await self.beyond(node, before)
-        return around_price(pool, ticks, have)
+        return pool
+
+    async def centred(self, node: EvmNode, ticks: Range, before: Mapping[Token, int]) -> Range:
+        """A range as wide as this one, around the price that it will be laid at: that after the swap that it needs."""
+        return around_price(await self.read(node), ticks, await self.beyond(node, before))
 
     async def sold(self, node: EvmNode, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[Step]:
         """All of one token (``zero``: token0) that the wallet has beyond ``before``, for the other."""
         given = (await self.beyond(node, before))[0 if zero else 1]
         if not given:
             return
-        pool, prices = await self._looked_at(node)
+        pool, prices = await self.trusted(node)
         try:
             gives = V3Venue(pool, zero).give(given)[0]
         except Unswappable as refused:
@@ -103,10 +122,10 @@ class Swapper:
             async for step in self._swap(node, zero, given, gives, prices):
                 yield step
 
-    async def _looked_at(self, node: EvmNode) -> tuple[V3Pool, dict[str, float]]:
-        (pool,) = await node.run([read_pool(self.pool.address)], await node.block())
-        if isinstance(pool, MarketError):
-            raise pool
+    async def trusted(self, node: EvmNode) -> tuple[V3Pool, dict[str, float]]:
+        """The pool as it is now, and the independent prices, which its own is near. Raises SafetyError where it is not,
+        MarketError."""
+        pool = await self.read(node)
         judged = await fair_price(node, await self.state(node), self.usd, self.near)
         if isinstance(judged, Declined):
             raise SafetyError(judged.code, judged.reason)
@@ -128,12 +147,18 @@ class Swapper:
         most = (given, 0) if zero else (0, given)
         swap = replace(self.order, swap=bound, most=most, liquidity=0, expires_at=terms.deadline)
         adapter = exchanges()[self.pool.protocol]
-        for call in adapter.swap((self.pool,), bound.given, bound.least, terms.owner, terms.deadline):
+
+        def calls(deadline: int) -> tuple[EvmCall, ...]:
+            return adapter.swap((self.pool,), bound.given, bound.least, terms.owner, deadline)
+
+        for call in calls(terms.deadline):
             if call.allowance is not None:
                 spender = call.allowance.spender
                 async for step in allowing(node, swap, source, given, terms.owner, spender, "the router"):
                     yield step
-            yield Step(call=call, order=swap, moves=(source,), least={wanted: bound.least.raw})
+        end = await terms.end(node)
+        for call in calls(end):
+            yield Step(call=call, order=replace(swap, expires_at=end), moves=(source,), least={wanted: bound.least.raw})
 
 
 def around_price(pool: V3Pool, ticks: Range, have: Pair) -> Range:

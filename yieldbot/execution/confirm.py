@@ -132,6 +132,12 @@ async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
     return used if ours & {str(name).lower() for name in names or ()} else None
 
 
+async def finality_seconds(account: Account) -> int:
+    """About how long a transaction that is mined now takes to be final."""
+    head = await account.node.block()
+    return max(0, head.timestamp - (await account.node.block(await _final_height(account, head))).timestamp)
+
+
 async def _final_height(account: Account, head: BlockRef) -> int:
     finality = account.settings.finality
     if finality == "latest":

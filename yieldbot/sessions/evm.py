@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -12,6 +12,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval
 from yieldbot.execution.calldata import AbiFunction, abi_functions
+from yieldbot.execution.confirm import finality_seconds
 from yieldbot.execution.halt import halted
 from yieldbot.execution.leg import LegResult, execute_leg
 from yieldbot.execution.provide import execute_provided
@@ -75,9 +76,27 @@ class EvmSession(EvmWatch):
         return tuple(await settle(self.account))
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
-        found = await rehearse(self.account, self._works(plan, snapshot), snapshot.block)
+        works = self._works(plan, snapshot)
+        found = await rehearse(self.account, works, snapshot.block)
+        if not isinstance(found, Declined) and (late := await self._too_late(plan, works, found)) is not None:
+            found = late
         self.rehearsal = None if isinstance(found, Declined) else found
         return found
+
+    async def _too_late(self, plan: Plan, works: Sequence[LegWork], found: Rehearsal) -> Declined | None:
+        """Why a plan would end in the middle of a leg of liquidity, with its money swapped and not put in: each of its
+        transactions waits until the one before it is final."""
+        last = max((work.index for work in works if work.provides is not None), default=None)
+        if last is None:
+            return None
+        count = sum(len(leg.txs) for leg in found.legs if leg.index <= last)
+        needs_seconds = count * await finality_seconds(self.account)
+        left_seconds = plan.expires_at - self.world.now()
+        if needs_seconds <= left_seconds:
+            return None
+        said = f"{count} transactions take about {needs_seconds / 60:.0f} minutes to be final, one after the other"
+        ends = f"the plan ends in {left_seconds / 60:.0f}: raise policy.plan_ttl_seconds"
+        return Declined("EXPIRED", f"leg {last + 1}: {said}; {ends}")
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
         most = most_gas(plan, snapshot, self.world.settings.policy, 18)

@@ -40,17 +40,19 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     for token in (asset, lp.other) if leg.kind is LegKind.DEPOSIT else ():
         if (why := distrust(exchange, token, base, snapshot.block.timestamp)) is not None:
             raise SafetyError(why.code, why.reason)
-    lasts_seconds = max(1, min(base.deadline_seconds, plan.expires_at - now))
+    left_seconds = max(1, plan.expires_at - now)
+    lasts_seconds = min(base.deadline_seconds, left_seconds)
     terms = Terms(
         id=plan.id,
         owner=plan.owner,
         slippage=base.slippage_bps / BPS,
-        deadline=snapshot.block.timestamp + lasts_seconds,
+        deadline=snapshot.block.timestamp + left_seconds,
+        lasts_seconds=base.deadline_seconds,
     )
     usd = {token: price.usd for token, price in exchange.usd.items()}
     start = {asset: leg.amount.raw} if leg.kind is LegKind.DEPOSIT else {}
     pool = swapper(lp, usd, base, terms, start)
-    steps, words = _meant(leg, state, lp, pool)
+    steps, words = _meant(leg, state, lp, pool, shift_ticks(base, lp))
     position = Token(asset.chain, pool.order.manager, "position", 0)
     assert pool.order.router is not None and pool.tally is not None
     return LegWork(
@@ -88,19 +90,19 @@ def over(lp: LpMarket, leg: Leg) -> LpMarket:
 
 
 def shift_ticks(base: Base, lp: LpMarket) -> int:
-    """As far as the price may have moved by the policy's impact (a tick is a basis point), to the next tick of the
-    pool's."""
-    return int(base.max_impact_bps) + lp.state.spacing
+    """As far as the plan's swaps before this leg and its own one may move the price, each by the policy's impact (a
+    tick is a basis point), to the next tick of the pool's."""
+    return int(2 * base.max_impact_bps) + lp.state.spacing
 
 
-def _meant(leg: Leg, state: MarketState, lp: LpMarket, pool: Swapper) -> tuple[Steps, str]:
+def _meant(leg: Leg, state: MarketState, lp: LpMarket, pool: Swapper, shift: int) -> tuple[Steps, str]:
     """The steps, and what they do in words."""
     low, high = lp.ticks
     place = f"{state.market.name} over ticks {low} to {high}"
     if leg.kind is LegKind.DEPOSIT:
-        return entering(lp, pool), f"provide {leg.amount} to {place}"
+        return entering(lp, pool, shift), f"provide {leg.amount} to {place}"
     if leg.kind is LegKind.RERANGE:
-        return relaying(lp, pool), f"lay the range of {leg.amount} anew in {place}"
+        return relaying(lp, pool, shift), f"lay the range of {leg.amount} anew in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))
     return leaving(lp, share, leg.amount.token, pool), f"take {leg.amount} out of {state.market.name}"
 
