@@ -16,7 +16,7 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.market import Deployment, Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols._svm import SLOTS_PER_EPOCH, TOKEN_PROGRAM, WRAPPED_SOL, ata
-from yieldbot.protocols.spl_stake_pool import ADAPTER, NUMBERS, decode
+from yieldbot.protocols.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import token_account
 from yieldbot.sandbox.svm.save import named
@@ -252,3 +252,31 @@ def test_accounts_that_are_not_what_they_claim_are_refused() -> None:
     ledger.set({place.pool: replace(real, data=other)})
     with pytest.raises(MarketError, match="no longer"):
         ledger.observe(ADAPTER, market)
+
+
+def test_the_pools_own_rate_is_a_price_while_somebody_keeps_it_up_to_date() -> None:
+    ledger, place, market = start()
+    staked = Token(CHAIN, place.pool_mint, "stSOL", 9)
+    deployment = Deployment(
+        "spl_stake_pool", CHAIN, "Stake (double)", {"program": place.program, "pools": [place.pool]}, ()
+    )
+    (pool,) = ledger.run(WITNESS.pools(deployment, [(SOL, staked)]))
+    assert (pool.token0, pool.token1) == (staked, SOL)
+    assert ledger.run(WITNESS.pools(deployment, [(SOL, Token(CHAIN, named("else"), "else", 9))])) == ()
+
+    def rate() -> float:
+        said, price = ledger.run(WITNESS.mean(pool, ledger.now))
+        assert said.params["says"] == "own rate" and isinstance(price, float)
+        return price
+
+    assert rate() == pytest.approx(1.18, rel=1e-9), "never 1"
+    paid = ledger.observe(ADAPTER, market).market.params[NUMBERS].lamports_for(10**9)
+    assert rate() == pytest.approx(paid / 10**9 / (1 - 1 / 1000), rel=1e-8), "what giving it back pays, its fee apart"
+    first = rate()
+    next_epoch(ledger, place)
+    assert rate() > first * 1.0003
+    ledger.warp(SLOTS_PER_EPOCH)
+    assert rate() > first, "an epoch old at most"
+    ledger.warp(SLOTS_PER_EPOCH)
+    with pytest.raises(MarketError, match="not brought up to this epoch or the one before"):
+        rate()

@@ -59,7 +59,9 @@ def test_no_mutant_of_a_swap_is_let_pass_unless_it_means_the_same(judged: tuple[
     parsed: Any = from_bytes_versioned(good)
     at = good.index(bytes(parsed.recent_blockhash))
     passed = judge(*judged)
-    assert isinstance(passed, SvmApproved) and passed.expires_at == now + 600, "the base's own deadline"
+    assert isinstance(passed, SvmApproved) and now < passed.expires_at <= now + 600, "the base's own deadline"
+    late = judge(rules, approval, work, simulated, passed.expires_at, tables)
+    assert isinstance(late, Declined) and late.code == "EXPIRED" and passed.expires_at < approval.expires_at
     draw, codes = random.Random(1), Counter[str]()
     for number in range(MUTANTS):
         mutant = bytearray(good)

@@ -52,7 +52,7 @@ def svm_swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Ba
         token_program=TOKEN_PROGRAM,
         share_program=TOKEN_PROGRAM,
         swaps=tuple(terms),
-        lasts_seconds=max(1, min(base.deadline_seconds, plan.expires_at - now)),
+        expires_at=min(plan.expires_at, now + base.deadline_seconds),
     )
 
 

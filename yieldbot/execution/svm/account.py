@@ -79,8 +79,8 @@ class SvmWork:
     instructions. tags: programs and the first bytes of their instructions that the adapter lists for the market.
     token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
     takes lamports, not wrapped SOL. entry_cost_bps: what of a deposit is known to go in fees. observe: the adapter's
-    reads of our position there. swaps: of a swap the terms of each of its calls, in their order; lasts_seconds: after
-    which it is no longer sent, None for no such bound but the approval's.
+    reads of our position there. swaps: of a swap the terms of each of its calls, in their order; expires_at: unix
+    seconds from which on it is neither signed nor sent, None for no such bound but the approval's.
     """
 
     index: int
@@ -95,7 +95,7 @@ class SvmWork:
     entry_cost_bps: float = 0.0
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
     swaps: tuple[SwapTerms, ...] = ()
-    lasts_seconds: int | None = None
+    expires_at: int | None = None
 
     @property
     def wanted(self) -> Token | None:

@@ -79,7 +79,9 @@ def judge(
     )
     if refused is not None:
         return Declined(refused.code, f"{tx.words}: {refused.reason}")
-    ends = approval.expires_at if work.lasts_seconds is None else min(approval.expires_at, now + work.lasts_seconds)
+    ends = approval.expires_at if work.expires_at is None else min(approval.expires_at, work.expires_at)
+    if now >= ends:
+        return Declined("EXPIRED", f"{tx.words}: its time is over: a swap does not wait longer for a block")
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, ends)
 
 
