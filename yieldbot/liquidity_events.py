@@ -8,7 +8,7 @@ nothing: that is known from its present liquidity less the changes since, so tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.books.liquidity import Moved
@@ -31,13 +31,15 @@ MOST_PARTS = 300
 class Past:
     """Base units of token0 and token1 since the position last held nothing. put, taken: into and out of its liquidity;
     collected: paid out, fees and what was taken together; since: the height from which it holds something. grown: what
-    of its present amounts is fees, where these stay in the pool (shares of a pair)."""
+    of its present amounts is fees, where these stay in the pool (shares of a pair). hashes: of the transactions that
+    did it, in lower case, where a manager keeps the position."""
 
     put: tuple[int, int]
     taken: tuple[int, int]
     collected: tuple[int, int]
     since: int
     grown: tuple[int, int] = (0, 0)
+    hashes: frozenset[str] = field(default=frozenset(), compare=False)
 
     def earned(self, waiting: tuple[int, int]) -> tuple[int, int]:
         """Fees ever earned, ``waiting`` (what collect would pay) included."""
@@ -92,8 +94,9 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
     Raises KeyError, TypeError or ValueError for what is no such event. Pure.
     """
     put, taken, collected = [0, 0], [0, 0], [0, 0]
-    before = liquidity
+    before, hashes = liquidity, set[str]()
     for log in logs:
+        hashes.add(str(log["transactionHash"]).lower())
         kind, (first, zero, one) = str(log["topics"][0]).lower(), _words(log)
         if str(log["topics"][1]).lower() != topic:
             raise ValueError("an event of another position")
@@ -106,7 +109,8 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
         if before < 0:
             raise ValueError("more went in than there is")
         if kind == INCREASE and before == 0:
-            return Past((put[0], put[1]), (taken[0], taken[1]), (collected[0], collected[1]), _place(log)[0])
+            pairs = ((put[0], put[1]), (taken[0], taken[1]), (collected[0], collected[1]))
+            return Past(*pairs, _place(log)[0], hashes=frozenset(hashes))
     return None
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import pytest
+
 from tests.fork.contracts import calldata, selector, send
 from tests.fork.test_lp_cli import GIVE, POOL, balances, fund, lp, there_and_back, within
-from tests.fork.traded import pool_sandbox
+from tests.fork.traded import FAR, Traded, pool_sandbox
 from tests.unit.cli.program import Ended
+from yieldbot.sandbox.deployer import MAX_UINT256
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["lp", "pool_sandbox"]  # fixtures
@@ -57,15 +60,59 @@ class Witness:
         return sum((self.value({"usdc": 0, "weth": 0, s["symbol"].lower(): int(s["raw"])}) for s in sides), Fraction(0))
 
 
+async def donate(made: Traded, token_id: int) -> None:
+    """A stranger puts something into the position of another."""
+    for token in made.tokens:
+        await made.d.send(token, "approve", made.manager.address, MAX_UINT256)
+    await made.d.send(made.manager, "increaseLiquidity", (token_id, 10**15, 10**15, 0, 0, FAR))
+
+
 def near(text: str | None, wanted: Fraction) -> bool:
     return text is not None and abs(Fraction(text) - wanted) <= EXACT
 
 
-def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(
-    pool_sandbox: Sandbox, lp: Callable[..., Ended]
-) -> None:
+@pytest.fixture(scope="module")
+def funded(pool_sandbox: Sandbox) -> Sandbox:
+    """Its wallet has some WETH, its pool a past."""
     within(pool_sandbox, fund)
-    told = Witness(pool_sandbox, lp)
+    return pool_sandbox
+
+
+def by_hand(sandbox: Sandbox, to: str, data: bytes) -> int:
+    """A transaction that the wallet sends by another program; the wei it cost."""
+    receipt = send(sandbox, to, data, sender=sandbox.wallet)
+    return int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+
+
+def test_a_position_opened_by_another_program_counts_from_its_entry(funded: Sandbox, lp: Callable[..., Ended]) -> None:
+    """Without an entry in the journal, and when it is left through yieldbot."""
+    told = Witness(funded, lp)
+    told.price(3001)
+    at, before = funded.addresses, balances(funded)
+    for token in ("usdc", "weth"):
+        approve = calldata("approve(address,uint256)", at["uniswap_positions"], 2**255)
+        by_hand(funded, at[token], approve)
+    pair = sorted(("usdc", "weth"), key=lambda name: int(at[name], 16))
+    desired = [3000 * ONE["usdc"] if name == "usdc" else ONE["weth"] for name in pair]
+    terms = (*(at[name] for name in pair), 500, -887270, 887270, *desired, 0, 0, funded.wallet, FAR)
+    kinds = "address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256"
+    wei = by_hand(funded, at["uniswap_positions"], selector(f"mint(({kinds}))") + calldata(f"m({kinds})", *terms)[4:])
+    for token in ("usdc", "weth"):
+        by_hand(funded, at[token], calldata("approve(address,uint256)", at["uniswap_positions"], 0))
+    cost = -told.value({name: raw - before[name] for name, raw in balances(funded).items() if name in ONE})
+    row, position = told.shown()
+    assert row["token_ids"] == [position["token_id"]] and near(row["pnl"]["total"], told.worth(position) - cost)
+    assert int(row["pnl"]["gas"]["raw"]) == wei and len(row["pnl"]["put_in"]) == 2
+
+    told.price(2999)
+    brought = told.do("remove", position["token_id"])
+    left, position = told.shown()
+    assert left["left"] and position is None and left["pnl"]["since"] == row["pnl"]["since"]
+    assert near(left["pnl"]["realised"], brought - cost) and int(left["pnl"]["gas"]["raw"]) == wei + told.gas
+
+
+def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(funded: Sandbox, lp: Callable[..., Ended]) -> None:
+    told = Witness(funded, lp)
     told.price(3000)
     cost = -told.do("add", POOL, *GIVE, "--range", "2800:3200", "--anyway")
     row, position = told.shown()
@@ -74,7 +121,7 @@ def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(
     assert (first["realised"], first["swaps"], first["taken_out"], first["base"]) == ("0", "0", [], "USD")
     assert near(first["unrealised"], told.worth(position) - cost)
 
-    within(pool_sandbox, there_and_back)
+    within(funded, there_and_back)
     told.price(3010)
     fees = told.do("collect", row["token_ids"][0])
     assert fees > 0
@@ -82,7 +129,7 @@ def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(
     assert near(row["pnl"]["realised"], fees), "fees cost nothing"
     assert near(row["pnl"]["unrealised"], told.worth(position) - cost) and told.worth(position) > cost
 
-    within(pool_sandbox, there_and_back)
+    within(funded, there_and_back)
     told.price(2990)
     units = int(position["liquidity"])
     half = told.do("remove", row["token_ids"][0], "--share", "0.5")
@@ -101,15 +148,14 @@ def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(
     row, position = told.shown()
     assert row["token_ids"] == [position["token_id"]] and row["pnl"]["since"] == first["since"], "one stay"
     assert Fraction(row["pnl"]["swaps"]) and near(row["pnl"]["total"], told.flows + told.worth(position))
-    assert "Profit and loss of liquidity since entry" in lp("positions").out
 
-    text = pool_sandbox.config.read_text()
+    text = funded.config.read_text()
     base = '\n[policy.bases.ether]\nunit = "ETH"\nassets = { USDC = 1.0 }\n'
-    pool_sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "ether"') + base)
+    funded.config.write_text(text.replace('asset = "USDC"', 'base = "ether"') + base)
     ether = told.shown()[0]["pnl"]
     assert ether["base"] == "ETH" and near(ether["total"], told.ether + told.worth(position) / told.usd)
     assert near(ether["gas_base"], Fraction(told.gas, 10**18)), "ether is ether at any time"
-    pool_sandbox.config.write_text(text)
+    funded.config.write_text(text)
 
     told.price(2998)
     told.do("remove", row["token_ids"][0])
@@ -117,21 +163,30 @@ def test_what_a_position_earned_is_what_the_wallet_and_it_have_more(
     assert position is None and row["left"] and row["token_ids"] == row["pnl"]["worth"] == []
     assert near(row["pnl"]["realised"], told.flows) and row["pnl"]["unrealised"] == "0"
     assert int(row["pnl"]["gas"]["raw"]) == told.gas
-    assert "(left)" in lp("positions").out
+    shown = lp("positions").out
+    assert "Profit and loss of liquidity since entry" in shown and "(left)" in shown
     exported = lp("export", "--json").document
     assert all(check["explained"] for check in exported["accounts"][0]["checks"]), exported
 
-    # The next stay begins anew; what another hand takes out of it is not guessed.
+    # The next stay begins anew. What our account does by another program counts; what a stranger does is not guessed.
     told.price(3000)
     told.flows = Fraction(0)
     told.do("add", POOL, *GIVE, "--range", "2800:3200", "--anyway")
     row, position = told.shown()
     assert row["pnl"]["since"] > first["since"] and near(row["pnl"]["total"], told.flows + told.worth(position))
-    within(pool_sandbox, there_and_back)
-    owner, most = pool_sandbox.wallet, 2**128 - 1
+    within(funded, there_and_back)
+    owner, most = funded.wallet, 2**128 - 1
     terms = calldata("collect(uint256,address,uint128,uint128)", position["token_id"], owner, most, most)
     packed = selector("collect((uint256,address,uint128,uint128))") + terms[4:]
-    send(pool_sandbox, pool_sandbox.addresses["uniswap_positions"], packed, sender=owner)
+    manager, before = funded.addresses["uniswap_positions"], balances(funded)
+    send(funded, manager, packed, sender=owner)
+    after = balances(funded)
+    brought = told.value({name: after[name] - before[name] for name in ONE})
+    row, position = told.shown()
+    assert brought > 0 and near(row["pnl"]["realised"], brought)
+    assert near(row["pnl"]["total"], told.flows + brought + told.worth(position))
+
+    within(funded, lambda made: donate(made, position["token_id"]))
     row, _ = told.shown()
-    assert row["pnl"] is None and "paid out by a transaction that is not ours" in row["pnl_unknown"]
-    assert "paid out by a transaction that is not ours" in lp("positions").out
+    assert row["pnl"] is None and "moved by a transaction that is not ours" in row["pnl_unknown"]
+    assert "moved by a transaction that is not ours" in lp("positions").out

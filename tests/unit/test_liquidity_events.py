@@ -36,7 +36,8 @@ def position(liquidity: int, token_id: int | None = 7) -> LpPosition:
 
 def event(kind: str, block: int, *words: int) -> dict[str, Any]:
     data = "0x" + b"".join(word.to_bytes(32, "big") for word in words).hex()
-    return {"topics": [kind, TOPIC], "data": data, "blockNumber": hex(block), "logIndex": "0x1"}
+    place = {"blockNumber": hex(block), "logIndex": "0x1", "transactionHash": f"0xAB{block}"}
+    return {"topics": [kind, TOPIC], "data": data} | place
 
 
 LOGS = [

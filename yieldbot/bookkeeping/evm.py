@@ -86,7 +86,7 @@ async def look(
             now = await balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await _quotes(node, settings, every, native, also, notes, say)
+        quotes = await quotes_at(node, settings, every, native, also, notes, say)
     return Seen(
         account=account,
         block=block,
@@ -232,7 +232,7 @@ async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
     return done
 
 
-async def _quotes(
+async def quotes_at(
     node: EvmNode,
     settings: ChainSettings,
     entries: Sequence[Entry],

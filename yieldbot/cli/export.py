@@ -130,7 +130,7 @@ def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int,
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
-    """What has no value or no gain, a line for each."""
+    """What has no value or no gain, or no row, a line for each."""
     from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.books.ledger import BASE, GAINS, What
     from yieldbot.model.ids import is_svm
@@ -146,6 +146,8 @@ def _missing(rows: Sequence[Row]) -> list[str]:
         seen = any(not is_svm(token.chain) and token.address != EVM_NATIVE for token in costless)  # native: no events
         hint = ": an earlier --from-block may tell" if seen else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
+    if any(row.what is What.LIQUIDITY for row in rows):
+        lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
     return lines
 
 

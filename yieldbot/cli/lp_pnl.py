@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.provide import market_id
-from yieldbot.bookkeeping.liquidity import moves_of
-from yieldbot.books.entries import Account, Entry, Kind, is_liquidity
+from yieldbot.bookkeeping.liquidity import ByHand, Moves, by_hand, moves_of
+from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
 from yieldbot.books.text import day, decimal
@@ -17,8 +17,10 @@ from yieldbot.cli import documents as docs
 from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
 from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
+from yieldbot.liquidity_events import past_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
+from yieldbot.model.liquidity import LpPosition
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,17 +54,17 @@ async def gains(
 ) -> tuple[Gained, ...]:
     """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
-    own = [entry for entry in books.own(account) if entry.market_id is not None and is_liquidity(entry.market_id)]
+    own = tuple(entry for entry in books.own(account) if entry.market_id and is_liquidity(entry.market_id))
     there, pools = _held(view, pasts), {market_id(state.pool): state.pool for state in view.states.values()}
     unread = {market_id(pool) for pool, _ in view.failed}
-    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
-    fault: str | None = None
+    moves: Moves = {}
+    hand, fault = ByHand(), None
     try:
-        asked = [entry.hash for entry in own if entry.kind in (Kind.LIQUIDITY, Kind.GAS)]
-        managers = {table.params.get("manager") for table in job.chain.exchanges} - {None, ""}
-        moves = await moves_of(node, asked, frozenset(checksummed(str(manager)) for manager in managers))
+        moves, hand = await _moves(node, job, looked, own, view, pasts)
     except TransientError as passing:
-        moves, fault = {}, f"not known: {passing}"
+        fault = f"not known: {passing}"
+    own = in_order([*own, *hand.entries])
+    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
     names, waits = names_of(books.records), books.open(account)
     rows = []
     for one in ids:
@@ -70,7 +72,8 @@ async def gains(
         held = None if one in unread or one not in pools else there.get(one, Held())
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
         unit, native, snapshot = _unit(looked, account, tokens)
-        priced, now = books.quotes(account), {t: Quote(Fraction(repr(usd)), "now") for t, usd in view.usd.items()}
+        priced = books.quotes(account, hand.quotes)
+        now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
             told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
             priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
@@ -92,6 +95,41 @@ async def gains(
             )
         )
     return tuple(rows)
+
+
+async def _moves(
+    node: EvmNode,
+    job: Job,
+    looked: Sequence[Looked],
+    own: Sequence[Entry],
+    view: LpView,
+    pasts: Sequence[Past | str],
+) -> tuple[Moves, ByHand]:
+    """The events of our transactions, and what our account did to the same positions by another program."""
+    table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
+    managers = frozenset(checksummed(str(manager)) for manager in table)
+    moves = await moves_of(node, [e.hash for e in own if e.kind in (Kind.LIQUIDITY, Kind.GAS)], managers)
+    states = {market_id(state.pool): state for state in view.states.values()}
+    held = [p for p in view.positions if p.token_id is not None]
+    places = {p.token_id: (market_id(p.state.pool), p.state.pool) for p in held if p.token_id is not None}
+    hashes = {name for past in pasts if not isinstance(past, str) for name in past.hashes}
+    left: dict[int, int] = {}
+    for entry in own:
+        for one in moves.get(entry.hash, ()):
+            left[one.position] = left.get(one.position, 0) + one.liquidity
+            state = states.get(entry.market_id) if entry.market_id else None
+            if state is not None and one.position not in places:
+                places[one.position] = (market_id(state.pool), state.pool)
+    for number in left.keys() & places.keys() - {p.token_id for p in held}:
+        if left[number]:  # we put it in, and it is not there
+            state = states[places[number][0]]
+            gone = LpPosition(state=state, token_id=number, ticks=None, liquidity=0, amounts=(0, 0), fees=(0, 0))
+            past = await past_of(node, gone, view.block)
+            hashes |= frozenset() if isinstance(past, str) else past.hashes
+    owner, ours = job.wallet.address, {entry.hash.lower() for entry in own}
+    also = {token for one, _ in looked if one.chain == job.chain and (token := unit_of(one)[1]) is not None}
+    hand = await by_hand(node, job.chain, owner, sorted(hashes - ours), places, managers, also)
+    return {**moves, **hand.moves}, hand
 
 
 def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, Held]:

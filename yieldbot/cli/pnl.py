@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.bookkeeping import Seen, handed_over, quote_now, quote_of
+from yieldbot.bookkeeping import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 40
 """Parts of events that `positions` asks a node for; `yieldbot export` asks for all."""
+NO_QUOTES: Quotes = {}
 STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
 
 
@@ -59,10 +60,10 @@ class Ledger:
         seen = self.told.get(account)
         return seen.entries if seen else tuple(entry for entry in self.entries if entry.account == account)
 
-    def quotes(self, account: Account) -> QuoteOf:
-        """Prices in US dollars at its entries."""
+    def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
+        """Prices in US dollars at its entries, and ``more``."""
         seen = self.told.get(account)
-        return quote_of(seen.quotes if seen else {}, recorded(self.records))
+        return quote_of({**more, **(seen.quotes if seen else {})}, recorded(self.records))
 
     def open(self, account: Account) -> dict[MarketId, str]:
         """Markets with a transaction whose outcome is not known yet."""
