@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,9 +18,13 @@ MEAN_SECONDS = 1800
 """What a pool's own mean price is taken over: to move it, a price must be held against everybody for that long."""
 
 
-def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
-    """A flow for each of the chain's exchanges: its pools of any two of the chain's tokens."""
-    known, pairs = exchanges(), list(combinations(chain.tokens.values(), 2))
+def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> list[Flow[tuple[Pool, ...]]]:
+    """A flow for each of the chain's exchanges: its pools of any two of the chain's tokens, one of them among ``near``.
+
+    Of a swap between two tokens these are all that matter: no way leads through more than two pools.
+    """
+    known = exchanges()
+    pairs = [p for p in combinations(chain.tokens.values(), 2) if near is None or not {*p}.isdisjoint(near)]
     return [known[exchange.protocol].pools(exchange, pairs) for exchange in chain.exchanges]
 
 

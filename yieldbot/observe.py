@@ -108,7 +108,8 @@ async def _discover(
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = feeds_of(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
-    listed = listings(job.chain) if job.swaps else []
+    # Rewards are any tokens, and go through any other.
+    listed = listings(job.chain, None if job.sale else job.assets) if job.swaps else []
     flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
         *(decimals_of(token.address) for token in job.assets),

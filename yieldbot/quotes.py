@@ -57,7 +57,7 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         (block, base_fee_wei), tip_wei = await asyncio.gather(
             node.block_and_base_fee("latest"), node.priority_fee_wei()
         )
-        pools, unread = pools_of(await node.run(listings(chain), block))
+        pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
         said = await node.run([feed(address) for address in asked], block)

@@ -1,0 +1,52 @@
+"""Which pools are asked about: those that a swap of a job's tokens can go through, and no others."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from yieldbot.allocator.route import route
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import read_toml
+from yieldbot.exchanges import listings
+from yieldbot.math.venues import V2Venue
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.ids import Address, evm_chain
+from yieldbot.resources import folder
+
+BASE = folder("chains") / "base.toml"
+
+
+def asked(file: Path, *near: str) -> list[int]:
+    """How many pools each factory is asked for."""
+    chain = load_chain(file, read_toml(file), {})
+    flows = listings(chain, [chain.tokens[name] for name in near] or None)
+    pairs = zip(chain.exchanges, flows, strict=True)
+    return [len(next(flow)) for exchange, flow in pairs if exchange.protocol in ("uniswap_v2", "uniswap_v3")]
+
+
+def test_no_pool_is_asked_for_that_no_way_leads_through() -> None:
+    every, quoted, one = asked(BASE), asked(BASE, "USDC", "DAI"), asked(BASE, "USDC")
+    assert [whole * 9 // 15 for whole in every] == quoted, "of 15 pairs of six tokens, 9 have one of the two"
+    assert [whole * 5 // 15 for whole in every] == one
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_others_change_no_route(seed: int) -> None:
+    draw, states = random.Random(seed), []
+    tokens = [Token(evm_chain(1), Address(f"0x{number:040x}"), f"T{number}", 6) for number in range(1, 7)]
+    for number, (one, other) in enumerate(pair for pair in combinations(tokens, 2) for _ in range(2)):
+        reserves = int(10 ** draw.uniform(11, 13)), int(10 ** draw.uniform(11, 13))
+        at = Address(f"0x{100 + number:040x}")
+        pool = Pool("uniswap_v2", f"pool {number}", at, one, other, {"router": at[:2] + "aa" * 20})
+        states.append(PoolState(pool, V2Venue(*reserves), V2Venue(*reserves[::-1])))
+    ends = set(tokens[:2])
+    near = [state for state in states if {state.pool.token0, state.pool.token1} & ends]
+    assert len(near) < len(states)
+    for amount in (10**6, 10**9, 10**11):
+        given = Amount(tokens[0], amount)
+        assert route(near, given, tokens[1], 0.5) == route(states, given, tokens[1], 0.5)
