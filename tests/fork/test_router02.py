@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest_asyncio
 
 from tests.fork.test_lp_cli import fund
@@ -91,3 +93,28 @@ async def test_a_range_is_laid_anew_with_it(by_router02: Sandbox) -> None:
     (data,) = sent_to_router(by_router02, router, start)
     assert data[:4] == BY_DEADLINE
     assert yieldbot("--json", "allowances", cwd=by_router02.directory).document["accounts"][0]["allowances"] == []
+
+
+def test_check_sees_a_router_of_another_factory(by_router02: Sandbox) -> None:
+    def said() -> dict[str, str]:
+        rows = yieldbot("--json", "check", cwd=by_router02.directory).document["checks"]
+        assert next(row for row in rows if row["what"] == "sandbox Uniswap v4")["ok"], rows
+        (row,) = (row for row in rows if row["what"] == "sandbox Uniswap v3")
+        return row
+
+    file = by_router02.directory / "chains" / "sandbox.toml"
+    good = file.read_text()
+    (router,) = re.findall(r'router02 = "(\w+)"', good)
+    assert said() == {"what": "sandbox Uniswap v3", "ok": True, "said": "factory, manager, router02", "remedy": None}
+    usdc, stable = by_router02.addresses["usdc"], checksummed(by_router02.addresses["uniswap_stable_pool"])
+    for wrong, why in (
+        ("0x" + "11" * 20, f"no contract at 0x{'11' * 20}"),
+        (usdc, f"{usdc} names no factory: it is no router02"),
+    ):
+        file.write_text(good.replace(router, wrong))
+        row = said()
+        assert not row["ok"] and row["said"] == why and "correct router02" in row["remedy"]
+    factory = by_router02.addresses["uniswap_factory"]
+    file.write_text(good.replace(f'factory = "{factory}"', f'factory = "{stable}"'))
+    row = said()
+    assert not row["ok"] and f"{router} is of the factory {factory.lower()}" == row["said"]

@@ -198,6 +198,7 @@ async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
 
 
 async def _chain(chain: ChainSettings) -> list[Finding]:
+    from yieldbot.cli.check_exchanges import exchanges
     from yieldbot.rpc.connect import connect
 
     what = f"chain {chain.name}"
@@ -233,7 +234,7 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
                     found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
                 else:
                     found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
-            return found + await _markets(node, chain, block)
+            return found + await _markets(node, chain, block) + await exchanges(node, chain, block)
     except HttpRefused as refusal:
         return [Finding(what, refusal.what, refusal.remedy, FAILED)]
     except (YieldbotError, ValueError, TypeError) as failure:
