@@ -106,7 +106,8 @@ def decide(
                 ours = unsold(records, snapshot.block.chain, snapshot.owner)
                 plan = sale_plan(*settled, job.sale, ours, now, max_fee_wei=ceiling_wei) or plan
             if isinstance(plan, Hold):
-                plan = ranges.range_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei) or plan
+                settled_on = (snapshot, assessments, allocation, guarded.policy, now)
+                plan = ranges.range_plan(*settled_on, max_fee_wei=ceiling_wei) or plan
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)

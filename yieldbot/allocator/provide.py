@@ -24,6 +24,8 @@ from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
 from yieldbot.model.policy import Base
 
 BPS = 10_000
+DUST = 0.001
+"""A position of less than this part of the wealth decides nothing: anybody can give us one."""
 OFF = "price-off-the-feeds"
 MOST_ROOM = 2**120
 """Base units: of a range that takes next to nothing of the other token, as much fits as there is."""
@@ -70,6 +72,11 @@ def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
     return replace(pool, net=net, liquidity=liquidity)
 
 
+def worth_of(state: LpState, position: LpPosition) -> float:
+    """token1 base units that a position is worth with the fees that wait in it, by the pool's price."""
+    return value_of(state, position.amounts) + value_of(state, position.fees)
+
+
 def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
     """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool. Raises
     Unswappable."""
@@ -88,10 +95,14 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
     tokens = (1.0 / price if zero else 1.0) / asset.one
     rest = without(seen.pool, positions)
     amounts = _sum([position.amounts for position in positions] + [position.fees for position in positions])
-    main = max((p for p in positions if p.in_range and p.liquidity), key=lambda p: p.liquidity, default=None)
+    worth = max(float(wealth), 1.0) / tokens
+    least = DUST * (worth + sum(worth_of(state, position) for position in positions))
+    weighty = [position for position in positions if worth_of(state, position) >= least]
+    main = max((p for p in weighty if p.in_range and p.liquidity), key=lambda p: worth_of(state, p), default=None)
+    gone = main is None and bool(weighty)
     impact = base.max_impact_bps / BPS
     swaps = _Swaps(rest, zero, price, impact, abs(price / seen.fair - 1.0) > impact)
-    worth, ours = max(float(wealth), 1.0) / tokens, seen.pool.liquidity - rest.liquidity
+    ours = seen.pool.liquidity - rest.liquidity
     whole = venue_of(state, seen.record, worth, seen.gas_price, base.confidence, 1.0, ours)
     venue = replace(whole, enter=0.0)
     ticks = Range(*main.ticks) if main and main.ticks else best_of(state, venue).ticks
@@ -118,13 +129,13 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         capacity=Amount(asset, room),
         supplied=Amount(asset, supplied),
         borrowed=None,
-        status=_status(seen, main),
+        status=_status(seen, gone),
         curve=curve,
         quoted=Apr(likely.fees / likely.others - likely.lost if likely.others else 0.0),
         pools=frozenset({market_id(pool)}),
         gas_deposit=GAS_ENTER,
         gas_withdraw=GAS_LEAVE * max(1, len(positions)),
-        flags=(*(("out-of-range",) if positions and main is None else ()), *((OFF,) if swaps.off else ())),
+        flags=(*(("out-of-range",) if gone else ()), *((OFF,) if swaps.off else ())),
         entry_cost_bps=entry_cost * BPS,
         lp=LpMarket(
             state=state,
@@ -220,10 +231,10 @@ def _outlook(
     return outlook(venue, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
 
 
-def _status(seen: Seen, main: LpPosition | None) -> Status:
+def _status(seen: Seen, gone: bool) -> Status:
     if seen.record.missing and seen.positions:
         return Status.PAUSED
-    return Status.FROZEN if seen.positions and main is None else Status.ACTIVE
+    return Status.FROZEN if gone else Status.ACTIVE
 
 
 def _part(state: LpState, ticks: Range, zero: bool) -> float:

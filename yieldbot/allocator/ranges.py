@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yieldbot.allocator.liquidity import GAS_RERANGE, Advice, Trigger, trigger
 from yieldbot.allocator.plan import grade, plan_id
+from yieldbot.allocator.provide import worth_of
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
-from yieldbot.model.market import ChainFees, MarketState, Snapshot
-from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy
+from yieldbot.model.market import ChainFees, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 
 
 def called_for(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigger | None:
-    """What the pool's largest position calls for, if that is a new range; None else."""
-    lp = state.lp
+    """What the position of ours that is worth most in a pool calls for, if that is a new range; None else."""
+    lp, market = state.lp, state.market
     if lp is None or not lp.positions or lp.record.missing or state.withdrawable < state.held:
         return None
-    largest = max(lp.positions, key=lambda position: position.liquidity)
+    if {market.id, market.protocol, market.name} & set(policy.exclude):
+        return None
+    largest = max(lp.positions, key=lambda position: worth_of(lp.state, position))
     found = trigger(largest, lp.record, lp.gas_price, policy, _lending(snapshot, state, policy))
     return found if found.advice is Advice.RERANGE and found.ticks is not None else None
 
 
 def range_plan(
-    snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
+    snapshot: Snapshot,
+    assessments: Sequence[Assessment],
+    allocation: Allocation,
+    policy: Policy,
+    now: int,
+    *,
+    max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each pool whose range is to be laid anew; None where none is, or gas is above the ceiling.
+    """A leg for each pool whose range is to be laid anew; None where none is, or gas is above the ceiling. A pool that
+    is vetoed for more than that its range was left (feeds that are not to be trusted, say) stays as it is.
 
     It is made when nothing else is to be done, as claims are. Its gain is what the new ranges earn more within the
     horizon, as a rate; its cost is the gas, the swaps' being in the gain.
@@ -33,21 +45,24 @@ def range_plan(
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if max_fee_wei is not None and fee_wei > max_fee_wei:
         return None
-    legs, gain = [], 0.0
+    vetoed = {one.market_id for one in assessments if set(one.vetoes) - {str(Status.FROZEN)}}
+    legs, moves = [], []
     for state in snapshot.markets:
-        if state.lp is None or (found := called_for(snapshot, state, policy)) is None or found.ticks is None:
+        if state.lp is None or state.market.id in vetoed or (found := called_for(snapshot, state, policy)) is None:
+            continue
+        if found.ticks is None:
             continue
         ticks = (found.ticks.low, found.ticks.high)
         legs.append(Leg(LegKind.RERANGE, state.market.id, state.held, all=True, ticks=ticks))
-        gain += per_year(snapshot, state, found, policy)
+        moves.append(_move(snapshot, state, found, policy))
     if not legs:
         return None
-    cost = sum(fees.cost(GAS_RERANGE) for _ in legs)
+    gain, cost = sum(move.gain_per_year for move in moves), sum(move.cost for move in moves)
     return Plan(
         id=plan_id(snapshot, tuple(legs)),
         block=snapshot.block,
         owner=snapshot.owner,
-        moves=(),
+        moves=tuple(moves),
         legs=tuple(legs),
         allocation=allocation,
         gain_per_year=gain,
@@ -57,9 +72,22 @@ def range_plan(
     )
 
 
+def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> Move:
+    """From a pool into itself: all that we hold there, in the first asset."""
+    first, held = snapshot.assets[0], state.held
+    value = held.raw if held.token == first else int(float(held) * snapshot.price(held.token) * first.one)
+    gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_RERANGE)
+    days = cost / gain * 365 if gain > 0 else None
+    return Move(state.market.id, state.market.id, Amount(first, value), gain, cost, days, found.reason)
+
+
 def per_year(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> float:
-    """What a new range earns more, in the first asset, as a rate that yields it within the policy's horizon."""
-    more = found.gain * float(state.held) * snapshot.price(state.market.asset)
+    """What a new range earns more for the position that called for it, in the first asset, as a rate that yields it
+    within the policy's horizon."""
+    lp = state.lp
+    values = [worth_of(lp.state, position) for position in lp.positions] if lp else []
+    part = max(values, default=0.0) / (sum(values) or 1.0)
+    more = found.gain * part * float(state.held) * snapshot.price(state.market.asset)
     return more * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
 
 

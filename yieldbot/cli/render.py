@@ -16,7 +16,7 @@ from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.plan import Allocation, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
@@ -82,13 +82,10 @@ def _short(market_id: str) -> str:
     return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
 
 
-def _without_moves(snapshot: Snapshot, found: Plan) -> str:
-    """What a plan of claims, of sales or of new ranges does."""
+def _without_moves(found: Plan) -> str:
+    """What a plan of claims or of sales does."""
     brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
     given = ", ".join(str(leg.amount) for leg in found.legs if leg.amount)
-    if found.legs[0].kind is LegKind.RERANGE:
-        names = names_of(snapshot)
-        return "lay the range anew of " + ", ".join(f"{leg.amount} in {names[leg.market_id]}" for leg in found.legs)
     return f"sell {given} for at least {brings}," if given else f"claim {brings}"
 
 
@@ -101,7 +98,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             lines.append(certificate(found.allocation, symbol))
         return Group(*lines)
     if not found.moves:
-        cost, what = f"{found.cost:,.4f} {symbol} of {_costs(job)}", _without_moves(snapshot, found)
+        cost, what = f"{found.cost:,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             Text(f"{what} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),

@@ -37,7 +37,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     if state.lp is None or exchange is None:
         raise SafetyError("NOT_IN_PLAN", f"{state.market.name} is no pool that plans provide liquidity to")
     lp = over(state.lp, leg)
-    for token in (asset, lp.other) if leg.kind is LegKind.DEPOSIT else ():
+    for token in (asset, lp.other) if leg.kind is not LegKind.WITHDRAW else ():
         if (why := distrust(exchange, token, base, snapshot.block.timestamp)) is not None:
             raise SafetyError(why.code, why.reason)
     left_seconds = max(1, plan.expires_at - now)

@@ -147,7 +147,9 @@ def decided(*states: MarketState, policy: Policy | None = None, base: Base = BAS
     allocation = allocate(seen, assess(seen, policy, base=base), policy, base=base)
     assert allocation.certificate.gap_bps < 0.1
     plan = make_plan(seen, allocation, policy, 0)
-    return plan if isinstance(plan, Plan) else range_plan(seen, allocation, policy, 0) or plan
+    if isinstance(plan, Plan):
+        return plan
+    return range_plan(seen, assess(seen, policy, base=base), allocation, policy, 0) or plan
 
 
 def into(plan: Plan | Hold, state: MarketState) -> float:
@@ -189,6 +191,49 @@ def test_a_range_that_the_price_has_left_is_laid_anew_or_left() -> None:
     away = decided(pool(MILD, held(500, 1500)), lends=0.5, idle=0.0)
     assert isinstance(away, Plan) and away.legs[0].kind is LegKind.WITHDRAW
     assert called_for(everything(gone), pool(MILD, held(-1450, 1450)), Policy()) is None
+
+
+def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
+    """By it a plan's job is found again, an approver's limit is kept, and a person sees what is meant."""
+    gone = pool(CALM, held(500, 1500), asset=OTHER)
+    plan = decided(gone, idle=0.0)
+    assert isinstance(plan, Plan) and plan.legs[0].kind is LegKind.RERANGE and plan.legs[0].amount.token == OTHER
+    (move,) = plan.moves
+    assert plan.asset == move.amount.token == ONE and float(move.amount) == pytest.approx(float(gone.held))
+    assert move.source == move.target == gone.market.id and move.reason.startswith("out of range")
+    assert (move.gain_per_year, move.cost) == (plan.gain_per_year, plan.cost)
+
+
+def test_no_range_is_laid_anew_in_a_pool_that_gets_no_money() -> None:
+    gone = pool(CALM, held(500, 1500))
+    for name in (gone.market.id, gone.market.protocol, gone.market.name):
+        shut = Policy(min_gain_share=0.0, exclude=(name,))
+        assert isinstance(decided(gone, idle=0.0, policy=shut), Hold)
+        assert called_for(everything(gone), gone, shut) is None
+    old = replace(BASE, max_feed_age_seconds=1)
+    seen = everything(gone, idle=0.0)
+    late = replace(seen, block=replace(seen.block, timestamp=seen.block.timestamp + 10))
+    allocation = allocate(late, assess(late, Policy(), base=old), Policy(), base=old)
+    assert range_plan(late, assess(late, Policy(), base=BASE), allocation, Policy(), 0) is not None
+    assert range_plan(late, assess(late, Policy(), base=old), allocation, Policy(), 0) is None
+
+
+def test_a_strangers_gift_decides_nothing() -> None:
+    """Anybody can open a position that is ours: a narrow one of next to nothing, out of range or in it."""
+    small = {"liquidity": STATE.liquidity // 10**4, "fees": (0, 0)}
+    for low, high in ((500, 510), (-10, 0), (0, 10)):
+        amounts = Range(low, high).amounts(small["liquidity"], STATE.sqrt_price_x96)
+        gift = held(low, high, amounts=amounts, **small)
+        alone = pool(CALM, gift)
+        assert 0 < float(alone.held) < 1 and alone.status is Status.ACTIVE and not alone.flags
+        without_it = pool(CALM).lp
+        assert alone.lp is not None and without_it is not None
+        assert (alone.lp.token_id, alone.lp.ticks) == (None, without_it.ticks)
+        ours = held(-1000, 1000, amounts=Range(-1000, 1000).amounts(10**20, 2**96), liquidity=10**20)
+        beside = pool(CALM, replace(gift, token_id=7, liquidity=10**21), ours)
+        assert beside.lp is not None and beside.lp.ticks == (-1000, 1000)
+        with_gift, clear = (called_for(everything(x), x, Policy()) for x in (beside, pool(CALM, ours)))
+        assert with_gift is not None and clear is not None and with_gift.ticks == clear.ticks
 
 
 def test_a_pool_counts_for_the_shares_of_both_its_tokens() -> None:
