@@ -127,6 +127,16 @@ def test_a_range_laid_anew_is_one_stay_and_its_swap_belongs_to_it() -> None:
     assert sum(Fraction(a.raw, a.token.one) for a in found.put_in if a.token == USDC) == 4490
 
 
+def test_each_position_has_its_own_lots_and_begins_anew_when_it_was_empty() -> None:
+    book = Book().put(1, 2000 * D, E, 100).put(10, 3000 * D, E, 100, 6)
+    book.out(20, 100, 6).paid(20, 3000 * D, E, 6)  # of the dearer one, though it is the younger
+    assert book.known(Held({5: 100}, {USDC: 2000 * D, WETH: E})).realised == 5500 - 6000
+    book.put(30, 1000 * D, 0, 7, 6)
+    held = Held({5: 100, 6: 7}, {USDC: 3000 * D, WETH: E}, {6: (0, 0)})
+    found = book.known(held)
+    assert (found.since, found.realised) == (BORN + DAY, -500) and found.unrealised == 8000 - 5000
+
+
 def test_shares_of_a_pair_are_their_own_lots() -> None:
     book = Book(PAIR).tx(Kind.GAS, 1)
     book.tx(Kind.LIQUIDITY, 1, (USDC, -2000 * D), (WETH, -E), (SHARE, 100))
