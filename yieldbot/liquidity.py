@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any, cast
 
 from yieldbot.errors import MarketError, TransientError
+from yieldbot.liquidity_numbers import token_ids
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
@@ -18,6 +19,7 @@ from yieldbot.model.reads import Flow
 from yieldbot.prices import feed
 from yieldbot.protocols import adapters, exchanges, liquidity
 from yieldbot.protocols._lp import Empty
+from yieldbot.protocols.uniswap_v4_lp import NUMBERS, UniswapV4Lp
 from yieldbot.rpc.evm import EvmNode
 
 GWEI = 10**9
@@ -27,14 +29,14 @@ OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LpView:
-    """A chain as far as liquidity goes. states, records, deployments: by the pool's address; usd: US dollars of a whole
+    """A chain as far as liquidity goes. states, records, deployments: by the pool's id; usd: US dollars of a whole
     token, by token, of those that have a feed, and usd_at: when it said so (unix seconds); gas_usd: of a unit of gas,
     None without a feed. unread: what could not be read, with the reason; failed: the pools among it."""
 
     block: BlockRef
-    states: Mapping[Address, LpState]
-    records: Mapping[Address, LpHistory]
-    deployments: Mapping[Address, Deployment]
+    states: Mapping[str, LpState]
+    records: Mapping[str, LpHistory]
+    deployments: Mapping[str, Deployment]
     positions: tuple[LpPosition, ...]
     usd: Mapping[Token, float]
     usd_at: Mapping[Token, int]
@@ -52,7 +54,7 @@ class LpView:
     def prices(self, pool: Pool) -> tuple[float, float] | None:
         """US dollars of a base unit of token0 and of token1; None where neither has a feed."""
         zero, one = (self.usd[token] / token.one if token in self.usd else None for token in (pool.token0, pool.token1))
-        price = (self.states[pool.address].sqrt_price_x96 / 2**96) ** 2
+        price = (self.states[pool.id].sqrt_price_x96 / 2**96) ** 2
         if one is None and zero is not None:
             one = zero / price
         if zero is None and one is not None:
@@ -87,19 +89,19 @@ async def look(
     unread: list[str] = []
     failed: list[tuple[Pool, str]] = []
     listed = await node.run([exchanges()[table.protocol].pools(table, pairs) for table in tables], block)
-    deployments: dict[Address, Deployment] = {}
+    deployments: dict[str, Deployment] = {}
     pools: list[Pool] = []
     for table, found in zip(tables, listed, strict=True):
         if isinstance(found, MarketError):
             unread.append(f"{table.name}: {found}")
             continue
         pools += found
-        deployments |= {pool.address: table for pool in found}
+        deployments |= {pool.id: table for pool in found}
     feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
-    flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.address]) for pool in pools]
+    flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.id]) for pool in pools]
     flows += [feed(address) for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))]
     answers = await node.run(flows, block)
-    states: dict[Address, LpState] = {}
+    states: dict[str, LpState] = {}
     for pool, state in zip(pools, answers, strict=False):
         if isinstance(state, Empty):
             continue
@@ -107,7 +109,7 @@ async def look(
             unread.append(f"{pool.name}: {state}")
             failed.append((pool, str(state)))
         else:
-            states[pool.address] = cast(LpState, state)
+            states[pool.id] = cast(LpState, state)
     priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
     told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
@@ -117,7 +119,7 @@ async def look(
     return LpView(
         block=block,
         states=states,
-        records=await _records(node, block, {s.pool.address: s for s in wanted}, deployments, unread),
+        records=await _records(node, block, {s.pool.id: s for s in wanted}, deployments, unread),
         deployments=deployments,
         positions=positions,
         usd={token: price.usd for token, price in told.items()},
@@ -132,13 +134,14 @@ async def _owned(
     node: EvmNode,
     block: BlockRef,
     tables: Sequence[Deployment],
-    states: Mapping[Address, LpState],
+    states: Mapping[str, LpState],
     owner: Address,
     unread: list[str],
     failed: list[tuple[Pool, str]],
 ) -> tuple[LpPosition, ...]:
     known = liquidity()
     found: list[LpPosition] = []
+    tables = [await _numbered(node, block, table, owner, unread) for table in tables]
     flows = [known[table.protocol].owned(_of(states, table.protocol), table, owner) for table in tables]
     for table, answer in zip(tables, await node.run(flows, block), strict=True):
         if isinstance(answer, MarketError):
@@ -150,6 +153,16 @@ async def _owned(
                 numbers = ", ".join(str(number) for number in answer[1])
                 unread.append(f"{table.name}: positions {numbers} are of tokens that the chain's file does not list")
     return tuple([replace(position, out_for=await _out_for(node, block, position)) for position in found])
+
+
+async def _numbered(node: EvmNode, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
+    """The table, with our positions' numbers where its manager does not list them (Uniswap v4)."""
+    if table.protocol != UniswapV4Lp.protocol or not table.params.get("manager"):
+        return table
+    numbers, why = await token_ids(node, Address(table.params["manager"]), owner, block)
+    if why:
+        unread.append(f"{table.name}: {why}")
+    return replace(table, params={**table.params, NUMBERS: numbers})
 
 
 async def _out_for(node: EvmNode, block: BlockRef, position: LpPosition) -> float | None:
@@ -169,17 +182,17 @@ async def _out_for(node: EvmNode, block: BlockRef, position: LpPosition) -> floa
     return out
 
 
-def _of(states: Mapping[Address, LpState], protocol: str) -> dict[Address, LpState]:
+def _of(states: Mapping[str, LpState], protocol: str) -> dict[str, LpState]:
     return {at: state for at, state in states.items() if state.pool.protocol == protocol}
 
 
 async def _records(
     node: EvmNode,
     block: BlockRef,
-    states: Mapping[Address, LpState],
-    deployments: Mapping[Address, Deployment],
+    states: Mapping[str, LpState],
+    deployments: Mapping[str, Deployment],
     unread: list[str],
-) -> dict[Address, LpHistory]:
+) -> dict[str, LpHistory]:
     """The pools' records; where the node serves no earlier blocks, what the pools themselves keep."""
     known = liquidity()
 

@@ -56,6 +56,8 @@ class Past:
 
 async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past | str:
     """A position's past, or why it is not known."""
+    if position.state.pool.protocol == "uniswap_v4":
+        return "Uniswap v4's events do not tell what was put in"
     if position.token_id is None or position.state.manager is None:
         return "it is no position of a manager"
     topic = f"0x{position.token_id:064x}"

@@ -36,7 +36,7 @@ async def lp_markets(
     bad = [Quarantined(market_of(pool, asset_of(job, pool)), why) for pool, why in view.failed]
     failed = {pool.address for pool, _ in view.failed}
     looked_at = {address: state for address, state in view.states.items() if address not in failed}
-    pools = await node.run([read_pool(address) for address in looked_at], block)
+    pools = await node.run([read_pool(state.pool.address) for state in looked_at.values()], block)
     found = list[MarketState]()
     for (address, state), pool in zip(looked_at.items(), pools, strict=True):
         asset = asset_of(job, state.pool)

@@ -40,6 +40,7 @@ def manager_of(state: LpState) -> Address:
     """Raises ConfigError where positions in this pool are not kept by a manager that is named."""
     if state.manager is None:
         what = "a share of a pair" if not state.spacing else "its [[exchanges]] table names no manager"
+        what = "Uniswap v4's liquidity is shown, not moved" if state.pool.protocol == "uniswap_v4" else what
         raise ConfigError(f"{state.pool.name}: {what}: nothing can be added or removed here (docs/liquidity.md)")
     return state.manager
 

@@ -48,7 +48,7 @@ class Seen:
 
 def market_id(pool: Pool) -> MarketId:
     """How a pool's liquidity is called in the journal."""
-    return MarketId(f"{pool.protocol}_lp/{evm_number(pool.token0.chain)}/{pool.address.lower()}")
+    return MarketId(f"{pool.protocol}_lp/{evm_number(pool.token0.chain)}/{pool.id.lower()}")
 
 
 def market_of(pool: Pool, asset: Token) -> Market:

@@ -146,7 +146,7 @@ async def appraised(
         for position in view.positions:
             pool = position.state.pool
             gas, worth = view.gas_price(pool), view.worth(pool, position.amounts)
-            record = view.records[pool.address]
+            record = view.records[pool.id]
             if gas is None or worth is None:
                 triggers.append(None)
                 continue
@@ -160,7 +160,7 @@ async def appraised(
             unvalued.append(f"{named(state.pool)}: no feed prices its tokens, or gas")
             continue
         rates = _elsewhere(state.pool, value_usd, view, others, policy)
-        record = view.records[state.pool.address]
+        record = view.records[state.pool.id]
         appraisals.append(appraise(state, record, value_usd / prices[1], gas, policy, rates))
     return Shown(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
 
@@ -210,7 +210,7 @@ def price_at(pool: Pool, tick: float) -> float:
 
 def facing(pool: Pool, view: LpView) -> tuple[bool, str]:
     """(whether prices are shown upside down, their unit): so that the dearer token is counted in the cheaper one."""
-    price = price_at(pool, view.states[pool.address].tick)
+    price = price_at(pool, view.states[pool.id].tick)
     return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (
         f"{pool.token1.symbol} a {pool.token0.symbol}"
     )
@@ -260,6 +260,7 @@ def pool_doc(pool: Pool) -> Doc:
         "name": pool.name,
         "protocol": pool.protocol,
         "address": pool.address,
+        "id": pool.id,
         "token0": {"symbol": pool.token0.symbol, "address": pool.token0.address},
         "token1": {"symbol": pool.token1.symbol, "address": pool.token1.address},
     }
@@ -277,8 +278,8 @@ def _pool_docs(one: Shown) -> list[Doc]:
         state, pool, at_mean, view = found.state, found.state.pool, found.best.at_mean, one.view
         assert view is not None
         ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
-        sigma, record = found.venue.sigma, view.records[pool.address]
-        blocks = view.deployments[pool.address].params["lookback_blocks"]
+        sigma, record = found.venue.sigma, view.records[pool.id]
+        blocks = view.deployments[pool.id].params["lookback_blocks"]
         every = sum(record.fee_seconds) / blocks if record.fees and not record.missing else None
         low, mean, high = found.net
         rows.append(

@@ -160,7 +160,7 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
     from yieldbot.cli.liquidity import appraised
     from yieldbot.liquidity import look
-    from yieldbot.lp_orders import adding, collecting, compounding, removing, reranging
+    from yieldbot.lp_orders import adding, collecting, compounding, manager_of, removing, reranging
     from yieldbot.lp_shares import adding_shares, removing_shares
     from yieldbot.lp_swaps import Terms, fair_price, sound_feeds
     from yieldbot.model.plan import Declined
@@ -180,12 +180,18 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
     else:
         position = _position(args.id, view)
         state = position.state
+    if state.spacing:
+        manager_of(state)
     warnings: list[str] = []
     if args.action != "collect":
         if (unsound := sound_feeds(view, state.pool, job.chain, policy)) is not None:
             return unsound
         pair = {state.pool.token0, state.pool.token1}
-        others = [s.pool for s in view.states.values() if s.spacing and {s.pool.token0, s.pool.token1} == pair]
+        others = [
+            s.pool
+            for s in view.states.values()
+            if s.pool.protocol == "uniswap_v3" and {s.pool.token0, s.pool.token1} == pair
+        ]
         prices = await fair_price(node, state, view.usd, terms.slippage, others)
         if isinstance(prices, Declined):
             return prices
@@ -208,7 +214,7 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
                 why = advice.reason if advice else "its value is not known"
                 return Declined("RANGE_STAYS", f"a new range is not called for: {why} (--anyway lays it all the same)")
             ticks = wanted or (advice.ticks if advice and advice.ticks else _anew(position))
-            prepared = reranging(position, view.deployments[state.pool.address], ticks, view.usd, terms)
+            prepared = reranging(position, view.deployments[state.pool.id], ticks, view.usd, terms)
         case "remove":
             assert position is not None
             if not 0.0 < args.share <= 1.0:
@@ -304,11 +310,11 @@ def pool_of(text: str, view: LpView) -> LpState:
         parts = text.split("/")
         tokens = {pool.token0.symbol, pool.token1.symbol}
         named = len(parts) in (2, 3) and set(parts[:2]) == tokens and (len(parts) == 2 or parts[2] == fee)
-        if text.lower() == pool.address.lower() or named:
+        if text.lower() == pool.id.lower() or named:
             found.append(state)
     if len(found) != 1:
         known = ", ".join(
-            f"{s.pool.token0.symbol}/{s.pool.token1.symbol}/{round(s.fee * 1_000_000)} ({s.pool.address})"
+            f"{s.pool.token0.symbol}/{s.pool.token1.symbol}/{round(s.fee * 1_000_000)} ({s.pool.id})"
             for s in view.states.values()
         )
         raise ConfigError(f"{text}: {len(found)} pools are called so; there are: {known or 'none'}")
@@ -317,7 +323,9 @@ def pool_of(text: str, view: LpView) -> LpState:
 
 def _position(name: str, view: LpView) -> LpPosition:
     """By its number, or by the pair's address. Raises ConfigError that names those there are."""
-    called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in view.positions}
+    # Managers number alike: where two positions have one number, the one that can be moved is meant.
+    mine = sorted(view.positions, key=lambda p: p.state.manager is not None)
+    called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in mine}
     if name.lower() not in called:
         known = ", ".join(called) or "none"
         more = f"; not read: {'; '.join(view.unread)}" if view.unread else ""

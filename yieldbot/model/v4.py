@@ -31,17 +31,18 @@ ALL_THERE_IS = 0
 
 @dataclass(frozen=True, slots=True)
 class PoolKey:
-    """A pool without hooks. zero, one: its tokens in order; fee: of the liquidity providers, in hundredths of a bp."""
+    """A pool. zero, one: its tokens in order; fee: of the liquidity providers, in hundredths of a bp."""
 
     zero: Address
     one: Address
     fee: int
     spacing: int
+    hooks: Address = NO_HOOKS
 
     @property
     def fields(self) -> tuple[str, str, int, int, str]:
-        """As the contracts' struct has them; the last is the hooks' address."""
-        return self.zero, self.one, self.fee, self.spacing, NO_HOOKS
+        """As the contracts' struct has them."""
+        return self.zero, self.one, self.fee, self.spacing, self.hooks
 
     @property
     def id(self) -> bytes:

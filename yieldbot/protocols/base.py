@@ -93,9 +93,9 @@ class LiquidityAdapter(Protocol):
         """What the pool recorded of its past; with a lookback of 0 no earlier block is read."""
 
     def owned(
-        self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address
+        self, states: Mapping[str, LpState], deployment: Deployment, owner: Address
     ) -> Flow[tuple[list[LpPosition], tuple[int, ...]]]:
-        """Our positions in the pools among ``states`` (by address), and the numbers of those in other pools."""
+        """Our positions in the pools among ``states`` (by id), and the numbers of those in other pools."""
 
     def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""

@@ -84,7 +84,7 @@ class UniswapV2Lp:
             missing=missing,
         )
 
-    def owned(self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Our shares of the pairs among ``states``; what burning them would pay (UniswapV2Pair.burn rounds down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]

@@ -89,7 +89,7 @@ class UniswapV3Lp:
             missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)
         return LpHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
 
-    def owned(self, states: Mapping[Address, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Every position of ours in pools that are among ``states`` (by address), empty ones left out; and the numbers
         of those in other pools."""
         manager = deployment.params["manager"]
@@ -113,9 +113,7 @@ class UniswapV3Lp:
                 others.append(token_id)
         return found, tuple(others)
 
-    def position(
-        self, states: Mapping[Address, LpState], deployment: Deployment, token_id: int
-    ) -> Flow[LpPosition | bool]:
+    def position(self, states: Mapping[str, LpState], deployment: Deployment, token_id: int) -> Flow[LpPosition | bool]:
         """One position; where its pool is not among ``states``: whether there is anything in it."""
         manager, factory = (checksum(deployment.params[name]) for name in ("manager", "factory"))
         read = yield from read_position(manager, factory, token_id)

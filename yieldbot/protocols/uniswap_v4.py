@@ -72,7 +72,8 @@ def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
 class UniswapV4Params(BaseModel):
     """``pool_manager``, ``state_view``: the contracts; ``keys``: [fee, tick spacing] of the pools that are asked for,
     all of them without hooks; the fee in hundredths of a bp. ``router``: a Universal Router (2.0 or 2.1.0) of that
-    manager, without which nothing is swapped there; ``permit2``: through which it takes tokens."""
+    manager, without which nothing is swapped there; ``permit2``: through which it takes tokens. ``manager``: the
+    PositionManager, where liquidity is to be looked at; ``lookback_blocks``: over how many blocks fees are measured."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -81,6 +82,8 @@ class UniswapV4Params(BaseModel):
     keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
     router: str | None = None
     permit2: str = PERMIT2
+    manager: str | None = None
+    lookback_blocks: int = Field(default=7200, ge=0)
 
 
 class UniswapV4:
