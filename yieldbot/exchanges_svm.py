@@ -21,6 +21,8 @@ from yieldbot.protocols import svm_exchanges, svm_witnesses
 Found = tuple[list[Pool], list[Pool], list[str]]
 """Pools that are swapped in, pools that are witnesses, and what could not be read."""
 NOWHERE: Found = ([], [], [])
+SAME_PRICE = 0.002
+"""By which part of itself a price that tokens are swapped by may differ between nodes that saw different slots."""
 
 
 def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
@@ -69,19 +71,30 @@ def exchange_of(
 
 def apart(one: Exchange, other: Exchange, most: float) -> str | None:
     """Why what two nodes say of prices, within few slots of each other, is not of one chain; None when it is. ``most``:
-    by which part of itself a price may differ. What a swap brings is bound by its least, whatever a node says. Pure."""
-    if {s.pool for s in one.states} != {s.pool for s in other.states} or len(one.means) != len(other.means):
+    by which part of itself a price may differ. Pure."""
+    if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.means] != [
+        pool for pool, _ in other.means
+    ]:
         return "it shows other pools, or other witnesses"
-    mine = {token.symbol: price.usd for token, price in one.usd.items()}
-    theirs = {token.symbol: price.usd for token, price in other.usd.items()}
-    for name, means in (
-        (pool.name, (mean, also)) for (pool, mean), (_, also) in zip(one.means, other.means, strict=True)
-    ):
-        mine[name], theirs[name] = means
-    for name, price in mine.items():
-        if abs(price - theirs.get(name, 0.0)) > most * price:
+    said = [
+        (token.symbol, price.usd, other.usd[token].usd if token in other.usd else 0.0)
+        for token, price in one.usd.items()
+    ]
+    said += [(pool.name, mean, also) for (pool, mean), (_, also) in zip(one.means, other.means, strict=True)]
+    theirs_of = {state.pool: state for state in other.states}
+    said += [(state.pool.name, _marginal(state), _marginal(theirs_of[state.pool])) for state in one.states]
+    for name, mine, theirs in said:
+        if abs(mine - theirs) > most * max(abs(mine), abs(theirs)):
             return f"it shows another price of {name}"
     return None
+
+
+def _marginal(state: PoolState) -> float:
+    """What a pool gives for one whole token, in base units; 0 where it gives none."""
+    try:
+        return float(state.zero.give(state.pool.token0.one)[0])
+    except ValueError:
+        return 0.0
 
 
 def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:

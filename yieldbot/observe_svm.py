@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.exchanges_svm import NOWHERE, Found, apart, exchange_of, found_of, listings, looks
+from yieldbot.exchanges_svm import NOWHERE, SAME_PRICE, Found, apart, exchange_of, found_of, listings, looks
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId, market_chain
@@ -28,8 +28,6 @@ SAME_RATE = 1e-4
 """By how much a rate may differ between nodes that saw different slots (1 bp a year)."""
 SAME_SHARE = 0.01
 """By which part of itself the cash of a market, or the price of SOL for fees, may differ between them."""
-SAME_PRICE = 0.002
-"""The same of prices that tokens are swapped by: beyond it nothing is done until the nodes agree."""
 
 
 async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
@@ -39,21 +37,7 @@ async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapt
     TransientError below the quorum or when the slots drift too far, ConfigError for an asset whose decimals are not the
     configured ones.
     """
-    seen = await nodes.each(lambda node: _from(node, job, adapters))
-    if len(seen) == 1 and nodes.quorum == 1:
-        return seen[0][1]
-    votes = [(sum(difference(mine, other) is None for _, other in seen), mine) for _, mine in seen]
-    count, chosen = max(votes, key=lambda vote: vote[0])
-    if count < nodes.quorum:
-        host = next(node.host for node, mine in seen if mine is chosen)
-        whys = [f"{node.host} against {host}: {why}" for node, other in seen if (why := difference(chosen, other))]
-        raise TransientError(
-            f"{job.chain.name}: {count} of {len(seen)} nodes agree, {nodes.quorum} must ({'; '.join(whys)})"
-        )
-    for node, snapshot in seen:
-        if (why := difference(chosen, snapshot)) is not None:
-            nodes.leave_out(node, why)
-    return chosen
+    return await nodes.agreed(lambda node: _from(node, job, adapters), difference, job.chain.name)
 
 
 def difference(one: Snapshot, other: Snapshot) -> str | None:

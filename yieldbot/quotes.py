@@ -14,6 +14,7 @@ from yieldbot.prices import feed
 
 if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings
+    from yieldbot.rpc.svm import SvmNode
 
 GWEI = 10**9
 WEI = 10**18
@@ -69,32 +70,46 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
 
 
 async def _of_svm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
-    """As one node shows it: a quote decides nothing."""
-    from yieldbot.exchanges_svm import exchange_of, found_of, listings, looks
-    from yieldbot.prices_svm import feeds_of, pyth_price
+    """As a quorum of the nodes shows it."""
+    from yieldbot.exchanges_svm import SAME_PRICE, apart
     from yieldbot.rpc.svm_nodes import connect_svm
 
-    pair, listed = (given, wanted), listings(chain)
+    def differ(one: _Seen, other: _Seen) -> str | None:
+        return apart(one.exchange, other.exchange, SAME_PRICE)
+
+    assert chain.svm is not None
+    pair, most = (given, wanted), chain.svm.max_unit_price_micro_lamports
     async with connect_svm(chain) as nodes:
         await nodes.verify_chain()
-        node = nodes.first
-        block = await node.block()
-        feeds = feeds_of(chain)
-        fed = [token for token in pair if token.address in feeds]
-        asked = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        flows: list[Any] = [*(pyth_price(address, block.timestamp) for address in asked), *listed]
-        said = await node.run(flows, block)
-        found = found_of(chain, said[len(asked) :])
-        native = said[len(asked) - 1] if chain.native_feed else None
-        usd, bad = _feeds(fed, said)
-        exchange = exchange_of(
-            (*found[:2], found[2] + bad), pair, await node.run(looks(found, pair, block), block), usd
-        )
-        recent = sorted(await node.recent_unit_prices([state.pool.address for state in exchange.states]))
-    assert chain.svm is not None
+        seen = await nodes.agreed(lambda node: _seen_by(node, chain, pair), differ, chain.name)
+        recent = sorted(await nodes.unit_prices([state.pool.address for state in seen.exchange.states]))
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
-    price = min(usual, chain.svm.max_unit_price_micro_lamports)
-    return _read(block, exchange, pair, price / MICRO_LAMPORTS, native)
+    return _read(seen.block, seen.exchange, pair, min(usual, most) / MICRO_LAMPORTS, seen.native)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one node of a Solana cluster shows."""
+
+    block: BlockRef
+    exchange: Exchange
+    native: Price | MarketError | None
+
+
+async def _seen_by(node: SvmNode, chain: ChainSettings, pair: tuple[Token, Token]) -> _Seen:
+    from yieldbot.exchanges_svm import exchange_of, found_of, listings, looks
+    from yieldbot.prices_svm import feeds_of, pyth_price
+
+    block, feeds = await node.block(), feeds_of(chain)
+    fed = [token for token in pair if token.address in feeds]
+    asked = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
+    flows: list[Any] = [*(pyth_price(address, block.timestamp) for address in asked), *listings(chain)]
+    said = await node.run(flows, block)
+    found = found_of(chain, said[len(asked) :])
+    usd, bad = _feeds(fed, said)
+    states = await node.run(looks(found, pair, block), block)
+    exchange = exchange_of((*found[:2], found[2] + bad), pair, states, usd)
+    return _Seen(block, exchange, said[len(asked) - 1] if chain.native_feed else None)
 
 
 def _feeds(fed: Sequence[Token], said: Sequence[Price | MarketError]) -> tuple[dict[Token, Price], list[str]]:

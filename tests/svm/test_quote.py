@@ -82,6 +82,26 @@ def test_one_price_is_not_enough(tmp_path: Path) -> None:
         assert any("newest observation is of 1,2" in why for why in document["unread"])
 
 
+def test_a_node_that_tells_another_price_is_left_out_of_a_quote(sandbox: SvmSandbox, tmp_path: Path) -> None:
+    """Three clusters of one under one name, of which one has another price of USDT; then two that differ."""
+    from tests.faults.control import proxies
+
+    with proxies(sandbox.rpc_url, 3) as ends:
+        ends.set(1, kinds=["wrong_state"], rate=1.0, most=10**6, seed=1)
+        three = yieldbot(
+            *("--config", sandbox.config, "--json", "quote", "USDC", "USDT", "1000"),
+            cwd=tmp_path,
+            environment={"SOLANA_SANDBOX_RPC_URL": ",".join(ends.urls)},
+        )
+        assert three.code == 0 and three.document["declined"] is None, three.err
+        two = yieldbot(
+            *("--config", sandbox.config, "quote", "USDC", "USDT", "1000"),
+            cwd=tmp_path,
+            environment={"SOLANA_SANDBOX_RPC_URL": ",".join(ends.urls[:2])},
+        )
+        assert two.code == 1 and "nodes agree, 2 must" in two.line, two.line
+
+
 def test_check_says_what_can_be_swapped_in_and_who_says_at_which_price(tmp_path: Path) -> None:
     with running(tmp_path) as sandbox:
         good = yieldbot("--config", sandbox.config, "check", cwd=tmp_path, environment={"COLUMNS": "200"})

@@ -9,8 +9,9 @@ import pytest
 
 from yieldbot.errors import MarketError
 from yieldbot.exchanges_svm import apart
+from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Token
-from yieldbot.model.exchange import Exchange, Pool, Price
+from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.protocols.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
 from yieldbot.sandbox.svm.exchange import OBSERVED_EVERY_SECONDS, observations
@@ -33,6 +34,19 @@ def test_nodes_must_agree_on_every_price() -> None:
     assert apart(mine, replace(mine, means=()), 0.002) == "it shows other pools, or other witnesses"
     lacking = replace(mine, usd={ONE: Price(1.0, NOW)})
     assert apart(mine, lacking, 0.002) == "it shows another price of OTHER"
+
+
+def test_nodes_must_agree_on_what_a_pool_gives() -> None:
+    pool = Pool("orca_whirlpool", "Orca 0.01%", Address("pool"), ONE, OTHER)
+    state = Whirlpool(sqrt_at(0), 0, 10**12, 100, 0, 1, {-88: 10**12, 88: -(10**12)})
+
+    def at(tick: int) -> Exchange:
+        moved = replace(state, sqrt_price_x64=sqrt_at(tick), tick=tick)
+        return Exchange((PoolState(pool, WhirlpoolVenue(moved, True), WhirlpoolVenue(moved, False)),), {})
+
+    assert apart(at(0), at(10), 0.002) is None, "10 bp"
+    assert apart(at(0), at(30), 0.002) == "it shows another price of Orca 0.01%"
+    assert apart(at(0), Exchange((), {}), 0.002) == "it shows other pools, or other witnesses"
 
 
 def recorded(*ticks: tuple[int, int]) -> tuple[bytes, int]:

@@ -92,6 +92,24 @@ class SvmNodes:
         self._enough()
         return given
 
+    async def agreed(self, ask: Callable[[SvmNode], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
+        """What a quorum of the nodes shows, each asked by itself, for no two answer at the same slot. ``apart``: why
+        two answers are not of one chain, None when they are; ``name``: the chain's. A node that differs is left out.
+        Raises TransientError below the quorum."""
+        seen = await self.each(ask)
+        if len(seen) == 1 and self.quorum == 1:
+            return seen[0][1]
+        votes = [(sum(apart(mine, other) is None for _, other in seen), mine) for _, mine in seen]
+        count, chosen = max(votes, key=lambda vote: vote[0])
+        if count < self.quorum:
+            host = next(node.host for node, mine in seen if mine is chosen)
+            whys = [f"{node.host} against {host}: {why}" for node, other in seen if (why := apart(chosen, other))]
+            raise TransientError(f"{name}: {count} of {len(seen)} nodes agree, {self.quorum} must ({'; '.join(whys)})")
+        for node, answer in seen:
+            if (why := apart(chosen, answer)) is not None:
+                self.leave_out(node, why)
+        return chosen
+
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
         """What a quorum says became of a signature, at the least commitment among those that say it; None while fewer
         know it, or they differ."""
