@@ -134,3 +134,22 @@ def test_quotes_are_split_over_v3_and_v4(
     without_exchange(sandbox, "uniswap_v4")
     alone = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, "--json", cwd=tmp_path).document
     assert int(alone["given"]["raw"]) < int(document["given"]["raw"])
+
+
+def test_check_sees_a_router_of_another_manager(sandbox: Sandbox) -> None:
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    good, router = file.read_text(), sandbox.addresses["v4_router"]
+
+    def said() -> tuple[bool, str]:
+        rows = yieldbot("--json", "check", cwd=sandbox.directory).document["checks"]
+        (row,) = (row for row in rows if row["what"] == "sandbox Uniswap v4")
+        return row["ok"], row["said"]
+
+    assert said()[0], said()
+    v3 = sandbox.addresses["uniswap_router"]
+    file.write_text(good.replace(router, v3))
+    assert said() == (False, f"{v3} names no pool manager: it is no router")
+    state_view, usdc = sandbox.addresses["v4_state_view"], sandbox.addresses["usdc"]
+    manager = sandbox.addresses["v4_manager"]
+    file.write_text(good.replace(f'pool_manager = "{manager}"', f'pool_manager = "{usdc}"'))
+    assert said() == (False, f"{state_view} is of the pool manager {manager.lower()}")
