@@ -134,7 +134,8 @@ def test_positions_show_amounts_fees_range_and_loss_against_holding(pool_sandbox
 
 def event(kind: str, first: int, zero: int, one: int, block: int) -> dict[str, Any]:
     data = "0x" + b"".join(x.to_bytes(32, "big") for x in (first, zero, one)).hex()
-    return {"topics": [kind, TOPIC], "data": data, "blockNumber": hex(block), "logIndex": "0x0"}
+    place = {"blockNumber": hex(block), "logIndex": "0x0", "transactionHash": f"0x{block:064X}"}
+    return {"topics": [kind, TOPIC], "data": data, **place}
 
 
 TOPIC = f"0x{7:064x}"
@@ -151,7 +152,7 @@ def test_a_past_is_read_back_to_where_nothing_was_held() -> None:
     ]
     found = fold(logs, 100, TOPIC)
     assert found == Past((29, 39), (10, 2), (12, 3), 30)
-    assert found.earned((5, 0)) == (7, 1)
+    assert found.earned((5, 0)) == (7, 1) and found.hashes == {f"0x{block:064x}" for block in (60, 50, 40, 30)}
     assert fold(logs[:3], 100, TOPIC) is None, "what does not add up yet is not told"
     for bad in (event(INCREASE, 200, 1, 1, 5), event(COLLECT, 0, 1, 1, 5) | {"topics": [COLLECT, "0x" + "00" * 32]}):
         with pytest.raises(ValueError):
