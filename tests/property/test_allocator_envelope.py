@@ -18,7 +18,9 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
-from yieldbot.math.provided import Outlook, ProvidedCurve
+from yieldbot.math.estimate import Interval
+from yieldbot.math.liquidity import FULL, Bounds, Venue
+from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -176,3 +178,39 @@ def _line_at(corners: Corners, x: float) -> float:
         if x0 < x < x1:
             found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
     return max(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([0.0, 1e-6, 1e6]),
+    st.sampled_from([0.0, 1.0, 1e9]),
+    st.sampled_from([0.0, 0.01, 10.0]),
+    st.sampled_from([0.0, 1e-3, 1e3]),
+    st.sampled_from([0.0, 1e-3, 1e6]),
+    st.booleans(),
+    st.lists(st.floats(1e-9, 1.0), min_size=1),
+)
+def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
+    liquidity: float, fees: float, sigma: float, gas: float, held: float, full: bool, parts: list[float]
+) -> None:
+    known = Interval(fees, fees, fees)
+    venue = Venue(
+        fees=known,
+        liquidity=liquidity,
+        root=1.0,
+        sigma=known,
+        value=1e3,
+        enter=0.0,
+        rerange=gas + 1.0,
+        idle_years=1e-4,
+        horizon_years=0.1,
+    )
+    one = outlook(venue, FULL if full else Bounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
+    curve, horizon_seconds, most = ProvidedCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
+    for a, b in pairwise((0.0, *(x for x in joints(curve, horizon_seconds) if x < most), most)):
+        lines = cover(curve, a, b, horizon_seconds)
+        for x in (a + part * (b - a) for part in parts):
+            low, high = next(((p, q) for p, q in pairwise(lines) if p[0] <= x <= q[0]), (lines[-1], lines[-1]))
+            rise = (high[1] - low[1]) / (high[0] - low[0]) if high[0] > low[0] else 0.0
+            income = x * curve.apr(x, horizon_seconds)
+            assert income <= low[1] + rise * (x - low[0]) + 1e-9 * max(1.0, fees, abs(income))

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from yieldbot.math.liquidity import Bounds, Venue
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 
+LEAST_OTHERS = 1e-9
+"""Whole tokens that others have at least: who is alone in a range gets all of its fees from the first unit on, and no
+straight line is above such a step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
@@ -109,7 +113,7 @@ def outlook(
     swaps = (venue.rerange - gas) / venue.value
     return Outlook(
         fees=fees * inside * tokens,
-        others=venue.liquidity * venue.root * bounds.value * tokens,
+        others=max(LEAST_OTHERS, venue.liquidity * venue.root * bounds.value * tokens),
         lost=bounds.lost(sigma) * inside + swaps / turn,
         gas=gas * tokens / turn,
         once=once,
