@@ -16,7 +16,7 @@ from tests.svm.test_main_job import world
 from tests.svm.test_several_assets import BASE
 from yieldbot import cycle
 from yieldbot.execution.svm import leg
-from yieldbot.execution.svm.build import NO_BLOCKHASH, compiled, meaning_of, message_bytes
+from yieldbot.execution.svm.build import NO_BLOCKHASH, Table, associated, compiled, meaning_of, message_bytes
 from yieldbot.execution.svm.judge import judge
 from yieldbot.execution.svm.swaps import swap_fault
 from yieldbot.model.ids import Address
@@ -152,3 +152,21 @@ def test_terms_that_are_not_the_legs_are_refused(judged: tuple[Any, ...]) -> Non
     )
     said = judge(rules, approval, work, replace(simulated, deltas=deltas), now, tables)
     assert isinstance(said, Declined) and said.code == "BELOW_LEAST"
+
+
+def test_our_accounts_and_the_pool_are_never_a_lookup_tables_word(judged: tuple[Any, ...]) -> None:
+    """A node can say that a table holds our account where the chain's has a stranger's: what comes out would be his."""
+    from yieldbot.execution.svm.account import TOKEN_PROGRAM
+
+    rules, approval, work, simulated, now, _ = judged
+    own = [associated(rules.owner, token.address, TOKEN_PROGRAM) for token in (work.asset, work.wanted)]
+    for address in (*own, work.swaps[0].pools[0].address):
+        lie = Table(named("a table"), (address,))
+        message = message_bytes(compiled(simulated.tx.instructions, rules.owner, NO_BLOCKHASH, [lie]))
+        tx = replace(simulated.tx, message=message, meaning=meaning_of(message, NO_BLOCKHASH))
+        said = judge(rules, approval, work, replace(simulated, tx=tx), now, [lie])
+        assert isinstance(said, Declined), f"{address} by a table"
+    honest = Table(named("a table"), (TOKEN_PROGRAM, work.calls[0].accounts[10].address))
+    message = message_bytes(compiled(simulated.tx.instructions, rules.owner, NO_BLOCKHASH, [honest]))
+    tx = replace(simulated.tx, message=message, meaning=meaning_of(message, NO_BLOCKHASH))
+    assert isinstance(judge(rules, approval, work, replace(simulated, tx=tx), now, [honest]), SvmApproved)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,13 +76,14 @@ class Bid:
 
 @dataclass(frozen=True, slots=True)
 class SvmContext:
-    """What a transaction needs beyond its instructions."""
+    """What a transaction needs beyond its instructions. written_out: addresses that no lookup table may stand for."""
 
     chain: ChainId
     payer: Address
     plan_id: str
     leg: int
     market_id: MarketId
+    written_out: frozenset[Address] = frozenset()
 
 
 def associated(owner: Address, mint: Address, token_program: Address) -> Address:
@@ -97,6 +98,20 @@ def associated(owner: Address, mint: Address, token_program: Address) -> Address
 def own_accounts(work: SvmWork, owner: Address) -> dict[Token, Address]:
     """Our token accounts that the leg moves, by token."""
     return {token: associated(owner, token.address, program) for token, program in work.programs.items()}
+
+
+def written_out(work: SvmWork, owner: Address) -> frozenset[Address]:
+    """What a leg's bytes must name in full: our token accounts, the market, the pools swapped in.
+
+    What a lookup table holds is known by a node's word alone: one that lies would have us sign for another's account.
+    """
+    pools = {pool.address for terms in work.swaps for pool in terms.pools}
+    return frozenset({*own_accounts(work, owner).values(), work.market.address, *pools})
+
+
+def without(tables: Sequence[Table], kept: Collection[Address]) -> tuple[Table, ...]:
+    """The tables as if the table's own address, which nothing names, stood where they hold one of ``kept``."""
+    return tuple(Table(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
 
 
 def steps(

@@ -30,6 +30,8 @@ from yieldbot.execution.svm.build import (
     Table,
     meaning_of,
     own_accounts,
+    without,
+    written_out,
 )
 from yieldbot.execution.svm.deltas import TOKEN_PROGRAMS
 from yieldbot.execution.svm.swaps import swap_fault
@@ -65,7 +67,7 @@ def judge(
 ) -> SvmApproved | Declined:
     """The policy's word on one simulated transaction of an approved plan. ``now``: unix seconds."""
     tx = simulated.tx
-    decoded = decode(tx.message, rules.owner, tables)
+    decoded = decode(tx.message, rules.owner, without(tables, written_out(work, rules.owner)))
     if isinstance(decoded, Declined):
         return Declined(decoded.code, f"{tx.words}: {decoded.reason}")
     refused = (

@@ -10,7 +10,7 @@ from yieldbot.errors import SignerRefused
 from yieldbot.execution.approve import Approval
 from yieldbot.execution.leg import LegResult, mark
 from yieldbot.execution.svm.account import SvmAccount, SvmWork
-from yieldbot.execution.svm.build import SvmContext, Table, unsigned
+from yieldbot.execution.svm.build import SvmContext, Table, unsigned, without, written_out
 from yieldbot.execution.svm.judge import SvmRules, judge
 from yieldbot.execution.svm.send import confirm, record, submit
 from yieldbot.execution.svm.simulate import SvmRehearsedTx, rehearse, simulate_tx, tables_of
@@ -39,7 +39,14 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
     for tx in () if isinstance(rehearsed, Declined) else rehearsed.legs[0].txs:
         done = await transact(
             account,
-            SvmContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id),
+            SvmContext(
+                account.settings.chain,
+                account.owner,
+                approval.plan.id,
+                work.index,
+                work.leg.market_id,
+                written_out(work, account.owner),
+            ),
             tx,
             simulate=lambda tx, block: simulate_tx(account, tx, work, block),
             judge=lambda simulated, tables: judge(
@@ -68,7 +75,7 @@ async def transact(
     repeats: str | None = None
     for _ in range(BLOCKHASHES):
         node = account.nodes.first
-        tables = await tables_of(account, node)
+        tables = without(await tables_of(account, node), context.written_out)
         tx = unsigned(planned.step, context, bid, await node.blockhash(), tables)
         if isinstance(tx, Declined):
             return outcomes, tx

@@ -23,6 +23,8 @@ from yieldbot.execution.svm.build import (
     own_accounts,
     steps,
     too_large,
+    without,
+    written_out,
 )
 from yieldbot.execution.svm.deltas import changes, of_ours, trespass
 from yieldbot.model.amounts import Amount, BlockRef
@@ -140,6 +142,7 @@ async def _leg(
     account: SvmAccount, fork: SvmFork, work: SvmWork, tables: Sequence[Table]
 ) -> SvmRehearsedLeg | Declined:
     owner, watched = account.owner, watched_of(work)
+    tables = without(tables, written_out(work, owner))
     mine = tuple(own_accounts(work, owner).values())
     await fork.clone((owner, *mine))
     worth_raw = await _worth(fork, work)
