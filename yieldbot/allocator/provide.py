@@ -131,7 +131,7 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         borrowed=None,
         status=_status(seen, gone),
         curve=curve,
-        quoted=Apr(likely.fees / likely.others - likely.lost if likely.others else 0.0),
+        quoted=Apr(likely.fees / (likely.others + held / asset.one) - likely.lost),
         pools=frozenset({market_id(pool)}),
         gas_deposit=GAS_ENTER,
         gas_withdraw=GAS_LEAVE * max(1, len(positions)),

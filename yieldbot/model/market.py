@@ -166,8 +166,10 @@ def contradiction(state: MarketState) -> str | None:
     if state.held.raw > state.supplied.raw + state.supplied.raw // 10**6 + 100:  # two roundings may differ
         return f"it says that we hold {state.held} of {state.supplied} in all"
     held, more = float(state.held), float(state.held) + float(state.supplied) + 1.0
+    # Where nearly all of a pool's liquidity is ours, the first unit alone would earn all of its fees; we hold more.
+    at = (held, more) if state.lp is not None and held else (0.0, held, more)
     try:
-        rates = [state.quoted.value, *(state.curve.apr(x, 30 * 86_400.0) for x in (0.0, held, more))]
+        rates = [state.quoted.value, *(state.curve.apr(x, 30 * 86_400.0) for x in at)]
     except (ArithmeticError, ValueError) as failure:
         return f"no rate follows from what it says ({failure})"
     if not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates):

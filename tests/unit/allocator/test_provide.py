@@ -218,6 +218,17 @@ def test_no_range_is_laid_anew_in_a_pool_that_gets_no_money() -> None:
     assert range_plan(late, assess(late, Policy(), base=old), allocation, Policy(), 0) is None
 
 
+def test_nearly_all_of_a_pool_may_be_ours() -> None:
+    """Others who leave do not make what we hold there unreadable: nothing else could be planned then either."""
+    size = STATE.liquidity * 10**9
+    ours = held(-1000, 1000, liquidity=size, amounts=Range(-1000, 1000).amounts(size, STATE.sqrt_price_x96))
+    state = pool(CALM, ours)
+    assert isinstance(state.curve, ProvidedCurve)
+    assert state.curve.stays.fees / state.curve.stays.others > 1e3, "what a first unit would earn"
+    assert contradiction(state) is None and abs(state.quoted.value) < 10.0
+    assert decided(state, idle=1.0)
+
+
 def test_a_strangers_gift_decides_nothing() -> None:
     """Anybody can open a position that is ours: a narrow one of next to nothing, out of range or in it."""
     small = {"liquidity": STATE.liquidity // 10**4, "fees": (0, 0)}
