@@ -29,14 +29,16 @@ def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> lis
 
 
 def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:
-    """The pools that listings found, and what could not be read."""
-    pools, unread = list[Pool](), list[str]()
+    """The pools that listings found, and what could not be read. One that was named twice is one: its liquidity is not
+    there twice, nor is its word that of two."""
+    pools, unread = dict[tuple[str, frozenset[Token]], Pool](), list[str]()
     for found in answers:
         if isinstance(found, MarketError):
             unread.append(str(found))
-        else:
-            pools += found
-    return pools, unread
+            continue
+        for pool in found:
+            pools.setdefault((pool.id, frozenset((pool.token0, pool.token1))), pool)
+    return list(pools.values()), unread
 
 
 def looks(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:

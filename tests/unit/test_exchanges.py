@@ -11,7 +11,7 @@ import pytest
 from yieldbot.allocator.route import route
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
-from yieldbot.exchanges import listings
+from yieldbot.exchanges import listings, pools_of
 from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState
@@ -50,3 +50,12 @@ def test_the_others_change_no_route(seed: int) -> None:
     for amount in (10**6, 10**9, 10**11):
         given = Amount(tokens[0], amount)
         assert route(near, given, tokens[1], 0.5) == route(states, given, tokens[1], 0.5)
+
+
+def test_a_pool_that_was_named_twice_is_one() -> None:
+    """By two tables, or twice in one: its liquidity is not there twice, and it is one witness."""
+    one, other, third = (Token(evm_chain(1), Address(f"0x{n:040x}"), f"T{n}", 6) for n in (1, 2, 3))
+    pool = Pool("curve_stableswap", "pool", Address("0xaa"), one, other)
+    same = Pool("curve_stableswap", "by another table", Address("0xaa"), other, one)
+    coins = Pool("curve_stableswap", "its other coins", Address("0xaa"), one, third)
+    assert pools_of([(pool, pool), (same, coins)]) == ([pool, coins], [])
