@@ -82,3 +82,17 @@ def test_a_month_on_solana_to_the_unit(sandbox: SvmSandbox) -> None:
     text = say(sandbox, "export", "--format", "beancount").out
     _, errors, _ = loader.load_string(text)
     assert errors == [] and " balance Assets:Solana-sandbox:Solana:Wallet" in text
+
+
+def test_what_lent_sol_earned_is_told(sandbox: SvmSandbox) -> None:
+    """The books count SOL by the native token, markets by wrapped SOL's mint."""
+    from tests.svm.test_main_job import excluding, for_sol
+
+    excluding(sandbox, for_sol(sandbox), "Stake pool (double)")
+    say(sandbox, "run", "--approve", "auto")
+    sandbox.warp(30)
+    (job,) = say(sandbox, "--json", "positions").document["jobs"]
+    assert job["positions"]
+    for position in job["positions"]:
+        held, put_in, earned = (int(told["raw"]) for told in (position["held"], *pnl_of(position)))
+        assert earned == held - put_in > 0 and position["pnl"]["total"] is not None

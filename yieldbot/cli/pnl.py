@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.bookkeeping import Quotes, Seen, handed_over, quote_now, quote_of
-from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, Account, Entry, Kind, receipts
+from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
@@ -99,7 +99,7 @@ def earned(books: Ledger, looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
         rows = []
         for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
             state = snapshot.states.get(market_id)
-            held = state.held if state else Amount(job.asset, 0)
+            held = _as_booked(job, state.held if state else Amount(job.asset, 0))
             if state is None and any(bad.market.id == market_id for bad in snapshot.quarantined):
                 continue
             result = strange.get(market_id) or pnl(own, account, market_id, held, now, priced)
@@ -135,6 +135,11 @@ def native_of(chain: ChainSettings) -> Token:
     if chain.svm is not None:
         return Token(chain.chain, SVM_NATIVE, chain.native_symbol, 9)
     return Token(chain.chain, EVM_NATIVE, chain.native_symbol, 18)
+
+
+def _as_booked(job: Job, held: Amount) -> Amount:
+    """Wrapped SOL as the native token that entries count SOL by."""
+    return Amount(native_of(job.chain), held.raw) if held.token.address == WRAPPED_SOL else held
 
 
 def _of(job: Job, entry: Entry) -> bool:
