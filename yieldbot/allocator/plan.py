@@ -188,9 +188,12 @@ def _ends(
     """What leaves and what comes, largest first. What swaps lose makes them differ, and is not paired."""
     sources, targets = list[_End](), list[_End]()
     whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
-    if len(snapshot.assets) == 1:  # as if we had more or less: the wallet's change is what the moves leave of it
-        (idle,) = snapshot.idle
-        whole[idle.market.id] = Amount(idle.market.asset, -sum(change.raw for change in changes.values()))
+    first = snapshot.idle[0]  # as if we had more or less of it: the wallet's change is what moves and swaps leave of it
+    token = first.market.asset
+    left = -sum(change.raw for change in changes.values() if change.token == token)
+    left -= sum(swap.given.raw for swap in allocation.swaps if swap.given.token == token)
+    left += sum(swap.gets.raw for swap in allocation.swaps if swap.gets.token == token)
+    whole[first.market.id] = Amount(token, left)
     for market_id, change in whole.items():
         value = _value(snapshot, change)
         if value:

@@ -246,3 +246,15 @@ def test_what_a_swap_costs_is_its_gas_and_its_loss() -> None:
     (swap,) = solved(view).swaps
     assert exchange_cost(view, swap) == pytest.approx(0.528 + float(swap.given) - float(swap.gets), abs=1e-6)
     assert view.owner == OWNER
+
+
+def test_as_if_there_were_more_every_move_is_told() -> None:
+    """Of several assets too the wallet is the source of money that is only thought of."""
+    view, more = seen(10_000, 0, LOW, HIGH, pools=(pool(50),)), usdc(100_000)
+    base = replace(BASE, shares={"USDC": 1.0, "DAI": 0.4})
+    found = allocate(view, assess(view, POLICY, more, base), POLICY, wealth=more, base=base)
+    plan = make_plan(view, found, POLICY, NOW)
+    assert isinstance(plan, Plan)
+    assert sum(float(move.amount) for move in plan.moves) == pytest.approx(100_000, rel=1e-3)
+    assert plan.gain_per_year == pytest.approx(60_000 * 0.03 + 40_000 * 0.09, rel=1e-2)
+    assert plan.cost > 4, "the swap's fee of 1 bp, and gas"
