@@ -7,10 +7,16 @@ import random
 import pytest
 
 from tests.fork.lp_play import Tally, play
-from tests.fork.pools import World, new_pool, own_sandbox, world
+from tests.fork.pools import World, mint, new_pool, own_sandbox, world
+from yieldbot.allocator.liquidity import value_of
 from yieldbot.math.concentrated import sqrt_at
 from yieldbot.math.positions import Range, moved
+from yieldbot.model.amounts import Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.market import Deployment
+from yieldbot.protocols import uniswap_v3_lp
 from yieldbot.protocols.uniswap_v3_lp import LIQUIDITY
 
 __all__ = ["own_sandbox", "world"]  # fixtures
@@ -54,3 +60,32 @@ async def test_positions_in_pools_that_are_not_listed_are_named(world: World) ->
     table = Deployment("uniswap_v3", world.node.chain, "test", params, ())
     (found,) = await world.node.run([LIQUIDITY.owned({}, table, world.deployer.me)], await world.node.block())
     assert isinstance(found, tuple) and found[0] == [] and found[1] == tuple(range(1, len(found[1]) + 1)) != ()
+
+
+async def test_what_strangers_give_hides_no_position_of_ours(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can open positions for our account: of more than are looked at closely, the dearest are."""
+    draw = random.Random(4)
+    address = await new_pool(world, draw, 500)
+    chain, pair = world.node.chain, [token.address for token in world.tokens]
+    token0, token1 = (Token(chain, Address(at), f"T{i}", 18) for i, at in enumerate(pair))
+    params = {"factory": world.factory.address, "manager": world.positions.address}
+    table = Deployment("uniswap_v3", chain, "test", params, (token0, token1))
+    block = await world.node.block()
+    (state,) = await world.node.run([LIQUIDITY.observe(Pool("uniswap_v3", "p", address, token0, token1), table)], block)
+    assert isinstance(state, LpState)
+    middle = state.tick // 10 * 10
+    await mint(world, pair, 500, middle - 1000, middle + 1000, 10**22)
+    for _ in range(8):
+        await mint(world, pair, 500, middle - 1000, middle + 1000, 10**12)
+
+    async def owned() -> list[LpPosition]:
+        flow = LIQUIDITY.owned({address: state}, table, world.deployer.me)
+        (found,) = await world.node.run([flow], await world.node.block())
+        assert isinstance(found, tuple), found
+        return list(found[0])
+
+    everything = await owned()
+    dearest = sorted(everything, key=lambda position: value_of(state, position.amounts))[-2:]
+    monkeypatch.setattr(uniswap_v3_lp, "MOST_POSITIONS", 2)
+    few = await owned()
+    assert len(everything) >= 9 and {p.token_id for p in few} == {p.token_id for p in dearest}

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import PIPS, Q96, Q128
-from yieldbot.math.positions import MASK256
+from yieldbot.math.positions import MASK256, Range
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
@@ -22,8 +22,10 @@ from yieldbot.protocols._positions import read_position
 
 TICK_READINGS = 34
 LONGEST_SECONDS = 7 * 86_400
-MOST_POSITIONS = 100
-"""Of one manager and account; more are not ours to keep."""
+MOST_POSITIONS = 50
+"""Of one manager and account, that are looked at closely."""
+MOST_LISTED = 5_000
+"""That are looked at at all."""
 
 
 class UniswapV3Lp:
@@ -90,8 +92,8 @@ class UniswapV3Lp:
         return LpHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
 
     def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
-        """Every position of ours in pools that are among ``states`` (by address), empty ones left out; and the numbers
-        of those in other pools."""
+        """Our positions in pools that are among ``states`` (by address), empty ones left out; and the numbers of those
+        in other pools. Anybody can give us positions: of more than MOST_POSITIONS those worth most are looked at."""
         manager = deployment.params["manager"]
         if not manager:
             yield ()
@@ -99,18 +101,29 @@ class UniswapV3Lp:
         codec, at = abi("uniswap_v3_manager"), checksum(manager)
         (data,) = yield [codec.read(at, "balanceOf", owner)]
         count = codec.one("balanceOf", data)
-        if count > MOST_POSITIONS:
-            raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_POSITIONS} are not looked at")
-        ids = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
-        found, others = [], []
-        for data in ids:
-            token_id = codec.one("tokenOfOwnerByIndex", data)
+        if count > MOST_LISTED:
+            raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_LISTED} are not looked at")
+        told = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
+        ids = [codec.one("tokenOfOwnerByIndex", data) for data in told]
+        told = yield [codec.read(at, "positions", token_id) for token_id in ids]
+        pools = {(s.pool.token0.address, s.pool.token1.address, round(s.fee * PIPS)): s for s in states.values()}
+        mine, others = list[tuple[float, int]](), list[int]()
+        for token_id, data in zip(ids, told, strict=True):
+            _, _, token0, token1, fee, low, high, liquidity, _, _, *owed = codec.decode("positions", data)
+            state = pools.get((checksum(token0), checksum(token1), fee))
+            if not liquidity and not any(owed):
+                continue
+            if state is None:
+                others.append(token_id)
+                continue
+            amounts = Range(low, high).amounts(liquidity, state.sqrt_price_x96)
+            zero, one = (amount + more for amount, more in zip(amounts, owed, strict=True))
+            mine.append((zero * (state.sqrt_price_x96 / Q96) ** 2 + one, token_id))
+        found = []
+        for token_id in sorted(token_id for _, token_id in sorted(mine, reverse=True)[:MOST_POSITIONS]):
             position = yield from self.position(states, deployment, token_id)
             if isinstance(position, LpPosition):
-                if position.liquidity or any(position.fees):
-                    found.append(position)
-            elif position:
-                others.append(token_id)
+                found.append(position)
         return found, tuple(others)
 
     def position(self, states: Mapping[str, LpState], deployment: Deployment, token_id: int) -> Flow[LpPosition | bool]:
