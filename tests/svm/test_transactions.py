@@ -288,3 +288,23 @@ async def test_code_that_a_node_tells_wrongly_ends_the_fork_in_words(
     async with SvmNode(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
         with pytest.raises(TransientError, match=f"account {program} cannot be forked"):
             await SvmFork(node).clone([program])
+
+
+async def test_bytes_that_can_still_land_are_not_given_up_by_one_nodes_word(
+    sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that says its blockhash is over already: the leg would be signed again, and could land twice."""
+    honest, true = SvmNode.blockhash, list[int]()
+
+    async def over_already(self: SvmNode) -> Any:
+        told = await honest(self)
+        true.append(told.last_valid_height)
+        return replace(told, last_valid_height=1)
+
+    monkeypatch.setattr(SvmNode, "blockhash", over_already)
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        report = await cycle.run_job(w, job)
+        assert report.declined is None and [type(o) for _, o in report.outcomes] == [Confirmed] * 3
+        for tx in w.journal.transactions():
+            assert tx.signed.svm is not None and tx.signed.svm.last_valid_height >= min(true)

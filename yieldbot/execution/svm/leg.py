@@ -5,6 +5,7 @@ confirm. A transaction that expired is made anew with another blockhash while it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from yieldbot.errors import SignerRefused
 from yieldbot.execution.approve import Approval
@@ -19,9 +20,13 @@ from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined
 from yieldbot.model.svm import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Confirmed, Expired, Outcome
+from yieldbot.rpc.svm import Blockhash
 
 BLOCKHASHES = 3
 """How many times a transaction is signed at most, each with a newer blockhash, while its approval lives."""
+
+VALID_BLOCKS = 150
+"""How many blocks a blockhash lasts (Agave, MAX_PROCESSING_AGE)."""
 
 Simulate = Callable[[SvmUnsigned, BlockRef], Awaitable[SvmSimulated | Declined]]
 Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
@@ -76,7 +81,7 @@ async def transact(
     for _ in range(BLOCKHASHES):
         node = account.nodes.first
         tables = without(await tables_of(account, node), context.written_out)
-        tx = unsigned(planned.step, context, bid, await node.blockhash(), tables)
+        tx = unsigned(planned.step, context, bid, await _blockhash(account), tables)
         if isinstance(tx, Declined):
             return outcomes, tx
         if meaning not in (None, tx.meaning):
@@ -104,3 +109,11 @@ async def transact(
             break
         meaning, repeats = tx.meaning, signed.signature
     return outcomes, None
+
+
+async def _blockhash(account: SvmAccount) -> Blockhash:
+    """The newest one, given up no earlier than a quorum's height allows: by one node's word that it is over soon, the
+    leg would be signed again while the first bytes can still land."""
+    newest = await account.nodes.first.blockhash()
+    lasts = await account.nodes.height("confirmed") + VALID_BLOCKS
+    return replace(newest, last_valid_height=max(newest.last_valid_height, lasts))
