@@ -13,8 +13,10 @@ from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
+from yieldbot.prices_svm import pyth_price
 from yieldbot.protocols.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
 from yieldbot.sandbox.svm.exchange import OBSERVED_EVERY_SECONDS, observations
+from yieldbot.sandbox.svm.market import price_account
 from yieldbot.sandbox.svm.save import named
 
 CHAIN = svm_chain("TestTestTestTestTestTestTestTestTestTestTest")
@@ -95,3 +97,20 @@ def test_what_is_too_old_or_too_short_is_no_price(ticks: list[tuple[int, int]], 
         mean_tick(data, newest, NOW + late)
     with pytest.raises(MarketError, match="no newest one"):
         mean_tick(data, OBSERVATIONS, NOW)
+
+
+def test_a_price_account_that_somebody_holds_is_no_feed() -> None:
+    """Who posted it can write another feed's price over it, signed by as many guardians."""
+    feed = named("feed")
+
+    def price(data: bytes) -> Price:
+        flow = pyth_price(feed, NOW)
+        next(flow)
+        with pytest.raises(StopIteration) as ended:
+            flow.send([data])
+        found: Price = ended.value.value
+        return found
+
+    assert price(price_account(feed, 1.0, NOW).data).usd == pytest.approx(1.0)
+    with pytest.raises(MarketError, match="no feed's own account"):
+        price(price_account(named("somebody"), 1.0, NOW).data)

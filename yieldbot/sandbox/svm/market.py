@@ -58,7 +58,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
         usdt.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
         WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
-        **{feed: price_account(PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
+        **{feed: price_account(feed, PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
         owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
     }
@@ -132,8 +132,10 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         rated=(stsol,),
     )
     images |= swapped.images
-    published = {feed: partial(price_account, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"}
-    published[feeds["stSOL"]] = partial(staked_price, stake.growth_ppb, timestamp)
+    published = {
+        feed: partial(price_account, feed, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"
+    }
+    published[feeds["stSOL"]] = partial(staked_price, feeds["stSOL"], stake.growth_ppb, timestamp)
     listed = tuple({"assets": ["USDC"], **row} for row in rows)
     tokens = (usdc, usdt, sol, stsol)
     rated: dict[str, object] = {
@@ -146,22 +148,22 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     return SvmMarket(usdc, sol, feeds, listed, images, stake, tokens, swapped, {**published, **swapped.published})
 
 
-def price_account(usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:
+def price_account(feed: Address, usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:
     """A fully verified Pyth price account (``prices_svm`` says the layout). unsure: half of its confidence interval, as
     a part of the price."""
     data = bytearray(134)
     data[:8] = PRICE_UPDATE_V2
-    data[8:40] = key_bytes(SYSTEM_PROGRAM)
+    data[8:40] = key_bytes(feed)
     data[40] = FULL
     price = round(usd * 10**-PRICE_EXPONENT)
     struct.pack_into("<qQiq", data, PRICE_AT, price, round(price * unsure), PRICE_EXPONENT, published_at)
     return image(PYTH_RECEIVER, bytes(data))
 
 
-def staked_price(growth_ppb: int, began: int, now: int) -> AccountImage:
+def staked_price(feed: Address, growth_ppb: int, began: int, now: int) -> AccountImage:
     """The price account of staked SOL, which is worth more each epoch, about as the pool's stake grows."""
     epochs = max(0, int((now - began) / (SLOTS_PER_EPOCH * SLOT_SECONDS)))
-    return price_account(PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
+    return price_account(feed, PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
 
 
 def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str:

@@ -261,7 +261,7 @@ class Methods:
 
     def on_svm_setPrice(self, feed: str, usd: float, unsure: float = 0.0005) -> bool:
         """What a price account says from now on."""
-        made = partial(price_account, usd, unsure=unsure)
+        made = partial(price_account, _key(feed), usd, unsure=unsure)
         self.cluster.published[_key(feed)] = made
         self.cluster.set({_key(feed): made(self.cluster.timestamp)})
         return True
