@@ -6,6 +6,7 @@ recorded means, and stake pools' own rates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -64,8 +65,10 @@ def exchange_of(
             states.append(answer)
         elif isinstance(answer, MarketError):
             bad.append(f"{pool.name}: {answer}")
-        else:
+        elif 0.0 < answer[1] < math.inf:
             said.append(answer)
+        else:
+            bad.append(f"{pool.name}: {answer[1]} is no price")
     return Exchange(tuple(states), dict(usd), tuple(said), tuple(bad))
 
 

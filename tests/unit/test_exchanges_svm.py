@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from yieldbot.errors import MarketError
-from yieldbot.exchanges_svm import apart
+from yieldbot.exchanges_svm import apart, exchange_of
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
@@ -114,3 +114,11 @@ def test_a_price_account_that_somebody_holds_is_no_feed() -> None:
     assert price(price_account(feed, 1.0, NOW).data).usd == pytest.approx(1.0)
     with pytest.raises(MarketError, match="no feed's own account"):
         price(price_account(named("somebody"), 1.0, NOW).data)
+
+
+def test_what_is_no_price_is_no_witness_and_two_of_one_name_are_two() -> None:
+    second = replace(SEEN, address=Address("second"))
+    told = exchange_of(([], [SEEN, second], []), (ONE, OTHER), [(SEEN, 0.0), (second, 1.0)], {})
+    assert told.means == ((second, 1.0),) and told.unread == ("Witness: 0.0 is no price",)
+    both = replace(told, means=((SEEN, 0.5), (second, 1.0)))
+    assert sorted(both.rates(OTHER, ONE).values()) == [1.0, 2.0], "one does not hide what the other says"

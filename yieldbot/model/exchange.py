@@ -126,5 +126,7 @@ class Exchange:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
         for pool, mean in self.means:
             if {pool.token0, pool.token1} == {given, wanted}:
-                found[f"{pool.name}'s {pool.params.get('says', 'mean')}"] = mean if given == pool.token0 else 1.0 / mean
+                name = f"{pool.name}'s {pool.params.get('says', 'mean')}"
+                name += f" ({pool.address})" if name in found else ""  # two pools of one name are two that may differ
+                found[name] = mean if given == pool.token0 else 1.0 / mean
         return found
