@@ -15,6 +15,7 @@ from tests.fork.pools import without_exchange
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
+from yieldbot.execution import leg
 from yieldbot.execution.approve import Queue
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Hold, LegKind, Plan
@@ -157,3 +158,23 @@ def test_mistakes_in_the_configuration_are_told_in_one_line(dollars: Sandbox) ->
     chain.write_text(text.replace(f'feed = "{dollars.addresses["dai_feed"]}"\n', ""))
     ended = yieldbot("plan", cwd=dollars.directory)
     assert ended.code == 2 and "names no feed for DAI" in ended.line
+
+
+async def test_a_swap_whose_allowance_takes_ten_minutes_to_be_final_is_made(
+    dollars: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Ethereum a block is safe after that long: the leg's deadline leaves so much for each of its transactions."""
+    real, seen = leg.transact, []
+
+    async def slow(*args: object, **kwargs: object) -> object:
+        outcome = await real(*args, **kwargs)  # type: ignore[arg-type]
+        seen.append(outcome)
+        dollars.warp(590 / 86_400)
+        return outcome
+
+    monkeypatch.setattr(leg, "transact", slow)
+    with world(dollars) as w:
+        report = await cycle.run_job(w, w.settings.jobs[0])
+    assert report.declined is None and not report.failed and len(seen) > 3
+    assert report.after is not None
+    assert any(s.held for s in report.after.markets if s.market.asset.symbol == "DAI")

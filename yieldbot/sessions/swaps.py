@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.allocator.convert import Conversion, convert
@@ -9,6 +10,7 @@ from yieldbot.allocator.fair import enough
 from yieldbot.allocator.route import Part
 from yieldbot.errors import SafetyError
 from yieldbot.execution.account import LegWork
+from yieldbot.execution.swaps import MOST_DEADLINE_SECONDS
 from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
@@ -25,14 +27,12 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
     Raises SafetyError where the pools or the prices no longer give what was approved.
     """
     made = made_of(leg, snapshot, base)
-    lasts_seconds = max(1, min(base.deadline_seconds, plan.expires_at - now))
-    deadline = snapshot.block.timestamp + lasts_seconds
-    calls, terms = list[EvmCall](), list[SwapTerms]()
+    lasts_seconds = max(1, min(lasting(_calls(made, plan.owner, 0), base), plan.expires_at - now))
+    calls, terms = _calls(made, plan.owner, snapshot.block.timestamp + lasts_seconds), list[SwapTerms]()
     targets: dict[Address, frozenset[bytes]] = {}
     spenders: list[Address] = []
     for part, least in leasts(made):
         adapter = exchanges()[part.pools[0].protocol]
-        calls += (replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, plan.owner, deadline))
         terms.append(SwapTerms(part.pools, part.taken, least))
         for address, selectors in adapter.targets(part.pools).items():
             targets[address] = targets.get(address, frozenset()) | selectors
@@ -53,6 +53,21 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
         lasts_seconds=lasts_seconds,
         known=frozenset({*tokens, *(pool.address for pool in pools), wanted.address}),
     )
+
+
+def _calls(made: Conversion, owner: Address, deadline: int) -> list[EvmCall]:
+    found = []
+    for part, least in leasts(made):
+        adapter = exchanges()[part.pools[0].protocol]
+        found += [replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, owner, deadline)]
+    return found
+
+
+def lasting(calls: Sequence[EvmCall], base: Base) -> int:
+    """Seconds until the deadline that all the leg's calls carry: ``deadline_seconds`` for each of its transactions, its
+    allowances among them. Each is begun when the one before it is final, which takes minutes on some chains."""
+    count = sum(1 + (call.allowance is not None) for call in calls)
+    return min(count * base.deadline_seconds, MOST_DEADLINE_SECONDS)
 
 
 def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:

@@ -33,10 +33,12 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms, tokens_along, v3_path
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.tx import ApprovedTx, EvmCall
+from yieldbot.model.policy import Base
+from yieldbot.model.tx import Allowance, ApprovedTx, EvmCall
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.base import SwapAdapter
 from yieldbot.resources import folder
+from yieldbot.sessions.swaps import lasting
 
 WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
 DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
@@ -308,3 +310,11 @@ def test_reverts_of_routers_in_words() -> None:
     assert "deadline is over" in str(adapter(V2).explain_revert(reverted("UniswapV2Router: EXPIRED")))
     assert adapter(V2).explain_revert(reverted("something else")) == "something else"
     assert adapter(V3).explain_revert(b"\x01\x02\x03\x04") is None
+
+
+def test_a_legs_deadline_leaves_time_for_each_of_its_transactions() -> None:
+    call = EvmCall(ROUTER, b"", 0, "")
+    allowed = replace(call, allowance=Allowance(USDC, ROUTER, 1))
+    base = Base(unit="USD", shares={}, deadline_seconds=600)
+    assert lasting([call], base) == 600 and lasting([allowed], base) == 1200 and lasting([call, allowed], base) == 1800
+    assert lasting([allowed] * 4, base) == 3600, "never more than what the judge lets be"
