@@ -160,7 +160,7 @@ def test_mistakes_in_the_configuration_are_told_in_one_line(dollars: Sandbox) ->
     assert ended.code == 2 and "names no feed for DAI" in ended.line
 
 
-async def test_a_swap_whose_allowance_takes_ten_minutes_to_be_final_is_made(
+async def test_a_swap_whose_allowance_takes_eleven_minutes_to_be_final_is_made(
     dollars: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Ethereum a block is safe after that long: the leg's deadline leaves so much for each of its transactions."""
@@ -169,7 +169,7 @@ async def test_a_swap_whose_allowance_takes_ten_minutes_to_be_final_is_made(
     async def slow(*args: object, **kwargs: object) -> object:
         outcome = await real(*args, **kwargs)  # type: ignore[arg-type]
         seen.append(outcome)
-        dollars.warp(590 / 86_400)
+        dollars.warp(650 / 86_400)
         return outcome
 
     monkeypatch.setattr(leg, "transact", slow)
