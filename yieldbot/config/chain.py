@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from yieldbot.config.address import parse_address
+from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
 from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.amounts import Token
@@ -170,7 +170,7 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
         params = schema.model_validate(extra).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    _check_addresses(path, at, params)
+    (_check_keys if is_svm(chain) else _check_addresses)(path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
 
 
@@ -190,7 +190,7 @@ def _exchange(
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    _check_addresses(path, at, params)
+    (_check_keys if is_svm(chain) else _check_addresses)(path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
@@ -209,3 +209,16 @@ def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
             parse_address(value)
         except ValueError as bad:
             raise wrong(path, key_path(at), str(bad)) from None
+
+
+def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]) -> None:
+    """On Solana every text of an adapter's parameters is a public key."""
+    for key, value in params.items():
+        for position, text in enumerate(value if isinstance(value, list | tuple) else [value]):
+            if not isinstance(text, str):
+                continue
+            try:
+                parse_key(text)
+            except ValueError as bad:
+                inner = (key, position) if isinstance(value, list | tuple) else (key,)
+                raise wrong(path, key_path((*at, *inner)), str(bad)) from None
