@@ -100,6 +100,8 @@ def test_a_swap_is_told_with_its_least(book: SvmBook) -> None:
     )
     assert "1. swap 1,000 USDT for at least 999.9 USDC in Orca" in told(10**9, 999_900_000, 0, True, False)[1]
     assert "swap at most 1,000.1 USDC for 1,000 USDT in Orca" in told(10**9, 1_000_100_000, 0, False, True)[1]
+    limited = told(10**9, 999_900_000, 1 << 64, True, True)[1]
+    assert "for at least 999.9 USDT, or a part of it, up to a price limit in Orca" in limited
     theirs = told(10**9, 1, 0, True, True, owner_b=STRANGER)
     assert "for at least 1 base units of a token that is not told" in theirs[1]
     assert theirs[-1].startswith(f"     !! owner_b, {STRANGER}, is no account of the payer's own")

@@ -16,6 +16,7 @@ from typing import Any
 
 from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL
 from yieldbot.execution.svm.build import ATA_PROGRAM, COMPUTE_BUDGET, associated
+from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment
@@ -36,6 +37,8 @@ SOLANAS = {
 PLACES = ("reserves", "banks", "pools")
 LAMPORTS = 10**9
 MOST = 2**64 - 1
+NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
+"""Price limits of a swap that stop nothing: none, and the prices of the outermost ticks."""
 RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
 """SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
 
@@ -200,7 +203,8 @@ def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], number
 
 def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
     """What a swap of an exact input (4th number: 1) or output gives and gets; the 5th says whether A goes in."""
-    raw, bound, _, exact_in, a_to_b = numbers
+    raw, bound, limit, exact_in, a_to_b = numbers
+    until = ", or a part of it, up to a price limit" if limit not in NO_LIMITS else ""
     sides = ("owner_a", "owner_b") if a_to_b else ("owner_b", "owner_a")
     given, wanted = (_own(call, accounts[side]) for side in sides)
 
@@ -208,8 +212,8 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
         return str(Amount(token, raw)) if token else f"{raw:,} base units of a token that is not told"
 
     if exact_in:
-        return f"{units(given, raw)} for at least {units(wanted, bound)}"
-    return f"at most {units(given, bound)} for {units(wanted, raw)}"
+        return f"{units(given, raw)} for at least {units(wanted, bound)}{until}"
+    return f"at most {units(given, bound)} for {units(wanted, raw)}{until}"
 
 
 def _own(call: _Call, account: str) -> Token | None:
