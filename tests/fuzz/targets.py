@@ -162,7 +162,7 @@ def _reserves() -> dict[str, Any]:
         protocol = str(row["protocol"])
         params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
         adapter = svm_adapters()[protocol]
-        deployment = Deployment(protocol, CHAIN, str(row["name"]), params, (found.usdc, found.sol))
+        deployment = Deployment(protocol, CHAIN, str(row["name"]), params, found.tokens)
         listed, *_ = ledger.run(adapter.discover(deployment))
         images = dict(found.images) | {SYSVAR_CLOCK: ledger.clock_image()}
         made[protocol] = (adapter, listed, images, ledger.me, ledger.block())
