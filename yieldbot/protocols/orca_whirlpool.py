@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.math.concentrated import PIPS, Unswappable
@@ -25,6 +25,7 @@ from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._svm import TOKEN_PROGRAM, ata, key_bytes, layout, pda
+from yieldbot.protocols._svm_pools import NamedPools, named_pools
 from yieldbot.protocols._swaps import swap_words
 
 SWAP = "swap"
@@ -40,35 +41,20 @@ FIXED_AT, DYNAMIC_AT = 12, 60
 FIXED_BYTES = FIXED_AT + TICKS * TICK_BYTES + 32
 
 
-class WhirlpoolParams(BaseModel):
-    """``program``; ``pools``: their addresses."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    pools: list[str] = Field(min_length=1)
-
-
 class OrcaWhirlpool:
     """Pools of two SPL Token mints with a fixed fee, each swapped in by itself."""
 
     protocol: ClassVar[str] = "orca_whirlpool"
     family: ClassVar[str] = "svm"
-    params: ClassVar[type[BaseModel]] = WhirlpoolParams
+    params: ClassVar[type[BaseModel]] = NamedPools
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(at) for at in deployment.params["pools"]]
-        told = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted = {frozenset(pair) for pair in pairs}
+        named = yield from named_pools(deployment, pairs, "Whirlpool", ("token_mint_a", "token_mint_b"))
         found = []
-        for address, data in zip(addresses, told, strict=True):
-            fields = layout(self.protocol).decode("Whirlpool", data)
-            a, b = (listed.get(fields[f"token_mint_{side}"]) for side in "ab")
-            if a is not None and b is not None and {a, b} in wanted:
-                name = f"{deployment.name} {fields['fee_rate'] / PIPS:.2%}"
-                found.append(Pool(self.protocol, name, address, a, b, {"program": program, "router": address}))
+        for address, fields, a, b in named:
+            name = f"{deployment.name} {fields['fee_rate'] / PIPS:.2%}"
+            params = {"program": Address(deployment.params["program"]), "router": address}
+            found.append(Pool(self.protocol, name, address, a, b, params))
         return tuple(found)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:

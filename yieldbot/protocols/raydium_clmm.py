@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
@@ -21,6 +21,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.protocols._svm import layout
+from yieldbot.protocols._svm_pools import NamedPools, named_pools
 
 OBSERVATIONS, OBSERVATION_BYTES, OBSERVATIONS_AT = 100, 44, 51
 """Each: block_timestamp u32, tick_cumulative i64, and room for more."""
@@ -32,35 +33,19 @@ NEWER_SECONDS = 60
 """By how much an observation may be newer than the time that was read some slots before it."""
 
 
-class RaydiumParams(BaseModel):
-    """``program``; ``pools``: their addresses."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    pools: list[str] = Field(min_length=1)
-
-
 class RaydiumClmm:
     """Pools whose recorded mean is a price."""
 
     protocol: ClassVar[str] = "raydium_clmm"
     family: ClassVar[str] = "svm"
-    params: ClassVar[type[BaseModel]] = RaydiumParams
+    params: ClassVar[type[BaseModel]] = NamedPools
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(at) for at in deployment.params["pools"]]
-        told = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted = {frozenset(pair) for pair in pairs}
+        named = yield from named_pools(deployment, pairs, "PoolState", ("token_mint_0", "token_mint_1"))
         found = []
-        for address, data in zip(addresses, told, strict=True):
-            fields = layout(self.protocol).decode("PoolState", data)
-            tokens = [listed.get(fields[f"token_mint_{i}"]) for i in (0, 1)]
-            if tokens[0] is not None and tokens[1] is not None and frozenset(tokens) in wanted:
-                params = {"program": program, "observation": fields["observation_key"]}
-                found.append(Pool(self.protocol, deployment.name, address, tokens[0], tokens[1], params))
+        for address, fields, token0, token1 in named:
+            params = {"program": Address(deployment.params["program"]), "observation": fields["observation_key"]}
+            found.append(Pool(self.protocol, deployment.name, address, token0, token1, params))
         return tuple(found)
 
     def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
