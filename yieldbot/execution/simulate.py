@@ -299,7 +299,8 @@ async def still_allowed(
     for token in tokens:
         for spender in spenders:
             if left := await allowance(node, token.address, account.owner, spender):
-                return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} would stay allowed to {spender}")
+                said = f"{Amount(token, left)} would stay allowed to {spender}"
+                return Declined("ALLOWANCE_LEFT", f"{said}: `yieldbot allowances --revoke` takes back what is already")
     return None
 
 
