@@ -68,13 +68,13 @@ class ReadReverted(MarketError):
 
 
 class SafetyError(YieldbotError):
-    """A safety rule refused. ``code`` is stable and in capitals, as TARGET_NOT_ALLOWED."""
+    """A safety rule refused. ``code`` is stable and in capitals, as TARGET_NOT_ALLOWED; ``message``: why, in words."""
 
     exit_code = 4
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code = code
+        self.code, self.message = code, message
 
 
 class SignerRefused(SafetyError):

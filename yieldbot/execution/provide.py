@@ -55,7 +55,7 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
                 break
             work.provides.tally.add(outcome.deltas)
     except SafetyError as refused:
-        declined = Declined(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+        declined = Declined(refused.code, refused.message)
     except MarketError as unread:
         declined = Declined("MARKET_UNREADABLE", str(unread))
     result = LegResult(tuple(outcomes), declined)

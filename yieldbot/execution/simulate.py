@@ -286,7 +286,7 @@ async def run_steps(
                 return replace(stray, reason=f"{call.words}: {stray.reason}")
             done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
     except SafetyError as refused:
-        return Declined(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+        return Declined(refused.code, refused.message)
     except MarketError as unread:
         return Declined("MARKET_UNREADABLE", str(unread))
     return tuple(done)

@@ -13,7 +13,7 @@ is of the position's value, rates are a year's. Bounds a < 0 < b of a range are 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_TICK, Q96
 from yieldbot.math.estimate import LOG_TICK, Interval
@@ -193,8 +193,3 @@ def held_against(now: tuple[float, float], put: tuple[float, float], price: floa
     for one token0. None where nothing was put in. Fees are not in it."""
     held = put[0] * price + put[1]
     return (now[0] * price + now[1]) / held - 1.0 if held > 0.0 else None
-
-
-def resized(venue: Venue, value: float) -> Venue:
-    """The same for another value of ours."""
-    return replace(venue, value=value)

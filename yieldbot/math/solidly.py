@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
-from yieldbot.math.venues import MOST_IN, V2Venue
+from yieldbot.math.venues import MOST_IN, V2Venue, least_in
 
 ONE = 10**18
 BPS = 10_000
@@ -87,15 +87,7 @@ class SolidlyVenue:
     def need(self, given: int) -> int:
         if given <= 0 or given >= self.pool.reserves[1 if self.zero else 0]:
             raise Unswappable("nothing is asked for, or more than the pool has")
-        low, high = 0, 1
-        while not self._gives(high, given):
-            low, high = high, 2 * high
-            if high > MOST_IN:
-                raise Unswappable("the pool does not give so much")
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._gives(middle, given) else (middle, high)
-        return high
+        return least_in(lambda taken: self._gives(taken, given))
 
     def until(self, price: float) -> int:
         here, there = (0, 1) if self.zero else (1, 0)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
+from yieldbot.math.venues import MOST_IN, least_in
 
 PRECISION = 10**18
 FEE_ONE = 10**10
 ROUNDS = 255
-MOST_IN = 1 << 127
 MOST_COINS = 8
 TRIES = 64
 
@@ -157,15 +157,7 @@ class StableVenue:
     def need(self, given: int) -> int:
         if given <= 0 or given >= self.pool.balances[self.j]:
             raise Unswappable("nothing is asked for, or more than the pool has")
-        low, high = 0, 1
-        while not self._gives(high, given):
-            low, high = high, 2 * high
-            if high > MOST_IN:
-                raise Unswappable("the pool does not give so much")
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._gives(middle, given) else (middle, high)
-        return high
+        return least_in(lambda taken: self._gives(taken, given))
 
     def _gives(self, taken: int, given: int) -> bool:
         try:

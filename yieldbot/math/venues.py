@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from yieldbot.math import constant_product
@@ -21,6 +22,20 @@ from yieldbot.model.exchange import Venue
 
 MOST_IN = 1 << 127
 TRIES = 64
+
+
+def least_in(gives: Callable[[int], bool]) -> int:
+    """The least that must go in, by doubling and halving. ``gives``: whether so much brings what is asked for. Raises
+    Unswappable where nothing does."""
+    low, high = 0, 1
+    while not gives(high):
+        low, high = high, 2 * high
+        if high > MOST_IN:
+            raise Unswappable("the pool does not give so much")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gives(middle) else (middle, high)
+    return high
 
 
 @dataclass(frozen=True, slots=True)
