@@ -30,6 +30,34 @@ class Status(StrEnum):
     PAUSED = "paused"  # nothing
 
 
+class ExitKind(StrEnum):
+    """How money leaves a market."""
+
+    INSTANT = "instant"  # in one transaction, as far as there is cash
+    COOLDOWN = "cooldown"  # asked for, then paid after a fixed time
+    REQUEST = "request"  # asked for, then paid when somebody serves the queue
+    WINDOW = "window"  # at certain times alone
+    MATURITY = "maturity"  # at one time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """The way out of a market, as its contracts say: a claim, until a rehearsal has shown it."""
+
+    kind: ExitKind = ExitKind.INSTANT
+    seconds: int | None = 0
+    """From asking until the money is there, at the longest; None where nothing bounds it."""
+    cash: Amount | None = None
+    """What all suppliers together could take out now, in the market's asset; None where that cannot be told."""
+    limit: str = ""
+    """What limits it, in words; empty where nothing but the cash does."""
+
+    @property
+    def hours(self) -> float:
+        """Hours from asking until the money is there; infinite where nothing bounds it."""
+        return math.inf if self.seconds is None else self.seconds / 3600
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery.
@@ -108,7 +136,8 @@ class MarketState:
     tells the exact figure. rent_deposit: lamports that a first deposit locks in new accounts (Solana; 0 elsewhere).
     entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
     put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
-    where the market is liquidity in one.
+    where the market is liquidity in one. exit: how one gets out. rounding_raw: base units of the asset that the
+    protocol's own rounding may take of a deposit and its withdrawal together.
     """
 
     market: Market
@@ -131,6 +160,8 @@ class MarketState:
     entry_cost_bps: float = 0.0
     rewards: tuple[Reward, ...] = ()
     lp: LpMarket | None = None
+    exit: Exit = Exit()
+    rounding_raw: int = 4
 
     @property
     def withdrawable(self) -> Amount:
