@@ -233,6 +233,11 @@ def exact_of(
     )
 
 
+def group_names(states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None) -> tuple[str, ...]:
+    """What the groups of ``exact_of`` are called, in its order."""
+    return tuple(name for name, _, _ in _groups(states, policy, purses, base))
+
+
 def _groups(
     states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
@@ -284,7 +289,7 @@ def problem_of(
             )
         )
     unit = purses.weights[0] * ones[0]  # what a whole first token weighs
-    names = [name for name, _, _ in _groups(states, policy, purses, base)]
+    names = group_names(states, policy, purses, base)
     return Problem(
         places=tuple(places),
         groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),
