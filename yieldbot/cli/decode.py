@@ -110,7 +110,7 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
 
 
 def _message(said: str) -> Any:
-    import json
+    from yieldbot.execution.erc7730.files import json_of
 
     file = Path(said)
     try:
@@ -119,7 +119,7 @@ def _message(said: str) -> Any:
                 f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
             )
         text = sys.stdin.read(MOST_BYTES) if said == "-" else file.read_text(encoding="utf-8")
-        return json.loads(text)
+        return json_of(text)
     except (OSError, ValueError, RecursionError) as bad:
         raise ConfigError(f"--typed {said} is no JSON file ({bad}): give the message as a wallet shows it") from None
 

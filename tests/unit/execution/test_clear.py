@@ -266,7 +266,7 @@ def _values_of(function: AbiFunction, data: st.DataObject) -> tuple[Any, ...]:
 @given(st.data())
 def test_every_function_of_real_descriptors_shows_every_argument(data: st.DataObject) -> None:
     known = shared()
-    descriptor = data.draw(st.sampled_from(known))
+    descriptor = data.draw(st.sampled_from([one for one in known if one.formats]))
     selector, rule = data.draw(st.sampled_from(sorted(descriptor.formats.items(), key=lambda pair: pair[0])))
     chain, address = sorted(descriptor.deployments)[0]
     given_values = _values_of(rule.function, data)

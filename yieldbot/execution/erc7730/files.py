@@ -7,6 +7,7 @@ read loses itself alone and is named once. A file may include another one anywhe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from yieldbot.execution.erc7730.signatures import parsed, type_string, types_of
 from yieldbot.execution.erc7730.words import clean
 
 MOST_INCLUDES = 8
+MOST_DEPTH = 200
 MOST_BYTES = 4_000_000
 NOT_DESCRIPTORS = frozenset({"tests", "testsv1", "testsv2", "sigs", "node_modules"})
 
@@ -89,13 +91,23 @@ def _registry(folder: Path) -> Path:
     return here
 
 
+def json_of(text: str) -> Any:
+    """JSON that is not nested so deep that reading it could end the process. Raises ValueError."""
+    depth = 0
+    for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MOST_DEPTH:
+            raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+    return json.loads(text)
+
+
 def _json(path: Path, read: dict[Path, dict[str, Any]]) -> dict[str, Any]:
     if path not in read:
         if not path.is_file():
             raise ValueError("it, or what it includes, is no regular file")
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_of(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
         read[path] = document
@@ -151,6 +163,8 @@ def _descriptor(path: Path, document: Mapping[str, Any]) -> Descriptor | None:
         return None
     bound: Mapping[str, Any] = contract if contract is not None else message or {}
     deployments = frozenset((int(row["chainId"]), str(row["address"]).lower()) for row in bound.get("deployments", ()))
+    if contract is not None and not deployments:
+        return None
     calls, typed = dict[bytes, Format](), dict[str, Format]()
     for key, rule in (document["display"].get("formats") or {}).items():
         if contract is not None:

@@ -131,7 +131,7 @@ class Scope:
                 for place, node in found
                 for n in range(len(node.value) if isinstance(node.value, list) else 1)
             ]
-            if elements and elements != [place for place, _ in self.at(full.removesuffix(".[]"))]:
+            if any(places(element) for element in elements):
                 for element in elements:
                     for inner in group:
                         yield from self.fields(inner, element)
