@@ -237,10 +237,11 @@ def _read_all(
     known: Sequence[Descriptor],
     depth: int,
 ) -> tuple[Reading, ...]:
-    """The calls that a multicall holds: a router calls itself, for who called it; Multicall3 calls others, itself."""
+    """The calls that a multicall holds: a router calls itself, for who called it; Multicall3 calls others, itself; a
+    MultiSend calls others for the Safe that runs it."""
     if depth == MOST_NESTED:
         return ()
-    sender = call.sender if function.name == "multicall" else call.to
+    sender = call.sender if function.name in ("multicall", "multiSend") else call.to
     return tuple(read(Call(to, data, value, sender), book, abi, known, depth + 1) for data, to, value in held)
 
 

@@ -63,6 +63,9 @@ PLAIN = _by_selector(
     "aggregate3((address target, bool allowFailure, bytes callData)[] calls)",
     "aggregate3Value((address target, bool allowFailure, uint256 value, bytes callData)[] calls)",
     "tryAggregate(bool requireSuccess, (address target, bytes callData)[] calls)",
+    "multiSend(bytes transactions)",
+    "execTransaction(address to, uint256 value, bytes data, uint8 operation, uint256 safeTxGas, uint256 baseGas, "
+    "uint256 gasPrice, address gasToken, address refundReceiver, bytes signatures)",
 )
 """What is known without a descriptor, when no file of abis/ describes it."""
 
@@ -193,7 +196,14 @@ def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
 def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes, str, int]]:
     """The calls within a multicall: bytes, whom they call, value. A router's multicall calls the router itself."""
     plain = PLAIN.get(selector(function.signature))
-    if plain is None or (plain.name != "multicall" and "ggregate" not in plain.name):
+    if plain is None:
+        return []
+    if plain.name == "multiSend":
+        return batched(next(iter(root.value.values())).value)
+    if plain.name == "execTransaction":
+        first = [node.value for node in root.value.values()]
+        return [(first[2], first[0], first[1])] if first[2] else []
+    if plain.name != "multicall" and "ggregate" not in plain.name:
         return []
     values: Sequence[Any] = next(node for node in root.value.values() if isinstance(node.value, list)).value
     if plain.name == "multicall":
@@ -202,4 +212,16 @@ def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes,
     for node in values:  # target, ..., bytes: the names are whatever the ABI calls them
         parts = [part.value for part in node.value.values()]
         made.append((parts[-1], str(parts[0]), parts[2] if len(parts) == 4 else 0))
+    return made
+
+
+def batched(packed: bytes) -> list[tuple[bytes, str, int]]:
+    """The calls of a Safe's MultiSend: each one byte of operation, target, value, length, bytes (MultiSend.sol)."""
+    made, place = list[tuple[bytes, str, int]](), 0
+    while place < len(packed):
+        head = packed[place : place + 85].ljust(85, b"\0")
+        length = int.from_bytes(head[53:85], "big")
+        data = packed[place + 85 : place + 85 + length]
+        made.append((data, "0x" + head[1:21].hex(), int.from_bytes(head[21:53], "big")))
+        place += 85 + length
     return made

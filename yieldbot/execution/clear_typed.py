@@ -13,7 +13,7 @@ from typing import Any
 from yieldbot.errors import ConfigError
 from yieldbot.execution import erc7730
 from yieldbot.execution.calldata import AbiFunction
-from yieldbot.execution.clear import Book, Reading, own_token, within
+from yieldbot.execution.clear import Book, Call, Reading, own_token, read, within
 from yieldbot.execution.clear_grants import dangers, grants_in, in_words
 from yieldbot.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.execution.erc7730.values import as_number
@@ -68,8 +68,13 @@ def read_typed(
     bare = tuple(
         Shown(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,)) for path, node in erc7730.leaves(root)
     )
+    calls: tuple[Reading, ...] = ()
+    if primary == "SafeTx" and {"to", "value", "data"} <= set(root.value) and contract is not None:
+        to, value, data = (root.value[key].value for key in ("to", "value", "data"))
+        if isinstance(to, str) and isinstance(value, int) and isinstance(data, bytes) and data:
+            calls = (read(Call(to, data, value, contract), book, abi, known, 1),)
     return Reading(
-        name is not None, name, erc7730.clean(primary), None, "sign", (*bare, *shown_domain), None, (), told, wrong,
+        name is not None, name, erc7730.clean(primary), None, "sign", (*bare, *shown_domain), None, calls, told, wrong,
         typed=True,
     )  # fmt: skip
 

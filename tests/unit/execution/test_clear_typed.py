@@ -12,7 +12,7 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC
+from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata
 from tests.unit.execution.test_erc7730 import KNOWN, PERMIT2, WHO
 from yieldbot.errors import ConfigError
 from yieldbot.execution.clear import Reading, lines
@@ -223,6 +223,16 @@ def test_permits_are_allowances_in_words(message: dict[str, Any], allowance: str
     assert [said.endswith(allowance or "") for said in reading.warnings] == [True] * (allowance is not None)
     assert len(reading.dangers) == (danger is not None) == reading.dangerous
     assert all(f"an allowance {danger}" in said for said in reading.dangers)
+
+
+def test_what_a_safe_would_call_is_told() -> None:
+    approve = calldata("approve(address s, uint256 v)", WHO, 2**256 - 1)
+    fields = [
+        {"name": name, "type": kind} for name, kind in (("to", "address"), ("value", "uint256"), ("data", "bytes"))
+    ]
+    document = typed("SafeTx", {"SafeTx": fields}, {"to": USDC, "value": 0, "data": "0x" + approve.hex()})
+    reading = read_typed(document, BOOK, ABI)
+    assert reading.dangerous and reading.nested[0].contract == "USDC" and not reading.dangers
 
 
 ANY = st.recursive(

@@ -405,6 +405,24 @@ def test_a_danger_within_a_multicall_is_found(tmp_path: Path) -> None:
     assert read(Call(KNOWN, data), BOOK, ABI).dangerous
 
 
+def packed(to: str, data: bytes, value: int = 0) -> bytes:
+    return b"\0" + bytes.fromhex(to[2:]) + value.to_bytes(32, "big") + len(data).to_bytes(32, "big") + data
+
+
+def test_a_danger_within_a_safes_batch_is_found() -> None:
+    inner = calldata("approve(address s, uint256 v)", WHO, MOST)
+    harmless = calldata("transfer(address to, uint256 v)", WHO, 5)
+    batch = calldata("multiSend(bytes transactions)", packed(USDC, harmless) + packed(USDC, inner, 7))
+    first, second = plain(OTHER, "multiSend(bytes t)", packed(USDC, harmless) + packed(USDC, inner, 7)).nested
+    assert values(first)["amount"] == "0.000005 USDC" and not first.dangerous and second.dangerous
+    zero = "0x" + "00" * 20
+    rest = (1, 0, 0, 0, zero, zero, b"")
+    signature = "execTransaction(address t, uint256 v, bytes d, uint8 o, uint256 a, uint256 b, uint256 c, address e, "
+    assert plain(OTHER, signature + "address f, bytes g)", OTHER, 0, batch, *rest).dangerous
+    cut = plain(OTHER, "multiSend(bytes t)", packed(USDC, inner)[:-1])
+    assert cut.dangerous, "an allowance whose bytes are cut off"
+
+
 def test_an_allowance_with_dirty_bytes_is_a_danger() -> None:
     words = encode(["address", "uint256"], [WHO, 5])
     dirty = keccak(text="approve(address,uint256)")[:4] + b"\1" + words[1:]
