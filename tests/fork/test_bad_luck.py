@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,10 @@ from yieldbot.execution.simulate import rehearse
 from yieldbot.journal.events import AccountCleared
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Kind
+from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Settings
-from yieldbot.model.tx import Confirmed
+from yieldbot.model.tx import Confirmed, EvmCall
 from yieldbot.sandbox.node import Sandbox
 
 RAW = 12_000 * 10**6
@@ -213,10 +214,15 @@ async def test_a_loss_is_no_quiet_hold(sandbox: Sandbox) -> None:
         assert exit_code(report) == 0 and transactions(sandbox) == before
 
 
+def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tuple[EvmCall, ...]:
+    from yieldbot.protocols.erc4626 import Erc4626
+
+    return Erc4626().withdraw(state, amount, owner)
+
+
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
     from yieldbot.execution.wayout import WayOut
-    from yieldbot.protocols.erc4626 import Erc4626
     from yieldbot.sandbox.artifacts import compiled
     from yieldbot.sandbox.deployer import Deployer
 
@@ -237,7 +243,7 @@ async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: Smal
                 (state,) = await node.run([work.observe(block)], block)
                 assert not isinstance(state, Exception)
                 owner = Address(trap.owner)
-                out = WayOut(state=state, withdraw=lambda s, a, o=owner: Erc4626().withdraw(s, a, o))
+                out = WayOut(state=state, withdraw=partial(_withdraw, owner))
                 found = await rehearse(account, (replace(work, out=out),), block)
         if said is None:
             assert not isinstance(found, Declined)
