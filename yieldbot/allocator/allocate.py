@@ -154,7 +154,9 @@ class _Books:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        return [ExactSwap(s, t, way.quotes(near)) for (s, t, way), near in zip(self.rows, self.near, strict=True)]
+        """Never empty: without amounts near a solution where those leave nothing."""
+        pairs = zip(self.rows, self.near, strict=True)
+        return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
         """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
