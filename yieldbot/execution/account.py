@@ -114,6 +114,8 @@ class LegWork:
     swaps: tuple[SwapTerms, ...] = ()
     lasts_seconds: int | None = None
     provides: Provides | None = None
+    most_shares: int = 0
+    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
     out: WayOut | None = None
 
     @property
