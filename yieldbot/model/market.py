@@ -10,7 +10,7 @@ from typing import Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
-from yieldbot.model.exchange import Exchange
+from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.liquidity import LpMarket
 
@@ -266,7 +266,8 @@ class Snapshot:
     native_balance_raw: wei or lamports of ours. asset_usd, native_usd: US dollars for one whole token by the feeds,
     None where none was read; for the books alone, nothing is decided by them. Of several assets there is an IDLE market
     each, the first being that of the asset which amounts are counted in; exchange: where they are exchanged, and by
-    whose word they are worth what; None where there is one asset.
+    whose word they are worth what; None where there is one asset. pegs: of the job's assets that are meant to be worth
+    a dollar, their feed's word, None where it has none.
     """
 
     block: BlockRef
@@ -278,6 +279,7 @@ class Snapshot:
     asset_usd: float | None = None
     native_usd: float | None = None
     exchange: Exchange | None = None
+    pegs: Mapping[Token, Price | None] = field(default_factory=dict)
 
     def of(self, market_id: MarketId) -> MarketState:
         return self.states[market_id]
