@@ -26,7 +26,7 @@ from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.protections import Guard, beyond, guard, lost, stopped
@@ -171,6 +171,17 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
         _record(world, job, snapshot)
         return replace(report, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    while isinstance(trap := found.declined, NoWayOut) and found.rehearsal is None:
+        # A market that cannot be left must not keep the rest of the money where it is.
+        world.say(f"nothing goes into {trap.market_id}: {trap.reason}")
+        snapshot = _closed(snapshot, trap)
+        decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+        report = replace(report, decision=decision, snapshot=snapshot)
+        if isinstance(decision.outcome, Hold):
+            _record(world, job, snapshot)
+            return replace(found, decision=decision, snapshot=snapshot)
+        found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    assert isinstance(decision.outcome, Plan)
     if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
         return found
     # A pool that will not take or give the money must not keep the rest of it where it is.
@@ -179,6 +190,12 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
         return found
     world.say(f"nothing is done about liquidity: {found.declined.reason}")
     return await _propose(world, live, job, paused, rest.outcome, replace(report, decision=rest))
+
+
+def _closed(snapshot: Snapshot, trap: NoWayOut) -> Snapshot:
+    """The snapshot with a market into which nothing goes any more; what is there may leave."""
+    state = replace(snapshot.of(trap.market_id), no_way_out=trap.reason)
+    return replace(snapshot, states=dict(snapshot.states) | {trap.market_id: state})
 
 
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:

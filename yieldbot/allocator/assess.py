@@ -76,6 +76,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     market, found = state.market, []
     if {market.id, market.protocol, market.name} & set(policy.exclude):
         found.append(EXCLUDED)
+    if state.no_way_out:
+        found.append(f"no way out: {state.no_way_out}")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
     if state.lp is not None:

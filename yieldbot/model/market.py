@@ -137,7 +137,8 @@ class MarketState:
     entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
     put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
     where the market is liquidity in one. exit: how one gets out. rounding_raw: base units of the asset that the
-    protocol's own rounding may take of a deposit and its withdrawal together.
+    protocol's own rounding may take of a deposit and its withdrawal together. no_way_out: why nothing goes in: what a
+    rehearsal put in did not come out again; empty where it did, or was not tried.
     """
 
     market: Market
@@ -162,6 +163,7 @@ class MarketState:
     lp: LpMarket | None = None
     exit: Exit = Exit()
     rounding_raw: int = 4
+    no_way_out: str = ""
 
     @property
     def withdrawable(self) -> Amount:

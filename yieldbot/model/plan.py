@@ -150,3 +150,11 @@ class Declined:
 
     code: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoWayOut(Declined):
+    """A deposit that is refused since what goes in does not come out again: it is said of one market, and of nothing
+    else of the plan."""
+
+    market_id: MarketId

@@ -19,6 +19,7 @@ from yieldbot.execution.provide import execute_provided
 from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.wayout import WayOut
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot
@@ -154,6 +155,11 @@ class EvmSession(EvmWatch):
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(state.market, plan.owner, block),
+            out=WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
