@@ -97,7 +97,8 @@ class LegWork:
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
     position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
     swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
-    end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none.
+    end. entry_cost_bps: what of a deposit is known to go in fees.
+    provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none.
     """
 
     index: int
@@ -109,6 +110,7 @@ class LegWork:
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    entry_cost_bps: float = 0.0
     swaps: tuple[SwapTerms, ...] = ()
     lasts_seconds: int | None = None
     provides: Provides | None = None

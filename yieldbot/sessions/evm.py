@@ -154,6 +154,7 @@ class EvmSession(EvmWatch):
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(state.market, plan.owner, block),
+            entry_cost_bps=state.entry_cost_bps,
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
