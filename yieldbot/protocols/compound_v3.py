@@ -11,7 +11,7 @@ from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
@@ -112,6 +112,7 @@ class CompoundV3:
             gas_withdraw=140_000,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *unread),
             rewards=rewards,
+            exit=Exit(cash=liquidity),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY
-from yieldbot.math.curves import DilutedCurve, LookThroughCurve, VaultSlot
+from yieldbot.math.curves import LookThroughCurve, VaultSlot
 from yieldbot.math.morpho import TARGET_UTILISATION, WAD
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
-from yieldbot.model.curve import YieldCurve
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
+from yieldbot.protocols._vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
 from yieldbot.protocols.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.morpho_blue import blue_market, blue_reads
 
-MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 QUEUE_LENGTH = 30
 """MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
 INSTANT_SECONDS = 1.0
 CAP_MARGIN_SECONDS = 3600
 """Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
-UNLIMITED_RAW = 2**128
-"""maxDeposit from here on means that there is no limit."""
-THIN, FULL = 20, 10_000
-"""Flagged: liquidity below a twentieth of what is supplied; headroom below a ten-thousandth of it."""
+THIN = 20
+"""Flagged: liquidity below a twentieth of what is supplied."""
 HEAD = ("asset", "decimals", "symbol")
 META = ("fee", "DECIMALS_OFFSET", "MORPHO")
 NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
 
 
 class VaultParams(BaseModel):
-    """generic needs lookback_blocks; metamorpho needs morpho and irm; stata needs pool and data_provider."""
+    """generic needs lookback_blocks, and takes no new money beyond a fee of max_fee_bps;
+    metamorpho needs morpho and irm; stata needs pool and data_provider."""
 
     model_config = ConfigDict(extra="forbid")
     flavour: Literal["generic", "metamorpho", "stata"]
     vaults: list[str]
     lookback_blocks: int = Field(default=7200, gt=0)
+    max_fee_bps: float = Field(default=MAX_FEE_BPS, ge=0, lt=10_000)
     morpho: str | None = None
     irm: str | None = None
     pool: str | None = None
@@ -55,24 +53,6 @@ class VaultParams(BaseModel):
         if missing:
             raise ValueError(f"flavour {self.flavour} needs {' and '.join(missing)}")
         return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """What a flavour found: raw units of the asset, and the curve. ``capacity_raw``: None without a limit."""
-
-    held_raw: int
-    supplied_raw: int
-    borrowed_raw: int | None
-    liquidity_raw: int
-    capacity_raw: int | None
-    curve: YieldCurve
-    quoted: Apr
-    pools: frozenset[str]
-    flags: tuple[str, ...]
-    status: Status = Status.ACTIVE
-    gas_deposit: int = 250_000
-    gas_withdraw: int = 250_000
 
 
 class Erc4626:
@@ -101,7 +81,7 @@ class Erc4626:
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         if "unfit" in market.params:
             raise MarketError(market.params["unfit"])
-        flows = {"generic": _generic, "metamorpho": _metamorpho, "stata": _stata}
+        flows = {"generic": generic, "metamorpho": _metamorpho, "stata": _stata}
         token = market.asset
         view, shares = yield from flows[market.params["flavour"]](market, owner, block)
         return MarketState(
@@ -109,7 +89,12 @@ class Erc4626:
             block=block,
             held=Amount(token, view.held_raw),
             shares=shares,
-            share_token=Token(token.chain, market.address, market.params["symbol"], market.params["share_decimals"]),
+            share_token=Token(
+                token.chain,
+                market.params.get("share", market.address),
+                market.params["symbol"],
+                market.params["share_decimals"],
+            ),
             liquidity=Amount(token, view.liquidity_raw),
             capacity=None if view.capacity_raw is None else Amount(token, view.capacity_raw),
             supplied=Amount(token, view.supplied_raw),
@@ -121,6 +106,11 @@ class Erc4626:
             gas_deposit=view.gas_deposit,
             gas_withdraw=view.gas_withdraw,
             flags=view.flags,
+            entry_cost_bps=view.entry_cost * 10_000,
+            exit=view.exit,
+            opaque=view.opaque,
+            offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
+            doubts=view.doubts,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -163,6 +153,8 @@ class Erc4626:
 def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
     vault_abi = abi("erc4626")
     reads = [vault_abi.read(vault, name, optional=True) for name in HEAD]
+    if flavour == "generic":
+        reads += interface_reads(vault)
     if flavour == "metamorpho":
         reads += [vault_abi.read(vault, name, optional=True) for name in META]
         for queue in ("supplyQueue", "withdrawQueue"):  # reading past the end reverts: that is how its length shows
@@ -188,7 +180,7 @@ def _market(
             params["unfit"] = f"{vault} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
         else:
             token = match
-            params |= _flavoured(where, mine, reserves.get(token, {}))
+            params |= _flavoured(where, vault, mine, reserves.get(token, {}))
     return Market(
         id=MarketId(f"erc4626/{evm_number(deployment.chain)}/{vault.lower()}"),
         protocol=Erc4626.protocol,
@@ -202,13 +194,13 @@ def _market(
 
 
 def _flavoured(
-    where: Mapping[str, Any], mine: Sequence[bytes], reserve_parts: Mapping[str, object]
+    where: Mapping[str, Any], vault: Address, mine: Sequence[bytes], reserve_parts: Mapping[str, object]
 ) -> dict[str, object]:
     """What a flavour keeps in Market.params."""
     if where["flavour"] == "stata":
         return {"pool": where["pool"], **reserve_parts}
     if where["flavour"] != "metamorpho":
-        return {}
+        return {"max_fee_bps": where.get("max_fee_bps", MAX_FEE_BPS), **interfaces(vault, mine[len(HEAD) :])}
     vault_abi, head, meta = abi("erc4626"), len(HEAD), len(HEAD) + len(META)
     if not all(mine[head:meta]) or vault_abi.one("MORPHO", mine[meta - 1]) != checksum(where["morpho"]):
         return {"unfit": f"not a MetaMorpho vault of Morpho {where['morpho']}"}
@@ -223,61 +215,7 @@ def _flavoured(
     }
 
 
-def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
-    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
-
-    The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
-    It is what the smaller of the totals then and now earned: money that came meanwhile had little part in it.
-    Liquidity is the vault's own word where it limits us, all its assets where it does not.
-    """
-    vault, lag, one = abi("erc4626"), market.params["lookback_blocks"], market.asset.one
-    at, probe = market.address, 10 ** (market.params["share_decimals"] + 9)
-    balance, total, earlier, deposit_limit, redeemable, withdrawable, price, before, then = yield [
-        vault.read(at, "balanceOf", owner),
-        vault.read(at, "totalAssets"),
-        vault.read(at, "totalAssets", lag_blocks=lag),
-        vault.read(at, "maxDeposit", owner, optional=True),
-        vault.read(at, "maxRedeem", owner, optional=True),
-        vault.read(at, "maxWithdraw", owner, optional=True),
-        vault.read(at, "convertToAssets", probe),
-        vault.read(at, "convertToAssets", probe, lag_blocks=lag),
-        vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=lag),
-    ]
-    now, past = vault.one("convertToAssets", price), vault.one("convertToAssets", before)
-    elapsed = block.timestamp - vault.one("getCurrentBlockTimestamp", then)
-    if elapsed <= 0 or past <= 0:
-        raise MarketError(f"{market.name} has no history of {lag} blocks to take a rate from")
-    rate = (now / past - 1) * SECONDS_PER_YEAR / elapsed
-    shares, total_raw = vault.one("balanceOf", balance), vault.one("totalAssets", total)
-    income = min(total_raw, vault.one("totalAssets", earlier)) / one * rate
-    held_raw, liquidity_raw = shares * now // probe, total_raw
-    if redeemable and withdrawable:  # the vault says what it pays: fees included, its own rounding
-        free = vault.one("maxRedeem", redeemable)
-        paid = vault.one("maxWithdraw", withdrawable)
-        held_raw, liquidity_raw = (paid, total_raw) if free >= shares else (held_raw, paid)
-    limit_raw = vault.one("maxDeposit", deposit_limit) if deposit_limit else UNLIMITED_RAW
-    flags = {
-        "trailing-rate": True,
-        "losing": rate < 0,
-        "at-cap": limit_raw < total_raw // FULL,
-        "thin-liquidity": liquidity_raw < held_raw,
-    }
-    return _View(
-        held_raw=held_raw,
-        supplied_raw=total_raw,
-        borrowed_raw=None,
-        liquidity_raw=liquidity_raw,
-        capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
-        curve=DilutedCurve((total_raw - held_raw) / one, income),
-        quoted=Apr(rate),
-        pools=frozenset(),
-        flags=tuple(flag for flag, is_set in flags.items() if is_set),
-        gas_deposit=150_000,
-        gas_withdraw=120_000,
-    ), shares
-
-
-def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
+def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
     """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
 
     Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
@@ -293,11 +231,12 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View,
     held_raw = shares * found.indices.liquidity_index_ray // RAY
     stopped = bool(paused) and vault.one("paused", paused)
     flags = found.flags(token)
-    return _View(
+    return View(
         held_raw=held_raw,
         supplied_raw=found.lent_raw,
         borrowed_raw=found.indices.debt_raw,
         liquidity_raw=found.cash_raw,
+        exit=Exit(cash=Amount(token, found.cash_raw)),
         capacity_raw=found.capacity_raw(token),
         curve=found.curve(token, held_raw),
         quoted=found.quoted,
@@ -309,7 +248,7 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View,
     ), shares
 
 
-def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
+def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
     """MetaMorpho: each market of its queues as it stands, and where our deposit or withdrawal would go."""
     vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
@@ -353,11 +292,12 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         "at-cap": room_raw < assets // FULL,
         "thin-liquidity": cash * THIN < assets,
     }
-    return _View(
+    return View(
         held_raw=held_raw,
         supplied_raw=assets,
         borrowed_raw=borrowed,
         liquidity_raw=cash,
+        exit=Exit(cash=Amount(market.asset, cash)),
         capacity_raw=room_raw,
         curve=curve,
         quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),

@@ -20,7 +20,7 @@ from yieldbot.math.kamino import BPS, ONE, KaminoReserve
 from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._svm import (
@@ -159,6 +159,7 @@ class KaminoLend:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
             flags=(*(("withdrawals-queued",) if queued else ()), *unknown),
         )

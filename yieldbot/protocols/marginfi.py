@@ -23,7 +23,7 @@ from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import BITS, LEGACY, ONE, SEVEN_POINT, MarginfiBank, Points, rate_fx, util_fx
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols._svm import (
@@ -167,6 +167,7 @@ class Marginfi:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
             flags=_flags(fields, rewards),
         )

@@ -22,7 +22,7 @@ from yieldbot.math.morpho import (
 )
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
@@ -144,6 +144,7 @@ class MorphoBlue:
             gas_deposit=200_000,
             gas_withdraw=150_000,
             flags=tuple(flag for flag, is_set in flags.items() if is_set),
+            exit=Exit(cash=Amount(token, found.liquidity_raw)),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -161,6 +161,7 @@ class EvmSession(EvmWatch):
                 withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
                 fees_bps=state.entry_cost_bps,
             ),
+            entry_cost_bps=state.entry_cost_bps,
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
