@@ -22,6 +22,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -137,6 +138,7 @@ class KaminoLend:
         )
         queued = reserve.liquidity_for(fields["queued_collateral"])
         free = max(0, min(reserve.available_raw, token_amount(vault)) - queued)
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
             market=market,
             block=block,
@@ -154,8 +156,9 @@ class KaminoLend:
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
             exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
-            flags=("withdrawals-queued",) if queued else (),
+            flags=(*(("withdrawals-queued",) if queued else ()), *doubts),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:

@@ -25,6 +25,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -141,6 +142,7 @@ class Marginfi:
         )
         unlent = (bank.assets_fx >> BITS) - (bank.liabilities_fx >> BITS) - 2
         limit = fields["deposit_limit"]
+        doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
             market=market,
             block=block,
@@ -158,8 +160,9 @@ class Marginfi:
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
             exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
-            flags=_flags(fields, rewards),
+            flags=(*_flags(fields, rewards), *doubts),
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:

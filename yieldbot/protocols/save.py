@@ -19,6 +19,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
@@ -132,6 +133,7 @@ class Save:
             slot_seconds=clock.slot_seconds,
             compounds=True,
         )
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
             market=market,
             block=block,
@@ -149,6 +151,8 @@ class Save:
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
             exit=Exit(),
+            doubts=doubts,
+            flags=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
         )
 
