@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +18,7 @@ from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, R
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
+from yieldbot.protocols._doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 from yieldbot.protocols._vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
 from yieldbot.protocols.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.morpho_blue import blue_market, blue_reads
@@ -28,6 +30,9 @@ CAP_MARGIN_SECONDS = 3600
 """Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
 THIN = 20
 """Flagged: liquidity below a twentieth of what is supplied."""
+QUEUES = ("supply_queue", "withdraw_queue")
+SLACK = 10**6
+"""Two readings of one sum agree within a millionth, and a base unit a part."""
 HEAD = ("asset", "decimals", "symbol")
 META = ("fee", "DECIMALS_OFFSET", "MORPHO")
 NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
@@ -76,6 +81,8 @@ class Erc4626:
         for vault, reads in zip(vaults, per_vault, strict=True):
             mine, answers = answers[: len(reads)], answers[len(reads) :]
             found.append(_market(deployment, vault, mine, reserves))
+        if where["flavour"] == "metamorpho":
+            found = yield from _with_oracles(found, where["morpho"])
         return tuple(found)
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
@@ -215,6 +222,16 @@ def _flavoured(
     }
 
 
+def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
+    """The vaults with the oracle of each market of their queues that takes a collateral."""
+    blue = abi("morpho_blue")
+    ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
+    terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
+    told = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    oracles = {i: checksum(term[2]) for i, term in told if int(term[1], 16)}
+    return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
+
+
 def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
     """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
 
@@ -254,18 +271,26 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
     names = ("totalSupply", "totalAssets", "lastTotalAssets")
+    oracles = {i: where["oracles"][i] for i in ids if i in where["oracles"]}
     reads = [*(vault.read(at, name) for name in names), vault.read(at, "balanceOf", owner)]
     for market_id in ids:
         key = bytes.fromhex(market_id)
         reads += [vault.read(at, "config", key), blue.read(morpho, "position", key, at), *blue_reads(morpho, irm, key)]
-    answers = yield reads
+    count = len(reads)
+    reads += [oracle_read(oracle) for oracle in oracles.values()]
+    reads += [read for oracle in oracles.values() for read in feeds_reads(oracle)]
+    lost_answer, *answers = yield [vault.read(at, "lostAssets", optional=True), *reads]
+    answers, prices = answers[:count], answers[count:]
+    lost_raw = vault.one("lostAssets", lost_answer) if lost_answer else 0
+    unfit = yield from _unpriced(oracles, prices, block.timestamp)
     supply, assets, last_assets = (vault.one(name, answer) for name, answer in zip(names, answers, strict=False))
     shares, fee = vault.one("balanceOf", answers[3]), where["fee"]
     # Fee shares on the interest since the last interaction (MetaMorpho._accruedFeeShares).
     fee_assets, virtual = max(0, assets - last_assets) * fee // WAD, 10 ** where["offset"]
     supply += fee_assets * (supply + virtual) // (assets - fee_assets + 1)
     held_raw = shares * (assets + 1) // (supply + virtual)
-    slots, borrowed, cash, room_raw = [], 0, 0, 0
+    slots, borrowed, cash, room_raw, lent_raw = [], 0, 0, 0, 0
+    doubts: list[str] = []
     for index, market_id in enumerate(ids):
         config, position, *state = answers[4 + 4 * index : 8 + 4 * index]
         below, later = (blue_market(state, block.timestamp + wait) for wait in (0, CAP_MARGIN_SECONDS))
@@ -278,6 +303,10 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
         slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
         room_raw += room_later
+        if market_id in where["withdraw_queue"]:
+            lent_raw += theirs
+        if market_id in unfit and (room or theirs * FULL > assets):
+            doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
     curve = LookThroughCurve(
@@ -287,6 +316,9 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         slots=tuple(slots),
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
+    if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
+        held, said, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {said}, of which {lost} are lost")
     flags = {
         "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
         "at-cap": room_raw < assets // FULL,
@@ -302,10 +334,24 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         curve=curve,
         quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),
         pools=frozenset(f"morpho_blue/{evm_number(market.chain)}/0x{i}" for i in ids),
-        flags=tuple(flag for flag, is_set in flags.items() if is_set),
+        flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+        doubts=tuple(doubts),
         gas_deposit=650_000,
         gas_withdraw=550_000,
     ), shares
+
+
+def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
+    """Markets whose collateral has no price that liquidations could go by, and why: one round more, for the feeds."""
+    count = len(oracles)
+    each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
+    told = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+    found = {}
+    for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
+        mine, told = told[: len(feeds)], told[len(feeds) :]
+        if why := unpriced(oracle, price, feeds, mine, now):
+            found[market_id] = why
+    return found
 
 
 ADAPTER = Erc4626()

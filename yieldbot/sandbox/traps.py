@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.model.ids import Address
+from yieldbot.protocols._abi import checksum
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
@@ -21,7 +21,8 @@ async def deploy_trap(
     deposited_raw: what the deployer puts in (it has the sandbox's tokens); history: 48 blocks an hour apart follow, so
     that a trailing rate has something to trail.
     """
-    d = Deployer(node, [Address(account) for account in await node.request("eth_accounts", [])])
+    accounts = await node.request("eth_accounts", [])
+    d = Deployer(node, [checksum(account) for account in accounts])
     vault = await d.deploy(compiled(units=("traps",))["traps"][name], asset, *args)
     if deposited_raw:
         token = Contract(asset, compiled()["ours"]["TestToken"].abi)
