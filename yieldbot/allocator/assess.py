@@ -23,8 +23,9 @@ def assess(
 
     max_exposure is the smaller of the policy's share of our wealth (or of ``wealth``, as a what-if) and, with
     ``min_liquidity_multiple`` m, the holding that the market could pay out m times over from the cash that it has
-    before our deposit. base: what several assets are held for. An asset whose price
-    cannot be trusted, or that is meant to be worth a dollar and is not, gets no new money.
+    before our deposit; of a vault that cannot be looked into our deposit is no cash, and cash that is not known is
+    none. base: what several assets are held for. An asset whose price cannot be trusted, or that is meant to be worth a
+    dollar and is not, gets no new money.
     """
     first = snapshot.assets[0] if snapshot.assets else None
     wealths, vetoes = {}, {}
@@ -94,7 +95,9 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
         return Assessment(market.id, 0.0, None, ())
     share = policy.max_share_markets.get(market.id, policy.max_share_market)
     limit_raw = int(share * wealth_raw)
-    if policy.min_liquidity_multiple > 1.0:
+    if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
+        limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
+    elif policy.min_liquidity_multiple > 1.0 and not state.opaque:
         # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides.
         limit_raw = min(limit_raw, int(state.liquidity.raw / (policy.min_liquidity_multiple - 1.0)))
     all_vetoes = (*vetoes, *_vetoes(state, policy))
@@ -109,6 +112,11 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
         found.append(f"no way out: {state.no_way_out}")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
+    if state.exit.hours > policy.max_exit_hours:
+        found.append(f"its way out is by {state.exit.words}, above max_exit_hours {policy.max_exit_hours:g}")
+    if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:
+        found.append("its cash is not known, which min_liquidity_multiple asks for")
+    found += state.doubts
     if state.lp is not None:
         found += state.lp.record.missing
     utilisation = state.utilisation
