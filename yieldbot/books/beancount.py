@@ -16,6 +16,7 @@ from yieldbot.books.ledger import BASE, Row, What
 from yieldbot.books.text import Names, day, decimal, utc, whole
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId, evm_number, is_svm
+from yieldbot.model.text import one_line
 
 OTHER_SIDE = {
     What.OPENING: "Equity:Opening-Balances",
@@ -240,4 +241,4 @@ def _unused(name: str, behind: str, taken: set[str]) -> str:
 
 def _quoted(text: str) -> str:
     """Text between quotes."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return one_line(text).replace("\\", "\\\\").replace('"', '\\"')

@@ -185,11 +185,10 @@ def new_passphrase() -> str:
 def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
     from yieldbot.cli.wiring import passphrases_in_env
-    from yieldbot.execution.keystore import check_private
+    from yieldbot.execution.keystore import passphrase_in
 
     if args.passphrase_file is not None:
-        check_private(args.passphrase_file, "--passphrase-file", "write the passphrase into that file (mode 600)")
-        return text_of(args.passphrase_file).split("\n", 1)[0].rstrip("\r")
+        return passphrase_in(args.passphrase_file, "--passphrase-file")
     if args.passphrase_env is not None:
         passphrases_in_env(context, args.passphrase_env)
         found = context.environment.get(args.passphrase_env)
@@ -214,8 +213,10 @@ def key_of(file: Path | None, form: str) -> str:
 
 def text_of(file: Path) -> str:
     """A small text file. Raises ConfigError."""
+    from yieldbot.files import read_text
+
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except OSError as failure:
         raise ConfigError(f"{file}: cannot be read ({failure.strerror})") from None
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
+from yieldbot.files import first_line, read_text, refuse_if_others_change
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -87,7 +88,7 @@ def passphrase(
 
     def ask() -> str:
         if wallet.passphrase_file is not None:
-            return _of_file(wallet.passphrase_file)
+            return passphrase_in(wallet.passphrase_file)
         if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
             return environment[wallet.passphrase_env]
         if prompt is not None:
@@ -106,14 +107,18 @@ def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
     return given or wallet.held is not None
 
 
-def _of_file(file: Path) -> str:
-    check_private(file, "passphrase_file", "write the passphrase into that file (mode 600), or correct yieldbot.toml")
+def passphrase_in(file: Path, what: str = "passphrase_file") -> str:
+    """The passphrase that a file holds, for every command: its first line. Raises ConfigError.
+
+    what: how the file was named, as its key in yieldbot.toml or its flag.
+    """
+    check_private(file, what, "write the passphrase into that file (mode 600), or name the right one")
     try:
-        found = file.read_text(encoding="utf-8").rstrip("\r\n")
+        found = first_line(file)
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"passphrase_file {file} cannot be read as text: write the passphrase into it") from None
+        raise ConfigError(f"{what} {file} cannot be read as text: write the passphrase into it") from None
     if not found:
-        raise ConfigError(f"passphrase_file {file} is empty: write the passphrase into it")
+        raise ConfigError(f"{what} {file} is empty: write the passphrase into it")
     return found
 
 
@@ -129,6 +134,7 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
         raise ConfigError(f"{named} cannot be found: {missing}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
+    refuse_if_others_change(path, what or "the file")
 
 
 class KeystoreSigner:
@@ -226,7 +232,7 @@ def read_private(path: Path) -> dict[str, Any]:
     """A keystore's document. Raises ConfigError for a file that others can read, or that is none."""
     check_private(path)
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
     if not isinstance(document, dict):
