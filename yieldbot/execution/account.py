@@ -100,6 +100,7 @@ class LegWork:
     swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
     end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none. out: how the way
     out is rehearsed after a deposit, None where it is not.
+    entry_cost_bps: what of a deposit is known to go in fees.
     """
 
     index: int
@@ -111,9 +112,12 @@ class LegWork:
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    entry_cost_bps: float = 0.0
     swaps: tuple[SwapTerms, ...] = ()
     lasts_seconds: int | None = None
     provides: Provides | None = None
+    most_shares: int = 0
+    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
     out: WayOut | None = None
 
     @property

@@ -247,7 +247,7 @@ async def _done(
         return fault
     if worth_raw is not None:
         gained = (await _worth(fork, work) or 0) - worth_raw
-        cost = provides.entry_cost_bps if provides else 0.0
+        cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
     if work.leg.kind is LegKind.DEPOSIT and (trap := await way_out(account, fork, work, worth_raw or 0)) is not None:

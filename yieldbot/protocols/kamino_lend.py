@@ -20,9 +20,10 @@ from yieldbot.math.kamino import BPS, ONE, KaminoReserve
 from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
@@ -143,6 +144,7 @@ class KaminoLend:
         unknown, status = _unknown(fields, lending_market), _status(fields, lending_market)
         queued = reserve.liquidity_for(fields["queued_collateral"])
         free = max(0, min(reserve.available_raw, token_amount(vault)) - queued)
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
             market=replace(market, params={**params, LATER: later}),
             block=block,
@@ -159,8 +161,10 @@ class KaminoLend:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
-            flags=(*(("withdrawals-queued",) if queued else ()), *unknown),
+            flags=(*(("withdrawals-queued",) if queued else ()), *unknown, *doubts),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:

@@ -23,9 +23,10 @@ from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import BITS, LEGACY, ONE, SEVEN_POINT, MarginfiBank, Points, rate_fx, util_fx
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     SECONDS_AHEAD,
     SYSTEM_PROGRAM,
@@ -151,6 +152,7 @@ class Marginfi:
         group_limited = bool(group["hourly_most"] or group["daily_most"])
         free = max(0, min(token_amount(vault), unlent, *(window_left(fields, w, clock.timestamp) for w in WINDOWS)))
         limit = fields["deposit_limit"]
+        doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
             market=replace(market, params={**params, LATER: later, LIMITED: group_limited}),
             block=block,
@@ -167,8 +169,10 @@ class Marginfi:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
-            flags=_flags(fields, rewards),
+            flags=(*_flags(fields, rewards), *doubts),
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:

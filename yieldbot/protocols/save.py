@@ -17,9 +17,10 @@ from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
     TOKEN_ACCOUNT_BYTES,
@@ -142,6 +143,7 @@ class Save:
             compounds=True,
             fees=reserve.fees_wads / WAD / one,
         )
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
             market=replace(market, params={**params, LATER: later}),
             block=block,
@@ -158,6 +160,9 @@ class Save:
             pools=frozenset({f"{self.protocol}/{market.address}"}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
+            flags=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
         )
 
