@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -43,6 +44,14 @@ def first_line(path: Path, most: int = MOST_BYTES) -> str:
     return read_text(path, most).split("\n", 1)[0].removesuffix("\r")
 
 
+def why(failure: OSError, path: Path) -> str:
+    """Why a file could not be written, in words. /proc says "no such file" of the one that is to be made."""
+    there = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if failure.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP) and there.is_dir():
+        return f"{there} takes no files of ours ({failure.strerror}): name another folder"
+    return str(failure.strerror)
+
+
 def refuse_if_others_change(path: Path, what: str) -> None:
     """Raise ConfigError where another user than us and root owns the file or folder, or may write it, or could put
     another in its place (write its folder, which may be a sticky one as /tmp is). What is not there is not judged.
@@ -62,7 +71,7 @@ def _judge(one: Path, path: Path, what: str) -> None:
         return
     named = f"{what} {path}" if one in (path, Path(os.path.abspath(path))) else f"{what} {path}: {one}"
     if not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
-        raise ConfigError(f"{named} is no regular file: name one")
+        raise ConfigError(f"{named} is neither a file nor a folder: name one")
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{named} belongs to another user (uid {found.st_uid}), who could change it: chown it, or move it"

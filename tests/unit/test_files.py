@@ -10,7 +10,8 @@ import pytest
 from tests.unit.cli.program import yieldbot
 from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import NAME, halted, resume
-from yieldbot.execution.keystore import passphrase_in, read_private
+from yieldbot.execution.keystore import passphrase_in, read_private, write_new
+from yieldbot.execution.lock import run_lock
 from yieldbot.files import MOST_BYTES, head, read_text, refuse_if_others_change
 from yieldbot.rpc.anvil import surroundings
 
@@ -59,8 +60,8 @@ def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(tmp_path: Path
     with (tmp_path / "large").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     (tmp_path / "large").chmod(0o600)
-    for name, said in (("fifo", "no regular file"), ("zero", "no regular file"), ("large", "more than")):
-        with pytest.raises(ConfigError, match=said):
+    for name, said in (("fifo", "neither"), ("zero", "neither"), ("large", "more than")):
+        with pytest.raises(ConfigError, match=r"no regular file|more than"):
             read_text(tmp_path / name)
         ended = yieldbot("--config", tmp_path / name, "plan", cwd=tmp_path, seconds=20)
         assert ended.code == 2 and said in ended.line
@@ -79,6 +80,20 @@ def test_whatever_is_named_halt_halts(tmp_path: Path) -> None:
     assert halted(tmp_path) == "no reason given" and resume(tmp_path)
     (tmp_path / NAME).symlink_to("/dev/zero")
     assert halted(tmp_path) == "no reason given"
+
+
+def test_a_folder_of_the_kernel_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """Its answer to whoever makes a file there is "No such file or directory", though the folder is there."""
+    (tmp_path / "yieldbot.toml").write_text('schema = 1\ndata_dir = "/proc"\n')
+    ended = yieldbot("halt", cwd=tmp_path)
+    assert ended.code == 2 and "/proc takes no files of ours" in ended.line and "name another folder" in ended.line
+    with pytest.raises(ConfigError, match="/proc takes no files of ours"), run_lock(Path("/proc")):
+        pass
+    with pytest.raises(ConfigError, match="/proc takes no files of ours"):
+        write_new(Path("/proc/wallets/k.json"), {})
+    (tmp_path / "keys").touch()
+    with pytest.raises(ConfigError, match="keys is no folder"):  # it was told that the keystore exists already
+        write_new(tmp_path / "keys" / "k.json", {})
 
 
 def test_what_others_can_write_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ OTHER_SIDE = {
 }
 """Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
 DAY_SECONDS = 86_400
+RESERVED = ("TRUE", "FALSE", "NULL")
+"""Words that Beancount's lexer reads as values before it looks for commodities."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class _Book:
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
             name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
+            name = f"{name}-TOKEN" if name in RESERVED else name
             self.commodities[token] = _unused(name, _where(token), set(self.commodities.values()) | {BASE})
         return self.commodities[token]
 

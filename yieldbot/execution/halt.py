@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.files import head
+from yieldbot.files import head, why
 from yieldbot.model.text import one_line
 
 NAME = "HALT"
@@ -29,7 +29,8 @@ def halt(data_dir: Path, reason: str, now: int) -> Path:
     except FileExistsError:
         pass
     except OSError as failure:
-        raise ConfigError(f"{path} cannot be written: {failure.strerror}: create it by hand to halt the bot") from None
+        said = why(failure, path)
+        raise ConfigError(f"{path} cannot be written: {said}: create it by hand to halt the bot") from None
     return path
 
 

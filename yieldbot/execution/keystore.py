@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
-from yieldbot.files import first_line, read_text, refuse_if_others_change
+from yieldbot.files import first_line, read_text, refuse_if_others_change, why
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -290,6 +290,11 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     """Write a new keystore, readable by its owner alone, down to the disk. Raises ConfigError; never overwrites."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise ConfigError(f"{path} cannot be written: {path.parent} is no folder: name another place") from None
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
+    try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             json.dump(document, file)
             file.flush()
@@ -297,7 +302,7 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     except FileExistsError:
         raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
     except OSError as failure:
-        raise ConfigError(f"{path} cannot be written: {failure.strerror}") from None
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
 
 
 def read_private(path: Path) -> dict[str, Any]:
