@@ -191,6 +191,13 @@ class SplStakePool:
         else:
             words = f"withdraw {amount} from {state.market.name}"
             tokens, least = min(state.shares, _numbers(state).tokens_paying(amount.raw)), amount.raw
+        numbers = _numbers(state)
+        if numbers.lamports_for(tokens) > state.liquidity.raw:  # rounded up, or thinner than what we hold
+            tokens = min(tokens, numbers.tokens_paying(state.liquidity.raw))
+            while tokens and numbers.lamports_for(tokens) > state.liquidity.raw:
+                tokens -= 1
+            least = numbers.lamports_for(tokens)
+            words = f"withdraw {Amount(state.market.asset, least)} from {state.market.name}"
         return (self._call("withdraw_sol_with_slippage", state, owner, tokens, least, words),)
 
     def _call(self, name: str, state: MarketState, owner: Address, raw: int, least: int, words: str) -> SvmInstruction:
