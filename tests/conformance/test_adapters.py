@@ -165,7 +165,7 @@ async def test_a_closed_market_takes_nothing_and_says_why(chain: Accuracy, proto
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_few_rounds(chain: Accuracy, protocol: str) -> None:
-    """Discovery in at most two rounds, observation in one (two more requests, sent at once, where it looks back)."""
+    """Discovery in at most two rounds, observation in one (where it looks back: two more requests, at once)."""
     await chain.history()
     adapter, node = chain.adapters[protocol], chain.node
     for deployment in (d for d in chain.job.chain.deployments if d.protocol == protocol):
