@@ -80,8 +80,11 @@ def test_the_aggregators_word_stands_beside_ours(sandbox: Sandbox, tmp_path: Pat
         found = yieldbot(*bridge, "--aggregator", url, "--json", cwd=tmp_path)
         assert found.code == 0 and found.document["schema"] == "yieldbot/quote-bridge/v1"
         assert found.document["to_chain_id"] == "eip155:8453" and found.document["aggregator"]["tool"] == "hand-made"
-    why = "name a number from 0 up to 10000"
-    for said, why in (("-1", "must be 0 or more"), ("10000", why), ("nan", "is not a number here")):
+    for said, why in (
+        ("-1", "must be 0 or more"),
+        ("10000", "name a number from 0 up to 10000"),
+        ("nan", "is not a number here"),
+    ):
         asked: list[dict[str, str]] = []
         with server(lambda query, asked=asked: (asked.append(query), quoted(query))[1]) as url:
             ended = yieldbot(*bridge, "--aggregator", url, f"--slippage-bps={said}", cwd=tmp_path)
