@@ -93,4 +93,7 @@ def test_a_good_transaction_of_another_plan_owner_or_hour_is_refused(judged: tup
     tight = replace(rules, limits=replace(rules.limits, max_fee_lamports=1))
     assert code(rules=tight) == "FEE_ABOVE_CEILING"
     half = replace(work.leg, amount=replace(work.leg.amount, raw=work.leg.amount.raw // 2))
-    assert code(work=replace(work, leg=half)) == "DELTA_NOT_PLANNED"
+    assert code(work=replace(work, leg=half)) == "AMOUNT_ABOVE_PLAN"
+    asset = work.leg.amount.token
+    more = tuple(replace(d, raw=d.raw - 1) if d.token == asset else d for d in simulated.deltas)
+    assert code(simulated=replace(simulated, deltas=more)) == "DELTA_NOT_PLANNED"
