@@ -35,10 +35,24 @@ class TransientError(YieldbotError):
 
 class NodeRefused(TransientError):
     """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them; ``details``: the
-    error's own data as it came (Solana: of a failed simulation)."""
+    error's own data as it came (Solana: of a failed simulation); ``status``: of the HTTP answer that held it;
+    ``remedy``: what to do about it, where that status tells."""
 
-    def __init__(self, method: str, code: int, message: str, data: bytes = b"", details: object = None) -> None:
-        super().__init__(f"{method}: {message} (code {code})")
+    def __init__(
+        self,
+        method: str,
+        code: int,
+        message: str,
+        data: bytes = b"",
+        details: object = None,
+        *,
+        status: int = 200,
+        remedy: str = "",
+    ) -> None:
+        under = f"code {code}" if status < 400 else f"code {code}, HTTP {status}"
+        super().__init__(f"{method}: {message} ({under})" + (f": {remedy}" if remedy else ""))
+        self.status = status
+        self.remedy = remedy
         self.code = code
         self.node_message = message
         self.data = data
