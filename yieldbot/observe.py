@@ -83,6 +83,7 @@ async def observe(
         around.asset.usd if around.asset else None,
         around.native.usd if around.native else None,
         exchange,
+        {token: around.told.get(token.address) for token in job.assets if token.address in job.chain.pegged},
     )
 
 

@@ -40,15 +40,18 @@ ABI: list[dict[str, Any]] = [
     {
         "type": "function",
         "name": "deposit",
-        "inputs": [{"name": "assets", "type": "uint256"}, {"name": "receiver", "type": "address"}],
+        "inputs": [
+            {"name": "assets", "type": "uint256", "role": "amount"},
+            {"name": "receiver", "type": "address", "role": "recipient"},
+        ],
     },
     {
         "type": "function",
         "name": "redeem",
         "inputs": [
-            {"name": "shares", "type": "uint256"},
-            {"name": "receiver", "type": "address"},
-            {"name": "owner", "type": "address"},
+            {"name": "shares", "type": "uint256", "role": "shares"},
+            {"name": "receiver", "type": "address", "role": "recipient"},
+            {"name": "owner", "type": "address", "role": "recipient"},
         ],
     },
 ]

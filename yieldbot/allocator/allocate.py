@@ -154,7 +154,9 @@ class _Books:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        return [ExactSwap(s, t, way.quotes(near)) for (s, t, way), near in zip(self.rows, self.near, strict=True)]
+        """Never empty: without amounts near a solution where those leave nothing."""
+        pairs = zip(self.rows, self.near, strict=True)
+        return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
         """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
@@ -233,6 +235,11 @@ def exact_of(
     )
 
 
+def group_names(states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None) -> tuple[str, ...]:
+    """What the groups of ``exact_of`` are called, in its order."""
+    return tuple(name for name, _, _ in _groups(states, policy, purses, base))
+
+
 def _groups(
     states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
@@ -284,7 +291,7 @@ def problem_of(
             )
         )
     unit = purses.weights[0] * ones[0]  # what a whole first token weighs
-    names = [name for name, _, _ in _groups(states, policy, purses, base)]
+    names = group_names(states, policy, purses, base)
     return Problem(
         places=tuple(places),
         groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),

@@ -98,12 +98,21 @@ class Way:
         found: list[tuple[int, int]] = []
         for raw in _amounts(self.most_raw, near):
             got = self._out(raw)
-            if got is None:
+            if got is not None:
+                found.append((raw, got))
+            elif not self._is_dust(raw):
                 if (largest := self._largest(found[-1][0] if found else 0, raw)) is not None:
                     found.append(largest)
                 break
-            found.append((raw, got))
         return _hull(found)
+
+    def _is_dust(self, raw: int) -> bool:
+        """Whether it is the roundings alone that make an amount bring too little: a larger one may bring enough."""
+        try:
+            out, lost = self.venue.give(raw)
+        except Unswappable:
+            return raw * self.rate <= ROUNDED
+        return out + max(lost, ROUNDED) >= raw * self.least
 
     def _out(self, raw: int) -> int | None:
         try:

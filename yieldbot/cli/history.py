@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli.wiring import JOURNAL
+from yieldbot.cli.wiring import JOURNAL, natural
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record, StoredPlan
 
 
+MOST_EVENTS = 2**31
+"""The longest answer: a database takes no number without an end."""
+
+
 def register(commands: Any) -> None:
     what = "what was planned, approved, signed and confirmed, from the journal"
     parser = commands.add_parser("history", help=what, description=what)
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="the last N events (default 50, 0 for all)")
+    parser.add_argument("--limit", type=natural, default=50, metavar="N", help="the last N (default 50, 0 for all)")
     parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
     parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
     parser.add_argument("--verify", action="store_true", help="check that no row was changed; the last row's hash")
@@ -41,7 +45,7 @@ def history(args: argparse.Namespace, context: Context) -> int:
             if args.plans or args.waiting:
                 plans = journal.plans(PlanStatus.QUEUED if args.waiting else None)
             else:
-                records = journal.history(args.limit if args.limit > 0 else None)
+                records = journal.history(min(args.limit, MOST_EVENTS) or None)
     if args.plans or args.waiting:
         rows = [_plan(stored) for stored in plans]
         context.show(docs.document("history", journal=str(file), plans=rows), lambda: _plans_table(rows, args.waiting))

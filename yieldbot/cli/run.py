@@ -187,7 +187,7 @@ def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Call
     from yieldbot.execution.clear import Book, Call, lines, read
     from yieldbot.execution.erc7730 import descriptors
 
-    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors)
+    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors, context.complain)
 
     def described(call: EvmCall) -> list[str]:
         reading = read(Call(call.to, call.data, call.value, owner), book, {}, known)

@@ -50,6 +50,10 @@ USUAL_SLOT_SECONDS = 0.4
 PRIOR_SLOTS = 20_000
 """How many slots of the usual length count beside those of the present epoch, so that its first ones do not decide."""
 
+SLOTS_AHEAD, SECONDS_AHEAD = 200, 120
+"""How long after a reading its withdrawal may land: a blockhash's life and some more. What is taken from a market with
+less cash than our shares are worth is priced for then, so that it is still there."""
+
 _SIZES = {
     "u8": 1,
     "u16": 2,

@@ -200,7 +200,7 @@ def comet_state(pause_flags: int) -> tuple[Status, tuple[str, ...]]:
     )
     flow = adapters()["compound_v3"].observe(market, ME, BLOCK)
     next(flow)
-    totals = encode(["uint256"] * 8, [10**15, 10**15, 0, 0, 10**12, 95 * 10**10, BLOCK.timestamp, pause_flags])
+    totals = encode(["uint256"] * 8, [10**15, 10**15, 0, 0, 10**12, 96 * 10**10, BLOCK.timestamp, pause_flags])
     with pytest.raises(StopIteration) as done:
         flow.send([totals, encode(["uint256"], [0]), encode(["uint256"], [4 * 10**10])])
     return done.value.value.status, done.value.value.flags
