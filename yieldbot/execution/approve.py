@@ -311,10 +311,7 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
     most = None if work.leg.all and work.leg.kind is LegKind.WITHDRAW else work.leg.amount.raw
     judged = (rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
-    faults = [
-        objection(*judged, terms, now, rules.abi, work.most_shares)
-        for terms in work.swaps or (None,)
-    ]
+    faults = [objection(*judged, terms, now, rules.abi, work.most_shares) for terms in work.swaps or (None,)]
     if (found := None if None in faults else faults[0]) is not None:
         return Declined(found[0], f"{tx.words}: {found[1]}")
     # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.

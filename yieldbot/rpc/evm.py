@@ -118,7 +118,7 @@ class EvmNode:
         except (KeyError, TypeError, ValueError):
             raise TransientError(f"{self.host} described block {tag} in a way that cannot be read") from None
 
-    async def nonce(self, owner: Address, tag: str = "latest") -> int:
+    async def nonce(self, owner: Address, tag: str | Mapping[str, object] = "latest") -> int:
         """Transactions sent by ``owner`` as of ``tag``."""
         return self._quantity(await self.request("eth_getTransactionCount", [owner, tag]), "eth_getTransactionCount")
 
