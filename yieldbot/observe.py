@@ -114,7 +114,7 @@ async def _discover(
     flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
         *(decimals_of(token.address) for token in job.assets),
-        *(feed(address) for address in (native_feed, asset_feed, *rest.values()) if address),
+        *(feed(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
         *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
@@ -147,7 +147,7 @@ def _same_decimals(job: Job, asset: Token, said: Any) -> None:
     """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(said, MarketError):
-        raise ConfigError(f"{file}.address: {asset.address} answers no decimals(): correct it")
+        raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({said}): correct it")
     if said != asset.decimals:
         raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {said}: correct it")
 

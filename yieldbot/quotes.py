@@ -59,7 +59,7 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        said = await node.run([feed(address) for address in asked], block)
+        said = await node.run([feed(address, block.timestamp) for address in asked], block)
         native = said.pop() if chain.native_feed else None
         usd, bad = _feeds(fed, said)
         exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread + bad)

@@ -276,7 +276,7 @@ async def _at(
 ) -> dict[Token, Quote] | str:
     try:
         block = await node.block(height)
-        told = await node.run([feed(feeds[token]) for token in tokens], block)
+        told = await node.run([feed(feeds[token], block.timestamp) for token in tokens], block)
     except TransientError as gone:
         return str(gone)
     return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}

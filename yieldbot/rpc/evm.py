@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.model.reads import EthCall, Flow, Read
@@ -28,6 +29,8 @@ BATCH_READS = 3000
 REFUSED_ALONE = 8
 """Reads of one round that are refused each by itself, before any is answered, after which the node serves none."""
 
+LONGEST_QUANTITY = 66
+"""Characters of 256 bits in hex digits."""
 OF_THE_REQUEST = (400, 403, 404, 413, 422)
 """HTTP errors that can be of what was asked, and not of who asks: archive state that a plan lacks, say."""
 
@@ -113,14 +116,18 @@ class EvmNode:
         if not isinstance(found, Mapping):
             raise TransientError(f"{self.host} knows no block {tag}")
         try:
-            ref = BlockRef(self.chain, int(found["number"], 16), str(found["hash"]), int(found["timestamp"], 16))
-            return ref, int(found.get("baseFeePerGas") or "0x0", 16)
-        except (KeyError, TypeError, ValueError):
-            raise TransientError(f"{self.host} described block {tag} in a way that cannot be read") from None
+            height = bounds.within(number(found["number"]), bounds.MOST_HEIGHT, "a height")
+            written = bounds.within(number(found["timestamp"]), bounds.LATEST_TIME, "a time")
+            base_fee_wei = bounds.within(number(found.get("baseFeePerGas") or "0x0"), bounds.MOST_FEE_WEI, "a base fee")
+            return BlockRef(self.chain, height, hash_of(found["hash"]), written), base_fee_wei
+        except (KeyError, TypeError, ValueError) as nonsense:
+            why = f" ({nonsense})" if isinstance(nonsense, ValueError) else ""
+            raise TransientError(f"{self.host} described block {tag} in a way that cannot be read{why}") from None
 
     async def nonce(self, owner: Address, tag: str | Mapping[str, object] = "latest") -> int:
         """Transactions sent by ``owner`` as of ``tag``."""
-        return self._quantity(await self.request("eth_getTransactionCount", [owner, tag]), "eth_getTransactionCount")
+        said = await self.request("eth_getTransactionCount", [owner, tag])
+        return self._quantity(said, "eth_getTransactionCount", bounds.MOST_NONCE)
 
     async def balance_wei(self, owner: Address, block: BlockRef | None = None) -> int:
         """Native balance in wei."""
@@ -130,7 +137,8 @@ class EvmNode:
     async def priority_fee_wei(self) -> int:
         """The node's suggestion for the priority fee; 0 where the node has none."""
         try:
-            return self._quantity(await self.request("eth_maxPriorityFeePerGas", []), "eth_maxPriorityFeePerGas")
+            said = await self.request("eth_maxPriorityFeePerGas", [])
+            return self._quantity(said, "eth_maxPriorityFeePerGas", bounds.MOST_FEE_WEI)
         except NodeRefused:
             return 0
 
@@ -245,9 +253,9 @@ class EvmNode:
             raise TransientError(f"{self.host} answered {len(returned)} of {len(reads)} reads")
         return [_answer(read, ok, data) for read, (ok, data) in zip(reads, returned, strict=True)]
 
-    def _quantity(self, value: Any, method: str) -> int:
+    def _quantity(self, value: Any, method: str, most: int = 2**256) -> int:
         try:
-            return int(value, 16)
+            return bounds.within(number(value), most, "a number")
         except (TypeError, ValueError):
             raise TransientError(f"{self.host} answered {method} with something that is no number") from None
 
@@ -256,6 +264,21 @@ class EvmNode:
             return bytes.fromhex(value.removeprefix("0x"))
         except (AttributeError, ValueError):
             raise TransientError(f"{self.host} answered {method} with something that is no hex data") from None
+
+
+def number(value: Any) -> int:
+    """A quantity of JSON-RPC, 256 bits at most. Raises TypeError or ValueError for what is none."""
+    if not isinstance(value, str) or not value.startswith("0x") or len(value) > LONGEST_QUANTITY:
+        raise ValueError("something that is no quantity")
+    return int(value, 16)
+
+
+def hash_of(value: Any) -> str:
+    """A block's hash. Raises ValueError for what is none."""
+    if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
+        raise ValueError("something that is no hash")
+    int(value, 16)
+    return value
 
 
 def _at(block: BlockRef, lag: int = 0) -> Any:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
@@ -31,6 +32,9 @@ AT_ONCE = 8
 """Requests for accounts under way at a time: in turn they would drift apart by too many slots."""
 REFUSED_ALONE = 8
 """Accounts that are refused each by itself, before any is answered, after which the node serves none."""
+MOST_U64 = 2**64
+LONGEST_HASH = 44
+"""Characters of 32 bytes in base 58."""
 CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
 MIN_CONTEXT_SLOT_NOT_REACHED = -32016
 
@@ -144,7 +148,10 @@ class SvmNode:
         ((slot, (clock,)),) = (await self.accounts_at([CLOCK], newest.slot),)
         if clock is None or len(clock.data) < 40:
             raise TransientError(f"{self.host} has no clock")
-        return BlockRef(self.chain, slot, newest.hash, struct.unpack_from("<q", clock.data, 32)[0])
+        (written,) = struct.unpack_from("<q", clock.data, 32)
+        if not 0 < written < bounds.LATEST_TIME:
+            raise TransientError(f"{self.host} has a clock that says {written}, which is no time")
+        return BlockRef(self.chain, slot, newest.hash, written)
 
     async def blockhash(self) -> Blockhash:
         """The newest blockhash at our commitment."""
@@ -152,7 +159,8 @@ class SvmNode:
             await self.request("getLatestBlockhash", [{"commitment": self.commitment}]), "getLatestBlockhash"
         )
         try:
-            return Blockhash(str(said["blockhash"]), int(said["lastValidBlockHeight"]), slot)
+            height = self._integer(said["lastValidBlockHeight"], "getLatestBlockhash")
+            return Blockhash(str(said["blockhash"])[:LONGEST_HASH], height, slot)
         except (KeyError, TypeError, ValueError):
             raise self._nonsense("getLatestBlockhash") from None
 
@@ -269,7 +277,8 @@ class SvmNode:
         if one is None:
             return None
         try:
-            return Landed(int(one["slot"]), one["err"], str(one["confirmationStatus"]))
+            slot = self._integer(one["slot"], "getSignatureStatuses")
+            return Landed(slot, one["err"], str(one["confirmationStatus"]))
         except (KeyError, TypeError, ValueError):
             raise self._nonsense("getSignatureStatuses") from None
 
@@ -299,7 +308,8 @@ class SvmNode:
         try:
             images = tuple(self._image(one) for one in said.get("accounts") or [None] * len(addresses))
             logs = tuple(str(line) for line in said.get("logs") or ())
-            return Simulated(slot, said["err"], logs, int(said.get("unitsConsumed") or 0), images)
+            units = self._integer(said.get("unitsConsumed") or 0, "simulateTransaction")
+            return Simulated(slot, said["err"], logs, units, images)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise self._nonsense("simulateTransaction") from None
 
@@ -317,7 +327,7 @@ class SvmNode:
             raise self._nonsense(method) from None
 
     def _integer(self, value: Any, method: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_U64:
             raise self._nonsense(method)
         return value
 
