@@ -16,11 +16,17 @@ Expected outcomes (Hold, Declined, Reverted) are values, not exceptions. Code th
 the text of a message.
 """
 
+from yieldbot.model.text import one_line
+
 
 class YieldbotError(Exception):
-    """Root of the tree; its text is one line for the user and never holds a secret."""
+    """Root of the tree; its text is one printable line for the user, whoever's words are in it, and never holds a
+    secret."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(one_line(text))
 
 
 class ConfigError(YieldbotError):
@@ -54,7 +60,7 @@ class NodeRefused(TransientError):
         self.status = status
         self.remedy = remedy
         self.code = code
-        self.node_message = message
+        self.node_message = one_line(message)
         self.data = data
         self.details = details
 
@@ -65,7 +71,7 @@ class HttpRefused(TransientError):
     def __init__(self, status: int, what: str, remedy: str) -> None:
         super().__init__(f"{what}: {remedy}")
         self.status = status
-        self.what = what
+        self.what = one_line(what)
         self.remedy = remedy
 
 
@@ -88,7 +94,7 @@ class SafetyError(YieldbotError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message = code, message
+        self.code, self.message = code, one_line(message)
 
 
 class SignerRefused(SafetyError):
@@ -96,7 +102,7 @@ class SignerRefused(SafetyError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)
-        self.reason = reason
+        self.reason = one_line(reason)
 
 
 class PendingError(YieldbotError):

@@ -71,6 +71,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
     if not into:
         return None
     assessed = {one.market_id: one for one in assess(snapshot, policy, None, base)}
+    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every share, smaller
     done, ahead = _changes(plan.legs[:index]), _changes(legs)
     for leg in into:
         state, assessment = snapshot.of(leg.market_id), assessed[leg.market_id]
@@ -78,14 +79,16 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
             return refused
         if leg.kind is LegKind.DEPOSIT and assessment.max_exposure is not None:
             start, after = (state.held.raw + more for more in (-done.get(leg.market_id, 0), ahead[leg.market_id]))
-            if _above(after, max(assessment.max_exposure.raw, start)):
+            token = leg.amount.token
+            slack = int(paid / snapshot.price(token) * token.one)
+            if _above(after, max(assessment.max_exposure.raw, start), slack):
                 said = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
                 return Declined("EXPOSURE_LIMIT", f"{said}, {assessment.max_exposure} are allowed: {assessment.bound}")
     if all(leg.kind is LegKind.RERANGE for leg in into):
         return None
     deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]
     return (
-        _group_exceeded(deposits, snapshot, policy, base, assessed, done, ahead)
+        _group_exceeded(deposits, snapshot, policy, base, assessed, done, ahead, paid)
         or _too_small(deposits, snapshot, policy, base, assessed, ahead)
         or _buffer_taken(plan, index, snapshot, policy)
     )
@@ -126,8 +129,9 @@ def _group_exceeded(
     assessed: Mapping[MarketId, Assessment],
     done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
+    paid: float,
 ) -> Declined | None:
-    """Shares of protocols and of assets."""
+    """Shares of protocols and of assets. ``paid``: what of the wealth the plan may have cost, in the first asset."""
     states, purses = snapshot.markets, purses_of(snapshot)
     exact = exact_of(states, assessed, policy, purses, base)
     gets = {leg.market_id for leg in deposits}
@@ -137,7 +141,7 @@ def _group_exceeded(
             continue
         start = sum(weight * (held - done.get(market_id, 0)) for market_id, weight, held in ids)
         after = sum(weight * (held + ahead.get(market_id, 0)) for market_id, weight, held in ids)
-        if _above(after, max(most, start)):
+        if _above(after, max(most, start), int(paid * purses.ones[0]) * purses.weights[0]):
             part = after / purses.total if purses.total else 1.0
             return Declined("EXPOSURE_LIMIT", f"{part:.1%} of the wealth would be there: {name} allows less")
     return None

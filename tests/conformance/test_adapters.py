@@ -9,7 +9,7 @@ from tests.bench.accuracy import Accuracy
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.aave import percent_mul
 from yieldbot.model.amounts import SECONDS_PER_YEAR
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import adapters
 
@@ -59,6 +59,7 @@ async def test_states_are_whole(chain: Accuracy, protocol: str) -> None:
         assert (state.held.raw, state.shares) == (0, 0)
         assert 0 < state.liquidity.raw <= state.supplied.raw + 10**6
         assert state.borrowed is None or 0 < state.borrowed.raw <= state.supplied.raw
+        assert state.cash is not None and state.exit.kind is ExitKind.INSTANT
         assert state.pools and state.gas_deposit > 21_000 and state.gas_withdraw > 21_000
         assert state.curve.apr(0.0, DAY) >= state.curve.apr(1e9, DAY) >= 0.0
         assert state.quoted.value > 0

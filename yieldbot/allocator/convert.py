@@ -160,13 +160,16 @@ def _kept(bps: float) -> Fraction:
 
 
 def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
-    """What is quoted, ascending; no two closer than a bp, where a slope would be the roundings' alone."""
+    """What is quoted, ascending; no two closer than a bp, where a slope would be the roundings' alone. The most is
+    always among them: without it a position that is swapped out would leave a part of itself."""
     step = SMALLEST ** (1.0 / (POINTS - 1))
     spread = {round(most_raw / step**k) for k in range(1, POINTS)} | {most_raw}
     found: list[int] = []
     for raw in sorted(raw for raw in (*spread, *near) if 0 < raw <= most_raw):
         if not found or (raw - found[-1]) * BPS >= raw:
             found.append(raw)
+        elif raw == most_raw:
+            found[-1] = raw
     return found
 
 

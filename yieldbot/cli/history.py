@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, natural
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +83,7 @@ def _event(record: Record) -> Doc:
         "owner": keys.owner or None,
         "plan_id": keys.plan_id or None,
         "tx_hash": keys.tx_hash or None,
-        "text": _words(keys.kind, body),
+        "text": one_line(_words(keys.kind, body)),
         "body": body,
     }
 
@@ -116,14 +117,14 @@ def _plan(stored: StoredPlan) -> Doc:
         "id": stored.plan.id,
         "status": stored.status.value,
         "by": stored.by,
-        "reason": stored.reason,
+        "reason": one_line(stored.reason),
         "at": stored.at,
         "expires_at": stored.plan.expires_at,
         "owner": stored.plan.owner,
         "chain": stored.plan.block.chain,
         "gain_per_year": stored.plan.gain_per_year,
         "cost": stored.plan.cost,
-        "calls": list(stored.lines),
+        "calls": [one_line(line) for line in stored.lines],
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -123,7 +124,7 @@ def reject(args: argparse.Namespace, context: Context) -> int:
             )
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
             raise SafetyError("PLAN_CLOSED", f"plan {args.plan_id} is {stored.status.value} already")
-        journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", args.reason))
+        journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", one_line(args.reason, 500)))
     context.show(
         docs.document("reject", plan_id=args.plan_id, status="rejected"), lambda: f"plan {args.plan_id} is rejected"
     )

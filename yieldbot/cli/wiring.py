@@ -179,7 +179,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
                     from yieldbot.execution.svm.keystore import SvmKeySigner
 
                     return SvmKeySigner(wallet.keystore, ask)
-                return KeystoreSigner(wallet.keystore, ask)
+                return KeystoreSigner(wallet.keystore, ask, wallet.address)
 
     return signer_of
 

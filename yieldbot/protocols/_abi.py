@@ -9,6 +9,7 @@ from typing import Any
 from yieldbot.model import bounds
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
+from yieldbot.model.text import one_line
 from yieldbot.model.words import is_static, pack, unpack
 from yieldbot.resources import folder
 
@@ -97,7 +98,7 @@ def explain_standard(data: bytes) -> str | None:
 
     try:
         if data[:4] == ERROR_STRING:
-            return str(decode(["string"], data[4:])[0])
+            return one_line(str(decode(["string"], data[4:])[0]), 200)
         if data[:4] == PANIC:
             return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}"
     except (DecodingError, UnicodeDecodeError):

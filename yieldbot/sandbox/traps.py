@@ -13,18 +13,18 @@ WARP_BLOCKS, WARP_SECONDS = 48, 3600
 
 
 async def deploy_trap(
-    node: EvmNode, name: str, asset: str, *args: Any, deposited_raw: int = 0, history: bool = True
+    node: EvmNode, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
 ) -> tuple[Deployer, Contract]:
-    """A vault of contracts/traps over ``asset``; ``args``: the rest of its constructor's. Its deployer too, who may
-    call it.
+    """A vault of contracts/traps over ``asset`` (None: what takes none); ``args``: the rest of its constructor's.
+    Its deployer too, who may call it.
 
     deposited_raw: what the deployer puts in (it has the sandbox's tokens); history: 48 blocks an hour apart follow, so
     that a trailing rate has something to trail.
     """
     accounts = await node.request("eth_accounts", [])
     d = Deployer(node, [checksum(account) for account in accounts])
-    vault = await d.deploy(compiled(units=("traps",))["traps"][name], asset, *args)
-    if deposited_raw:
+    vault = await d.deploy(compiled(units=("traps",))["traps"][name], *([asset] if asset else []), *args)
+    if deposited_raw and asset:
         token = Contract(asset, compiled()["ours"]["TestToken"].abi)
         await d.send(token, "approve", vault.address, MAX_UINT256)
         await d.send(vault, "deposit(uint256,address)", deposited_raw, d.me)

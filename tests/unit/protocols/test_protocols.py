@@ -57,7 +57,8 @@ def test_an_abi_holds_only_what_is_called(file: Path) -> None:
     code = "".join(p.read_text() for p in (ROOT / "yieldbot").rglob("*.py"))
     entries = json.loads(file.read_text())
     if isinstance(entries, dict):  # a Solana program's layouts
-        assert [name for name in entries["instructions"] if f'"{name}"' not in code] == []
+        told = {"refresh_reserve"}  # never built by us; `decode` tells it of others' transactions
+        assert [name for name in entries["instructions"] if f'"{name}"' not in code and name not in told] == []
         return
     functions = [entry["name"] for entry in entries if entry["type"] == "function"]
     assert len(functions) == len(set(functions))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 
+from yieldbot.model.text import one_line
+
 PREFIXES = (("T", 12), ("G", 9), ("M", 6), ("k", 3))
 
 
@@ -36,4 +38,4 @@ def unit(raw: int, decimals: int, base: str, prefix: bool) -> str:
 
 def clean(text: str) -> str:
     """Words of others without what could move a terminal's cursor or change its direction of writing."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return one_line(text)

@@ -270,3 +270,21 @@ contract Silo {
         SafeERC20.safeTransfer(_asset, to, amount);
     }
 }
+
+/// A Morpho oracle (MorphoChainlinkOracleV2's views) over a feed that last spoke when it was made: it is its own feed.
+contract AgedOracle {
+    uint256 public immutable price;
+    uint256 public immutable spoke;
+
+    constructor(uint256 price_) {
+        (price, spoke) = (price_, block.timestamp);
+    }
+
+    function BASE_FEED_1() external view returns (address) {
+        return address(this);
+    }
+
+    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
+        return (1, 1e8, spoke, spoke, 1);
+    }
+}
