@@ -9,6 +9,7 @@ YieldbotError
 │   └── ReadReverted  a read of a market reverted
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
+├── RunTimedOut       the run's deadline has passed: it ends, and says where it was
 ├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
 └── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
 
@@ -103,6 +104,10 @@ class SignerRefused(SafetyError):
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)
         self.reason = one_line(reason)
+
+
+class RunTimedOut(YieldbotError):
+    """The run's deadline (policy.run_timeout_seconds) has passed; the text says where it was."""
 
 
 class PendingError(YieldbotError):

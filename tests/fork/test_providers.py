@@ -6,14 +6,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import socket
+import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_abi import decode, encode
 
 from tests.faults.provider import KEY, Provider, Refusal, served
+from tests.unit.cli.program import yieldbot
+from tests.unit.config.test_config_load import written
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
 from yieldbot.logs import read_logs
 from yieldbot.model.amounts import BlockRef
@@ -314,3 +321,40 @@ async def test_nothing_stays_open_when_one_of_many_requests_fails(caplog: pytest
         del node
         gc.collect()
     assert "Unclosed" not in caplog.text and not [one for one in warned if "nclosed" in str(one.message)]
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept: list[socket.socket] = []
+
+        def take() -> None:
+            try:
+                while True:
+                    kept.append(server.accept()[0])
+            except OSError:
+                return
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for one in kept:
+            one.close()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_run_whose_node_hangs_ends_and_the_next_one_can_begin(tmp_path: Path) -> None:
+    with silent() as url:
+        path = written(tmp_path, env=f"TESTNET_RPC_URL={url}\n")
+        text = path.read_text()
+        path.write_text(
+            text.replace("[policy]", "[policy]\nrun_timeout_seconds = 1")
+            if "[policy]" in text
+            else text + "\n[policy]\nrun_timeout_seconds = 1\n"
+        )
+        for _ in range(2):
+            began = time.monotonic()
+            ended = yieldbot("--config", path, "dry-run", cwd=tmp_path)
+            assert ended.code == 1 and "1 s (policy.run_timeout_seconds) have passed; it was at: " in ended.err
+            assert "another run" not in ended.err and "nclosed" not in ended.err
+            assert time.monotonic() - began < 20
