@@ -258,7 +258,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
     """
     plan = forecast.queued_plan(world.journal, plan_id, world.now())
-    job = _job_of(world.settings, plan)
+    job = job_of(world.settings, plan)
     return await _served(world, job, lambda live: _resume(world, job, live, plan))
 
 
@@ -312,7 +312,7 @@ def _record(world: World, job: Job, snapshot: Snapshot) -> None:
         forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token)
 
 
-def _job_of(settings: Settings, plan: Plan) -> Job:
+def job_of(settings: Settings, plan: Plan) -> Job:
     for job in settings.jobs:
         if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, plan.asset):
             return job

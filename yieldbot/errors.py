@@ -9,6 +9,7 @@ YieldbotError
 │   └── ReadReverted  a read of a market reverted
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
+├── RunTimedOut       the run's deadline has passed: it ends, and says where it was
 ├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
 └── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
 
@@ -41,10 +42,24 @@ class TransientError(YieldbotError):
 
 class NodeRefused(TransientError):
     """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them; ``details``: the
-    error's own data as it came (Solana: of a failed simulation)."""
+    error's own data as it came (Solana: of a failed simulation); ``status``: of the HTTP answer that held it;
+    ``remedy``: what to do about it, where that status tells."""
 
-    def __init__(self, method: str, code: int, message: str, data: bytes = b"", details: object = None) -> None:
-        super().__init__(f"{method}: {message} (code {code})")
+    def __init__(
+        self,
+        method: str,
+        code: int,
+        message: str,
+        data: bytes = b"",
+        details: object = None,
+        *,
+        status: int = 200,
+        remedy: str = "",
+    ) -> None:
+        under = f"code {code}" if status < 400 else f"code {code}, HTTP {status}"
+        super().__init__(f"{method}: {message} ({under})" + (f": {remedy}" if remedy else ""))
+        self.status = status
+        self.remedy = remedy
         self.code = code
         self.node_message = one_line(message)
         self.data = data
@@ -89,6 +104,10 @@ class SignerRefused(SafetyError):
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)
         self.reason = one_line(reason)
+
+
+class RunTimedOut(YieldbotError):
+    """The run's deadline (policy.run_timeout_seconds) has passed; the text says where it was."""
 
 
 class PendingError(YieldbotError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.prices import feed
+from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings
@@ -55,13 +55,11 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     pair = (given, wanted)
     async with connect(chain) as node:
         await node.verify_chain()
-        (block, base_fee_wei), tip_wei = await asyncio.gather(
-            node.block_and_base_fee("latest"), node.priority_fee_wei()
-        )
+        (block, base_fee_wei), tip_wei = await both(node.block_and_base_fee("latest"), node.priority_fee_wei())
         pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        said = await node.run([feed(address) for address in asked], block)
+        said = await node.run([feed(address, block.timestamp) for address in asked], block)
         native = said.pop() if chain.native_feed else None
         usd, bad = _feeds(fed, said)
         exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread + bad)

@@ -77,10 +77,10 @@ def register(commands: Any) -> None:
 
 
 def lp(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
     from contextlib import nullcontext
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.cli.lp_ends import ending
     from yieldbot.cli.wiring import world_of
     from yieldbot.execution.approve import DeclineAll
@@ -93,7 +93,8 @@ def lp(args: argparse.Namespace, context: Context) -> int:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number above 0 and below 1000")
     lock = nullcontext() if args.dry_run else run_lock(context.settings.data_dir)
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
-        row, code = asyncio.run(_act(args, context, world, job))
+        deadline = Deadline(world)
+        row, code = run_within(deadline, job, lambda: _act(args, context, deadline.world, job))
     context.show(docs.document("lp", exit_code=code, action=args.action, **row), lambda: ending(row))
     return code
 

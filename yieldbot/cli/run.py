@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
+    from yieldbot.cli.deadline import Deadline
     from yieldbot.cli.documents import Doc
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
-    from yieldbot.world import World
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
@@ -94,18 +95,21 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.cycle import approve_queued
+    from yieldbot.cli.deadline import Deadline, run_within
+    from yieldbot.cycle import approve_queued, job_of
     from yieldbot.execution.approve import PreApproved
     from yieldbot.execution.lock import run_lock
+    from yieldbot.forecast import queued_plan
 
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
         return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
 
     with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
-        report = asyncio.run(approve_queued(world, args.plan_id))
+        plan = queued_plan(world.journal, args.plan_id, world.now())
+        deadline = Deadline(world)
+        job = job_of(world.settings, plan)
+        report = run_within(deadline, job, lambda: approve_queued(deadline.world, args.plan_id))
     _tell(report)
     return _end(context, "approve", [report])
 
@@ -208,11 +212,14 @@ def _cycle(
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
     import asyncio
 
+    from yieldbot.cli.deadline import Deadline
     from yieldbot.execution.lock import run_lock
 
     jobs = jobs_of(args, context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
-        ended = asyncio.run(_every(world, [list(enumerate(jobs))] if asks else by_account(jobs)))
+        deadline = Deadline(world)
+        with deadline.armed():
+            ended = asyncio.run(_every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs)))
     return _end(context, args.command, [ended[index] for index in sorted(ended)])
 
 
@@ -227,7 +234,7 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
     return list(groups.values())
 
 
-async def _every(world: World, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
+async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
     """What came of each job, by its place among them. A job's error leaves the other accounts; after an
     InvariantError no further job begins, and what is under way is brought to its end."""
     import asyncio
@@ -244,7 +251,7 @@ async def _every(world: World, groups: Sequence[Sequence[Placed]]) -> dict[int, 
             if broken:
                 return
             try:
-                report = await run_job(world, job)
+                report = await deadline.within(job, partial(run_job, deadline.world, job))
             except YieldbotError as failure:
                 events.failed(job, failure)
                 broken = broken or isinstance(failure, InvariantError)

@@ -158,6 +158,7 @@ class PolicyTable(Table):
     max_gas_share_of_gain: Share | None = None
     min_gain_share: Share | None = None
     plan_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
+    run_timeout_seconds: Annotated[int, Field(gt=0, le=604_800)] | None = None
     delta_tolerance_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     auto_max_move: Money | None = None
     auto_max_total: Money | None = None

@@ -149,6 +149,8 @@ async def simulate_tx(
             "maxPriorityFeePerGas": hex(tx.priority_fee_wei),
             "chainId": hex(int(tx.chain.partition(":")[2])),
         }
+        if work is None and not tx.data and tx.to.lower() == account.owner.lower():
+            await fork.request("anvil_setNonce", [account.owner, hex(tx.nonce)])  # it may be beyond the chain's
         receipt = await mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt

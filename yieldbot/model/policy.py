@@ -20,6 +20,8 @@ NEVER = "never"
 
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
+RUN_TIMEOUT_SECONDS = 14_400
+"""Four hours: a plan of a dozen transactions, each final on Ethereum before the next, is done by then."""
 SVM_FEED_AGE_SECONDS = 600
 """Pyth writes its sponsored accounts on Solana once a minute: one that is ten behind is not gone by, whatever is
 set."""
@@ -82,6 +84,7 @@ class Policy:
     max_gas_share_of_gain: float = 0.5
     min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600
+    run_timeout_seconds: int = RUN_TIMEOUT_SECONDS
     delta_tolerance_bps: float = 1.0
     auto_max_move: str = "0"
     auto_max_total: str = "0"
