@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chain_double import GWEI, ChainDouble, KeySigner, account_of, open_journal
-from wiring import APPROVAL, BLOCK, EXPIRES, NOW, OWNER, POOL, RULES, SHARES, USDC, simulated, supply_data, supply_tx, work
+from wiring import APPROVAL, BLOCK, EXPIRES, NOW, OWNER, RULES, SHARES, USDC, simulated, supply_data, supply_tx, work
 
 from yieldbot.errors import ConfigError, SignerRefused
 from yieldbot.execution.account import Account
@@ -212,4 +212,4 @@ async def test_what_would_do_something_else_now_is_not_replaced(journal: Journal
 
     chain.effect = less
     assert "DELTA_NOT_PLANNED" in (await attempt(account, tx) or "")
-    assert POOL and not chain.sent
+    assert not chain.sent
