@@ -133,8 +133,10 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _is_text(node: ast.BinOp) -> bool:
-    sides = (node.left, node.right)
-    return any(isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and isinstance(s.value, str)) for s in sides)
+    def text(side: ast.expr) -> bool:
+        return isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+
+    return text(node.left) or text(node.right)
 
 
 def _compared(position: int, other: type[ast.cmpop]) -> Callable[[ast.AST], ast.AST]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 COPIED = ("yieldbot", "tests", "abis", "chains", "docs", "scripts")
 LINKED = ("node_modules", ".cache")
-HEAVY = ("pytest", "pytest_asyncio", "hypothesis", "web3", "eth_account", "eth_abi", "sqlalchemy", "pydantic", "highspy")
-HEAVY_TOO = ("solders.message", "solders.transaction", "solders.keypair", "solders.litesvm", "rich.console", "numpy")
+HEAVY = ("pytest", "pytest_asyncio", "hypothesis", "web3", "eth_account", "eth_abi", "sqlalchemy", "pydantic")
+HEAVY_TOO = ("solders.message", "solders.transaction", "solders.keypair", "solders.litesvm", "highspy", "numpy")
 """Loaded once, before the processes of the changes are split off."""
 
 

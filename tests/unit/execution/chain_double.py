@@ -1,5 +1,5 @@
-"""A labelled double of a chain: JSON-RPC's shapes from memory, so that reorganisations, late receipts, foreign nonces and
-fees can be served at will. Node client, journal, key and policy around it are the real ones."""
+"""A labelled double of a chain: JSON-RPC's shapes from memory, so that reorganisations, late receipts, foreign nonces
+and fees can be served at will. Node client, journal, key and policy around it are the real ones."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def transfer(token: str, sender: str, to: str, raw: int = 1, *more: str) -> dict
 
 @dataclass
 class ChainDouble:
-    """heads: blocks on the double grow by one at each ``grow``. tokens: balances by (token, owner); was: those before a
-    block's hash; allowed: by (token, owner, spender); permits: by (owner, token, spender); all in lower case. effect: what
-    a transaction does on a fork: events, or None for a revert."""
+    """tokens: balances by (token, owner); was: those at a block's hash; allowed: by (token, owner, spender); permits:
+    by (owner, token, spender); all in lower case. effect: what a transaction does on a fork: events, or None for a
+    revert."""
 
     height: int = 100
     base_fee_wei: int = GWEI

@@ -66,7 +66,14 @@ async def test_what_is_pending_or_has_no_block_yet_is_not_mined(journal: Journal
 
 @pytest.mark.parametrize(
     ("finality", "mined_at", "final"),
-    [("latest", 120, True), (10, 110, True), (10, 111, False), (200, 1, False), ("safe", 105, True), ("safe", 106, False)],
+    [
+        ("latest", 120, True),
+        (10, 110, True),
+        (10, 111, False),
+        (200, 1, False),
+        ("safe", 105, True),
+        ("safe", 106, False),
+    ],
 )
 async def test_finality_is_a_tag_or_a_depth(journal: Journal, finality: str | int, mined_at: int, final: bool) -> None:
     chain = ChainDouble(height=120, tags={"safe": 105})
@@ -168,6 +175,7 @@ async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_no
     tx = landed(account, chain)
     with pytest.raises(PendingError, match=r"it is mined but not final \(5\)"):
         await confirm(account, (tx,))
+    assert not stored(account, tx.signed.hash).notes, "it stayed where it was"
     polls = 0
     serve = chain._eth_getTransactionReceipt
 
@@ -182,7 +190,29 @@ async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_no
     with pytest.raises(PendingError):
         await confirm(account, (tx,))
     notes = stored(account, tx.signed.hash).notes
+    assert len([note for note in notes if "taken back" in note]) == 1
     assert any(f"its block 101 {hash_at(101)} was taken back by a reorganisation" == note for note in notes), notes
+
+
+async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal: Journal) -> None:
+    chain = ChainDouble(height=102)
+    account = account_of(chain, journal, settings=settings(finality=5))
+    tx = landed(account, chain)
+    polls, serve = 0, chain._eth_getTransactionReceipt
+
+    def moved(name: str) -> Any:
+        nonlocal polls
+        polls += 1
+        if polls == 3:
+            chain.receipts[name] = receipt(name, 102)
+        return serve(name)
+
+    chain._eth_getTransactionReceipt = moved  # type: ignore[method-assign]
+    with pytest.raises(PendingError, match="mined but not final"):
+        await confirm(account, (tx,))
+    assert stored(account, tx.signed.hash).notes == (
+        f"its block 101 {hash_at(101)} was taken back by a reorganisation",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One leg from its first look to its mark: limits before anything, tokens that leave unplanned, allowances taken back."""
+"""One leg from first look to mark: limits before anything, tokens that leave unplanned, allowances taken back."""
 
 from __future__ import annotations
 
