@@ -300,22 +300,22 @@ async def test_nothing_stays_open_when_one_of_many_requests_fails(caplog: pytest
     """The others would end after the node was closed, and open its connection again."""
 
     async def slowly(method: str, params: list[Any]) -> Any:
-        await asyncio.sleep(0.05)
+        if provider.asked["eth_call"] > 1:
+            await asyncio.sleep(0.2)
         return "nonsense"
 
-    def first_fails(method: str, params: list[Any]) -> Refusal | None:
-        return (429, 429, "too many requests") if provider.asked["eth_call"] == 1 else None
+    def others_fail(method: str, params: list[Any]) -> Refusal | None:
+        return (503, -32000, "no backend") if provider.asked["eth_call"] > 4 else None
 
-    provider = Provider(slowly, refuse=first_fails, headers={"Retry-After": "300"})
-    provider.refuse = first_fails
+    provider = Provider(slowly, refuse=others_fail)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         async with served(provider):
             node = evm(provider)
             with pytest.raises(TransientError):
                 async with node:
-                    await node.run([asks(b"a"), asks(b"b", lag=5), asks(b"c", lag=6), asks(b"d", lag=7)], BLOCK)
-            await asyncio.sleep(0.3)
+                    await node.run([asks(b"a"), *(asks(b"b", lag=5 + n) for n in range(8))], BLOCK)
+            await asyncio.sleep(0.5)
             assert node.endpoint._provider is None, "no request outlived the run"
             assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task() and "yieldbot" in repr(t)] == []
         del node
