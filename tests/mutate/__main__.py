@@ -16,14 +16,16 @@ import os
 import random
 import sys
 import tempfile
-import time
 import tomllib
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.mutate.changes import Change, changes_of
-from tests.mutate.runner import copy_tree, load_heavy, put, run_tests
+from tests.mutate.runner import Host, copy_tree, load_heavy
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -123,7 +125,8 @@ def main(argv: list[str]) -> int:
         tree = Path(folder)
         copy_tree(ROOT, tree)
         for module in chosen:
-            rows.append(judge(tree, module, entries[module], same.get(module, {}), kept, args))
+            work = partial(judge, tree, module, entries[module], same.get(module, {}), kept, args)
+            rows.append(in_process_of_its_own(work, tree / "row.json"))
     print_table(rows, args.seed)
     return 1 if any(row.survived for row in rows) else 0
 
@@ -131,51 +134,68 @@ def main(argv: list[str]) -> int:
 def judge(
     tree: Path, module: str, entry: dict[str, Any], same: dict[str, str], kept: Kept, args: argparse.Namespace
 ) -> Row:
-    file = tree / "yieldbot" / module
-    source = file.read_text()
+    source = (tree / "yieldbot" / module).read_text()
     changes, candidates = drawn_of(module, source, entry, args.seed, args.each)
     row = Row(module, candidates)
-    suites = [list(entry["tests"])] + ([list(entry["slow"])] if args.slow and entry.get("slow") else [])
-    hashes = [digest(*(ROOT / test.partition("::")[0] for test in tests)) for tests in suites]
+    left = [change for change in changes if change.name not in same]
+    row.equal = len(changes) - len(left)
     sha = hashlib.sha256(source.encode()).hexdigest()[:16]
-    limits: list[float | None] = [None] * len(suites)
-    log = tree / "log.txt"
-    for number, change in enumerate(changes):
-        if change.name in same:
-            row.equal += 1
-            continue
-        outcome = "passed"
-        for position, tests in enumerate(suites):
+    suites = [list(entry["tests"])] + ([list(entry["slow"])] if args.slow and entry.get("slow") else [])
+    found: dict[str, str] = {}
+    for position, tests in enumerate(suites):
+        host = Host(tree, module, tests, tree / "log.txt")
+        limit = 0.0
+        files = digest(*files_of(tests))
+        for change in [one for one in left if found.get(one.name, "passed") == "passed"]:
             key = f"{module} {sha} {'slow' if position else 'fast'} {change.name}"
-            known = kept.get(key, hashes[position])
+            known = kept.get(key, files)
             if known is None:
-                if limits[position] is None:
-                    limits[position] = args.timeout or baseline(tree, tests, log)
-                put(file, change.source, int(time.time()) - 10**6 + number)
-                try:
-                    known, seconds = run_tests(tree, tests, limits[position] or 60.0, log)
-                finally:
-                    put(file, source, int(time.time()) - 2 * 10**6)
-                kept.put(key, hashes[position], known)
+                limit = limit or begun(host, args.timeout)
+                known, seconds = host.judge(change.name.partition(":")[0], change.source, limit)
+                kept.put(key, files, known)
                 print(f"{known:8} {seconds:5.1f} s  {module}:{change.line}: {change.name}", flush=True)
-            outcome = known
-            if outcome != "passed":
-                break
-        if outcome == "passed":
-            row.survived.append(f"{module}:{change.line}: {change.name}")
-        elif outcome == "timeout":
-            row.timeouts += 1
-        else:
-            row.killed += 1
+            found[change.name] = known
+    row.survived = [f"{module}:{one.line}: {one.name}" for one in left if found[one.name] == "passed"]
+    row.timeouts = sum(outcome == "timeout" for outcome in found.values())
+    row.killed = sum(outcome == "failed" for outcome in found.values())
     return row
 
 
-def baseline(tree: Path, tests: list[str], log: Path) -> float:
-    """The time-out, from the tests on the unchanged module, which must pass."""
-    outcome, seconds = run_tests(tree, tests, 900.0, log)
+def files_of(tests: list[str]) -> list[Path]:
+    """The files of these tests, and what lies beside them that they may import."""
+    named = {ROOT / test.partition("::")[0] for test in tests}
+    return sorted({file for place in named for file in ([place] if place.is_file() else place.rglob("*.py"))})
+
+
+def begun(host: Host, asked: float | None) -> float:
+    """The tests imported; the time-out of a change, from the tests on the unchanged module, which must pass."""
+    host.collect()
+    outcome, seconds = host.baseline(900.0)
     if outcome != "passed":
-        raise SystemExit(f"the tests do not pass without a change ({' '.join(tests)}):\n{log.read_text()[-2000:]}")
-    return max(20.0, 5 * seconds)
+        raise SystemExit(
+            f"the tests do not pass without a change ({' '.join(host.tests)}):\n{host.log.read_text()[-2000:]}"
+        )
+    return asked or max(20.0, 5 * seconds)
+
+
+def in_process_of_its_own(work: Callable[[], Row], told: Path) -> Row:
+    """One module's line, found in a process that ends with what it imported."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            told.write_text(json.dumps(asdict(work())))
+            code = 0
+        except SystemExit as end:
+            print(end, flush=True)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit(2)
+    return Row(**json.loads(told.read_text()))
 
 
 def print_table(rows: list[Row], seed: int) -> None:
