@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account as Keys
+from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 from wiring import CHAIN, KEY, NOW, OWNER, RULES
 
@@ -103,7 +104,8 @@ class ChainDouble:
             "transactions": self.block_names.get(height, []),
         }
 
-    def _eth_getTransactionCount(self, _: str, tag: Any) -> str:
+    def _eth_getTransactionCount(self, who: str, tag: Any) -> str:
+        assert is_address(who), f"{who} is no address"
         return hex(self.nonce_at(tag) if self.nonce_at else self.nonce)
 
     def _eth_getTransactionReceipt(self, name: str) -> Any:
@@ -115,7 +117,8 @@ class ChainDouble:
     def _eth_maxPriorityFeePerGas(self) -> str:
         return hex(self.tip_wei)
 
-    def _eth_getBalance(self, *_: Any) -> str:
+    def _eth_getBalance(self, who: str, _: Any) -> str:
+        assert is_address(who), f"{who} is no address"
         return hex(self.native_wei)
 
     def _eth_getCode(self, address: str, _: Any) -> str:

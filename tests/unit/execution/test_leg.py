@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_double import ChainDouble, account_of, hash_at, open_journal, receipt, settings, transfer
+from chain_double import GWEI, ChainDouble, KeySigner, account_of, hash_at, open_journal, receipt, settings, transfer
 from test_provide import LEG as LP_LEG
 from test_provide import RULES as LP_RULES
 from test_provide import plan_of, work_of
-from test_submit import moving
+from test_submit import journalled, moving
 from wiring import (
     APPROVAL,
     BLOCK,
+    CHAIN,
     NOW,
     OWNER,
     POOL,
@@ -30,14 +31,17 @@ from wiring import (
     work,
 )
 
+from yieldbot.errors import ConfigError, PendingError
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Approval, judge_batch
 from yieldbot.execution.build import allowance_call
 from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.provide import _take_back, execute_provided
 from yieldbot.execution.simulate import rehearse, simulate_tx, still_allowed
-from yieldbot.journal.events import PlanStatus, PlanWritten
+from yieldbot.execution.transact import barred
+from yieldbot.journal.events import AccountStopped, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.tx import Confirmed, EvmCall, SimulatedTx
 
@@ -125,6 +129,61 @@ async def test_a_halt_is_a_persons_no(journal: Journal) -> None:
     assert result.declined is not None and result.declined.code == "HALTED"
     stored = journal.plan("p1")
     assert stored is not None and stored.status is PlanStatus.REJECTED
+
+
+def why_barred(account: Account) -> str | None:
+    found = barred(account)
+    return found.code if found else None
+
+
+async def test_who_may_not_sign_is_told_before_anything(journal: Journal) -> None:
+    chain = living(journal)
+    account = account_of(chain, journal)
+    assert why_barred(account) is None
+    assert why_barred(replace(account, halted=lambda: "stop")) == "HALTED"
+    lower, other, named = KeySigner(), KeySigner(), KeySigner()
+    lower.address, other.address, named.address = Address(OWNER.lower()), STRANGER, Address(OWNER.lower()[2:])
+    assert why_barred(replace(account, signer=lower)) is None, "checksums are spelling"
+    assert why_barred(replace(account, signer=other)) == "WRONG_KEY"
+    assert why_barred(replace(account, signer=named)) == "WRONG_KEY"
+    journal.append(AccountStopped(CHAIN, STRANGER, "another's", "0xaa"))
+    assert why_barred(account) is None
+    journal.append(AccountStopped(CHAIN, OWNER, "it lost something", "0xaa"))
+    assert barred(account) == Declined("ACCOUNT_STOPPED", f"account {OWNER} is stopped: it lost something")
+    assert (await execute_leg(account, APPROVAL, work())).declined == barred(account) and not chain.sent
+
+
+def test_an_open_transaction_is_settled_first(journal: Journal) -> None:
+    account = account_of(living(journal), journal)
+    open_one = journalled(account)
+    with pytest.raises(PendingError, match=rf"{open_one.signed.hash} \(supply 12,000 USDC to Aave v3\) is still open"):
+        barred(account)
+
+
+async def test_a_transaction_above_the_fee_ceiling_is_not_simulated(journal: Journal) -> None:
+    chain = living(journal)
+    chain.base_fee_wei = 11 * GWEI
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "FEE_ABOVE_CEILING" and not chain.sent
+
+
+async def test_another_chain_behind_the_node_signs_nothing(journal: Journal) -> None:
+    chain = living(journal)
+    chain.chain = 1
+    signer = KeySigner()
+    with pytest.raises(ConfigError, match="8453"):
+        await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert not signer.asked and not chain.sent
+
+
+async def test_a_halt_after_the_judgement_asks_no_device(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    said = iter([None])
+    result = await execute_leg(
+        account_of(chain, journal, signer=signer, halted=lambda: next(said, "stop")), APPROVAL, work()
+    )
+    assert result.declined is not None and result.declined.code == "HALTED"
+    assert not signer.asked and not chain.sent
 
 
 async def test_a_leg_that_stops_takes_its_allowance_back(journal: Journal) -> None:

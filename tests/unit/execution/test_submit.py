@@ -213,3 +213,12 @@ async def test_what_would_do_something_else_now_is_not_replaced(journal: Journal
     chain.effect = less
     assert "DELTA_NOT_PLANNED" in (await attempt(account, tx) or "")
     assert not chain.sent
+
+
+async def test_what_would_revert_now_is_not_replaced(journal: Journal) -> None:
+    chain = moving()
+    account = account_of(chain, journal)
+    tx = journalled(account)
+    chain.effect = lambda fork, fields: None
+    assert (await attempt(account, tx) or "").startswith("not replaced: WOULD_REVERT")
+    assert not chain.sent
