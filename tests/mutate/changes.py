@@ -113,7 +113,7 @@ def _ways(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST]]]:
             yield "sign dropped", lambda target: target.operand  # type: ignore[attr-defined]
         case ast.BinOp(op=op) if type(op) in RECKONED and not _is_text(node):
             yield "reckoning", _reckoned
-        case ast.Return(value=value) if value is not None and not _is_none(value):
+        case ast.Return(value=value) if value is not None and not _is_plain(value):
             yield "returns nothing", _returns_nothing
         case ast.Call(func=ast.Name(id=name)) if name in NAMED:
             yield "opposite", _opposite
@@ -128,8 +128,9 @@ def _ways(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], ast.AST]]]:
             yield "constant", lambda target: ast.Constant(target.value + 1)  # type: ignore[attr-defined]
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_plain(node: ast.expr) -> bool:
+    """None, and False, which callers take for the same; True and False are turned round as constants."""
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
 
 
 def _is_text(node: ast.BinOp) -> bool:

@@ -154,6 +154,10 @@ class ChainDouble:
         self.receipts[name] = receipt(name, self.height, logs=logs or [], status=int(logs is not None))
         return name
 
+    def _anvil_setBalance(self, who: str, wei: str) -> None:
+        assert is_address(who), f"{who} is no address"
+        self.native_wei = int(wei, 16)
+
     def _anvil_setStorageAt(self, *_: Any) -> bool:
         return True
 

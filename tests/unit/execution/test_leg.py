@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_double import GWEI, ChainDouble, KeySigner, account_of, hash_at, open_journal, receipt, settings, transfer
+from chain_double import (
+    GWEI,
+    SETTINGS,
+    ChainDouble,
+    KeySigner,
+    account_of,
+    hash_at,
+    open_journal,
+    receipt,
+    settings,
+    transfer,
+)
 from test_provide import LEG as LP_LEG
 from test_provide import RULES as LP_RULES
 from test_provide import plan_of, work_of
@@ -17,6 +28,7 @@ from wiring import (
     APPROVAL,
     BLOCK,
     CHAIN,
+    EXPIRES,
     NOW,
     OWNER,
     POOL,
@@ -32,21 +44,28 @@ from wiring import (
 )
 
 from yieldbot.errors import ConfigError, PendingError
-from yieldbot.execution.account import Account
+from yieldbot.execution.account import Account, native_token
 from yieldbot.execution.approve import Approval, judge_batch
 from yieldbot.execution.build import allowance_call
-from yieldbot.execution.leg import execute_leg
+from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.execution.permit2 import permit_call
 from yieldbot.execution.provide import _take_back, execute_provided
-from yieldbot.execution.simulate import rehearse, simulate_tx, still_allowed
+from yieldbot.execution.sign import unsigned_of
+from yieldbot.execution.simulate import _with_least, rehearse, simulate_tx, still_allowed
 from yieldbot.execution.transact import barred
 from yieldbot.journal.events import AccountStopped, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg
-from yieldbot.model.tx import Confirmed, EvmCall, SimulatedTx
+from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, SimulatedTx
 
 OURS, ITS, POOLS = USDC.address.lower(), OWNER.lower(), POOL.lower()
 SET = (OURS, ITS, POOLS)
+PERMITTED = (ITS, OURS, STRANGER.lower())
+NEED = Allowance(USDC, POOL, RAW, Onward(STRANGER, EXPIRES))
+THROUGH = replace(work(), calls=(replace(work().calls[0], allowance=NEED),), spenders=(POOL, STRANGER))
+"""The supply, as if its pool were Permit2 and let a stranger take the money."""
 
 
 @pytest.fixture
@@ -61,15 +80,23 @@ def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | 
     if data[:4].hex() == "095ea7b3":
         chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
         return []
+    if data[:4].hex() == "87517c45":
+        chain.permits[(ITS, "0x" + data[16:36].hex(), "0x" + data[48:68].hex())] = int.from_bytes(data[68:100], "big")
+        return []
     if chain.allowed.get(SET, 0) < RAW or data != supply_data():
         return None
     chain.allowed[SET] = 0
+    if chain.permits.get(PERMITTED, RAW) == RAW:
+        chain.permits[PERMITTED] = 0
     chain.tokens[(OURS, ITS)] -= RAW
     chain.tokens[(SHARES.address.lower(), ITS)] += RAW
     return [transfer(USDC.address, OWNER, POOL, RAW)]
 
 
-def living(journal: Journal) -> ChainDouble:
+Done = Callable[[ChainDouble, str, bytes], list[dict[str, Any]] | None]
+
+
+def living(journal: Journal, done_by: Done = done_by) -> ChainDouble:
     """A chain that mines what it is sent at once."""
     chain = moving()
     chain.allowed = {}
@@ -174,6 +201,99 @@ async def test_another_chain_behind_the_node_signs_nothing(journal: Journal) -> 
     with pytest.raises(ConfigError, match="8453"):
         await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
     assert not signer.asked and not chain.sent
+
+
+async def test_what_the_gate_refuses_is_not_signed(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    smaller = replace(APPROVAL, plan=plan(replace(plan().legs[0], amount=USDC.parse("11999"))))
+    result = await execute_leg(account_of(chain, journal, signer=signer), smaller, work())
+    assert result.declined is not None and result.declined.code == "AMOUNT_ABOVE_PLAN"
+    assert not signer.asked and not chain.sent
+
+
+async def test_a_nonce_that_another_takes_is_waited_for(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    chain.nonce_at = lambda tag: 8 if tag == "pending" else 7
+    result = await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "NONCE_BUSY"
+    assert not signer.asked and not chain.sent
+
+
+async def test_gas_that_the_wallet_does_not_hold_is_said_before_anything(journal: Journal) -> None:
+    """To the wei: gas limit times the most that is paid for it, and what is sent along."""
+    for tx in (supply_tx(), supply_tx(value=5)):
+        chain = living(journal)
+        chain.allowed[SET] = RAW
+        chain.native_wei = needed = tx.gas * tx.max_fee_wei + tx.value
+        assert isinstance(await simulate_tx(account_of(chain, journal), tx, work()), SimulatedTx)
+        chain.native_wei -= 1
+        found = await simulate_tx(account_of(chain, journal), tx, work())
+        assert isinstance(found, Declined) and found.code == "INSUFFICIENT_NATIVE"
+        assert f"up to {Amount(native_token(SETTINGS), needed)}, the wallet" in found.reason and OWNER in found.reason
+
+
+async def test_an_allowance_that_would_stay_is_told_of_the_one_that_must_settle(journal: Journal) -> None:
+    chain = living(journal)
+    chain.allowed = {SET: RAW, (OURS, ITS, STRANGER.lower()): 3}
+    account = account_of(chain, journal)
+    assert isinstance(await simulate_tx(account, supply_tx(), work(), [(USDC, POOL)]), SimulatedTx)
+    found = await simulate_tx(account, supply_tx(), work(), [(USDC, POOL), (USDC, STRANGER)])
+    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT"
+    assert found.reason == f"supply 12,000 USDC to Aave v3: 0.000003 USDC would stay allowed to {STRANGER}"
+
+
+async def test_permit2s_allowance_must_be_used_up_by_the_last_of_a_legs_calls(journal: Journal) -> None:
+    chain = living(journal)
+    chain.allowed[SET] = RAW
+    chain.permits = {PERMITTED: 4}
+    account = account_of(chain, journal)
+    assert isinstance(await simulate_tx(account, supply_tx(), THROUGH), SimulatedTx), "not the last: it may be used yet"
+    found = await simulate_tx(account, supply_tx(), THROUGH, [(USDC, POOL)])
+    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT" and "by Permit2" in found.reason
+    assert found.reason.startswith("supply 12,000 USDC to Aave v3: ")
+    less = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW - 1)),))
+    whole = await rehearse(account, (less,), BLOCK)
+    assert isinstance(whole, Declined) and whole.code == "WOULD_REVERT"
+    more = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW + 1)),))
+    whole = await rehearse(account, (more,), BLOCK)
+    assert isinstance(whole, Declined) and whole.code == "ALLOWANCE_LEFT"
+    assert whole.reason == f"leg 1: Aave v3: 12,000.000001 USDC stay allowed to {STRANGER} by Permit2"
+
+
+async def test_what_permit2_was_left_to_give_is_taken_back(journal: Journal) -> None:
+    chain = living(journal)
+    mine = chain.on_send
+
+    def leaves(raw: str) -> None:
+        mine(raw)
+        if len(chain.sent) == 3:
+            chain.permits[PERMITTED] = 5
+
+    chain.on_send = leaves
+    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
+    assert result.declined is not None and result.declined.code == "ALLOWANCE_LEFT", result
+    assert [tx.signed.words.split(" ")[0] for tx in journal.transactions()] == ["allow", "let", "supply", "take"]
+    last = journal.transactions()[-1].signed
+    assert (unsigned_of(last, 0, 0).to, unsigned_of(last, 0, 0).data) == (POOL, permit_call(NEED, 0, "x").data)
+    assert len(result.outcomes) == 4 and not chain.permits[PERMITTED] and last.gas == 120_000
+
+
+async def test_a_leg_through_permit2_leaves_nothing_there(journal: Journal) -> None:
+    chain = living(journal)
+    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
+    assert result.done and len(result.outcomes) == 3 and not chain.permits[PERMITTED]
+
+
+def test_what_a_swap_must_bring_is_of_that_very_call() -> None:
+    least = Amount(SHARES, 7)
+    bound = replace(work().calls[0], least=least)
+    its, deltas = replace(work(), calls=(work().calls[0], bound)), (Delta(USDC, -9), Delta(SHARES, 8))
+    wanted = (Delta(USDC, -9), Delta(SHARES, 8, least=7))
+    assert _with_least(deltas, supply_tx(), its) == wanted
+    assert _with_least(deltas, supply_tx(to=Address(POOL.lower())), its) == wanted
+    for other in (supply_tx(to=STRANGER), supply_tx(data=b"\x01"), supply_tx(to=STRANGER, data=b"\x01")):
+        assert _with_least(deltas, other, its) == deltas
+    assert _with_least(deltas, supply_tx(), work()) == _with_least(deltas, supply_tx(), None) == deltas
 
 
 async def test_a_halt_after_the_judgement_asks_no_device(journal: Journal) -> None:
@@ -285,6 +405,12 @@ async def test_what_would_stay_allowed_is_named(journal: Journal) -> None:
     assert found is not None and found.code == "ALLOWANCE_LEFT" and found.reason.startswith("0.000005 USDC would")
     chain.allowed = {(OURS, POOLS, ITS): 7}
     assert await still_allowed(account, account.node, (USDC,), (POOL,)) is None
+
+
+def test_a_leg_is_done_when_nothing_was_declined_and_all_of_it_succeeded() -> None:
+    good, bad = Confirmed("a", BLOCK, 1, 1, ()), Replaced("b", None)
+    assert LegResult(()).done and LegResult((good,)).done
+    assert not LegResult((good, bad)).done and not LegResult((good,), Declined("X", "why")).done
 
 
 # A Safe's batch.

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from chain_double import ChainDouble, node_of, open_journal
-from wiring import EXPIRES, NOW, OWNER, POOL, RAW, STRANGER, USDC, supply_tx, word, work
+from wiring import APPROVAL, EXPIRES, NOW, OWNER, POOL, RAW, RULES, STRANGER, USDC, simulated, supply_tx, word, work
 
 from yieldbot.execution.account import LegWork
+from yieldbot.execution.approve import NEVER, judge
 from yieldbot.execution.permit2 import (
     PERMIT,
     is_permit,
@@ -25,7 +26,8 @@ from yieldbot.execution.permit2 import (
 from yieldbot.execution.swaps import MOST_DEADLINE_SECONDS
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
-from yieldbot.model.tx import Allowance, EvmCall, Onward
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Allowance, ApprovedTx, EvmCall, Onward
 
 PERMIT2 = Address("0x000000000022D473030F116dDEE9F6B43aC78BA3")
 NEED = Allowance(USDC, PERMIT2, RAW, Onward(POOL, EXPIRES))
@@ -142,3 +144,25 @@ async def test_what_is_left_to_be_taken_is_read_of_us_the_token_and_the_spender(
 async def test_only_the_first_word_of_three_is_the_amount(journal: Journal) -> None:
     chain = ChainDouble(answers={(PERMIT2.lower(), "927da105"): (5).to_bytes(32, "big") + bytes([9]) * 64})
     assert await permitted(node_of(chain), OWNER, NEED) == 5
+
+
+def judged(data: bytes, to: Address = PERMIT2, now: int = NOW) -> ApprovedTx | Declined:
+    leg = replace(work(), calls=(CALL,))
+    ran = simulated(supply_tx(to=to, data=data), 0)
+    return judge(RULES, APPROVAL, leg, replace(ran, block=replace(ran.block, timestamp=now)), now)
+
+
+def test_the_gate_lets_it_be_permitted_in_time_and_taken_back_at_any() -> None:
+    found = judged(said())
+    assert isinstance(found, ApprovedTx) and found.expires_at == EXPIRES
+    for data, now, code in (
+        (said(), EXPIRES, "EXPIRED"),
+        (said(raw=RAW + 1), NOW, "ALLOWANCE_NOT_EXACT"),
+        (said(spender=STRANGER, raw=0, ends=0), NOW, "SPENDER_NOT_ALLOWED"),
+    ):
+        refused_ = judged(data, now=now)
+        assert isinstance(refused_, Declined) and refused_.code == code
+    back = judged(said(raw=0, ends=0), now=EXPIRES)
+    assert isinstance(back, ApprovedTx) and back.expires_at == NEVER
+    elsewhere = judged(said(raw=0, ends=0), to=STRANGER, now=NOW)
+    assert isinstance(elsewhere, Declined) and elsewhere.code == "TARGET_NOT_ALLOWED"

@@ -170,12 +170,13 @@ async def test_a_cancellation_is_replaced_whatever_it_costs(journal: Journal) ->
 
 @pytest.mark.parametrize(("now", "said"), [(EXPIRES - 1, None), (EXPIRES, "not replaced: EXPIRED")])
 async def test_it_is_replaced_only_while_its_approval_lives(journal: Journal, now: int, said: str | None) -> None:
-    clock = {"now": NOW}
-    account = account_of(moving(), journal, now=lambda: clock["now"])
+    clock, signer = {"now": NOW}, KeySigner()
+    account = account_of(moving(), journal, now=lambda: clock["now"], signer=signer)
     tx = journalled(account)
-    clock["now"] = now
+    clock["now"], signer.asked = now, 0
     found = await attempt(account, tx)
     assert (found is None) if said is None else (found is not None and found.startswith(said)), found
+    assert signer.asked == (said is None), "nobody is asked for what has ended"
 
 
 async def test_fees_above_the_ceiling_halts_and_locked_keys_leave_it_as_it_is(journal: Journal) -> None:
