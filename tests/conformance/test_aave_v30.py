@@ -128,7 +128,7 @@ async def test_it_stores_what_we_computed(chain: Accuracy) -> None:
         await chain.deposit(market, 10**6, chain.owner)
         theirs = (await stored(chain, market)).indices
         ours = reserve(market.params, answers, theirs.updated).indices
-        assert theirs.updated > block.timestamp
+        assert theirs.updated >= block.timestamp
         assert ours.liquidity_index_ray == theirs.liquidity_index_ray > 10**27
         assert ours.borrow_index_ray == theirs.borrow_index_ray > 10**27
         assert ours.scaled_treasury_raw == theirs.scaled_treasury_raw > 0
@@ -155,9 +155,10 @@ async def test_what_is_held_after_thirty_days_to_the_unit(chain: Accuracy) -> No
 async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy) -> None:
     """The rate after our own deposit, as predicted before it: utilisations on both sides of the kink."""
     draws = await chain.run([10**9, 50 * 10**9], random_draws=8)
-    assert len(draws) >= 9
+    assert len(draws) >= 8  # of ten: two are above the cap
     assert min(draw.utilisation_before for draw in draws) < 0.85
     assert max(draw.utilisation_before for draw in draws) > 0.92
+    print("worst error in bp of APY:", max(abs(draw.error_bp) for draw in draws))
     assert rows([draw for draw in draws if abs(draw.error_bp) > TOLERANCE_BP[PROTOCOL]]) == []
 
 
