@@ -40,7 +40,9 @@ class WayOut(Generic[C]):
     @property
     def waits(self) -> tuple[int, ...]:
         """Seconds that go by before the first try, and between it and the next: where the way out has to be asked for,
-        the first call may only ask."""
+        the first call may only ask; none where it takes a price, which would be too old."""
+        if self.state.exit.priced:
+            return (0,)
         wait = self.state.exit.seconds or 0
         asks_first = self.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
         return (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
