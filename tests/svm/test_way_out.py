@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.svm.test_main_job import wealth, world
+from tests.svm.test_main_job import for_sol, wealth, world
 from yieldbot import cycle
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import LegKind, NoWayOut, Plan
+from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols._svm import SYSVAR_CLOCK, Clock
 from yieldbot.rpc.svm_fork import SvmFork
@@ -32,11 +34,12 @@ def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
         yield found
 
 
-def becomes(sandbox: SvmSandbox, trap: str) -> None:
-    """The program of Save's turbo market is another from here on."""
-    image = program_image(program("save", trap))
+def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address | None = None) -> None:
+    """The program of a market, Save's turbo where none is named, is another from here on; "" is the usual one."""
+    image = program_image(program(name, trap))
     code = base64.b64encode(image.data).decode()
-    sandbox.rpc("svm_setAccount", named("turbo", "program"), image.lamports, image.program, code, True)
+    at = address or named("turbo", "program")
+    sandbox.rpc("svm_setAccount", at, image.lamports, image.program, code, True)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,68 @@ async def test_a_program_that_keeps_what_it_takes_gets_nothing_and_the_rest_goes
         assert held[TRAP] == 0 and sum(raw > 0 for raw in held.values()) >= 2, held
         assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6
         assert any(state.market.name == TRAP for state in seen.states.values())
+
+
+KEEPS_PART = "come out where"
+
+
+def parts(refused: NoWayOut) -> str:
+    """What went in, came out and should have."""
+    return refused.reason.partition("): ")[2].partition(" less ")[0]
+
+
+@pytest.mark.parametrize(
+    ("asset", "traps"),
+    [
+        (
+            "USDC",
+            (
+                ("save", "TRAP_STUCK", "withdraw everything from Save"),
+                ("save", "TRAP_LESS", KEEPS_PART),
+                ("kamino_lend", "TRAP_STUCK", "withdraw everything from Kamino main (double)"),
+                ("kamino_lend", "TRAP_LESS", KEEPS_PART),
+                ("marginfi", "TRAP_STUCK", "withdraw everything from marginfi (double)"),
+                ("marginfi", "TRAP_LESS", KEEPS_PART),
+                ("marginfi", "TRAP_LATER", "withdraw everything from marginfi (double)"),
+            ),
+        ),
+        (
+            "SOL",
+            (
+                ("spl_stake_pool", "TRAP_STUCK", "withdraw everything from Stake pool (double)"),
+                ("spl_stake_pool", "TRAP_LESS", KEEPS_PART),
+                ("save", "TRAP_STUCK", "withdraw everything from Save"),
+                ("save", "TRAP_LESS", KEEPS_PART),
+            ),
+        ),
+    ],
+)
+async def test_every_kind_of_market_is_refused_where_its_program_keeps_what_it_takes(
+    sandbox: SvmSandbox, asset: str, traps: tuple[tuple[str, str, str], ...]
+) -> None:
+    """Each program in turn, everything else as it is: alone it is rehearsed to its end, as a trap it is refused."""
+    if asset == "SOL":
+        sandbox.config.write_text(for_sol(sandbox))
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        async with svm_session(w, job) as live:
+            snapshot = await live.observe()
+            plan = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+            assert isinstance(plan, Plan)
+            put = plan.legs[0].amount
+            for name, trap, said in traps:
+                state = next(s for s in snapshot.markets if s.market.protocol == name)
+                leg = Leg(LegKind.DEPOSIT, state.market.id, Amount(put.token, put.raw // 2))
+                one, at = replace(plan, legs=(leg,)), state.market.params["program"]
+                assert not isinstance(await live.rehearse(one, snapshot), Declined), name
+                becomes(sandbox, trap, name, at)
+                refused = await live.rehearse(one, snapshot)
+                assert isinstance(refused, NoWayOut) and refused.code == "NO_WAY_OUT", (name, trap, refused)
+                assert refused.market_id == leg.market_id and said in refused.reason, refused
+                if said == KEEPS_PART:
+                    put_in, back, due = (float(n.replace(",", "")) for n in re.findall(r"[\d,.]*\d", parts(refused)))
+                    assert back == pytest.approx(put_in * 0.75, rel=1e-3) and due == pytest.approx(put_in, rel=1e-3)
+                becomes(sandbox, "", name, at)
 
 
 async def test_the_way_out_takes_an_hour_and_leaves_the_fork_as_it_was(

@@ -448,6 +448,11 @@ FUNCTION u64 withdraw(Input *in, u64 asked) {
   if (!p) return CUSTOM(NO_BALANCE);
   if ((failed = all ? take_all(b, p, &paid) : take(b, p, asked))) return failed;
   if ((failed = outflow(in, &c, paid))) return failed;
+  if (STUCK) return CUSTOM(BANK_DAY);
+#ifdef TRAP_LATER
+  if (c.now - get64(m + A_UPDATED) > 600) return CUSTOM(BANK_DAY);
+#endif
+  paid = PAID(paid);
   put64(m + A_UPDATED, c.now);
   Signer signer = {seeds, 3};
   TokenCall pay = {TOKEN_TRANSFER, paid, c.vault, c.user, a + 5, c.token};

@@ -4,8 +4,7 @@
  * interest by slots, outflow limits and error numbers for refresh_reserve, deposit_reserve_liquidity and
  * redeem_reserve_collateral, of which the latter two accrue by themselves. Left out: prices (a refresh only looks at the
  * oracles: an empty account is a price that cannot be read), the market's limiter in US dollars, obligations, borrowing
- * (debt stands in the reserve from the start), liquidation, flash loans. Compiled with TRAP_STUCK it takes deposits and
- * never pays, with TRAP_LESS it pays three quarters: so that traps can be tried. Source: spl-token-lending's processor.rs and state/. */
+ * (debt stands in the reserve from the start), liquidation, flash loans. Source: spl-token-lending's processor.rs and state/. */
 #include "svm.h"
 
 enum { INVALID_MARKET_AUTHORITY = 3, INVALID_OWNER = 5, INVALID_AMOUNT = 10,
@@ -202,12 +201,8 @@ FUNCTION u64 redeem(Input *in, u64 collateral) {
   u8 *reserve = in->accounts[2].data;
   u128 rate, paid, burnt = wide(collateral);
   if (exchange_rate(reserve, &rate) || wad_div(&burnt, &rate, &paid) || paid.high) return CUSTOM(OVERFLOW);
-#ifdef TRAP_STUCK
-  return CUSTOM(OUTFLOW);
-#endif
-#ifdef TRAP_LESS
-  paid.low -= paid.low / 4;
-#endif
+  if (STUCK) return CUSTOM(OUTFLOW);
+  paid.low = PAID(paid.low);
   u64 available = get64(reserve + R_AVAILABLE);
   if (available < paid.low || get64(reserve + R_COLLATERAL) < collateral) return CUSTOM(INSUFFICIENT_LIQUIDITY);
   failed = outflow(reserve, paid.low);

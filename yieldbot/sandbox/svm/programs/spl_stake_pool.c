@@ -160,6 +160,8 @@ FUNCTION u64 withdraw(Input *in, u64 tokens, u64 least) {
   if (supply && share(burnt, total, supply, &paid)) return CUSTOM(MATH);
   if (!paid) return CUSTOM(WITHDRAWAL_SMALL);
   if (paid < least) return CUSTOM(SLIPPED);
+  if (STUCK) return CUSTOM(TOO_LARGE);
+  paid = PAID(paid);
   u64 left = *c.reserve->lamports > paid ? *c.reserve->lamports - paid : 0;
   if (left < RESERVE_RENT) return CUSTOM(TOO_LARGE);
   TokenCall burn = {TOKEN_BURN, burnt, a + 3, c.mint, a + 2, c.token};
