@@ -98,6 +98,7 @@ def parts(refused: NoWayOut) -> str:
             (
                 ("spl_stake_pool", "TRAP_STUCK", "withdraw everything from Stake pool (double)"),
                 ("spl_stake_pool", "TRAP_LESS", KEEPS_PART),
+                ("spl_stake_pool", "BEFORE_1", "stake pools before 1.0 lack those that name a least amount"),
                 ("save", "TRAP_STUCK", "withdraw everything from Save"),
                 ("save", "TRAP_LESS", KEEPS_PART),
             ),

@@ -67,6 +67,10 @@ class WayOut(Generic[C]):
         """The calls that take it out fail."""
         return _refused(self.state.market, f"{put} go in, and nothing comes out: {why}")
 
+    def unusable(self, why: str) -> NoWayOut:
+        """Neither the way in nor the way out can be called."""
+        return _refused(self.state.market, why)
+
     def less(self, put: Amount, back_raw: int, least_raw: int) -> NoWayOut | None:
         """The comparison: less comes out than should, by more than the protocol's rounding; None for enough."""
         if back_raw + self.state.rounding_raw >= least_raw:

@@ -36,6 +36,12 @@ from yieldbot.model.tx import Delta
 from yieldbot.rpc.svm import Simulated, SvmNode
 from yieldbot.rpc.svm_fork import Ran, SvmFork, table_addresses
 
+LACKS = (
+    "its program does not know this instruction: it is older than yieldbot is made for (stake pools before 1.0 lack "
+    "those that name a least amount), or another"
+)
+UNKNOWN = ("invalid instruction data", "Failed to serialize or deserialize account data", "Error Number: 101.")
+"""How programs answer an instruction that they do not have: their own, borsh's and Anchor's way."""
 OPENED_LAMPORTS = 2 * 2_039_280
 """Rent of the token accounts that a leg may open, which leaves the wallet's own lamports."""
 
@@ -154,7 +160,8 @@ async def _leg(
             return never  # before what prepares it is signed
         ran = await ran_step(account, fork, step, watched, tables)
         if isinstance(ran, Declined):
-            return ran
+            # Such a market has neither a way in nor out, which must not keep the rest of the money where it is.
+            return work.out.unusable(LACKS) if work.out is not None and LACKS in ran.reason and _into(work) else ran
         writable = [m.address for i in step.instructions for m in i.accounts if m.writable]
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
@@ -172,12 +179,13 @@ async def _leg(
         gained = (await _worth(fork, work) or 0) - worth_raw
         if (loss := worth_fault(work, gained, account.tolerance_bps, work.entry_cost_bps)) is not None:
             return loss
-    if (
-        work.leg.kind is LegKind.DEPOSIT
-        and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None
-    ):
+    if _into(work) and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None:
         return trap
     return SvmRehearsedLeg(work.index, tuple(done), deltas)
+
+
+def _into(work: SvmWork) -> bool:
+    return work.leg.kind is LegKind.DEPOSIT
 
 
 async def ran_step(
@@ -328,6 +336,8 @@ def reason(account: SvmAccount, ran: Ran) -> str:
         if (known := account.explain(program, custom[1])) is not None:
             return known
     told = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
+    if any(said in line for line in told for said in UNKNOWN):
+        return LACKS
     return told[-1] if told else str(ran.error)
 
 
