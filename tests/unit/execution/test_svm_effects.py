@@ -315,21 +315,24 @@ async def test_what_was_sent_twice_is_looked_for_in_the_whole_history(journal: J
         assert cluster.asked == [("signature", history), ("signature", False)]
 
 
-async def test_start_up_settles_what_is_open_and_sends_it_again_where_it_may(journal: Journal) -> None:
-    for now, sent in ((0, [RAW]), (1, [])):
-        cluster = Cluster([None, FINAL], told())
-        account, _ = waiting(journal, cluster, now=lambda now=now: now)
-        (outcome,) = await settle(account)
-        assert isinstance(outcome, Confirmed) and cluster.sent == sent
-        assert cluster.asked == [("signature", True), ("signature", False)]
-        assert await settle(account) == ()
-    cluster = Cluster([FINAL, FINAL], told())
+@pytest.mark.parametrize(("now", "sent"), [(0, [RAW]), (1, [])])
+async def test_start_up_settles_what_is_open_and_sends_it_again_where_it_may(
+    journal: Journal, now: int, sent: list[bytes]
+) -> None:
+    cluster = Cluster([None, FINAL], told())
+    account, _ = waiting(journal, cluster, now=lambda: now)
+    (outcome,) = await settle(account)
+    assert isinstance(outcome, Confirmed) and cluster.sent == sent
+    assert cluster.asked == [("signature", True), ("signature", False)]
+    assert await settle(account) == ()
+
+
+async def test_start_up_sends_nothing_that_has_landed_and_nothing_while_halted(journal: Journal) -> None:
+    cluster = Cluster([FINAL], told())
     account, _ = waiting(journal, cluster)
-    await settle(account)
-    assert not cluster.sent, "it has landed"
-    account, _ = waiting(journal, Cluster(), halted=lambda: "stop")
     with pytest.raises(SafetyError, match="halted"):
-        await settle(account)
+        await settle(replace(account, halted=lambda: "stop"))
+    assert len(await settle(account)) == 1 and not cluster.sent
 
 
 async def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:

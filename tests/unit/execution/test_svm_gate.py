@@ -28,7 +28,7 @@ from yieldbot.execution.svm.send import _settled, told_changes
 from yieldbot.journal.events import SvmTerms, TxSigned
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
-from yieldbot.math.stake_pool import StakePool
+from yieldbot.math.stake_pool import StakePool, fee_of, rate
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, svm_chain
 from yieldbot.model.policy import SvmLimits
@@ -322,3 +322,57 @@ def test_pool_tokens_are_what_the_program_mints() -> None:
     assert POOL.lamports_for(1_000) == 970 * 2 and POOL.lamports_for(1) == 0
     tokens = POOL.tokens_paying(1_940)
     assert tokens == 1_000 and POOL.lamports_for(tokens) >= 1_940 > POOL.lamports_for(tokens - 1)
+
+
+def test_a_pool_that_is_empty_or_takes_all_pays_nothing() -> None:
+    assert POOL.lamports_for(0) == 0 and replace(POOL, supply=0).lamports_for(5) == 0
+    for none in (
+        replace(POOL, supply=0),
+        replace(POOL, total_lamports=0),
+        replace(POOL, withdrawal_fee=(10, 10)),
+        replace(POOL, withdrawal_fee=(10, 11)),
+    ):
+        with pytest.raises(OverflowError, match="pays nothing"):
+            none.tokens_paying(10)
+    for free in (replace(POOL, withdrawal_fee=(0, 5)), replace(POOL, withdrawal_fee=(5, 0))):
+        assert free.tokens_paying(10) == 5 and free.tokens_paying(11) == 6 and free.lamports_for(5) == 10
+
+
+@pytest.mark.parametrize("fee", [(1_000, 30), (7, 1), (10, 9), (3, 2), (1_000, 1)])
+def test_the_least_tokens_that_pay_so_much_are_the_least(fee: tuple[int, int]) -> None:
+    odd = replace(POOL, total_lamports=2_003, supply=1_009, withdrawal_fee=fee)
+    for lamports in (1, 2, 3, 10, 97, 970, 1_001):
+        tokens = odd.tokens_paying(lamports)
+        assert odd.lamports_for(tokens) >= lamports > max(odd.lamports_for(less) for less in range(tokens - 3, tokens))
+
+
+def test_fees_are_rounded_up_and_none_without_a_denominator() -> None:
+    assert [fee_of((1_000, 10), raw) for raw in (0, 1, 100, 101, 1_000)] == [0, 1, 1, 2, 10]
+    assert fee_of((0, 10), 5) == 0 and fee_of((10, 0), 5) == 0
+    assert rate((200, 5)) == 0.025 and rate((0, 5)) == 0.0
+
+
+def test_an_epochs_growth_is_by_what_the_last_one_did_to_the_token() -> None:
+    """From 1.9 to 2 lamports a token: of 1,900 then, 100 gained after a fee of a twentieth."""
+    grew = replace(POOL, last_total_lamports=1_900)
+    reward = 100 / 0.95
+    of_now = reward / 1_000
+    assert grew.stake_growth(1_000) == pytest.approx(of_now / (1 - of_now))
+    more = replace(grew, supply=500, total_lamports=1_000)
+    assert more.stake_growth(1_000) == pytest.approx(of_now / (1 - of_now)), "by the token, not by what went in"
+    for nothing in (
+        POOL,
+        replace(grew, last_total_lamports=0),
+        replace(grew, last_supply=0),
+        replace(grew, supply=0),
+        replace(grew, last_total_lamports=2_100),
+        replace(grew, epoch_fee=(1, 1)),
+        replace(grew, epoch_fee=(1, 2)),
+    ):
+        assert nothing.stake_growth(1_000) == 0.0
+    assert grew.stake_growth(0) == grew.stake_growth(-1) == 0.0
+    half = replace(grew, epoch_fee=(0, 0))
+    assert half.stake_growth(201) == pytest.approx(100 / 101)
+    for staked in (200, 199, 1):
+        with pytest.raises(OverflowError, match="cannot have doubled"):
+            half.stake_growth(staked)
