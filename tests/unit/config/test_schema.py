@@ -108,3 +108,93 @@ def test_a_table_takes_no_key_that_it_does_not_know_and_converts_nothing() -> No
     made = chain_table()
     with pytest.raises(ValidationError):
         made.name = "other"
+
+
+def base_table(**changes: Any) -> Any:
+    return schema.BaseTable(**{"unit": "USD", "assets": {"USDC": 1.0}} | changes)
+
+
+def token_table(**changes: Any) -> Any:
+    return schema.TokenTable(**{"address": ADDRESS, "decimals": 6} | changes)
+
+
+def svm_token_table(**changes: Any) -> Any:
+    return schema.SvmTokenTable(**{"address": KEY, "decimals": 6} | changes)
+
+
+def settings_table(**changes: Any) -> Any:
+    return schema.SettingsTable(**{"schema": 1} | changes)
+
+
+def wallet_table(**changes: Any) -> Any:
+    return schema.WalletTable(**{"name": "main", "address": ADDRESS} | changes)
+
+
+BPS = [0, 0.5, 10_000], [-0.1, 10_000.1]
+SOME_BPS = [0.5, 10_000], [0, 10_000.1]
+FEWER_BPS = [0, 0.5, 9_999.9], [-0.1, 10_000]
+SECONDS = [1], [0]
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "values"),
+    [
+        (base_table, "slippage_bps", FEWER_BPS),
+        (base_table, "max_impact_bps", FEWER_BPS),
+        (base_table, "max_apart_bps", SOME_BPS),
+        (base_table, "max_depeg_bps", SOME_BPS),
+        (base_table, "max_feed_age_seconds", SECONDS),
+        (base_table, "deadline_seconds", ([1, 3600], [0, 3601])),
+        (base_table, "assets", ([{"USDC": 0.0}], [{}])),
+        (schema.PolicyTable, "horizon_days", ([0.5, 3650], [0, 3650.5])),
+        (schema.PolicyTable, "break_even_days", ([0.5], [0])),
+        (schema.PolicyTable, "haircut_bps", ([{"a": 0}, {"a": 10_000}], [{"a": -0.1}, {"a": 10_000.1}])),
+        (schema.PolicyTable, "min_liquidity_multiple", ([0, 0.5], [-0.1])),
+        (schema.PolicyTable, "max_exit_hours", ([0, 0.5], [-0.1])),
+        (schema.PolicyTable, "cooldown_hours", ([0], [-0.1, float("inf")])),
+        (schema.PolicyTable, "failure_window_hours", ([0.5], [0, float("nan")])),
+        (schema.PolicyTable, "plan_ttl_seconds", SECONDS),
+        (schema.PolicyTable, "run_timeout_seconds", ([1, 604_800], [0, 604_801])),
+        (schema.PolicyTable, "delta_tolerance_bps", BPS),
+        (schema.PolicyTable, "max_failures", SECONDS),
+        (schema.PolicyTable, "stop_at_loss_bps", SOME_BPS),
+        (schema.PolicyTable, "confidence", ([0.5, 0.99], [0.49, 1])),
+        (schema.PolicyTable, "max_depeg_bps", ([0.5, 9_999.9], [0, 10_000])),
+        (schema.PolicyTable, "max_feed_age_seconds", SECONDS),
+        (schema.PolicyTable, "reward_haircut_bps", BPS),
+        (schema.PolicyTable, "reward_haircut_tokens", ([{"A": 0}, {"A": 10_000}], [{"A": -0.1}, {"A": 10_000.1}])),
+        (settings_table, "data_dir", (["d"], [""])),
+        (settings_table, "anvil", (["a"], [""])),
+        (settings_table, "descriptors", (["d"], [""])),
+        (wallet_table, "keystore", (["k"], [""])),
+        (wallet_table, "key_id", (["k"], [""])),
+        (wallet_table, "region", (["r"], [""])),
+        (wallet_table, "name", (["a", "A 1"], ["", " a"])),
+        (token_table, "decimals", ([0, 36], [-1, 37])),
+        (svm_token_table, "decimals", ([0, 18], [-1, 19])),
+    ],
+)
+def test_each_number_has_its_least_and_its_most(make: Any, key: str, values: tuple[list[Any], list[Any]]) -> None:
+    good, bad = values
+    for value in good:
+        assert getattr(make(**{key: value}), key) == value
+    for value in bad:
+        with pytest.raises(ValidationError):
+            make(**{key: value})
+
+
+def test_protocols_and_exchanges_keep_their_adapters_own_keys() -> None:
+    found = schema.ProtocolTable(protocol="aave_v3", name="Aave", assets=["USDC"], pool="0x1")  # type: ignore[call-arg]
+    assert found.model_extra == {"pool": "0x1"}
+    assert schema.ExchangeTable(protocol="p", name="n", more=1).model_extra == {"more": 1}  # type: ignore[call-arg]
+    for wrong in ({"assets": []}, {"assets": ["USDC"], "name": 5}):
+        with pytest.raises(ValidationError):
+            schema.ProtocolTable(**{"protocol": "p", "name": "n"} | wrong)
+    with pytest.raises(ValidationError):
+        schema.ExchangeTable(protocol=5, name="n")  # type: ignore[arg-type]
+    for frozen in (found, schema.ExchangeTable(protocol="p", name="n")):
+        with pytest.raises(ValidationError):
+            frozen.name = "other"
+    assert token_table().pegged is False and svm_token_table().pegged is False and token_table().symbols == []
+    with pytest.raises(ValidationError):
+        schema.SettingsTable(schema=2)  # type: ignore[arg-type]

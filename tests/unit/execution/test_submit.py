@@ -147,6 +147,20 @@ async def test_a_replacement_is_the_same_call_at_higher_fees(journal: Journal) -
     assert (new.nonce, new.expires_at) == (7, EXPIRES) and chain.sent == ["0x" + new.raw.hex()]
 
 
+@pytest.mark.parametrize(
+    ("base", "most", "tip"), [(GWEI, 2 * GWEI * 9 // 8 + 1, None), (4 * GWEI, 8 * GWEI + TIP, TIP)]
+)
+async def test_a_replacement_pays_todays_price_and_an_eighth_more_than_before_at_least(
+    journal: Journal, base: int, most: int, tip: int | None
+) -> None:
+    chain = moving()
+    chain.base_fee_wei = base
+    account = account_of(chain, journal)
+    _, second = await replaced(account, (journalled(account),))
+    assert second.signed.max_fee_wei == most and second.signed.priority_fee_wei == TIP + TIP // 8 + 1
+    assert tip is None or second.signed.max_fee_wei == 2 * base + tip
+
+
 async def test_its_cost_is_bounded_to_the_wei_by_base_fee_and_tip_together(journal: Journal) -> None:
     tip = TIP + TIP // 8 + 1
     most = GAS * (GWEI + tip)
