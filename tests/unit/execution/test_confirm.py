@@ -145,8 +145,9 @@ async def test_events_that_cannot_be_read_are_not_passed_over(journal: Journal) 
     assert stored(account, tx.signed.hash).outcome is None and not journal.stopped_accounts()
 
 
-async def test_a_nonce_that_another_took_is_believed_when_three_polls_say_it(journal: Journal) -> None:
-    chain = ChainDouble()
+@pytest.mark.parametrize("names", [[], None, ["0x" + "12" * 32]])
+async def test_a_nonce_that_another_took_is_believed_when_three_polls_say_it(journal: Journal, names: Any) -> None:
+    chain = ChainDouble(block_names={105: names})
     account = account_of(chain, journal)
     tx = journalled(account)
     chain.height, chain.nonce_at = 110, lambda tag: 8 if chain.at(tag) >= 105 else 7
@@ -192,6 +193,26 @@ async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_no
     notes = stored(account, tx.signed.hash).notes
     assert len([note for note in notes if "taken back" in note]) == 1
     assert any(f"its block 101 {hash_at(101)} was taken back by a reorganisation" == note for note in notes), notes
+
+
+async def test_polls_that_saw_it_mined_are_none_that_say_another_took_its_nonce(journal: Journal) -> None:
+    """It was mined, a reorganisation took it back, and another took its nonce: three polls must say so from then on."""
+    chain = ChainDouble(height=101)
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=2))
+    tx = landed(account, chain)
+    asked, serve = 0, chain._eth_getTransactionReceipt
+
+    def taken(name: str) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            chain.receipts.clear()
+            chain.height = 120
+        return serve(name)
+
+    chain._eth_getTransactionReceipt = taken  # type: ignore[method-assign]
+    assert await confirm(account, (tx,)) == (Replaced(tx.signed.hash, None),)
+    assert asked == 2 + 3 * 2
 
 
 async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal: Journal) -> None:
