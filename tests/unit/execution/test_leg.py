@@ -173,6 +173,12 @@ async def test_who_may_not_sign_is_told_before_anything(journal: Journal) -> Non
     assert why_barred(replace(account, signer=lower)) is None, "checksums are spelling"
     assert why_barred(replace(account, signer=other)) == "WRONG_KEY"
     assert why_barred(replace(account, signer=named)) == "WRONG_KEY"
+    base58 = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
+    of_solana = replace(account, owner=base58, signer=(solanas := KeySigner()))
+    solanas.address = base58
+    assert why_barred(of_solana) is None
+    solanas.address = Address(base58.lower())
+    assert why_barred(of_solana) == "WRONG_KEY", "there the case is no spelling"
     journal.append(AccountStopped(CHAIN, STRANGER, "another's", "0xaa"))
     assert why_barred(account) is None
     journal.append(AccountStopped(CHAIN, OWNER, "it lost something", "0xaa"))
