@@ -19,6 +19,7 @@ from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+from yieldbot.rollups import fee_of_receipt
 
 LONGEST_PAUSE_SECONDS = 30.0
 """At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
@@ -157,11 +158,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
         tokens = [delta.token for delta in mined.predicted]
         deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
         gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
-        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_wei(receipt))
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt))
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
         fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
     else:
-        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_wei(receipt))
+        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_of_receipt(receipt))
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
     events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
@@ -180,16 +181,6 @@ def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
         return given(receipt, account.owner)
     except (KeyError, TypeError, ValueError, IndexError):
         raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
-
-
-def fee_wei(receipt: Mapping[str, Any]) -> int | None:
-    """What a mined transaction cost: gas used times the effective price (EIP-1559), and on an OP-stack rollup the fee
-    for its data on L1, which its receipts name ``l1Fee``. None where the receipt does not tell."""
-    try:
-        price_wei, l1_wei = int(receipt["effectiveGasPrice"], 16), int(receipt.get("l1Fee") or "0x0", 16)
-        return int(receipt["gasUsed"], 16) * price_wei + l1_wei
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:
