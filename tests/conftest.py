@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from yieldbot.rpc import sizes
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
 
@@ -48,6 +49,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome, report.sections = "failed", []
         report.longrepr = f"{item.nodeid}: its output held the private key (the output is withheld)"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_found_out() -> None:
+    """What one test finds out of what an endpoint takes at once is no other's to know: their ports may be the same."""
+    sizes._known.clear()
 
 
 @pytest.fixture(scope="session")

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING
 from yieldbot import forecast
 from yieldbot.allocator import ranges
 from yieldbot.allocator.allocate import allocate
-from yieldbot.allocator.assess import assess, net_income
-from yieldbot.allocator.claims import claim_of, claim_plan, per_year, sale_per_year, sale_plan
-from yieldbot.allocator.convert import convert
-from yieldbot.allocator.fair import enough
+from yieldbot.allocator.assess import assess, no_new_money
+from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.claimed import unsold
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
+from yieldbot.holds import still_holds as still_holds
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.protections import Guard, beyond, guard, lost, stopped
@@ -108,6 +107,8 @@ def decide(
             if isinstance(plan, Hold):
                 settled_on = (snapshot, assessments, allocation, guarded.policy, now)
                 plan = ranges.range_plan(*settled_on, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold) and (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
+                plan = replace(plan, reason=f"{plan.reason}; no new money goes in: {said}")
         return Decision(assessments, allocation, plan)
 
     guarded = guard(policy, records, snapshot, job.asset, now)
@@ -171,6 +172,17 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
         _record(world, job, snapshot)
         return replace(report, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    while isinstance(trap := found.declined, NoWayOut) and found.rehearsal is None:
+        # A market that cannot be left must not keep the rest of the money where it is.
+        world.say(f"nothing goes into {trap.market_id}: {trap.reason}")
+        snapshot = _closed(snapshot, trap)
+        decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+        report = replace(report, decision=decision, snapshot=snapshot)
+        if isinstance(decision.outcome, Hold):
+            _record(world, job, snapshot)
+            return replace(found, decision=decision, snapshot=snapshot)
+        found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    assert isinstance(decision.outcome, Plan)
     if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
         return found
     # A pool that will not take or give the money must not keep the rest of it where it is.
@@ -179,6 +191,12 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
         return found
     world.say(f"nothing is done about liquidity: {found.declined.reason}")
     return await _propose(world, live, job, paused, rest.outcome, replace(report, decision=rest))
+
+
+def _closed(snapshot: Snapshot, trap: NoWayOut) -> Snapshot:
+    """The snapshot with a market into which nothing goes any more; what is there may leave."""
+    state = replace(snapshot.of(trap.market_id), no_way_out=trap.reason)
+    return replace(snapshot, states=dict(snapshot.states) | {trap.market_id: state})
 
 
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
@@ -240,7 +258,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
     """
     plan = forecast.queued_plan(world.journal, plan_id, world.now())
-    job = _job_of(world.settings, plan)
+    job = job_of(world.settings, plan)
     return await _served(world, job, lambda live: _resume(world, job, live, plan))
 
 
@@ -268,7 +286,8 @@ async def _carry_out(
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await live.observe()
-        declined = still_holds(plan, index, snapshot, world.settings.policy, job)
+        loss = _stop_at_a_loss(world, job, snapshot)
+        declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
         if declined is not None:
             break
         result = await live.execute(approval, index, snapshot)
@@ -293,86 +312,7 @@ def _record(world: World, job: Job, snapshot: Snapshot) -> None:
         forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token)
 
 
-def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
-    """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
-
-    Pure. ``job``: whose swaps they are. The markets must still take and give the amounts, the exchanges what each swap
-    must bring, and the income that the plan was approved for must not have fallen below ``policy.min_gain_share`` of
-    what was shown.
-    """
-    for leg in plan.legs[index:]:
-        if leg.kind is LegKind.CLAIM:
-            if (refused := _claim_gone(leg, snapshot)) is not None:
-                return refused
-            continue
-        if leg.kind is LegKind.SWAP:
-            if (refused := _swap_refused(leg, snapshot, job)) is not None:
-                return refused
-            continue
-        state = snapshot.states.get(leg.market_id)
-        if state is None:
-            return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
-        if leg.kind is LegKind.RERANGE:
-            if ranges.called_for(snapshot, state, policy) is None:
-                return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
-        elif leg.kind is LegKind.DEPOSIT:
-            if state.status is not Status.ACTIVE:
-                return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
-            if state.capacity is not None and state.capacity < leg.amount:
-                return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
-        elif state.withdrawable < leg.amount and not leg.all:
-            return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
-    least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
-    gain = _gain_per_year(plan.legs[index:], snapshot, policy)
-    if gain < least:
-        return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
-    return None
-
-
-def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | None:
-    base = None if job is None else job.bounds(leg.amount.token)
-    if leg.gets is None or base is None:
-        return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
-    made = convert(snapshot, leg.amount, leg.gets.token, base)
-    return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
-
-
-def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
-    """Why what a claim was to bring can no longer be seen; None while it can."""
-    found = claim_of(snapshot, leg.market_id)
-    if found is None:
-        return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
-    if leg.gets is None or found[1].claimable.token != leg.gets.token or found[1].claimable < leg.gets:
-        return Declined("REWARD_GONE", f"{found[0].market.name} has only {found[1].claimable} to be claimed now")
-    return None
-
-
-def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
-    now."""
-    gain = sale_per_year(legs, snapshot, policy)
-    changes: dict[str, float] = {}
-    for leg in legs:
-        if leg.kind is LegKind.CLAIM:
-            found = claim_of(snapshot, leg.market_id)
-            gain += per_year(found[1], policy) if found is not None else 0.0
-            continue
-        if leg.kind is LegKind.RERANGE:
-            state = snapshot.of(leg.market_id)
-            trigger = ranges.called_for(snapshot, state, policy)
-            gain += ranges.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
-            continue
-        sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
-        changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
-    for state in snapshot.states.values():
-        held = float(state.held)
-        target = max(0.0, held + changes.get(state.market.id, 0.0))
-        more = net_income(state, target, policy) - net_income(state, held, policy)
-        gain += more * snapshot.price(state.market.asset)
-    return gain
-
-
-def _job_of(settings: Settings, plan: Plan) -> Job:
+def job_of(settings: Settings, plan: Plan) -> Job:
     for job in settings.jobs:
         if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, plan.asset):
             return job

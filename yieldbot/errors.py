@@ -9,6 +9,7 @@ YieldbotError
 │   └── ReadReverted  a read of a market reverted
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
+├── RunTimedOut       the run's deadline has passed: it ends, and says where it was
 ├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
 └── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
 
@@ -16,11 +17,17 @@ Expected outcomes (Hold, Declined, Reverted) are values, not exceptions. Code th
 the text of a message.
 """
 
+from yieldbot.model.text import one_line
+
 
 class YieldbotError(Exception):
-    """Root of the tree; its text is one line for the user and never holds a secret."""
+    """Root of the tree; its text is one printable line for the user, whoever's words are in it, and never holds a
+    secret."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(one_line(text))
 
 
 class ConfigError(YieldbotError):
@@ -35,12 +42,26 @@ class TransientError(YieldbotError):
 
 class NodeRefused(TransientError):
     """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them; ``details``: the
-    error's own data as it came (Solana: of a failed simulation)."""
+    error's own data as it came (Solana: of a failed simulation); ``status``: of the HTTP answer that held it;
+    ``remedy``: what to do about it, where that status tells."""
 
-    def __init__(self, method: str, code: int, message: str, data: bytes = b"", details: object = None) -> None:
-        super().__init__(f"{method}: {message} (code {code})")
+    def __init__(
+        self,
+        method: str,
+        code: int,
+        message: str,
+        data: bytes = b"",
+        details: object = None,
+        *,
+        status: int = 200,
+        remedy: str = "",
+    ) -> None:
+        under = f"code {code}" if status < 400 else f"code {code}, HTTP {status}"
+        super().__init__(f"{method}: {message} ({under})" + (f": {remedy}" if remedy else ""))
+        self.status = status
+        self.remedy = remedy
         self.code = code
-        self.node_message = message
+        self.node_message = one_line(message)
         self.data = data
         self.details = details
 
@@ -51,7 +72,7 @@ class HttpRefused(TransientError):
     def __init__(self, status: int, what: str, remedy: str) -> None:
         super().__init__(f"{what}: {remedy}")
         self.status = status
-        self.what = what
+        self.what = one_line(what)
         self.remedy = remedy
 
 
@@ -74,7 +95,7 @@ class SafetyError(YieldbotError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message = code, message
+        self.code, self.message = code, one_line(message)
 
 
 class SignerRefused(SafetyError):
@@ -82,7 +103,11 @@ class SignerRefused(SafetyError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)
-        self.reason = reason
+        self.reason = one_line(reason)
+
+
+class RunTimedOut(YieldbotError):
+    """The run's deadline (policy.run_timeout_seconds) has passed; the text says where it was."""
 
 
 class PendingError(YieldbotError):

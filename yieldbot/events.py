@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from yieldbot.model.text import one_line
+
 if TYPE_CHECKING:
     from yieldbot.model.market import Quarantined, Snapshot
     from yieldbot.model.plan import Declined, Leg, Plan
@@ -37,7 +39,7 @@ def listen(stream: TextIO, secrets: Iterable[str] = ()) -> None:
     hidden = tuple(secrets)
 
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: redacted(str(value), hidden) for key, value in event.items()}
+        return {key: one_line(redacted(str(value), hidden)) for key, value in event.items()}
 
     _log = structlog.wrap_logger(
         structlog.PrintLogger(stream),

@@ -14,6 +14,7 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Toke
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
 from yieldbot.model.plan import Plan
+from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed
 
@@ -181,6 +182,12 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
     stored = journal.plan(plan_id)
     if stored is None:
         raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
+    if plan_id != plan_id_of(stored.plan) or stored.plan.id != plan_id:
+        raise SafetyError(
+            "NOT_THE_PLAN",
+            f"what the journal holds as plan {plan_id} is not what was shown under it: `yieldbot run --approve queue` "
+            "makes a new one; somebody may have edited the journal (`yieldbot history --verify`)",
+        )
     if stored.status is not PlanStatus.QUEUED:
         raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
     if now > stored.plan.expires_at:

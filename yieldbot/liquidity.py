@@ -102,7 +102,10 @@ async def look(
         deployments |= {pool.id: table for pool in found}
     feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
     flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.id]) for pool in pools]
-    flows += [feed(address) for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))]
+    flows += [
+        feed(address, block.timestamp)
+        for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))
+    ]
     flows += [typical_fee()] if beside is None else []
     answers = await node.run(flows, block)
     if beside is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.books.liquidity import Moved
-from yieldbot.errors import TransientError
+from yieldbot.logs import Part, parts_of
 from yieldbot.math.liquidity import held_against
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
@@ -22,7 +22,6 @@ from yieldbot.rpc.evm import EvmNode
 INCREASE = "0x3067048beee31b25b2f1681f88dac838c8bba36af25bfb2b7cf7473a5847e35f"
 DECREASE = "0x26f6a048ee9138f2c0ce266f322cb99228e8d619ae2bff30c67f8dcf9d2377b4"
 COLLECT = "0x40d0efd1a53d60ecbf40971b9daf7dc90178c3aadc7aab1765632738fa8b8f01"
-LEAST_BLOCKS = 100
 MOST_PARTS = 300
 """Requests for one position; what lies further back is said to be unread."""
 
@@ -62,32 +61,27 @@ async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past 
         return "it is no position of a manager"
     topic = f"0x{position.token_id:064x}"
     found: list[Mapping[str, Any]] = []
-    end, width, parts = block.height, block.height + 1, 0
-    while end >= 0 and parts < MOST_PARTS:
-        start = max(0, end - width + 1)
-        wanted = {
-            "address": position.state.manager,
-            "fromBlock": hex(start),
-            "toBlock": hex(end),
-            "topics": [[INCREASE, DECREASE, COLLECT], topic],
-        }
-        parts += 1
+    wanted = {"address": position.state.manager, "topics": [[INCREASE, DECREASE, COLLECT], topic]}
+    end = block.height + 1
+    async for part in parts_of(node, [wanted], 0, block.height, MOST_PARTS):
+        if part.logs is None:
+            return unread(node, part, end)
         try:
-            logs = await node.request("eth_getLogs", [wanted])
-        except TransientError as refusal:
-            if end - start < LEAST_BLOCKS:
-                return f"{node.host} serves no events of blocks {start} to {end} ({refusal})"
-            width = (end - start + 1) // 2
-            continue
-        try:
-            found += sorted(logs, key=_place, reverse=True)
+            found += sorted(part.logs[0], key=_place, reverse=True)
             past = fold(found, position.liquidity, topic)
         except (KeyError, TypeError, ValueError):
             return f"{node.host} answers events that cannot be read"
         if past is not None:
             return past
-        end, width = start - 1, width * 2
-    return "its events do not add up to what it holds" if end < 0 else f"no events before block {end:,} were looked at"
+        end = part.start
+    return "its events do not add up to what it holds"
+
+
+def unread(node: EvmNode, part: Part, end: int) -> str:
+    """Why the events before block ``end`` are not known."""
+    if part.bound:
+        return f"no events before block {end:,} were looked at: {part.why}"
+    return f"{node.host} serves no events of blocks {part.start} to {part.end} ({part.why})"
 
 
 def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past | None:

@@ -1,18 +1,36 @@
 """A node's events over many blocks, in parts that it serves: the newest first, for what a node keeps it keeps from the
-head down. Parts are halved where a node has limits, and grow again after."""
+head down. A part that is refused is asked for again in smaller ones, down to a block; what worked is remembered."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from yieldbot.errors import TransientError
+from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import together
 
-LEAST_BLOCKS = 100
-"""A range that is refused is halved down to this; a node that refuses even that does not serve logs so far back."""
+MOST_REQUESTS = 20_000
+"""Of one reading, where the caller names no bound: an hour and more. A node that gives five blocks at a time would need
+millions for the whole of a chain."""
+UNBOUNDED = 2**63
+"""Blocks asked for at once while a node has refused nothing: all."""
+NO_USE_TO_HALVE = (401, 429)
+"""Statuses of servers that refuse whatever is asked: no key, or too many requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Blocks start to end. logs: the events of each filter; None where they were not got, and ``why``; bound: they were
+    not asked for, since so many requests had been made."""
+
+    start: int
+    end: int
+    logs: tuple[tuple[Any, ...], ...] | None
+    why: str = ""
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +41,41 @@ class Read:
     logs: tuple[tuple[Any, ...], ...]
     since: int
     cut: str | None = None
+
+
+async def parts_of(
+    node: EvmNode, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
+) -> AsyncIterator[Part]:
+    """The events of each filter, part by part, the newest first. One without logs is the last: the node gives no more,
+    or so many parts were asked for, served or not."""
+    size = node.size("eth_getLogs", UNBOUNDED)
+    end, tried, most = last, 0, most_parts or MOST_REQUESTS
+    while end >= first:
+        width = min(size.now, end - first + 1)
+        start, tried = max(first, end - width + 1), tried + 1
+        if tried > most:
+            many = f"{node.host} serves few blocks at a time ({size.works}): {most} parts were read"
+            yield Part(first, end, None, many, bound=True)
+            return
+        span = {"fromBlock": hex(start), "toBlock": hex(end)}
+        try:
+            found = await together([partial(node.request, "eth_getLogs", [{**span, **one}]) for one in filters])
+        except TransientError as refusal:
+            if width > 1 and not _stays(refusal):
+                size.refuse(width)
+                continue
+            if width == 1:
+                size.not_for_its_size()
+            yield Part(start, end, None, str(refusal))
+            return
+        size.worked(width)
+        yield Part(start, end, tuple(tuple(one) if isinstance(one, list) else () for one in found))
+        end = start - 1
+
+
+def _stays(refusal: TransientError) -> bool:
+    """Whether smaller parts would be refused as well."""
+    return isinstance(refusal, HttpRefused | NodeRefused) and refusal.status in NO_USE_TO_HALVE
 
 
 async def read_logs(
@@ -39,27 +92,20 @@ async def read_logs(
     events at all.
     """
     found: list[list[Any]] = [[] for _ in filters]
-    end, width, asked, tried = last, last - first + 1, 0, 0
-    while end >= first:
-        if most_parts is not None and tried >= most_parts:
-            return _read(found, end + 1, f"{node.host} serves few blocks at a time: {tried} parts were read")
-        start, tried = max(first, end - width + 1), tried + 1
-        span = {"fromBlock": hex(start), "toBlock": hex(end)}
-        try:
-            parts = await asyncio.gather(*(node.request("eth_getLogs", [{**span, **one}]) for one in filters))
-        except TransientError as refusal:
-            if end - start >= LEAST_BLOCKS:
-                width = (end - start + 1) // 2
-                continue
-            if not asked:
-                raise TransientError(f"{node.host} serves no events: {refusal}: use another provider") from None
-            why = f"{node.host} does not serve the events of blocks {start} to {end} ({refusal})"
-            return _read(found, end + 1, why)
-        for kept, part in zip(found, parts, strict=True):
-            kept += part if isinstance(part, list) else ()
-        end, width, asked = start - 1, width * 2, asked + 1
-        if asked % 20 == 0:
-            say(f"events read from block {last:,} down to {start:,}")
+    since, served = last + 1, 0
+    async for part in parts_of(node, filters, first, last, most_parts):
+        if part.logs is None:
+            if part.bound:
+                return _read(found, since, part.why)
+            if not served:
+                raise TransientError(f"{node.host} serves no events: {part.why}: use another provider")
+            why = f"{node.host} does not serve the events of blocks {part.start} to {part.end} ({part.why})"
+            return _read(found, since, why)
+        for kept, logs in zip(found, part.logs, strict=True):
+            kept += logs
+        since, served = part.start, served + 1
+        if served % 20 == 0:
+            say(f"events read from block {last:,} down to {since:,}")
     return _read(found, first, None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,6 +21,7 @@ from yieldbot.protocols._merkl import merkl_rewards
 from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rollups import TypicalFee, kind_fault, typical_fee
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import both
 
 GWEI = 10**9
 
@@ -35,12 +35,12 @@ async def observe(
     phase is one aggregate3. A market that cannot be read is quarantined; a chain that cannot be read raises
     TransientError, an asset whose decimals are not the configured ones ConfigError.
     """
-    (block, base_fee_wei), suggested_wei = await asyncio.gather(
+    (block, base_fee_wei), suggested_wei = await both(
         node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
     )
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
-    seen, told = await asyncio.gather(_discover(node, job, adapters, block), merkl.told(job))
+    seen, told = await both(_discover(node, job, adapters, block), merkl.told(job))
     markets, quarantined, around, pools = seen
     owner = job.wallet.address
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
@@ -84,6 +84,7 @@ async def observe(
         around.asset.usd if around.asset else None,
         around.native.usd if around.native else None,
         exchange,
+        {token: around.told.get(token.address) for token in job.assets if token.address in job.chain.pegged},
     )
 
 
@@ -115,7 +116,7 @@ async def _discover(
         native_balance(node.multicall3, job.wallet.address),
         typical_fee(),
         *(decimals_of(token.address) for token in job.assets),
-        *(feed(address) for address in (native_feed, asset_feed, *rest.values()) if address),
+        *(feed(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
         *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]
@@ -159,7 +160,7 @@ def _same_decimals(job: Job, asset: Token, said: Any) -> None:
     """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(said, MarketError):
-        raise ConfigError(f"{file}.address: {asset.address} answers no decimals(): correct it")
+        raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({said}): correct it")
     if said != asset.decimals:
         raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {said}: correct it")
 

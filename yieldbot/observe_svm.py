@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
@@ -88,6 +88,7 @@ class _Around:
     native_usd: float | None
     usd: Mapping[Token, Price]
     exchanges: Found
+    pegs: Mapping[Token, Price] = field(default_factory=dict)
 
 
 async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
@@ -120,6 +121,7 @@ async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> 
         around.asset_usd,
         around.native_usd,
         exchange,
+        {token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
     )
 
 
@@ -206,8 +208,8 @@ def _around(job: Job, lamports: int, said: Mapping[Address, Price | MarketError]
             raise TransientError(f"{job.chain.name}: a price account cannot be read: {answer}")
         prices[mint] = answer
     asset, native = prices[job.asset.address].usd, prices[WRAPPED_SOL].usd
-    each = {token: prices[token.address] for token in job.assets} if job.base is not None else {}
-    return _Around(lamports, native / asset, asset, native, each, found)
+    each = {token: prices[token.address] for token in job.assets}
+    return _Around(lamports, native / asset, asset, native, each if job.base is not None else {}, found, each)
 
 
 def _lamports(owner: Address) -> Flow[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from yieldbot.erc20 import DECIMALS
 from yieldbot.errors import MarketError
+from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ChainFees, MarketState, Reward
@@ -65,8 +66,9 @@ def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Pri
     return usd.usd / own.usd if usd is not None and own is not None else None
 
 
-def feed(address: Address) -> Flow[Price]:
-    """One feed's price in one round. Raises MarketError for an answer that is not positive.
+def feed(address: Address, now: int | None = None) -> Flow[Price]:
+    """One feed's price in one round. ``now``: the chain's own time, where it is known. Raises MarketError for an answer
+    that is no price: not positive, not finite, of decimals or a time that cannot be.
 
     Source of the interface: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
     """
@@ -76,7 +78,12 @@ def feed(address: Address) -> Flow[Price]:
     answer = int.from_bytes(data[32:64], "big", signed=True)
     if answer <= 0:
         raise MarketError(f"feed {address} answers {answer}")
-    return Price(answer / 10 ** int.from_bytes(decimals[-32:], "big"), int.from_bytes(data[96:128], "big"))
+    try:
+        places = bounds.decimals(int.from_bytes(decimals[-32:], "big"))
+        usd = bounds.price(answer / 10**places)
+        return Price(usd, bounds.told_at(int.from_bytes(data[96:128], "big"), now))
+    except (ValueError, OverflowError) as impossible:
+        raise MarketError(f"feed {address}: {impossible}") from None
 
 
 def native_balance(multicall3: Address, owner: Address) -> Flow[int]:
@@ -88,7 +95,10 @@ def native_balance(multicall3: Address, owner: Address) -> Flow[int]:
 def decimals_of(token: Address) -> Flow[int]:
     """A token's own word on its decimals (EIP-20), read in the same round as everything else."""
     (data,) = yield [EthCall(token, DECIMALS)]
-    return int.from_bytes(data[-32:], "big")
+    try:
+        return bounds.decimals(int.from_bytes(data[-32:], "big"))
+    except ValueError as impossible:
+        raise MarketError(f"{token}: {impossible}") from None
 
 
 def feeds_of(job: Job) -> tuple[Address | None, Address | None]:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping
 
 from yieldbot.errors import MarketError
+from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
@@ -41,7 +42,10 @@ def pyth_price(address: Address, now: int) -> Flow[Price]:
         raise MarketError(f"Pyth price account {address} says {price} +- {confidence} e{exponent}")
     if now - published_at > OLDEST_SECONDS:
         raise MarketError(f"Pyth price account {address} was last written {(now - published_at) / 3600:.0f} h ago")
-    return Price(price * 10.0**exponent, published_at, confidence / price)
+    try:
+        return Price(bounds.price(price * 10.0**exponent), bounds.told_at(published_at, now), confidence / price)
+    except ValueError as impossible:
+        raise MarketError(f"Pyth price account {address}: {impossible}") from None
 
 
 def feeds_of(chain: ChainSettings) -> Mapping[Address, Address]:

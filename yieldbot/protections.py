@@ -19,6 +19,7 @@ from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.numbers import exact
 from yieldbot.model.plan import Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
@@ -101,7 +102,7 @@ def guard(
         fresh = max(0, room - reserved_raw)
         idle_raw = sum(s.held.raw for s in snapshot.idle if s.market.asset == asset)
         stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
-        buffer = str(max(stays, Decimal(policy.idle_buffer)))
+        buffer = exact(max(stays, Decimal(policy.idle_buffer)))
         if room == 0:
             for state in snapshot.markets:
                 if state.market.asset == asset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.model.market import SWAP_TXS
 from yieldbot.model.reads import Flow
 from yieldbot.prices import feed
+from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings
@@ -66,13 +66,11 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     pair = (given, wanted)
     async with connect(chain) as node:
         await node.verify_chain()
-        (block, base_fee_wei), tip_wei = await asyncio.gather(
-            node.block_and_base_fee("latest"), node.priority_fee_wei()
-        )
+        (block, base_fee_wei), tip_wei = await both(node.block_and_base_fee("latest"), node.priority_fee_wei())
         pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        flows: list[Flow[Any]] = [*(feed(address) for address in asked), typical_fee()]
+        flows: list[Flow[Any]] = [*(feed(address, block.timestamp) for address in asked), typical_fee()]
         said = await node.run(flows, block)
         beside = fee_told(node, chain, said.pop())
         native = said.pop() if chain.native_feed else None

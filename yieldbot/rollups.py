@@ -26,8 +26,8 @@ GET_PRICES_IN_WEI = bytes.fromhex("41b247a8")  # getPricesInWei(); word 1: wei f
 NODE_INTERFACE = Address("0x00000000000000000000000000000000000000C8")
 L1_COMPONENT = bytes.fromhex("77d488a2")  # gasEstimateL1Component(address,bool,bytes); word 0: units of L2 gas
 
-MOST_WEI = 10**24
-"""A fee beyond this (a million native tokens) is no fee: what answers is no oracle."""
+MOST_WEI = 10**20
+"""A fee beyond this (a hundred native tokens) is none: what answers is no oracle."""
 OPERATOR_SAMPLE_GAS = 10**6
 TYPICAL_BYTES = 200
 """Compressed, of a signed transaction that supplies or withdraws: estimates on Arbitrum, before the bytes are known."""

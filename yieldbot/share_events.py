@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import TransientError
-from yieldbot.liquidity_events import LEAST_BLOCKS, MOST_PARTS, Past
+from yieldbot.liquidity_events import MOST_PARTS, Past, unread
+from yieldbot.logs import parts_of
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition
@@ -38,20 +39,12 @@ async def past_of_shares(node: EvmNode, position: LpPosition, owner: Address, bl
     """The past of our shares of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
     steps: list[Step] = []  # the newest first
-    left, end, width = position.shares, block.height, block.height + 1
-    for _ in range(MOST_PARTS):
-        if end < 0:
-            return "its events do not add up to what it holds"
-        start = max(0, end - width + 1)
-        wanted = {"address": pair, "fromBlock": hex(start), "toBlock": hex(end)}
-        sides: tuple[list[str | None], ...] = ([TRANSFER, ours], [TRANSFER, None, ours])
-        try:
-            found = [log for t in sides for log in await node.request("eth_getLogs", [{**wanted, "topics": t}])]
-        except TransientError as refusal:
-            if end - start < LEAST_BLOCKS:
-                return f"{node.host} serves no events of blocks {start} to {end} ({refusal})"
-            width = (end - start + 1) // 2
-            continue
+    left, end = position.shares, block.height + 1
+    sides = [{"address": pair, "topics": topics} for topics in ([TRANSFER, ours], [TRANSFER, None, ours])]
+    async for part in parts_of(node, sides, 0, block.height, MOST_PARTS):
+        if part.logs is None:
+            return unread(node, part, end)
+        found = [log for logs in part.logs for log in logs]
         try:
             places = {str(log["transactionHash"]): _place(log) for log in found}
             for name in sorted(places, key=lambda name: places[name], reverse=True):
@@ -65,11 +58,11 @@ async def past_of_shares(node: EvmNode, position: LpPosition, owner: Address, bl
                     if not left:
                         return told(reversed(steps), position)
         except TransientError as refusal:
-            return f"{node.host} serves no receipt of block {start} to {end} ({refusal})"
+            return f"{node.host} serves no receipt of block {part.start} to {part.end} ({refusal})"
         except (KeyError, TypeError, ValueError, IndexError):
             return f"{node.host} answers events that cannot be read"
-        end, width = start - 1, width * 2
-    return f"no events before block {end:,} were looked at"
+        end = part.start
+    return "its events do not add up to what it holds"
 
 
 def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[Step | str]:

@@ -2,6 +2,7 @@
 
 A measurement is a module of this folder with ``main(rpc_url, settings, adapters) -> document`` (run on a sandbox that
 is started for it), or with ``compare() -> document`` where it needs none. One that is absent is said to be absent.
+``clear-signing FOLDER`` holds the descriptors of a public registry against the registry's own tests.
 A single measurement takes flags where its module has a ``parser()`` for them: they are compare's arguments.
 """
 
@@ -21,6 +22,13 @@ NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "ac
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["clear-signing"]:
+        from tests.bench.clear_signing import measure
+
+        if len(sys.argv) != 3 or not Path(sys.argv[2]).is_dir():
+            print("scripts/bench: clear-signing needs a folder: the ERC-7730 registry with its tests", file=sys.stderr)
+            return 2
+        return measure(Path(sys.argv[2]))
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what yieldbot claims.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
     options: dict[str, Any] = {}

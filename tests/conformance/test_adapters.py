@@ -1,18 +1,23 @@
 """What every adapter must do, tried on real protocols. A new adapter is picked up by being in the package; its protocol
 must be deployed by the sandbox (yieldbot/sandbox/chain.py)."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tests.bench.accuracy import Accuracy
 from yieldbot.errors import MarketError, NodeRefused
+from yieldbot.execution.calldata import abi_functions, addresses_in, arguments, numbers_in, objection
 from yieldbot.math.aave import percent_mul
 from yieldbot.model.amounts import SECONDS_PER_YEAR
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import adapters
+from yieldbot.resources import folder
 
+ABIS = abi_functions(folder("abis"))
+STRANGER = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
 PROTOCOLS = sorted(name for name in adapters() if name != "idle")
 AMOUNT_RAW = 5_000 * 10**6
 DAY = 86_400
@@ -48,6 +53,39 @@ def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amo
         if call.allowance is not None:
             assert call.allowance.spender in adapter.spenders(market)
             assert (call.allowance.token, call.allowance.raw) == (market.asset, amount_raw)
+        refused_when_changed(chain, market, call, amount_raw)
+
+
+def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_raw: int | None) -> None:
+    """A call keeps to its roles; twice its amount or shares, another recipient, and a byte more do not."""
+    (function,) = (f for f in ABIS[call.data[:4]] if f.has_roles)
+    read = arguments(function, call.data)
+    assert read is not None
+    shares = sum(item.value for item in read if item.role == "shares")
+    named = {market.asset.address, market.address, *addresses_in(market.params)}
+    known = frozenset(address.lower() for address in named) | frozenset(numbers_in(market.params))
+
+    def code(data: bytes) -> str | None:
+        found = objection((function,), data, chain.owner, known, amount_raw, most_shares=shares)
+        return None if found is None else found[0]
+
+    assert code(call.data) is None, call.words
+    assert code(call.data + b"\0") == "CALLDATA_MALFORMED"
+    tried = Counter[str]()
+    for place in range(4, len(call.data), 32):
+        word = call.data[place : place + 32]
+        value = int.from_bytes(word, "big")
+        if word[12:] == bytes.fromhex(chain.owner[2:]):
+            changed = call.data[:place] + bytes(12) + bytes.fromhex(STRANGER[2:]) + call.data[place + 32 :]
+            assert code(changed) in ("RECIPIENT_NOT_SELF", "ADDRESS_NOT_KNOWN"), call.words
+            tried["recipient"] += 1
+        elif value and value in (amount_raw, shares):
+            changed = call.data[:place] + (2 * value).to_bytes(32, "big") + call.data[place + 32 :]
+            assert code(changed) == "AMOUNT_ABOVE_PLAN", call.words
+            tried["amount"] += 1
+    owners = sum(item.role == "recipient" for item in read)
+    assert tried["recipient"] == owners
+    assert tried["amount"] or amount_raw is None, "its amount stands nowhere in it"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -59,6 +97,7 @@ async def test_states_are_whole(chain: Accuracy, protocol: str) -> None:
         assert (state.held.raw, state.shares) == (0, 0)
         assert 0 < state.liquidity.raw <= state.supplied.raw + 10**6
         assert state.borrowed is None or 0 < state.borrowed.raw <= state.supplied.raw
+        assert state.cash is not None and state.exit.kind is ExitKind.INSTANT
         assert state.pools and state.gas_deposit > 21_000 and state.gas_withdraw > 21_000
         assert state.curve.apr(0.0, DAY) >= state.curve.apr(1e9, DAY) >= 0.0
         assert state.quoted.value > 0
@@ -165,7 +204,7 @@ async def test_a_closed_market_takes_nothing_and_says_why(chain: Accuracy, proto
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_few_rounds(chain: Accuracy, protocol: str) -> None:
-    """Discovery in at most two rounds, observation in one (and one more request where it looks back)."""
+    """Discovery in at most two rounds, observation in one (where it looks back: two more requests, at once)."""
     await chain.history()
     adapter, node = chain.adapters[protocol], chain.node
     for deployment in (d for d in chain.job.chain.deployments if d.protocol == protocol):
@@ -175,7 +214,7 @@ async def test_few_rounds(chain: Accuracy, protocol: str) -> None:
         assert not isinstance(found, MarketError)
         start = node.round_trips
         await node.run([adapter.observe(market, chain.owner, block) for market in found], block)
-        assert node.round_trips - start <= 1 + ("lookback_blocks" in found[0].params)
+        assert node.round_trips - start <= 1 + 2 * ("lookback_blocks" in found[0].params)
 
 
 async def test_a_whole_snapshot_takes_three_rounds(chain: Accuracy) -> None:
@@ -186,7 +225,7 @@ async def test_a_whole_snapshot_takes_three_rounds(chain: Accuracy) -> None:
     markets = [market for part in found if not isinstance(part, MarketError) for market in part]
     states = await node.run([chain.adapters[m.protocol].observe(m, chain.owner, block) for m in markets], block)
     assert all(isinstance(state, MarketState) for state in states) and len(states) >= 9
-    assert node.round_trips - start <= 4  # two to discover, one to observe, one for the block looked back to
+    assert node.round_trips - start <= 5  # two to discover, one to observe, two for the blocks looked back to, at once
 
 
 async def test_one_bad_address_spoils_no_other_market(chain: Accuracy) -> None:

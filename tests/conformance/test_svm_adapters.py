@@ -14,16 +14,21 @@ from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.execution.svm.account import SvmWork
 from yieldbot.execution.svm.build import NO_BLOCKHASH, Bid, budget, compiled, message_bytes, own_accounts, steps
 from yieldbot.execution.svm.clear import SvmBook, read
+from yieldbot.execution.svm.roles import SIZES, has_roles, role_fault
 from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Market, MarketState, Status
 from yieldbot.model.plan import Leg, LegKind
-from yieldbot.protocols import svm_adapters
+from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols._svm import TOKEN_PROGRAM, ata
 from yieldbot.resources import folder
 from yieldbot.sandbox.svm.images import token_account
 from yieldbot.sandbox.svm.market import SvmMarket
 from yieldbot.sandbox.svm.market import market as sandbox_market
+from yieldbot.sessions.limits import shares_for
 
+STRANGER = Address("9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM")
 PROTOCOLS = sorted(name for name in svm_adapters() if name != "idle")
 
 
@@ -69,10 +74,52 @@ def leg(ledger: Ledger, adapter: Any, state: MarketState, kind: LegKind, amount:
         share_program=TOKEN_PROGRAM,
         native=bool(market.params.get("native", False)),
         observe=lambda block: adapter.observe(market, ledger.me, block),
+        most_shares=shares_for(state, Leg(kind, market.id, amount, all=everything)),
     )
+    refused_when_changed(ledger.me, work)
     (step,) = steps(work, ledger.me, {a: ledger.get(a) for a in own_accounts(work, ledger.me).values()})
     ledger.send(step.instructions)
     return step
+
+
+def refused_when_changed(me: Address, work: SvmWork) -> None:
+    """Each call keeps to its roles; twice its amount, another recipient or signer, and a byte more do not."""
+    tried = set[str]()
+    for call in work.calls:
+        assert role_fault(me, work, call) is None, call.words
+        kinds = layout(work.market.protocol)
+        name, kind = next((n, k) for n, k in kinds.items() if call.data.startswith(bytes.fromhex(k["tag"])))
+        at = len(bytes.fromhex(kind["tag"]))
+        wrong: dict[str, SvmInstruction] = {f"{name} a byte more": replace(call, data=call.data + b"\0")}
+        for size, role in zip((SIZES[a] for a in kind["args"]), kind["roles"], strict=True):
+            value = int.from_bytes(call.data[at : at + size], "little")
+            if role in ("amount", "shares") and not (work.leg.all and role == "amount"):
+                twice = call.data[:at] + (2 * value).to_bytes(size, "little") + call.data[at + size :]
+                wrong[f"{name} twice"] = replace(call, data=twice)
+            at += size
+        for place, entry in enumerate(kind["accounts"]):
+            label, _, flags = entry.partition(":")
+            if label in kind.get("mine", ()) or "s" in flags:
+                accounts = list(call.accounts)
+                accounts[place] = replace(accounts[place], address=STRANGER)
+                wrong[f"{name} {label}"] = replace(call, accounts=tuple(accounts))
+        for what, changed in wrong.items():
+            assert role_fault(me, work, changed) is not None, f"{what} is let pass"
+        tried |= {what.partition(" ")[2] for what in wrong}
+    assert "a byte more" in tried and tried - {"a byte more", "twice"}, "nobody's money is named"
+
+
+def layout(protocol: str) -> Any:
+    return json.loads((folder("abis") / f"{protocol}.json").read_text())["instructions"]
+
+
+def test_every_instruction_of_ours_has_roles() -> None:
+    for protocol in (*PROTOCOLS, *svm_exchanges()):
+        kinds = layout(protocol) if (folder("abis") / f"{protocol}.json").exists() else {}
+        assert all(has_roles(kind) for kind in kinds.values()), protocol
+        for kind in (k for k in kinds.values() if k["args"]):
+            assert not has_roles(kind | {"roles": kind["roles"][1:]})
+            assert not has_roles(kind | {"roles": [{"free": ""}, *kind["roles"][1:]]})
 
 
 def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, Any, list[Market]]) -> None:

@@ -40,15 +40,18 @@ ABI: list[dict[str, Any]] = [
     {
         "type": "function",
         "name": "deposit",
-        "inputs": [{"name": "assets", "type": "uint256"}, {"name": "receiver", "type": "address"}],
+        "inputs": [
+            {"name": "assets", "type": "uint256", "role": "amount"},
+            {"name": "receiver", "type": "address", "role": "recipient"},
+        ],
     },
     {
         "type": "function",
         "name": "redeem",
         "inputs": [
-            {"name": "shares", "type": "uint256"},
-            {"name": "receiver", "type": "address"},
-            {"name": "owner", "type": "address"},
+            {"name": "shares", "type": "uint256", "role": "shares"},
+            {"name": "receiver", "type": "address", "role": "recipient"},
+            {"name": "owner", "type": "address", "role": "recipient"},
         ],
     },
 ]
@@ -148,7 +151,7 @@ class SmallMarket:
     def redeem_work(self, planned: Leg, shares_raw: int, index: int = 0) -> LegWork:
         word = bytes(12) + bytes.fromhex(self.owner[2:])
         call = EvmCall(self.market.address, REDEEM + shares_raw.to_bytes(32, "big") + word + word, 0, "redeem all")
-        return self._work(planned, index, (call,))
+        return replace(self._work(planned, index, (call,)), most_shares=shares_raw)
 
     def observed(self, work: LegWork) -> LegWork:
         """The leg with the generic vault's adapter reading our position, as the cycle wires it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,14 @@ from yieldbot.config.load import load
 from yieldbot.execution.approve import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.deltas import allowance, balances
 from yieldbot.execution.leg import LegResult, execute_leg
+from yieldbot.execution.simulate import rehearse
 from yieldbot.journal.events import AccountCleared
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Kind
-from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.market import Kind, MarketState
+from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Settings
-from yieldbot.model.tx import Confirmed
+from yieldbot.model.tx import Confirmed, EvmCall
 from yieldbot.sandbox.node import Sandbox
 
 RAW = 12_000 * 10**6
@@ -210,3 +212,41 @@ async def test_a_loss_is_no_quiet_hold(sandbox: Sandbox) -> None:
         before = transactions(sandbox)
         report = await cycle.run_job(replace(w, approver=DeclineAll()), job)
         assert exit_code(report) == 0 and transactions(sandbox) == before
+
+
+def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tuple[EvmCall, ...]:
+    from yieldbot.protocols.erc4626 import Erc4626
+
+    return Erc4626().withdraw(state, amount, owner)
+
+
+async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
+    """All its views say that it pays; it does not, or it keeps a part."""
+    from yieldbot.execution.wayout import WayOut
+    from yieldbot.sandbox.artifacts import compiled
+    from yieldbot.sandbox.deployer import Deployer
+
+    async with troubled.node() as node:
+        accounts = [Address(account) for account in await node.request("eth_accounts", [])]
+        vault = await Deployer(node, accounts).deploy(
+            compiled()["ours"]["NoExitVault"], troubled.usdc_address, "dvUSDC"
+        )
+        await node.request("anvil_mine", ["0x14", "0xc"])
+    trap = replace(troubled, vault_address=vault.address)
+    for shut, keeps, said in ((True, 0, "cooldown is on"), (False, 50, "come out where 12,000"), (False, 0, None)):
+        await set_token(trap, "set(bool,uint256)", shut, keeps, to=vault.address)
+        async with trap.node() as node:
+            with trap.journal() as journal:
+                account, work = trap.account(node, journal), trap.observed(trap.deposit_work(RAW))
+                assert work.observe is not None
+                block = await node.block()
+                (state,) = await node.run([work.observe(block)], block)
+                assert not isinstance(state, Exception)
+                owner = Address(trap.owner)
+                out = WayOut(state=state, withdraw=partial(_withdraw, owner))
+                found = await rehearse(account, (replace(work, out=out),), block)
+        if said is None:
+            assert not isinstance(found, Declined)
+        else:
+            assert isinstance(found, NoWayOut) and found.code == "NO_WAY_OUT" and said in found.reason
+            assert found.market_id == trap.market.id

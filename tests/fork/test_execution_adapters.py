@@ -27,6 +27,7 @@ from yieldbot.protocols import adapters
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 from yieldbot.sandbox.node import sandboxed
+from yieldbot.sessions.limits import shares_for
 
 pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,7 @@ class Stage:
             share_token=state.share_token,
             targets=targets,
             spenders=spenders,
+            most_shares=shares_for(state, leg),
         )
 
 

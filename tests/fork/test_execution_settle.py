@@ -6,16 +6,22 @@ import asyncio
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
-from tests.fork.test_execution import RAW, held, pending_allowance
+from tests.fork.test_execution import RAW, held, pending_allowance, send
+from yieldbot.cli.check_leftovers import left_over
 from yieldbot.errors import NodeRefused, PendingError, TransientError
 from yieldbot.execution.deltas import allowance
 from yieldbot.execution.leg import execute_leg
+from yieldbot.execution.nonces import cancels, given_up, leftovers
 from yieldbot.execution.settle import settle
+from yieldbot.journal.events import TxSettled
+from yieldbot.journal.fold import StoredTx
 from yieldbot.model.tx import Confirmed, Expired, Replaced
 from yieldbot.rpc.evm import EvmNode
 
@@ -249,3 +255,122 @@ async def test_a_node_behind_the_journal_is_not_signed_for(market: SmallMarket) 
             with pytest.raises(TransientError, match="behind"):
                 await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
             assert len(journal.transactions()) == 2
+
+
+class Inflates(EvmNode):
+    """A node double that adds to what the real one says of our nonce. more: by tag; "block" for a block's hash,
+    "height" for its number (what a fork asks for)."""
+
+    more: dict[str, int]
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        answer = await super().request(method, params)
+        if method == "eth_getAccountInfo":
+            return answer | {"nonce": hex(int(answer["nonce"], 16) + self.more.get("height", 0))}
+        if method == "eth_getTransactionCount":
+            tag = params[1] if isinstance(params[1], str) else "block"
+            tag = "height" if tag.startswith("0x") else tag
+            return hex(int(answer, 16) + self.more.get(tag, 0))
+        return answer
+
+
+def inflating(market: SmallMarket, **more: int) -> Inflates:
+    node = Inflates(market.settings.chain, market.url, multicall3=market.settings.multicall3)
+    node.more = more
+    return node
+
+
+@pytest.mark.parametrize("tag", ["block", "latest", "pending"])
+async def test_a_nonce_that_one_answer_inflates_is_not_signed(market: SmallMarket, tag: str) -> None:
+    async with inflating(market, **{tag: 7}) as node:
+        with market.journal() as journal:
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            account = market.account(node, journal)
+            if tag == "pending":
+                result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+                assert result.declined is not None and result.declined.code == "NONCE_BUSY"
+            else:
+                with pytest.raises(TransientError, match="contradicts itself about the nonce"):
+                    await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+            assert journal.transactions() == ()
+
+
+async def beyond(market: SmallMarket, by: int) -> StoredTx:
+    """A transaction of ours that a node had us sign ``by`` nonces too far, in the journal and in the real node."""
+    async with inflating(market, block=by, height=by, latest=by, pending=by) as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=0.3))
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            with pytest.raises(PendingError):
+                await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
+            (open_one,) = journal.open_transactions(account.settings.chain, account.owner)
+            return open_one
+
+
+def checked(market: SmallMarket) -> Any:
+    """What ``check`` is given, as far as it looks at what was left over."""
+    job = SimpleNamespace(chain=market.settings, wallet=SimpleNamespace(address=market.owner))
+    return SimpleNamespace(settings=SimpleNamespace(data_dir=Path(market.folder), jobs=[job]))
+
+
+async def test_a_nonce_that_all_inflated_once_jams_nothing(market: SmallMarket) -> None:
+    """The gap is noticed and said, the account goes on, and the bytes are cancelled when their nonce has come."""
+    stuck = await beyond(market, 2)
+    async with market.node() as node:
+        await send(node, {"from": (await node.request("eth_accounts", []))[0], "to": market.owner, "value": "0x0"})
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            outcomes = await settle(account)
+            assert [type(one) for one in outcomes] == [Expired, Expired]
+            reason = outcomes[0].reason if isinstance(outcomes[0], Expired) else ""
+            assert f"its nonce {stuck.signed.nonce} was never the account's next" in reason
+            assert journal.open_transactions(account.settings.chain, account.owner) == ()
+            bid = journal.transactions()[-1]
+            assert cancels(bid) and bid.signed.nonce == stuck.signed.nonce and bid.attempts == 1
+            assert bid.signed.max_fee_wei > stuck.signed.max_fee_wei * 1.1, "whoever holds both prefers it"
+            assert {tx.signed.hash for tx in leftovers(journal.transactions())} == {stuck.signed.hash, bid.signed.hash}
+            (finding,) = await left_over(checked(market))
+            assert f"{stuck.signed.hash} (nonce {stuck.signed.nonce}) was given up" in finding.said
+            assert f"once 2 more transactions are sent; it would {stuck.signed.words}" in finding.said
+            assert finding.code == 0 and "a cancellation at higher fees was sent" in finding.remedy
+            # Two transactions later the nonce is theirs: the cancellation takes it, and the third takes the next.
+            for _ in range(2):
+                plan = await market.plan(node, market.deposit_leg(RAW))
+                result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
+                assert result.done, result
+            await settle(account)
+            assert leftovers(journal.transactions()) == () and await left_over(checked(market)) == []
+            found = {tx.signed.hash: tx.outcome for tx in journal.transactions()}
+            assert isinstance(found[bid.signed.hash], Confirmed) and isinstance(found[stuck.signed.hash], Expired)
+            assert await held(market, node) == (FUNDS_RAW - 2 * RAW, 2 * RAW)
+            journal.verify()
+
+
+async def test_a_transaction_is_not_given_up_while_the_node_may_be_behind_or_others_wait(market: SmallMarket) -> None:
+    stuck = await beyond(market, 2)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            group = journal.open_transactions(account.settings.chain, account.owner)
+            await node.request("evm_setAutomine", [False])
+            await node.request("evm_mine", [])
+            await node.request("anvil_impersonateAccount", [market.owner])
+            await node.request("eth_sendTransaction", [{"from": market.owner, "to": market.owner, "value": "0x0"}])
+            assert await given_up(account, group) is None, "what waits in the pool may fill the gap"
+            assert journal.transaction(stuck.signed.hash).outcome is None  # type: ignore[union-attr]
+
+
+async def test_a_leftover_that_is_mined_after_all_is_settled_as_what_it_is(market: SmallMarket) -> None:
+    stuck = await beyond(market, 1)
+    async with market.node() as node:
+        with market.journal() as journal:
+            account = market.account(node, journal)
+            gone = [Expired(stuck.signed.hash, "given up")]
+            journal.append(*(TxSettled(account.settings.chain, account.owner, one) for one in gone))
+            await node.request("anvil_impersonateAccount", [market.owner])
+            await send(node, {"from": market.owner, "to": market.owner, "value": "0x0"})
+            while await node.nonce(market.owner) <= stuck.signed.nonce:
+                await node.request("evm_mine", [])
+            (outcome,) = await settle(account)
+            assert isinstance(outcome, Confirmed) and outcome.hash == stuck.signed.hash

@@ -80,11 +80,15 @@ def test_the_aggregators_word_stands_beside_ours(sandbox: Sandbox, tmp_path: Pat
         found = yieldbot(*bridge, "--aggregator", url, "--json", cwd=tmp_path)
         assert found.code == 0 and found.document["schema"] == "yieldbot/quote-bridge/v1"
         assert found.document["to_chain_id"] == "eip155:8453" and found.document["aggregator"]["tool"] == "hand-made"
-    for said in ("-1", "10000", "nan"):
+    for said, why in (
+        ("-1", "must be 0 or more"),
+        ("10000", "name a number from 0 up to 10000"),
+        ("nan", "is not a number here"),
+    ):
         asked: list[dict[str, str]] = []
         with server(lambda query, asked=asked: (asked.append(query), quoted(query))[1]) as url:
             ended = yieldbot(*bridge, "--aggregator", url, f"--slippage-bps={said}", cwd=tmp_path)
-        assert (ended.code, asked) == (2, []) and "name a number from 0 up to 10000" in ended.line
+        assert (ended.code, asked) == (2, []) and why in ended.line
     for words, said in (
         (bridge, "and --aggregator"),
         ((*bridge[:-1], "nowhere", "--aggregator", url), "files of chains/ are: "),

@@ -242,7 +242,21 @@ def _chain_seeds() -> list[bytes]:
     return [file.read_bytes() for file in sorted(folder("chains").glob("*.toml"))]
 
 
+def decision(data: bytes) -> None:
+    """Random snapshots of several assets, dust and whales among them: decided, whatever they hold."""
+    import random
+
+    from tests.property.test_several import decided
+
+    decided(random.Random(data))
+
+
+def _decision_seeds() -> list[bytes]:
+    return [bytes([k]) for k in range(4)]
+
+
 TARGETS: dict[str, Fuzzed] = {
+    "decision": Fuzzed(decision, _decision_seeds),
     "calldata": Fuzzed(calldata, _calldata_seeds),
     "message": Fuzzed(message, _message_seeds),
     "accounts": Fuzzed(accounts, _account_seeds),

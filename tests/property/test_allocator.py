@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 from hypothesis import given, settings
@@ -11,9 +12,13 @@ from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapsho
 from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
+from yieldbot.allocator.plan import make_plan
+from yieldbot.holds import still_holds
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
 from yieldbot.math.provided import Outlook, ProvidedCurve
+from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.policy import Policy
 
 STEPS = 14
@@ -123,3 +128,22 @@ def test_no_constraint_is_violated_by_a_single_unit(case: tuple[Snapshot, Policy
         assert sum(found.targets[s.market.id].raw for s in in_p) <= max(0.4 * wealth, before) + 1
     if grown:
         assert found.targets[IDLE_ID].raw >= min(usdc(float(policy.idle_buffer)).raw, seen.states[IDLE_ID].held.raw)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(most=4))
+def test_a_fresh_plan_holds_by_the_very_rules_that_it_was_made_by(case: tuple[Snapshot, Policy]) -> None:
+    """What is asked again before each leg refuses no plan that nothing has changed for, after any of its legs."""
+    seen, policy = case
+    plan = make_plan(seen, allocate(seen, assess(seen, policy), policy), policy, 0)
+    if not isinstance(plan, Plan):
+        return
+    for index, leg in enumerate(plan.legs):
+        assert still_holds(plan, index, seen, policy) is None, leg
+        state, sign = seen.of(leg.market_id), 1 if leg.kind is LegKind.DEPOSIT else -1
+        idle = seen.idle[0]
+        capacity = None if state.capacity is None else state.capacity - leg.amount
+        now = replace(state, held=state.held + Amount(state.held.token, sign * leg.amount.raw))
+        now = replace(now, capacity=capacity if sign > 0 else state.capacity)
+        paid = replace(idle, held=idle.held - Amount(idle.held.token, sign * leg.amount.raw))
+        seen = replace(seen, states={**seen.states, state.market.id: now, idle.market.id: paid})

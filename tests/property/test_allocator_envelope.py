@@ -12,6 +12,7 @@ from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
 from yieldbot.math.curves import (
     AdaptiveCurve,
     DilutedCurve,
+    EnteredCurve,
     KinkedCurve,
     LookThroughCurve,
     SampledCurve,
@@ -107,6 +108,7 @@ curves = st.one_of(
     adaptive(),
     vault(),
     st.builds(DilutedCurve, sizes, st.floats(0.0, 1e5)),
+    st.builds(EnteredCurve, sizes, st.floats(-1e4, 1e5), st.sampled_from([0.0, 10.0, 1e5]), st.floats(0.0, 0.05)),
     staked(),
     st.just(SampledCurve(((0.0, 0.05), (1e4, 0.06), (1e6, 0.01)))),
     st.builds(

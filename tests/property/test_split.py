@@ -8,7 +8,11 @@ import pytest
 
 from yieldbot.allocator.split import buy, split
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
+from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
+from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import Path, V2Venue, V3Venue
+from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue
+from yieldbot.math.whirlpool import sqrt_at as whirl_at
 from yieldbot.model.exchange import Venue
 
 ALL = MOST_TICK // 256 + 1
@@ -215,3 +219,74 @@ def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
     found = split([*direct, *paths], amount)
     assert sum(found.parts) == amount and found.gap_bps <= 0.1
     assert found.bound >= split(direct, amount).out
+
+
+ONES = [(10**6, 10**18), (10**18, 10**6), (10**6, 10**6), (10**18, 10**18)]
+
+
+def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
+    """One venue of every kind, of a million or so whole tokens a side; ``ones``: base units of a whole token of both
+    (Solana's pool has its own: amounts there have 64 bits)."""
+    sides = [int(draw.uniform(5e5, 2e6)) * one for one in ones]
+    coins = tuple(sides), tuple(10**36 // one for one in ones)
+    tick = tick_at(int((ones[1] / ones[0]) ** 0.5 * 2**96))
+    flat, edge = int((sides[0] * sides[1]) ** 0.5), MOST_TICK // 10 * 10
+    words = {place >> 8: 1 << (place & 255) for place in (-edge // 10, edge // 10)}
+    wide = V3Pool(sqrt_at(tick), tick, flat, 500, 10, words, {-edge: flat, edge: -flat}, -ALL, ALL)
+    orca = Whirlpool(whirl_at(69_000), 69_000, 10**14, 400, 0, 64, {68_992 - 640: 10**14, 68_992 + 640: -(10**14)})
+    found: dict[str, Venue] = {
+        "v2": V2Venue(*sides),
+        "v3": V3Venue(wide, True),
+        "solidly": SolidlyVenue(SolidlyPool(False, (sides[0], sides[1]), ones, 30), True),
+        "solidly-stable": SolidlyVenue(SolidlyPool(True, (sides[0], sides[1]), ones, 5), True),
+        "whirlpool": WhirlpoolVenue(orca, True),
+    }
+    for flavour, offpeg in (("3pool", 0), ("template", 0), ("plain2", 0), ("ng", 2 * 10**10), ("ng", 20 * 10**10)):
+        stable = StablePool(flavour, *coins, 2000 if flavour == "3pool" else 200_000, 4 * 10**6, offpeg)
+        found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
+    back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
+    found["path"] = Path(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
+    found["path-of-two-kinds"] = Path(found["v2"], V2Venue(sides[1], sides[0]))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
+    """A bound of more than ten times the answer is none; of amounts that people swap it is within a basis point."""
+    draw = random.Random(500 + seed)
+    for kind, venue in kinds_of(draw, ONES[seed]).items():
+        amounts = [_side(venue) // part for part in (2, 20, 1000, 100_000)]
+        for amount in amounts:
+            for costs in (None, [1]):
+                found = split([venue], amount, costs)
+                if found.out < 100:
+                    continue
+                assert found.out <= found.bound <= 10 * found.out, (kind, amount, found)
+                bought = buy([venue], found.outs[0], costs)
+                assert bought.taken / 10 <= bought.bound <= bought.taken, (kind, amount, bought)
+                if found.out >= 10**6:
+                    dynamic = 5.0 if kind.startswith("ng") else 1.0  # what NG's fee varies by is in the bound
+                    assert found.gap_bps <= dynamic, (kind, amount, found.gap_bps)
+
+
+def _side(venue: Venue) -> int:
+    """About what a venue has of what goes in."""
+    if isinstance(venue, Path):
+        return _side(venue.first)
+    if isinstance(venue, V2Venue):
+        return venue.reserve_in
+    if isinstance(venue, StableVenue):
+        return venue.pool.balances[venue.i]
+    if isinstance(venue, SolidlyVenue):
+        return venue.pool.reserves[0]
+    if isinstance(venue, WhirlpoolVenue):
+        return venue.until(1e-9)
+    assert isinstance(venue, V3Venue)
+    return int(venue.pool.liquidity / (venue.pool.sqrt_price_x96 / 2**96))
+
+
+def test_a_stable_swap_of_50_000_is_told_a_bound_that_means_something() -> None:
+    """It was told one of 448 billion: roundings of what comes out (18 decimals) counted as units that go in (6)."""
+    pool = StablePool("ng", (10**12, 10**24), (10**30, 10**18), 200 * 100, 10**6, 5 * 10**10)
+    found = split([StableVenue(pool, 0, 1, invariant(pool))], 50_000 * 10**6)
+    assert 49_900 * 10**18 < found.out <= found.bound < found.out * 1.0001

@@ -89,8 +89,11 @@ def test_a_good_transaction_of_another_plan_owner_or_hour_is_refused(judged: tup
     assert code(rules=replace(rules, owner=work.market.address)) == "SIGNER_NOT_SELF"
     assert code(simulated=replace(simulated, tx=replace(simulated.tx, plan_id="another"))) == "NOT_IN_PLAN"
     assert code(work=replace(work, tags={})) == "PROGRAM_NOT_ALLOWED"
-    assert code(work=replace(work, calls=work.calls[:1])) == "NOT_THE_CALL"
+    assert code(work=replace(work, calls=(replace(work.calls[0], data=work.calls[0].data + b"\0"),))) == "NOT_THE_CALL"
     tight = replace(rules, limits=replace(rules.limits, max_fee_lamports=1))
     assert code(rules=tight) == "FEE_ABOVE_CEILING"
     half = replace(work.leg, amount=replace(work.leg.amount, raw=work.leg.amount.raw // 2))
-    assert code(work=replace(work, leg=half)) == "DELTA_NOT_PLANNED"
+    assert code(work=replace(work, leg=half)) == "AMOUNT_ABOVE_PLAN"
+    asset = work.leg.amount.token
+    more = tuple(replace(d, raw=d.raw - 1) if d.token == asset else d for d in simulated.deltas)
+    assert code(simulated=replace(simulated, deltas=more)) == "DELTA_NOT_PLANNED"

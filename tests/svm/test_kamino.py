@@ -99,7 +99,7 @@ def test_what_accrues_in_30_days_is_what_was_predicted(seed: int) -> None:
     horizon = MONTH_SLOTS * before.curve.slot_seconds  # type: ignore[attr-defined]
     predicted = before.curve.apr(amount / 10**6, horizon)
     ledger.send(ADAPTER.deposit(before, Amount(usdc, amount), ledger.me))
-    refresh = ADAPTER.deposit(before, Amount(usdc, 1), ledger.me)[0]
+    refresh = refreshed(ledger, market)
     expected = stored(ledger, market).accrued(SLOT + MONTH_SLOTS, REFERRAL_BPS)
     ledger.warp(MONTH_SLOTS)
     ledger.send((refresh,))
@@ -113,8 +113,8 @@ def test_what_accrues_in_30_days_is_what_was_predicted(seed: int) -> None:
 @pytest.mark.parametrize("slots", [1, 2, 3, 4, 5, 1_000_000])
 def test_any_number_of_slots_accrues_as_the_program_does(slots: int) -> None:
     terms = replace(USUAL, points=((0, 100), (5_000, 3_000), (10_000, 9_000)), host_rate_bps=50)
-    ledger, usdc, market = start(terms)
-    refresh = ADAPTER.deposit(ledger.observe(ADAPTER, market), Amount(usdc, 1), ledger.me)[0]
+    ledger, _, market = start(terms)
+    refresh = refreshed(ledger, market)
     expected = stored(ledger, market).accrued(SLOT + slots, REFERRAL_BPS)
     ledger.warp(slots)
     ledger.send((refresh,))
@@ -137,6 +137,11 @@ def test_what_a_deposit_takes_and_mints_is_the_programs() -> None:
         assert ledger.balance(market.params["collateral_mint"]) - shares == reserve.collateral_for(amount)
 
 
+def refreshed(ledger: Ledger, market: Market) -> SvmInstruction:
+    accounts = {"reserve": market.address, **market.params}
+    return layout("kamino_lend").build("refresh_reserve", market.params["program"], accounts)
+
+
 def swapped(call: SvmInstruction, at: int, meta: SvmMeta) -> SvmInstruction:
     return replace(call, accounts=(*call.accounts[:at], meta, *call.accounts[at + 1 :]))
 
@@ -145,7 +150,8 @@ def test_the_double_refuses_what_the_program_refuses() -> None:
     ledger, usdc, market = start()
     ledger.open(market.params["collateral_mint"])
     state = ledger.observe(ADAPTER, market)
-    refresh, deposit = ADAPTER.deposit(state, usdc.parse("1000"), ledger.me)
+    (deposit,) = ADAPTER.deposit(state, usdc.parse("1000"), ledger.me)
+    refresh = refreshed(ledger, market)
 
     def refused(*calls: Any) -> int | None:
         return ledger.attempt(calls)[0]
@@ -169,7 +175,7 @@ def test_the_double_refuses_what_the_program_refuses() -> None:
     assert refused(refresh, zero) == 6003
     assert refused(refresh, deposit) is None
     state = ledger.observe(ADAPTER, market)
-    most = replace(ADAPTER.withdraw(state, None, ledger.me)[1])
+    most = replace(ADAPTER.withdraw(state, None, ledger.me)[0])
     too_much = replace(most, data=most.data[:8] + struct.pack("<Q", 2**40))
     assert refused(refresh, too_much) is not None
     assert ADAPTER.explain_error(market.params["program"], 6090) == "the reserve's deposit limit is reached"
@@ -195,7 +201,9 @@ def test_the_cap_on_withdrawals_and_the_queue_bound_the_liquidity() -> None:
     ledger.warp(90_000_000)
     state = ledger.observe(ADAPTER, market)
     assert state.liquidity.raw == 300 * 10**6, "a new interval"
-    assert ledger.attempt(ADAPTER.withdraw(state, usdc.parse("301"), ledger.me))[0] == 6064
+    assert (
+        ledger.attempt(ADAPTER.withdraw(replace(state, liquidity=state.held), usdc.parse("301"), ledger.me))[0] == 6064
+    )
     queue = replace(USUAL, queued_collateral=9_300_000 * 10**6 // 6)
     ledger, usdc, market = start(queue)
     state = ledger.observe(ADAPTER, market)
@@ -225,3 +233,42 @@ def test_accounts_that_are_not_what_they_claim_are_refused() -> None:
     ledger.set({market.address: AccountImage(real.lamports, real.program, b"\0" * 8 + real.data[8:])})
     with pytest.raises(MarketError, match="no Reserve"):
         ledger.observe(ADAPTER, market)
+
+
+def test_what_klend_1_22_added_takes_no_new_money() -> None:
+    ledger, _, market = start()
+    real = ledger.get(market.address)
+    assert real is not None
+    assert not ledger.observe(ADAPTER, market).flags
+    for at in (440, 5792):
+        data = bytearray(real.data)
+        data[at] = 1
+        ledger.set({market.address: replace(real, data=bytes(data))})
+        state = ledger.observe(ADAPTER, market)
+        assert state.flags == ("reserve-rewards",) and state.status is Status.FROZEN
+
+
+@pytest.mark.parametrize("slots", [0, 1, 7, 30])
+def test_a_thin_market_pays_what_it_has_and_the_rest_later(slots: int) -> None:
+    held, cash = 42_000 * 10**6, 20_000 * 10**6
+    ledger, usdc, market = start(KaminoTerms(available_raw=10**6, borrowed_raw=900_000 * 10**6))
+    ledger.open(market.params["collateral_mint"])
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), Amount(usdc, held), ledger.me))
+    image, vault = ledger.get(market.address), ledger.get(market.params["supply_vault"])
+    assert image is not None and vault is not None
+    data, tokens = bytearray(image.data), bytearray(vault.data)
+    fields = layout("kamino_lend").decode("Reserve", image.data)
+    struct.pack_into("<Q", data, 224, cash)
+    lent = fields["borrowed_amount_sf"] + (fields["available_amount"] - cash) * ONE
+    data[232:248] = lent.to_bytes(16, "little")
+    struct.pack_into("<Q", tokens, 64, cash)
+    ledger.set({market.address: replace(image, data=bytes(data))})
+    ledger.set({market.params["supply_vault"]: replace(vault, data=bytes(tokens))})
+    state = ledger.observe(ADAPTER, market)
+    assert state.withdrawable.raw == cash
+    calls, before = ADAPTER.withdraw(state, state.withdrawable, ledger.me), ledger.balance(usdc.address)
+    ledger.warp(slots)
+    ledger.send(calls)
+    paid = ledger.balance(usdc.address) - before
+    assert cash * (1 - 1e-5) <= paid <= cash
+    assert ledger.observe(ADAPTER, market).held.raw >= held - paid - 2

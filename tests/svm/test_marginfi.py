@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from dataclasses import replace
@@ -11,12 +12,13 @@ import pytest
 
 from tests.svm.bench import CHAIN, NOW, Ledger
 from yieldbot.errors import MarketError
-from yieldbot.math.marginfi import BITS, MarginfiBank
+from yieldbot.math.marginfi import BITS, ONE, MarginfiBank
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.market import Deployment, Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, layout
 from yieldbot.protocols.marginfi import ADAPTER, account_of, bank_of
+from yieldbot.resources import folder
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import token_account
 from yieldbot.sandbox.svm.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
@@ -25,6 +27,9 @@ from yieldbot.sandbox.svm.save import named
 USUAL = MarginfiTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SECONDS = 30 * 86_400
 RENT = 16_982_400
+
+
+FIELDS = json.loads((folder("abis") / "marginfi.json").read_text())["accounts"]["Bank"]["fields"]
 
 
 def start(
@@ -321,3 +326,47 @@ def test_a_token_2022_mint_is_no_market() -> None:
     params = {"program": group.program, "banks": [bank]}
     with pytest.raises(MarketError, match="belongs to"):
         ledger.run(ADAPTER.discover(Deployment("marginfi", CHAIN, "marginfi (double)", params, (usdc,))))
+
+
+@pytest.mark.parametrize("slots", [0, 1, 7, 30])
+def test_a_thin_market_pays_what_it_has_and_the_rest_later(slots: int) -> None:
+    held, cash = 42_000 * 10**6, 20_000 * 10**6
+    ledger, usdc, market = start(MarginfiTerms(available_raw=10**6, borrowed_raw=900_000 * 10**6))
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), Amount(usdc, held), ledger.me))
+    image, vault = ledger.get(market.address), ledger.get(market.params["liquidity_vault"])
+    assert image is not None and vault is not None
+    where = {name: at for name, (at, _) in FIELDS.items()}
+    data, tokens = bytearray(image.data), bytearray(vault.data)
+    fields = layout("marginfi").decode("Bank", image.data)
+    lent = int.from_bytes(tokens[64:72], "little") - cash
+    shares = fields["liability_shares"] + (lent * ONE * ONE) // fields["liability_share_value"]
+    data[where["liability_shares"] : where["liability_shares"] + 16] = shares.to_bytes(16, "little")
+    tokens[64:72] = cash.to_bytes(8, "little")
+    ledger.set({market.address: replace(image, data=bytes(data))})
+    ledger.set({market.params["liquidity_vault"]: replace(vault, data=bytes(tokens))})
+    state = ledger.observe(ADAPTER, market)
+    assert cash - 10 <= state.withdrawable.raw <= cash
+    calls, before = ADAPTER.withdraw(state, state.withdrawable, ledger.me), ledger.balance(usdc.address)
+    ledger.warp(slots)
+    ledger.send(calls)
+    paid = ledger.balance(usdc.address) - before
+    assert cash * (1 - 1e-4) <= paid <= cash
+    assert ledger.observe(ADAPTER, market).held.raw >= held - paid - 2
+
+
+def test_limits_of_outflow_bound_the_cash_and_the_groups_wants_the_price() -> None:
+    ledger, usdc, market = start()
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), usdc.parse("50000"), ledger.me))
+    bank, group = ledger.get(market.address), ledger.get(market.params["group"])
+    assert bank is not None and group is not None
+    assert len(ADAPTER.withdraw(ledger.observe(ADAPTER, market), None, ledger.me)[0].accounts) == 8
+    data, of_group = bytearray(bank.data), bytearray(group.data)
+    struct.pack_into("<QQqqq", data, 1656, 5_000 * 10**6, 3_600, NOW, 0, 0)
+    of_group[376:384] = (10**6).to_bytes(8, "little")
+    ledger.set({market.address: replace(bank, data=bytes(data))})
+    ledger.set({market.params["group"]: replace(group, data=bytes(of_group))})
+    state = ledger.observe(ADAPTER, market)
+    assert state.liquidity == usdc.parse("5000")
+    whole = replace(state, liquidity=state.held + usdc.parse("1"))
+    metas = ADAPTER.withdraw(whole, None, ledger.me)[0].accounts
+    assert [m.address for m in metas[8:]] == [market.address, market.params["oracle"]]

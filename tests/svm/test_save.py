@@ -21,7 +21,8 @@ from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import token_account
 from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
 
-USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
+FEES = 1_000 * 10**6
+USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6 + FEES, fees_raw=FEES)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4
 
 
@@ -84,6 +85,7 @@ def random_terms(draw: random.Random) -> SaveTerms:
         max_rate=draw.randint(high, 120),
         super_max_rate=draw.randint(120, 250),
         take_rate=draw.randint(0, 50),
+        fees_raw=int(borrowed * draw.choice([0.0, 0.001, 0.02, 0.2])),
     )
 
 
@@ -102,11 +104,23 @@ def test_what_accrues_in_30_days_is_what_was_predicted(seed: int) -> None:
     ledger.warp(MONTH_SLOTS)
     state = ledger.observe(ADAPTER, market)
     assert state.supplied.raw == expected.supply_wads // 10**18
-    ledger.send((ADAPTER.deposit(state, Amount(usdc, 1), ledger.me)[0],))  # a refresh alone
+    ledger.send((refreshed(ledger, market),))
     assert stored(ledger, market) == expected, "our arithmetic is the program's, to the last of 18 decimals"
     grown = state.held.raw / amount - 1
     accrued = grown * SECONDS_PER_YEAR / horizon
     assert abs(accrued - predicted) <= 1e-5, (terms, amount)  # 0.1 bp a year
+
+
+def refreshed(ledger: Ledger, market: Market, *, extra: bool = True) -> SvmInstruction:
+    """A refresh as others send it: with the extra oracle, of prices that can be read."""
+    image = ledger.get(market.address)
+    assert image is not None
+    fields = layout("save").decode("Reserve", image.data)
+    oracle = fields["pyth_oracle"]
+    ledger.set({oracle: AccountImage(10**9, named("pyth"), b"price")})
+    accounts = {"reserve": market.address, **{o: fields[o] for o in ("pyth_oracle", "switchboard_oracle")}}
+    more = (SvmMeta(fields["extra_oracle"]),) if extra else ()
+    return layout("save").build("refresh_reserve", market.params["program"], accounts, more=more)
 
 
 def swapped(call: SvmInstruction, at: int, meta: SvmMeta) -> SvmInstruction:
@@ -117,7 +131,7 @@ def test_the_double_refuses_what_the_program_refuses() -> None:
     ledger, usdc, market = start()
     ledger.open(market.params["collateral_mint"])
     state = ledger.observe(ADAPTER, market)
-    refresh, deposit = ADAPTER.deposit(state, usdc.parse("1000"), ledger.me)
+    (deposit,) = ADAPTER.deposit(state, usdc.parse("1000"), ledger.me)
 
     def refused(*calls: Any) -> int | None:
         return ledger.attempt(calls)[0]
@@ -129,20 +143,97 @@ def test_the_double_refuses_what_the_program_refuses() -> None:
     assert real is not None
     ledger.set({fake: AccountImage(real.lamports, named("another program"), real.data)})
     ledger.warp(1)
-    assert refused(deposit) == 22, "stale: no refresh in this slot"
-    assert refused(refresh, swapped(deposit, 3, SvmMeta(theirs, writable=True))) == 7, "another vault"
-    assert refused(refresh, swapped(deposit, 4, SvmMeta(usdc.address, writable=True))) == 8, "another mint"
-    assert refused(refresh, swapped(deposit, 2, SvmMeta(fake, writable=True))) == 5, "another owner"
-    assert refused(refresh, swapped(deposit, 6, SvmMeta(theirs))) == 3, "another authority"
-    unsigned = swapped(deposit, 7, SvmMeta(named("stranger")))
-    assert refused(refresh, unsigned) == 12, "the owner did not sign"
-    assert refused(swapped(refresh, 1, SvmMeta(theirs)), deposit) == 13, "another oracle"
+    assert refused(swapped(deposit, 3, SvmMeta(theirs, writable=True))) == 13, "another vault"
+    assert refused(swapped(deposit, 4, SvmMeta(usdc.address, writable=True))) == 13, "another mint"
+    assert refused(swapped(deposit, 2, SvmMeta(fake, writable=True))) == 5, "another owner"
+    assert refused(swapped(deposit, 6, SvmMeta(theirs))) == 3, "another authority"
+    refresh = refreshed(ledger, market)
+    assert refused(swapped(refresh, 1, SvmMeta(theirs))) == 13, "another oracle"
+    assert refused(swapped(refresh, 2, SvmMeta(theirs))) == 42, "another second oracle"
+    assert refused(refreshed(ledger, market, extra=False)) == 13, "no extra oracle"
+    ledger.set({refresh.accounts[1].address: AccountImage(10**9, named("pyth"), b"")})
+    assert refused(refresh) == 42, "no price can be read"
     zero = replace(deposit, data=b"\x04" + struct.pack("<Q", 0))
-    assert refused(refresh, zero) == 10
-    assert refused(refresh, deposit) is None
+    assert refused(zero) == 10
+    assert refused(deposit) is None
     state = ledger.observe(ADAPTER, market)
-    too_much = replace(ADAPTER.withdraw(state, None, ledger.me)[1], data=b"\x05" + struct.pack("<Q", 2**62))
-    assert refused(refresh, too_much) in (14, 20)
+    too_much = replace(ADAPTER.withdraw(state, None, ledger.me)[0], data=b"\x05" + struct.pack("<Q", 2**62))
+    assert refused(too_much) in (14, 20)
+
+
+def test_an_oracle_that_cannot_be_read_stops_neither_deposit_nor_exit() -> None:
+    ledger, usdc, market = start()  # its oracles are accounts that are not there, and it has an extra one
+    ledger.open(market.params["collateral_mint"])
+    before = ledger.balance(usdc.address)
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), usdc.parse("1000"), ledger.me))
+    ledger.warp(50)
+    ledger.send(ADAPTER.withdraw(ledger.observe(ADAPTER, market), None, ledger.me))
+    assert ledger.balance(usdc.address) - before >= -1
+
+
+def test_fees_that_wait_for_their_owner_do_not_raise_utilisation() -> None:
+    reserve = SaveReserve(
+        slot=0,
+        available_raw=150,
+        borrowed_wads=850 * 10**18,
+        fees_wads=40 * 10**18,
+        collateral_raw=900,
+        optimal_utilisation=80,
+        max_utilisation=90,
+        min_rate=0,
+        optimal_rate=6,
+        max_rate=30,
+        super_max_rate=150,
+        take_rate=10,
+    )
+    assert reserve.utilisation_wad() == 85 * 10**16
+    assert reserve.borrow_rate_wad() == 18 * 10**16
+
+
+@pytest.mark.parametrize("slots", [0, 1, 7, 30])
+def test_a_thin_market_pays_what_it_has_and_the_rest_later(slots: int) -> None:
+    held, cash = 42_000 * 10**6, 20_000 * 10**6
+    terms = SaveTerms(available_raw=10**6, borrowed_raw=900_000 * 10**6 + FEES, fees_raw=FEES)
+    ledger, usdc, market = start(terms)
+    ledger.open(market.params["collateral_mint"])
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), Amount(usdc, held), ledger.me))
+    drain(ledger, market, cash)
+    state = ledger.observe(ADAPTER, market)
+    assert state.held.raw >= held - 2 and state.withdrawable.raw == cash
+    calls, before = ADAPTER.withdraw(state, state.withdrawable, ledger.me), ledger.balance(usdc.address)
+    ledger.warp(slots)
+    ledger.send(calls)
+    paid = ledger.balance(usdc.address) - before
+    assert cash * (1 - 1e-5) <= paid <= cash
+    rest = ledger.observe(ADAPTER, market)
+    assert rest.held.raw >= held - paid - 2 and rest.liquidity.raw == cash - paid
+
+
+def drain(ledger: Ledger, market: Market, cash: int) -> None:
+    """As if somebody borrowed all but ``cash``."""
+    image, vault = ledger.get(market.address), ledger.get(market.params["liquidity_supply"])
+    assert image is not None and vault is not None
+    data, tokens = bytearray(image.data), bytearray(vault.data)
+    fields = layout("save").decode("Reserve", image.data)
+    lent = fields["available_amount"] - cash
+    struct.pack_into("<Q", data, 171, cash)
+    data[179:195] = (fields["borrowed_amount_wads"] + lent * 10**18).to_bytes(16, "little")
+    struct.pack_into("<Q", tokens, 64, cash)
+    ledger.set({market.address: replace(image, data=bytes(data))})
+    ledger.set({market.params["liquidity_supply"]: replace(vault, data=bytes(tokens))})
+
+
+def test_the_reserves_limiter_bounds_what_can_be_taken_out() -> None:
+    terms = replace(USUAL, outflow_raw=5_000 * 10**6, outflow_window=10_000, outflow_now_raw=2_000 * 10**6)
+    ledger, usdc, market = start(terms)
+    ledger.open(market.params["collateral_mint"])
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), usdc.parse("50000"), ledger.me))
+    state = ledger.observe(ADAPTER, market)
+    assert state.liquidity == usdc.parse("3000") == state.withdrawable
+    beyond = replace(state, liquidity=usdc.parse("4000"))
+    assert ledger.attempt(ADAPTER.withdraw(beyond, usdc.parse("3001"), ledger.me))[0] == 54
+    ledger.send(ADAPTER.withdraw(state, state.withdrawable, ledger.me))
+    assert ledger.observe(ADAPTER, market).liquidity.raw < 10**6
 
 
 def test_deposit_limit_is_the_capacity() -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from yieldbot.bookkeeping.liquidity import moves_of
 from yieldbot.books.liquidity import Moved
 from yieldbot.errors import NodeRefused
-from yieldbot.liquidity_events import COLLECT, DECREASE, INCREASE, LEAST_BLOCKS, Past, past_of
+from yieldbot.liquidity_events import COLLECT, DECREASE, INCREASE, Past, past_of
+from yieldbot.logs import UNBOUNDED
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.rpc.sizes import Size
 
 CHAIN = evm_chain(1)
 ONE, OTHER = (Token(CHAIN, Address("0x" + digit * 40), digit, 18) for digit in "12")
@@ -55,6 +57,10 @@ class Limited:
 
     def __init__(self, logs: list[dict[str, Any]], most: int, first: int = 0) -> None:
         self.logs, self.most, self.first, self.ranges = logs, most, first, list[tuple[int, int]]()
+        self.found_out = Size(UNBOUNDED)
+
+    def size(self, what: str, most: int) -> Size:
+        return self.found_out
 
     async def request(self, method: str, params: list[Any]) -> Any:
         start, end = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
@@ -81,7 +87,7 @@ async def test_what_is_not_known_is_told() -> None:
     assert "do not add up" in str(await past_of(missing, position(777), HEAD))
     wrong: Any = Limited([event(INCREASE, 10, 10**30, 1, 1)], 10**7)
     assert "cannot be read" in str(await past_of(wrong, position(5), HEAD))
-    tiny: Any = Limited(LOGS, LEAST_BLOCKS + 1)
+    tiny: Any = Limited(LOGS, 100)
     assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
     assert "no position of a manager" in str(await past_of(short, position(5, None), HEAD))
 

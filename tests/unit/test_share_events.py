@@ -9,8 +9,10 @@ import pytest
 from tests.unit.test_liquidity_events import HEAD, STATE
 from yieldbot.errors import NodeRefused
 from yieldbot.liquidity_events import Past
+from yieldbot.logs import UNBOUNDED
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition
+from yieldbot.rpc.sizes import Size
 from yieldbot.share_events import BURN, MINT, TRANSFER, Step, past_of_shares, steps_of, told
 
 PAIR, OWNER, OTHER = STATE.pool.address, Address("0x" + "77" * 20), Address("0x" + "88" * 20)
@@ -102,6 +104,10 @@ class Node:
     def __init__(self, *transactions: list[Any], first: int = 0) -> None:
         self.logs = {logs[0]["transactionHash"]: logs for logs in transactions}
         self.first, self.ranges = first, list[tuple[int, int]]()
+        self.found_out = Size(UNBOUNDED)
+
+    def size(self, what: str, most: int) -> Size:
+        return self.found_out
 
     async def request(self, method: str, params: list[Any]) -> Any:
         if method == "eth_getTransactionReceipt":

@@ -7,73 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import permutations
 
 from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import optimise
+from yieldbot.allocator.outcome import Answer
+from yieldbot.allocator.outcome import exchange_cost as exchange_cost
 from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
-from yieldbot.allocator.reasons import binding, marginal_apr
+from yieldbot.allocator.purses import Purses as Purses
+from yieldbot.allocator.purses import purses_of as purses_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Certificate, Declined, Exchanged, MarketReason
+from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
 
 BPS = 10_000
-FINE = 36
-"""Decimals of the integers that amounts of different assets are compared in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Purses:
-    """Our money by asset, the first being the one that amounts are counted in.
-
-    raws: all of it in base units, holdings included; prices: whole first tokens for a whole token.
-    """
-
-    tokens: tuple[Token, ...]
-    raws: tuple[int, ...]
-    prices: tuple[float, ...]
-
-    @property
-    def ones(self) -> tuple[int, ...]:
-        return tuple(token.one for token in self.tokens)
-
-    @property
-    def weights(self) -> tuple[int, ...]:
-        """What a base unit is worth, as integers; 1 where there is one asset."""
-        if len(self.tokens) == 1:
-            return (1,)
-        return tuple(
-            int(Fraction(price) * 10**FINE // token.one) for token, price in zip(self.tokens, self.prices, strict=True)
-        )
-
-    @property
-    def total(self) -> int:
-        """All of it, in base units times weights."""
-        return sum(raw * weight for raw, weight in zip(self.raws, self.weights, strict=True))
-
-    def of(self, state: MarketState) -> int:
-        """The index of a market's asset."""
-        return self.tokens.index(state.market.asset)
-
-    def raw(self, first_raw: int, index: int) -> int:
-        """So many base units of the first asset in those of another, rounded up."""
-        return -(-first_raw * self.weights[0] // self.weights[index])
-
-
-def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
-    """What we have. ``wealth``: as if it were so much in all, the difference lying idle in the first asset."""
-    tokens = snapshot.assets
-    raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
-    if wealth is not None:
-        others = snapshot.wealth(tokens[0]).raw - raws[0]
-        in_markets = sum(s.held.raw for s in snapshot.markets if s.market.asset == tokens[0])
-        raws[0] = max(wealth.raw - others, in_markets)
-    return Purses(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))
 
 
 def allocate(
@@ -101,17 +52,35 @@ def allocate(
         problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, purses, base, books.gas())
         best = optimise(problem)
         raws, paid = exact.rounded(best.holdings, purses.ones, problem.value)
+        raws = _without_rests(snapshot, exact, raws, purses)
         wider = optimise(books.widened(problem)) if problem.swaps else best
         bound = max(best.upper_bound, wider.upper_bound)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
-        answer = _Answer(snapshot, by_id, purses, problem, bound, best.price, raws, paid, books.closed)
+        answer = Answer(snapshot, by_id, purses, problem, bound, best.price, raws, paid, books.closed)
         found = answer.allocation(swaps)
         rounds += 1
         further = wider.holdings[len(problem.places) :]
         if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.look_at(paid, further):
             return found
 
+
+def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], purses: Purses) -> tuple[int, ...]:
+    """The targets, with nothing left of a position that is given up but for a rest that is worth less than it costs to
+    take (or than roundings of doubles leave): it comes out with the others, into the wallet."""
+    found = list(raws)
+    for index, (state, raw) in enumerate(zip(snapshot.markets, raws, strict=True)):
+        held, asset = exact.held[index], exact.assets[index]
+        if not 0 < raw <= held // 100 or exact.low[index] > 0:
+            continue
+        worth = raw / purses.ones[asset] * purses.prices[asset]
+        if raw <= held // FEW_PARTS or worth < snapshot.fees.cost(state.gas_withdraw):
+            found[index] = 0
+    return tuple(found)
+
+
+FEW_PARTS = 10**6
+"""A rest of one part in so many of a position is none that was meant."""
 
 ROUNDS = 6
 """How often quotes are made finer around what a solution swaps."""
@@ -154,7 +123,9 @@ class _Books:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        return [ExactSwap(s, t, way.quotes(near)) for (s, t, way), near in zip(self.rows, self.near, strict=True)]
+        """Never empty: without amounts near a solution where those leave nothing."""
+        pairs = zip(self.rows, self.near, strict=True)
+        return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
         """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
@@ -233,6 +204,11 @@ def exact_of(
     )
 
 
+def group_names(states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None) -> tuple[str, ...]:
+    """What the groups of ``exact_of`` are called, in its order."""
+    return tuple(name for name, _, _ in _groups(states, policy, purses, base))
+
+
 def _groups(
     states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
@@ -284,7 +260,7 @@ def problem_of(
             )
         )
     unit = purses.weights[0] * ones[0]  # what a whole first token weighs
-    names = [name for name, _, _ in _groups(states, policy, purses, base)]
+    names = group_names(states, policy, purses, base)
     return Problem(
         places=tuple(places),
         groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),
@@ -307,85 +283,3 @@ def problem_of(
             for swap, gas in zip(exact.swaps, swap_gas, strict=True)
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One solution in base units, as an Allocation."""
-
-    snapshot: Snapshot
-    assessments: Mapping[MarketId, Assessment]
-    purses: Purses
-    problem: Problem
-    bound: float
-    price: float
-    raws: Sequence[int]
-    paid: Sequence[int]
-    closed: Mapping[int, str]
-
-    def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
-        problem, purses, h = self.problem, self.purses, self.problem.horizon_seconds
-        x = [raw / purses.ones[place.asset] for raw, place in zip(self.raws, problem.places, strict=True)]
-        x += [raw / purses.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
-        objective, bound = problem.objective(x), self.bound
-        certificate = Certificate(
-            objective=objective,
-            upper_bound=max(bound, objective),
-            gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
-        )
-        incomes = (p.price * v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=False))
-        return Allocation(
-            targets=self._targets(swaps),
-            income_per_year=sum(incomes),
-            cost=self._cost(x, swaps),
-            certificate=certificate,
-            shadow_price=self.price,
-            reasons=tuple(self._reason(i, state, x) for i, state in enumerate(self.snapshot.markets)),
-            swaps=swaps,
-        )
-
-    def _targets(self, swaps: tuple[Exchanged, ...]) -> dict[MarketId, Amount]:
-        states, tokens = self.snapshot.markets, self.purses.tokens
-        targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
-        for index, state in enumerate(self.snapshot.idle):
-            token = tokens[index]
-            left = self.purses.raws[index] - sum(t.raw for t in targets.values() if t.token == token)
-            left -= sum(swap.given.raw for swap in swaps if swap.given.token == token)
-            left += sum(swap.gets.raw for swap in swaps if swap.gets.token == token)
-            if left < 0:  # another split than the solver's brought a little less: the largest deposit takes it
-                grown = {s.market.id: (targets[s.market.id] - s.held).raw for s in states if s.market.asset == token}
-                targets[max(grown, key=lambda market_id: grown[market_id])] += Amount(token, left)
-                left = 0
-            targets[state.market.id] = Amount(token, left)
-        return targets
-
-    def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
-        """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
-        problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
-        touched = sum(p.touch_cost for p, now in zip(problem.places, x, strict=False) if now != p.held)
-        return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
-
-    def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
-        problem, h, price = self.problem, self.problem.horizon_seconds, self.price
-        place, assessment = problem.places[index], self.assessments[state.market.id]
-        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(place.asset)
-        limits: list[tuple[str, float]] = []
-        if state.capacity is not None:
-            limits.append(("the market's cap", float(state.held) + float(state.capacity)))
-        if assessment.max_exposure is not None:
-            limits.append((assessment.bound, float(assessment.max_exposure)))
-        return MarketReason(
-            market_id=state.market.id,
-            apr_quoted=state.quoted.value,
-            apr_after=place.curve.apr(x[index], h),
-            marginal_apr=marginal_apr(problem, index, x[index]),
-            binding=said or binding(problem, index, x, price, limits),
-        )
-
-
-def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
-    """What a swap costs once, in the first asset: its gas, and what it loses against the feeds' prices (an exchange
-    that pays more than those is no gain)."""
-    paid = float(swap.given) * snapshot.price(swap.given.token)
-    got = float(swap.gets) * snapshot.price(swap.gets.token)
-    return snapshot.fees.cost(swap.gas, txs=SWAP_TXS) + max(0.0, paid - got)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from yieldbot.allocator.convert import distrust
+from yieldbot.allocator.fair import depegged, stale
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import is_svm
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
-from yieldbot.model.plan import Assessment
-from yieldbot.model.policy import Base, Policy
+from yieldbot.model.plan import Assessment, Declined
+from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, Policy
 
 EXCLUDED = "excluded by policy"
 
@@ -21,7 +23,9 @@ def assess(
 
     max_exposure is the smaller of the policy's share of our wealth (or of ``wealth``, as a what-if) and, with
     ``min_liquidity_multiple`` m, the holding that the market could pay out m times over from the cash that it has
-    before our deposit. base: what several assets are held for; one whose price cannot be trusted gets no new money.
+    before our deposit; of a vault that cannot be looked into our deposit is no cash, and cash that is not known is
+    none. base: what several assets are held for. An asset whose price cannot be trusted, or that is meant to be worth a
+    dollar and is not, gets no new money.
     """
     first = snapshot.assets[0] if snapshot.assets else None
     wealths, vetoes = {}, {}
@@ -32,13 +36,39 @@ def assess(
             wealths[token] = wealth.raw
         else:
             wealths[token] = int(float(wealth) / snapshot.price(token) * token.one)
-        if base is not None and snapshot.exchange is not None:
-            why = distrust(snapshot.exchange, token, base, snapshot.block.timestamp)
-            vetoes[token] = () if why is None else (why.reason,)
+        why = mistrusted(snapshot, token, policy, base)
+        vetoes[token] = () if why is None else (why.reason,)
     return tuple(
         _assess(state, policy, wealths[state.market.asset], _of_tokens(state, vetoes))
         for state in snapshot.states.values()
     )
+
+
+def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
+    """Why no new money may go into an asset's markets; None when it may. With one asset too: its own feed must be fresh
+    where it is meant to be worth a dollar, and say that it is."""
+    now = snapshot.block.timestamp
+    if base is not None and snapshot.exchange is not None:
+        if (why := distrust(snapshot.exchange, token, base, now)) is not None:
+            return why
+        if base.unit == "USD" and token.symbol in base.shares:
+            return None
+    if token not in snapshot.pegs:
+        return None
+    price, most_seconds = snapshot.pegs[token], policy.max_feed_age_seconds
+    if price is None:
+        return depegged((token,), {}, (token.address,), policy.max_depeg_bps)
+    if is_svm(token.chain):
+        most_seconds = min(most_seconds, SVM_FEED_AGE_SECONDS)
+    late = stale({token.symbol: price.updated_at}, now, most_seconds)
+    return late or depegged((token,), {token: price.usd}, (token.address,), policy.max_depeg_bps)
+
+
+def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str | None:
+    """Why none of our assets' prices lets new money into its markets; None where one does."""
+    found = [mistrusted(snapshot, token, policy, base) for token in snapshot.assets]
+    reasons = [why.reason for why in found if why is not None]
+    return "; ".join(reasons) if reasons and len(reasons) == len(found) else None
 
 
 def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> tuple[str, ...]:
@@ -65,7 +95,9 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
         return Assessment(market.id, 0.0, None, ())
     share = policy.max_share_markets.get(market.id, policy.max_share_market)
     limit_raw = int(share * wealth_raw)
-    if policy.min_liquidity_multiple > 1.0:
+    if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
+        limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
+    elif policy.min_liquidity_multiple > 1.0 and not state.opaque:
         # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides.
         limit_raw = min(limit_raw, int(state.liquidity.raw / (policy.min_liquidity_multiple - 1.0)))
     all_vetoes = (*vetoes, *_vetoes(state, policy))
@@ -76,8 +108,15 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     market, found = state.market, []
     if {market.id, market.protocol, market.name} & set(policy.exclude):
         found.append(EXCLUDED)
+    if state.no_way_out:
+        found.append(f"no way out: {state.no_way_out}")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
+    if state.exit.hours > policy.max_exit_hours:
+        found.append(f"its way out is by {state.exit.words}, above max_exit_hours {policy.max_exit_hours:g}")
+    if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:
+        found.append("its cash is not known, which min_liquidity_multiple asks for")
+    found += state.doubts
     if state.lp is not None:
         found += state.lp.record.missing
     utilisation = state.utilisation

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator.convert import Conversion, convert, swap_id
-from yieldbot.allocator.plan import grade, plan_id
+from yieldbot.allocator.plan import grade
 from yieldbot.allocator.rewards import value
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
-from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
+from yieldbot.model.plan import Allocation, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import NEVER, Base, Policy
 
 GWEI = 10**9
@@ -66,17 +66,19 @@ def claim_plan(
     legs = tuple(claim_leg(state, reward, asset) for state, reward in claims)
     gain = sum(per_year(reward, policy) for _, reward in claims)
     cost = sum(reward.claim_cost for _, reward in claims)
-    return Plan(
-        id=plan_id(snapshot, legs),
-        block=snapshot.block,
-        owner=snapshot.owner,
-        moves=(),
-        legs=legs,
-        allocation=allocation,
-        gain_per_year=gain,
-        cost=cost,
-        grade=grade(allocation, gain, cost, policy),
-        expires_at=now + policy.plan_ttl_seconds,
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=(),
+            legs=legs,
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy),
+            expires_at=now + policy.plan_ttl_seconds,
+        )
     )
 
 
@@ -130,18 +132,20 @@ def sale_plan(
     if not legs:
         return None
     gain = sale_per_year(legs, snapshot, policy)
-    return Plan(
-        id=plan_id(snapshot, tuple(legs)),
-        block=snapshot.block,
-        owner=snapshot.owner,
-        moves=(),
-        legs=tuple(legs),
-        allocation=allocation,
-        gain_per_year=gain,
-        cost=cost,
-        grade=grade(allocation, gain, cost, policy),
-        expires_at=now + policy.plan_ttl_seconds,
-        sold=Amount(asset, int(sold * asset.one)),
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=(),
+            legs=tuple(legs),
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy),
+            expires_at=now + policy.plan_ttl_seconds,
+            sold=Amount(asset, int(sold * asset.one)),
+        )
     )
 
 

@@ -99,12 +99,21 @@ class Way:
         found: list[tuple[int, int]] = []
         for raw in _amounts(self.most_raw, near):
             got = self._out(raw)
-            if got is None:
+            if got is not None:
+                found.append((raw, got))
+            elif not self._is_dust(raw):
                 if (largest := self._largest(found[-1][0] if found else 0, raw)) is not None:
                     found.append(largest)
                 break
-            found.append((raw, got))
         return _hull(found)
+
+    def _is_dust(self, raw: int) -> bool:
+        """Whether it is the roundings alone that make an amount bring too little: a larger one may bring enough."""
+        try:
+            out, lost = self.venue.give(raw)
+        except Unswappable:
+            return raw * self.rate <= ROUNDED
+        return out + max(lost, ROUNDED) >= raw * self.least
 
     def _out(self, raw: int) -> int | None:
         try:
@@ -152,13 +161,16 @@ def _kept(bps: float) -> Fraction:
 
 
 def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
-    """What is quoted, ascending; no two closer than a bp, where a slope would be the roundings' alone."""
+    """What is quoted, ascending; no two closer than a bp, where a slope would be the roundings' alone. The most is
+    always among them: without it a position that is swapped out would leave a part of itself."""
     step = SMALLEST ** (1.0 / (POINTS - 1))
     spread = {round(most_raw / step**k) for k in range(1, POINTS)} | {most_raw}
     found: list[int] = []
     for raw in sorted(raw for raw in (*spread, *near) if 0 < raw <= most_raw):
         if not found or (raw - found[-1]) * BPS >= raw:
             found.append(raw)
+        elif raw == most_raw:
+            found[-1] = raw
     return found
 
 

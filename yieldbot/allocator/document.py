@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from yieldbot.model.numbers import fraction, plain
+
 SCHEMA = "yieldbot/problem/v1"
 DECIMALS = 6
 """Decimals of an asset where no amount of the document is finer."""
@@ -31,15 +33,10 @@ class ProblemError(ValueError):
 def _amount(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError('write an amount as decimal text, as "1250.5"')
-    try:
-        amount = Decimal(value)
-    except ArithmeticError:
-        raise ValueError(f'{value!r} is no amount: write decimal text, as "1250.5"') from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError("an amount is a number of 0 or more")
+    amount = Decimal(plain(str(value), 'write an amount as decimal text, as "1250.5"'))
     if amount > MOST_TOKENS:
         raise ValueError(f"an amount is at most {MOST_TOKENS:.0e}")
-    if -int(amount.as_tuple().exponent) > MOST_DECIMALS:
+    if len(fraction(str(value))) > MOST_DECIMALS:
         raise ValueError(f"an amount has at most {MOST_DECIMALS} decimals")
     return amount
 

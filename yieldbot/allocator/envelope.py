@@ -31,6 +31,7 @@ from yieldbot.math.curves import (
     AdaptiveCurve,
     ConstantCurve,
     DilutedCurve,
+    EnteredCurve,
     KinkedCurve,
     LookThroughCurve,
     SampledCurve,
@@ -142,6 +143,7 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
             KinkedCurve(deficit=0.0)
             | SupplyKinkedCurve()
             | DilutedCurve()
+            | EnteredCurve()
             | ConstantCurve()
             | SampledCurve()
             | ProvidedCurve()

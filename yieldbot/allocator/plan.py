@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +12,7 @@ from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, MarketState, Snapshot
-from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan
+from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
 GWEI = 10**9
@@ -57,17 +55,19 @@ def make_plan(
             allocation,
         )
     legs = _legs(snapshot, allocation, changes)
-    return Plan(
-        id=plan_id(snapshot, legs),
-        block=snapshot.block,
-        owner=snapshot.owner,
-        moves=moves,
-        legs=legs,
-        allocation=allocation,
-        gain_per_year=gain,
-        cost=cost,
-        grade=grade(allocation, gain, cost, policy),
-        expires_at=now + policy.plan_ttl_seconds,
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=moves,
+            legs=legs,
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy),
+            expires_at=now + policy.plan_ttl_seconds,
+        )
     )
 
 
@@ -260,12 +260,3 @@ def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> i
     days = cost / gain * 365
     soon = 40.0 * max(0.0, 1.0 - days / policy.break_even_days) if policy.break_even_days > 0 else 0.0
     return round(optimal + soon)
-
-
-def plan_id(snapshot: Snapshot, legs: tuple[Leg, ...]) -> str:
-    """Eight hex digits of the SHA-256 of what would be done, by whom, and where it was decided."""
-    content = [snapshot.block.chain, snapshot.block.hash, snapshot.owner]
-    content += [f"{leg.kind} {leg.market_id} {leg.amount.raw} {leg.all}" for leg in legs]
-    content += [f"for {leg.gets.raw}" for leg in legs if leg.gets is not None]
-    content += [f"over {leg.ticks}" for leg in legs if leg.ticks is not None]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]

@@ -20,7 +20,7 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId, evm_number
 from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.policy import Base
 
 BPS = 10_000
@@ -137,6 +137,7 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         gas_withdraw=GAS_LEAVE * max(1, len(positions)),
         flags=(*(("out-of-range",) if gone else ()), *((OFF,) if swaps.off else ())),
         entry_cost_bps=entry_cost * BPS,
+        exit=Exit(cash=Amount(asset, out)),
         lp=LpMarket(
             state=state,
             record=seen.record,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yieldbot.allocator.liquidity import GAS_RERANGE, Advice, Trigger, trigger
-from yieldbot.allocator.plan import grade, plan_id
+from yieldbot.allocator.plan import grade
 from yieldbot.allocator.provide import worth_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy
 from yieldbot.model.market import RERANGE_TXS, ChainFees, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan
+from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
 
@@ -58,17 +58,19 @@ def range_plan(
     if not legs:
         return None
     gain, cost = sum(move.gain_per_year for move in moves), sum(move.cost for move in moves)
-    return Plan(
-        id=plan_id(snapshot, tuple(legs)),
-        block=snapshot.block,
-        owner=snapshot.owner,
-        moves=tuple(moves),
-        legs=tuple(legs),
-        allocation=allocation,
-        gain_per_year=gain,
-        cost=cost,
-        grade=grade(allocation, gain, cost, policy),
-        expires_at=now + policy.plan_ttl_seconds,
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=tuple(moves),
+            legs=tuple(legs),
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy),
+            expires_at=now + policy.plan_ttl_seconds,
+        )
     )
 
 

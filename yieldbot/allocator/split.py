@@ -237,12 +237,14 @@ def _search(reached: Callable[[float], bool]) -> tuple[float, float]:
 
 
 def _worth(venue: Venue, price: float) -> float:
-    """What a venue adds at a price, its cost aside: the most of f(x) - p x over x, roundings given back."""
+    """What a venue adds at a price, its cost aside: the most of f(x) - p x over x, roundings given back: of what comes
+    out as they are; of what goes in (``until`` may be a few units off) each at the price, or at what the venue pays for
+    one on the average, above which no concave f goes on rising at x."""
     taken = venue.until(price)
     if taken <= 0:
         return 0.0
     given, lost = venue.give(taken)
-    return max(0.0, given + lost * (1.0 + price) - price * taken)
+    return max(0.0, given + lost + venue.off(taken) * max(price, given / taken) - price * taken)
 
 
 def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> float:

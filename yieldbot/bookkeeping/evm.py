@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -30,6 +29,7 @@ from yieldbot.protocols import adapters
 from yieldbot.rollups import fee_of_receipt
 from yieldbot.rpc.connect import connect
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import together
 
 AT_ONCE = 8
 """Requests under way at one time."""
@@ -276,7 +276,7 @@ async def _at(
 ) -> dict[Token, Quote] | str:
     try:
         block = await node.block(height)
-        told = await node.run([feed(feeds[token]) for token in tokens], block)
+        told = await node.run([feed(feeds[token], block.timestamp) for token in tokens], block)
     except TransientError as gone:
         return str(gone)
     return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}
@@ -290,10 +290,4 @@ def _quote(price: Price, block: BlockRef) -> Quote:
 
 async def each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     """All answers in order, few requests at a time."""
-    free = asyncio.Semaphore(AT_ONCE)
-
-    async def one(ask: Callable[[], Awaitable[T]]) -> T:
-        async with free:
-            return await ask()
-
-    return list(await asyncio.gather(*(one(ask) for ask in asks)))
+    return await together(asks, AT_ONCE)

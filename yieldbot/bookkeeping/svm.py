@@ -7,9 +7,9 @@ down.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from yieldbot.bookkeeping import Check, Seen, reconciled, wallet_sums
@@ -24,6 +24,7 @@ from yieldbot.model.tx import Delta
 from yieldbot.observe_svm import observe_svm
 from yieldbot.protocols import svm_adapters
 from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
+from yieldbot.rpc.together import together
 
 AT_ONCE = 8
 
@@ -82,18 +83,16 @@ def _now(snapshots: Sequence[Snapshot], newest: Snapshot, native: Token) -> dict
 
 async def _told(nodes: SvmNodes, entries: Sequence[Entry], owner: Address, native: Token) -> dict[str, Balances]:
     """Balances around each transaction of ours that the nodes still know."""
-    free = asyncio.Semaphore(AT_ONCE)
 
     async def one(signature: str) -> Balances | None:
-        async with free:
-            try:
-                told = await nodes.transaction(signature, "confirmed")
-                return None if told is None else balances_in(told, owner, native)
-            except (TransientError, IndexError, KeyError, TypeError, ValueError):
-                return None
+        try:
+            told = await nodes.transaction(signature, "confirmed")
+            return None if told is None else balances_in(told, owner, native)
+        except (TransientError, IndexError, KeyError, TypeError, ValueError):
+            return None
 
     signatures = [entry.hash for entry in entries if entry.hash]
-    answers = await asyncio.gather(*(one(signature) for signature in signatures))
+    answers = await together([partial(one, signature) for signature in signatures], AT_ONCE)
     return {signature: found for signature, found in zip(signatures, answers, strict=True) if found is not None}
 
 

@@ -16,6 +16,7 @@ from yieldbot.books.ledger import BASE, Row, What
 from yieldbot.books.text import Names, day, decimal, utc, whole
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId, evm_number, is_svm
+from yieldbot.model.text import one_line
 
 OTHER_SIDE = {
     What.OPENING: "Equity:Opening-Balances",
@@ -33,6 +34,8 @@ OTHER_SIDE = {
 }
 """Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
 DAY_SECONDS = 86_400
+RESERVED = ("TRUE", "FALSE", "NULL")
+"""Words that Beancount's lexer reads as values before it looks for commodities."""
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class _Book:
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
             name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
+            name = f"{name}-TOKEN" if name in RESERVED else name
             self.commodities[token] = _unused(name, _where(token), set(self.commodities.values()) | {BASE})
         return self.commodities[token]
 
@@ -240,4 +244,4 @@ def _unused(name: str, behind: str, taken: set[str]) -> str:
 
 def _quoted(text: str) -> str:
     """Text between quotes."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return one_line(text).replace("\\", "\\\\").replace('"', '\\"')

@@ -15,6 +15,7 @@ from yieldbot.books.ledger import BASE, INCOME, Row, What
 from yieldbot.books.text import Names, decimal, utc, whole
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import evm_chain, is_svm
+from yieldbot.model.text import one_line
 
 COLUMNS = (
     *("time", "unix_time", "chain", "chain_id", "block", "transaction", "wallet", "address", "kind", "market"),
@@ -35,7 +36,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula, on one line."""
-    joined = " ".join(text.split())
+    joined = one_line(text)
     return f"'{joined}" if joined.startswith(FORMULA) else joined
 
 

@@ -34,10 +34,11 @@ def register(commands: Any) -> None:
 
 
 def allowances(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
     from contextlib import nullcontext
+    from functools import partial
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.execution.approve import DeclineAll
     from yieldbot.execution.lock import run_lock
 
@@ -48,14 +49,12 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
     lock = run_lock(context.settings.data_dir) if args.revoke else nullcontext()
     rows: list[dict[str, Any]] = []
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
+        deadline = Deadline(world)
         for job in accounts:
             try:
-                work = (
-                    _account(args, context, world, job)
-                    if job.chain.svm is None
-                    else _svm_account(args, context, world, job)
-                )
-                found, ended = asyncio.run(work)
+                look = _account if job.chain.svm is None else _svm_account
+                work = partial(look, args, context, deadline.world, job)
+                found, ended = run_within(deadline, job, work)
             except TransientError as passing:
                 rows.append(_row(job, None, [], str(passing)))
             else:

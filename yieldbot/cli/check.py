@@ -33,6 +33,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.check_leftovers import left_over
 
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
@@ -44,6 +45,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
     found += asyncio.run(_safes(context))
+    found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
     rows = [{"what": f.what, "ok": f.code == 0, "said": f.said, "remedy": f.remedy or None} for f in found]
     context.show(docs.document("check", ok=code == 0, exit_code=code, checks=rows), lambda: _lines(found))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot import events
 from yieldbot.errors import SafetyError, YieldbotError
+from yieldbot.model.text import escaped, one_line, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -79,7 +80,7 @@ class Context:
     def say(self, line: str) -> None:
         """One progress line. A reader who has gone never stops what is under way."""
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
     def detail(self, line: str) -> None:
         """A progress line for --verbose, with the seconds since the start."""
@@ -88,7 +89,7 @@ class Context:
 
     def complain(self, line: str) -> None:
         """An error's one line."""
-        self.say(f"yieldbot: {' '.join(line.split())}")
+        self.say(f"yieldbot: {one_line(line)}")
 
     def show(self, document: Mapping[str, Any], *parts: Callable[[], RenderableType]) -> None:
         """The result: the document (with ``schema``) for --json, else the parts, which are built only when wanted."""
@@ -108,10 +109,10 @@ class Context:
         """
         import io
 
-        from rich.console import Console
+        from yieldbot.cli.tables import Printable
 
         on_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-        return Console(
+        return Printable(
             file=io.StringIO() if quiet else None,
             width=width or (None if on_terminal else PIPE_WIDTH),
             record=record,
@@ -122,7 +123,7 @@ class Context:
 
     def fail(self, failure: YieldbotError) -> int:
         """Say an error; returns its exit code."""
-        line = self._redacted(" ".join(str(failure).split()))
+        line = self._redacted(one_line(str(failure)))
         self.complain(line)
         if self.json:
             code = failure.code if isinstance(failure, SafetyError) else None
@@ -134,7 +135,7 @@ class Context:
         import traceback
 
         text = self._redacted("".join(traceback.format_exception(unforeseen)))
-        first = self._redacted(f"{type(unforeseen).__name__}: {unforeseen}".splitlines()[0])
+        first = self._redacted(one_line(f"{type(unforeseen).__name__}: {unforeseen}", 500))
         kept = self._keep(text)
         where = f"the traceback is in {kept}" if kept else "its traceback could not be written"
         line = f"this is a bug: {first}; {where}"
@@ -157,7 +158,7 @@ class Context:
         import json
 
         plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escapes: a ? would be another value
-        print(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain))
+        print(escaped(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain)))
 
     def _keep(self, text: str) -> Path | None:
         try:

@@ -1,6 +1,7 @@
 """``yieldbot decode``: what a transaction says, without a node and without trust.
 
-On EVM chains ``CALLDATA --to ADDRESS --chain ID``; on Solana a whole transaction, or its message, in base64.
+On EVM chains ``CALLDATA --to ADDRESS --chain ID``, or a message to sign (EIP-712) with ``--typed
+FILE.json``; on Solana a whole transaction, or its message, in base64.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
-    from yieldbot.execution.clear import Reading
+    from yieldbot.execution.clear import Book, Reading
+    from yieldbot.execution.erc7730 import Descriptor
     from yieldbot.model.policy import ChainSettings
+
+
+DANGEROUS = 4
+"""Exit code where an allowance is given that nobody should give without thinking."""
+MOST_BYTES = 4_000_000
 
 
 def register(commands: Any) -> None:
     what = "say in words what a call does; what is not known is not described as known"
     parser = commands.add_parser("decode", help=what, description=what)
     said = "0x…; on Solana a transaction or its message in base64; - for standard input"
-    parser.add_argument("calldata", metavar="CALLDATA", help=said)
+    parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=said)
+    typed = "a message to sign (EIP-712) instead of a call: a JSON file with types, primaryType, domain and message"
+    parser.add_argument("--typed", metavar="FILE.json", help=f"{typed}; - for standard input")
     parser.add_argument("--to", metavar="ADDRESS", help="whom it calls (EVM chains)")
-    parser.add_argument("--chain", required=True, metavar="ID", help="8453, eip155:8453, base or solana")
+    parser.add_argument("--chain", metavar="ID", help="8453, eip155:8453, base or solana; of a message: its domain's")
     parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="who calls")
     parser.add_argument("--value", type=natural, default=0, metavar="WEI", help="native value sent along")
     folder = "folder of ERC-7730 descriptors; default: `descriptors` of yieldbot.toml"
@@ -37,12 +46,14 @@ def register(commands: Any) -> None:
 def decode(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli import documents as docs
     from yieldbot.config.address import parse_address
-    from yieldbot.execution.account import native_token
     from yieldbot.execution.calldata import abi_functions
-    from yieldbot.execution.clear import Book, Call, lines, read
-    from yieldbot.execution.erc7730 import descriptors
+    from yieldbot.execution.clear import Call, lines, read
     from yieldbot.resources import folder
 
+    if args.typed is not None:
+        return _of_typed(args, context)
+    if args.calldata is None or args.chain is None:
+        raise ConfigError("name CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
     settings = _chain(context, args.chain)
     if settings.svm is not None:
         return _of_solana(args, context, settings)
@@ -53,12 +64,87 @@ def decode(args: argparse.Namespace, context: Context) -> int:
             parse_address(said) if said is not None else None
         except ValueError as bad:
             raise ConfigError(f"{name}: {bad}") from None
-    known = descriptors(where) if (where := args.descriptors or described_in(context)) else ()
     call = Call(args.to, _bytes(args.calldata), args.value, args.sender)
-    reading = read(call, Book.of(settings, native_token(settings)), abi_functions(folder("abis")), known)
+    reading = read(call, _book(context, settings), abi_functions(folder("abis")), _known(args, context))
     document = docs.document("decode", chain_id=settings.chain, to=args.to, value_wei=str(args.value), **_doc(reading))
     context.show(document, lambda: "\n".join(lines(reading)))
-    return 0
+    return DANGEROUS if reading.dangerous else 0
+
+
+def _of_typed(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.cli import documents as docs
+    from yieldbot.config.chain import load_chain
+    from yieldbot.config.load import chain_names, read_toml
+    from yieldbot.execution.calldata import abi_functions
+    from yieldbot.execution.clear import Book, lines
+    from yieldbot.execution.clear_typed import chain_of, read_typed
+    from yieldbot.model.amounts import Token
+    from yieldbot.model.ids import Address, evm_chain
+    from yieldbot.resources import folder
+
+    given = (("CALLDATA", args.calldata), ("--to", args.to), ("--from", args.sender), ("--value", args.value))
+    for flag, said in given:
+        if said:
+            raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
+    message = _message(args.typed)
+    number = chain_of(message)
+    settings = _chain(context, args.chain) if args.chain is not None else None
+    if settings is not None and number is not None and settings.chain != evm_chain(number):
+        raise ConfigError(
+            f"--chain {args.chain}: the message is for {evm_chain(number)}, by its domain; leave --chain out"
+        )
+    if settings is None and number is not None:
+        listed = {name: (file, read_toml(file)) for name, file in chain_names(context.config).items()}
+        for _, (file, table) in sorted(listed.items()):
+            if table.get("chain") == evm_chain(number):
+                settings = load_chain(file, table, {})
+    if settings is not None:
+        book = _book(context, settings)
+    else:  # a chain that no file describes, or none at all: no names are known there
+        of = evm_chain(number or 0)
+        book = Book(number or 0, Token(of, Address("0x" + "00" * 20), "ETH", 18), {}, {})
+    reading = read_typed(message, book, abi_functions(folder("abis")), _known(args, context))
+    chain = str(settings.chain) if settings is not None else str(evm_chain(number)) if number is not None else None
+    context.show(docs.document("decode", chain_id=chain, **_doc(reading)), lambda: "\n".join(lines(reading)))
+    return DANGEROUS if reading.dangerous else 0
+
+
+def _message(said: str) -> Any:
+    from yieldbot.execution.erc7730.files import json_of
+
+    file = Path(said)
+    try:
+        if said != "-" and (not file.is_file() or file.stat().st_size > MOST_BYTES):
+            raise ConfigError(
+                f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
+            )
+        text = sys.stdin.read(MOST_BYTES) if said == "-" else file.read_text(encoding="utf-8")
+        return json_of(text)
+    except (OSError, ValueError, RecursionError) as bad:
+        raise ConfigError(f"--typed {said} is no JSON file ({bad}): give the message as a wallet shows it") from None
+
+
+def _known(args: argparse.Namespace, context: Context) -> tuple[Descriptor, ...]:
+    from yieldbot.execution.erc7730 import descriptors
+
+    where = args.descriptors or described_in(context)
+    return descriptors(where, context.complain) if where else ()
+
+
+def _book(context: Context, settings: ChainSettings) -> Book:
+    """The names of a chain, and the names of the chains that files describe."""
+    from dataclasses import replace
+
+    from yieldbot.config.load import chain_names, read_toml
+    from yieldbot.execution.account import native_token
+    from yieldbot.execution.clear import Book
+
+    chains = {}
+    for name, file in chain_names(context.config).items():
+        family, _, number = str(read_toml(file).get("chain", "")).partition(":")
+        if family == "eip155" and number.isdigit():
+            chains[int(number)] = name
+    return replace(Book.of(settings, native_token(settings)), chains=chains)
 
 
 def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettings) -> int:
@@ -147,6 +233,10 @@ def _doc(reading: Reading) -> dict[str, Any]:
         "source": reading.source,
         "intent": reading.intent,
         "fault": reading.fault,
+        "owner": reading.owner,
+        "sentence": reading.sentence or None,
+        "warnings": list(reading.warnings),
+        "dangers": list(reading.dangers),
         "fields": [{"label": f.label, "value": f.value, "visible": f.visible} for f in reading.fields],
         "nested": [_doc(inner) for inner in reading.nested],
     }

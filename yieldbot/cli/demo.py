@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
-from yieldbot.cli.wiring import confirmed, world_of
+from yieldbot.cli.wiring import confirmed, decimal, world_of
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def register(commands: Any) -> None:
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
-    parser.add_argument("--days", type=float, default=30.0, metavar="DAYS", help="how long to let it earn (default 30)")
+    parser.add_argument("--days", type=decimal, default=30.0, metavar="DAYS", help="to let it earn (default 30)")
     parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox, default {DIRECTORY}")
     parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to go on trying things")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of the tables")

@@ -118,6 +118,16 @@ def reward(found: Reward, market_id: MarketId, policy: Policy) -> Doc:
     }
 
 
+def way_out(state: MarketState) -> Doc:
+    """How money leaves a market. cash: null where nobody can tell; hours: null where nothing bounds them."""
+    return {
+        "kind": state.exit.kind.value,
+        "hours": number(state.exit.hours),
+        "cash": money_or_none(state.cash),
+        "limit": state.exit.limit or None,
+    }
+
+
 def market(
     state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float, policy: Policy
 ) -> Doc:
@@ -139,6 +149,7 @@ def market(
         "supplied": money(state.supplied),
         "borrowed": money_or_none(state.borrowed),
         "liquidity": money(state.liquidity),
+        "exit": way_out(state),
         "utilisation": state.utilisation,
         "entry_cost_bps": number(state.entry_cost_bps),
         "cap_headroom": money_or_none(state.capacity),

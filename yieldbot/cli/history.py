@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli.wiring import JOURNAL
+from yieldbot.cli.wiring import JOURNAL, natural
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record, StoredPlan
 
 
+MOST_EVENTS = 2**31
+"""The longest answer: a database takes no number without an end."""
+
+
 def register(commands: Any) -> None:
     what = "what was planned, approved, signed and confirmed, from the journal"
     parser = commands.add_parser("history", help=what, description=what)
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="the last N events (default 50, 0 for all)")
+    parser.add_argument("--limit", type=natural, default=50, metavar="N", help="the last N (default 50, 0 for all)")
     parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
     parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
     parser.add_argument("--verify", action="store_true", help="check that no row was changed; the last row's hash")
@@ -41,7 +46,7 @@ def history(args: argparse.Namespace, context: Context) -> int:
             if args.plans or args.waiting:
                 plans = journal.plans(PlanStatus.QUEUED if args.waiting else None)
             else:
-                records = journal.history(args.limit if args.limit > 0 else None)
+                records = journal.history(min(args.limit, MOST_EVENTS) or None)
     if args.plans or args.waiting:
         rows = [_plan(stored) for stored in plans]
         context.show(docs.document("history", journal=str(file), plans=rows), lambda: _plans_table(rows, args.waiting))
@@ -78,7 +83,7 @@ def _event(record: Record) -> Doc:
         "owner": keys.owner or None,
         "plan_id": keys.plan_id or None,
         "tx_hash": keys.tx_hash or None,
-        "text": _words(keys.kind, body),
+        "text": one_line(_words(keys.kind, body)),
         "body": body,
     }
 
@@ -112,14 +117,14 @@ def _plan(stored: StoredPlan) -> Doc:
         "id": stored.plan.id,
         "status": stored.status.value,
         "by": stored.by,
-        "reason": stored.reason,
+        "reason": one_line(stored.reason),
         "at": stored.at,
         "expires_at": stored.plan.expires_at,
         "owner": stored.plan.owner,
         "chain": stored.plan.block.chain,
         "gain_per_year": stored.plan.gain_per_year,
         "cost": stored.plan.cost,
-        "calls": list(stored.lines),
+        "calls": [one_line(line) for line in stored.lines],
     }
 
 

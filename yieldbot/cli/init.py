@@ -143,11 +143,14 @@ def _wallet_fault(said: str, solana: bool) -> str | None:
 
 
 def _share_fault(said: str) -> str | None:
+    from yieldbot.model.numbers import number
+
+    how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
     try:
-        sound = 0 < float(said) <= 1
-    except ValueError:
-        sound = False
-    return None if sound else f"{said}: write a fraction above 0, up to 1, as 0.5 for 50 %"
+        sound = 0 < number(said, how) <= 1
+    except ValueError as bad:
+        return str(bad)
+    return None if sound else f"{said}: {how}"
 
 
 def _answer(

@@ -136,7 +136,7 @@ def _market_rows(
             *((percent(beside), percent(Apy(after.value + beside.value))) if policy else ()),
             f"{money(probe, 0)} {symbol}".rstrip(),
             money(state.held),
-            money(state.liquidity, 0),
+            "unknown" if state.cash is None else money(state.cash, 0),
             "-" if used is None else f"{used:.1%}",
             money(state.capacity, 0),
             _flags(state, vetoes.get(state.market.id, ())),

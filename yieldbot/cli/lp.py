@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yieldbot.cli.wiring import decimal, natural
 from yieldbot.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:
@@ -56,17 +57,17 @@ def register(commands: Any) -> None:
             parser.add_argument("pool", metavar="POOL", help="its address, or as USDC/WETH/500 (the fee in 1e-6)")
             give = "TOKEN=AMOUNT"
             parser.add_argument("--give", action="append", default=[], metavar=give, help="at most this; once a token")
-            parser.add_argument("--to", type=int, metavar="ID", help="add to this position of ours")
+            parser.add_argument("--to", type=natural, metavar="ID", help="add to this position of ours")
         else:
             parser.add_argument("id", metavar="ID", help="the position's number, or a pair's address for shares of it")
         if name == "remove":
-            parser.add_argument("--share", type=float, default=1.0, help="of its liquidity (default 1: all)")
+            parser.add_argument("--share", type=decimal, default=1.0, help="of its liquidity (default 1: all)")
         if name in ("add", "rerange"):
             range_ = "best, full, or LOW:HIGH as prices in the way that `markets --kind lp` shows them"
             parser.add_argument("--range", default="best", metavar="RANGE", help=range_)
             parser.add_argument("--anyway", action="store_true", help="even where the policy says that it does not pay")
         parser.add_argument(
-            "--slippage-bps", type=float, default=50.0, metavar="BPS", help="how far the price may move (default 50)"
+            "--slippage-bps", type=decimal, default=50.0, metavar="BPS", help="how far the price may move (default 50)"
         )
         for flag in ("wallet", "chain"):
             parser.add_argument(f"--{flag}", metavar="NAME", help=f"the {flag}, where several have jobs")
@@ -76,10 +77,10 @@ def register(commands: Any) -> None:
 
 
 def lp(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
     from contextlib import nullcontext
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.cli.lp_ends import ending
     from yieldbot.cli.wiring import world_of
     from yieldbot.execution.approve import DeclineAll
@@ -92,7 +93,8 @@ def lp(args: argparse.Namespace, context: Context) -> int:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number above 0 and below 1000")
     lock = nullcontext() if args.dry_run else run_lock(context.settings.data_dir)
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
-        row, code = asyncio.run(_act(args, context, world, job))
+        deadline = Deadline(world)
+        row, code = run_within(deadline, job, lambda: _act(args, context, deadline.world, job))
     context.show(docs.document("lp", exit_code=code, action=args.action, **row), lambda: ending(row))
     return code
 
@@ -281,15 +283,20 @@ def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
     from yieldbot.cli.liquidity import facing, price_at
     from yieldbot.math.liquidity import full_range
     from yieldbot.math.positions import Range
+    from yieldbot.model.numbers import number
 
     if text == "best":
         return None
     if text == "full" or not state.spacing:
         return full_range(state.spacing or 1)
     try:
-        low, high = (float(part.replace(",", "")) for part in text.split(":"))
+        lowest, highest = text.split(":")
     except ValueError:
         raise ConfigError(f"--range {text}: write best, full or LOW:HIGH, as 2500:3500") from None
+    try:
+        low, high = number(lowest, "write a price, as 2500"), number(highest, "write a price, as 2500")
+    except ValueError as bad:
+        raise ConfigError(f"--range {text}: {bad}") from None
     if not 0.0 < low < high:
         raise ConfigError(f"--range {text}: the first price must be above 0 and below the second")
     pool = state.pool
@@ -367,7 +374,7 @@ def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal) -> None:
 
     for warning in meant.warnings:
         context.say(f"WARNING: {warning}")
-    for number, tx in enumerate(rehearsed.txs, 1):
-        context.say(f"  {number}. {tx.words}  [{tx.gas_used:,} gas]")
+    for place, tx in enumerate(rehearsed.txs, 1):
+        context.say(f"  {place}. {tx.words}  [{tx.gas_used:,} gas]")
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in rehearsed.deltas if d.raw]
     context.say(f"rehearsed at block {rehearsed.block.height:,}: {', '.join(changes) or 'no token moves'}")

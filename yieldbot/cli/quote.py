@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def register(commands: Any) -> None:
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
     parser.add_argument("--out", metavar="AMOUNT", help="how much comes out, exactly; what goes in is then told")
     parser.add_argument(
-        "--slippage-bps", type=float, default=50.0, metavar="BPS", help="for the least output (default 50)"
+        "--slippage-bps", type=decimal, default=50.0, metavar="BPS", help="for the least output (default 50)"
     )
     parser.add_argument("--chain", metavar="NAME", help="the chain, where several have jobs")
     asked = "also ask LI.FI (it learns the amount and your address); its answer is shown and never signed"

@@ -15,7 +15,7 @@ from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.ids import MarketId, is_svm
-from yieldbot.model.market import Snapshot
+from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
@@ -82,6 +82,14 @@ def _short(market_id: str) -> str:
     return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
 
 
+def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
+    """How money leaves the markets that it goes into, in a line."""
+    names = names_of(snapshot)
+    into = [snapshot.states[m] for m in dict.fromkeys(move.target for move in found.moves) if m in snapshot.states]
+    ways = [f"{names[s.market.id]} {s.exit.words}" for s in into if s.market.kind is not Kind.IDLE]
+    return [f"ways out: {', '.join(ways)}"] if ways else []
+
+
 def _without_moves(found: Plan) -> str:
     """What a plan of claims or of sales does."""
     brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
@@ -132,6 +140,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     return Group(
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
+        *(Text(line) for line in _ways_out(snapshot, found)),
         Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
         certificate(found.allocation, symbol),
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
+    from yieldbot.cli.deadline import Deadline
     from yieldbot.cli.documents import Doc
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
-    from yieldbot.world import World
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
@@ -93,18 +95,21 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.cycle import approve_queued
+    from yieldbot.cli.deadline import Deadline, run_within
+    from yieldbot.cycle import approve_queued, job_of
     from yieldbot.execution.approve import PreApproved
     from yieldbot.execution.lock import run_lock
+    from yieldbot.forecast import queued_plan
 
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
         return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
 
     with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
-        report = asyncio.run(approve_queued(world, args.plan_id))
+        plan = queued_plan(world.journal, args.plan_id, world.now())
+        deadline = Deadline(world)
+        job = job_of(world.settings, plan)
+        report = run_within(deadline, job, lambda: approve_queued(deadline.world, args.plan_id))
     _tell(report)
     return _end(context, "approve", [report])
 
@@ -123,7 +128,7 @@ def reject(args: argparse.Namespace, context: Context) -> int:
             )
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
             raise SafetyError("PLAN_CLOSED", f"plan {args.plan_id} is {stored.status.value} already")
-        journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", args.reason))
+        journal.append(PlanMarked(args.plan_id, PlanStatus.REJECTED, "terminal", one_line(args.reason, 500)))
     context.show(
         docs.document("reject", plan_id=args.plan_id, status="rejected"), lambda: f"plan {args.plan_id} is rejected"
     )
@@ -188,7 +193,7 @@ def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Call
     from yieldbot.execution.clear import Book, Call, lines, read
     from yieldbot.execution.erc7730 import descriptors
 
-    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors)
+    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors, context.complain)
 
     def described(call: EvmCall) -> list[str]:
         reading = read(Call(call.to, call.data, call.value, owner), book, {}, known)
@@ -208,11 +213,14 @@ def _cycle(
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
     import asyncio
 
+    from yieldbot.cli.deadline import Deadline
     from yieldbot.execution.lock import run_lock
 
     jobs = jobs_of(args, context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
-        ended = asyncio.run(_every(world, [list(enumerate(jobs))] if asks else by_account(jobs)))
+        deadline = Deadline(world)
+        with deadline.armed():
+            ended = asyncio.run(_every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs)))
     return _end(context, args.command, [ended[index] for index in sorted(ended)])
 
 
@@ -227,7 +235,7 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
     return list(groups.values())
 
 
-async def _every(world: World, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
+async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
     """What came of each job, by its place among them. A job's error leaves the other accounts; after an
     InvariantError no further job begins, and what is under way is brought to its end."""
     import asyncio
@@ -244,7 +252,7 @@ async def _every(world: World, groups: Sequence[Sequence[Placed]]) -> dict[int, 
             if broken:
                 return
             try:
-                report = await run_job(world, job)
+                report = await deadline.within(job, partial(run_job, deadline.world, job))
             except YieldbotError as failure:
                 events.failed(job, failure)
                 broken = broken or isinstance(failure, InvariantError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def register(commands: Any) -> None:
             what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
             parser.add_argument("--chain", choices=("evm", "solana", "both"), default="evm", help=what)
         if name == "warp":
-            parser.add_argument("days", type=float, metavar="DAYS")
+            parser.add_argument("days", type=decimal, metavar="DAYS")
         parser.set_defaults(command=f"sandbox-{name}", handler=handler)
 
 

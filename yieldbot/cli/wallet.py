@@ -5,6 +5,7 @@ A private key is never an argument: arguments can be seen.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,11 @@ def register(commands: Any) -> None:
     what = "write the keystore of a key that you have; it is asked for, or read from a file or a pipe"
     parser = actions.add_parser("import", help=what, description=what)
     _keystore_flags(parser)
-    parser.add_argument("--key-file", type=Path, metavar="FILE", help="hex digits, or a solana-cli file; - reads stdin")
-    parser.set_defaults(command="wallet-import", handler=import_)
+    forms = "a keystore, a solana-cli file, hex digits or a mnemonic; - reads stdin; NAME may be the file itself"
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help=forms)
+    parser.add_argument("--key-passphrase-file", type=Path, metavar="FILE", help="of the keystore that is imported")
+    parser.add_argument("--path", metavar="PATH", help="of a mnemonic's account, as m/44'/60'/0'/0/0")
+    parser.set_defaults(command="wallet-import", handler=import_, chain=None)
 
     what = "the keystores found and the wallets configured"
     parser = actions.add_parser("list", help=what, description=what)
@@ -68,9 +72,37 @@ def new(args: argparse.Namespace, context: Context) -> int:
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.execution.imports import key_in
+
+    if not _is_name(args.name):
+        if args.key_file is not None:
+            raise ConfigError("--key-file names a file, and NAME does too: leave one out")
+        args.key_file = Path(args.name)
+        args.name = re.sub(r"[^A-Za-z0-9_-]+", "-", args.key_file.stem).strip("-") or "main"
     path = keystore_path(args, context)
-    key = key_of(args.key_file, key_form(args.chain))
-    return _written(args, context, key_module(args.chain).import_key(path, key, passphrase_of(args, context)), path)
+    text = key_of(args.key_file, f"{key_form(args.chain or 'evm')}, or a mnemonic")
+    solana = None if args.chain is None else args.chain == "solana"
+    key = key_in(text, args.key_file or Path("the key"), solana, args.path, lambda: _secret_of_source(args))
+    if solana is not None and key.solana != solana:
+        raise ConfigError(f"--chain {args.chain}: this is a key of the other family: leave --chain out")
+    module = key_module("solana" if key.solana else "evm")
+    return _written(args, context, module.import_seed(path, key.secret, passphrase_of(args, context)), path)
+
+
+def _is_name(text: str) -> bool:
+    return text.replace("-", "").replace("_", "").isalnum()
+
+
+def _secret_of_source(args: argparse.Namespace) -> str:
+    """The passphrase of the keystore that is imported."""
+    from yieldbot.cli.wiring import secret
+    from yieldbot.execution.keystore import passphrase_in
+
+    if args.key_passphrase_file is not None:
+        return passphrase_in(args.key_passphrase_file, "--key-passphrase-file")
+    if not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask for the file's passphrase on: use --key-passphrase-file")
+    return secret(f"Passphrase of {args.key_file}: ")
 
 
 def key_form(family: str) -> str:
@@ -95,13 +127,14 @@ def list_(args: argparse.Namespace, context: Context) -> int:
 
     configured = context.settings.wallets.values() if context.config.exists() else ()
     names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
+    addresses = {wallet.keystore.resolve(): wallet.address for wallet in configured if wallet.keystore}
     folders = {_keys_folder(context).resolve(), *(path.parent for path in names)}
     found = [file for folder in sorted(folders) for file in list_keystores(folder)]
     rows = [
         {
             "wallet": names.get(file.path.resolve()),
             "kind": "keystore",
-            "address": file.address,
+            "address": file.address or (addresses.get(file.path.resolve()) if not file.fault else None),
             "keystore": str(file.path),
             "fault": file.fault,
         }
@@ -165,7 +198,7 @@ def keystore_path(args: argparse.Namespace, context: Context) -> Path:
     """Where a new wallet's keystore goes. Raises ConfigError for a name that is no plain file name."""
     if args.keystore is not None:
         return Path(args.keystore)
-    if not args.name.replace("-", "").replace("_", "").isalnum():
+    if not _is_name(args.name):
         raise ConfigError(f"wallet name {args.name!r}: use letters, digits, - and _")
     return _keys_folder(context) / f"{args.name}.json"
 
@@ -185,11 +218,10 @@ def new_passphrase() -> str:
 def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
     from yieldbot.cli.wiring import passphrases_in_env
-    from yieldbot.execution.keystore import check_private
+    from yieldbot.execution.keystore import passphrase_in
 
     if args.passphrase_file is not None:
-        check_private(args.passphrase_file, "--passphrase-file", "write the passphrase into that file (mode 600)")
-        return text_of(args.passphrase_file).split("\n", 1)[0].rstrip("\r")
+        return passphrase_in(args.passphrase_file, "--passphrase-file")
     if args.passphrase_env is not None:
         passphrases_in_env(context, args.passphrase_env)
         found = context.environment.get(args.passphrase_env)
@@ -214,8 +246,10 @@ def key_of(file: Path | None, form: str) -> str:
 
 def text_of(file: Path) -> str:
     """A small text file. Raises ConfigError."""
+    from yieldbot.files import read_text
+
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except OSError as failure:
         raise ConfigError(f"{file}: cannot be read ({failure.strerror})") from None
     except UnicodeDecodeError:

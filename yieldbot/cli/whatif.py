@@ -92,7 +92,7 @@ def amount_of(flag: str, text: str, job: Job) -> Amount:
     try:
         amount = job.asset.parse(text)
     except ValueError as bad:
-        raise ConfigError(f"{flag}: {bad}: write whole tokens, as 25000") from None
+        raise ConfigError(f"{flag}: {bad}") from None
     if amount.raw <= 0:
         raise ConfigError(f"{flag} {text}: must be above 0")
     return amount
@@ -101,10 +101,12 @@ def amount_of(flag: str, text: str, job: Job) -> Amount:
 def _number(flag: str, text: str | None, most: float, meant: str, above: bool = False) -> float | None:
     if text is None:
         return None
+    from yieldbot.model.numbers import number
+
     try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0.0 <= value <= most or (above and value == 0.0):
+        value = number(text, f"write {meant}")
+    except ValueError as bad:
+        raise ConfigError(f"{flag} {text}: {bad}") from None
+    if value > most or (above and value == 0.0):
         raise ConfigError(f"{flag} {text}: write {meant}" + (f", at most {most:g}" if most > 1 else ""))
     return value

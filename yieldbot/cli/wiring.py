@@ -89,6 +89,18 @@ def _called(job: Job, part: str) -> tuple[str, ...]:
     return (job.wallet.name if part == "wallet" else job.chain.name,)
 
 
+def decimal(text: str) -> float:
+    """A flag's plain number of 0 or more that is no money."""
+    import argparse
+
+    from yieldbot.model.numbers import number
+
+    try:
+        return number(text, "write digits and one point, as 0.5")
+    except ValueError as bad:
+        raise argparse.ArgumentTypeError(str(bad)) from None
+
+
 @contextmanager
 def world_of(
     context: Context,
@@ -167,7 +179,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
                     from yieldbot.execution.svm.keystore import SvmKeySigner
 
                     return SvmKeySigner(wallet.keystore, ask)
-                return KeystoreSigner(wallet.keystore, ask)
+                return KeystoreSigner(wallet.keystore, ask, wallet.address)
 
     return signer_of
 

@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.errors import ConfigError
+from yieldbot.files import read_text, refuse_if_others_change
 from yieldbot.model.ids import Address, market_chain
 from yieldbot.model.policy import (
     NEVER,
@@ -46,6 +48,7 @@ def load(path: Path) -> Settings:
     Chains are looked for in chains/ beside the file, then in the chains/ that comes with yieldbot. Raises ConfigError.
     """
     path = path.expanduser().absolute()
+    refuse_if_others_change(path, "the configuration")
     table = parse(path, read_toml(path), SettingsTable)
     wallets = _wallets(path, table.wallets)
     environ = environment(path)
@@ -61,14 +64,18 @@ def load(path: Path) -> Settings:
     _no_twins(path, jobs)
     for job in jobs:
         _money_fits(path, policy, job)
+    data_dir, anvil = _beside(path, table.data_dir), _beside(path, table.anvil) if table.anvil else None
+    refuse_if_others_change(data_dir, "data_dir")
+    if anvil is not None:
+        refuse_if_others_change(anvil, "anvil")
     return Settings(
         source=path,
-        data_dir=_beside(path, table.data_dir),
+        data_dir=data_dir,
         wallets=wallets,
         chains=chains,
         jobs=jobs,
         policy=policy,
-        anvil=_beside(path, table.anvil) if table.anvil else None,
+        anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
     )
 
@@ -84,14 +91,14 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
     from dotenv.parser import parse_stream
 
     file = path.expanduser().absolute().parent / ".env"
-    if not file.is_file():
+    if not file.exists():
         return file, {}
     try:
-        with file.open(encoding="utf-8") as text:
-            bad = next((binding.original.line for binding in parse_stream(text) if binding.error), None)
+        text = read_text(file)
+        bad = next((binding.original.line for binding in parse_stream(StringIO(text)) if binding.error), None)
         if bad is not None:  # told by us, once: dotenv would log each of them and go on without
             raise wrong(file, f"line {bad}", "is not NAME=value: correct or remove it")
-        written = dotenv_values(file, interpolate=False)
+        written = dotenv_values(stream=StringIO(text), interpolate=False)
     except (OSError, UnicodeDecodeError):
         raise wrong(file, "", "cannot be read as text: correct its encoding and permissions") from None
     return file, {name: value for name, value in written.items() if value}
@@ -106,7 +113,7 @@ def chain_names(path: Path) -> dict[str, Path]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The file's tables. Raises ConfigError for a file that is missing, unreadable or not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise wrong(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
     except IsADirectoryError:
@@ -183,6 +190,7 @@ def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> Chain
     files = chain_names(path)
     if name not in files:
         raise wrong(path, key, f"unknown chain {name!r}: {did_you_mean(name, files)}")
+    refuse_if_others_change(files[name], "the chain's file")
     return load_chain(files[name], read_toml(files[name]), environ)
 
 

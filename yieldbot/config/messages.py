@@ -27,7 +27,7 @@ _TYPES = {
 def wrong(file: Path, key: str, what: str) -> ConfigError:
     """The error of one key of one file; ``what`` says the mistake and the remedy."""
     place = f"{file}: {key}: {what}" if key else f"{file}: {what}"
-    return ConfigError(" ".join(place.split()))
+    return ConfigError(place)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.config.address import parse_address, parse_any, parse_key
 from yieldbot.model.ids import chain_id, evm_number, hd_path, is_svm
+from yieldbot.model.numbers import fraction, plain
 from yieldbot.model.policy import NEVER, SAFE_MULTISEND
+
+SOL_DECIMALS = 9
 
 
 def _share(value: float) -> float:
@@ -24,13 +26,7 @@ def _money(value: Any) -> Any:
         value = str(value)
     if not isinstance(value, str):
         raise ValueError(f'{value!r} is not an amount: write whole tokens in quotes, as "100.50"')
-    try:
-        amount = Decimal(value.replace(",", "").replace("_", ""))
-    except InvalidOperation:
-        raise ValueError(f'{value!r} is not an amount: write whole tokens in quotes, as "100.50"') from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"{value!r} is not an amount: it must be 0 or more")
-    return value
+    return plain(value, 'write whole tokens in quotes, as "100.50"')
 
 
 def _claim(value: Any) -> Any:
@@ -51,10 +47,9 @@ def _svm_chain(value: str) -> str:
 
 def _sol(value: Any) -> Any:
     """SOL in decimal text to lamports, kept as text."""
-    text = _money(value)
-    lamports = Decimal(text.replace(",", "").replace("_", "")).scaleb(9)
-    if lamports != lamports.to_integral_value() or lamports < 0:
-        raise ValueError(f"{text!r} is finer than a lamport, or below 0")
+    text: str = _money(value)
+    if len(fraction(text)) > SOL_DECIMALS:
+        raise ValueError(f"{text!r} is finer than a lamport: write at most {SOL_DECIMALS} decimals")
     return text
 
 
@@ -159,9 +154,11 @@ class PolicyTable(Table):
     exclude: list[str] | None = None
     max_utilisation_entry: Share | None = None
     min_liquidity_multiple: NotNegative | None = None
+    max_exit_hours: NotNegative | None = None
     max_gas_share_of_gain: Share | None = None
     min_gain_share: Share | None = None
     plan_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
+    run_timeout_seconds: Annotated[int, Field(gt=0, le=604_800)] | None = None
     delta_tolerance_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     auto_max_move: Money | None = None
     auto_max_total: Money | None = None

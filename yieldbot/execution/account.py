@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.calldata import AbiFunction
     from yieldbot.execution.orders import Provides
     from yieldbot.execution.sign import Signer
+    from yieldbot.execution.wayout import WayOut
 
 NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
 """Stands for a chain's native token where a token is asked for (the widespread convention; no contract is there)."""
@@ -97,7 +98,9 @@ class LegWork:
     adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
     position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
     swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
-    end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none.
+    end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none. out: how the way
+    out is rehearsed after a deposit, None where it is not.
+    entry_cost_bps: what of a deposit is known to go in fees.
     """
 
     index: int
@@ -109,9 +112,13 @@ class LegWork:
     spenders: Sequence[Address]
     known: frozenset[Address] = field(default_factory=frozenset)
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    entry_cost_bps: float = 0.0
     swaps: tuple[SwapTerms, ...] = ()
     lasts_seconds: int | None = None
     provides: Provides | None = None
+    most_shares: int = 0
+    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
+    out: WayOut | None = None
 
     @property
     def words(self) -> str:

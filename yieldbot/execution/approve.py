@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, objection
+from yieldbot.execution.calldata import APPROVE, AbiFunction, addresses_in, numbers_in, objection
 from yieldbot.execution.deltas import change_of, real_fault, word
 from yieldbot.execution.permit2 import is_permit, permit_fault, permits_nothing
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
@@ -309,11 +309,9 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
     if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
-    most = None if work.leg.all else work.leg.amount.raw
-    faults = [
-        objection(rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most, terms, now, rules.abi)
-        for terms in work.swaps or (None,)
-    ]
+    most = None if work.leg.all and work.leg.kind is LegKind.WITHDRAW else work.leg.amount.raw
+    judged = (rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
+    faults = [objection(*judged, terms, now, rules.abi, work.most_shares) for terms in work.swaps or (None,)]
     if (found := None if None in faults else faults[0]) is not None:
         return Declined(found[0], f"{tx.words}: {found[1]}")
     # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
@@ -364,7 +362,8 @@ def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | N
 
 
 def _known(work: LegWork) -> frozenset[str]:
-    """Lower-case addresses that may stand in a call's arguments: the asset, the shares and what the market names."""
+    """What may stand in a call's arguments: lower-case addresses of the asset, the shares and what the market names,
+    and the numbers that it names, as digits."""
     named = {
         work.leg.amount.token.address,
         work.market.address,
@@ -373,7 +372,7 @@ def _known(work: LegWork) -> frozenset[str]:
     }
     if work.share_token:
         named.add(work.share_token.address)
-    return frozenset(address.lower() for address in named)
+    return frozenset(address.lower() for address in named) | frozenset(numbers_in(work.market.params))
 
 
 def _moved(plan: Plan) -> list[Amount]:

@@ -1,7 +1,8 @@
 """What bytes of a call say: decoded with the ABIs of abis/*.json and refused where they say more than they should.
 
 Decoding is strict: the arguments are encoded again and must give the same bytes, so that nothing can hide behind
-them. Arguments are judged by the names that the published ABIs give them (https://docs.soliditylang.org, ABI JSON).
+them. Arguments are judged by the role that abis/*.json gives each of them (``ROLES``), never by their names: a function
+with an argument that has no role cannot be signed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from yieldbot.execution.swaps import LEAST, swap_fault
+from yieldbot.execution.swaps import swap_fault
 from yieldbot.execution.swaps_aerodrome import PROTOCOL as AERODROME
 from yieldbot.execution.swaps_aerodrome import aerodrome_fault
 from yieldbot.execution.swaps_v4 import PROTOCOL as UNISWAP_V4
@@ -21,13 +22,19 @@ from yieldbot.execution.swaps_v4 import v4_fault
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
-OURSELVES = frozenset(
-    {"onbehalfof", "onbehalf", "receiver", "recipient", "owner", "to", "from", "dst", "src", "account", "user", "users"}
-)
-"""Names of address arguments that say whose money it is: they must be our own account."""
-
+PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
+"""Roles of the arguments of deposits, withdrawals and claims. amount: base units of the leg's asset, never more than
+the plan's. shares: never more than what the leg may give back. recipient: whose money it is, our own account. market:
+an address or a number that the market names. empty: no bytes at all. free: anything, for the ``reason`` beside it."""
+ROLES = PLAIN | {
+    *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
+    *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps: swaps*.py
+    *("token0", "token1", "tick_lower", "tick_upper", "amount0", "amount1", "least0", "least1"),
+    *("position", "liquidity"),  # of liquidity: liquidity.py
+    *("spender", "allowance"),  # of allowances: approve.py, permit2.py
+}
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
-"""Names of integer arguments that are amounts of the asset."""
+"""Names that amounts of the asset commonly have, by which a call is told in words; nothing is judged by them."""
 
 BY_DEADLINE = "multicall(uint256,bytes[])"
 IN_MULTICALL = frozenset({"exactInputSingle", "exactInput"})
@@ -49,14 +56,21 @@ class AbiFunction:
     def signature(self) -> str:
         return f"{self.name}({','.join(self.types)})"
 
+    @property
+    def has_roles(self) -> bool:
+        """Whether abis/*.json says of every argument what it is; without that it is never signed."""
+        return all(_roles(self.inputs))
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One leaf of a call's arguments: lower-case name without underscores, ABI type, value."""
+    """One leaf of a call's arguments: lower-case name without underscores, ABI type, value, and its role in
+    abis/*.json: empty where none is given, or one that is free without a reason."""
 
     name: str
     type: str
     value: Any
+    role: str = ""
 
 
 def abi_functions(folder: Path) -> dict[bytes, tuple[AbiFunction, ...]]:
@@ -116,11 +130,13 @@ def objection(
     swap: SwapTerms | None = None,
     now: int = 0,
     inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
+    most_shares: int = 0,
 ) -> tuple[str, str] | None:
     """Why a call must not be signed, as (code, words); None when some ABI reading of it is without fault.
 
-    ``known``: lower-case addresses that may appear beside our own. ``most``: the greatest amount of the asset allowed;
-    None where the whole position is meant (then the protocol's own maximum may stand there). ``swap``: the terms of a
+    ``known``: lower-case addresses, and numbers as digits, that the market names. ``most``: the greatest amount of the
+    asset allowed; None where the whole position is meant (then the protocol's own maximum may stand there).
+    ``most_shares``: the most shares that may be given back. ``swap``: the terms of a
     leg that swaps, by which alone its calls are judged at ``now`` (unix seconds); without them no swap is signed.
     ``inner``: by selector, what may be within a router's multicall.
     """
@@ -130,12 +146,15 @@ def objection(
         if read is None:
             fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
             continue
-        if swap is not None:
+        found: tuple[str, str] | None
+        if not function.has_roles:
+            found = "ARGUMENT_WITHOUT_ROLE", "abis/ does not say what each of its arguments is"
+        elif swap is not None:
             found = judged_swap(function, read, owner, swap, now, inner or {})
-        elif any(item.name in LEAST for item in read):
+        elif any(item.role == "least_out" for item in read):
             found = "SWAP_NOT_PLANNED", "a swap, and the leg is none"
         else:
-            found = next((bad for item in read if (bad := _fault(item, owner, known, most))), None)
+            found = next((bad for item in read if (bad := _fault(item, owner, known, most, most_shares))), None)
         if found is None:
             return None
         fault = (found[0], f"{function.name}: {found[1]}")
@@ -168,17 +187,33 @@ def judged_swap(
     return "CALLDATA_UNKNOWN", f"the call in it, {data[:4].hex()}, is no exact swap of that router"
 
 
-def _fault(item: Argument, owner: Address, known: frozenset[str], most: int | None) -> tuple[str, str] | None:
-    if item.type == "address":
-        address = str(item.value).lower()
-        if item.name in OURSELVES and address != owner.lower():
-            return "RECIPIENT_NOT_SELF", f"{item.name} is {item.value}, not our account {owner}"
-        if address != owner.lower() and address not in known:
-            return "ADDRESS_NOT_KNOWN", f"{item.name or 'an argument'} is {item.value}, which the market does not name"
-    elif item.name in AMOUNTS and isinstance(item.value, int) and most is not None and item.value > most:
-        return "AMOUNT_ABOVE_PLAN", f"{item.name} is {item.value}, {most} was approved"
-    elif item.type in ("bytes", "string") and item.value:
-        return "CALLDATA_OPAQUE", f"{item.name or 'an argument'} carries bytes that nobody can read"
+def _fault(
+    item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int
+) -> tuple[str, str] | None:
+    """Default deny: a role that has no rule here is refused, and so is a value of another type than the role's."""
+    name, value = item.name or "an argument", item.value
+    match item.role:
+        case "recipient" if item.type == "address":
+            if str(value).lower() != owner.lower():
+                return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
+        case "market":
+            if str(value).lower() not in known:
+                return "ADDRESS_NOT_KNOWN", f"{name} is {value}, which the market does not name"
+        case "amount" if isinstance(value, int):
+            if most is not None and value > most:
+                return "AMOUNT_ABOVE_PLAN", f"{name} is {value}, {most} was approved"
+        case "shares" if isinstance(value, int):
+            if value > most_shares:
+                return "AMOUNT_ABOVE_PLAN", f"{name} is {value} shares, {most_shares} may be given back"
+        case "free":
+            return None
+        case _ if item.type in ("bytes", "string"):  # "empty", or bytes of a call that is judged elsewhere
+            if value or item.role != "empty":
+                return "CALLDATA_OPAQUE", f"{name} carries bytes that nobody can read"
+        case _ if item.type == "address" and str(value).lower() not in known:
+            return "ADDRESS_NOT_KNOWN", f"{name} is {value}, which the market does not name"
+        case _:
+            return "ARGUMENT_NOT_KNOWN", f"{name} has the role {item.role}, which no such call of ours has"
     return None
 
 
@@ -195,6 +230,18 @@ def addresses_in(value: Any) -> Iterator[Address]:
             yield from addresses_in(inner)
     elif hasattr(value, "address"):
         yield from addresses_in(value.address)
+
+
+def numbers_in(value: Any) -> Iterator[str]:
+    """Every integer in nested params, as digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from numbers_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from numbers_in(inner)
 
 
 def _entries(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -214,6 +261,17 @@ def _type(item: Mapping[str, Any]) -> str:
     return kind
 
 
+def _roles(inputs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The role of each argument, structs' members included."""
+    for item in inputs:
+        yield from _roles(item["components"]) if "components" in item else [_role(item)]
+
+
+def _role(item: Mapping[str, Any]) -> str:
+    role = str(item.get("role", ""))
+    return "" if role not in ROLES or (role == "free" and not item.get("reason")) else role
+
+
 def _leaves(inputs: Iterable[Mapping[str, Any]], values: Iterable[Any]) -> Iterator[Argument]:
     for item, value in zip(inputs, values, strict=True):
         kind, name = str(item["type"]), str(item.get("name", "")).lower().strip("_")
@@ -224,4 +282,4 @@ def _leaves(inputs: Iterable[Mapping[str, Any]], values: Iterable[Any]) -> Itera
         elif kind == "tuple":
             yield from _leaves(item["components"], value)
         else:
-            yield Argument(name, kind, value)
+            yield Argument(name, kind, value, _role(item))

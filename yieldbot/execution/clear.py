@@ -8,17 +8,18 @@ they would be. Tokens are those of chains/*.toml; another one's amount is shown 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from yieldbot.execution import erc7730
-from yieldbot.execution.calldata import AMOUNTS, BY_DEADLINE, UNBOUNDED, AbiFunction, addresses_in
+from yieldbot.execution.calldata import AMOUNTS, UNBOUNDED, AbiFunction, addresses_in
+from yieldbot.execution.clear_bytes import decoded
+from yieldbot.execution.clear_grants import GRANTS, PLAIN, dangers, grants_of, in_words, plain_calls
 from yieldbot.execution.clear_v4 import spelled_out
-from yieldbot.execution.erc7730 import Descriptor, Format, Node, Shown
+from yieldbot.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.execution.permit2 import NAME as PERMIT2
 from yieldbot.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.ids import evm_number
+from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.policy import ChainSettings
 
 MOST_NESTED = 4
@@ -38,7 +39,10 @@ class Call:
 class Reading:
     """What a call says. known: whether the target is; source: whose word it is (a descriptor's file, or abis/).
 
-    fault: why nothing more can be said. nested: calls within this one's bytes.
+    fault: why nothing more can be said. nested: calls within this one's bytes. warnings: what a person should know
+    beside the fields; dangers: what they should not sign without thinking (an allowance without limit, or to somebody
+    unknown). owner: who speaks, of a descriptor; sentence: all in one of its own. typed: it is a message to sign, not a
+    call. within: how many calls its arguments hold by what the function is.
     """
 
     known: bool
@@ -49,6 +53,17 @@ class Reading:
     fields: tuple[Shown, ...]
     fault: str | None = None
     nested: tuple[Reading, ...] = ()
+    warnings: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()
+    owner: str | None = None
+    sentence: str = ""
+    typed: bool = False
+    within: int = 0
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether this or a call within it has a danger."""
+        return bool(self.dangers) or any(one.dangerous for one in self.nested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ class Book:
     native: Token
     names: Mapping[str, str]
     tokens: Mapping[str, Token]
+    chains: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: ChainSettings, native: Token) -> Book:
@@ -90,36 +106,112 @@ def read(
     depth: int = 0,
 ) -> Reading:
     """What a call says. Never raises for what the bytes are."""
-    here = (book.chain, call.to.lower())
     if not call.data:
         said = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
         return Reading(True, book.names.get(call.to.lower()), None, None, said, ())
+    made = _by_descriptor(call, book, abi, known, depth)
+    made = _by_abi(call, book, abi, known, depth) if made is None else made
+    given = tuple(grants_of(call.to, call.data))
+    told = [f"allowance: {in_words(book, one)}" for one in given]
+    if call.value and not any("@.value" in one.paths for one in made.fields):
+        told.append(f"sends {Amount(book.native, call.value)} along")
+    wrong = list(dangers(book, given))
+    if call.data[:4] in GRANTS and made.fault is not None and decoded(GRANTS[call.data[:4]], call.data) is None:
+        wrong.append("it looks like an allowance, but its bytes cannot be read exactly")
+    if depth == MOST_NESTED and (made.within or any(one.calls for one in made.fields)):
+        wrong.append("calls are nested deeper than is read here")
+    return replace(made, warnings=(*made.warnings, *told), dangers=tuple(wrong))
+
+
+def _by_descriptor(
+    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> Reading | None:
+    here = (book.chain, call.to.lower())
     for descriptor in known:
-        if here in descriptor.deployments:
-            rule = descriptor.formats.get(call.data[:4])
-            if rule is None:
-                continue
-            values = decoded(rule.function, call.data)
-            if values is None:
-                fault = f"the bytes are not an exact call of {rule.function.signature}"
-                return Reading(True, descriptor.name, rule.function.signature, descriptor.file, "", (), fault)
-            return _described(call, book, abi, known, descriptor, rule, values, depth)
+        rule = descriptor.formats.get(call.data[:4]) if here in descriptor.deployments else None
+        if rule is None or rule.function is None:
+            continue
+        names = (True, descriptor.name, rule.function.signature, descriptor.file)
+        if (found := decoded(rule.function, call.data)) is None:
+            fault = f"the bytes are not an exact call of {rule.function.signature}"
+            return Reading(*names, "", (), fault, owner=descriptor.owner)
+        values, behind = found
+        root = erc7730.tree(rule.function.inputs, values)
+        container = {
+            "to": Node("address", call.to),
+            "value": Node("uint256", call.value),
+            "chainId": Node("uint256", book.chain),
+            "data": Node("bytes", call.data),
+        }
+        if call.sender is not None:
+            container["from"] = Node("address", call.sender)
+        scope = Scope(book, descriptor, root, container, own_token(descriptor, book, call.to))
+        try:
+            shown = scope.all(rule)
+        except Mismatch as broken:
+            return Reading(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
+        words, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
+        held = [] if nested else plain_calls(rule.function, root, call.to)
+        nested = nested or _read_all(call, held, rule.function, book, abi, known, depth)
+        told = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
+        return Reading(*names, words, tuple(shown), None, nested, tail(behind), (), *told)
+    return None
+
+
+def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] | None:
+    """The token that a descriptor says its contract is; by lower-case address."""
+    metadata = descriptor.document.get("metadata")
+    said = metadata.get("token") if isinstance(metadata, Mapping) else None
+    if not isinstance(said, Mapping):
+        return None
+    ticker, decimals = said.get("ticker"), said.get("decimals")
+    if isinstance(ticker, str) and isinstance(decimals, int) and 0 <= decimals <= 36:
+        return to.lower(), Token(book.native.chain, Address(to), erc7730.clean(ticker[:40]), decimals)
+    return None
+
+
+def within(
+    shown: Sequence[Shown],
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+    depth: int,
+) -> tuple[Reading, ...]:
+    """The calls within fields, in their order, as far as it is said whom they call."""
+    return tuple(
+        read(Call(one.to, one.data, one.value, one.sender), book, abi, known, depth + 1)
+        for part in shown
+        for one in part.calls
+        if one.to is not None and depth < MOST_NESTED
+    )
+
+
+def tail(behind: int) -> tuple[str, ...]:
+    """The warning for bytes behind the arguments."""
+    if not behind:
+        return ()
+    return (f"{behind} byte{'s' if behind > 1 else ''} behind the arguments, which the function does not read",)
+
+
+def _by_abi(
+    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> Reading:
     name = book.names.get(call.to.lower())
-    exact = [(f, v) for f in abi.get(call.data[:4], ()) if (v := decoded(f, call.data)) is not None]
+    candidates = list(abi.get(call.data[:4], ()))
+    if (plain := PLAIN.get(call.data[:4])) is not None:
+        candidates.append(plain)
+    exact = [(f, *v) for f in candidates if (v := decoded(f, call.data)) is not None]
     if not exact:
-        selector = "0x" + call.data[:4].hex()
         fault = (
-            f"the bytes are not an exact call of {abi[call.data[:4]][0].signature}"
-            if call.data[:4] in abi
-            else f"nothing that is known here describes the function {selector}"
+            f"the bytes are not an exact call of {candidates[0].signature}"
+            if candidates
+            else f"nothing that is known here describes the function 0x{call.data[:4].hex()}"
         )
         return Reading(name is not None, name, None, None, "", (), fault)
-    function, values = exact[0]
+    function, values, behind = min(exact, key=lambda one: one[2])
     root = erc7730.tree(function.inputs, values)
-    nested: tuple[Reading, ...] = ()
-    if function.signature == BY_DEADLINE and depth < MOST_NESTED:  # a router calls itself, for who called it
-        calls = [node.value for _, node in erc7730.leaves(root) if node.type == "bytes"]
-        nested = tuple(read(replace(call, data=data, value=0), book, abi, known, depth + 1) for data in calls)
+    held = plain_calls(function, root, call.to)
+    nested = _read_all(call, held, function, book, abi, known, depth)
     tokens = _tokens(book, call.to, root)
     fields = tuple(
         Shown(path, erc7730.clean(_by_name(book, tokens, path, node)), (path,))
@@ -127,19 +219,30 @@ def read(
         if not (nested and node.type == "bytes")
     )
     fields = spelled_out(book.tokens, book.named, function.signature, values) or fields
-    return Reading(name is not None, name, function.signature, "abis", function.name, fields, None, nested)
+    if function.signature == "deposit()":
+        fields = (Shown("value", str(Amount(book.native, call.value)), ()),)
+    source = "abis" if call.data[:4] in abi else "common"
+    words = function.name
+    return Reading(
+        name is not None, name, function.signature, source, words, fields, None, nested, tail(behind), within=len(held)
+    )
 
 
-def decoded(function: AbiFunction, data: bytes) -> tuple[Any, ...] | None:
-    """The arguments; None when the bytes are not exactly this function's encoding."""
-    from eth_abi.abi import decode, encode
-    from eth_abi.exceptions import DecodingError, EncodingError
-
-    try:
-        values = tuple(decode(function.types, data[4:]))
-        return values if encode(function.types, values) == data[4:] else None
-    except (DecodingError, EncodingError, OverflowError, ValueError):
-        return None
+def _read_all(
+    call: Call,
+    held: Sequence[tuple[bytes, str, int]],
+    function: AbiFunction,
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+    depth: int,
+) -> tuple[Reading, ...]:
+    """The calls that a multicall holds: a router calls itself, for who called it; Multicall3 calls others, itself; a
+    MultiSend calls others for the Safe that runs it."""
+    if depth == MOST_NESTED:
+        return ()
+    sender = call.sender if function.name in ("multicall", "multiSend") else call.to
+    return tuple(read(Call(to, data, value, sender), book, abi, known, depth + 1) for data, to, value in held)
 
 
 def lines(reading: Reading, indent: str = "") -> Iterator[str]:
@@ -147,15 +250,25 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
     where = reading.contract or "an unknown contract"
     if reading.fault is not None:
         yield f"{indent}{where}: {reading.fault}"
+        yield from (f"{indent}  note: {said}" for said in reading.warnings)
+        yield from (f"{indent}  DANGER: {said}" for said in reading.dangers)
         return
-    if reading.known:
+    if reading.typed and reading.source is None:
+        yield f"{indent}sign a message {reading.function} for {where}, which no descriptor describes; field by field:"
+    elif reading.known:
         by = f" [{reading.source}]" if reading.source else ""
         yield f"{indent}{reading.intent}" + (f": {reading.function} of {where}{by}" if reading.function else "")
     else:
         yield f"{indent}UNKNOWN CONTRACT: what it does cannot be told. If it is {reading.function}, then:"
     inner = indent + "  "
-    for field in reading.fields:
-        yield f"{inner}{field.label}: {field.value}" + ("" if field.visible else "  (not shown by the descriptor)")
+    if reading.sentence:
+        yield f"{inner}in its owner's words: {reading.sentence}"
+    for one in reading.fields:
+        yield f"{inner}{one.label}: {one.value}" + ("" if one.visible else "  (not shown by the descriptor)")
+    for said in reading.warnings:
+        yield f"{inner}note: {said}"
+    for said in reading.dangers:
+        yield f"{inner}DANGER: {said}"
     for nested in reading.nested:
         yield from lines(nested, inner)
 
@@ -190,151 +303,3 @@ def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: No
     if name == "path" and isinstance(node.value, bytes) and (way := unpacked(node.value)):
         return " > ".join(f"{step / 10_000:.2f} %" if isinstance(step, int) else book.named(step) for step in way)
     return erc7730.plain(node)
-
-
-def _described(
-    call: Call,
-    book: Book,
-    abi: Mapping[bytes, tuple[AbiFunction, ...]],
-    known: Sequence[Descriptor],
-    descriptor: Descriptor,
-    rule: Format,
-    values: Sequence[Any],
-    depth: int,
-) -> Reading:
-    root = erc7730.tree(rule.function.inputs, values)
-    scope = _Scope(call, book, descriptor, root)
-    shown = [field for item in rule.fields for field in scope.fields(item, "")]
-    covered = {path for field in shown for path in field.paths}
-    missed = [  # what the descriptor does not speak of is shown as well
-        Shown(path, book.named(str(node.value)) if node.type == "address" else erc7730.plain(node), (path,))
-        for path, node in erc7730.leaves(root)
-        if not any(path == one or path.startswith(f"{one}.") for one in covered)
-    ]
-    nested = tuple(
-        read(Call(to, data, 0, call.to), book, abi, known, depth + 1)
-        for field in shown
-        for data, to in field.calls
-        if to is not None and depth < MOST_NESTED
-    )
-    words = rule.intent or rule.function.name
-    source = descriptor.file
-    return Reading(True, descriptor.name, rule.function.signature, source, words, (*shown, *missed), None, nested)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """One call that a descriptor describes, with everything that its paths can point to."""
-
-    call: Call
-    book: Book
-    descriptor: Descriptor
-    root: Node
-
-    def fields(self, item: Mapping[str, Any], prefix: str) -> Iterator[Shown]:
-        """The fields of one entry; an entry with fields of its own is a group."""
-        if isinstance(reference := item.get("$ref"), str):
-            base = self._pointed(reference)
-            item = {**(base if isinstance(base, Mapping) else {}), **item}
-        path = str(item.get("path", ""))
-        full = path if path.startswith(("@.", "$.", "#.")) or not prefix else f"{prefix}.{path}" if path else prefix
-        if isinstance(group := item.get("fields"), list | tuple):
-            for inner in group:
-                yield from self.fields(inner, full)
-            return
-        label = erc7730.clean(str(item.get("label") or full or "value"))
-        visible = item.get("visible") not in ("never", False)
-        if not full:
-            yield Shown(label, erc7730.clean(str(item.get("value", ""))), (), visible)
-            return
-        for place, node in self._at(full):
-            for leaf_place, leaf in erc7730.leaves(node, place):
-                value, calls = self._shown(leaf, str(item.get("format", "raw")), item.get("params") or {})
-                yield Shown(label, erc7730.clean(value), (leaf_place,), visible, calls)
-
-    def _at(self, path: str) -> list[tuple[str, Node]]:
-        if path.startswith("@."):
-            kept = {"to": ("address", self.call.to), "value": ("uint256", self.call.value)}
-            if self.call.sender is not None:
-                kept["from"] = ("address", self.call.sender)
-            kept["chainId"] = ("uint256", self.book.chain)
-            return [(path, Node(*kept[path[2:]]))] if path[2:] in kept else []
-        if path.startswith("$."):
-            value = self._pointed(path)
-            return [(path, Node("constant", value))] if value is not None else []
-        return erc7730.at(self.root, path)
-
-    def _pointed(self, path: str) -> Any:
-        """What a ``$.`` path of the descriptor's own document points to; None where there is nothing."""
-        value: Any = self.descriptor.document
-        for step in path.removeprefix("$.").split("."):
-            if not isinstance(value, Mapping) or step not in value:
-                return None
-            value = value[step]
-        return value
-
-    def _shown(
-        self, node: Node, kind: str, params: Mapping[str, Any]
-    ) -> tuple[str, tuple[tuple[bytes, str | None], ...]]:
-        value = node.value
-        if kind == "calldata" and isinstance(value, bytes):
-            return erc7730.plain(node), ((value, self._address(params, "callee")),)
-        if node.type == "address" or kind == "addressName":
-            return self.book.named(erc7730.plain(node)), ()
-        if not isinstance(value, int) or isinstance(value, bool):
-            return erc7730.plain(node), ()
-        match kind:
-            case "tokenAmount":
-                return self._token_amount(value, params), ()
-            case "amount":
-                return str(Amount(self.book.native, value)), ()
-            case "date" if params.get("encoding", "timestamp") == "timestamp":
-                return erc7730.date(value), ()
-            case "duration":
-                return f"{value} s", ()
-            case "enum":
-                options = self._pointed(str(params.get("$ref", "")))
-                name = options.get(str(value)) if isinstance(options, Mapping) else None
-                return (f"{name} ({value})" if name else str(value)), ()
-            case "unit":
-                decimals, base = params.get("decimals", 0), str(params.get("base", ""))
-                if isinstance(decimals, int) and 0 <= decimals <= 77:
-                    return erc7730.unit(value, decimals, base, bool(params.get("prefix"))), ()
-        return str(value), ()
-
-    def _token_amount(self, raw: int, params: Mapping[str, Any]) -> str:
-        if (threshold := self._number(params.get("threshold"))) is not None and raw >= threshold:
-            return f"{params.get('message', 'Unlimited')} ({raw})"
-        address = self._address(params, "token")
-        if address is None:
-            return f"{raw} base units of a token that is not said"
-        natives = params.get("nativeCurrencyAddress", ())
-        for one in natives if isinstance(natives, list) else (natives,):
-            said = self._pointed(str(one)) if str(one).startswith("$.") else one
-            if str(said).lower() == address.lower():
-                return str(Amount(self.book.native, raw))
-        token = self.book.tokens.get(address.lower())
-        return str(Amount(token, raw)) if token else f"{raw} base units of {address}"
-
-    def _address(self, params: Mapping[str, Any], name: str) -> str | None:
-        """An address given as ``name`` or by ``namePath``; bytes of 20 are one, as in packed swap paths."""
-        if isinstance(path := params.get(f"{name}Path"), str):
-            found = self._at(path)
-            if len(found) != 1:
-                return None
-            value = found[0][1].value
-            if isinstance(value, bytes) and len(value) == 20:
-                return "0x" + value.hex()
-            return value if isinstance(value, str) and value.startswith("0x") and len(value) == 42 else None
-        said = params.get(name)
-        if isinstance(said, str) and said.startswith("$."):
-            said = self._pointed(said)
-        return said if isinstance(said, str) and said.startswith("0x") and len(said) == 42 else None
-
-    def _number(self, said: Any) -> int | None:
-        if isinstance(said, str) and said.startswith("$."):
-            said = self._pointed(said)
-        try:
-            return int(said, 16) if isinstance(said, str) else int(said)
-        except (TypeError, ValueError):
-            return None

@@ -15,14 +15,17 @@ from yieldbot.execution.replace import replaced
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import replay
 from yieldbot.execution.submit import in_pool, stored, submit
-from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
+from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled, TxSigned
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 from yieldbot.rollups import fee_of_receipt
+from yieldbot.rpc.evm import number
 
 LONGEST_PAUSE_SECONDS = 30.0
 """At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
+MOST_L1_FEE_WEI = 10**20
+"""What a rollup takes for one transaction beside its gas: no honest one comes near a hundred coins."""
 FOREIGN_POLLS = 3
 """Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
 
@@ -151,7 +154,7 @@ async def _final_height(account: Account, head: BlockRef) -> int:
 async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) -> tuple[Outcome, ...]:
     assert seen.mined is not None and seen.receipt is not None and seen.block is not None
     mined, receipt, block = seen.mined.signed, seen.receipt, seen.block
-    gas_used, events = int(receipt["gasUsed"], 16), list[Event]()
+    gas_used, events = paid(mined, receipt, account.node.host), list[Event]()
     fault: str | None = None
     outcome: Outcome
     if int(receipt["status"], 16) == 1:
@@ -174,6 +177,23 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
         )
     return outcomes
+
+
+def paid(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
+    """The gas that a receipt says was used. Raises TransientError for one that says more than the bytes allow."""
+    try:
+        gas_used = number(receipt["gasUsed"])
+        price_wei = number(receipt.get("effectiveGasPrice") or "0x0")
+        for name in ("l1Fee", "operatorFeeScalar", "operatorFeeConstant"):
+            number(receipt.get(name) or "0x0")
+    except (KeyError, TypeError, ValueError):
+        raise TransientError(f"{host} gives a receipt of {signed.hash} that cannot be read") from None
+    wei = fee_of_receipt(receipt)
+    beside_wei = 0 if wei is None else wei - gas_used * price_wei
+    if gas_used > signed.gas or price_wei > signed.max_fee_wei or beside_wei > MOST_L1_FEE_WEI:
+        said = f"{gas_used} gas at {price_wei} wei, with {beside_wei} wei beside it"
+        raise TransientError(f"{host} gives a receipt of {signed.hash} that its bytes do not allow: {said}")
+    return gas_used
 
 
 def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from yieldbot.errors import NodeRefused
@@ -15,6 +15,7 @@ from yieldbot.model.market import Market
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import together
 
 BALANCE_OF = bytes.fromhex("70a08231")
 ALLOWANCE = bytes.fromhex("dd62ed3e")
@@ -54,7 +55,7 @@ async def balances(
         return int.from_bytes(await node.call(token.address, BALANCE_OF + word(owner), block), "big")
 
     wanted = list(dict.fromkeys(tokens))
-    return dict(zip(wanted, await asyncio.gather(*(one(token) for token in wanted)), strict=True))
+    return dict(zip(wanted, await together([partial(one, token) for token in wanted]), strict=True))
 
 
 async def allowance(node: EvmNode, token: Address, owner: Address, spender: Address) -> int:

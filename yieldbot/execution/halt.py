@@ -10,8 +10,12 @@ import time
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.files import head, why
+from yieldbot.model.text import one_line
 
 NAME = "HALT"
+LONGEST = 4096
+"""Bytes of the file that are read."""
 
 
 def halt(data_dir: Path, reason: str, now: int) -> Path:
@@ -21,11 +25,12 @@ def halt(data_dir: Path, reason: str, now: int) -> Path:
         data_dir.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
-            file.write(f"since {when} UTC{': ' + reason if reason else ''}\n")
+            file.write(f"since {when} UTC{': ' + one_line(reason) if reason else ''}\n")
     except FileExistsError:
         pass
     except OSError as failure:
-        raise ConfigError(f"{path} cannot be written: {failure.strerror}: create it by hand to halt the bot") from None
+        said = why(failure, path)
+        raise ConfigError(f"{path} cannot be written: {said}: create it by hand to halt the bot") from None
     return path
 
 
@@ -45,12 +50,12 @@ def halted(data_dir: Path) -> str | None:
     """Why the bot is halted; None when it is not. A file that cannot be read halts as well."""
     path = data_dir / NAME
     try:
-        said = path.read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:
-        return None
-    except OSError:
+        if not path.is_symlink() and not path.exists():
+            return None
+        said = head(path, LONGEST).decode(errors="replace")
+    except (OSError, ConfigError):  # a dangling link, a FIFO, a folder: there is something, and it halts
         said = ""
-    return " ".join(said.split())[:200] or "no reason given"
+    return one_line(said, 200) or "no reason given"
 
 
 def refuse_if_halted(reason: str | None) -> None:

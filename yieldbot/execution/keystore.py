@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
+from yieldbot.files import first_line, read_text, refuse_if_others_change, why
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 SCRYPT_N = 2**18
 """Work factor of new keystores: about half a second a try."""
+KEY_BYTES = 32
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Of secp256k1: a private key is below it."""
 SHORTEST = 8
 """Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""
 
@@ -46,16 +51,26 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
 
 def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
+    return import_seed(path, private_key_of(private_key), passphrase, scrypt_n)
+
+
+def import_seed(path: Path, key: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Write the keystore of a private key's 32 bytes. Raises ConfigError."""
+    return _write(path, key, passphrase, scrypt_n)
+
+
+def private_key_of(text: str) -> bytes:
+    """The private key in 64 hex digits. Raises ConfigError, quoting nothing."""
     try:
-        key = bytes.fromhex(private_key.strip().removeprefix("0x"))
-        if len(key) != 32 or not any(key):
+        key = bytes.fromhex(text.strip().removeprefix("0x"))
+        if len(key) != KEY_BYTES or not 0 < int.from_bytes(key, "big") < ORDER:
             raise ValueError
     except ValueError:
         said = "this is not a private key: 64 hex digits are expected"
-        if private_key.strip().startswith("["):
+        if text.strip().startswith("["):
             said += "; this looks like a solana-cli file: add --chain solana"
         raise ConfigError(said) from None
-    return _write(path, key, passphrase, scrypt_n)
+    return key
 
 
 def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
@@ -63,14 +78,22 @@ def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(KeystoreFile(path, keystore_address(path), None))
+            found.append(KeystoreFile(path, named_address(path), None))
         except ConfigError as fault:
             found.append(KeystoreFile(path, None, str(fault)))
     return tuple(found)
 
 
 def keystore_address(path: Path) -> Address:
-    """The account that a keystore says it is for, of either family. Raises ConfigError with a remedy."""
+    """The account that a keystore says it is for, of either family. Raises ConfigError, also where it says none."""
+    if (found := named_address(path)) is None:
+        raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
+    return found
+
+
+def named_address(path: Path) -> Address | None:
+    """As ``keystore_address``; None for a keystore that names no address: the definition asks for none, and Foundry's
+    `cast wallet` writes none."""
     from yieldbot.execution.svm.keystore import address_of, is_solana_key
 
     document = read_private(path)
@@ -87,7 +110,7 @@ def passphrase(
 
     def ask() -> str:
         if wallet.passphrase_file is not None:
-            return _of_file(wallet.passphrase_file)
+            return passphrase_in(wallet.passphrase_file)
         if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
             return environment[wallet.passphrase_env]
         if prompt is not None:
@@ -106,14 +129,18 @@ def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
     return given or wallet.held is not None
 
 
-def _of_file(file: Path) -> str:
-    check_private(file, "passphrase_file", "write the passphrase into that file (mode 600), or correct yieldbot.toml")
+def passphrase_in(file: Path, what: str = "passphrase_file") -> str:
+    """The passphrase that a file holds, for every command: its first line. Raises ConfigError.
+
+    what: how the file was named, as its key in yieldbot.toml or its flag.
+    """
+    check_private(file, what, "write the passphrase into that file (mode 600), or name the right one")
     try:
-        found = file.read_text(encoding="utf-8").rstrip("\r\n")
+        found = first_line(file)
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"passphrase_file {file} cannot be read as text: write the passphrase into it") from None
+        raise ConfigError(f"{what} {file} cannot be read as text: write the passphrase into it") from None
     if not found:
-        raise ConfigError(f"passphrase_file {file} is empty: write the passphrase into it")
+        raise ConfigError(f"{what} {file} is empty: write the passphrase into it")
     return found
 
 
@@ -129,6 +156,7 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
         raise ConfigError(f"{named} cannot be found: {missing}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
+    refuse_if_others_change(path, what or "the file")
 
 
 class KeystoreSigner:
@@ -136,11 +164,14 @@ class KeystoreSigner:
 
     __slots__ = ("_address", "_ask", "_key", "_path")
 
-    def __init__(self, path: Path, ask: Callable[[], str]) -> None:
-        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore)."""
+    def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
+        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore).
+
+        address: the wallet's, for a keystore that names none; it is compared with the key's when that is opened.
+        """
         self._path = path
         self._ask = ask
-        self._address = keystore_address(path)
+        self._address = named_address(path) or address or keystore_address(path)
         self._key: Any = None
 
     @property
@@ -177,17 +208,64 @@ class KeystoreSigner:
     def _unlocked(self) -> Any:
         from eth_account import Account as Keys
 
-        document = _evm(read_private(self._path), self._path)
-        try:
-            key = Keys.from_key(Keys.decrypt(document, self._ask()))
-        except ConfigError:
-            raise
-        except (ValueError, TypeError, KeyError, NotImplementedError):
-            said = f"keystore {self._path} cannot be opened: wrong passphrase, or a damaged file"
-            raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}") from None
+        document = read_private(self._path)
+        key = Keys.from_key(decrypted(document, self._path, self._ask()))
         if str(key.address).lower() != self._address.lower():
-            raise ConfigError(f"keystore {self._path} says {self._address} but holds the key of {key.address}")
+            says = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
+            raise ConfigError(f"{says} {self._path}, says {self._address} but it holds the key of {key.address}")
         return key
+
+
+MOST_MEMORY_BYTES = 2**30
+"""What a keystore's scrypt may ask for (128 * n * r): four times geth's standard."""
+MOST_SCRYPT = 2**24
+"""n * r * p: eight times geth's standard, some seconds."""
+MOST_ROUNDS = 10_000_000
+"""Of pbkdf2: forty times the definition's, some seconds."""
+
+
+def forms(secret: str) -> tuple[str, ...]:
+    """A passphrase as it was typed, and as other systems write the same letters (Unicode NFC and NFD)."""
+    return tuple(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))
+
+
+def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
+    """The 32 bytes of a keystore of version 3 (scrypt or pbkdf2). Raises ConfigError for a wrong passphrase, a damaged
+    file, or one whose work factors ask for more than MOST_MEMORY_BYTES, MOST_SCRYPT or MOST_ROUNDS."""
+    from eth_account import Account as Keys
+
+    _bounded(_evm(document, path), path)
+    for form in forms(secret):
+        try:
+            key = bytes(Keys.decrypt(document, form))
+        except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, OverflowError):
+            continue
+        if len(key) == KEY_BYTES and any(key):
+            return key
+    said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+    raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}")
+
+
+def _bounded(document: Mapping[str, Any], path: Path) -> None:
+    """Raise ConfigError for work factors that would take minutes or the whole memory, or are none."""
+    crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
+    try:
+        kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]
+        asked = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
+        names = ("n", "r", "p", "dklen") if kinds["kdf"] == "scrypt" else ("c", "dklen")
+        factors = [asked[name] for name in names]
+        if not all(type(factor) is int and factor > 0 for factor in factors):
+            raise ValueError
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
+    if len(factors) == 4:
+        n, r, p, length = factors
+        above = 128 * n * r > MOST_MEMORY_BYTES or n * r * p > MOST_SCRYPT
+    else:
+        rounds, length = factors
+        above = rounds > MOST_ROUNDS
+    if above or length > 1024:
+        raise ConfigError(f"{path} asks for more work than any keystore needs: it is damaged or hostile; {AGAIN}")
 
 
 def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
@@ -212,6 +290,11 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     """Write a new keystore, readable by its owner alone, down to the disk. Raises ConfigError; never overwrites."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise ConfigError(f"{path} cannot be written: {path.parent} is no folder: name another place") from None
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
+    try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             json.dump(document, file)
             file.flush()
@@ -219,14 +302,14 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     except FileExistsError:
         raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
     except OSError as failure:
-        raise ConfigError(f"{path} cannot be written: {failure.strerror}") from None
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
 
 
 def read_private(path: Path) -> dict[str, Any]:
     """A keystore's document. Raises ConfigError for a file that others can read, or that is none."""
     check_private(path)
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
     if not isinstance(document, dict):
@@ -241,10 +324,12 @@ def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def _address(document: Mapping[str, Any], path: Path) -> Address:
+def _address(document: Mapping[str, Any], path: Path) -> Address | None:
     from eth_utils.address import is_hex_address, to_checksum_address
 
-    text = "0x" + str(document.get("address", "")).lower().removeprefix("0x")
+    if not document.get("address"):
+        return None
+    text = "0x" + str(document["address"]).lower().removeprefix("0x")
     if not is_hex_address(text):
-        raise ConfigError(f"{path} does not name its address: import the key again with `yieldbot wallet import`")
+        raise ConfigError(f"{path} names no address that is one: {AGAIN}")
     return Address(str(to_checksum_address(text)))

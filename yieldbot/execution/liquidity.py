@@ -164,19 +164,21 @@ def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declin
     read = arguments(known[0], data)
     if read is None:
         return Declined("CALLDATA_MALFORMED", f"the bytes are not an exact call of {known[0].signature}")
-    name, said = known[0].name, {item.name: item.value for item in read}
+    if not known[0].has_roles:
+        return Declined("ARGUMENT_WITHOUT_ROLE", f"abis/ does not say what each argument of {known[0].name} is")
+    name, said = known[0].name, {item.role: item.value for item in read}
     if order.share:
         return _pair_call(rules, order, name, said, now)
     if "recipient" in said and str(said["recipient"]).lower() != rules.owner.lower():
         return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
-    if "tokenid" in said and (order.token_id is None or said["tokenid"] != order.token_id):
-        return Declined("NOT_IN_PLAN", f"position {said['tokenid']} is not the order's")
+    if "position" in said and (order.token_id is None or said["position"] != order.token_id):
+        return Declined("NOT_IN_PLAN", f"position {said['position']} is not the order's")
     if "deadline" in said and not now < said["deadline"] <= order.expires_at:
         return Declined("EXPIRED", "its deadline is not within the order's time")
     if name == "mint" and (refused := _new_position(order, said)) is not None:
         return refused
     if name in ("mint", "increaseLiquidity"):
-        desired = said["amount0desired"], said["amount1desired"]
+        desired = said["amount0"], said["amount1"]
         if any(want > most for want, most in zip(desired, order.most, strict=True)):
             return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
         least = order.least_put
@@ -186,27 +188,27 @@ def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declin
         least = order.least_out
     else:
         return None
-    if any(given < wanted for given, wanted in zip((said["amount0min"], said["amount1min"]), least, strict=True)):
+    if any(given < wanted for given, wanted in zip((said["least0"], said["least1"]), least, strict=True)):
         return Declined("BELOW_LEAST", f"its minimums are below {least}")
     return None
 
 
 def _pair_call(rules: Rules, order: LpOrder, name: str, said: Mapping[str, Any], now: int) -> Declined | None:
-    if str(said["to"]).lower() != rules.owner.lower():
-        return Declined("RECIPIENT_NOT_SELF", f"{said['to']} is not our account")
-    if tuple(str(said[key]).lower() for key in ("tokena", "tokenb")) != tuple(t.address.lower() for t in order.tokens):
+    if str(said["recipient"]).lower() != rules.owner.lower():
+        return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
+    if tuple(str(said[key]).lower() for key in ("token0", "token1")) != tuple(t.address.lower() for t in order.tokens):
         return Declined("NOT_IN_PLAN", "it is of another pair")
     if not now < said["deadline"] <= order.expires_at:
         return Declined("EXPIRED", "its deadline is not within the order's time")
     if name == "addLiquidity":
-        desired, least = (said["amountadesired"], said["amountbdesired"]), order.least_put
+        desired, least = (said["amount0"], said["amount1"]), order.least_put
         if any(want > most for want, most in zip(desired, order.most, strict=True)):
             return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
     else:
         least = order.least_out
         if said["liquidity"] > order.liquidity:
             return Declined("AMOUNT_ABOVE_PLAN", f"{said['liquidity']} shares, {order.liquidity} were approved")
-    if any(given < wanted for given, wanted in zip((said["amountamin"], said["amountbmin"]), least, strict=True)):
+    if any(given < wanted for given, wanted in zip((said["least0"], said["least1"]), least, strict=True)):
         return Declined("BELOW_LEAST", f"its minimums are below {least}")
     return None
 
@@ -231,7 +233,7 @@ def _new_position(order: LpOrder, said: Mapping[str, object]) -> Declined | None
     wanted = tuple(token.address.lower() for token in order.tokens)
     if order.ticks is None or (pair, said["fee"]) != (wanted, order.fee_pips):
         return Declined("NOT_IN_PLAN", "a new position in another pool, or none was approved")
-    if (said["ticklower"], said["tickupper"]) != order.ticks:
+    if (said["tick_lower"], said["tick_upper"]) != order.ticks:
         return Declined("NOT_IN_PLAN", f"its range is not {order.ticks}")
     return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.files import why
 
 
 @contextmanager
@@ -16,7 +18,9 @@ def run_lock(data_dir: Path) -> Iterator[None]:
 
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(data_dir / "run.lock", timeout=0)
+        file = data_dir / "run.lock"
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644))  # what cannot be made is no other run's
+        lock = FileLock(file, timeout=0)
         lock.acquire()
     except Timeout:
         raise YieldbotError(
@@ -24,7 +28,8 @@ def run_lock(data_dir: Path) -> Iterator[None]:
         ) from None
     except OSError as failure:
         remedy = "free space on its disk, correct its permissions, or name another folder"
-        raise ConfigError(f"data_dir {data_dir} cannot be used: {failure.strerror}: {remedy}") from None
+        said = why(failure, data_dir / "run.lock")
+        raise ConfigError(f"data_dir {data_dir} cannot be used: {said}: {remedy}") from None
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from yieldbot.model.text import one_line
+
 ERROR = bytes.fromhex("08c379a0")  # Error(string)
 PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 
@@ -27,7 +29,7 @@ def revert_words(data: bytes, explain: Callable[[bytes], str | None], otherwise:
         return otherwise
     try:
         if data[:4] == ERROR:
-            return " ".join(str(decode(["string"], data[4:])[0]).split())[:200] or otherwise
+            return one_line(str(decode(["string"], data[4:])[0]), 200) or otherwise
         if data[:4] == PANIC:
             code = int(decode(["uint256"], data[4:])[0])
             return _PANICS.get(code, f"panic {code:#x}")

@@ -6,8 +6,6 @@ it takes inside. What is asked for leaves room for a change until the block that
 
 from __future__ import annotations
 
-import asyncio
-
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
@@ -26,6 +24,7 @@ from yieldbot.rollups import (
     wei_of,
 )
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import both
 
 
 async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
@@ -36,9 +35,8 @@ async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: Blo
     kind = account.settings.fee_kind
     try:
         if kind is FeeKind.OP_STACK:
-            l1, operator = await asyncio.gather(
-                node.call(GAS_PRICE_ORACLE, l1_fee_call(payload(tx)), block), _operator_fee(node, tx.gas, block)
-            )
+            data_fee = node.call(GAS_PRICE_ORACLE, l1_fee_call(payload(tx)), block)
+            l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
         if kind is FeeKind.ARBITRUM:
             said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data))

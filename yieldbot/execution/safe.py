@@ -7,7 +7,6 @@ hash and of the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``Multi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -26,6 +25,7 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Delta, EvmCall
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import both
 
 CALL, DELEGATE_CALL = 0, 1
 NOBODY = Address("0x" + "00" * 20)
@@ -280,7 +280,7 @@ async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: Bl
         return None
     _, threshold, _ = await state_of(account.node, tx.safe)
     call = EvmCall(tx.safe, exec_data(tx, b"\xc5" * SIGNATURE_BYTES * threshold), 0, "the Safe transaction")
-    (_, base_fee_wei), tip_wei = await asyncio.gather(account.node.block_and_base_fee(), priority_fee(account))
+    (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), priority_fee(account))
     fees = Fees(base_fee_wei + tip_wei, tip_wei)
     context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
     fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)

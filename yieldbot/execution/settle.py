@@ -1,22 +1,19 @@
 """Start-up is recovery: every signed transaction without an outcome gets one before anything new is thought of.
 
 For the transactions that share a nonce: one of them mined -> its outcome; the nonce taken by another -> Replaced; the
-nonce free -> the same bytes again while the approval lives, else the nonce is taken back by a transfer of nothing.
+nonce free -> the same bytes again while the approval lives, else the nonce is taken back by a transfer of nothing; the
+nonce never reached (an endpoint had inflated it) -> outbid and given up (``nonces``).
 """
 
 from __future__ import annotations
 
-from yieldbot.errors import PendingError
 from yieldbot.execution.account import Account
-from yieldbot.execution.approve import Rules, judge_cancellation
-from yieldbot.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
 from yieldbot.execution.confirm import confirm, look
 from yieldbot.execution.halt import refuse_if_halted
-from yieldbot.execution.simulate import priority_fee, simulate_tx
-from yieldbot.execution.submit import in_pool, record, sign, submit
+from yieldbot.execution.nonces import cancelled, clear_leftovers, given_up
+from yieldbot.execution.submit import in_pool, submit
 from yieldbot.journal.fold import StoredTx
-from yieldbot.model.plan import Declined
-from yieldbot.model.tx import Outcome
+from yieldbot.model.tx import Expired, Outcome
 
 
 async def settle(account: Account) -> tuple[Outcome, ...]:
@@ -26,10 +23,12 @@ async def settle(account: Account) -> tuple[Outcome, ...]:
     HALTED while the bot is halted.
     """
     refuse_if_halted(account.halted())
-    groups: dict[int, list[StoredTx]] = {}
-    for tx in account.journal.open_transactions(account.settings.chain, account.owner):
-        groups.setdefault(tx.signed.nonce, []).append(tx)
-    outcomes: list[Outcome] = []
+    chain, owner = account.settings.chain, account.owner
+    outcomes: list[Outcome] = list(await clear_leftovers(account))
+    groups: dict[int, list[StoredTx]] = {tx.signed.nonce: [] for tx in account.journal.open_transactions(chain, owner)}
+    for tx in account.journal.transactions(chain, owner):
+        if tx.signed.nonce in groups and (tx.outcome is None or isinstance(tx.outcome, Expired)):
+            groups[tx.signed.nonce].append(tx)
     for nonce in sorted(groups):
         outcomes += await _settle_nonce(account, groups[nonce])
     return tuple(outcomes)
@@ -38,31 +37,15 @@ async def settle(account: Account) -> tuple[Outcome, ...]:
 async def _settle_nonce(account: Account, group: list[StoredTx]) -> tuple[Outcome, ...]:
     seen = await look(account, group)
     newest = group[-1]
-    if not seen.nonce_taken:
+    if not seen.nonce_taken and seen.mined is None:
+        if await account.node.nonce(account.owner) < newest.signed.nonce:
+            outcomes = await given_up(account, group)
+            if outcomes is not None:
+                return outcomes
         if account.now() >= newest.signed.expires_at:
-            cancel = await _cancel(account, newest)
+            cancel = await cancelled(account, newest)
             await submit(account, cancel)
             group = [*group, cancel]
         elif not await in_pool(account, newest.signed.hash):
             await submit(account, newest)
     return await confirm(account, group)
-
-
-async def _cancel(account: Account, stuck: StoredTx) -> StoredTx:
-    """A journalled cancellation of a transaction whose approval has ended. Raises PendingError when it cannot be."""
-    signed = stuck.signed
-    _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
-    if isinstance(fees, Declined):
-        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {fees.reason}")
-    fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
-    context = TxContext(signed.chain, account.owner, signed.plan_id, signed.leg, signed.market_id)
-    ourselves = {"from": account.owner, "to": account.owner, "value": "0x0"}
-    gas = gas_limit(int(await account.node.request("eth_estimateGas", [ourselves]), 16))
-    tx = cancellation(context, signed.nonce, gas, fees, signed.words)
-    simulated = await simulate_tx(account, tx, None)
-    approved = simulated if isinstance(simulated, Declined) else judge_cancellation(Rules.of(account), simulated)
-    cancel = approved if isinstance(approved, Declined) else sign(account, approved)
-    if isinstance(cancel, Declined):
-        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {cancel.reason}")
-    return record(account, cancel, replaces=signed.hash)

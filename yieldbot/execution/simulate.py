@@ -28,6 +28,7 @@ from yieldbot.execution.orders import Provides, Steps
 from yieldbot.execution.permit2 import still_permitted
 from yieldbot.execution.reverts import revert_words
 from yieldbot.execution.rollup import charge, rehearsed_gas, rollup_fee, short_of_native
+from yieldbot.execution.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
@@ -103,7 +104,8 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     """Run all legs in order on a fork of ``block``, as our account, with its real funds.
 
     Declined (never an exception) when a call would revert, moves a token that the leg does not name, leaves an
-    allowance, does not do what the leg says, costs more than the ceiling, or cannot be paid for.
+    allowance, does not do what the leg says, costs more than the ceiling, or cannot be paid for; NoWayOut when what a
+    deposit put in does not come out again.
     """
     async with account.fork(block) as fork:
         _, base_fee_wei = await account.node.block_and_base_fee(block.height)
@@ -119,7 +121,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         for work in works:
             leg = await _leg(account, fork, work, fees)
             if isinstance(leg, Declined):
-                return Declined(leg.code, f"leg {work.index + 1}: {leg.reason}")
+                return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
             legs.append(leg)
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
 
@@ -157,6 +159,8 @@ async def simulate_tx(
             "maxPriorityFeePerGas": hex(tx.priority_fee_wei),
             "chainId": hex(int(tx.chain.partition(":")[2])),
         }
+        if work is None and not tx.data and tx.to.lower() == account.owner.lower():
+            await fork.request("anvil_setNonce", [account.owner, hex(tx.nonce)])  # it may be beyond the chain's
         receipt = await mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
@@ -257,9 +261,11 @@ async def _done(
         return fault
     if worth_raw is not None:
         gained = (await _worth(fork, work) or 0) - worth_raw
-        cost = provides.entry_cost_bps if provides else 0.0
+        cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
+    if work.leg.kind is LegKind.DEPOSIT and (trap := await way_out(account, fork, work, worth_raw or 0)) is not None:
+        return trap
     return RehearsedLeg(work.index, txs, deltas)
 
 

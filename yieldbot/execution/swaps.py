@@ -1,9 +1,10 @@
 """Whether a swap's calldata says no more than the terms that were approved. Default deny: every argument has its rule.
 
-Names are those of the published ABIs: UniswapV2Router02.swapExactTokensForTokens and SwapRouter.exactInputSingle and
-exactInput (v3 periphery; of SwapRouter02 without their deadline, which its multicall has), and of Curve's pools, whose
-exchange(i, j, dx, min_dy) pays whoever calls and knows no deadline. A least output is of another token than what goes
-in, so that it is compared with the terms' own and never taken for an amount of the asset.
+Arguments are judged by their role in abis/*.json. The calls: UniswapV2Router02.swapExactTokensForTokens,
+SwapRouter.exactInputSingle and exactInput (v3 periphery; of SwapRouter02 without their deadline, which its multicall
+has), and of Curve's pools, whose exchange(i, j, dx, min_dy) pays whoever calls and knows no deadline. A least output is
+of another token than what goes in, so that it is compared with the terms' own and never taken for an amount of the
+asset.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
 
 LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
-"""Names of the least output: a call that has one is a swap, and is signed by terms alone."""
 GIVEN = frozenset({"amountin", "dx"})
-TO = frozenset({"to", "recipient"})
-SINGLE = frozenset({"tokenin", "tokenout", "fee"})
+"""Names of the least output and of what goes in, by which a swap is told in words; it is judged by roles."""
+SINGLE = frozenset({"token_in", "token_out", "fee"})
 """How a call through one pool of a fee tier names its way."""
-COINS = frozenset({"i", "j"})
+COINS = frozenset({"coin_in", "coin_out"})
 """How a call of Curve's names its way: which of the pool's coins."""
+BOUNDS = frozenset({"amount_in", "least_out", "recipient", "deadline"})
 MOST_DEADLINE_SECONDS = 3600
 """How far a deadline may lie ahead: a swap that waits longer is made at a price that nobody looked at."""
 
@@ -33,33 +34,35 @@ Fault = tuple[str, str]
 
 def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
     """Why the arguments are not this swap, as (code, words); None when they are. ``now``: unix seconds."""
-    named = {item.name: item.value for item in items if item.name != "path"}
-    if len(named) + sum(item.name == "path" for item in items) != len(items):
-        return "CALLDATA_MALFORMED", "an argument is named twice"
-    for name, value in named.items():
-        if (bad := _fault(name, value, owner, terms, now)) is not None:
+    named = {item.role: item.value for item in items if item.role != "path"}
+    if len(named) + sum(item.role == "path" for item in items) != len(items):
+        return "CALLDATA_MALFORMED", "two arguments have one role"
+    for item in items:
+        if item.role != "path" and (bad := _fault(item, owner, terms, now)) is not None:
             return bad
-    bounds = (LEAST, GIVEN) if named.keys() >= COINS else (LEAST, GIVEN, TO, {"deadline"})
-    if not all(named.keys() & one for one in bounds):
+    needed = BOUNDS - {"recipient", "deadline"} if named.keys() >= COINS else BOUNDS
+    if not named.keys() >= needed:
         return "SWAP_NOT_BOUND", "it does not say what goes in, what comes out at least, to whom and until when"
     return _way(items, named, terms)
 
 
-def _fault(name: str, value: Any, owner: Address, terms: SwapTerms, now: int) -> Fault | None:
-    if name in TO:
-        if str(value).lower() != owner.lower():
-            return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
-    elif name in GIVEN:
-        return amount_fault(name, value, terms)
-    elif name in LEAST:
-        return least_fault(name, value, terms)
-    elif name == "deadline":
-        return deadline_fault(value, now)
-    elif name == "sqrtpricelimitx96":
-        if value:
-            return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
-    elif name not in SINGLE | COINS:
-        return "ARGUMENT_NOT_KNOWN", f"{name or 'an argument'} is nothing that a swap of ours says"
+def _fault(item: Argument, owner: Address, terms: SwapTerms, now: int) -> Fault | None:
+    name, value = item.name or "an argument", item.value
+    match item.role:
+        case "recipient":
+            if str(value).lower() != owner.lower():
+                return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
+        case "amount_in":
+            return amount_fault(name, value, terms)
+        case "least_out":
+            return least_fault(name, value, terms)
+        case "deadline":
+            return deadline_fault(value, now)
+        case "price_limit":
+            if value:
+                return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
+        case role if role not in SINGLE | COINS:
+            return "ARGUMENT_NOT_KNOWN", f"{name} is nothing that a swap of ours says"
     return None
 
 
@@ -90,11 +93,11 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
     """The tokens and pools must be the terms', in their order."""
     try:
         tokens = [token.address.lower() for token in terms.tokens]
-        packed = v3_path(terms) if any(item.name == "path" and item.type == "bytes" for item in items) else b""
+        packed = v3_path(terms) if any(item.role == "path" and item.type == "bytes" for item in items) else b""
     except ValueError as bad:
         return "PATH_NOT_PLANNED", str(bad)
     shown = " > ".join(token.symbol for token in terms.tokens)
-    path = [item for item in items if item.name == "path"]
+    path = [item for item in items if item.role == "path"]
     singles = (SINGLE | COINS) & named.keys()
     if path and path[0].type == "bytes":
         found = path[0].value
@@ -106,10 +109,10 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
     elif COINS & named.keys():
         coins = [str(coin).lower() for coin in terms.pools[0].params.get("coins", ())]
         places = [coins.index(token) if token in coins else None for token in tokens]
-        same = len(terms.pools) == 1 and [named.get("i"), named.get("j")] == places and singles == COINS
-        said = f"from coin {named.get('i')} to coin {named.get('j')}"
+        same = len(terms.pools) == 1 and [named.get("coin_in"), named.get("coin_out")] == places and singles == COINS
+        said = f"from coin {named.get('coin_in')} to coin {named.get('coin_out')}"
     else:
-        ends = [str(named.get(name, "")).lower() for name in ("tokenin", "tokenout")]
+        ends = [str(named.get(name, "")).lower() for name in ("token_in", "token_out")]
         fee = named.get("fee")
         same = (
             len(terms.pools) == 1 and ends == tokens and singles == SINGLE and fee == terms.pools[0].params.get("fee")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
 
 PROTOCOL = "aerodrome"
-ROUTE = ["from", "to", "stable", "factory"]
+ROUTE = ["token_in", "token_out", "pool_kind", "factory"]
 
 
 def aerodrome_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
     """Why the arguments are not this swap, as (code, words); None when they are. ``now``: unix seconds."""
     count = (len(items) - 4) // len(ROUTE)
-    if [item.name for item in items] != ["amountin", "amountoutmin", *ROUTE * count, "to", "deadline"]:
+    if [item.role for item in items] != ["amount_in", "least_out", *ROUTE * count, "recipient", "deadline"]:
         return "ARGUMENT_NOT_KNOWN", "it is no swap of exactly what is given along routes"
     given, least, *way, to, deadline = (item.value for item in items)
     if str(to).lower() != owner.lower():

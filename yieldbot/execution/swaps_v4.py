@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.calldata import Argument
 
 PROTOCOL = "uniswap_v4"
-ARGUMENTS = ["commands", "inputs", "deadline"]
+ARGUMENTS = ["commands", "commands_inputs", "deadline"]
 
 
 def v4_fault(items: Sequence[Argument], terms: SwapTerms, now: int) -> Fault | None:
@@ -37,7 +37,7 @@ def v4_fault(items: Sequence[Argument], terms: SwapTerms, now: int) -> Fault | N
 
     ``now``: unix seconds.
     """
-    if [item.name for item in items] != ARGUMENTS:
+    if [item.role for item in items] != ARGUMENTS:
         return "ARGUMENT_NOT_KNOWN", "a swap in Uniswap v4 is one command with a deadline"
     commands, plan, deadline = (item.value for item in items)
     if commands != V4_SWAP:

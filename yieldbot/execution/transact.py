@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from yieldbot.errors import PendingError, TransientError
+from yieldbot.errors import PendingError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import TxContext, price, unsigned
 from yieldbot.execution.confirm import confirm
+from yieldbot.execution.nonces import clear_leftovers, next_nonce
 from yieldbot.execution.rollup import cost_above_gain, node_gas
 from yieldbot.execution.simulate import priority_fee
 from yieldbot.execution.submit import record, sign, submit
@@ -47,7 +48,8 @@ async def transact(
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
-    nonce = await _nonce(account)
+    await clear_leftovers(account)
+    nonce = await next_nonce(account)
     if isinstance(nonce, Declined):
         return nonce
     gas = max(gas, await node_gas(account, unsigned(call, context, nonce, gas, fees)))
@@ -73,17 +75,3 @@ async def transact(
     outcomes = await confirm(account, (recorded,))
     mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
     return next(mined, outcomes[0])  # of several attempts the one that was mined tells
-
-
-async def _nonce(account: Account) -> int | Declined:
-    """The next nonce, from the chain and the journal together. TransientError when the node is behind the journal."""
-    mined, pending = await account.node.nonce(account.owner), await account.node.nonce(account.owner, "pending")
-    used = [tx.signed.nonce for tx in account.journal.transactions(account.settings.chain, account.owner)]
-    if used and mined <= max(used):
-        raise TransientError(
-            f"{account.node.host} knows {mined} transactions of {account.owner}, the journal has settled "
-            f"{max(used) + 1}: the node is behind, or serves another chain"
-        )
-    if pending > mined:
-        return Declined("NONCE_BUSY", f"another transaction of {account.owner} waits in the node's pool")
-    return mined

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import InvariantError, TransientError
+from yieldbot.files import why
 from yieldbot.journal.events import Event, Keys, PlanStatus, TxSigned, decode, encode
 from yieldbot.journal.fold import (
     Record,
@@ -340,7 +341,7 @@ def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]
 def _unopened(path: Path, failure: OSError) -> InvariantError:
     if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
         return _disk(path)
-    return InvariantError(f"journal {path} cannot be opened: {failure.strerror}: correct data_dir or its permissions")
+    return InvariantError(f"journal {path} cannot be opened: {why(failure, path)}: correct data_dir or its permissions")
 
 
 def _disk(path: Path) -> InvariantError:

@@ -212,6 +212,36 @@ class DilutedCurve:
 
 
 @dataclass(frozen=True, slots=True)
+class EnteredCurve:
+    """A DilutedCurve of which fees of the way in and out take ``entry_cost`` (a fraction) of what is put in beyond
+    ``held``: x pays the fee once, over the horizon, and the rest of it earns."""
+
+    others: float
+    income_per_year: float
+    held: float
+    entry_cost: float
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        if supplied <= 0.0:
+            return 0.0
+        lost = self.entry_cost * (1.0 - self.held / x) if x > self.held else 0.0
+        return (1.0 - lost) * self.income_per_year / supplied - lost * SECONDS_PER_YEAR / horizon_seconds
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        supplied = self.others + x
+        if supplied <= 0.0:
+            return 0.0
+        lost = self.entry_cost if x >= self.held else 0.0
+        kept, more = self.held * lost + x * (1.0 - lost), 1.0 - lost
+        earned = self.income_per_year * (more * supplied - kept) / supplied**2
+        return earned - lost * SECONDS_PER_YEAR / horizon_seconds
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return (self.held,) if self.entry_cost and self.held > 0.0 else ()
+
+
+@dataclass(frozen=True, slots=True)
 class SampledCurve:
     """A table ((x, apr), ...), x ascending: linear in between, constant outside."""
 

@@ -89,6 +89,15 @@ class KaminoReserve:
             return collateral_raw
         return collateral_raw * self.supply_sf // self.collateral_raw >> BITS
 
+    def collateral_within(self, liquidity_raw: int) -> int:
+        """The most collateral whose redemption pays no more than this, to a share or two."""
+        if not self.collateral_raw or not self.supply_sf:
+            return liquidity_raw
+        found = (liquidity_raw << BITS) * self.collateral_raw // self.supply_sf
+        while found and self.liquidity_for(found) > liquidity_raw:
+            found -= 1
+        return found
+
     def taken_for(self, liquidity_raw: int) -> int:
         """What a deposit of so much really takes: the price of the shares it mints, rounded up."""
         collateral = self.collateral_for(liquidity_raw)

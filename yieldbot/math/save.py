@@ -39,8 +39,10 @@ class SaveReserve:
         return self.available_raw * WAD + self.borrowed_wads - self.fees_wads
 
     def utilisation_wad(self) -> int:
-        """Borrowed over supply; 0 where there is none."""
-        return self.borrowed_wads * WAD // self.supply_wads if self.supply_wads else 0
+        """Borrowed over borrowed and available (utilization_rate): fees that wait for their owner do not raise it."""
+        if not self.supply_wads or not self.borrowed_wads:
+            return 0
+        return self.borrowed_wads * WAD // (self.borrowed_wads + self.available_raw * WAD)
 
     def borrow_rate_wad(self) -> int:
         """A rate for SLOTS_PER_YEAR slots, by three segments (Reserve::current_borrow_rate)."""
@@ -78,6 +80,13 @@ class SaveReserve:
     def liquidity_for(self, collateral_raw: int) -> int:
         """What redeeming pays, rounded down."""
         return collateral_raw * WAD * WAD // self.exchange_rate_wad() // WAD
+
+    def collateral_within(self, liquidity_raw: int) -> int:
+        """The most collateral whose redemption pays no more than this, to a share or two."""
+        found = liquidity_raw * self.exchange_rate_wad() // WAD
+        while found and self.liquidity_for(found) > liquidity_raw:
+            found -= 1
+        return found
 
     def collateral_needed(self, liquidity_raw: int) -> int:
         """The least collateral whose redemption pays at least this."""

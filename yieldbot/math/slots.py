@@ -45,7 +45,8 @@ class SlotCurve:
     suppliers get of the interest; slot_seconds: how long a slot really lasts. compounds: each slot (spl-token-lending's
     compound_interest), else as klend's approximate_compounded_interest from now to the horizon's end: the first three
     terms of the binomial series, the powers in them rounded down to ``SERIES_BITS`` bits. fixed: what borrowers pay a
-    year besides, of which suppliers get nothing.
+    year besides, of which suppliers get nothing. fees: what the pool holds for its owner, which is not suppliers' and
+    utilisation counts all the same (Save).
     """
 
     others: float
@@ -55,25 +56,32 @@ class SlotCurve:
     slot_seconds: float
     compounds: bool
     fixed: float = 0.0
+    fees: float = 0.0
 
     def apr(self, x: float, horizon_seconds: float) -> float:
-        u = _utilisation(self.borrowed, self.others + x)
+        supplied = self.others + x
+        u = _utilisation(self.borrowed, supplied + self.fees)
         growth, _ = self._growth(_segment(self.points, u)[0], horizon_seconds)
-        return growth * u * self.keep * SECONDS_PER_YEAR / horizon_seconds
+        return growth * self._lent(u, supplied) * self.keep * SECONDS_PER_YEAR / horizon_seconds
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
-        u = _utilisation(self.borrowed, supplied)
+        u = _utilisation(self.borrowed, supplied + self.fees)
+        lent = self._lent(u, supplied)
         rate, slope = _segment(self.points, u)
         growth, grows = self._growth(rate, horizon_seconds)
         scale = self.keep * SECONDS_PER_YEAR / horizon_seconds
-        apr = growth * u * scale
-        if supplied < self.borrowed or supplied <= 0.0:
+        apr = growth * lent * scale
+        if supplied + self.fees < self.borrowed or supplied <= 0.0:
             return apr  # utilisation stays at 1: one more token earns the same
-        return apr - x * u / supplied * (grows * slope * u + growth) * scale
+        return apr - x * lent * (grows * slope * u / (supplied + self.fees) + growth / supplied) * scale
 
     def breakpoints(self) -> tuple[float, ...]:
-        return _crossings(self.points, self.borrowed, self.others)
+        return _crossings(self.points, self.borrowed, self.others + self.fees)
+
+    def _lent(self, u: float, supplied: float) -> float:
+        """What is lent, for each unit that suppliers own."""
+        return self.borrowed / supplied if self.fees and supplied > 0.0 and u < 1.0 else u
 
     def _growth(self, rate: float, horizon_seconds: float) -> tuple[float, float]:
         """What debt grows by over the horizon, and the derivative of that by the rate."""

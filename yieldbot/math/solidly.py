@@ -84,6 +84,9 @@ class SolidlyVenue:
             raise Unswappable("the pool holds less")
         return given, self._lost(taken)
 
+    def off(self, taken: int) -> int:
+        return 3
+
     def need(self, given: int) -> int:
         if given <= 0 or given >= self.pool.reserves[1 if self.zero else 0]:
             raise Unswappable("nothing is asked for, or more than the pool has")

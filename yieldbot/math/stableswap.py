@@ -154,6 +154,9 @@ class StableVenue:
             return 0, lost  # dust: the pool itself refuses what brings nothing
         return given, most - given + lost
 
+    def off(self, taken: int) -> int:
+        return 2
+
     def need(self, given: int) -> int:
         if given <= 0 or given >= self.pool.balances[self.j]:
             raise Unswappable("nothing is asked for, or more than the pool has")

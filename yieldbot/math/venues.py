@@ -51,6 +51,9 @@ class V2Venue:
             return 0, 0
         return constant_product.amount_out(taken, self.reserve_in, self.reserve_out, self.fee), 1
 
+    def off(self, taken: int) -> int:
+        return 1
+
     def need(self, given: int) -> int:
         return constant_product.amount_in(given, self.reserve_in, self.reserve_out, self.fee)
 
@@ -77,6 +80,9 @@ class V3Venue:
         if into != taken:
             raise Unswappable("the pool takes no more")
         return -out, 2 * done.steps
+
+    def off(self, taken: int) -> int:
+        return self.give(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
 
     def need(self, given: int) -> int:
         done = self.pool.swap(-given, self.zero_for_one)
@@ -130,7 +136,11 @@ class Path:
         between, lost = self.first.give(taken)
         given, more = self.second.give(between)
         # A unit lost between is worth no more than the second pays for one on the average.
-        return given, more + (math.ceil(lost * given / between) if between else 0)
+        off = lost + self.second.off(between) if between else 0
+        return given, more + (math.ceil(off * given / between) if between else 0)
+
+    def off(self, taken: int) -> int:
+        return self.first.off(taken)
 
     def need(self, given: int) -> int:
         return self.first.need(self.second.need(given))

@@ -265,6 +265,9 @@ class WhirlpoolVenue:
             raise Unswappable("the pool takes no more")
         return out, 2 * done.steps
 
+    def off(self, taken: int) -> int:
+        return self.give(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
+
     def need(self, given: int) -> int:
         into, out = self._ends(self.pool.swap(given, self.a_to_b, exact_in=False))
         if out != given:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.numbers import base_units
 
 SECONDS_PER_YEAR = 31_536_000
 """365 days: the year that Aave, Compound and Morpho accrue by."""
@@ -37,19 +38,11 @@ class Token:
         return Amount(self, raw)
 
     def parse(self, text: str) -> Amount:
-        """Whole tokens in decimal notation (commas and underscores allowed) to an Amount.
+        """Whole tokens as a plain number (digits, one optional point, at most the token's decimals) to an Amount.
 
-        Raises ValueError when the text is no number or is finer than one base unit.
+        Raises ValueError that says the right spelling.
         """
-        try:
-            with localcontext() as context:
-                context.prec = 100
-                value = Decimal(text.replace(",", "").replace("_", "")) * self.one
-        except ArithmeticError as bad:
-            raise ValueError(f"{text!r} is not an amount") from bad
-        if not value.is_finite() or value != value.to_integral_value():
-            raise ValueError(f"{text!r} is finer than {self.symbol}'s {self.decimals} decimals")
-        return Amount(self, int(value))
+        return Amount(self, base_units(text, self.decimals, self.symbol))
 
 
 @dataclass(frozen=True, slots=True)

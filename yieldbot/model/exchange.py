@@ -14,7 +14,10 @@ class Venue(Protocol):
     """One direction of a pool, in base units. What comes out is a concave function of what goes in, rounded down."""
 
     def give(self, taken: int) -> tuple[int, int]:
-        """(what comes out, how many units roundings may have taken). Raises ValueError for more than it takes."""
+        """(what comes out, how many units of it roundings may have taken). Raises ValueError for more than it takes."""
+
+    def off(self, taken: int) -> int:
+        """How many units of what goes in ``until``, where it names ``taken``, may be off by."""
 
     def need(self, given: int) -> int:
         """What must go in so that ``given`` comes out. Raises ValueError for more than there is."""

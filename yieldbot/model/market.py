@@ -10,7 +10,7 @@ from typing import Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
-from yieldbot.model.exchange import Exchange
+from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.liquidity import LpMarket
 
@@ -48,7 +48,8 @@ class Exit:
     seconds: int | None = 0
     """From asking until the money is there, at the longest; None where nothing bounds it."""
     cash: Amount | None = None
-    """What all suppliers together could take out now, in the market's asset; None where that cannot be told."""
+    """What all suppliers together could take out now, in the market's asset; None where that cannot be told (or where
+    the market's ``liquidity`` says it)."""
     limit: str = ""
     """What limits it, in words; empty where nothing but the cash does."""
 
@@ -56,6 +57,13 @@ class Exit:
     def hours(self) -> float:
         """Hours from asking until the money is there; infinite where nothing bounds it."""
         return math.inf if self.seconds is None else self.seconds / 3600
+
+    @property
+    def words(self) -> str:
+        """The way out as tables show it: "instant", "cooldown 168 h", "request, no end known"."""
+        if self.kind is ExitKind.INSTANT:
+            return self.kind.value
+        return f"{self.kind.value}, no end known" if self.seconds is None else f"{self.kind.value} {self.hours:g} h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,12 @@ class MarketState:
     entry_cost_bps: what fees take at once of a deposit, those of the way out included; the curve counts it, for what is
     put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
     where the market is liquidity in one. exit: how one gets out. rounding_raw: base units of the asset that the
-    protocol's own rounding may take of a deposit and its withdrawal together.
+    protocol's own rounding may take of a deposit and its withdrawal together. no_way_out: why nothing goes in: what a
+    rehearsal put in did not come out again; empty where it did, or was not tried.
+    opaque: nobody can see where the money ends, so that what we put in is no cash for us to take out again, and
+    ``exit.cash`` None means that its cash is not known (``liquidity`` is then 0). offered: what of ours may be asked
+    for where ``liquidity`` does not say it (the rehearsal decides what is paid); None where it does. doubts: readings
+    of one thing that contradict each other, with both numbers; they stop new money, and are among the flags.
     """
 
     market: Market
@@ -162,13 +175,22 @@ class MarketState:
     lp: LpMarket | None = None
     exit: Exit = Exit()
     rounding_raw: int = 4
+    no_way_out: str = ""
+    opaque: bool = False
+    offered: Amount | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def withdrawable(self) -> Amount:
         """What we could take out now: the lesser of what we hold and the market's cash; 0 while paused."""
         if self.status is Status.PAUSED:
             return Amount(self.market.asset, 0)
-        return min(self.held, self.liquidity)
+        return min(self.held, self.liquidity if self.offered is None else self.offered)
+
+    @property
+    def cash(self) -> Amount | None:
+        """What all suppliers together could take out now, None where nobody can tell."""
+        return self.exit.cash if self.opaque else self.liquidity
 
     @property
     def utilisation(self) -> float | None:
@@ -287,7 +309,8 @@ class Snapshot:
     native_balance_raw: wei or lamports of ours. asset_usd, native_usd: US dollars for one whole token by the feeds,
     None where none was read; for the books alone, nothing is decided by them. Of several assets there is an IDLE market
     each, the first being that of the asset which amounts are counted in; exchange: where they are exchanged, and by
-    whose word they are worth what; None where there is one asset.
+    whose word they are worth what; None where there is one asset. pegs: of the job's assets that are meant to be worth
+    a dollar, their feed's word, None where it has none.
     """
 
     block: BlockRef
@@ -299,6 +322,7 @@ class Snapshot:
     asset_usd: float | None = None
     native_usd: float | None = None
     exchange: Exchange | None = None
+    pegs: Mapping[Token, Price | None] = field(default_factory=dict)
 
     def of(self, market_id: MarketId) -> MarketState:
         return self.states[market_id]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -112,9 +114,9 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. ``id`` is content-derived; gain: of all moves; expires_at: unix seconds after which it must be
-    decided anew. sold: what a sale of rewards brings at least, by the feeds in the job's first asset; None of other
-    plans."""
+    """What to do. ``id`` is content-derived (``plan_id``); gain: of all moves; expires_at: unix seconds after which it
+    must be decided anew. sold: what a sale of rewards brings at least, by the feeds in the job's first asset; None of
+    other plans."""
 
     id: str
     block: BlockRef
@@ -136,6 +138,37 @@ class Plan:
         return self.moves[0].amount.token if self.moves else self.legs[0].amount.token
 
 
+ID_DIGITS = 16
+"""Hex digits of a plan's id: so many that no other content can be found that has the same."""
+
+
+def plan_id(plan: Plan) -> str:
+    """The id that follows from what a plan would do, by whom, where and until when it was decided, and from every
+    number that it was shown with: of the SHA-256 of these. Pure."""
+    content = [plan.block.chain, plan.block.hash, plan.owner, str(plan.expires_at), str(plan.grade)]
+    content += [f"{leg.kind} {leg.market_id} {_exactly(leg.amount)} {leg.all}" for leg in plan.legs]
+    content += [f"for {_exactly(leg.gets)}" for leg in plan.legs if leg.gets is not None]
+    content += [f"over {leg.ticks}" for leg in plan.legs if leg.ticks is not None]
+    content += [
+        f"{m.source} {m.target} {_exactly(m.amount)} {m.gain_per_year!r} {m.cost!r} {m.break_even_days!r} {m.reason}"
+        for m in plan.moves
+    ]
+    proof = plan.allocation.certificate
+    numbers = (plan.gain_per_year, plan.cost, proof.objective, proof.upper_bound, proof.gap_bps)
+    content += [repr(float(number)) for number in numbers]
+    content += [f"sold {_exactly(plan.sold)}"] if plan.sold is not None else []
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:ID_DIGITS]
+
+
+def _exactly(amount: Amount) -> str:
+    return f"{amount.raw} {amount.token.address} {amount.token.decimals}"
+
+
+def identified(plan: Plan) -> Plan:
+    """The plan under its own id."""
+    return replace(plan, id=plan_id(plan))
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Doing nothing is best; ``reason`` is one line for the user."""
@@ -150,3 +183,11 @@ class Declined:
 
     code: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoWayOut(Declined):
+    """A deposit that is refused since what goes in does not come out again: it is said of one market, and of nothing
+    else of the plan."""
+
+    market_id: MarketId

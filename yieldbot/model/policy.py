@@ -29,6 +29,8 @@ NEVER = "never"
 
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
+RUN_TIMEOUT_SECONDS = 14_400
+"""Four hours: a plan of a dozen transactions, each final on Ethereum before the next, is done by then."""
 SVM_FEED_AGE_SECONDS = 600
 """Pyth writes its sponsored accounts on Solana once a minute: one that is ten behind is not gone by, whatever is
 set."""
@@ -66,12 +68,14 @@ SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apa
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
     parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
+    max_exit_hours: a market whose way out takes longer gets no new money.
     min_gain_share: a plan is dropped when less than this share of the gain that was approved is left. limit_*: the most
     that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
-    a pegged token's feed may be from one dollar, and how old, where tokens are swapped. reward_haircut_bps: of a
-    reward's value, for what its price does until it is sold and for the sale; reward_haircut_tokens: the same by
-    symbol, which wins. min_claim: a claim is made when this much of the asset is left of it after haircut and gas; or
-    NEVER. sell_rewards: whether what was claimed is swapped into the asset. bases: by the name that jobs use."""
+    a pegged token's feed may be from one dollar, and how old, where tokens are swapped or new money goes into its
+    markets. reward_haircut_bps: of a reward's value, for what its price does until it is sold and for the sale;
+    reward_haircut_tokens: the same by symbol, which wins. min_claim: a claim is made when this much of the asset is
+    left of it after haircut and gas; or NEVER. sell_rewards: whether what was claimed is swapped into the asset.
+    bases: by the name that jobs use."""
 
     horizon_days: float = 30.0
     idle_buffer: str = "0"
@@ -85,9 +89,11 @@ class Policy:
     exclude: tuple[str, ...] = ()
     max_utilisation_entry: float = 0.98
     min_liquidity_multiple: float = 1.0
+    max_exit_hours: float = 0.0
     max_gas_share_of_gain: float = 0.5
     min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600
+    run_timeout_seconds: int = RUN_TIMEOUT_SECONDS
     delta_tolerance_bps: float = 1.0
     auto_max_move: str = "0"
     auto_max_total: str = "0"

@@ -181,7 +181,8 @@ class Reverted:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Never mined and can no longer be: its approval has ended and its nonce was cancelled."""
+    """Never mined: its approval has ended and its nonce was cancelled, so that it can no longer be; or its nonce lies
+    beyond what the chain has reached, and it is no longer waited for."""
 
     hash: str
     reason: str

@@ -6,13 +6,17 @@ import json
 from functools import cache
 from typing import Any
 
+from yieldbot.model import bounds
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
+from yieldbot.model.text import one_line
 from yieldbot.model.words import is_static, pack, unpack
 from yieldbot.resources import folder
 
 MAX_UINT256 = 2**256 - 1
 ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
+DECIMALS = ("decimals", "DECIMALS_OFFSET")
+"""Functions whose answer is an exponent of ten: what cannot be one ends the market's flow."""
 PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 
@@ -45,7 +49,10 @@ class Abi:
         """A view function's answer. Raises an error, which ends the market's flow, for an answer of another shape."""
         types = self._types(function, "outputs")
         if is_static(types):
-            return unpack(types, data)
+            values = unpack(types, data)
+            if function in DECIMALS:
+                bounds.decimals(values[0])
+            return values
         inner = tuple(types[0][1:-1].split(",")) if len(types) == 1 else ()
         if types[0].startswith("(") and is_static(inner):  # one struct of static members lies flat
             return (unpack(inner, data),)
@@ -91,7 +98,7 @@ def explain_standard(data: bytes) -> str | None:
 
     try:
         if data[:4] == ERROR_STRING:
-            return str(decode(["string"], data[4:])[0])
+            return one_line(str(decode(["string"], data[4:])[0]), 200)
         if data[:4] == PANIC:
             return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}"
     except (DecodingError, UnicodeDecodeError):

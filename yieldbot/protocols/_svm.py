@@ -4,7 +4,8 @@ A layout file holds a program's accounts (size, discriminator, and only the fiel
 its instructions (tag, argument types, accounts in order) and its errors::
 
     {"accounts": {"Reserve": {"size": 8624, "tag": "2bf2cc...", "fields": {"lending_market": [32, "pubkey"]}}},
-     "instructions": {"deposit": {"tag": "04", "args": ["u64"], "accounts": ["source:w", "owner:s", "clock"]}},
+     "instructions": {"deposit": {"tag": "04", "args": ["u64"], "roles": ["amount"],
+                                  "accounts": ["source:w", "owner:s", "clock"]}},
      "errors": {"6000": "what went wrong, in words"}}
 
 Field types: u8 u16 u32 u64 u128 i32 i64 i128 bool f64 pubkey, and [type, count] for an array without gaps. An account
@@ -49,6 +50,10 @@ SLOTS_PER_EPOCH = 432_000
 USUAL_SLOT_SECONDS = 0.4
 PRIOR_SLOTS = 20_000
 """How many slots of the usual length count beside those of the present epoch, so that its first ones do not decide."""
+
+SLOTS_AHEAD, SECONDS_AHEAD = 200, 120
+"""How long after a reading its withdrawal may land: a blockhash's life and some more. What is taken from a market with
+less cash than our shares are worth is priced for then, so that it is still there."""
 
 _SIZES = {
     "u8": 1,

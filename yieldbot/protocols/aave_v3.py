@@ -13,10 +13,11 @@ from yieldbot.math.aave import BPS, RAY, ReserveIndices
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols._doubts import backed
 from yieldbot.protocols._rewards import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
 
 RATES = "getInterestRateDataBps"
@@ -220,6 +221,7 @@ class AaveV3:
         held_raw = erc20.one("balanceOf", balance)
         capacity_raw, now = found.capacity_raw(token), found.indices
         supply_raw, index_ray = now.scaled_supply_raw, now.liquidity_index_ray
+        doubts = backed(now.counted_raw, found.cash_raw, now.debt_raw, token)
         rewards, unread = aave_rewards(market, answers[RESERVE_READS:], supply_raw, index_ray, held_raw)
         return MarketState(
             market=market,
@@ -237,8 +239,10 @@ class AaveV3:
             pools=frozenset({market.id}),
             gas_deposit=260_000,
             gas_withdraw=220_000,
-            flags=(*found.flags(token), *unread),
+            flags=(*found.flags(token), *unread, *doubts),
+            doubts=doubts,
             rewards=rewards,
+            exit=Exit(cash=Amount(token, found.cash_raw)),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

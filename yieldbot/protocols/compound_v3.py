@@ -11,10 +11,11 @@ from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols._doubts import backed
 from yieldbot.protocols._rewards import comet_claim, comet_listed, comet_listing, comet_reads, comet_rewards
 
 CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
@@ -89,6 +90,7 @@ class CompoundV3:
             str(status): status is not Status.ACTIVE,
             "thin-liquidity": liquidity.raw * THIN < now.supplied_raw,
         }
+        doubts = backed(now.supplied_raw, liquidity.raw, now.borrowed_raw, token)
         rewards, unread = comet_rewards(market, about, now, held.raw, block.timestamp)
         return MarketState(
             market=market,
@@ -110,8 +112,10 @@ class CompoundV3:
             pools=frozenset({market.id}),
             gas_deposit=180_000,
             gas_withdraw=140_000,
-            flags=(*(flag for flag, is_set in flags.items() if is_set), *unread),
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *unread, *doubts),
+            doubts=doubts,
             rewards=rewards,
+            exit=Exit(cash=liquidity),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

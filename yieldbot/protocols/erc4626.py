@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY
-from yieldbot.math.curves import DilutedCurve, LookThroughCurve, VaultSlot
+from yieldbot.math.curves import LookThroughCurve, VaultSlot
 from yieldbot.math.morpho import TARGET_UTILISATION, WAD
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
-from yieldbot.model.curve import YieldCurve
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
+from yieldbot.protocols._doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
+from yieldbot.protocols._vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
 from yieldbot.protocols.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.morpho_blue import blue_market, blue_reads
 
-MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 QUEUE_LENGTH = 30
 """MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
 INSTANT_SECONDS = 1.0
 CAP_MARGIN_SECONDS = 3600
 """Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
-UNLIMITED_RAW = 2**128
-"""maxDeposit from here on means that there is no limit."""
-THIN, FULL = 20, 10_000
-"""Flagged: liquidity below a twentieth of what is supplied; headroom below a ten-thousandth of it."""
+THIN = 20
+"""Flagged: liquidity below a twentieth of what is supplied."""
+QUEUES = ("supply_queue", "withdraw_queue")
+SLACK = 10**6
+"""Two readings of one sum agree within a millionth, and a base unit a part."""
 HEAD = ("asset", "decimals", "symbol")
 META = ("fee", "DECIMALS_OFFSET", "MORPHO")
 NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
 
 
 class VaultParams(BaseModel):
-    """generic needs lookback_blocks; metamorpho needs morpho and irm; stata needs pool and data_provider."""
+    """generic needs lookback_blocks, and takes no new money beyond a fee of max_fee_bps;
+    metamorpho needs morpho and irm; stata needs pool and data_provider."""
 
     model_config = ConfigDict(extra="forbid")
     flavour: Literal["generic", "metamorpho", "stata"]
     vaults: list[str]
     lookback_blocks: int = Field(default=7200, gt=0)
+    max_fee_bps: float = Field(default=MAX_FEE_BPS, ge=0, lt=10_000)
     morpho: str | None = None
     irm: str | None = None
     pool: str | None = None
@@ -55,24 +58,6 @@ class VaultParams(BaseModel):
         if missing:
             raise ValueError(f"flavour {self.flavour} needs {' and '.join(missing)}")
         return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """What a flavour found: raw units of the asset, and the curve. ``capacity_raw``: None without a limit."""
-
-    held_raw: int
-    supplied_raw: int
-    borrowed_raw: int | None
-    liquidity_raw: int
-    capacity_raw: int | None
-    curve: YieldCurve
-    quoted: Apr
-    pools: frozenset[str]
-    flags: tuple[str, ...]
-    status: Status = Status.ACTIVE
-    gas_deposit: int = 250_000
-    gas_withdraw: int = 250_000
 
 
 class Erc4626:
@@ -96,12 +81,14 @@ class Erc4626:
         for vault, reads in zip(vaults, per_vault, strict=True):
             mine, answers = answers[: len(reads)], answers[len(reads) :]
             found.append(_market(deployment, vault, mine, reserves))
+        if where["flavour"] == "metamorpho":
+            found = yield from _with_oracles(found, where["morpho"])
         return tuple(found)
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         if "unfit" in market.params:
             raise MarketError(market.params["unfit"])
-        flows = {"generic": _generic, "metamorpho": _metamorpho, "stata": _stata}
+        flows = {"generic": generic, "metamorpho": _metamorpho, "stata": _stata}
         token = market.asset
         view, shares = yield from flows[market.params["flavour"]](market, owner, block)
         return MarketState(
@@ -109,7 +96,12 @@ class Erc4626:
             block=block,
             held=Amount(token, view.held_raw),
             shares=shares,
-            share_token=Token(token.chain, market.address, market.params["symbol"], market.params["share_decimals"]),
+            share_token=Token(
+                token.chain,
+                market.params.get("share", market.address),
+                market.params["symbol"],
+                market.params["share_decimals"],
+            ),
             liquidity=Amount(token, view.liquidity_raw),
             capacity=None if view.capacity_raw is None else Amount(token, view.capacity_raw),
             supplied=Amount(token, view.supplied_raw),
@@ -121,6 +113,11 @@ class Erc4626:
             gas_deposit=view.gas_deposit,
             gas_withdraw=view.gas_withdraw,
             flags=view.flags,
+            entry_cost_bps=view.entry_cost * 10_000,
+            exit=view.exit,
+            opaque=view.opaque,
+            offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
+            doubts=view.doubts,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -163,6 +160,8 @@ class Erc4626:
 def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
     vault_abi = abi("erc4626")
     reads = [vault_abi.read(vault, name, optional=True) for name in HEAD]
+    if flavour == "generic":
+        reads += interface_reads(vault)
     if flavour == "metamorpho":
         reads += [vault_abi.read(vault, name, optional=True) for name in META]
         for queue in ("supplyQueue", "withdrawQueue"):  # reading past the end reverts: that is how its length shows
@@ -188,7 +187,7 @@ def _market(
             params["unfit"] = f"{vault} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
         else:
             token = match
-            params |= _flavoured(where, mine, reserves.get(token, {}))
+            params |= _flavoured(where, vault, mine, reserves.get(token, {}))
     return Market(
         id=MarketId(f"erc4626/{evm_number(deployment.chain)}/{vault.lower()}"),
         protocol=Erc4626.protocol,
@@ -202,13 +201,13 @@ def _market(
 
 
 def _flavoured(
-    where: Mapping[str, Any], mine: Sequence[bytes], reserve_parts: Mapping[str, object]
+    where: Mapping[str, Any], vault: Address, mine: Sequence[bytes], reserve_parts: Mapping[str, object]
 ) -> dict[str, object]:
     """What a flavour keeps in Market.params."""
     if where["flavour"] == "stata":
         return {"pool": where["pool"], **reserve_parts}
     if where["flavour"] != "metamorpho":
-        return {}
+        return {"max_fee_bps": where.get("max_fee_bps", MAX_FEE_BPS), **interfaces(vault, mine[len(HEAD) :])}
     vault_abi, head, meta = abi("erc4626"), len(HEAD), len(HEAD) + len(META)
     if not all(mine[head:meta]) or vault_abi.one("MORPHO", mine[meta - 1]) != checksum(where["morpho"]):
         return {"unfit": f"not a MetaMorpho vault of Morpho {where['morpho']}"}
@@ -223,61 +222,17 @@ def _flavoured(
     }
 
 
-def _generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
-    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
-
-    The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
-    It is what the smaller of the totals then and now earned: money that came meanwhile had little part in it.
-    Liquidity is the vault's own word where it limits us, all its assets where it does not.
-    """
-    vault, lag, one = abi("erc4626"), market.params["lookback_blocks"], market.asset.one
-    at, probe = market.address, 10 ** (market.params["share_decimals"] + 9)
-    balance, total, earlier, deposit_limit, redeemable, withdrawable, price, before, then = yield [
-        vault.read(at, "balanceOf", owner),
-        vault.read(at, "totalAssets"),
-        vault.read(at, "totalAssets", lag_blocks=lag),
-        vault.read(at, "maxDeposit", owner, optional=True),
-        vault.read(at, "maxRedeem", owner, optional=True),
-        vault.read(at, "maxWithdraw", owner, optional=True),
-        vault.read(at, "convertToAssets", probe),
-        vault.read(at, "convertToAssets", probe, lag_blocks=lag),
-        vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=lag),
-    ]
-    now, past = vault.one("convertToAssets", price), vault.one("convertToAssets", before)
-    elapsed = block.timestamp - vault.one("getCurrentBlockTimestamp", then)
-    if elapsed <= 0 or past <= 0:
-        raise MarketError(f"{market.name} has no history of {lag} blocks to take a rate from")
-    rate = (now / past - 1) * SECONDS_PER_YEAR / elapsed
-    shares, total_raw = vault.one("balanceOf", balance), vault.one("totalAssets", total)
-    income = min(total_raw, vault.one("totalAssets", earlier)) / one * rate
-    held_raw, liquidity_raw = shares * now // probe, total_raw
-    if redeemable and withdrawable:  # the vault says what it pays: fees included, its own rounding
-        free = vault.one("maxRedeem", redeemable)
-        paid = vault.one("maxWithdraw", withdrawable)
-        held_raw, liquidity_raw = (paid, total_raw) if free >= shares else (held_raw, paid)
-    limit_raw = vault.one("maxDeposit", deposit_limit) if deposit_limit else UNLIMITED_RAW
-    flags = {
-        "trailing-rate": True,
-        "losing": rate < 0,
-        "at-cap": limit_raw < total_raw // FULL,
-        "thin-liquidity": liquidity_raw < held_raw,
-    }
-    return _View(
-        held_raw=held_raw,
-        supplied_raw=total_raw,
-        borrowed_raw=None,
-        liquidity_raw=liquidity_raw,
-        capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
-        curve=DilutedCurve((total_raw - held_raw) / one, income),
-        quoted=Apr(rate),
-        pools=frozenset(),
-        flags=tuple(flag for flag, is_set in flags.items() if is_set),
-        gas_deposit=150_000,
-        gas_withdraw=120_000,
-    ), shares
+def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
+    """The vaults with the oracle of each market of their queues that takes a collateral."""
+    blue = abi("morpho_blue")
+    ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
+    terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
+    told = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    oracles = {i: checksum(term[2]) for i, term in told if int(term[1], 16)}
+    return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
 
 
-def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
+def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
     """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
 
     Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
@@ -293,11 +248,12 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View,
     held_raw = shares * found.indices.liquidity_index_ray // RAY
     stopped = bool(paused) and vault.one("paused", paused)
     flags = found.flags(token)
-    return _View(
+    return View(
         held_raw=held_raw,
         supplied_raw=found.lent_raw,
         borrowed_raw=found.indices.debt_raw,
         liquidity_raw=found.cash_raw,
+        exit=Exit(cash=Amount(token, found.cash_raw)),
         capacity_raw=found.capacity_raw(token),
         curve=found.curve(token, held_raw),
         quoted=found.quoted,
@@ -309,24 +265,32 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View,
     ), shares
 
 
-def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_View, int]]:
+def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
     """MetaMorpho: each market of its queues as it stands, and where our deposit or withdrawal would go."""
     vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
     names = ("totalSupply", "totalAssets", "lastTotalAssets")
+    oracles = {i: where["oracles"][i] for i in ids if i in where["oracles"]}
     reads = [*(vault.read(at, name) for name in names), vault.read(at, "balanceOf", owner)]
     for market_id in ids:
         key = bytes.fromhex(market_id)
         reads += [vault.read(at, "config", key), blue.read(morpho, "position", key, at), *blue_reads(morpho, irm, key)]
-    answers = yield reads
+    count = len(reads)
+    reads += [oracle_read(oracle) for oracle in oracles.values()]
+    reads += [read for oracle in oracles.values() for read in feeds_reads(oracle)]
+    lost_answer, *answers = yield [vault.read(at, "lostAssets", optional=True), *reads]
+    answers, prices = answers[:count], answers[count:]
+    lost_raw = vault.one("lostAssets", lost_answer) if lost_answer else 0
+    unfit = yield from _unpriced(oracles, prices, block.timestamp)
     supply, assets, last_assets = (vault.one(name, answer) for name, answer in zip(names, answers, strict=False))
     shares, fee = vault.one("balanceOf", answers[3]), where["fee"]
     # Fee shares on the interest since the last interaction (MetaMorpho._accruedFeeShares).
     fee_assets, virtual = max(0, assets - last_assets) * fee // WAD, 10 ** where["offset"]
     supply += fee_assets * (supply + virtual) // (assets - fee_assets + 1)
     held_raw = shares * (assets + 1) // (supply + virtual)
-    slots, borrowed, cash, room_raw = [], 0, 0, 0
+    slots, borrowed, cash, room_raw, lent_raw = [], 0, 0, 0, 0
+    doubts: list[str] = []
     for index, market_id in enumerate(ids):
         config, position, *state = answers[4 + 4 * index : 8 + 4 * index]
         below, later = (blue_market(state, block.timestamp + wait) for wait in (0, CAP_MARGIN_SECONDS))
@@ -339,6 +303,10 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
         slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
         room_raw += room_later
+        if market_id in where["withdraw_queue"]:
+            lent_raw += theirs
+        if market_id in unfit and (room or theirs * FULL > assets):
+            doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
     curve = LookThroughCurve(
@@ -348,24 +316,42 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[_
         slots=tuple(slots),
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
+    if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
+        held, said, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {said}, of which {lost} are lost")
     flags = {
         "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
         "at-cap": room_raw < assets // FULL,
         "thin-liquidity": cash * THIN < assets,
     }
-    return _View(
+    return View(
         held_raw=held_raw,
         supplied_raw=assets,
         borrowed_raw=borrowed,
         liquidity_raw=cash,
+        exit=Exit(cash=Amount(market.asset, cash)),
         capacity_raw=room_raw,
         curve=curve,
         quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),
         pools=frozenset(f"morpho_blue/{evm_number(market.chain)}/0x{i}" for i in ids),
-        flags=tuple(flag for flag, is_set in flags.items() if is_set),
+        flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+        doubts=tuple(doubts),
         gas_deposit=650_000,
         gas_withdraw=550_000,
     ), shares
+
+
+def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
+    """Markets whose collateral has no price that liquidations could go by, and why: one round more, for the feeds."""
+    count = len(oracles)
+    each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
+    told = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+    found = {}
+    for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
+        mine, told = told[: len(feeds)], told[len(feeds) :]
+        if why := unpriced(oracle, price, feeds, mine, now):
+            found[market_id] = why
+    return found
 
 
 ADAPTER = Erc4626()

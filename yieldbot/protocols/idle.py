@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols._abi import abi
@@ -62,6 +62,7 @@ class Idle:
             pools=frozenset(),
             gas_deposit=0,
             gas_withdraw=0,
+            exit=Exit(cash=held),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

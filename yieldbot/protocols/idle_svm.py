@@ -11,7 +11,7 @@ from yieldbot.errors import ReadReverted
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._svm import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL, ata
@@ -89,6 +89,7 @@ class IdleSvm:
             pools=frozenset(),
             gas_deposit=0,
             gas_withdraw=0,
+            exit=Exit(cash=held),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:

@@ -10,6 +10,7 @@ around a point of its curve the program takes that point's rate, which is not mo
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -19,10 +20,12 @@ from yieldbot.math.kamino import BPS, ONE, KaminoReserve
 from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
+    SLOTS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
     TOKEN_2022_PROGRAM,
@@ -38,6 +41,8 @@ from yieldbot.protocols._svm import (
     token_amount,
 )
 
+LATER = "later"
+"""Under this a state's market carries the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 150_000
 VERSION, ACTIVE, OBSOLETE = 1, 0, 1
 NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111"))
@@ -123,6 +128,7 @@ class KaminoLend:
             raise MarketError(f"reserve {market.address} is no longer the one that was listed")
         clock, one = Clock.of(clock_data), market.asset.one
         reserve = reserve_of(fields).accrued(clock.slot, lending_market["referral_fee_bps"])
+        later = reserve.accrued(clock.slot + SLOTS_AHEAD, lending_market["referral_fee_bps"])
         held_shares = token_amount(account)
         held = Amount(market.asset, reserve.liquidity_for(held_shares))
         supplied = Amount(market.asset, reserve.supply_sf // ONE)
@@ -135,10 +141,12 @@ class KaminoLend:
             compounds=False,
             fixed=reserve.host_rate_bps / BPS,
         )
+        unknown, status = _unknown(fields, lending_market), _status(fields, lending_market)
         queued = reserve.liquidity_for(fields["queued_collateral"])
         free = max(0, min(reserve.available_raw, token_amount(vault)) - queued)
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
-            market=market,
+            market=replace(market, params={**params, LATER: later}),
             block=block,
             held=held,
             shares=held_shares,
@@ -147,14 +155,16 @@ class KaminoLend:
             capacity=Amount(market.asset, max(0, fields["deposit_limit"] - supplied.raw - 1)),
             supplied=supplied,
             borrowed=Amount(market.asset, reserve.borrowed_sf // ONE),
-            status=_status(fields, lending_market),
+            status=Status.FROZEN if unknown and status is Status.ACTIVE else status,
             curve=curve,
             quoted=Apr(curve.apr(held.raw / one, 86_400.0)),
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
-            flags=("withdrawals-queued",) if queued else (),
+            flags=(*(("withdrawals-queued",) if queued else ()), *unknown, *doubts),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
@@ -162,16 +172,20 @@ class KaminoLend:
         return self._call("deposit_reserve_liquidity", state, owner, amount.raw, words)
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        if amount is None:
-            words = f"withdraw everything from {state.market.name}"
-            return self._call("redeem_reserve_collateral", state, owner, state.shares, words)
-        # By what the shares were worth when we looked: they only become worth more.
-        shares = min(state.shares, -(-amount.raw * state.shares // state.held.raw) if state.held.raw else 0)
-        words = f"withdraw {amount} from {state.market.name}"
+        shares, words = state.shares, f"withdraw everything from {state.market.name}"
+        if amount is not None:
+            # By what the shares were worth when we looked: they only become worth more.
+            shares = min(shares, -(-amount.raw * shares // state.held.raw) if state.held.raw else 0)
+            words = f"withdraw {amount} from {state.market.name}"
+        later = state.market.params.get(LATER)
+        if isinstance(later, KaminoReserve) and later.liquidity_for(shares) > state.liquidity.raw:
+            # No more than will be there when it lands: the rest is for the next cycle.
+            shares = later.collateral_within(state.liquidity.raw)
+            words = f"withdraw {Amount(state.market.asset, later.liquidity_for(shares))} from {state.market.name}"
         return self._call("redeem_reserve_collateral", state, owner, shares, words)
 
     def _call(self, name: str, state: MarketState, owner: Address, raw: int, words: str) -> tuple[SvmInstruction, ...]:
-        """A refresh, which must lie in the same slot, and the call itself."""
+        """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
         params, market = state.market.params, state.market
         accounts = {
             "owner": owner,
@@ -186,11 +200,9 @@ class KaminoLend:
             "collateral_token_program": TOKEN_PROGRAM,
             "liquidity_token_program": params["token_program"],
             "instructions_sysvar": SYSVAR_INSTRUCTIONS,
-            **{oracle: params[oracle] for oracle in ORACLES},
         }
         codec, program = layout(self.protocol), params["program"]
-        refresh = codec.build("refresh_reserve", program, accounts)
-        return refresh, codec.build(name, program, accounts, raw, words=words)
+        return (codec.build(name, program, accounts, raw, words=words),)
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
         return ()
@@ -199,7 +211,7 @@ class KaminoLend:
         return layout(self.protocol).explain(code)
 
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
-        names = ("refresh_reserve", "deposit_reserve_liquidity", "redeem_reserve_collateral")
+        names = ("deposit_reserve_liquidity", "redeem_reserve_collateral")
         return {market.params["program"]: frozenset(layout(self.protocol).tag(name) for name in names)}
 
 
@@ -240,6 +252,13 @@ def _withdrawable(fields: dict[str, Any], now: int) -> int:
         return 2**64 - 1
     total = 0 if now - fields["withdrawal_interval_start"] >= seconds else fields["withdrawal_total"]
     return max(0, fields["withdrawal_cap"] - total) if fields["withdrawal_cap"] >= 0 else 0
+
+
+def _unknown(fields: dict[str, Any], lending_market: dict[str, Any]) -> tuple[str, ...]:
+    """What klend 1.22 added and nobody has described yet: where it is set, no new money goes in."""
+    rewards = (fields["rewards_available"], fields["rewards_per_slot"], lending_market["rewards_max_apr"])
+    names = {"reserve-rewards": any(rewards), "permissioned-operations": lending_market["permissioned_ops"]}
+    return tuple(name for name, value in names.items() if value)
 
 
 def _status(fields: dict[str, Any], lending_market: dict[str, Any]) -> Status:

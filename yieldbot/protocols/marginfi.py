@@ -13,6 +13,7 @@ Banks of Token-2022 mints, of staked SOL and of other programs' reserves are ref
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -22,10 +23,12 @@ from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import BITS, LEGACY, ONE, SEVEN_POINT, MarginfiBank, Points, rate_fx, util_fx
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
+    SECONDS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
     TOKEN_PROGRAM,
@@ -39,8 +42,12 @@ from yieldbot.protocols._svm import (
     token_amount,
 )
 
+LATER, LIMITED = "later", "limited"
+"""Under this a state's market carries the bank as it will be ``SECONDS_AHEAD`` after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 200_000
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
+REDUCE_ONLY_WITH_POWER = 5
+"""Since 0.1.9: as REDUCE_ONLY, what is in it still counts as collateral; it pays out."""
 ORACLE_FIXED = 8
 DEFAULT_TAG, SOL_TAG = 0, 1
 EMISSIONS_LENDING, TOKENLESS_REPAYMENTS_ALLOWED, TOKENLESS_REPAYMENTS_COMPLETE = 1 << 1, 1 << 5, 1 << 6
@@ -52,6 +59,7 @@ BALANCES_AT, BALANCES = 72, 16
 NO_THIRD_PARTY, NO_LIMITING = 0, 0
 """Options of an instruction that are left out: one zero byte each."""
 SOME, YES, NO = 1, 1, 0
+WINDOWS = ("hourly", "daily")
 
 
 class MarginfiParams(BaseModel):
@@ -130,6 +138,7 @@ class Marginfi:
             raise MarketError(f"bank {market.address} is no longer the one that was listed")
         clock, one = Clock.of(clock_data), market.asset.one
         bank = bank_of(fields, group).accrued(clock.timestamp)
+        later = bank.accrued(clock.timestamp + SECONDS_AHEAD)
         shares, account_flags, rewards = self._position(market, owner, account_data)
         held = Amount(market.asset, bank.amount_raw_for(shares))
         supplied = Amount(market.asset, bank.assets_fx >> BITS)
@@ -139,15 +148,18 @@ class Marginfi:
             points=points_of(bank),
             keep=1.0,
         )
-        unlent = (bank.assets_fx >> BITS) - (bank.liabilities_fx >> BITS) - 2
+        unlent = _unlent(bank)
+        group_limited = bool(group["hourly_most"] or group["daily_most"])
+        free = max(0, min(token_amount(vault), unlent, *(window_left(fields, w, clock.timestamp) for w in WINDOWS)))
         limit = fields["deposit_limit"]
+        doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
-            market=market,
+            market=replace(market, params={**params, LATER: later, LIMITED: group_limited}),
             block=block,
             held=held,
             shares=shares,
             share_token=None,
-            liquidity=Amount(market.asset, max(0, min(token_amount(vault), unlent))),
+            liquidity=Amount(market.asset, free),
             capacity=None if limit == NO_LIMIT else Amount(market.asset, max(0, limit - supplied.raw - 2)),
             supplied=supplied,
             borrowed=Amount(market.asset, bank.liabilities_fx >> BITS),
@@ -157,8 +169,10 @@ class Marginfi:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
-            flags=_flags(fields, rewards),
+            flags=(*_flags(fields, rewards), *doubts),
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:
@@ -205,15 +219,22 @@ class Marginfi:
         accounts, program = self._accounts(market, owner), market.params["program"]
         health = (SvmMeta(market.address), *([SvmMeta(Address(o))] if (o := market.params["oracle"]) else []))
         name = "lending_account_withdraw"
-        if amount is not None or "rewards-not-collected" in state.flags:
+        later = market.params.get(LATER)
+        grown = later.amount_raw_for(state.shares) if isinstance(later, MarginfiBank) else state.held.raw
+        thin = amount is None and grown > state.liquidity.raw
+        if amount is not None or thin or "rewards-not-collected" in state.flags:
             # A balance with rewards cannot be closed: what it is worth is taken, and it stays open with its rewards.
-            paid = state.held if amount is None else amount
+            paid = min(state.held if amount is None else amount, state.liquidity)
+            if isinstance(later, MarginfiBank):
+                paid = min(paid, Amount(market.asset, max(0, _unlent(later))))
             words = f"withdraw {paid} from {market.name}"
             return (codec.build(name, program, accounts, paid.raw, SOME, NO, words=words, more=health),)
         words = f"withdraw everything from {market.name}"
         closed = f"close our account in {market.name}: its rent comes back"
+        # Nothing stays, so that no health is to be shown; the group's limiter alone (0.1.9) wants the price then.
+        priced = health if market.params.get(LIMITED) else ()
         return (
-            codec.build(name, program, accounts, 0, SOME, YES, words=words),
+            codec.build(name, program, accounts, 0, SOME, YES, words=words, more=priced),
             codec.build("marginfi_account_close", program, accounts, words=closed),
         )
 
@@ -298,13 +319,38 @@ def points_of(bank: MarginfiBank) -> tuple[tuple[float, float], ...]:
     return tuple(points)
 
 
+def window_left(fields: dict[str, Any], window: str, now: int) -> int:
+    """What one of the bank's windows of outflow still lets out, from now until ``SECONDS_AHEAD`` later, in base units
+    (remaining_capacity: the window before counts by the part of it that is within one length from now)."""
+    most, length = fields[f"{window}_most"], fields[f"{window}_seconds"]
+    if not most:
+        return NO_LIMIT
+    if not length:
+        return int(most)
+    left: list[int] = []
+    for at in (now, now + SECONDS_AHEAD):
+        start, before, current = (fields[f"{window}_{name}"] for name in ("start", "before", "now"))
+        if at - start >= 2 * length:
+            start, before, current = at, 0, 0
+        elif at - start >= length:
+            start, before, current = start + length, current, 0
+        counted = before * (length - (at - start))
+        left.append(most - (abs(counted) // length * (1 if counted >= 0 else -1)) - current if at >= start else 0)
+    return max(0, min(left))
+
+
+def _unlent(bank: MarginfiBank) -> int:
+    """What may leave: fees make debts grow by more than deposits, so that it shrinks until a withdrawal lands."""
+    return (bank.assets_fx >> BITS) - (bank.liabilities_fx >> BITS) - 2
+
+
 def _status(fields: dict[str, Any], group: dict[str, Any], now: int, account_flags: int) -> Status:
     paused = group["pause_flags"] & 1 and now - group["pause_start_timestamp"] < PAUSE_SECONDS
     if paused or account_flags & (ACCOUNT_DISABLED | ACCOUNT_FROZEN):
         return Status.PAUSED
     if fields["operational_state"] == OPERATIONAL and not fields["flags"] & TOKENLESS_REPAYMENTS_ALLOWED:
         return Status.ACTIVE
-    closed = fields["operational_state"] in (OPERATIONAL, REDUCE_ONLY)
+    closed = fields["operational_state"] in (OPERATIONAL, REDUCE_ONLY, REDUCE_ONLY_WITH_POWER)
     return Status.FROZEN if closed else Status.PAUSED
 
 

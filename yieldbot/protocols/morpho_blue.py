@@ -22,10 +22,11 @@ from yieldbot.math.morpho import (
 )
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
+from yieldbot.protocols._doubts import feed_reads, feeds_of, feeds_reads, in_vault, oracle_read, unpriced
 
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
@@ -78,6 +79,9 @@ class BlueMarket:
         return Apr(rate * YEAR / WAD * self.utilisation * (1 - self.totals.fee / WAD))
 
 
+BLUE_READS = 2
+
+
 def blue_reads(morpho: Address, irm: Address, market_id: bytes) -> list[EthCall]:
     """The reads that ``blue_market`` decodes."""
     blue = abi("morpho_blue")
@@ -104,10 +108,18 @@ class MorphoBlue:
         ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
         answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
         terms = [blue.decode("idToMarketParams", answer) for answer in answers]
-        symbols = yield [abi("erc20").read(checksum(part[1]), "symbol", optional=True) for part in terms]
+        told = yield [
+            read
+            for part in terms
+            for read in (
+                abi("erc20").read(checksum(part[1]), "symbol", optional=True),
+                *feeds_reads(checksum(part[2])),
+            )
+        ]
+        each = len(told) // len(terms) if terms else 0
         return tuple(
-            _market(deployment, morpho, irm, market_id, part, symbol)
-            for market_id, part, symbol in zip(ids, terms, symbols, strict=True)
+            _market(deployment, morpho, irm, market_id, part, told[each * at : each * (at + 1)])
+            for at, (market_id, part) in enumerate(zip(ids, terms, strict=True))
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
@@ -115,14 +127,23 @@ class MorphoBlue:
             raise MarketError(market.params["unfit"])
         blue, token = abi("morpho_blue"), market.asset
         market_id = bytes.fromhex(market.params["id"])
-        position, *answers = yield [
+        oracle, feeds = market.params["oracle"], market.params["feeds"]
+        position, lies, price, *answers = yield [
             blue.read(market.address, "position", market_id, owner),
+            abi("erc20").read(token.address, "balanceOf", market.address),
+            oracle_read(oracle),
             *blue_reads(market.address, market.params["irm"], market_id),
+            *feed_reads(feeds),
         ]
         found = blue_market(answers, block.timestamp)
         shares = blue.decode("position", position)[0]
         held_raw = found.worth(shares)
         supplied = found.totals.supply_assets
+        doubts = in_vault(found.liquidity_raw, abi("erc20").one("balanceOf", lies), token)
+        if int(market.params["collateral"], 16) and (
+            why := unpriced(oracle, price, feeds, answers[BLUE_READS:], block.timestamp)
+        ):
+            doubts = (*doubts, why)
         flags = {
             "above-kink": found.totals.borrow_assets * WAD > TARGET_UTILISATION * supplied,
             "thin-liquidity": found.liquidity_raw * THIN < supplied,
@@ -143,7 +164,9 @@ class MorphoBlue:
             pools=frozenset({market.id}),
             gas_deposit=200_000,
             gas_withdraw=150_000,
-            flags=tuple(flag for flag, is_set in flags.items() if is_set),
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+            doubts=doubts,
+            exit=Exit(cash=Amount(token, found.liquidity_raw)),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -183,12 +206,18 @@ class MorphoBlue:
 
 
 def _market(
-    deployment: Deployment, morpho: Address, irm: Address, market_id: bytes, terms: tuple[Any, ...], symbol: bytes
+    deployment: Deployment,
+    morpho: Address,
+    irm: Address,
+    market_id: bytes,
+    terms: tuple[Any, ...],
+    told: Sequence[bytes],
 ) -> Market:
     """One market of the list; one that cannot be used says so when observed, and only it is quarantined."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
+    params["feeds"] = feeds_of(told[1:])
     params |= {"lltv": terms[4], "id": market_id.hex()}
     token = next((t for t in deployment.assets if t.address == loan), None)
     if int(loan, 16) == 0:
@@ -197,7 +226,7 @@ def _market(
         params["unfit"] = f"market {key} lends {loan}, which is not among {deployment.name}'s assets in chains/*.toml"
     elif its_irm != irm:
         params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
-    if against := label(symbol):
+    if against := label(told[0]):
         name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
     return Market(
         id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),

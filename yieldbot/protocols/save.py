@@ -7,6 +7,7 @@ Layouts and account orders: npm @solendprotocol/solend-sdk 0.14.27 (state/reserv
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -16,10 +17,12 @@ from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import in_vault
 from yieldbot.protocols._svm import (
+    SLOTS_AHEAD,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
     Clock,
@@ -31,6 +34,8 @@ from yieldbot.protocols._svm import (
     token_amount,
 )
 
+LATER = "later"
+"""Under this a state's market carries the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 90_000, 90_000
 
 
@@ -82,7 +87,6 @@ class Save:
 
         seeds = [key_bytes(reserve["lending_market"]), bytes([lending_market["bump_seed"]])]
         authority = Address(str(Pubkey.create_program_address(seeds, Pubkey.from_string(program))))
-        oracles = [reserve["pyth_oracle"], reserve["switchboard_oracle"]]
         return Market(
             MarketId(f"{self.protocol}/{market_chain(token.chain)}/{address}"),
             self.protocol,
@@ -97,8 +101,6 @@ class Save:
                 "authority": authority,
                 "liquidity_supply": reserve["liquidity_supply"],
                 "collateral_mint": reserve["collateral_mint"],
-                "pyth_oracle": oracles[0],
-                "switchboard_oracle": oracles[1],
                 "token_program": TOKEN_PROGRAM,
                 "share_program": TOKEN_PROGRAM,
             },
@@ -108,8 +110,9 @@ class Save:
         params = market.params
         shares = Token(market.chain, params["collateral_mint"], f"c{market.asset.symbol}", market.asset.decimals)
         ours = ata(owner, shares.address)
-        data, clock_data, account, vault = yield [
+        data, market_data, clock_data, account, vault = yield [
             layout(self.protocol).read(market.address, params["program"]),
+            layout(self.protocol).read(params["lending_market"], params["program"]),
             clock_read(),
             SvmAccount(ours, TOKEN_PROGRAM, optional=True),
             SvmAccount(params["liquidity_supply"], TOKEN_PROGRAM),
@@ -117,11 +120,18 @@ class Save:
         fields = layout(self.protocol).decode("Reserve", data)
         if (fields["lending_market"], fields["collateral_mint"]) != (params["lending_market"], shares.address):
             raise MarketError(f"reserve {market.address} is no longer the one that was listed")
+        lending_market = layout(self.protocol).decode("LendingMarket", market_data)
         clock = Clock.of(clock_data)
         reserve = reserve_of(fields).accrued(clock.slot)
+        later = reserve.accrued(clock.slot + SLOTS_AHEAD)
         held_shares = token_amount(account)
         one = market.asset.one
-        cash = Amount(market.asset, min(reserve.available_raw, token_amount(vault)))
+        allowed = outflow_left(fields, clock.slot)
+        market_left = outflow_left(lending_market, clock.slot)
+        if market_left is not None:  # in whole US dollars, at the highest price that the reserve has stored
+            allowed = min(allowed if allowed is not None else 2**128, in_tokens(market_left, fields))
+        free = min(reserve.available_raw, token_amount(vault))
+        cash = Amount(market.asset, free if allowed is None else min(free, allowed // WAD))
         supplied = Amount(market.asset, reserve.supply_wads // WAD)
         held = Amount(market.asset, reserve.liquidity_for(held_shares))
         curve = SlotCurve(
@@ -131,9 +141,11 @@ class Save:
             keep=1.0 - reserve.take_rate / 100,
             slot_seconds=clock.slot_seconds,
             compounds=True,
+            fees=reserve.fees_wads / WAD / one,
         )
+        doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         return MarketState(
-            market=market,
+            market=replace(market, params={**params, LATER: later}),
             block=block,
             held=held,
             shares=held_shares,
@@ -148,6 +160,9 @@ class Save:
             pools=frozenset({f"{self.protocol}/{market.address}"}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=Exit(),
+            doubts=doubts,
+            flags=doubts,
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
         )
 
@@ -156,16 +171,20 @@ class Save:
         return self._call("deposit_reserve_liquidity", state, owner, amount.raw, words)
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        if amount is None:
-            words = f"withdraw everything from {state.market.name}"
-            return self._call("redeem_reserve_collateral", state, owner, state.shares, words)
-        # By what the shares were worth when we looked: they only become worth more.
-        shares = min(state.shares, -(-amount.raw * state.shares // state.held.raw) if state.held.raw else 0)
-        words = f"withdraw {amount} from {state.market.name}"
+        shares, words = state.shares, f"withdraw everything from {state.market.name}"
+        if amount is not None:
+            # By what the shares were worth when we looked: they only become worth more.
+            shares = min(shares, -(-amount.raw * shares // state.held.raw) if state.held.raw else 0)
+            words = f"withdraw {amount} from {state.market.name}"
+        later = state.market.params.get(LATER)
+        if isinstance(later, SaveReserve) and later.liquidity_for(shares) > state.liquidity.raw:
+            # No more than will be there when it lands: the rest is for the next cycle.
+            shares = later.collateral_within(state.liquidity.raw)
+            words = f"withdraw {Amount(state.market.asset, later.liquidity_for(shares))} from {state.market.name}"
         return self._call("redeem_reserve_collateral", state, owner, shares, words)
 
     def _call(self, name: str, state: MarketState, owner: Address, raw: int, words: str) -> tuple[SvmInstruction, ...]:
-        """A refresh, which must lie in the same slot, and the call itself."""
+        """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
         params, market = state.market.params, state.market
         wallet, shares = ata(owner, market.asset.address), ata(owner, params["collateral_mint"])
         accounts = {
@@ -178,14 +197,11 @@ class Save:
             "collateral_mint": params["collateral_mint"],
             "lending_market": params["lending_market"],
             "lending_market_authority": params["authority"],
-            "pyth_oracle": params["pyth_oracle"],
-            "switchboard_oracle": params["switchboard_oracle"],
             "owner": owner,
             "token_program": TOKEN_PROGRAM,
         }
         codec, program = layout(self.protocol), params["program"]
-        refresh = codec.build("refresh_reserve", program, accounts)
-        return refresh, codec.build(name, program, accounts, raw, words=words)
+        return (codec.build(name, program, accounts, raw, words=words),)
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
         return ()
@@ -194,8 +210,32 @@ class Save:
         return layout(self.protocol).explain(code)
 
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
-        names = ("refresh_reserve", "deposit_reserve_liquidity", "redeem_reserve_collateral")
+        names = ("deposit_reserve_liquidity", "redeem_reserve_collateral")
         return {market.params["program"]: frozenset(layout(self.protocol).tag(name) for name in names)}
+
+
+def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
+    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of what it counts; None for none
+    (RateLimiter::remaining_outflow). The window before counts by how much of it lies within one length from now."""
+    window, most = fields["limiter_window"], fields["limiter_most"] * WAD
+    if not window:
+        return None
+    left: list[int] = []
+    for at in (slot, slot + SLOTS_AHEAD):
+        before, now, start = fields["limiter_before"], fields["limiter_now"], fields["limiter_start"]
+        begins = at // window * window
+        if begins >= start + window:
+            before, now, start = (now if begins == start + window else 0), 0, begins
+        weight = max(0, window - (at - start + 1)) * WAD // window
+        left.append(max(0, most - before * weight // WAD - now))
+    return min(left)
+
+
+def in_tokens(usd_wads: int, fields: dict[str, Any]) -> int:
+    """Base units, in wads, that a market's limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
+    prices = [fields["market_price"], fields["smoothed_market_price"]]
+    price = max(*prices, fields["extra_market_price"] if fields["has_extra_price"] else 0)
+    return max(0, usd_wads - 1) * 10 ** fields["liquidity_mint_decimals"] * WAD // price if price else 2**128
 
 
 def reserve_of(fields: dict[str, Any]) -> SaveReserve:

@@ -25,7 +25,7 @@ from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Status
+from yieldbot.model.market import Deployment, Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._svm import (
@@ -172,6 +172,7 @@ class SplStakePool:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
+            exit=_exit(pool, clock),
             rent_deposit=0 if account else rent_exempt(account_bytes),
             entry_cost_bps=cost * BPS,
             flags=flags,
@@ -190,6 +191,13 @@ class SplStakePool:
         else:
             words = f"withdraw {amount} from {state.market.name}"
             tokens, least = min(state.shares, _numbers(state).tokens_paying(amount.raw)), amount.raw
+        numbers = _numbers(state)
+        if numbers.lamports_for(tokens) > state.liquidity.raw:  # rounded up, or thinner than what we hold
+            tokens = min(tokens, numbers.tokens_paying(state.liquidity.raw))
+            while tokens and numbers.lamports_for(tokens) > state.liquidity.raw:
+                tokens -= 1
+            least = numbers.lamports_for(tokens)
+            words = f"withdraw {Amount(state.market.asset, least)} from {state.market.name}"
         return (self._call("withdraw_sol_with_slippage", state, owner, tokens, least, words),)
 
     def _call(self, name: str, state: MarketState, owner: Address, raw: int, least: int, words: str) -> SvmInstruction:
@@ -323,6 +331,17 @@ def _status(pool: PoolAccount, clock: Clock) -> tuple[Status, tuple[str, ...]]:
     if pool.last_update_epoch < clock.epoch:
         return Status.PAUSED, ("awaits-this-epochs-update", *shut)
     return Status.FROZEN if shut or pool.sol_deposit_authority is not None else Status.ACTIVE, shut
+
+
+def _exit(pool: PoolAccount, clock: Clock) -> Exit:
+    """At once out of the reserve; after a lockup; or when somebody else signs."""
+    if pool.sol_withdraw_authority is not None:
+        return Exit(kind=ExitKind.REQUEST, seconds=None, limit="its own authority must sign")
+    epochs = max(0, pool.lockup_epoch - clock.epoch) * SLOTS_PER_EPOCH * clock.slot_seconds
+    seconds = max(int(epochs), pool.lockup_timestamp - clock.timestamp)
+    if seconds > 0:
+        return Exit(kind=ExitKind.MATURITY, seconds=seconds, limit="the pool is locked up")
+    return Exit(limit="the reserve alone pays at once")
 
 
 class StakePoolRate:

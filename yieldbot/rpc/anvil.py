@@ -52,11 +52,21 @@ def find_anvil(setting: Path | None = None) -> Path:
     raise ConfigError("anvil is not found: run `npm ci` in the checkout, or put Foundry's (foundryup) on PATH")
 
 
+PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
+
+
+def surroundings() -> dict[str, str]:
+    """The environment that anvil gets: no passphrase, RPC address or key of ours is in it."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
 @cache
 def _is_anvil(program: Path) -> bool:
     """Whether it says that it is: a program that is not would look like a node that does not answer."""
     try:
-        said = subprocess.run([program, "--version"], capture_output=True, timeout=START_SECONDS, check=False)
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, timeout=START_SECONDS, check=False, env=surroundings()
+        )
     except (OSError, subprocess.SubprocessError):
         return False
     return said.returncode == 0 and b"anvil" in said.stdout.lower()
@@ -88,6 +98,7 @@ def spawn(options: Sequence[str], *, log: Path, temporary: bool, anvil: Path | N
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=surroundings(),
             start_new_session=not temporary,
             preexec_fn=_dies_with_us() if temporary and sys.platform == "linux" else None,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +32,19 @@ READ_TIMEOUTS = 2
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this is not read to its end. The longest honest one, thousands of reads of a few hundred bytes
 each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
+SHORTEST_KEY = 8
+"""Characters from which on a part of a URL is taken for a key."""
+MOST_WORDS = 200
+BUSY_CODES = (-32005, -32007, -32016, -32029, -32090, -32097)
+"""Codes under which providers say that a limit is reached, of requests or of what one of them asks for."""
+_BUSY = re.compile(
+    r"rate.?limit|too many requests|request limit|per (second|sec|minute|hour|day)|/s(ec)?(ond)?\b|\brps\b"
+    r"|requests? rate|throughput|capacity|quota|credits|daily|slow down|back.?off",
+    re.IGNORECASE,
+)
+_OF_THE_REQUEST = re.compile(
+    r"range|block|result|response|batch|archive|histor|account|input|param|size|trie|state", re.IGNORECASE
+)
 DEEPEST_NESTING = 1000
 """Levels that an answer may nest: one that is deeper ends as a RecursionError. It is Python's own limit, which py_ecc
 (of eth-account) raises to 100,000 once it is imported: so many brackets overflow the C stack of the JSON decoder, and
@@ -38,17 +53,26 @@ one answer kills the process."""
 
 class Unusable(Exception):
     """One try without a usable answer. ``again``: another may help, after ``rest_seconds``; status and remedy: of an
-    HTTP error."""
+    HTTP error; ``refusal``: what the node itself says, where it stays with that."""
 
     def __init__(
-        self, what: str, *, again: bool = True, status: int = 0, remedy: str = "", rest_seconds: float = 0.0
+        self,
+        what: str,
+        *,
+        again: bool = True,
+        status: int = 0,
+        remedy: str = "",
+        rest_seconds: float = 0.0,
+        refusal: NodeRefused | None = None,
     ) -> None:
         super().__init__(what)
         self.what, self.again, self.status, self.remedy = what, again, status, remedy
-        self.rest_seconds = rest_seconds
+        self.rest_seconds, self.refusal = rest_seconds, refusal
 
     def error(self, spent: str = "") -> TransientError:
         """The error that callers know; ``spent``: what was tried, in words."""
+        if self.refusal is not None:
+            return self.refusal
         what = self.what + spent
         return HttpRefused(self.status, what, self.remedy) if self.status else TransientError(what)
 
@@ -58,11 +82,11 @@ class TooLong(Exception):
 
 
 class HttpStatus(Exception):
-    """An answer that is an HTTP error or sends us elsewhere, as ``Endpoint`` wants to know it."""
+    """An answer that is an HTTP error or sends us elsewhere, as ``Endpoint`` wants to know it, with its body."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         super().__init__(str(status))
-        self.status, self.headers = status, headers
+        self.status, self.headers, self.body = status, headers, body
 
 
 class Endpoint:
@@ -95,8 +119,8 @@ class Endpoint:
     async def aclose(self) -> None:
         """Close the connection; the endpoint can be used again afterwards."""
         if self._provider is not None:
-            await self._provider.disconnect()
-            self._provider = None
+            provider, self._provider = self._provider, None
+            await provider.disconnect()
 
     async def request(self, method: str, params: list[Any]) -> Any:
         """One JSON-RPC request. Raises TransientError (no usable answer) or NodeRefused (an error answer).
@@ -169,9 +193,8 @@ class Endpoint:
             raise Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
         except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
             # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
-            status = getattr(failure, "status", None)
-            if isinstance(status, int) and status >= 300:
-                raise self._http(method, status, getattr(failure, "headers", None)) from None
+            if isinstance(failure, HttpStatus):
+                raise self._http(method, failure) from None
             if isinstance(failure, Unusable):
                 raise
             raise Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
@@ -183,43 +206,110 @@ class Endpoint:
     def _limit_reached(self) -> str:
         return f"the limit of the provider in {self.setting} is reached: wait, or use another"
 
-    def _http(self, method: str, status: int, headers: Any) -> Unusable:
-        """An HTTP error with what to do about it; asked again only where that may help, and not before the server
-        wants to be asked."""
+    def _http(self, method: str, answer: HttpStatus) -> Unusable | NodeRefused:
+        """An HTTP error with the node's own words and what to do about it; asked again only where that may help, and
+        not before the server wants to be asked. The body says what is refused, the status does not."""
+        status, said = answer.status, document_of(answer.body)
+        error = said.get("error") if isinstance(said, Mapping) else None
+        if status >= 400 and status != 401 and isinstance(error, Mapping) and ("code" in error or "message" in error):
+            return self._refused(method, error, answer)
+        words = self._without_key(words_of(said, answer.body))
+        if status == 413:  # a web server before the node: what was asked is too long, in no words of a node
+            return NodeRefused(method, 0, words or "too much at once", status=status, remedy=self._remedy(status))
         again = status == 429 or status >= 500
-        rest = _retry_after(headers) if again else 0.0
+        what = f"{self.host} answered {method} with HTTP {status}" + (f" ({words})" if words else "")
+        return self._unusable(what, status, answer.headers if again else None, again=again)
+
+    def _unusable(
+        self, what: str, status: int, headers: Any, *, again: bool, refusal: NodeRefused | None = None
+    ) -> Unusable:
+        rest = _retry_after(headers)
         self.rests_until = max(self.rests_until, time.monotonic() + rest)
+        remedy = self._remedy(status)
+        return Unusable(what, again=again, status=status, remedy=remedy, rest_seconds=rest, refusal=refusal)
+
+    def _remedy(self, status: int) -> str:
         if status in (401, 403):
-            remedy = f"correct the key in {self.setting}"
-        elif status == 429:
-            remedy = self._limit_reached()
-        elif status >= 500:
-            remedy = f"the provider in {self.setting} has a fault: try later, or use another"
-        elif status < 400:
-            remedy = f"it sends us elsewhere, where nothing of ours goes: name the address itself in {self.setting}"
-        else:
-            remedy = f"correct {self.setting}"
-        said = f"{self.host} answered {method} with HTTP {status}"
-        return Unusable(said, again=again, status=status, remedy=remedy, rest_seconds=rest)
+            return f"correct the key in {self.setting}"
+        if status == 413:
+            return f"the provider in {self.setting} takes less at once: use another"
+        if status == 429:
+            return self._limit_reached()
+        if status >= 500:
+            return f"the provider in {self.setting} has a fault: try later, or use another"
+        if status < 400:
+            return f"it sends us elsewhere, where nothing of ours goes: name the address itself in {self.setting}"
+        return f"correct {self.setting}"
+
+    def _refused(self, method: str, error: Any, answer: HttpStatus | None = None) -> Unusable | NodeRefused:
+        """A JSON-RPC error, whatever the HTTP status of the ``answer`` around it (None: 200).
+
+        Who asks too often asks again later; a fault of the server is asked again before it counts as a refusal; what
+        else is refused (a range, a size, the state of long ago) is this request's alone.
+        """
+        status, headers = (answer.status, answer.headers) if answer is not None else (200, None)
+        if not isinstance(error, Mapping):
+            error = {"message": error}
+        number = error.get("code")
+        code = number if isinstance(number, int) else 0
+        message = self._without_key(str(error.get("message", "no message"))[:300])
+        data = _revert_data(error.get("data"))
+        if asks_too_often(status, code, message):
+            http = f" with HTTP {status}" if status >= 400 else ""
+            return self._unusable(f"{self.host} answered {method}{http} ({message})", 429, headers, again=True)
+        remedy = ""
+        if status == 403:
+            remedy = f"the plan of the provider in {self.setting} lacks it, or its key is wrong: correct it"
+        elif status >= 400 and not data and code != 3:  # 3: the contract's own doing, no provider's
+            remedy = f"another provider in {self.setting} may serve it" if status == 400 else self._remedy(status)
+        refusal = NodeRefused(method, code, message, data, error.get("data"), status=status, remedy=remedy)
+        if status >= 500 and not data and code != 3:
+            return self._unusable(str(refusal), status, headers, again=True, refusal=refusal)
+        return refusal
+
+    def _without_key(self, words: str) -> str:
+        """A node's words without what its URL holds beside the host: an error may quote the key."""
+        parts = urlsplit(self.url)
+        held = [*parts.path.split("/"), parts.username or "", parts.password or "", parts.query]
+        held += [value for pair in parts.query.split("&") for value in pair.split("=")[1:]]
+        for secret in sorted(filter(lambda one: len(one) >= SHORTEST_KEY, held), key=len, reverse=True):
+            words = words.replace(secret, "…")
+        return words
 
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, Mapping):
             raise Unusable(f"{self.host} answered {method} with something that is no JSON-RPC object")
-        error = answer.get("error")
-        if error is not None:
-            if not isinstance(error, Mapping):
-                raise NodeRefused(method, 0, str(error)[:200])
-            code = error.get("code")
-            raise NodeRefused(
-                method,
-                code if isinstance(code, int) else 0,
-                str(error.get("message", "no message"))[:300],
-                _revert_data(error.get("data")),
-                error.get("data"),
-            )
+        if answer.get("error") is not None:
+            raise self._refused(method, answer["error"])
         if "result" not in answer:
             raise Unusable(f"{self.host} answered {method} without a result")
         return answer["result"]
+
+
+def document_of(body: bytes) -> Any:
+    """The JSON document that an answer holds, None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def words_of(said: Any, body: bytes) -> str:
+    """What an HTTP error says in words: the usual fields of a JSON document, or a short plain text."""
+    if isinstance(said, Mapping):
+        found = [said.get(name) for name in ("message", "error", "detail", "error_description")]
+        found = [one.get("message") if isinstance(one, Mapping) else one for one in found]
+        return next((one[:MOST_WORDS] for one in found if isinstance(one, str)), "")
+    text = body.decode(errors="replace").strip()
+    return text if said is None and len(text) <= MOST_WORDS and not text.startswith("<") else ""
+
+
+def asks_too_often(status: int, code: int, message: str) -> bool:
+    """Whether a JSON-RPC error means that we ask too often, and not what it was that we asked. Providers use one status
+    and one code for both (429, -32005: a rate, or more results than they give), so that the words decide."""
+    if status == 429 or code == 429:
+        return bool(_BUSY.search(message)) or not _OF_THE_REQUEST.search(message)
+    return code in BUSY_CODES and bool(_BUSY.search(message))
 
 
 def host_of(url: str) -> str:
@@ -260,9 +350,9 @@ def _provider_class() -> Any:
             # Whoever is named in the settings gets what we sign, and nobody that they send us to.
             sent = {"data": request_data, "headers": self.get_request_headers(), "allow_redirects": False}
             async with self._session.post(str(self.endpoint_uri), **sent) as answer:
-                if 300 <= answer.status < 400:
-                    raise HttpStatus(answer.status, answer.headers)
-                body: bytes = await answer.read()
+                body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
+                if answer.status >= 300:
+                    raise HttpStatus(answer.status, answer.headers, body)
                 return body
 
         async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -296,7 +386,7 @@ def _bounded_session(timeout: Any) -> Any:
             return b"".join(parts)
 
     connector = TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS)
-    return ClientSession(raise_for_status=True, connector=connector, response_class=Bounded, timeout=timeout)
+    return ClientSession(connector=connector, response_class=Bounded, timeout=timeout)
 
 
 def _revert_data(value: Any) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
-from yieldbot.rpc.anvil import find_anvil
+from yieldbot.rpc.anvil import find_anvil, surroundings
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.relay import relay
 
@@ -89,6 +89,7 @@ async def _started(program: str, options: list[str]) -> asyncio.subprocess.Proce
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=surroundings(),
             preexec_fn=_dies_with_us() if sys.platform == "linux" else None,
         )
     except OSError as failure:

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from yieldbot.errors import ConfigError, NodeRefused, TransientError
+from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.evm import OF_THE_REQUEST, EvmNode
+from yieldbot.rpc.sizes import Size, size_of
 
 GRACE_SECONDS = 0.2
 """After a quorum is reached the others are waited for this long, so that one which says something else is named."""
@@ -33,6 +34,7 @@ _RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", 
 _LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 
 NO_BLOCK = "no block"
+REFUSES = "refuses"
 EXCERPT = 40
 """Characters of an answer in a message."""
 
@@ -104,8 +106,11 @@ class QuorumNode(EvmNode):
         return tuple(said)
 
     async def aclose(self) -> None:
-        for endpoint in (*self.endpoints, *self.submission.private):
-            await endpoint.aclose()
+        every = (*self.endpoints, *self.submission.private)
+        await asyncio.gather(*(endpoint.aclose() for endpoint in every), return_exceptions=True)
+
+    def size(self, what: str, most: int) -> Size:
+        return size_of(self.endpoints, what, most)
 
     async def verify_chain(self) -> None:
         """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
@@ -141,9 +146,7 @@ class QuorumNode(EvmNode):
         if method == "eth_getBlockByNumber":
             return await self._block(str(params[0]), params[1:])
         if method == "eth_getTransactionCount" and params[1:] == ["pending"]:
-            answers = await self._all(self._usable(), lambda e: e.request(method, params))
-            self._enough(len(answers))
-            return hex(max(self._quantity(answer, method) for answer in answers.values()))
+            return await self._pending(params)
         if method == "eth_getTransactionByHash":
             return await self._first(self._usable(), method, params, found=lambda answer: answer is not None)
         if method.startswith(ANY):
@@ -154,6 +157,15 @@ class QuorumNode(EvmNode):
             head = await self._block("latest", [False])
             params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
         return await self._agreed(method, params)
+
+    async def _pending(self, params: list[Any]) -> Any:
+        """How many transactions of an account a quorum knows with those in the pool: one endpoint that says more keeps
+        nobody from signing. Pools differ for a moment, so that it is asked again before that is an error."""
+        for _ in range(TIP_TRIES - 1):
+            with suppress(TransientError):
+                return await self._agreed("eth_getTransactionCount", params, at_tip=True)
+            await asyncio.sleep(TIP_PAUSE_SECONDS)
+        return await self._agreed("eth_getTransactionCount", params, at_tip=True)
 
     async def _block(self, tag: str, rest: list[Any]) -> Any:
         """A block that a quorum knows by the same hash; None when a quorum knows none at that height."""
@@ -211,6 +223,9 @@ class QuorumNode(EvmNode):
         if tally.get(most, 0) < self.quorum:
             if or_none:
                 return None
+            refusals = [vote.value for vote in votes if vote.key.startswith(REFUSES)]
+            if refusals and len({vote.key for vote in votes if not vote.key.startswith(REFUSES)}) < 2:
+                raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
             self._enough(len(votes))
             start = _where_they_differ([vote.key for vote in votes])
             said = ", ".join(f"{vote.endpoint.host} says {_excerpt(vote.key, start)}" for vote in votes)
@@ -232,7 +247,12 @@ class QuorumNode(EvmNode):
             if refusal.data or refusal.code == 3:  # 3: execution reverted (geth and those after it)
                 return _Vote(endpoint, f"reverts 0x{refusal.data.hex()}", refusal)
             self._failed[endpoint] = str(refusal)
-            return _Vote(endpoint, f"refuses ({refusal.code})", refusal)
+            return _Vote(endpoint, f"{REFUSES} ({refusal.code})", refusal)
+        except HttpRefused as refused:
+            self._failed[endpoint] = str(refused)
+            if refused.status not in OF_THE_REQUEST:
+                return None
+            return _Vote(endpoint, f"{REFUSES} (HTTP {refused.status})", _as_a_node(method, refused))
         except TransientError as failure:
             self._failed[endpoint] = str(failure)
             return None
@@ -346,6 +366,10 @@ class QuorumNode(EvmNode):
             f"{self.chain}: {count} of {len(self.endpoints)} RPC endpoints can be used, {self.quorum} must agree"
             + (f" ({reasons})" if reasons else "")
         )
+
+
+def _as_a_node(method: str, refused: HttpRefused) -> NodeRefused:
+    return NodeRefused(method, 0, refused.what, status=refused.status, remedy=refused.remedy)
 
 
 def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:

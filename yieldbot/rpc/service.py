@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import TransientError
+from yieldbot.model.text import one_line
 
 SECONDS = 20.0
 MOST_BYTES = 2**20
@@ -33,7 +34,7 @@ def post(url: str, document: Mapping[str, Any]) -> None:
         with urllib.request.build_opener(Stay).open(request, timeout=SECONDS):
             return
     except urllib.error.HTTPError as refused:
-        said = "".join(sign for sign in refused.read(300).decode(errors="replace") if sign.isprintable())
+        said = one_line(refused.read(300).decode(errors="replace"))
         raise TransientError(f"{host} refused it with HTTP {refused.code} {said}".rstrip()) from None
     except OSError as failure:
         raise TransientError(f"{host} cannot be reached ({type(failure).__name__})") from None

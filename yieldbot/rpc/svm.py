@@ -10,20 +10,31 @@ import base64
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.lockstep import Answer, run
+from yieldbot.rpc.sizes import Size, size_of
 from yieldbot.rpc.svm_client import SolanaProvider
+from yieldbot.rpc.together import together
 
 T = TypeVar("T")
 
 ACCOUNTS_A_REQUEST = 100
-"""The most that getMultipleAccounts takes."""
+"""The most that getMultipleAccounts takes; providers' plans take down to 5."""
+AT_ONCE = 8
+"""Requests for accounts under way at a time: in turn they would drift apart by too many slots."""
+REFUSED_ALONE = 8
+"""Accounts that are refused each by itself, before any is answered, after which the node serves none."""
+MOST_U64 = 2**64
+LONGEST_HASH = 44
+"""Characters of 32 bytes in base 58."""
 CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
 MIN_CONTEXT_SLOT_NOT_REACHED = -32016
 
@@ -109,6 +120,10 @@ class SvmNode:
         """Close the connection; the node can be used again afterwards."""
         await self.endpoint.aclose()
 
+    def size(self, what: str, most: int) -> Size:
+        """How much of ``what`` is asked for at once, as far as this process has found out."""
+        return size_of((self.endpoint,), what, most)
+
     async def request(self, method: str, params: list[Any]) -> Any:
         """One JSON-RPC request: see ``Endpoint.request``. SlotSkew from a node that is behind the slot asked for."""
         try:
@@ -133,7 +148,10 @@ class SvmNode:
         ((slot, (clock,)),) = (await self.accounts_at([CLOCK], newest.slot),)
         if clock is None or len(clock.data) < 40:
             raise TransientError(f"{self.host} has no clock")
-        return BlockRef(self.chain, slot, newest.hash, struct.unpack_from("<q", clock.data, 32)[0])
+        (written,) = struct.unpack_from("<q", clock.data, 32)
+        if not 0 < written < bounds.LATEST_TIME:
+            raise TransientError(f"{self.host} has a clock that says {written}, which is no time")
+        return BlockRef(self.chain, slot, newest.hash, written)
 
     async def blockhash(self) -> Blockhash:
         """The newest blockhash at our commitment."""
@@ -141,7 +159,8 @@ class SvmNode:
             await self.request("getLatestBlockhash", [{"commitment": self.commitment}]), "getLatestBlockhash"
         )
         try:
-            return Blockhash(str(said["blockhash"]), int(said["lastValidBlockHeight"]), slot)
+            height = self._integer(said["lastValidBlockHeight"], "getLatestBlockhash")
+            return Blockhash(str(said["blockhash"])[:LONGEST_HASH], height, slot)
         except (KeyError, TypeError, ValueError):
             raise self._nonsense("getLatestBlockhash") from None
 
@@ -158,21 +177,58 @@ class SvmNode:
 
         ``least_slot``: the node must have seen it.
         """
-        found: list[AccountImage | None] = []
+        newest, found = await self._images(addresses, least_slot)
+        for one in found:
+            if isinstance(one, NodeRefused):
+                raise one
+        return newest, [one for one in found if not isinstance(one, NodeRefused)]
+
+    async def _images(
+        self, addresses: Sequence[Address], least_slot: int
+    ) -> tuple[int, list[AccountImage | NodeRefused | None]]:
+        """As ``accounts_at``, with the refusal in place of an account that is refused by itself. Raises the refusal
+        where so many are, before any is answered, that the node serves none."""
+        size = self.size("getMultipleAccounts", ACCOUNTS_A_REQUEST)
+        found: list[AccountImage | NodeRefused | None] = []
         slots: list[int] = []
-        for start in range(0, len(addresses), ACCOUNTS_A_REQUEST):
-            part = list(addresses[start : start + ACCOUNTS_A_REQUEST])
-            options = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
-            slot, said = self._context(
-                await self.request("getMultipleAccounts", [part, options]), "getMultipleAccounts"
-            )
-            if not isinstance(said, list) or len(said) != len(part):
-                raise self._nonsense("getMultipleAccounts")
-            found += [self._image(one) for one in said]
-            slots.append(slot)
+        while len(found) < len(addresses):
+            width = size.now
+            rest = addresses[len(found) :]
+            parts = [rest[start : start + width] for start in range(0, len(rest), width)]
+            if not slots and size.refused is not None and size.works == 0:
+                parts = parts[:1]  # how much it takes is being found out
+            answers = await together([partial(self._answered, part, least_slot) for part in parts], AT_ONCE)
+            for part, answer in zip(parts, answers, strict=True):
+                if isinstance(answer, NodeRefused):
+                    if len(part) > 1:
+                        size.refuse(len(part))
+                        break  # from here on again, in smaller parts
+                    size.not_for_its_size()
+                    if not slots and len(found) >= REFUSED_ALONE:
+                        raise answer
+                    found.append(answer)
+                    continue
+                if size.refused is not None:
+                    size.worked(len(part))
+                slots.append(answer[0])
+                found += answer[1]
         if slots and (skew := max(slots) - min(*slots, least_slot or slots[0])) > self.max_slot_skew:
             raise SlotSkew(f"{self.host}: {skew} slots lie between the accounts of one snapshot")
         return max(slots, default=least_slot), found
+
+    async def _answered(
+        self, part: Sequence[Address], least_slot: int
+    ) -> tuple[int, list[AccountImage | None]] | NodeRefused:
+        """One request: the slot and the accounts, or what the node refuses it with."""
+        options = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
+        try:
+            said = await self.request("getMultipleAccounts", [list(part), options])
+        except NodeRefused as refusal:
+            return refusal
+        slot, images = self._context(said, "getMultipleAccounts")
+        if not isinstance(images, list) or len(images) != len(part):
+            raise self._nonsense("getMultipleAccounts")
+        return slot, [self._image(one) for one in images]
 
     async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:
         """Accounts by address, read within few slots of each other."""
@@ -186,11 +242,18 @@ class SvmNode:
         fails, SlotSkew when the rounds drift too far from ``block``: then no flow's result may be used.
         """
 
+        served = False
+
         async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            nonlocal served
             wanted = list(dict.fromkeys(read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)))
-            slot, images = await self.accounts_at(wanted, block.height)
+            slot, images = await self._images(wanted, block.height)
             if slot - block.height > self.max_slot_skew:
                 raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
+            refused = [one for one in images if isinstance(one, NodeRefused)]
+            if refused and not served and len(refused) == len(images):
+                raise refused[0]  # it is not one account that is refused: this node serves none
+            served = True
             known = dict(zip(wanted, images, strict=True))
             return [answer_of(read, known) for read in reads]
 
@@ -214,7 +277,8 @@ class SvmNode:
         if one is None:
             return None
         try:
-            return Landed(int(one["slot"]), one["err"], str(one["confirmationStatus"]))
+            slot = self._integer(one["slot"], "getSignatureStatuses")
+            return Landed(slot, one["err"], str(one["confirmationStatus"]))
         except (KeyError, TypeError, ValueError):
             raise self._nonsense("getSignatureStatuses") from None
 
@@ -244,7 +308,8 @@ class SvmNode:
         try:
             images = tuple(self._image(one) for one in said.get("accounts") or [None] * len(addresses))
             logs = tuple(str(line) for line in said.get("logs") or ())
-            return Simulated(slot, said["err"], logs, int(said.get("unitsConsumed") or 0), images)
+            units = self._integer(said.get("unitsConsumed") or 0, "simulateTransaction")
+            return Simulated(slot, said["err"], logs, units, images)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise self._nonsense("simulateTransaction") from None
 
@@ -262,7 +327,7 @@ class SvmNode:
             raise self._nonsense(method) from None
 
     def _integer(self, value: Any, method: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_U64:
             raise self._nonsense(method)
         return value
 
@@ -281,16 +346,23 @@ class SvmNode:
         return TransientError(f"{self.host} answered {method} with something that cannot be read")
 
 
-def answer_of(read: Read, known: Mapping[Address, AccountImage | None]) -> Answer:
-    """What a read is answered from accounts that are known."""
+def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | None]) -> Answer:
+    """What a read is answered from accounts that are known, or that the node refuses to tell."""
+    if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
+        return ReadReverted(f"the node refuses account {read.address}: {refusal}")
     if isinstance(read, SvmLamports):
-        image = known[read.address]
+        image = _told(known, read.address)
         return (image.lamports if image else 0).to_bytes(8, "little")
     if not isinstance(read, SvmAccount):
         raise TypeError("a Solana node answers reads of accounts alone")
-    image = known[read.address]
+    image = _told(known, read.address)
     if image is None:
         return b"" if read.optional else ReadReverted(f"there is no account {read.address}")
     if image.program != read.program:
         return ReadReverted(f"account {read.address} belongs to {image.program}, not to {read.program}")
     return image.data
+
+
+def _told(known: Mapping[Address, AccountImage | NodeRefused | None], address: Address) -> AccountImage | None:
+    image = known[address]
+    return None if isinstance(image, NodeRefused) else image

@@ -32,7 +32,6 @@ class SolanaProvider:
 
     async def make_request(self, method: str, params: Any) -> Mapping[str, Any]:
         """The JSON-RPC answer: ``result``, or ``error`` with code, message and data."""
-        from httpx2 import HTTPStatusError
         from solana.exceptions import SolanaRpcException
         from solana.rpc.jsonrpc import JsonRpcRequest, SolanaJsonRpcError
 
@@ -42,11 +41,7 @@ class SolanaProvider:
         except SolanaJsonRpcError as error:
             return {"error": {"code": error.code, "message": error.message, "data": error.data}}
         except SolanaRpcException as failure:
-            cause = failure.__cause__
-            if isinstance(cause, HTTPStatusError):
-                headers = {"Retry-After": cause.response.headers.get("Retry-After", "")}
-                raise HttpStatus(cause.response.status_code, headers) from None
-            raise cause or failure from None
+            raise failure.__cause__ or failure from None
 
     async def disconnect(self) -> None:
         """Close the connections."""
@@ -57,10 +52,8 @@ class SolanaProvider:
         stream = response.stream
         response.stream = _bounded(stream)
         body = await response.aread()
-        if response.status_code >= 400:
-            return
-        if response.status_code >= 300:  # the session follows none
-            raise HttpStatus(response.status_code, {})
+        if response.status_code >= 300:  # the session follows no redirection
+            raise HttpStatus(response.status_code, {"Retry-After": response.headers.get("Retry-After", "")}, body)
         try:
             answered = json.loads(body)
         except ValueError:

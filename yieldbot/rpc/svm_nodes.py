@@ -39,7 +39,7 @@ class SvmNodes:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await asyncio.gather(*(node.aclose() for node in (*self.nodes, *self.private)))
+        await asyncio.gather(*(node.aclose() for node in (*self.nodes, *self.private)), return_exceptions=True)
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:

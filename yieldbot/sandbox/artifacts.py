@@ -19,6 +19,9 @@ CHECKOUT = HERE.parents[1]
 CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "metamorpho", "morpho", "irm", "ours", "stata")  # slowest first: two processes then end together
 
+OWN = {"ours": "contracts", "traps": "contracts/traps"}
+"""Units of our own sources, by folder. ``traps`` is compiled for the tests that deploy one of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -99,7 +102,8 @@ def _package_file(path: str) -> str:
 
 def _key(unit: str) -> str:
     """A hash of all that a unit is compiled from: the packages' lock, the compiler's settings, our own sources."""
-    own = sorted((HERE / "contracts").glob("*.sol")) if unit == "ours" else []
+    folder = OWN.get(unit)
+    own = sorted((HERE / folder).glob("*.sol")) if folder else []
     digest = hashlib.sha256()
     for file in (CHECKOUT / "package-lock.json", HERE / "compile.cjs", *own):
         digest.update(file.read_bytes())

@@ -19,6 +19,7 @@ from yieldbot.execution.provide import execute_provided
 from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.wayout import WayOut
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot
@@ -35,7 +36,7 @@ from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
-from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.sessions.provide import provide_work
 from yieldbot.sessions.swaps import swap_work
 from yieldbot.world import World
@@ -154,6 +155,13 @@ class EvmSession(EvmWatch):
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(state.market, plan.owner, block),
+            most_shares=shares_for(state, leg),
+            out=WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
+            entry_cost_bps=state.entry_cost_bps,
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
-from yieldbot.model.market import Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.protections import beyond
@@ -34,6 +34,16 @@ def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
     if leg.gets is None:
         return replace(leg, amount=most)
     return replace(leg, amount=most, gets=Amount(leg.gets.token, -(-leg.gets.raw * most.raw // leg.amount.raw)))
+
+
+def shares_for(state: MarketState, leg: Leg) -> int:
+    """The most shares that a leg may give back, in raw units: all for a whole position, else those that the amount is
+    worth, with two units and a millionth for rounding; none for any leg but a withdrawal."""
+    if leg.kind is not LegKind.WITHDRAW:
+        return 0
+    if leg.all or not state.held.raw:
+        return state.shares
+    return min(state.shares, state.shares * leg.amount.raw // state.held.raw + state.shares // 10**6 + 2)
 
 
 def idle(snapshot: Snapshot, token: Token) -> Amount | None:

@@ -28,7 +28,7 @@ from yieldbot.protocols._svm import TOKEN_PROGRAM
 from yieldbot.protocols.base import SvmAdapter, SvmSwapAdapter
 from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
 from yieldbot.sessions import Session, Watch
-from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas
+from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.sessions.swaps_svm import svm_swap_work
 from yieldbot.world import World
 
@@ -111,6 +111,7 @@ class SvmSession(SvmWatch):
             native=bool(market.params.get("native", False)),
             entry_cost_bps=state.entry_cost_bps,
             observe=lambda block: adapter.observe(market, plan.owner, block),
+            most_shares=shares_for(state, leg),
         )
 
 

@@ -169,6 +169,35 @@ def test_no_more_is_swapped_than_the_policys_impact_lets() -> None:
     assert isinstance(beyond, Declined) and beyond.code == "PRICE_IMPACT"
 
 
+@pytest.mark.parametrize("held", [50_000, 1_234.567891, 999_999.999999, 7_000_000.000003])
+def test_a_position_that_is_swapped_out_leaves_nothing_of_itself(held: float) -> None:
+    """3e-7 of it stayed: worth less than it costs to take, and for ever."""
+    view = seen(0, 0, market("low", ConstantCurve(0.0), held=held), HIGH, pools=(pool(50_000),))
+    plan = planned(view)
+    assert isinstance(plan, Plan)
+    out, swap, into = plan.legs
+    assert out.kind is LegKind.WITHDRAW and out.all and out.amount == usdc(held)
+    assert not plan.allocation.targets[out.market_id] and into.kind is LegKind.DEPOSIT
+    assert swap.amount.raw >= out.amount.raw * (1 - 1e-5)
+    back = seen(
+        0,
+        0,
+        market("home", ConstantCurve(0.09)),
+        in_dai(market("left", ConstantCurve(0.0)), held=held),
+        pools=(pool(50_000),),
+    )
+    plan = planned(back)
+    assert isinstance(plan, Plan) and plan.legs[0].all and not plan.allocation.targets[plan.legs[0].market_id]
+
+
+def test_a_rest_that_is_worth_keeping_stays() -> None:
+    """Of a market whose cash does not suffice, and where the rest earns more than it costs to take."""
+    view = seen(0, 0, market("low", ConstantCurve(0.03), held=50_000, liquidity=40_000), HIGH, pools=(pool(50),))
+    plan = planned(view)
+    assert isinstance(plan, Plan) and not plan.legs[0].all
+    assert plan.allocation.targets[plan.legs[0].market_id] == usdc(10_000)
+
+
 def test_an_asset_keeps_its_share() -> None:
     base = replace(BASE, shares={"USDC": 1.0, "DAI": 0.25})
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from beancount import loader
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER, SHARES, USDC, WETH, entry, quotes
@@ -111,6 +111,22 @@ def test_tokens_of_one_symbol_and_symbols_that_are_no_names_keep_apart() -> None
     told.append(entry(Kind.IN, 0, (far, 7_000_000), account=(other, OWNER)))
     books = post(told, USD)
     assert len(loaded(to_beancount(books.rows, NAMES, closing=closing(books)))) > 3 * len(told)
+
+
+symbols = st.text(max_size=20) | st.text("ABTRUEFLSN019'._-/ ;\"#!*&?%$\u00c9", max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(symbols, min_size=1, max_size=12))
+@example(["TRUE", "FALSE", "NULL", "true", "TRUE.", "T", "P", "USD", "TRUE-TOKEN", "open", "*", "!", "2024-01-01"])
+def test_whatever_a_token_is_called_beancount_counts_it(called: list[str]) -> None:
+    """TRUE, FALSE and NULL were read as values: the whole file was refused."""
+    tokens = [Token(CHAIN, Address(f"0x{i:040x}"), symbol, 6) for i, symbol in enumerate(called)]
+    books = post([entry(Kind.IN, 0, (token, 5_000_000), words=token.symbol) for token in tokens], USD)
+    names = Names({CHAIN: called[0]}, {ACCOUNT: called[-1]}, {AAVE: called[0]})
+    entries = loaded(to_beancount(books.rows, names, closing=closing(books)))
+    assert sum(type(one).__name__ == "Balance" for one in entries) == len(tokens)
+    assert len({one.currency for one in entries if type(one).__name__ == "Commodity"}) == len(tokens)
 
 
 def test_what_was_before_the_first_day_is_a_balance() -> None:

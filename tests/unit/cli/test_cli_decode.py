@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from eth_abi.abi import encode
@@ -86,7 +87,52 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
         assert ended.code == 2 and said in ended.line
     (tmp_path / "deep.json").write_text("[" * 100_000)
     ended = yieldbot("decode", SUPPLY, "--to", POOL, "--chain", "base", "--descriptors", ".", cwd=tmp_path)
-    assert ended.code == 2 and "deep.json is no ERC-7730 descriptor" in ended.line
+    assert ended.code == 0 and "deep.json is no ERC-7730 descriptor and is left out" in ended.line
+    for words, said in (
+        ((), "name CALLDATA with --chain ID, or a message to sign with --typed FILE.json"),
+        (("--typed", "deep.json"), "--typed deep.json is no JSON file"),
+        (("--typed", "nowhere.json"), "nowhere.json is no regular file"),
+        (("--typed", "deep.json", "--to", POOL), "--to means nothing with --typed"),
+    ):
+        ended = yieldbot("decode", *words, cwd=tmp_path)
+        assert ended.code == 2 and said in ended.line
+
+
+def test_a_message_to_sign_is_told_with_what_it_allows(tmp_path: Path) -> None:
+    message = {
+        "types": {
+            "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "chainId", "type": "uint256"}],
+            "Permit": [{"name": "spender", "type": "address"}, {"name": "value", "type": "uint256"}],
+        },
+        "primaryType": "Permit",
+        "domain": {"name": "USD Coin", "chainId": 8453},
+        "message": {"spender": STRANGER, "value": str(2**256 - 1)},
+    }
+    domain = message["types"]["EIP712Domain"]  # type: ignore[index]
+    domain.append({"name": "verifyingContract", "type": "address"})
+    message["domain"]["verifyingContract"] = USDC  # type: ignore[index]
+    (tmp_path / "permit.json").write_text(json.dumps(message))
+    ended = yieldbot("decode", "--typed", "permit.json", cwd=tmp_path)
+    assert ended.code == 4
+    assert ended.out.startswith("sign a message Permit for USDC, which no descriptor describes; field by field:\n")
+    assert f"  spender: {STRANGER}\n" in ended.out and f"  domain verifyingContract: {USDC} (USDC)\n" in ended.out
+    allowed = f"{STRANGER} may take USDC WITHOUT LIMIT ({2**256 - 1}), for ever"
+    assert f"  DANGER: an allowance without limit and to an unknown spender: {allowed}\n" in ended.out
+    document = yieldbot("decode", "--typed", "permit.json", "--json", cwd=tmp_path).document
+    assert document["chain_id"] == "eip155:8453" and document["warnings"] == [f"allowance: {allowed}"]
+    other = yieldbot("decode", "--typed", "permit.json", "--chain", "ethereum", cwd=tmp_path)
+    assert other.code == 2 and "--chain ethereum: the message is for eip155:8453" in other.line
+    message["message"]["more"] = 1  # type: ignore[index]
+    ended = yieldbot("decode", "--typed", "-", given=json.dumps(message), cwd=tmp_path)
+    assert ended.code == 2 and "'more', which its type does not name: it would not be signed" in ended.line
+
+
+def test_an_allowance_without_limit_ends_with_4(tmp_path: Path) -> None:
+    for raw, code in ((5, 0), (2**256 - 1, 4), (0, 0)):
+        approve = keccak(text="approve(address,uint256)")[:4] + encode(["address", "uint256"], [POOL, raw])
+        ended = yieldbot("decode", "0x" + approve.hex(), "--to", USDC, "--chain", "base", cwd=tmp_path)
+        assert ended.code == code, ended.out
+        assert ("DANGER: an allowance without limit: " in ended.out) == (code == 4)
 
 
 ROUTER02 = "0x2626664c2603336E57B271c5C0b26F421741e481"

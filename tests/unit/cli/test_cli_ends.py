@@ -239,7 +239,7 @@ def test_a_stream_that_lacks_a_character_is_no_error(encoding: str, tmp_path: Pa
     told = yieldbot("--config", path, "history", cwd=tmp_path, environment=environment)
     assert told.code == 0 and not told.err and "called ?? that lies" in " ".join(told.out.split())
     document = yieldbot("--config", path, "--json", "history", cwd=tmp_path, environment=environment).document
-    assert document["events"][0]["text"] == reason
+    assert document["events"][0]["text"] == reason.strip()
     wrong = yieldbot("history", "--config", tmp_path / "\u4e2d\u2026.toml", cwd=tmp_path, environment=environment)
     assert wrong.code == 2 and "is not there" in wrong.line
 

@@ -42,7 +42,7 @@ def test_flags_change_a_copy_of_the_policy() -> None:
         (("--horizon", "0"), "--horizon 0: write a number of days"),
         (("--horizon", "soon"), "--horizon soon"),
         (("--horizon", "nan"), "--horizon nan"),
-        (("--horizon", "1e9"), "at most 3650"),
+        (("--horizon", "1000000000"), "at most 3650"),
         (("--max-share", "25"), "--max-share 25: write a fraction from 0 to 1"),
         (("--max-share", "-0.1"), "--max-share -0.1"),
     ],

@@ -201,7 +201,7 @@ def journal(tmp_path: Path) -> Any:
 
 
 async def test_auto_stays_inside_the_limits(journal: Journal) -> None:
-    auto = Auto(journal, Policy(auto_max_move="1_000", auto_max_total="1_500"))
+    auto = Auto(journal, Policy(auto_max_move="1000", auto_max_total="1500"))
     assert not isinstance(await auto.approve(proposal(10**9)), Declined)
     for raws in ((10**9 + 1,), (10**9, 10**9)):
         refused = await auto.approve(proposal(*raws, plan_id=f"p{raws}"))

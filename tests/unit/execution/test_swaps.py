@@ -98,7 +98,7 @@ def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
     assert code(way, call) is None
     unplanned = objection(ABIS[call.data[:4]], call.data, OWNER, frozenset(), GIVEN.raw)
     name = next(iter(ABIS[call.data[:4]])).name
-    opaque = "CALLDATA_OPAQUE", f"{name}: data carries bytes that nobody can read"
+    opaque = "ARGUMENT_NOT_KNOWN", f"{name}: deadline has the role deadline, which no such call of ours has"
     assert unplanned == (
         opaque if name == "multicall" else ("SWAP_NOT_PLANNED", f"{name}: a swap, and the leg is none")
     )
@@ -275,7 +275,8 @@ def test_terms_alone_let_no_other_call_pass() -> None:
     (supply,) = functions(ABI)
     refused = objection((supply,), supply_tx().data, OWNER, known, 2**255, terms, NOW)
     assert refused is not None and refused[0] == "ARGUMENT_NOT_KNOWN"
-    named = [{"name": name, "type": "uint256"} for name in ("amountIn", "amountOutMin")]
+    roles = {"amountIn": "amount_in", "amountOutMin": "least_out"}
+    named = [{"name": name, "type": "uint256", "role": role} for name, role in roles.items()]
     (short,) = functions([{"type": "function", "name": "swap", "inputs": named}])
     data = selector(short.signature) + GIVEN.raw.to_bytes(32, "big") + LEAST.raw.to_bytes(32, "big")
     refused = objection((short,), data, OWNER, known, GIVEN.raw, terms, NOW)

@@ -31,10 +31,10 @@ ABI: list[dict[str, Any]] = [
         "type": "function",
         "name": "supply",
         "inputs": [
-            {"name": "asset", "type": "address"},
-            {"name": "amount", "type": "uint256"},
-            {"name": "onBehalfOf", "type": "address"},
-            {"name": "referralCode", "type": "uint16"},
+            {"name": "asset", "type": "address", "role": "market"},
+            {"name": "amount", "type": "uint256", "role": "amount"},
+            {"name": "onBehalfOf", "type": "address", "role": "recipient"},
+            {"name": "referralCode", "type": "uint16", "role": "free", "reason": "moves no money"},
         ],
     }
 ]

@@ -57,7 +57,8 @@ def test_an_abi_holds_only_what_is_called(file: Path) -> None:
     code = "".join(p.read_text() for p in (ROOT / "yieldbot").rglob("*.py"))
     entries = json.loads(file.read_text())
     if isinstance(entries, dict):  # a Solana program's layouts
-        assert [name for name in entries["instructions"] if f'"{name}"' not in code] == []
+        told = {"refresh_reserve"}  # never built by us; `decode` tells it of others' transactions
+        assert [name for name in entries["instructions"] if f'"{name}"' not in code and name not in told] == []
         return
     functions = [entry["name"] for entry in entries if entry["type"] == "function"]
     assert len(functions) == len(set(functions))
@@ -200,7 +201,7 @@ def comet_state(pause_flags: int) -> tuple[Status, tuple[str, ...]]:
     )
     flow = adapters()["compound_v3"].observe(market, ME, BLOCK)
     next(flow)
-    totals = encode(["uint256"] * 8, [10**15, 10**15, 0, 0, 10**12, 95 * 10**10, BLOCK.timestamp, pause_flags])
+    totals = encode(["uint256"] * 8, [10**15, 10**15, 0, 0, 10**12, 96 * 10**10, BLOCK.timestamp, pause_flags])
     with pytest.raises(StopIteration) as done:
         flow.send([totals, encode(["uint256"], [0]), encode(["uint256"], [4 * 10**10])])
     return done.value.value.status, done.value.value.flags

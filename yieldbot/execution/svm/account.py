@@ -96,6 +96,8 @@ class SvmWork:
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
     swaps: tuple[SwapTerms, ...] = ()
     expires_at: int | None = None
+    most_shares: int = 0
+    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
 
     @property
     def wanted(self) -> Token | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL
 from yieldbot.execution.svm.build import ATA_PROGRAM, COMPUTE_BUDGET, associated
+from yieldbot.execution.svm.roles import SIZES
 from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
@@ -162,7 +163,7 @@ def _ours(call: _Call, name: str) -> Said:
     kinds = call.book.layouts[call.program]["instructions"]
     for function, kind in kinds.items():
         tag = bytes.fromhex(kind["tag"])
-        sizes = [_SIZES[argument] for argument in kind["args"]]
+        sizes = [SIZES[argument] for argument in kind["args"]]
         if not call.data.startswith(tag):
             continue
         names = [entry.partition(":")[0] for entry in kind["accounts"]]
@@ -341,9 +342,6 @@ def _sol(lamports: int) -> str:
 
 def _places(deployment: Deployment) -> tuple[Address, ...]:
     return tuple(Address(place) for key in PLACES for place in deployment.params.get(key, ()))
-
-
-_SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16}
 
 
 def _message(raw: bytes) -> Any:

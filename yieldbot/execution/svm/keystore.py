@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.keystore import AGAIN, long_enough, read_private, write_new
+from yieldbot.execution.keystore import (
+    AGAIN,
+    MOST_MEMORY_BYTES,
+    MOST_SCRYPT,
+    forms,
+    long_enough,
+    read_private,
+    write_new,
+)
 from yieldbot.model.ids import Address
 from yieldbot.model.svm import SvmApproved, SvmSigned
 
@@ -22,8 +30,6 @@ TYPE = "yieldbot solana key"
 VERSION = 1
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
 """Work factors of new files: 128 MiB and about half a second a try."""
-MOST_MEMORY_BYTES = 2**30
-"""What a file's own factors may ask for (128 * n * r): more is no file of ours, and would fill the memory."""
 SEED_BYTES, SALT_BYTES, NONCE_BYTES = 32, 32, 12
 
 
@@ -35,7 +41,17 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
 def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the key of solana-cli's JSON (64 numbers) or of base58 text as wallets export it. Raises ConfigError, never
     quoting the key; also when the public half is not that of the secret half."""
-    return _write(path, _seed_of(text), passphrase, scrypt_n)
+    return import_seed(path, seed_of(text), passphrase, scrypt_n)
+
+
+def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Write the key of an Ed25519 seed, 32 bytes. Raises ConfigError."""
+    return _write(path, seed, passphrase, scrypt_n)
+
+
+def opened(document: Mapping[str, Any], path: Path, passphrase: str) -> bytes:
+    """The seed in a file of ours. Raises ConfigError."""
+    return _opened(document, path, passphrase)
 
 
 def is_solana_key(document: Mapping[str, Any]) -> bool:
@@ -116,7 +132,8 @@ class SvmKeySigner:
         return SvmSigned(approved, bytes(signed), str(signature))
 
 
-def _seed_of(text: str) -> bytes:
+def seed_of(text: str) -> bytes:
+    """The seed in solana-cli's JSON or base58 text. Raises ConfigError, quoting nothing."""
     from solders.keypair import Keypair
 
     said = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
@@ -161,7 +178,6 @@ def _write(path: Path, seed: bytes, secret: str, scrypt_n: int) -> Address:
 
 def _opened(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
     """The seed. Raises ConfigError for a wrong passphrase, a damaged file, or one that asks for too much memory."""
-    from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from solders.keypair import Keypair
 
@@ -169,17 +185,31 @@ def _opened(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
     try:
         kdf, cipher = document["kdf"], document["cipher"]
         n, r, p = (int(kdf[name]) for name in ("n", "r", "p"))
-        if (kdf["name"], cipher["name"]) != ("scrypt", "aes-256-gcm") or p > 16 or 128 * n * r > MOST_MEMORY_BYTES:
+        if (
+            (kdf["name"], cipher["name"]) != ("scrypt", "aes-256-gcm")
+            or n * r * p > MOST_SCRYPT
+            or 128 * n * r > MOST_MEMORY_BYTES
+        ):
             raise ConfigError(f"{path} is encrypted as no file of ours is: {AGAIN}")
-        key = _derived(secret, bytes.fromhex(kdf["salt"]), n, r, p)
         nonce, text = bytes.fromhex(cipher["nonce"]), bytes.fromhex(cipher["ciphertext"])
-        seed = AESGCM(key).decrypt(nonce, text, address.encode())
-    except (InvalidTag, KeyError, TypeError, ValueError):
+        keys = (_derived(form, bytes.fromhex(kdf["salt"]), n, r, p) for form in forms(secret))
+        seed = next(found for key in keys if (found := _plain(AESGCM(key), nonce, text, address)) is not None)
+    except (StopIteration, KeyError, TypeError, ValueError):
         said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
         raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}") from None
     if len(seed) != SEED_BYTES or str(Keypair.from_seed(seed).pubkey()) != address:
         raise ConfigError(f"keystore {path} says {address} but holds another key: {AGAIN}")
     return seed
+
+
+def _plain(cipher: Any, nonce: bytes, text: bytes, address: Address) -> bytes | None:
+    """The plain text; None where the key is not the one."""
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return bytes(cipher.decrypt(nonce, text, address.encode()))
+    except InvalidTag:
+        return None
 
 
 def _derived(secret: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -29,6 +29,10 @@ class SaveTerms:
     super_max_rate: int = 150
     take_rate: int = 10
     deposit_limit_raw: int = 10**18
+    fees_raw: int = 0
+    outflow_raw: int = 2**64 - 1
+    outflow_window: int = 0
+    outflow_now_raw: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def save_reserve(
     """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
     reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
     supplied = terms.available_raw + terms.borrowed_raw
-    shares = supplied * COLLATERAL_AT_START_NUMERATOR // COLLATERAL_AT_START_DENOMINATOR
+    shares = (supplied - terms.fees_raw) * COLLATERAL_AT_START_NUMERATOR // COLLATERAL_AT_START_DENOMINATOR
     fields = {
         "version": 1,
         "slot": slot,
@@ -80,6 +84,11 @@ def save_reserve(
         "switchboard_oracle": named(seed, "switchboard"),
         "available_amount": terms.available_raw,
         "borrowed_amount_wads": terms.borrowed_raw * WAD,
+        "accumulated_protocol_fees_wads": terms.fees_raw * WAD,
+        "limiter_most": terms.outflow_raw,
+        "limiter_window": terms.outflow_window,
+        "limiter_start": slot // terms.outflow_window * terms.outflow_window if terms.outflow_window else 0,
+        "limiter_now": terms.outflow_now_raw * WAD,
         "cumulative_borrow_rate_wads": WAD,
         "market_price": WAD,
         "collateral_mint": collateral,

@@ -1,18 +1,20 @@
 /* A double of Save's (Solend's) lending program, for the sandbox and the tests: it is NOT the real program.
  *
  * It keeps to the real one's encodings, account orders, layouts (Reserve of 619 bytes, LendingMarket of 290), rounding,
- * interest by slots and error numbers for refresh_reserve, deposit_reserve_liquidity and redeem_reserve_collateral.
- * Left out: prices (a refresh only looks at the oracles' addresses), obligations, borrowing (debt stands in the reserve
- * from the start), liquidation, flash loans, rate limits. Source: spl-token-lending's processor.rs and state/. */
+ * interest by slots, outflow limits and error numbers for refresh_reserve, deposit_reserve_liquidity and
+ * redeem_reserve_collateral, of which the latter two accrue by themselves. Left out: prices (a refresh only looks at the
+ * oracles: an empty account is a price that cannot be read), the market's limiter in US dollars, obligations, borrowing
+ * (debt stands in the reserve from the start), liquidation, flash loans. Source: spl-token-lending's processor.rs and state/. */
 #include "svm.h"
 
-enum { INVALID_MARKET_AUTHORITY = 3, INVALID_OWNER = 5, INVALID_TOKEN_ACCOUNT = 7, INVALID_MINT = 8, INVALID_AMOUNT = 10,
-       INVALID_SIGNER = 12, INVALID_INPUT = 13, OVERFLOW = 14, INSUFFICIENT_LIQUIDITY = 20, STALE = 22 };
+enum { INVALID_MARKET_AUTHORITY = 3, INVALID_OWNER = 5, INVALID_AMOUNT = 10,
+       INVALID_INPUT = 13, OVERFLOW = 14, INSUFFICIENT_LIQUIDITY = 20, INVALID_ORACLE = 42, OUTFLOW = 54 };
 
 enum { RESERVE_BYTES = 619, MARKET_BYTES = 290 };
 enum { R_SLOT = 1, R_STALE = 9, R_MARKET = 10, R_LIQUIDITY_SUPPLY = 75, R_PYTH = 107, R_SWITCHBOARD = 139, R_AVAILABLE = 171,
        R_BORROWED = 179, R_CUMULATIVE = 195, R_COLLATERAL_MINT = 227, R_COLLATERAL = 259, R_OPTIMAL = 299, R_MIN_RATE = 303,
-       R_OPTIMAL_RATE = 304, R_MAX_RATE = 305, R_DEPOSIT_LIMIT = 323, R_TAKE = 372, R_FEES = 373, R_MAX_UTILISATION = 470,
+       R_OPTIMAL_RATE = 304, R_MAX_RATE = 305, R_DEPOSIT_LIMIT = 323, R_TAKE = 372, R_FEES = 373, R_LIMIT = 389, R_WINDOW = 397, R_BEFORE = 405, R_START = 421, R_NOW = 429,
+       R_EXTRA = 489, R_MAX_UTILISATION = 470,
        R_SUPER_MAX_RATE = 471 };
 
 #define WAD 1000000000000000000ULL
@@ -36,7 +38,8 @@ FUNCTION int total_supply(const u8 *reserve, u128 *out) {
 FUNCTION int borrow_rate(const u8 *reserve, u128 *out) {
   u128 supply, used = {0, 0}, borrowed = get128(reserve + R_BORROWED);
   if (total_supply(reserve, &supply)) return 1;
-  if (!is_zero(supply) && wad_div(&borrowed, &supply, &used)) return 1;
+  u128 lent_or_not = plus(product(get64(reserve + R_AVAILABLE), WAD), borrowed); /* fees stay in: utilization_rate */
+  if (!is_zero(supply) && !is_zero(borrowed) && wad_div(&borrowed, &lent_or_not, &used)) return 1;
   u128 optimal = wide(reserve[R_OPTIMAL] * PERCENT), top = wide(reserve[R_MAX_UTILISATION] * PERCENT), weight, from, span;
   u64 low, high;
   if (!less(optimal, used)) {
@@ -99,7 +102,10 @@ FUNCTION u64 refresh(Input *in) {
   Account *reserve = &in->accounts[0];
   if (!same(reserve->owner, in->program) || reserve->size != RESERVE_BYTES) return CUSTOM(INVALID_OWNER);
   if (!same(in->accounts[1].key, reserve->data + R_PYTH)) return CUSTOM(INVALID_INPUT);
-  if (!same(in->accounts[2].key, reserve->data + R_SWITCHBOARD)) return CUSTOM(INVALID_INPUT);
+  if (!same(in->accounts[2].key, reserve->data + R_SWITCHBOARD)) return CUSTOM(INVALID_ORACLE);
+  if (!in->accounts[1].size && !in->accounts[2].size) return CUSTOM(INVALID_ORACLE);
+  u64 extra = get64(reserve->data + R_EXTRA) | get64(reserve->data + R_EXTRA + 8);
+  if (extra && (in->count < 4 || !same(in->accounts[3].key, reserve->data + R_EXTRA))) return CUSTOM(INVALID_INPUT);
   Clock clock;
   sol_get_clock_sysvar(&clock);
   u64 failed = accrue(reserve->data, clock.slot);
@@ -123,18 +129,43 @@ FUNCTION u64 check(Input *in, int vault, int mint) {
   if (!same(reserve->owner, in->program) || reserve->size != RESERVE_BYTES) return CUSTOM(INVALID_OWNER);
   if (!same(market->owner, in->program) || market->size != MARKET_BYTES) return CUSTOM(INVALID_OWNER);
   if (!same(reserve->data + R_MARKET, market->key)) return CUSTOM(INVALID_INPUT);
-  if (!same(reserve->data + R_LIQUIDITY_SUPPLY, in->accounts[vault].key)) return CUSTOM(INVALID_TOKEN_ACCOUNT);
-  if (!same(reserve->data + R_COLLATERAL_MINT, in->accounts[mint].key)) return CUSTOM(INVALID_MINT);
+  if (!same(reserve->data + R_LIQUIDITY_SUPPLY, in->accounts[vault].key)) return CUSTOM(INVALID_INPUT);
+  if (!same(reserve->data + R_COLLATERAL_MINT, in->accounts[mint].key)) return CUSTOM(INVALID_INPUT);
   if (same(in->accounts[vault].key, in->accounts[0].key) || same(in->accounts[vault].key, in->accounts[1].key))
     return CUSTOM(INVALID_INPUT);
   Clock clock;
   sol_get_clock_sysvar(&clock);
-  if (reserve->data[R_STALE] || get64(reserve->data + R_SLOT) != clock.slot) return CUSTOM(STALE);
-  if (!in->accounts[7].signer) return CUSTOM(INVALID_SIGNER);
+  u64 failed = accrue(reserve->data, clock.slot);
+  if (failed) return failed;
+  put64(reserve->data + R_SLOT, clock.slot);
   Seed seeds[2] = {{market->key->bytes, 32}, {market->data + 1, 1}};
   Key derived;
   if (sol_create_program_address(seeds, 2, in->program, &derived)) return CUSTOM(INVALID_MARKET_AUTHORITY);
   return same(&derived, in->accounts[6].key) ? 0 : CUSTOM(INVALID_MARKET_AUTHORITY);
+}
+
+/* RateLimiter::update of the reserve's own limiter */
+FUNCTION u64 outflow(u8 *reserve, u64 amount) {
+  u64 window = get64(reserve + R_WINDOW), start = get64(reserve + R_START);
+  if (!window) return 0;
+  Clock clock;
+  sol_get_clock_sysvar(&clock);
+  if (clock.slot < start) return CUSTOM(INVALID_INPUT);
+  u64 begins = clock.slot / window * window;
+  u128 zero = {0, 0}, before = get128(reserve + R_BEFORE), now = get128(reserve + R_NOW), weight, counted;
+  if (begins >= start + window) {
+    before = begins == start + window ? now : zero;
+    now = zero;
+    start = begins;
+  }
+  u128 left = product(window - (clock.slot - start + 1), WAD), one = wide(1), whole = wide(window);
+  if (muldiv(&left, &one, &whole, &weight) || wad_mul(&weight, &before, &counted)) return CUSTOM(OVERFLOW);
+  u128 after = plus(now, product(amount, WAD));
+  if (less(product(get64(reserve + R_LIMIT), WAD), plus(counted, after))) return CUSTOM(OUTFLOW);
+  put128(reserve + R_BEFORE, before);
+  put64(reserve + R_START, start);
+  put128(reserve + R_NOW, after);
+  return 0;
 }
 
 /* deposit: source, destination, reserve, vault, mint, market, authority, owner, token program */
@@ -172,6 +203,8 @@ FUNCTION u64 redeem(Input *in, u64 collateral) {
   if (exchange_rate(reserve, &rate) || wad_div(&burnt, &rate, &paid) || paid.high) return CUSTOM(OVERFLOW);
   u64 available = get64(reserve + R_AVAILABLE);
   if (available < paid.low || get64(reserve + R_COLLATERAL) < collateral) return CUSTOM(INSUFFICIENT_LIQUIDITY);
+  failed = outflow(reserve, paid.low);
+  if (failed) return failed;
   put64(reserve + R_AVAILABLE, available - paid.low);
   put64(reserve + R_COLLATERAL, get64(reserve + R_COLLATERAL) - collateral);
   reserve[R_STALE] = 1;

@@ -1,0 +1,102 @@
+"""Markets that take long to leave, whose cash nobody sees, or whose readings contradict each other: no new money, and
+what is there stays or leaves as it pays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.allocator.market_builder import market, snapshot, usdc
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.cli import documents
+from yieldbot.errors import MarketError
+from yieldbot.math.curves import ConstantCurve, EnteredCurve
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.market import Exit, ExitKind, MarketState
+from yieldbot.model.policy import Policy
+from yieldbot.protocols._vaults import rates_of
+
+WEEK = Exit(kind=ExitKind.COOLDOWN, seconds=7 * 86_400)
+QUEUE = Exit(kind=ExitKind.REQUEST, seconds=None)
+UNSEEN = {"opaque": True, "liquidity": usdc(0), "exit": Exit()}
+
+
+def better(held: float = 0.0, **changes: object) -> MarketState:
+    return replace(market("better", ConstantCurve(0.2), held=held), **changes)  # type: ignore[arg-type]
+
+
+def target(state: MarketState, **policy: object) -> float:
+    """What is put where 20 % are earned, of 1,000 in the wallet, beside a market of 5 %."""
+    found = snapshot(1000.0, state, market("plain", ConstantCurve(0.05)))
+    settings = Policy(**policy)  # type: ignore[arg-type]
+    return float(allocate(found, assess(found, settings), settings).targets[state.market.id])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exit": WEEK},
+        {"exit": QUEUE},
+        {"exit": Exit(kind=ExitKind.MATURITY, seconds=1)},
+        UNSEEN,
+        {"doubts": ("it says 1, and 2",)},
+    ],
+)
+def test_no_new_money_and_what_is_held_may_stay(changes: dict[str, object]) -> None:
+    assert target(better()) == 1000.0
+    assert target(better(**changes)) == 0.0
+    assert target(better(300.0, **{**changes, "offered": usdc(300)})) == 300.0
+
+
+def test_what_the_policy_lets_by() -> None:
+    assert target(better(exit=WEEK), max_exit_hours=168.0) == 1000.0
+    assert target(better(exit=WEEK), max_exit_hours=167.9) == 0.0
+    assert target(better(exit=QUEUE), max_exit_hours=1e9) == 0.0
+    assert target(better(**UNSEEN), min_liquidity_multiple=0.0) == 1000.0
+
+
+def test_what_is_held_may_leave_and_no_more_than_is_offered() -> None:
+    worse = replace(market("worse", ConstantCurve(-0.05), held=500.0), **UNSEEN, offered=usdc(200))  # type: ignore[arg-type]
+    assert worse.withdrawable == usdc(200)
+    assert target(worse) == 300.0
+    assert target(replace(worse, offered=usdc(500))) == 0.0
+
+
+def test_cash_that_is_seen_bounds_what_goes_into_a_vault_that_is_not() -> None:
+    seen = better(opaque=True, liquidity=usdc(400), exit=Exit(cash=usdc(400)))
+    assert (target(seen), target(seen, min_liquidity_multiple=2.0)) == (400.0, 200.0)
+
+
+def test_the_document_says_the_way_out() -> None:
+    said = documents.way_out(better(exit=WEEK))
+    assert (said["kind"], said["hours"], said["limit"]) == ("cooldown", 168.0, None)
+    assert said["cash"]["text"] == "1000000000.000000"
+    unseen = documents.way_out(better(**UNSEEN))
+    assert (unseen["kind"], unseen["hours"], unseen["cash"]) == ("instant", 0.0, None)
+    assert documents.way_out(better(exit=QUEUE))["hours"] is None
+
+
+def test_one_step_is_no_rate() -> None:
+    """2,000 on a million in a day is 73 % a year of the window, whichever half it falls in, and nothing of a rate."""
+    day, price = 86_400, 10**18
+    stepped = price + price // 500
+    for halfway in (price, stepped):
+        whole, rate = rates_of([(0, price), (day // 2, halfway), (day, stepped)], "a vault", 7200)
+        assert whole == pytest.approx(0.73) and rate == 0.0
+    grown = [(0, price), (day // 2, price + price // 20_000), (day, price + price // 10_000)]
+    whole, rate = rates_of(grown, "a vault", 7200)
+    assert rate == pytest.approx(whole, rel=1e-4) == pytest.approx(0.0365, rel=1e-3)
+    assert rates_of([(0, price), (day, stepped), (2 * day, price)], "a vault", 7200)[1] < 0
+    with pytest.raises(MarketError, match="no history"):
+        rates_of([(5, price), (5, price), (5, price)], "a vault", 7200)
+
+
+def test_a_fee_is_paid_once_by_what_goes_in_beyond_what_is_held() -> None:
+    curve, year = EnteredCurve(900.0, 50.0, 100.0, 0.01), float(SECONDS_PER_YEAR)
+    assert curve.apr(100.0, year) == pytest.approx(0.05)
+    assert 1100.0 * curve.apr(1100.0, year) == pytest.approx((1100 - 10) * 50 / 2000 - 10)
+    for x in (50.0, 500.0, 5e4):
+        slope = ((x + 0.01) * curve.apr(x + 0.01, year) - (x - 0.01) * curve.apr(x - 0.01, year)) / 0.02
+        assert curve.marginal(x, year) == pytest.approx(slope, rel=1e-5, abs=1e-9)

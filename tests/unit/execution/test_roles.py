@@ -1,0 +1,89 @@
+"""Arguments are judged by their role in abis/*.json, whatever they are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.execution.wiring import OWNER, RAW, STRANGER, USDC, word
+from yieldbot.execution.calldata import ROLES, AbiFunction, abi_functions, functions, objection, selector
+from yieldbot.resources import folder
+
+ABIS = abi_functions(folder("abis"))
+KNOWN = frozenset({USDC.address.lower(), "860000000000000000"})
+SIGNABLE = {
+    *("supply", "withdraw", "deposit", "redeem", "claim", "claimRewardsToSelf", "exchange", "execute", "approve"),
+    *("exactInput", "exactInputSingle", "multicall", "swapExactTokensForTokens", "addLiquidity", "removeLiquidity"),
+    *("mint", "increaseLiquidity", "decreaseLiquidity", "collect"),
+}
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def one(name: str, *inputs: dict[str, Any]) -> AbiFunction:
+    (found,) = functions([{"type": "function", "name": name, "inputs": list(inputs)}])
+    return found
+
+
+def code(function: AbiFunction, data: bytes, most: int | None = RAW, most_shares: int = 0) -> str | None:
+    found = objection((function,), selector(function.signature) + data, OWNER, KNOWN, most, most_shares=most_shares)
+    return None if found is None else found[0]
+
+
+def test_an_amount_is_one_whatever_it_is_called() -> None:
+    """Compound v2 calls it mintAmount: by its name nothing would bound it."""
+    mint = one("mint", {"name": "mintAmount", "type": "uint256", "role": "amount"})
+    assert code(mint, number(RAW)) is None
+    assert code(mint, number(10**12)) == "AMOUNT_ABOVE_PLAN"
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        {"name": "mintAmount", "type": "uint256"},
+        {"name": "amount", "type": "uint256", "role": "whatever"},
+        {"name": "amount", "type": "uint256", "role": "free"},
+        {"name": "amount", "type": "uint256", "role": "free", "reason": ""},
+    ],
+)
+def test_an_argument_without_a_role_cannot_be_signed(without: dict[str, str]) -> None:
+    assert code(one("mint", without), number(1)) == "ARGUMENT_WITHOUT_ROLE"
+    nested = {"name": "params", "type": "tuple", "components": [without]}
+    assert code(one("mint", nested), number(1)) == "ARGUMENT_WITHOUT_ROLE"
+
+
+def test_a_role_is_no_good_for_another_type() -> None:
+    where = {"name": "to", "type": "uint160", "role": "recipient"}
+    assert code(one("send", where), word(OWNER)) == "ARGUMENT_NOT_KNOWN"
+    much = {"name": "amount", "type": "bytes32", "role": "amount"}
+    assert code(one("send", much), number(1)) == "ARGUMENT_NOT_KNOWN"
+
+
+def test_shares_are_bounded_by_what_the_leg_may_give_back() -> None:
+    (redeem,) = (f for f in ABIS[selector("redeem(uint256,address,address)")])
+    data = number(900) + word(OWNER) + word(OWNER)
+    assert code(redeem, data, None, most_shares=900) is None
+    assert code(redeem, data, None, most_shares=899) == "AMOUNT_ABOVE_PLAN"
+    assert code(redeem, data, None) == "AMOUNT_ABOVE_PLAN"
+    elsewhere = number(900) + word(STRANGER) + word(OWNER)
+    assert code(redeem, elsewhere, None, most_shares=900) == "RECIPIENT_NOT_SELF"
+
+
+def test_a_number_of_the_market_is_the_markets() -> None:
+    lltv = {"name": "lltv", "type": "uint256", "role": "market"}
+    assert code(one("supply", lltv), number(860000000000000000)) is None
+    assert code(one("supply", lltv), number(945000000000000000)) == "ADDRESS_NOT_KNOWN"
+
+
+def test_all_that_an_adapter_calls_has_roles() -> None:
+    seen = set()
+    for entries in ABIS.values():
+        for function in entries:
+            if any("role" in item for item in function.inputs) or function.name in SIGNABLE:
+                seen.add(function.name)
+                assert function.has_roles, f"{function.signature}: an argument has no role"
+    assert seen == SIGNABLE
+    assert {"amount", "shares", "recipient", "market", "empty", "free"} <= ROLES

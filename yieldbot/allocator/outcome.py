@@ -1,0 +1,125 @@
+"""One solution in base units, as an Allocation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from yieldbot.allocator.problem import Problem
+from yieldbot.allocator.purses import Purses
+from yieldbot.allocator.reasons import binding, marginal_apr
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
+from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
+
+BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One solution in base units, as an Allocation."""
+
+    snapshot: Snapshot
+    assessments: Mapping[MarketId, Assessment]
+    purses: Purses
+    problem: Problem
+    bound: float
+    price: float
+    raws: Sequence[int]
+    paid: Sequence[int]
+    closed: Mapping[int, str]
+
+    def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
+        problem, purses, h = self.problem, self.purses, self.problem.horizon_seconds
+        x = [raw / purses.ones[place.asset] for raw, place in zip(self.raws, problem.places, strict=True)]
+        x += [raw / purses.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
+        objective, bound = problem.objective(x), self.bound
+        certificate = Certificate(
+            objective=objective,
+            upper_bound=max(bound, objective),
+            gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
+        )
+        incomes = (p.price * v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=False))
+        targets, swaps = self._targets(swaps)
+        return Allocation(
+            targets=targets,
+            income_per_year=sum(incomes),
+            cost=self._cost(x, swaps),
+            certificate=certificate,
+            shadow_price=self.price,
+            reasons=tuple(self._reason(i, state, x) for i, state in enumerate(self.snapshot.markets)),
+            swaps=swaps,
+        )
+
+    def _targets(self, swaps: tuple[Exchanged, ...]) -> tuple[dict[MarketId, Amount], tuple[Exchanged, ...]]:
+        """Holdings, the wallet's included, and the swaps. Where another split than the solver's brings a little less of
+        an asset, the largest deposit of it takes that, and where none can, the largest swap that gives it."""
+        states, tokens = self.snapshot.markets, self.purses.tokens
+        targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
+        for _ in tokens:  # a smaller swap brings less of the next one
+            for token in tokens:
+                if (lacks := -self._left(token, targets, swaps)) <= 0:
+                    continue
+                grown = [s for s in states if s.market.asset == token and targets[s.market.id] > s.held]
+                for state in sorted(grown, key=lambda s: (s.held - targets[s.market.id]).raw):
+                    less = min(lacks, (targets[state.market.id] - state.held).raw)
+                    targets[state.market.id] -= Amount(token, less)
+                    lacks -= less
+                if lacks > 0:
+                    swaps = _giving_less(swaps, token, lacks)
+        wallet = {
+            s.market.id: Amount(token, self._left(token, targets, swaps))
+            for s, token in zip(self.snapshot.idle, tokens, strict=True)
+        }
+        return targets | wallet, swaps
+
+    def _left(self, token: Token, targets: Mapping[MarketId, Amount], swaps: Sequence[Exchanged]) -> int:
+        """Base units that stay in the wallet."""
+        left = self.purses.raws[self.purses.tokens.index(token)] - sum(
+            t.raw for t in targets.values() if t.token == token
+        )
+        left -= sum(swap.given.raw for swap in swaps if swap.given.token == token)
+        return left + sum(swap.gets.raw for swap in swaps if swap.gets.token == token)
+
+    def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
+        """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
+        problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
+        touched = sum(p.touch_cost for p, now in zip(problem.places, x, strict=False) if now != p.held)
+        return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
+
+    def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
+        problem, h, price = self.problem, self.problem.horizon_seconds, self.price
+        place, assessment = problem.places[index], self.assessments[state.market.id]
+        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(place.asset)
+        limits: list[tuple[str, float]] = []
+        if state.capacity is not None:
+            limits.append(("the market's cap", float(state.held) + float(state.capacity)))
+        if assessment.max_exposure is not None:
+            limits.append((assessment.bound, float(assessment.max_exposure)))
+        return MarketReason(
+            market_id=state.market.id,
+            apr_quoted=state.quoted.value,
+            apr_after=place.curve.apr(x[index], h),
+            marginal_apr=marginal_apr(problem, index, x[index]),
+            binding=said or binding(problem, index, x, price, limits),
+        )
+
+
+def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple[Exchanged, ...]:
+    """The swaps with the largest one that gives ``token`` smaller, at its own rate."""
+    largest = max((s for s in swaps if s.given.token == token), key=lambda s: s.given.raw, default=None)
+    if largest is None:
+        return swaps
+    given = max(0, largest.given.raw - less)
+    gets, least = (Amount(a.token, a.raw * given // largest.given.raw) for a in (largest.gets, largest.least))
+    smaller = replace(largest, given=Amount(token, given), gets=gets, least=least)
+    return tuple(smaller if s is largest else s for s in swaps if s is not largest or given)
+
+
+def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
+    """What a swap costs once, in the first asset: its gas, and what it loses against the feeds' prices (an exchange
+    that pays more than those is no gain)."""
+    paid = float(swap.given) * snapshot.price(swap.given.token)
+    got = float(swap.gets) * snapshot.price(swap.gets.token)
+    return snapshot.fees.cost(swap.gas, txs=SWAP_TXS) + max(0.0, paid - got)

@@ -1,0 +1,61 @@
+"""Our money by asset. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.market import MarketState, Snapshot
+
+FINE = 36
+"""Decimals of the integers that amounts of different assets are compared in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purses:
+    """Our money by asset, the first being the one that amounts are counted in.
+
+    raws: all of it in base units, holdings included; prices: whole first tokens for a whole token.
+    """
+
+    tokens: tuple[Token, ...]
+    raws: tuple[int, ...]
+    prices: tuple[float, ...]
+
+    @property
+    def ones(self) -> tuple[int, ...]:
+        return tuple(token.one for token in self.tokens)
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """What a base unit is worth, as integers; 1 where there is one asset."""
+        if len(self.tokens) == 1:
+            return (1,)
+        return tuple(
+            int(Fraction(price) * 10**FINE // token.one) for token, price in zip(self.tokens, self.prices, strict=True)
+        )
+
+    @property
+    def total(self) -> int:
+        """All of it, in base units times weights."""
+        return sum(raw * weight for raw, weight in zip(self.raws, self.weights, strict=True))
+
+    def of(self, state: MarketState) -> int:
+        """The index of a market's asset."""
+        return self.tokens.index(state.market.asset)
+
+    def raw(self, first_raw: int, index: int) -> int:
+        """So many base units of the first asset in those of another, rounded up."""
+        return -(-first_raw * self.weights[0] // self.weights[index])
+
+
+def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
+    """What we have. ``wealth``: as if it were so much in all, the difference lying idle in the first asset."""
+    tokens = snapshot.assets
+    raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
+    if wealth is not None:
+        others = snapshot.wealth(tokens[0]).raw - raws[0]
+        in_markets = sum(s.held.raw for s in snapshot.markets if s.market.asset == tokens[0])
+        raws[0] = max(wealth.raw - others, in_markets)
+    return Purses(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))

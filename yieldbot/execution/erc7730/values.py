@@ -1,0 +1,164 @@
+"""Decoded values as a tree, and the paths of descriptors that point into it (ERC-7730, "Path references")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WORD = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A decoded value with its ABI type; a tuple's value is a dict by argument name, an array's a list of nodes.
+
+    part: it is a slice of the bytes of a value of that type; its value is bytes then.
+    """
+
+    type: str
+    value: Any
+    part: bool = False
+
+
+def tree(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> Node:
+    """Decoded arguments as nodes, by name (by place where a parameter has none)."""
+    named = {}
+    for place, (item, value) in enumerate(zip(inputs, values, strict=True)):
+        named[str(item.get("name") or place)] = _node(item, value)
+    return Node("tuple", named)
+
+
+def _node(item: Mapping[str, Any], value: Any) -> Node:
+    kind = str(item["type"])
+    if kind.endswith("]"):
+        inner = dict(item) | {"type": kind[: kind.rindex("[")]}
+        return Node(kind, [_node(inner, one) for one in value])
+    if kind == "tuple":
+        return tree(item["components"], value)
+    return Node(kind, value)
+
+
+def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Every value that is no tuple or array, with its full path."""
+    if isinstance(node.value, Mapping):
+        for name, inner in node.value.items():
+            yield from leaves(inner, f"{path}.{name}" if path else name)
+    elif isinstance(node.value, list):
+        for place, inner in enumerate(node.value):
+            yield from leaves(inner, f"{path}.[{place}]")
+    else:
+        yield path, node
+
+
+def steps(path: str) -> list[str]:
+    """The steps of a path, without its root; brackets may stand with or without a point before them."""
+    return [step for step in re.sub(r"(?<=[^.])\[", ".[", path.removeprefix("#.")).split(".") if step]
+
+
+def at(root: Node, path: str) -> list[tuple[str, Node]]:
+    """The nodes that a path of a descriptor points to, each with its full path; none where there is nothing there.
+
+    Steps: a name, [n] (from the end when negative), [] (each), [a:b] (a part of an array, or of the bytes of a value:
+    an integer or address counts as its 32 bytes, big-endian).
+    """
+    found = [("", root)]
+    for step in steps(path):
+        found = [pair for place, node in found for pair in _step(place, node, step)]
+    return found
+
+
+def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
+    value = node.value
+    if not step.startswith("["):
+        if isinstance(value, Mapping) and step in value:
+            return [(f"{place}.{step}" if place else step, value[step])]
+        if isinstance(value, list):  # older descriptors leave the brackets out
+            return [pair for n, one in enumerate(value) for pair in _step(f"{place}.[{n}]", one, step)]
+        return []
+    inside = step[1:-1]
+    try:
+        if ":" in inside:
+            first, last = (int(part) if part else None for part in inside.split(":"))
+            if not isinstance(value, list):
+                whole = bytes_of(node)
+                cut = [] if whole is None else [Node(node.type, whole[first:last], True)]
+                return [(f"{place}.{step}", one) for one in cut]
+            chosen = range(len(value))[first:last]
+        elif not isinstance(value, list):
+            return []
+        elif inside:
+            chosen = range(len(value))[slice(int(inside), int(inside) + 1 or None)]
+        else:
+            chosen = range(len(value))
+    except ValueError:
+        return []
+    return [(f"{place}.[{n}]", value[n]) for n in chosen]
+
+
+def bytes_of(node: Node) -> bytes | None:
+    """The bytes that a slice counts in; None where there are none."""
+    value: Any = node.value
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value % 2 ** (8 * WORD)).to_bytes(WORD, "big")
+    if node.type == "address" and isinstance(value, str):
+        return bytes(WORD - 20) + bytes.fromhex(value.removeprefix("0x"))
+    return value.encode() if isinstance(value, str) else None
+
+
+def places(path: str) -> tuple[int, ...]:
+    """The places in arrays that a full path goes through."""
+    return tuple(int(step[1:-1]) for step in steps(path) if re.fullmatch(r"\[\d+\]", step))
+
+
+def plain(node: Node) -> str:
+    """A value as it is."""
+    if isinstance(node.value, Mapping):
+        return "(" + ", ".join(f"{name}: {plain(inner)}" for name, inner in node.value.items()) + ")"
+    if isinstance(node.value, list):
+        return "[" + ", ".join(plain(inner) for inner in node.value) + "]"
+    if isinstance(node.value, bytes):
+        if node.part and node.type.startswith(("uint", "int")):
+            return str(int.from_bytes(node.value, "big"))
+        return "0x" + node.value.hex()
+    return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+
+
+def number(node: Node) -> int | None:
+    """A value that is an integer, or a slice of bytes as one (big-endian); None for anything else."""
+    value = node.value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, bytes) and (node.part or node.type == "bytes32") and len(value) <= WORD:
+        return int.from_bytes(value, "big")
+    return as_number(value) if node.type == "constant" else None
+
+
+def as_number(said: Any) -> int | None:
+    """A number of a descriptor: a JSON integer, decimal digits, or hex after 0x; None for anything else."""
+    if isinstance(said, int) and not isinstance(said, bool):
+        return said
+    if isinstance(said, str) and len(said) <= 80:
+        if re.fullmatch(r"-?[0-9]+", said):
+            return int(said)
+        if re.fullmatch(r"0[xX][0-9a-fA-F]+", said):
+            return int(said, 16)
+    return None
+
+
+def address_of(node: Node) -> str | None:
+    """The address that a value holds: an address, 20 bytes, or the low 160 bits of an integer or of 32 bytes. None
+    where it holds none, or where 32 bytes have more in them than an address."""
+    value = node.value
+    if isinstance(value, str):
+        return value if re.fullmatch(r"0x[0-9a-fA-F]{40}", value) else None
+    if isinstance(value, bytes):
+        if len(value) == WORD and not any(value[:12]):
+            return "0x" + value[12:].hex()
+        return "0x" + value.hex() if len(value) == 20 else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**160:
+        return f"0x{value:040x}"
+    return None

@@ -1,0 +1,105 @@
+"""The way out of a market, rehearsed before the way in: on the fork on which a deposit was rehearsed, everything is
+taken out again some time later, and what comes back is compared with what went in. The fork is put back afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.execution.deltas import balances
+from yieldbot.execution.reverts import revert_words
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import ExitKind, MarketState
+from yieldbot.model.plan import NoWayOut
+from yieldbot.model.tx import EvmCall
+
+if TYPE_CHECKING:
+    from yieldbot.execution.account import Account, LegWork
+    from yieldbot.rpc.evm import EvmNode
+
+LEAST_SECONDS = 3600
+"""How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayOut:
+    """How a deposit's way out is rehearsed. state: the market before it; withdraw: the adapter's own calls that take
+    everything out (None), or an amount, from a state that was just read; fees_bps: what of the deposit the adapter says
+    that fees take, those of the way out included."""
+
+    state: MarketState
+    withdraw: Callable[[MarketState, Amount | None], tuple[EvmCall, ...]]
+    fees_bps: float = 0.0
+
+
+async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int) -> NoWayOut | None:
+    """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
+    afterwards. held_raw: what the position was worth before the leg."""
+    out = work.out
+    if out is None or work.observe is None:
+        return None
+    kept = await fork.request("evm_snapshot", [])
+    try:
+        return await _tried(account, fork, work, out, held_raw)
+    finally:
+        if await fork.request("evm_revert", [kept]) is not True:
+            raise TransientError("the fork cannot be put back after the way out was rehearsed")
+
+
+async def _tried(account: Account, fork: EvmNode, work: LegWork, out: WayOut, held_raw: int) -> NoWayOut | None:
+    put, rounding = work.leg.amount, out.state.rounding_raw
+    net_raw = put.raw - int(put.raw * out.fees_bps / 10_000)
+    wait = out.state.exit.seconds or 0
+    asks_first = out.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
+    waits = (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
+    before, back_raw, least_raw = await balances(fork, account.owner, (put.token,)), 0, held_raw + net_raw
+    for seconds in waits:
+        await fork.request("evm_increaseTime", [hex(seconds)])
+        await fork.request("evm_mine", [])
+        state = await _now(fork, work)
+        if isinstance(state, MarketError):
+            return _refused(work, f"it cannot be read any more once {put} are in: {state}")
+        part = None
+        if held_raw and state.exit.cash is not None and state.exit.cash.raw < held_raw + net_raw:
+            part, least_raw = Amount(put.token, net_raw - rounding), net_raw  # it could not pay what we held either
+        if (why := await _taken(account, fork, out.withdraw(state, part))) is not None:
+            return _refused(work, f"{put} go in, and nothing comes out: {why}")
+        back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+        if back_raw + rounding >= least_raw:
+            return None
+    fees = f" less {out.fees_bps:g} bps of fees that it names" if out.fees_bps else ""
+    least, back = Amount(put.token, least_raw), Amount(put.token, back_raw)
+    return _refused(work, f"{put} go in, {back} come out where {least} should{fees}")
+
+
+async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
+    assert work.observe is not None
+    block = await fork.block()
+    (state,) = await fork.run([work.observe(block)], block)
+    return state
+
+
+async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> str | None:
+    """Make the calls on the fork; why one of them does not go through, None when all do."""
+    from yieldbot.execution.simulate import mined
+
+    if not calls:
+        return "there is no call that takes it out"
+    for call in calls:
+        fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
+        try:
+            limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
+        except NodeRefused as refusal:
+            said = revert_words(refusal.data, account.explain, refusal.node_message)
+            return f"{call.words}: {said}"
+        receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
+        if not isinstance(receipt, dict):
+            return str(getattr(receipt, "reason", "it fails"))
+    return None
+
+
+def _refused(work: LegWork, why: str) -> NoWayOut:
+    return NoWayOut("NO_WAY_OUT", f"{work.market.name}: {why}", work.leg.market_id)

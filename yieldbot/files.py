@@ -1,0 +1,83 @@
+"""Files that a person's money depends on: regular, of bounded size, and changed by nobody but their owner."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from yieldbot.errors import ConfigError
+
+MOST_BYTES = 4 * 2**20
+"""Of a configuration, a keystore or a list of descriptors; none that anybody has is near it."""
+
+
+def head(path: Path, most: int) -> bytes:
+    """The first bytes of a regular file. Raises ConfigError for anything else (a FIFO would be waited for, a device
+    read for ever), and OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(21, "Is a directory", str(path))
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"{path} is no regular file: name one")
+        return file.read(most)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A regular file. Raises ConfigError for one above ``most`` bytes or of another kind, and OSError."""
+    found = head(path, most + 1)
+    if len(found) > most:
+        raise ConfigError(f"{path} has more than {most:,} bytes: it is not what it should be, name another file")
+    return found
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """A regular file as UTF-8 text, without a byte-order mark. Raises ConfigError, OSError and UnicodeDecodeError."""
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def first_line(path: Path, most: int = MOST_BYTES) -> str:
+    """The first line of a text file; its line end (LF, CRLF) is no part of it. Raises as ``read_text``."""
+    return read_text(path, most).split("\n", 1)[0].removesuffix("\r")
+
+
+def why(failure: OSError, path: Path) -> str:
+    """Why a file could not be written, in words. /proc says "no such file" of the one that is to be made."""
+    there = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if failure.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP) and there.is_dir():
+        return f"{there} takes no files of ours ({failure.strerror}): name another folder"
+    return str(failure.strerror)
+
+
+def refuse_if_others_change(path: Path, what: str) -> None:
+    """Raise ConfigError where another user than us and root owns the file or folder, or may write it, or could put
+    another in its place (write its folder, which may be a sticky one as /tmp is). What is not there is not judged.
+
+    ``what``: what it is, as its key in yieldbot.toml. A link is judged by itself and by what it leads to.
+    """
+    place = Path(os.path.abspath(path))
+    for one in dict.fromkeys((place, Path(os.path.realpath(path)))):
+        _judge(one, path, what)
+        _judge(one.parent, path, what)
+
+
+def _judge(one: Path, path: Path, what: str) -> None:
+    try:
+        found = one.lstat()
+    except OSError:
+        return
+    named = f"{what} {path}" if one in (path, Path(os.path.abspath(path))) else f"{what} {path}: {one}"
+    if not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
+        raise ConfigError(f"{named} is neither a file nor a folder: name one")
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{named} belongs to another user (uid {found.st_uid}), who could change it: chown it, or move it"
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    open_to = mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if stat.S_ISLNK(found.st_mode) or not open_to or (stat.S_ISDIR(found.st_mode) and mode & stat.S_ISVTX):
+        return
+    raise ConfigError(f"{named} can be changed by other users (mode {mode:04o}): chmod go-w {one}")

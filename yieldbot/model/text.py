@@ -1,0 +1,43 @@
+"""Words of others (nodes, tokens, vaults, reverts, files) before a person reads them: one line of printable characters.
+
+What could move a terminal's cursor, set its title, change the direction of writing or begin a forged second line is
+replaced. Python counts as printable no control, format (bidi, zero width), surrogate or private character.
+"""
+
+from __future__ import annotations
+
+STANDS_IN = "\N{REPLACEMENT CHARACTER}"
+
+
+def one_line(text: str, longest: int | None = None) -> str:
+    """The text as one line: any white space is a single space, whatever cannot be printed is a replacement character.
+
+    longest: characters that are kept.
+    """
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(sign if sign.isprintable() else STANDS_IN for sign in line)
+    return line if longest is None else line[:longest].rstrip()
+
+
+def printable(text: str) -> str:
+    """Text of several lines that we made ourselves: its line ends stay, everything else is as in ``one_line``."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign == "\n" or sign.isprintable() else _instead(sign) for sign in text)
+
+
+def _instead(sign: str) -> str:
+    return " " if sign in "\t\u00a0\u202f" else STANDS_IN
+
+
+def escaped(text: str) -> str:
+    """A JSON document in which whatever cannot be printed is written as \\uXXXX: it says the same to who parses it."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign == "\n" or sign.isprintable() else _escape(sign) for sign in text)
+
+
+def _escape(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

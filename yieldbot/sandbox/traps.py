@@ -1,0 +1,41 @@
+"""Vaults that misbehave as real ones do (contracts/traps), deployed one at a time on a running sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yieldbot.protocols._abi import checksum
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+
+WARP_BLOCKS, WARP_SECONDS = 48, 3600
+
+
+async def deploy_trap(
+    node: EvmNode, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
+) -> tuple[Deployer, Contract]:
+    """A vault of contracts/traps over ``asset`` (None: what takes none); ``args``: the rest of its constructor's.
+    Its deployer too, who may call it.
+
+    deposited_raw: what the deployer puts in (it has the sandbox's tokens); history: 48 blocks an hour apart follow, so
+    that a trailing rate has something to trail.
+    """
+    accounts = await node.request("eth_accounts", [])
+    d = Deployer(node, [checksum(account) for account in accounts])
+    vault = await d.deploy(compiled(units=("traps",))["traps"][name], *([asset] if asset else []), *args)
+    if deposited_raw and asset:
+        token = Contract(asset, compiled()["ours"]["TestToken"].abi)
+        await d.send(token, "approve", vault.address, MAX_UINT256)
+        await d.send(vault, "deposit(uint256,address)", deposited_raw, d.me)
+    if history:
+        await node.request("anvil_mine", [hex(WARP_BLOCKS), hex(WARP_SECONDS)])
+    return d, vault
+
+
+def trap_table(address: str, name: str = "Trap", lookback_blocks: int = 40, asset: str = "USDC") -> str:
+    """The vault as a table of a chain's TOML file."""
+    return (
+        f'\n[[protocols]]\nprotocol = "erc4626"\nname = "{name}"\nflavour = "generic"\nvaults = ["{address}"]\n'
+        f'lookback_blocks = {lookback_blocks}\nassets = ["{asset}"]\n'
+    )
