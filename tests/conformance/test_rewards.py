@@ -168,4 +168,4 @@ async def test_rewards_take_no_further_round(paying: tuple[Accuracy, Incentives]
     markets = [m for found in lists if isinstance(found, tuple) for m in found]
     states = await node.run([chain.adapters[m.protocol].observe(m, chain.owner, block) for m in markets], block)
     assert sum(len(s.rewards) for s in states if isinstance(s, MarketState)) == 2
-    assert node.round_trips - start <= 4
+    assert node.round_trips - start <= 5  # two to discover, one to observe, two for the blocks looked back to, at once

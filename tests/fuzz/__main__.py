@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 LONGEST_INPUT = 8192
-LONGEST_RUN_SECONDS = 10
 
 
 def main() -> int:
@@ -60,7 +59,7 @@ def main() -> int:
         options = [
             *until,
             f"-max_len={LONGEST_INPUT}",
-            f"-timeout={LONGEST_RUN_SECONDS}",
+            f"-timeout={fuzzed.longest_seconds}",
             f"-artifact_prefix={name}/",
             "-print_final_stats=1",
         ]

@@ -28,6 +28,8 @@ class Fuzzed:
 
     run: Target
     seeds: Callable[[], list[bytes]]
+    longest_seconds: int = 10
+    """What one run may take, on a busy machine and with every branch counted: beyond it hangs."""
 
 
 def _json_or_none(data: bytes) -> Any:
@@ -256,7 +258,7 @@ def _decision_seeds() -> list[bytes]:
 
 
 TARGETS: dict[str, Fuzzed] = {
-    "decision": Fuzzed(decision, _decision_seeds),
+    "decision": Fuzzed(decision, _decision_seeds, longest_seconds=60),
     "calldata": Fuzzed(calldata, _calldata_seeds),
     "message": Fuzzed(message, _message_seeds),
     "accounts": Fuzzed(accounts, _account_seeds),
