@@ -70,12 +70,12 @@ async def rehearsed_gas(
     return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
 
 
-async def node_gas(account: Account, tx: UnsignedTx) -> int:
+async def node_gas(account: Account, made: EvmCall) -> int:
     """The gas limit by the chain's own estimate, where it takes data on L1 inside the gas; 0 elsewhere, and where the
     node says that the call fails: the simulation tells why."""
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
         return 0
-    call = {"from": tx.sender, "to": tx.to, "data": "0x" + tx.data.hex(), "value": hex(tx.value)}
+    call = {"from": account.owner, "to": made.to, "data": "0x" + made.data.hex(), "value": hex(made.value)}
     try:
         return gas_limit(int(await account.node.request("eth_estimateGas", [call]), 16))
     except NodeRefused:

@@ -15,6 +15,7 @@ from yieldbot.execution.simulate import priority_fee
 from yieldbot.execution.submit import record, sign, submit
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
+from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
     from yieldbot.execution.svm.account import SvmAccount
@@ -49,10 +50,10 @@ async def transact(
     if isinstance(fees, Declined):
         return fees
     await clear_leftovers(account)
-    nonce = await next_nonce(account)
+    nonce, by_node = await both(next_nonce(account), node_gas(account, call))
     if isinstance(nonce, Declined):
         return nonce
-    gas = max(gas, await node_gas(account, unsigned(call, context, nonce, gas, fees)))
+    gas = max(gas, by_node)
     gas_wei = gas * (base_fee_wei + fees.priority_fee_wei)
     if (dear := cost_above_gain(account, call.words, gas_wei)) is not None:
         return dear
