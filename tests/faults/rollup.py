@@ -1,9 +1,9 @@
 """Node doubles: what a rollup's own node says and asks for, put before a real node that knows nothing of it.
 
 Labelled doubles. ``OpNode`` stands before anvil's OP mode, which takes the L1 data fee and the operator fee as op-revm
-does, but leaves them out of receipts. ``ArbitrumNode`` stands before a plain anvil: its estimates, its intrinsic gas and
-its receipts have the gas for data on L1 in them (https://docs.arbitrum.io/how-arbitrum-works/gas-fees), and NodeInterface
-answers, which no contract does.
+does, but leaves them out of receipts (or before a plain anvil, whose receipts then name fees that nobody took).
+``ArbitrumNode`` stands before a plain anvil: its estimates, its intrinsic gas and its receipts have the gas for data on
+L1 in them (https://docs.arbitrum.io/how-arbitrum-works/gas-fees), and NodeInterface answers, which no contract does.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Refused(Exception):
 
 
 class RollupNode:
-    """A plain node. asked: methods, how often each; fee_asks: the unsigned transactions (OP stack) or calls (Arbitrum)
-    whose fee was asked for; under_way, most_rounds: fee questions that waited for each other."""
+    """A plain node. asked: methods, how often each; fee_asks: the unsigned transactions (OP stack) or calls' data
+    (Arbitrum) whose fee was asked for; rounds: how often something on fees was asked while nothing else on them was
+    under way."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream, self.url = upstream, ""
@@ -76,11 +77,12 @@ class RollupNode:
 
 
 class OpNode(RollupNode):
-    """An OP chain's node: its receipts name what was taken beside the gas."""
+    """An OP chain's node: its receipts name what was taken beside the gas. told_wei: every ``l1Fee``, where the node
+    behind it takes none."""
 
-    def __init__(self, upstream: str, fees: L1Fees) -> None:
+    def __init__(self, upstream: str, fees: L1Fees, told_wei: int | None = None) -> None:
         super().__init__(upstream)
-        self.fees = fees
+        self.fees, self.told_wei = fees, told_wei
 
     async def answer(self, method: str, params: list[Any]) -> dict[str, Any]:
         if method == "eth_call" and str(params[0].get("to", "")).lower() == GAS_PRICE_ORACLE.lower():
@@ -103,7 +105,7 @@ class OpNode(RollupNode):
         lost = before - after - int(tx["value"], 16) - gas * int(receipt["effectiveGasPrice"], 16)
         operator = gas * self.fees.operator_scalar // 10**6 + self.fees.operator_constant_wei
         return {
-            "l1Fee": hex(lost - operator),
+            "l1Fee": hex(lost - operator if self.told_wei is None else self.told_wei),
             "operatorFeeScalar": hex(self.fees.operator_scalar),
             "operatorFeeConstant": hex(self.fees.operator_constant_wei),
         }
