@@ -130,7 +130,7 @@ def test_check_and_every_run_notice_a_wrong_kind(sandbox: Sandbox) -> None:
         wrong = {row["what"]: row for row in home.json("check", code=2)["checks"]}["sandbox fee_kind"]
         assert GAS_PRICE_ORACLE in wrong["said"] and 'write fee_kind = "op-stack"' in wrong["remedy"]
         ended = home.run("run", "--approve", "auto")
-        assert ended.code == 2 and 'write fee_kind = "op-stack"' in ended.line, ended.err
+        assert ended.code == 2 and 'write fee_kind = "op-stack"' in ended.err.splitlines()[-1], ended.err
         assert sandbox.rpc("eth_getTransactionCount", sandbox.wallet, "latest") == "0x0"
         chain.write_text('fee_kind = "op"\n' + plain)
         assert "fee_kind" in home.run("check").err
