@@ -11,7 +11,7 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, MarketState, Snapshot
+from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -177,9 +177,11 @@ def _moves(
     return tuple(moves)
 
 
-def _gas(state: MarketState, change: Amount) -> tuple[int, int]:
-    """(gas, rent) of a leg."""
-    return (state.gas_deposit, state.rent_deposit) if change.raw > 0 else (state.gas_withdraw, 0)
+def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
+    """(gas, rent, transactions) of a leg."""
+    if change.raw > 0:
+        return state.gas_deposit, state.rent_deposit, ENTER_TXS
+    return state.gas_withdraw, 0, LEAVE_TXS
 
 
 def _ends(
