@@ -16,11 +16,12 @@ from wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC
 from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import judge_cancellation
-from yieldbot.execution.confirm import Sighting, confirm, fee_wei, finality_seconds, look, paid
+from yieldbot.execution.confirm import Sighting, confirm, finality_seconds, look, paid
 from yieldbot.execution.submit import stored
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import ApprovedTx, Confirmed, Expired, Replaced, Reverted
+from yieldbot.rollups import fee_of_receipt
 
 HELD = {(USDC.address.lower(), OWNER.lower()): 20_000 * 10**6, (SHARES.address.lower(), OWNER.lower()): 0}
 AFTER = {(USDC.address.lower(), OWNER.lower()): 8_000 * 10**6, (SHARES.address.lower(), OWNER.lower()): RAW}
@@ -325,6 +326,6 @@ def test_a_receipt_says_no_more_than_the_bytes_allow(journal: Journal, changes: 
 
 
 def test_a_fee_is_gas_times_price_and_the_l1_fee_or_not_known() -> None:
-    assert fee_wei({"gasUsed": "0x10", "effectiveGasPrice": "0x3", "l1Fee": "0x5"}) == 16 * 3 + 5
-    assert fee_wei({"gasUsed": "0x10", "effectiveGasPrice": "0x3"}) == 48
-    assert fee_wei({"gasUsed": "0x10"}) is None
+    assert fee_of_receipt({"gasUsed": "0x10", "effectiveGasPrice": "0x3", "l1Fee": "0x5"}) == 16 * 3 + 5
+    assert fee_of_receipt({"gasUsed": "0x10", "effectiveGasPrice": "0x3"}) == 48
+    assert fee_of_receipt({"gasUsed": "0x10"}) is None
