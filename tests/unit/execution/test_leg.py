@@ -209,6 +209,22 @@ async def test_another_chain_behind_the_node_signs_nothing(journal: Journal) -> 
     assert not signer.asked and not chain.sent
 
 
+async def test_a_call_that_would_fail_now_is_not_signed_and_its_allowance_taken_back(journal: Journal) -> None:
+    """The chain has moved on since the rehearsal: another has used up the pool's room, say."""
+    chain, signer = living(journal), KeySigner()
+    mine, effect = chain.on_send, chain.effect
+
+    def then(raw: str) -> None:
+        mine(raw)
+        supply = "0x" + supply_data().hex()
+        chain.effect = lambda fork, fields: None if fields["data"] == supply else effect(fork, fields)
+
+    chain.on_send = then
+    result = await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "WOULD_REVERT"
+    assert signer.asked == len(result.outcomes) == 2 and chain.allowed[SET] == 0
+
+
 async def test_what_the_gate_refuses_is_not_signed(journal: Journal) -> None:
     chain, signer = living(journal), KeySigner()
     smaller = replace(APPROVAL, plan=plan(replace(plan().legs[0], amount=USDC.parse("11999"))))
