@@ -255,7 +255,7 @@ def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
     """A bound of more than ten times the answer is none; of amounts that people swap it is within a basis point."""
     draw = random.Random(500 + seed)
     for kind, venue in kinds_of(draw, ONES[seed]).items():
-        amounts = [_side(venue) // part for part in (2, 20, 1000, 100_000)]
+        amounts = [side_of(venue) // part for part in (2, 20, 1000, 100_000)]
         for amount in amounts:
             for costs in (None, [1]):
                 found = split([venue], amount, costs)
@@ -269,10 +269,10 @@ def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
                     assert found.gap_bps <= dynamic, (kind, amount, found.gap_bps)
 
 
-def _side(venue: Venue) -> int:
+def side_of(venue: Venue) -> int:
     """About what a venue has of what goes in."""
     if isinstance(venue, Path):
-        return _side(venue.first)
+        return side_of(venue.first)
     if isinstance(venue, V2Venue):
         return venue.reserve_in
     if isinstance(venue, StableVenue):
