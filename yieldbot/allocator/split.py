@@ -26,6 +26,7 @@ from yieldbot.model.exchange import Venue
 
 FEW = 6
 """Of so many venues with costs every choice is filled and bounded by itself: no gap is left between them."""
+FIRST_STEP = 1.01
 BOUND_SLACK = 1e-12
 """Of the output, added to the bound for the rounding of its floats."""
 
@@ -204,7 +205,7 @@ def _tried(
         yield from seen
         return
     try:
-        ends: tuple[float, ...] = _search(total, goal)
+        ends: tuple[float, ...] = _search(total, goal, venues)
     except Unswappable:
         ends = ()
     prices += ends
@@ -214,8 +215,9 @@ def _tried(
     yield from (one for at, one in enumerate(seen) if one and one not in seen[:at])
 
 
-def _search(total: Callable[[float], int], goal: int) -> tuple[float, float]:
-    """Two prices next to each other: at the lower one the ``total`` reaches the goal, at the higher one it does not."""
+def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -> tuple[float, float]:
+    """Two prices next to each other: at the lower one the ``total`` reaches the goal, at the higher one it does not.
+    They are looked for from what the best of the venues would pay on the average."""
     known: dict[float, int] = {}
 
     def at(price: float) -> int:
@@ -230,18 +232,29 @@ def _search(total: Callable[[float], int], goal: int) -> tuple[float, float]:
     def reached(price: float) -> bool:
         return at(price) >= goal
 
-    low = high = 1.0
-    step = 4.0
+    def enough(low: float, high: float) -> bool:
+        # What is taken between the two is split by hand; once it is next to nothing, nearer prices say nothing more.
+        return at(low) == goal or at(low) - at(high) <= goal * BOUND_SLACK + 1.0 or high - low <= low * BOUND_SLACK
+
+    low = high = max((_average(venue, goal) for venue in venues), default=0.0) or 1.0
+    step = FIRST_STEP
     while reached(high):
         if high > 1e60:
             raise Unswappable("the pools' prices cannot be")
-        low, high, step = high, high * step, step * 4.0
+        low, high, step = high, high * step, step**3
     while not reached(low):
         if low < 1e-60:
             raise Unswappable("the pools do not take so much together")
-        low, high, step = low / step, low, step * 4.0
-    # What is taken between the two is split by hand; once it is next to nothing, nearer prices say nothing more.
-    return crossing(level, low, high, lambda low, high: at(low) == goal or at(low) - at(high) <= max(1, goal >> 40))
+        low, high, step = low / step, low, step**3
+    return crossing(level, low, high, enough)
+
+
+def _average(venue: Venue, taken: int) -> float:
+    """Units out for each of so many in; 0 where they do not go in."""
+    try:
+        return venue.give(taken)[0] / taken
+    except Unswappable:
+        return 0.0
 
 
 def _worth(venue: Venue, price: float) -> float:
@@ -267,7 +280,7 @@ def _filled(
     """What is ``counted`` of each venue (what goes in, or what comes out) where that is the goal together; None where
     they do not reach it. The prices on both sides of it are noted in ``prices``."""
     try:
-        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues), goal)
+        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues), goal, venues)
     except Unswappable:
         return None
     prices += (low, high)

@@ -19,10 +19,12 @@ def crossing(
     low: float,
     high: float,
     enough: Callable[[float, float], bool] = lambda low, high: high - low <= ULPS * low,
+    nothing: float = math.nan,
 ) -> tuple[float, float]:
     """Two numbers next to each other: ``level`` is not negative at the lower one, negative at the higher one.
 
-    low, high: positive, with the same said of them. enough: whether two ends are near enough to each other.
+    low, high: positive, with the same said of them. enough: whether two ends are near enough to each other. nothing:
+    a level that is not to be told from nothing; the search ends where it is found.
     """
     a, b, c = high, low, low
     at_a, at_b, at_c = level(high), level(low), 0.0
@@ -40,7 +42,7 @@ def crossing(
         else:
             c, at_c, b, at_b = b, at_b, a, at_a
         a, at_a = x, found
-        if enough(*ends):
+        if found == nothing or enough(*ends):
             break
         to_b, to_c = _apart(b, a), _apart(c, a)
         least = ULPS / max(ULPS, abs(to_b))

@@ -24,8 +24,8 @@ PRECISION = 10**18
 FEE_ONE = 10**10
 ROUNDS = 255
 MOST_COINS = 8
-LEAST = 1e-300
-"""Of a price in proportion to another: what is less is as little."""
+LEAST, FLAT = 1e-300, 2.0**-51
+"""Of a price in proportion to another: what is less is as little; two whose logarithms differ by less are one float."""
 
 Flavour = Literal["3pool", "template", "plain2", "ng"]
 
@@ -199,7 +199,12 @@ class StableVenue:
         high = 2.0 * start
         while high < most and marginal(high) >= price:
             high *= 4.0
-        low, _ = crossing(lambda x: math.log(max(LEAST, marginal(x) / price)), start, min(high, most))
+
+        def level(x: float) -> float:
+            found = math.log(max(LEAST, marginal(x) / price))
+            return found if abs(found) > FLAT else 0.0
+
+        low, _ = crossing(level, start, min(high, most), nothing=0.0)
         taken = int((low - start) * PRECISION / pool.rates[self.i])
         return taken if taken and self._gives(taken, 0) else 0
 

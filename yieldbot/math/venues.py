@@ -24,7 +24,7 @@ from yieldbot.model.exchange import Venue
 MOST_IN = 1 << 127
 NEARLY = -1e-16
 NEAR_BITS = 40
-"""Two inputs of a path are one where they differ by a part of 2^40."""
+"""Two inputs of a path are one where they differ by a part of 2^40, or by what brings one unit of the token between."""
 
 
 def least_in(gives: Callable[[int], bool]) -> int:
@@ -150,30 +150,26 @@ class Path:
 
     def until(self, price: float) -> int:
         """Where the product of both marginal prices falls to ``price``: the first one's is searched."""
-        taken, over = dict[float, int](), dict[float, float]()
+        taken, given, over = dict[float, int](), dict[float, int](), dict[float, float]()
 
         def level(first_price: float) -> float:
+            """How many times what the first gives is too much for the second down to its price, as a logarithm;
+            negative where it can go into the second."""
             if first_price not in over:
                 taken[first_price] = self.first.until(first_price)
-                over[first_price] = self._over(taken[first_price], price / first_price)
+                into = given[first_price] = self.first.give(taken[first_price])[0]
+                room = self.second.until(price / first_price)
+                above = math.log1p(into) - math.log1p(room)
+                over[first_price] = above if into > room else min(NEARLY, above)
             return over[first_price]
 
         def near(low: float, high: float) -> bool:
-            return taken[low] - taken[high] <= max(1, taken[low] >> NEAR_BITS)
+            return taken[low] - taken[high] <= max(1, taken[low] >> NEAR_BITS) or given[low] - given[high] <= 1
 
         low, high = self._start(level)
         if not high:
             return 0
-        return taken[crossing(level, low, high, near)[1]]
-
-    def _over(self, taken: int, second_price: float) -> float:
-        """How many times what the first gives is too much for the second down to its price, as a logarithm; negative
-        where it can go into the second."""
-        given = self.first.give(taken)[0]
-        room = self.second.until(second_price)
-        return (
-            math.log1p(given) - math.log1p(room) if given > room else min(NEARLY, math.log1p(given) - math.log1p(room))
-        )
+        return taken[crossing(level, low, high, near, NEARLY)[1]]
 
     def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
         """First prices at which it does not fit and at which it does; (0, 0) where nothing goes in."""
