@@ -23,7 +23,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols._doubts import in_vault
+from yieldbot.protocols._doubts import in_vault, minted
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
@@ -113,12 +113,13 @@ class KaminoLend:
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         params, codec = market.params, layout(self.protocol)
         shares = Token(market.chain, params["collateral_mint"], f"k{market.asset.symbol}", market.asset.decimals)
-        data, lending, clock_data, account, vault = yield [
+        data, lending, clock_data, account, vault, share_mint = yield [
             codec.read(market.address, params["program"]),
             codec.read(params["lending_market"], params["program"]),
             clock_read(),
             SvmAccount(ata(owner, shares.address), TOKEN_PROGRAM, optional=True),
             SvmAccount(params["supply_vault"], params["token_program"]),
+            SvmAccount(shares.address, TOKEN_PROGRAM),
         ]
         fields, lending_market = codec.decode("Reserve", data), codec.decode("LendingMarket", lending)
         if (fields["lending_market"], fields["collateral_mint"], fields["supply_vault"]) != (
@@ -146,6 +147,7 @@ class KaminoLend:
         queued = reserve.liquidity_for(fields["queued_collateral"])
         free = max(0, min(reserve.available_raw, token_amount(vault)) - queued)
         doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
+        doubts += minted(reserve.collateral_raw, share_mint)
         return MarketState(
             market=replace(market, params={**params, LATER: later}),
             block=block,
