@@ -158,10 +158,16 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
         return replace(report, left_out=live.left_out)
 
 
+async def _observed(world: World, live: Session) -> Snapshot:
+    """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
+    snapshot = await live.observe()
+    return await live.with_exits(snapshot, world.journal.history(), world.settings.policy)
+
+
 async def _cycle(world: World, job: Job, live: Session) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
-    snapshot = await live.observe()
+    snapshot = await _observed(world, live)
     policy = world.settings.policy
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
@@ -237,6 +243,8 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     world.open_key(job.wallet)
     world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.said(snapshot.block)}")
     rehearsal = await live.rehearse(plan, snapshot)
+    if isinstance(rehearsal, NoWayOut) and rehearsal.lasting:
+        await live.refused(rehearsal.market_id, rehearsal.reason, snapshot)
     if isinstance(rehearsal, Declined):
         return replace(report, declined=rehearsal)
     report = replace(report, rehearsal=rehearsal)
@@ -264,7 +272,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
 
 async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     settled = await live.settle()
-    snapshot = await live.observe()
+    snapshot = await _observed(world, live)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (lost := forecast.lost_sight_of(unread)) is not None:
@@ -285,7 +293,7 @@ async def _carry_out(
     outcomes: list[tuple[Leg, Outcome]] = []
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
-        snapshot = await live.observe()
+        snapshot = await _observed(world, live)
         loss = _stop_at_a_loss(world, job, snapshot)
         declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
         if declined is not None:
@@ -293,9 +301,11 @@ async def _carry_out(
         result = await live.execute(approval, index, snapshot)
         outcomes += [(leg, outcome) for outcome in result.outcomes]
         declined = result.declined
+        if isinstance(declined, NoWayOut) and declined.lasting:
+            await live.refused(declined.market_id, declined.reason, snapshot)
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
-    after = await live.observe()
+    after = await _observed(world, live)
     _record(world, job, after)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
 

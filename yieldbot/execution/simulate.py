@@ -30,7 +30,7 @@ from yieldbot.execution.reverts import revert_words
 from yieldbot.execution.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.rpc.evm import EvmNode
 
@@ -111,6 +111,8 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         legs: list[RehearsedLeg] = []
         for work in works:
             leg = await _leg(account, fork, work, fees)
+            if isinstance(leg, NoWayOut):
+                return leg
             if isinstance(leg, Declined):
                 return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
             legs.append(leg)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LEAST_SECONDS = 3600
 """How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
 
+REVERTED = 3
+"""The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut:
@@ -65,8 +68,9 @@ async def _tried(account: Account, fork: EvmNode, work: LegWork, out: WayOut, he
         part = None
         if held_raw and state.exit.cash is not None and state.exit.cash.raw < held_raw + net_raw:
             part, least_raw = Amount(put.token, net_raw - rounding), net_raw  # it could not pay what we held either
-        if (why := await _taken(account, fork, out.withdraw(state, part))) is not None:
-            return _refused(work, f"{put} go in, and nothing comes out: {why}")
+        if (stuck := await _taken(account, fork, out.withdraw(state, part))) is not None:
+            why, lasting = stuck
+            return _refused(work, f"{put} go in, and nothing comes out: {why}", lasting)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if back_raw + rounding >= least_raw:
             return None
@@ -82,24 +86,25 @@ async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
     return state
 
 
-async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> str | None:
-    """Make the calls on the fork; why one of them does not go through, None when all do."""
+async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
+    """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
+    not a fork that could not go on; None when all do."""
     from yieldbot.execution.simulate import mined
 
     if not calls:
-        return "there is no call that takes it out"
+        return "there is no call that takes it out", True
     for call in calls:
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
         try:
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
         except NodeRefused as refusal:
             said = revert_words(refusal.data, account.explain, refusal.node_message)
-            return f"{call.words}: {said}"
+            return f"{call.words}: {said}", refusal.code == REVERTED or bool(refusal.data)
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
         if not isinstance(receipt, dict):
-            return str(getattr(receipt, "reason", "it fails"))
+            return str(getattr(receipt, "reason", "it fails")), True
     return None
 
 
-def _refused(work: LegWork, why: str) -> NoWayOut:
-    return NoWayOut("NO_WAY_OUT", f"{work.market.name}: {why}", work.leg.market_id)
+def _refused(work: LegWork, why: str, lasting: bool = True) -> NoWayOut:
+    return NoWayOut("NO_WAY_OUT", f"{work.market.name}: {why}", work.leg.market_id, lasting)
