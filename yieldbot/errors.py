@@ -58,12 +58,18 @@ class NodeRefused(TransientError):
     ) -> None:
         under = f"code {code}" if status < 400 else f"code {code}, HTTP {status}"
         super().__init__(f"{method}: {message} ({under})" + (f": {remedy}" if remedy else ""))
+        self.what = f"{method}: {message} ({under})"
         self.status = status
         self.remedy = remedy
         self.code = code
         self.node_message = one_line(message)
         self.data = data
         self.details = details
+
+    @property
+    def by_provider(self) -> bool:
+        """Whether a provider refuses to be asked this (its plan, its limits), and no contract was called at all."""
+        return self.status >= 400 and not self.data and self.code != 3
 
 
 class HttpRefused(TransientError):

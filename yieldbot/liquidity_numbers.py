@@ -23,7 +23,9 @@ async def token_ids(node: EvmNode, manager: Address, owner: Address, block: Bloc
     codec = abi("uniswap_v4_manager")
     try:
         said = await node.call(manager, codec.encode("balanceOf", owner), block)
-    except NodeRefused:
+    except NodeRefused as refusal:
+        if refusal.by_provider:
+            return (), f"whether {manager} keeps positions of ours is not known: {refusal}"
         return (), f"{manager} does not answer as a position manager"
     count = int.from_bytes(said[:32], "big")
     if not count:
@@ -44,6 +46,8 @@ async def token_ids(node: EvmNode, manager: Address, owner: Address, block: Bloc
 async def _is_ours(node: EvmNode, manager: Address, number: int, owner: Address, block: BlockRef) -> bool:
     try:
         said = await node.call(manager, abi("uniswap_v4_manager").encode("ownerOf", number), block)
-    except NodeRefused:  # burnt
-        return False
+    except NodeRefused as refusal:
+        if refusal.by_provider:
+            raise
+        return False  # burnt
     return said[:32] == word(owner)

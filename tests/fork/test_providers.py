@@ -300,22 +300,22 @@ async def test_nothing_stays_open_when_one_of_many_requests_fails(caplog: pytest
     """The others would end after the node was closed, and open its connection again."""
 
     async def slowly(method: str, params: list[Any]) -> Any:
-        await asyncio.sleep(0.05)
+        if provider.asked["eth_call"] > 1:
+            await asyncio.sleep(0.2)
         return "nonsense"
 
-    def first_fails(method: str, params: list[Any]) -> Refusal | None:
-        return (429, 429, "too many requests") if provider.asked["eth_call"] == 1 else None
+    def others_fail(method: str, params: list[Any]) -> Refusal | None:
+        return (503, -32000, "no backend") if provider.asked["eth_call"] > 4 else None
 
-    provider = Provider(slowly, refuse=first_fails, headers={"Retry-After": "300"})
-    provider.refuse = first_fails
+    provider = Provider(slowly, refuse=others_fail)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         async with served(provider):
             node = evm(provider)
             with pytest.raises(TransientError):
                 async with node:
-                    await node.run([asks(b"a"), asks(b"b", lag=5), asks(b"c", lag=6), asks(b"d", lag=7)], BLOCK)
-            await asyncio.sleep(0.3)
+                    await node.run([asks(b"a"), *(asks(b"b", lag=5 + n) for n in range(8))], BLOCK)
+            await asyncio.sleep(0.5)
             assert node.endpoint._provider is None, "no request outlived the run"
             assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task() and "yieldbot" in repr(t)] == []
         del node
@@ -358,3 +358,28 @@ def test_a_run_whose_node_hangs_ends_and_the_next_one_can_begin(tmp_path: Path) 
             assert ended.code == 1 and "1 s (policy.run_timeout_seconds) have passed; it was at: " in ended.err
             assert "another run" not in ended.err and "nclosed" not in ended.err
             assert time.monotonic() - began < 20
+
+
+async def test_check_tells_the_nodes_own_words_beside_the_remedy(tmp_path: Path) -> None:
+    provider = Provider(echoes, refuse=always((403, -32052, "this network is not enabled for your app")))
+    async with served(provider):
+        path = written(tmp_path, env=f"TESTNET_RPC_URL={provider.url}\n")
+        (tmp_path / ".env").chmod(0o600)
+        ended = await asyncio.to_thread(yieldbot, "--config", path, "--json", "check", cwd=tmp_path)
+    (row,) = [row for row in ended.document["checks"] if row["what"].startswith("chain testnet")]
+    assert "this network is not enabled for your app (code -32052, HTTP 403)" in row["said"]
+    assert "TESTNET_RPC_URL" in row["remedy"] and KEY not in ended.out + ended.err
+
+
+async def test_what_a_provider_refuses_is_not_taken_for_a_contracts_word() -> None:
+    """A position whose owner cannot be asked for is not burnt."""
+    from yieldbot.liquidity_numbers import _is_ours
+
+    for status, code, burnt in ((403, -32002, False), (200, 3, True), (500, 3, True)):
+        provider = Provider(echoes, refuse=always((status, code, "no")))
+        async with served(provider), evm(provider) as node:
+            if burnt:
+                assert await _is_ours(node, TARGET, 7, TARGET, BLOCK) is False
+            else:
+                with pytest.raises(NodeRefused, match="no"):
+                    await _is_ours(node, TARGET, 7, TARGET, BLOCK)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
-from yieldbot.errors import ConfigError, HttpRefused, MarketError, YieldbotError
+from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -161,7 +161,6 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
 
 async def _safes(context: Context) -> list[Finding]:
     """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
-    from yieldbot.errors import NodeRefused
     from yieldbot.execution.safe import state_of
     from yieldbot.model.policy import SafeOwner
     from yieldbot.rpc.connect import connect
@@ -176,7 +175,10 @@ async def _safes(context: Context) -> list[Finding]:
             async with connect(job.chain) as node:
                 owners, threshold, _ = await state_of(node, job.wallet.address)
                 batches = await node.code(job.chain.safe_multisend)
-        except (NodeRefused, ValueError):
+        except (NodeRefused, ValueError) as wrong:
+            if isinstance(wrong, NodeRefused) and wrong.by_provider:
+                found.append(Finding(what, wrong.what, wrong.remedy, FAILED))
+                continue
             remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
             found.append(Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED))
             continue
@@ -241,6 +243,9 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
             return found + await _markets(node, chain, block) + await exchanges(node, chain, block)
     except HttpRefused as refusal:
         return [Finding(what, refusal.what, refusal.remedy, FAILED)]
+    except NodeRefused as refused:
+        remedy = refused.remedy or f"another provider in {chain.rpc_env} in .env may serve it"
+        return [Finding(what, refused.what, remedy, FAILED)]
     except (YieldbotError, ValueError, TypeError) as failure:
         remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
         said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
@@ -260,6 +265,9 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
             number = int(await endpoint.request("eth_chainId", []), 16)
         except HttpRefused as refusal:
             found.append(Finding(what, refusal.what, refusal.remedy, FAILED))
+        except NodeRefused as refused:
+            remedy = refused.remedy or f"another provider in {name} in .env may serve it"
+            found.append(Finding(what, refused.what, remedy, FAILED))
         except (YieldbotError, ValueError, TypeError) as failure:
             remedy = f"check the connection and {name} in .env; another provider may help"
             said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"

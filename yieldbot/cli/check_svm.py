@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 
 if TYPE_CHECKING:
     from yieldbot.model.amounts import BlockRef, Token
@@ -33,8 +33,10 @@ async def svm_chain(chain: ChainSettings) -> list[Finding]:
                 said, _, remedy = str(wrong).partition(": ")
                 found.append(Finding(f"{what}: {node.host}", said, remedy, MISCONFIGURED))
             except TransientError as failure:
-                remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
-                said = str(failure).removeprefix(f"{node.host} ")  # most of them begin with who failed
+                told = failure.remedy if isinstance(failure, HttpRefused | NodeRefused) else ""
+                remedy = told or f"check the connection and {chain.rpc_env} in .env; another provider may help"
+                told = failure.what if isinstance(failure, HttpRefused | NodeRefused) else str(failure)
+                said = told.removeprefix(f"{node.host} ")  # most of them begin with who failed
                 found.append(Finding(f"{what}: {node.host}", said, remedy, FAILED))
         if len(sound) < nodes.quorum:
             return found

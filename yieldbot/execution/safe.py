@@ -184,7 +184,9 @@ async def propose(
             return Declined("NO_SAFE", f"there is no {what} at {address}")
     try:
         owners, threshold, nonce = await state_of(node, safe)
-    except (NodeRefused, ValueError):
+    except (NodeRefused, ValueError) as wrong:
+        if isinstance(wrong, NodeRefused) and wrong.by_provider:
+            raise
         return Declined("NO_SAFE", f"{safe} does not answer as a Safe")
     if ours.lower() not in {owner.lower() for owner in owners}:
         return Declined("NOT_AN_OWNER", f"{ours} is no owner of the Safe {safe}")
