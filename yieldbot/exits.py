@@ -90,23 +90,27 @@ async def with_exits(node: EvmNode, snapshot: Snapshot, records: Sequence[Record
     """The snapshot with what the journal says of its markets' ways out: a refusal holds while the market is what it
     was then (or cannot be compared). Only markets that the journal names are read again."""
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
-    states = {m: snapshot.states[m] for m in exits if m in snapshot.states and _asked(snapshot.states[m], exits[m])}
-    if not states:
+    first = {s.market.id for s in rehearsed(snapshot.markets) if named(s.market, policy.try_first)}
+    asked = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
+    if not asked and not first:
         return snapshot
-    now = await fingerprints(node, list(states.values()), snapshot.block)
-    changed = {m: _known(state, exits[m], now.get(m)) for m, state in states.items()}
+    now = await fingerprints(node, asked, snapshot.block) if asked else {}
+    changed = {
+        m: _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
+        for m in (*first, *(state.market.id for state in asked))
+    }
     return replace(snapshot, states=dict(snapshot.states) | changed)
 
 
-def _asked(state: MarketState, exits: Exits) -> bool:
-    return bool(exits.refusals)
+def _compared(exits: Exits, first: bool) -> bool:
+    """Whether it matters what the market is now."""
+    return bool(exits.refusals) or (first and any(proof.on_chain for proof in exits.proofs))
 
 
-def _known(state: MarketState, exits: Exits, now: str | None) -> MarketState:
-    if not exits.refusals:
-        return state
-    why = next(reversed(exits.refusals.values())) if now is None else exits.refusals.get(now)
-    return state if why is None else replace(state, no_way_out=why)
+def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> MarketState:
+    untried = first and (now is None or not exits.tried(now))
+    why = next(reversed(exits.refusals.values()), "") if now is None else exits.refusals.get(now, "")
+    return replace(state, no_way_out=why, untried=untried)
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:
@@ -127,6 +131,13 @@ def proven(state: MarketState, owner: Address, said: str, up_to: Amount, *, on_c
     )
 
 
-def refused(state: MarketState, owner: Address, said: str, reason: str) -> ExitRefused:
+def refused(state: MarketState, owner: Address, said: str, reason: str, *, on_chain: bool = False) -> ExitRefused:
     """What is written down where money does not come out."""
-    return ExitRefused(chain=state.block.chain, owner=owner, market_id=state.market.id, fingerprint=said, reason=reason)
+    return ExitRefused(
+        chain=state.block.chain,
+        owner=owner,
+        market_id=state.market.id,
+        fingerprint=said,
+        reason=reason,
+        on_chain=on_chain,
+    )

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
 from yieldbot.config.load import load
-from yieldbot.execution.approve import DeclineAll
+from yieldbot.errors import InvariantError
+from yieldbot.execution.approve import Auto, DeclineAll
 from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
-from yieldbot.model.plan import LegKind, Plan
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.policy import Job
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.traps import deploy_trap, trap_table
+from yieldbot.sessions import session
+from yieldbot.world import World
 
 USDC = 10**6
 MILLION = 1_000_000 * USDC
@@ -85,7 +93,79 @@ async def test_what_came_out_in_a_rehearsal_is_written_down_when_the_money_is_in
         proofs = written(w.journal, ExitProven)
         into = {leg.market_id for leg, _ in report.outcomes if leg.kind is LegKind.DEPOSIT}
         assert {proof.market_id for proof in proofs} == into
-        for proof in proofs:
-            assert isinstance(proof, ExitProven)
+        last = {proof.market_id: proof for proof in proofs if isinstance(proof, ExitProven) and not proof.on_chain}
+        for proof in last.values():
             state = report.after.of(proof.market_id)
             assert abs(proof.up_to.raw - state.held.raw) <= state.held.raw // 10**4 + 4
+
+
+@pytest.mark.parametrize("keeps_bps", [0, 500])
+async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundredth(
+    sandbox: Sandbox, keeps_bps: int
+) -> None:
+    market_id = await trap(sandbox, always=False, keeps_bps=keeps_bps)
+    sandbox.rpc("anvil_setCoinbase", "0x" + "c0" * 20)  # forks have none
+    try:
+        with world(sandbox) as w:
+            job = w.settings.jobs[0]
+            seen = await cycle.look(w, job)
+            plan = await planned(w, job)
+            legs = [leg for leg in plan.legs if leg.market_id == market_id]
+            assert [leg.kind for leg in legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
+            whole = legs[0].amount - legs[1].amount + legs[2].amount
+            assert (legs[0].amount.raw, legs[1].amount.raw) == (whole.raw // 100, whole.raw // 200)
+            assert any("tried first" in move.reason for move in plan.moves if move.target == market_id)
+            if keeps_bps:
+                with pytest.raises(InvariantError, match="is stopped"):
+                    await cycle.run_job(w, job)
+            else:
+                report = await cycle.run_job(w, job)
+                assert report.failed and report.outcomes[-1][0] == legs[1]
+            (refusal,) = written(w.journal, ExitRefused)
+            assert isinstance(refusal, ExitRefused) and refusal.on_chain and refusal.market_id == market_id
+            after = await cycle.look(w, job)
+            gone = seen.wealth(job.asset).raw - after.of(market_id).held.raw - after.idle[0].held.raw
+            gone -= sum(state.held.raw for state in after.markets if state.market.id != market_id)
+            assert 0 <= gone <= whole.raw // 200 * keeps_bps // 10_000 + 100
+            assert after.of(market_id).held.raw <= whole.raw // 100 + 10
+            if not keeps_bps:  # the account is not stopped: the rest goes elsewhere
+                again = await cycle.run_job(w, job)
+                assert again.decision is not None
+                vetoes = {one.market_id: one.vetoes for one in again.decision.assessments}[market_id]
+                assert any("no way out" in veto for veto in vetoes)
+    finally:
+        sandbox.rpc("anvil_setCoinbase", "0x" + "00" * 20)
+
+
+async def planned(w: World, job: Job) -> Plan:
+    async with session(w, job) as live:
+        snapshot = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
+    found = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+    assert isinstance(found, Plan), found
+    return found
+
+
+async def test_an_honest_vault_is_tried_once(sandbox: Sandbox) -> None:
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        plan = await planned(w, job)
+        (drip,) = {leg.market_id for leg in plan.legs if leg.market_id.startswith("erc4626") and is_generic(plan, leg)}
+        report = await cycle.run_job(w, job)
+        assert report.declined is None and not report.failed and report.after is not None
+        target = plan.allocation.targets[drip]
+        assert abs(report.after.of(drip).held.raw - target.raw) <= target.raw // 10**5
+        tried = [proof for proof in written(w.journal, ExitProven) if isinstance(proof, ExitProven) and proof.on_chain]
+        assert [proof.market_id for proof in tried] == [drip]
+        async with session(w, job) as live:
+            known = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
+        assert not known.of(drip).untried
+    off = load(sandbox.directory / "yieldbot.toml")
+    off = replace(off, policy=replace(off.policy, try_first=()))
+    with world(sandbox, Auto, off) as w:
+        async with session(w, off.jobs[0]) as live:
+            seen = await live.with_exits(await live.observe(), (), off.policy)
+        assert not any(state.untried for state in seen.states.values())
+
+
+def is_generic(plan: Plan, leg: Leg) -> bool:
+    return sum(1 for one in plan.legs if one.market_id == leg.market_id) == 3

@@ -149,7 +149,8 @@ def plan(args: argparse.Namespace, context: Context) -> int:
             _skip(job, snapshot, rows, parts)
             continue
         found = _decide(context, job, snapshot, asked.amount(job), asked, lost).outcome
-        rows.append(docs.job_head(job, snapshot) | {"quarantined": docs.unread(lost), "plan": docs.plan(found)})
+        told = {"quarantined": docs.unread(lost), "ways_out": docs.ways_out(snapshot), "plan": docs.plan(found)}
+        rows.append(docs.job_head(job, snapshot) | told)
         parts.extend(_lines(lost))
         parts.extend(_no_way_out(snapshot))
         parts.append(lambda job=job, snapshot=snapshot, found=found: _render().explained(job, snapshot, found))

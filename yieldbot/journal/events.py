@@ -169,13 +169,15 @@ class ExitProven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitRefused:
-    """What was put into a market does not come out again: nothing goes in until its fingerprint is another one."""
+    """What was put into a market does not come out again: nothing goes in until its fingerprint is another one.
+    on_chain: whether it was real money that did not, and not a rehearsal's."""
 
     chain: ChainId
     owner: Address
     market_id: MarketId
     fingerprint: str
     reason: str
+    on_chain: bool = False
 
 
 Event = (
@@ -255,6 +257,7 @@ def encode(event: Event) -> tuple[Keys, Doc]:
                 "market_id": event.market_id,
                 "fingerprint": event.fingerprint,
                 "reason": event.reason,
+                "on_chain": event.on_chain,
             }
 
 
@@ -319,6 +322,7 @@ def decode(keys: Keys, doc: Any) -> Event:
                 market_id=MarketId(part(doc, "market_id", str)),
                 fingerprint=part(doc, "fingerprint", str),
                 reason=part(doc, "reason", str),
+                on_chain=bool(doc.get("on_chain", False)),
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")

@@ -110,10 +110,12 @@ PROOF_SECONDS = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """What is known of one market's way out, for one account: by fingerprint why it was refused, and what proved it."""
+    """What is known of one market's way out, for one account: by fingerprint why it was refused, and what proved it.
+    lost: fingerprints by which real money was refused."""
 
     refusals: dict[str, str] = field(default_factory=dict)
     proofs: tuple[ExitProven, ...] = ()
+    lost: frozenset[str] = frozenset()
 
     def proven(self, fingerprint: str, now: int, raw: int) -> bool:
         """Whether a position of ``raw`` base units need not be rehearsed to its end. ``now``: the chain's time."""
@@ -129,7 +131,8 @@ class Exits:
 
 def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Exits]:
     """What is known of the ways out of an account's markets. A refusal takes back what was proven of the same market
-    before; a person who clears the account lifts refusals, and the next deposit is rehearsed again."""
+    before; a person who clears the account lifts what rehearsals refused (the next deposit is rehearsed again), and
+    never what happened to real money."""
     found: dict[MarketId, Exits] = {}
     for record in records:
         match record.event:
@@ -139,12 +142,17 @@ def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dic
             case ExitRefused(chain=of, owner=whose, market_id=market_id) as refusal if (of, whose) == (chain, owner):
                 known = found.get(market_id, Exits())
                 kept = tuple(proof for proof in known.proofs if proof.fingerprint != refusal.fingerprint)
-                found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept)
+                lost = known.lost | ({refusal.fingerprint} if refusal.on_chain else set())
+                found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept, lost)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
-                found = {market_id: replace(known, refusals={}) for market_id, known in found.items()}
+                found = {market_id: _cleared(known) for market_id, known in found.items()}
             case _:
                 pass
     return found
+
+
+def _cleared(known: Exits) -> Exits:
+    return replace(known, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
 
 
 def _known(found: dict[str, StoredTx], tx_hash: str) -> StoredTx:

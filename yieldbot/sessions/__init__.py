@@ -59,8 +59,8 @@ class Session(Watch, Protocol):
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
         """One leg of the approved plan, from the newest snapshot."""
 
-    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot) -> None:
-        """Write down that what goes into a market does not come out again."""
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        """Write down that what goes into a market does not come out again. on_chain: of real money."""
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         """The plan, signed as one of a Safe's owners and left to the others."""

@@ -67,6 +67,8 @@ class EvmWatch:
         return await observe(self.node, self.job, self.adapters)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        if isinstance(self.job.wallet.held, SafeOwner):
+            policy = replace(policy, try_first=())  # a batch is one transaction: all of it happens, or nothing
         return await exits.with_exits(self.node, snapshot, records, policy)
 
 
@@ -122,6 +124,10 @@ class EvmSession(EvmWatch):
         if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
             state = snapshot.of(leg.market_id)
             await self._write_proof(state, state.held + work.leg.amount)
+        if result.done and leg.kind is LegKind.WITHDRAW:
+            state = snapshot.of(leg.market_id)
+            if exits.named(state.market, self.world.settings.policy.try_first):
+                await self._write_proof(state, work.leg.amount, on_chain=True)
         return result
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
@@ -149,11 +155,11 @@ class EvmSession(EvmWatch):
             proof = exits.proven(state, self.account.owner, said, up_to, on_chain=on_chain)
             self.world.journal.append(proof)
 
-    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot) -> None:
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         state = snapshot.of(market_id)
         said = (await exits.fingerprints(self.node, [state], state.block)).get(market_id)
         if said is not None:
-            self.world.journal.append(exits.refused(state, self.account.owner, said, reason))
+            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         """Raises ConfigError for a wallet whose signer cannot sign for a Safe."""
@@ -208,6 +214,7 @@ class EvmSession(EvmWatch):
                 fees_bps=state.entry_cost_bps,
             ),
             entry_cost_bps=state.entry_cost_bps,
+            again=lambda now, idle: self._work(plan, _with(snapshot, now), index, idle),
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
@@ -226,6 +233,10 @@ class EvmSession(EvmWatch):
             spenders=(),
             known=frozenset({reward.token.address}),
         )
+
+
+def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
+    return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state})
 
 
 @asynccontextmanager

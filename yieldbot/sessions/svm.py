@@ -83,7 +83,7 @@ class SvmSession(SvmWatch):
         self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
         return await execute_leg(self.account, approval, work)
 
-    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot) -> None:
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         """Nothing is written down of programs' ways out."""
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:

@@ -26,6 +26,8 @@ from yieldbot.journal.events import (
     TxSent,
     TxSettled,
     TxSigned,
+    decode,
+    encode,
 )
 from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
 from yieldbot.journal.store import Journal
@@ -156,6 +158,14 @@ def test_what_is_known_of_the_ways_out(path: Path) -> None:
         assert known().refusals == {"f1": "it is locked"}
         journal.append(AccountCleared(CHAIN, OWNER, "me"))  # a person's word: the next deposit is rehearsed again
         assert known().refusals == {} and not known().proven("f1", now, 1)
+        journal.append(replace(REFUSED, on_chain=True), AccountCleared(CHAIN, OWNER, "me"))
+        assert known().refusals == {"f1": "it is locked"}  # real money stayed there
+
+
+def test_a_refusal_of_before_real_money_was_told_apart_is_read() -> None:
+    keys, body = encode(REFUSED)
+    del body["on_chain"]
+    assert decode(keys, body) == REFUSED
 
 
 def test_rows_cannot_be_changed_or_deleted(path: Path) -> None:
