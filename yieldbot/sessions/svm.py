@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,11 +17,12 @@ from yieldbot.execution.svm.leg import execute_leg
 from yieldbot.execution.svm.send import settle
 from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
 from yieldbot.execution.wayout import WayOut
+from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, LegKind, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Outcome
 from yieldbot.observe_svm import observe_svm
 from yieldbot.protocols import svm_adapters, svm_exchanges
@@ -56,6 +57,9 @@ class SvmWatch:
     async def observe(self) -> Snapshot:
         return await observe_svm(self.nodes, self.job, self.adapters)
 
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        return snapshot  # nothing is written down of programs' ways out
+
 
 @dataclass(slots=True)
 class SvmSession(SvmWatch):
@@ -79,6 +83,9 @@ class SvmSession(SvmWatch):
         work = self._work(approval.plan, snapshot, index, most=idle(snapshot, approval.plan.legs[index].amount.token))
         self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
         return await execute_leg(self.account, approval, work)
+
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        """Nothing is written down of programs' ways out."""
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
