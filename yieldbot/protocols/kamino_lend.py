@@ -28,6 +28,7 @@ from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
+    TERMS,
     TOKEN_2022_PROGRAM,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
@@ -149,7 +150,7 @@ class KaminoLend:
         doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         doubts += minted(reserve.collateral_raw, share_mint)
         return MarketState(
-            market=replace(market, params={**params, LATER: later}),
+            market=replace(market, params={**params, LATER: later, TERMS: _terms(fields, lending_market)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -256,6 +257,13 @@ def _withdrawable(fields: dict[str, Any], now: int) -> int:
         return 2**64 - 1
     total = 0 if now - fields["withdrawal_interval_start"] >= seconds else fields["withdrawal_total"]
     return max(0, fields["withdrawal_cap"] - total) if fields["withdrawal_cap"] >= 0 else 0
+
+
+def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, Any]:
+    of_market = ("owner", "emergency_mode", "permissioned_ops")
+    of_reserve = ("status", "block_ctoken_usage", "withdrawal_cap", "withdrawal_interval_seconds")
+    found = {name: lending_market[name] for name in of_market} | {name: fields[name] for name in of_reserve}
+    return found | {"reserve_emergency_mode": fields["emergency_mode"]}
 
 
 def _unknown(fields: dict[str, Any], lending_market: dict[str, Any]) -> tuple[str, ...]:

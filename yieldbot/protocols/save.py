@@ -23,6 +23,7 @@ from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols._doubts import in_vault, minted
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
+    TERMS,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
     Clock,
@@ -148,7 +149,7 @@ class Save:
         doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
         doubts += minted(reserve.collateral_raw, share_mint)
         return MarketState(
-            market=replace(market, params={**params, LATER: later}),
+            market=replace(market, params={**params, LATER: later, TERMS: _terms(fields, lending_market)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -216,6 +217,12 @@ class Save:
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
         names = ("deposit_reserve_liquidity", "redeem_reserve_collateral")
         return {market.params["program"]: frozenset(layout(self.protocol).tag(name) for name in names)}
+
+
+def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, Any]:
+    limits = ("limiter_most", "limiter_window")
+    of_market = {f"market_{name}": lending_market[name] for name in limits}
+    return {"owner": lending_market["owner"], **{name: fields[name] for name in limits}, **of_market}
 
 
 def outflow_left(fields: dict[str, Any], slot: int) -> int | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,6 +33,7 @@ from yieldbot.protocols._svm import (
     SLOTS_PER_EPOCH,
     SYSTEM_PROGRAM,
     SYSVAR_CLOCK,
+    TERMS,
     TOKEN_2022_PROGRAM,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
@@ -79,6 +80,7 @@ class StakePoolParams(BaseModel):
 class PoolAccount:
     """A decoded stake pool account: what is read of it."""
 
+    manager: Address
     reserve_stake: Address
     pool_mint: Address
     manager_fee_account: Address
@@ -165,7 +167,7 @@ class SplStakePool:
         status, flags = _status(pool, clock)
         account_bytes = TOKEN_ACCOUNT_BYTES + (IMMUTABLE_OWNER_BYTES if share_program == TOKEN_2022_PROGRAM else 0)
         return MarketState(
-            market=replace(market, params={**params, NUMBERS: numbers}),
+            market=replace(market, params={**params, NUMBERS: numbers, TERMS: _terms(pool)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -274,7 +276,7 @@ def decode(address: Address, data: bytes) -> PoolAccount:
     try:
         if take("B") != IS_STAKE_POOL:
             raise MarketError(f"account {address} is no stake pool")
-        _manager, _staker, _deposit_authority, _bump = key(), key(), key(), take("B")
+        manager, _staker, _deposit_authority, _bump = key(), key(), key(), take("B")
         validator_list, reserve, mint, manager_fee, token_program = key(), key(), key(), key(), key()
         total, supply, epoch = take("Q"), take("Q"), take("Q")
         lockup_timestamp, lockup_epoch, _custodian = take("q"), take("Q"), key()
@@ -292,6 +294,7 @@ def decode(address: Address, data: bytes) -> PoolAccount:
     ):
         raise MarketError(f"stake pool {address} takes a fee of more than everything")
     return PoolAccount(
+        manager=manager,
         reserve_stake=reserve,
         pool_mint=mint,
         manager_fee_account=manager_fee,
@@ -333,6 +336,11 @@ def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: floa
     now, before = numbers.total_lamports / numbers.supply, numbers.last_total_lamports / numbers.last_supply
     said = f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
     return most, (f"{said} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
+
+
+def _terms(pool: PoolAccount) -> dict[str, Any]:
+    fees = [*pool.numbers.withdrawal_fee, *pool.next_withdrawal_fee]
+    return {"manager": pool.manager, "withdraw_authority": pool.sol_withdraw_authority or "", "fees": fees}
 
 
 def _entry_cost(pool: PoolAccount) -> float:
