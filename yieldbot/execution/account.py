@@ -118,7 +118,7 @@ class LegWork:
     provides: Provides | None = None
     most_shares: int = 0
     """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
-    out: WayOut | None = None
+    out: WayOut[EvmCall] | None = None
 
     @property
     def words(self) -> str:

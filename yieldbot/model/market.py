@@ -52,6 +52,8 @@ class Exit:
     the market's ``liquidity`` says it)."""
     limit: str = ""
     """What limits it, in words; empty where nothing but the cash does."""
+    priced: bool = False
+    """A withdrawal needs an oracle's fresh price. On a fork nobody writes prices: it is rehearsed without waiting."""
 
     @property
     def hours(self) -> float:

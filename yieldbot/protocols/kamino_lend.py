@@ -38,6 +38,7 @@ from yieldbot.protocols._svm import (
     layout,
     pda,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -163,6 +164,7 @@ class KaminoLend:
             gas_withdraw=UNITS_WITHDRAW,
             exit=Exit(),
             doubts=doubts,
+            rounding_raw=rounding(supplied.raw, reserve.collateral_raw),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
             flags=(*(("withdrawals-queued",) if queued else ()), *unknown, *doubts),
         )

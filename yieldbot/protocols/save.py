@@ -31,6 +31,7 @@ from yieldbot.protocols._svm import (
     key_bytes,
     layout,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -163,6 +164,7 @@ class Save:
             exit=Exit(),
             doubts=doubts,
             flags=doubts,
+            rounding_raw=rounding(supplied.raw, reserve.collateral_raw),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
         )
 

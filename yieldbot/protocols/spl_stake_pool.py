@@ -43,6 +43,7 @@ from yieldbot.protocols._svm import (
     layout,
     pda,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -173,6 +174,7 @@ class SplStakePool:
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
             exit=_exit(pool, clock),
+            rounding_raw=rounding(numbers.total_lamports, numbers.supply),
             rent_deposit=0 if account else rent_exempt(account_bytes),
             entry_cost_bps=cost * BPS,
             flags=flags,

@@ -16,6 +16,7 @@ from yieldbot.execution.svm.account import SvmAccount, SvmWork
 from yieldbot.execution.svm.leg import execute_leg
 from yieldbot.execution.svm.send import settle
 from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
+from yieldbot.execution.wayout import WayOut
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot
@@ -112,6 +113,11 @@ class SvmSession(SvmWatch):
             entry_cost_bps=state.entry_cost_bps,
             observe=lambda block: adapter.observe(market, plan.owner, block),
             most_shares=shares_for(state, leg),
+            out=WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
         )
 
 

@@ -227,8 +227,8 @@ class Methods:
         self.cluster.auto = auto
         return auto
 
-    def on_svm_setAccount(self, address: str, lamports: int, program: str, data: str) -> bool:
-        image = AccountImage(lamports, _key(program), base64.b64decode(data))
+    def on_svm_setAccount(self, address: str, lamports: int, program: str, data: str, executable: bool = False) -> bool:
+        image = AccountImage(lamports, _key(program), base64.b64decode(data), executable)
         self.cluster.set({_key(address): image})
         return True
 
