@@ -57,7 +57,7 @@ async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
 
 
 async def rehearsed_gas(
-    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees | None
+    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees
 ) -> tuple[int, RollupFee]:
     """The gas limit of a call that needs ``needed`` gas on the fork, and what it pays for its data on L1."""
     limit = gas_limit(needed)
@@ -65,14 +65,14 @@ async def rehearsed_gas(
         return limit, NO_ROLLUP_FEE
     context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
     nonce = await fork.nonce(account.owner)
-    tx = unsigned(call, context, nonce, limit, fees or Fees(account.max_fee_wei, 0))
+    tx = unsigned(call, context, nonce, limit, fees)
     fee = await rollup_fee(account, fork, tx)
     return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
 
 
 async def node_gas(account: Account, made: EvmCall) -> int:
     """The gas limit by the chain's own estimate, where it takes data on L1 inside the gas; 0 elsewhere, and where the
-    node says that the call fails: the simulation tells why."""
+    node says that the call fails or makes no estimates: the simulation tells why, and what the limit lacks."""
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
         return 0
     call = {"from": account.owner, "to": made.to, "data": "0x" + made.data.hex(), "value": hex(made.value)}
