@@ -115,9 +115,11 @@ def l1_component_call(to: Address, data: bytes) -> bytes:
 
 def wei_of(answer: bytes) -> int:
     """A fee in wei. Raises MarketError for what is none."""
+    if len(answer) < 32:
+        raise MarketError(f"an answer of {len(answer)} bytes is no fee")
     wei = int.from_bytes(answer[:32], "big")
-    if len(answer) < 32 or wei > MOST_WEI:
-        raise MarketError(f"a fee of {wei} wei cannot be")
+    if wei > MOST_WEI:
+        raise MarketError(f"a fee of {wei:.3g} cannot be")
     return wei
 
 

@@ -26,6 +26,9 @@ from yieldbot.rollups import (
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
 
+REVERTED = 3
+"""A node's code for a call that reverts (geth's, and that of every client of an OP chain)."""
+
 
 async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
@@ -51,7 +54,7 @@ async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
     try:
         return wei_of(await node.call(GAS_PRICE_ORACLE, operator_fee_call(gas), block))
     except NodeRefused as refusal:
-        if refusal.data:
+        if refusal.data or refusal.code != REVERTED:
             raise
         return 0  # an oracle of before Isthmus has no such function, and there is no such fee
 
