@@ -56,6 +56,7 @@ class SessionDouble:
     left_out: tuple[tuple[str, str], ...] = ()
     did: list[Any] = field(default_factory=list)
     round_trips: int = 0
+    known: list[int] = field(default_factory=list)
 
     async def verify_chain(self) -> None:
         self.did.append("verify")
@@ -84,6 +85,13 @@ class SessionDouble:
     async def hand_over(self, approval: Approval, view: Snapshot) -> Any:
         self.did.append("hand over")
         return self.proposed
+
+    async def with_exits(self, view: Snapshot, records: Any, policy: Policy) -> Snapshot:
+        self.known.append(len(records))
+        return view
+
+    async def refused(self, market_id: MarketId, why: str, view: Snapshot, *, on_chain: bool = False) -> None:
+        self.did.append(("refused", market_id, why, on_chain))
 
     def said(self, block: Any) -> str:
         return f"block {block.height}"

@@ -33,6 +33,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.check_exits import no_way_out
     from yieldbot.cli.check_leftovers import left_over
 
     settings = context.settings
@@ -41,6 +42,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))
     found += _stops(context)
+    found += no_way_out(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
@@ -288,9 +290,8 @@ async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Fin
     (told,) = await node.run([typical_fee()], block)
     if isinstance(told, MarketError):
         return Finding(what, str(told), f"check the connection and {chain.rpc_env} in .env", FAILED)
-    if (fault := kind_fault(chain.fee_kind, told.kind)) is not None:
-        said, _, remedy = fault.partition(": ")
-        return Finding(what, said, f"{remedy} into chains/{chain.name}.toml", MISCONFIGURED)
+    if (fault := kind_fault(chain, told.kind)) is not None:
+        return Finding(what, *fault, MISCONFIGURED)
     paid = f", a transaction pays about {Amount(native_token(chain), told.tx_wei)} for its data on L1"
     return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
 
