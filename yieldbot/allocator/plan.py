@@ -11,7 +11,7 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, MarketState, Snapshot
+from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -206,12 +206,13 @@ def _moves(
     return tuple(moves)
 
 
-def _gas(state: MarketState, change: Amount) -> tuple[int, int]:
-    """(gas, rent) of a market's legs."""
+def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
+    """(gas, rent, transactions) of a market's legs."""
     if change.raw <= 0:
-        return state.gas_withdraw, 0
-    trial = state.gas_deposit + state.gas_withdraw if state.untried else 0
-    return state.gas_deposit + trial, state.rent_deposit
+        return state.gas_withdraw, 0, LEAVE_TXS
+    if not state.untried:
+        return state.gas_deposit, state.rent_deposit, ENTER_TXS
+    return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
 
 
 def _ends(

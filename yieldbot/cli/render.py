@@ -203,7 +203,22 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
             last = position == len(txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
-    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *moved(found.deltas)])))
+    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *beside(found), *moved(found.deltas)])))
+
+
+def beside(found: Rehearsal | SvmRehearsal) -> list[str]:
+    """What its transactions pay for their data on L1 (rollups), apart from the fork's gas."""
+    from yieldbot.execution.account import NATIVE
+    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.model.amounts import Amount, Token
+
+    if not isinstance(found, Rehearsal):
+        return []
+    native = Token(found.block.chain, NATIVE, found.native_symbol, 18)
+    fee = found.rollup
+    said = [f"{fee.l1_gas:,} gas more for data on L1"] if fee.l1_gas else []
+    said += [f"{Amount(native, fee.l1_wei)} beside the gas for data on L1"] if fee.l1_wei else []
+    return said + ([f"an operator's fee of at most {Amount(native, fee.operator_wei)}"] if fee.operator_wei else [])
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:

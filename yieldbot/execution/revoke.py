@@ -9,7 +9,8 @@ from yieldbot.allowances import Given
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_revocation
-from yieldbot.execution.build import TxContext, allowance_call, gas_limit
+from yieldbot.execution.build import TxContext, allowance_call
+from yieldbot.execution.rollup import rehearsed_gas
 from yieldbot.execution.simulate import RehearsedTx, impersonate, mined, simulate_tx, would_revert
 from yieldbot.execution.transact import barred, transact
 from yieldbot.model.amounts import BlockRef
@@ -34,15 +35,16 @@ async def rehearse_revocations(
             call = call_of(one)
             fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
             try:
-                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+                needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
                 found.append(would_revert(account, call.words, refusal))
                 continue
+            limit, fee = await rehearsed_gas(account, fork, call, needed, None)
             receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
             if isinstance(receipt, Declined):
                 found.append(receipt)
             else:
-                found.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+                found.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     return found
 
 

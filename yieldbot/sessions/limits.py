@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from yieldbot.holds import SLACK
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
@@ -25,10 +26,16 @@ def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: in
     return int(gain * policy.max_gas_share_of_gain / snapshot.fees.native_price * 10**native_decimals)
 
 
-def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
+def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | None = None) -> Leg:
     """A leg as it is to be done now. A deposit or a swap takes no more than ``most``, what the wallet holds: protocols
-    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected."""
+    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected.
+    What a market has less by now than a withdrawal asks for, up to ``SLACK``, stays there: a thin one's cash falls each
+    second by the fees of all that it has lent."""
     leg = plan.legs[index]
+    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.lp is None:
+        there = state.withdrawable
+        if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
+            return replace(leg, amount=there)
     if leg.kind not in (LegKind.DEPOSIT, LegKind.SWAP) or most is None or most >= leg.amount:
         return leg
     if leg.gets is None:
