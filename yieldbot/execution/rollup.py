@@ -42,7 +42,7 @@ async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: Blo
             l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
         if kind is FeeKind.ARBITRUM:
-            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data))
+            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
             return RollupFee(l1_gas=wei_of(said))
     except (NodeRefused, MarketError) as failure:
         where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
