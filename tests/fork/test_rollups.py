@@ -26,7 +26,7 @@ from yieldbot.execution.revoke import rehearse_revocations, revoke
 from yieldbot.execution.rollup import rollup_fee
 from yieldbot.execution.settle import settle
 from yieldbot.execution.sign import payload, unsigned_of
-from yieldbot.execution.simulate import Rehearsal, RehearsedTx, rehearse
+from yieldbot.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
 from yieldbot.journal.events import TxSigned
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
@@ -90,6 +90,11 @@ async def rehearsed(account: Account, works: list[LegWork]) -> Rehearsal:
     seen = await rehearse(account, works, await account.node.block())
     assert isinstance(seen, Rehearsal), seen
     return seen
+
+
+def unsigned_call(signed: TxSigned) -> EvmCall:
+    tx = unsigned_of(signed, 0, 0)
+    return EvmCall(tx.to, tx.data, tx.value, tx.words)
 
 
 async def paid(node: EvmNode, owner: str, height: int) -> int:
@@ -340,10 +345,11 @@ async def test_take_backs_revocations_and_cancellations_ask_for_their_bytes(tmp_
             open_for = len(journal.transactions())
             hours_later = replace(account, now=lambda: int(time.time()) + 10_000)
             settling = asyncio.create_task(settle(hours_later))
-            while len(journal.transactions()) == open_for:
-                await asyncio.sleep(0.02)
-            while not await node.request("eth_getTransactionByHash", [journal.transactions()[-1].signed.hash]):
-                await asyncio.sleep(0.02)
+            async with asyncio.timeout(30):
+                while len(journal.transactions()) == open_for:
+                    await asyncio.sleep(0.02)
+                while not await node.request("eth_getTransactionByHash", [journal.transactions()[-1].signed.hash]):
+                    await asyncio.sleep(0.02)
             await node.request("evm_mine", [])
             expired, cancelled = await settling
             assert isinstance(expired, Expired) and isinstance(cancelled, Confirmed)
@@ -358,6 +364,37 @@ async def test_take_backs_revocations_and_cancellations_ask_for_their_bytes(tmp_
                 assert bytes_of(tx.signed) in double.fee_asks
                 if isinstance(tx.outcome, Confirmed):
                     assert tx.outcome.fee_raw == await paid(node, account.owner, tx.outcome.block.height)
+
+
+class Mute(ArbitrumNode):
+    """One that makes no estimates."""
+
+    async def answer(self, method: str, params: list[Any]) -> dict[str, Any]:
+        if method == "eth_estimateGas":
+            raise Refused("the method eth_estimateGas is not available")
+        return await super().answer(method, params)
+
+
+async def test_without_estimates_the_interface_tells_the_gas(market: SmallMarket) -> None:
+    async with market.node() as node:
+        await put_arbitrum(node)
+    with serving(Mute(market.url)) as double, market.journal() as journal:
+        market = replace(market, url=double.url, fee_kind="arbitrum")
+        async with market.node() as node:
+            account = market.account(node, journal)
+            plan = await market.plan(node, market.deposit_leg(RAW))
+            late = replace(account, now=lambda: plan.expires_at if journal.transactions() else 0)
+            ended = await execute_leg(late, market.approval(plan), market.deposit_work(RAW))
+            assert [type(outcome) for outcome in ended.outcomes] == [Confirmed, Confirmed], "given, and taken back"
+            short = unsigned(
+                unsigned_call(journal.transactions()[0].signed),
+                TxContext(account.settings.chain, account.owner, "p", 0, MarketId("m")),
+                2,
+                120_000,
+                Fees(2 * 10**9, 10**9),
+            )
+            seen = await simulate_tx(account, short, market.deposit_work(RAW))
+            assert isinstance(seen, Declined) and "gas with its data on L1, its limit is 120000" in seen.reason
 
 
 async def test_arbitrums_gas_limit_comes_from_its_own_node(tmp_path: Path) -> None:
