@@ -15,7 +15,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job, Policy
-from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
+from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted, RollupFee
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -128,6 +128,20 @@ def way_out(state: MarketState) -> Doc:
     }
 
 
+def ways_out(snapshot: Snapshot) -> list[Doc]:
+    """Of every market but the wallet how money leaves it, and what is known of that."""
+    return [
+        {
+            "market_id": state.market.id,
+            "exit": way_out(state),
+            "no_way_out": state.no_way_out or None,
+            "untried": state.untried,
+        }
+        for state in snapshot.states.values()
+        if state.market.kind is not Kind.IDLE
+    ]
+
+
 def market(
     state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float, policy: Policy
 ) -> Doc:
@@ -150,6 +164,8 @@ def market(
         "borrowed": money_or_none(state.borrowed),
         "liquidity": money(state.liquidity),
         "exit": way_out(state),
+        "no_way_out": state.no_way_out or None,
+        "untried": state.untried,
         "utilisation": state.utilisation,
         "entry_cost_bps": number(state.entry_cost_bps),
         "cap_headroom": money_or_none(state.capacity),
@@ -274,6 +290,11 @@ def across(found: Sequence[Across]) -> list[Doc]:
 
 def delta(change: Delta) -> Doc:
     return {"token": change.token.address, **money(Amount(change.token, change.raw))}
+
+
+def rollup_fee(fee: RollupFee) -> Doc:
+    """What transactions pay for their data on L1, beside their gas (wei) or inside it (units)."""
+    return {"l1_fee_wei": str(fee.l1_wei), "operator_fee_wei": str(fee.operator_wei), "l1_gas": fee.l1_gas}
 
 
 def declined(refusal: Declined | None) -> Doc | None:

@@ -148,7 +148,8 @@ class MarketState:
     put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
     where the market is liquidity in one. exit: how one gets out. rounding_raw: base units of the asset that the
     protocol's own rounding may take of a deposit and its withdrawal together. no_way_out: why nothing goes in: what a
-    rehearsal put in did not come out again; empty where it did, or was not tried.
+    rehearsal put in did not come out again; empty where it did, or was not tried. untried: the policy wants the first
+    real money to be tried (``policy.try_first``), and none has come out of the market as it is.
     opaque: nobody can see where the money ends, so that what we put in is no cash for us to take out again, and
     ``exit.cash`` None means that its cash is not known (``liquidity`` is then 0). offered: what of ours may be asked
     for where ``liquidity`` does not say it (the rehearsal decides what is paid); None where it does. doubts: readings
@@ -178,6 +179,7 @@ class MarketState:
     exit: Exit = Exit()
     rounding_raw: int = 4
     no_way_out: str = ""
+    untried: bool = False
     opaque: bool = False
     offered: Amount | None = None
     doubts: tuple[str, ...] = ()
@@ -240,22 +242,40 @@ class Quarantined:
     reason: str
 
 
+ENTER_TXS, LEAVE_TXS, SWAP_TXS, RERANGE_TXS = 2, 1, 2, 8
+"""Transactions of a leg on an EVM chain, its allowance among them (a range laid anew: taken out, swapped, put in)."""
+LP_TX_GAS = 120_000
+"""Gas of each transaction of a leg of liquidity, on average (``allocator/liquidity``: 740,000 for 6, 960,000 for 8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChainFees:
-    """Fees at the block: wei per gas, and the native token's price in whole asset tokens per whole native token."""
+    """Fees at the block: wei per gas, and the native token's price in whole asset tokens per whole native token.
+
+    tx_wei: what a usual transaction pays for its data on L1, and an operator's constant; unit_wei: an operator's fee
+    for a unit of gas (rollups; 0 elsewhere).
+    """
 
     base_fee_wei: int
     priority_fee_wei: int
     native_price: float
+    tx_wei: int = 0
+    unit_wei: float = 0.0
 
-    def cost(self, gas: int, rent: int = 0) -> float:
-        """What ``gas`` units cost now, in whole asset tokens. ``rent`` is Solana's alone."""
-        return gas * self.unit_cost
+    def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
+        """What ``gas`` units in ``txs`` transactions cost now, in whole asset tokens; nothing for a leg that does
+        nothing. ``rent`` is Solana's alone."""
+        return gas * self.unit_cost + txs * self.tx_cost if gas else 0.0
 
     @property
     def unit_cost(self) -> float:
         """What one more unit of a transaction costs, in whole asset tokens."""
-        return (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
+        return (self.base_fee_wei + self.priority_fee_wei + self.unit_wei) / 10**18 * self.native_price
+
+    @property
+    def tx_cost(self) -> float:
+        """What one more transaction costs beside its gas, in whole asset tokens."""
+        return self.tx_wei / 10**18 * self.native_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +287,9 @@ class SvmFees:
     signature_lamports: int
     native_price: float
 
-    def cost(self, gas: int, rent: int = 0) -> float:
+    def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
         """What a leg of ``gas`` compute units costs now, in whole asset tokens, ``rent`` lamports of new accounts
-        included; nothing for a leg that does nothing."""
+        included; nothing for a leg that does nothing. ``txs`` is for EVM chains: here a leg is one transaction."""
         if gas == 0:
             return 0.0
         lamports = self.signature_lamports + gas * self.unit_micro_lamports / 1e6 + rent
@@ -279,6 +299,11 @@ class SvmFees:
     def unit_cost(self) -> float:
         """What one more compute unit of a transaction costs, in whole asset tokens; its signature apart."""
         return self.unit_micro_lamports / 1e15 * self.native_price
+
+    @property
+    def tx_cost(self) -> float:
+        """Nothing: a swap's ways share one transaction, whose signature ``cost`` counts."""
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

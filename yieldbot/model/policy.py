@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from yieldbot.model.amounts import Token
@@ -14,10 +15,20 @@ SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
 
 
+class FeeKind(StrEnum):
+    """What a chain's transactions pay beside the gas of its EVM."""
+
+    ETHEREUM = "ethereum"  # nothing
+    OP_STACK = "op-stack"  # a fee for their data on L1, and an operator fee: beside the gas, in no limit
+    ARBITRUM = "arbitrum"  # their data on L1: inside the gas, which only the chain's own node can tell
+
+
 NEVER = "never"
 """What ``min_claim`` says where no reward is to be claimed."""
 
 
+TRY_FIRST = ("generic",)
+"""Vaults that nobody can look into."""
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
 RUN_TIMEOUT_SECONDS = 14_400
@@ -59,7 +70,8 @@ SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apa
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
     parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
-    max_exit_hours: a market whose way out takes longer gets no new money.
+    max_exit_hours: a market whose way out takes longer gets no new money. try_first: flavours, protocols, names or ids
+    of markets into which a hundredth goes first, of which half comes out again before the rest follows.
     min_gain_share: a plan is dropped when less than this share of the gain that was approved is left. limit_*: the most
     that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
     a pegged token's feed may be from one dollar, and how old, where tokens are swapped or new money goes into its
@@ -81,6 +93,7 @@ class Policy:
     max_utilisation_entry: float = 0.98
     min_liquidity_multiple: float = 1.0
     max_exit_hours: float = 0.0
+    try_first: tuple[str, ...] = TRY_FIRST
     max_gas_share_of_gain: float = 0.5
     min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600
@@ -201,7 +214,7 @@ class ChainSettings:
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
     tokens can be swapped; witnesses: who says on Solana what they are worth beside the feeds; pegged: tokens that are
     meant to be worth one US dollar; symbols: what each token's contract may call itself. merkl: None where nothing is
-    asked of it.
+    asked of it. fee_kind: what a transaction pays beside the gas of its EVM.
     """
 
     name: str
@@ -233,6 +246,7 @@ class ChainSettings:
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
     svm: SvmLimits | None = None
     merkl: Merkl | None = None
+    fee_kind: FeeKind = FeeKind.ETHEREUM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
