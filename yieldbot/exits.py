@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from yieldbot.errors import TransientError
-from yieldbot.journal.events import ExitProven, ExitRefused
-from yieldbot.journal.fold import Exits, Record, fold_exits
+from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefused
+from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
@@ -135,6 +135,37 @@ async def proven_legs(
             if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
                 found.add(index)
     return frozenset(found)
+
+
+def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
+    """What the journal lacks of money on its way out, by what the chain shows: written each cycle, so that it is right
+    after a crash at any point. Amounts that only grew are no news. Pure."""
+    chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
+    before = fold_leaving(records, chain, owner)
+    found = list[ExitAsked | ExitEnded]()
+    for state in snapshot.markets:
+        gone, told = state.leaving, before.get(state.market.id)
+        if gone is None:
+            if told is not None:
+                found.append(ExitEnded(chain=chain, owner=owner, market_id=state.market.id, time=time))
+            continue
+        now = ExitAsked(
+            chain=chain,
+            owner=owner,
+            market_id=state.market.id,
+            asked=gone.asked,
+            ready=gone.ready,
+            back=gone.back,
+            until=gone.until,
+            time=time,
+        )
+        if told is None or _stage(told) != _stage(now):
+            found.append(now)
+    return found
+
+
+def _stage(asked: ExitAsked) -> tuple[bool, bool, bool, int | None]:
+    return bool(asked.asked), bool(asked.ready), bool(asked.back), asked.until
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:

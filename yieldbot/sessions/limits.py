@@ -63,12 +63,14 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
 
 def shares_for(state: MarketState, leg: Leg) -> int:
     """The most shares that a leg may give back, in raw units: all for a whole position, else those that the amount is
-    worth, with two units and a millionth for rounding; none for any leg but a withdrawal."""
-    if leg.kind is not LegKind.WITHDRAW:
+    worth, with two units and a millionth for rounding; those of a request when it is collected; none for other legs."""
+    if leg.kind is LegKind.COLLECT:
+        return state.leaving.ready_shares if state.leaving else 0
+    if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):
         return 0
-    if leg.all or not state.held.raw:
+    if leg.all or not state.inside.raw:
         return state.shares
-    return min(state.shares, state.shares * leg.amount.raw // state.held.raw + state.shares // 10**6 + 2)
+    return min(state.shares, state.shares * leg.amount.raw // state.inside.raw + state.shares // 10**6 + 2)
 
 
 def idle(snapshot: Snapshot, token: Token) -> Amount | None:
