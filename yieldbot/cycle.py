@@ -18,7 +18,7 @@ from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.claimed import unsold
-from yieldbot.errors import ConfigError, TransientError
+from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
 from yieldbot.holds import still_holds as still_holds
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
@@ -27,13 +27,14 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
-from yieldbot.model.tx import Confirmed, Outcome
+from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.protections import Guard, beyond, guard, lost, stopped
 from yieldbot.sessions import Session, session
 from yieldbot.sessions.limits import beyond_limits
 from yieldbot.world import World
 
 if TYPE_CHECKING:
+    from yieldbot.execution.leg import LegResult
     from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.execution.svm.simulate import SvmRehearsal
@@ -158,10 +159,16 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
         return replace(report, left_out=live.left_out)
 
 
+async def _observed(world: World, live: Session) -> Snapshot:
+    """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
+    snapshot = await live.observe()
+    return await live.with_exits(snapshot, world.journal.history(), world.settings.policy)
+
+
 async def _cycle(world: World, job: Job, live: Session) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
-    snapshot = await live.observe()
+    snapshot = await _observed(world, live)
     policy = world.settings.policy
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
@@ -237,6 +244,8 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     world.open_key(job.wallet)
     world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.said(snapshot.block)}")
     rehearsal = await live.rehearse(plan, snapshot)
+    if isinstance(rehearsal, NoWayOut) and rehearsal.lasting:
+        await live.refused(rehearsal.market_id, rehearsal.reason, snapshot)
     if isinstance(rehearsal, Declined):
         return replace(report, declined=rehearsal)
     report = replace(report, rehearsal=rehearsal)
@@ -265,7 +274,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
 
 async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     settled = await live.settle()
-    snapshot = await live.observe()
+    snapshot = await _observed(world, live)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (lost := forecast.lost_sight_of(unread)) is not None:
@@ -283,19 +292,48 @@ async def _carry_out(world: World, live: Session, job: Job, approval: Approval, 
     outcomes: list[tuple[Leg, Outcome]] = []
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):
-        snapshot = await live.observe()
+        snapshot = await _observed(world, live)
         loss = _stop_at_a_loss(world, job, snapshot)
         declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
         if declined is not None:
             break
-        result = await live.execute(approval, index, snapshot)
+        try:
+            result = await live.execute(approval, index, snapshot)
+        except InvariantError as fault:  # other money came out than was foreseen: the account is stopped
+            if is_trial(plan, index):
+                await live.refused(leg.market_id, str(fault), snapshot, on_chain=True)
+            raise
         outcomes += [(leg, outcome) for outcome in result.outcomes]
         declined = result.declined
+        if isinstance(declined, NoWayOut) and declined.lasting:
+            await live.refused(declined.market_id, declined.reason, snapshot)
+        if is_trial(plan, index) and (why := _stuck(result)) is not None:
+            await live.refused(
+                leg.market_id, f"{leg.amount} of what went in do not come out: {why}", snapshot, on_chain=True
+            )
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
-    after = await live.observe()
+    after = await _observed(world, live)
     _record(world, job, after)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
+
+
+def is_trial(plan: Plan, index: int) -> bool:
+    """Whether a leg takes out what an earlier one of the plan put in, to see that it comes (``policy.try_first``)."""
+    leg = plan.legs[index]
+    before = plan.legs[:index]
+    return leg.kind is LegKind.WITHDRAW and any(
+        one.kind is LegKind.DEPOSIT and one.market_id == leg.market_id for one in before
+    )
+
+
+def _stuck(result: LegResult) -> str | None:
+    """Why what was to come out of a market did not, where that is the market's doing."""
+    for outcome in result.outcomes:
+        if isinstance(outcome, Reverted):
+            return outcome.reason
+    declined = result.declined
+    return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
 
 
 def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy) -> tuple[forecast.Unread, ...]:

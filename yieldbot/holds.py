@@ -28,7 +28,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
     must bring, new money must go only where a fresh plan under this policy would put it, and the income that the plan
     was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
     """
+    coming: dict[MarketId, int] = {}
     for leg in plan.legs[index:]:
+        if leg.kind is LegKind.DEPOSIT:  # a later leg may take of it
+            coming[leg.market_id] = coming.get(leg.market_id, 0) + leg.amount.raw
         if leg.kind is LegKind.CLAIM:
             if (refused := _claim_gone(leg, snapshot)) is not None:
                 return refused
@@ -48,7 +51,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
                 return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
             if state.capacity is not None and state.capacity < leg.amount:
                 return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
-        elif state.withdrawable < leg.amount and not leg.all:
+        elif state.withdrawable.raw + coming.get(leg.market_id, 0) < leg.amount.raw and not leg.all:
             return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
     if (refused := not_entered(plan, index, snapshot, policy, job.base if job else None)) is not None:
         return refused
@@ -89,7 +92,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
     deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]
     return (
         _group_exceeded(deposits, snapshot, policy, base, assessed, done, ahead, paid)
-        or _too_small(deposits, snapshot, policy, base, assessed, ahead)
+        or _too_small(deposits, snapshot, policy, base, assessed, done, ahead)
         or _buffer_taken(plan, index, snapshot, policy)
     )
 
@@ -153,15 +156,17 @@ def _too_small(
     policy: Policy,
     base: Base | None,
     assessed: Mapping[MarketId, Assessment],
+    done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
-    """Positions and moves below the policy's least."""
+    """Positions and moves below the policy's least; what a plan puts into a market in parts is one move."""
     purses = purses_of(snapshot)
     exact = exact_of(snapshot.markets, assessed, policy, purses, base)
     for leg in deposits:
         state = snapshot.of(leg.market_id)
         least, step = (bounds[purses.of(state)] for bounds in (exact.min_positions, exact.min_moves))
-        if _above(step, leg.amount.raw) or _above(least, state.held.raw + ahead[leg.market_id]):
+        moved = done.get(leg.market_id, 0) + ahead[leg.market_id]
+        if _above(step, moved) or _above(least, state.held.raw + ahead[leg.market_id]):
             return Declined("BELOW_MINIMUM", f"{leg.amount} into {state.market.name} is below min_move or min_position")
     return None
 

@@ -61,6 +61,8 @@ class _Flow:
     token: Token
     raw: int
     failed: bool
+    back: bool = False
+    """Of what the same plan had put in just before (``policy.try_first``): neither new money nor the end of a stay."""
 
 
 def guard(
@@ -120,9 +122,13 @@ def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iter
     flows = _flows(fold_transactions(records).values())
     if (failing := _failing(policy, records, now)) is not None:
         return Declined("TOO_MANY_FAILURES", failing)
+    put = set[MarketId]()
     for leg in legs:
+        if leg.kind is LegKind.WITHDRAW and leg.market_id in put:
+            flows = (*flows, _Flow(now, chain, leg.market_id, leg.amount.token, -leg.amount.raw, False, back=True))
         if leg.kind is not LegKind.DEPOSIT:
             continue
+        put.add(leg.market_id)
         token, market_id = leg.amount.token, leg.market_id
         if (cooling := _cooling(policy, flows, market_id, now)) is not None:
             return Declined("COOLDOWN", cooling)
@@ -189,7 +195,7 @@ def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
 def _cooling(policy: Policy, flows: Sequence[_Flow], market_id: MarketId, now: int) -> str | None:
     since = now - policy.cooldown_hours * 3600
     for flow in reversed(flows):
-        if flow.market_id == market_id and flow.at > since and (flow.raw < 0 or flow.failed):
+        if flow.market_id == market_id and flow.at > since and ((flow.raw < 0 and not flow.back) or flow.failed):
             what = "a transaction there reverted" if flow.failed else "it was withdrawn from"
             hours = (now - flow.at) / 3600
             return f"{market_id}: {what} {hours:.1f} h ago (policy.cooldown_hours)"
@@ -211,7 +217,7 @@ def _left(
     whole = [
         Decimal(flow.raw).scaleb(-flow.token.decimals)
         for flow in flows
-        if flow.raw > 0
+        if (flow.raw > 0 or flow.back)
         and flow.at > now - DAY_SECONDS
         and flow.token.symbol == token.symbol
         and (market_id is None or flow.market_id == market_id)
@@ -245,6 +251,7 @@ def _nothing(name: str) -> str:
 def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
     """The asset is the first token that a transaction's changes name; an allowance moves none of it."""
     found = []
+    put = set[tuple[str, MarketId]]()
     for tx in transactions:
         if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
             continue  # a nonce taken back moves nothing
@@ -258,5 +265,8 @@ def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
             deltas = tx.signed.predicted
         token = tx.signed.predicted[0].token
         raw = -sum(delta.raw for delta in deltas if delta.token == token)
-        found.append(_Flow(tx.at, tx.signed.chain, tx.signed.market_id, token, raw, failed))
+        stay = (tx.signed.plan_id, tx.signed.market_id)
+        found.append(_Flow(tx.at, tx.signed.chain, tx.signed.market_id, token, raw, failed, raw < 0 and stay in put))
+        if raw > 0:
+            put.add(stay)
     return tuple(found)

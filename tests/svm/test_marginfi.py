@@ -451,8 +451,12 @@ def test_an_oracle_that_cannot_be_read_stops_an_exit_under_the_groups_limiter_al
     assert state.exit.priced and "oracle" in state.exit.limit and "exit-needs-a-price" in state.flags
     whole = ADAPTER.withdraw(state, None, ledger.me)
     assert [m.address for m in whole[0].accounts[8:]] == [market.address, market.params["oracle"]]
-    assert ledger.attempt(whole)[0] == 6119
-    assert ledger.attempt(ADAPTER.withdraw(state, usdc.parse("10"), ledger.me))[0] == 6119
+    part = ADAPTER.withdraw(state, usdc.parse("10"), ledger.me)
+    for price, code in ((b"", 6060), (bytes(16), 6119)):
+        ledger.set({market.params["oracle"]: AccountImage(10**9, SYSTEM_PROGRAM, price)})
+        for calls in (whole, part):
+            assert ledger.attempt(calls)[0] == code
+        assert "oracle" in str(ADAPTER.explain_error(market.params["program"], code))
     windowed(ledger, market.params["group"], GROUP_WINDOW, OFF, OFF)
     ledger.send(ADAPTER.withdraw(ledger.observe(ADAPTER, market), None, ledger.me))
     assert ledger.observe(ADAPTER, market).held.raw == 0

@@ -178,3 +178,23 @@ def test_the_id_of_a_plan_follows_from_all_that_it_was_shown_with() -> None:
         replace(plan, owner="0x" + "11" * 20),
     )
     assert len({plan.id, *(plan_id(one) for one in edited)}) == len(edited) + 1
+
+
+def test_the_legs_of_a_trial_hold_before_and_between_them() -> None:
+    """The half that comes out again is no more than the first leg brings, and the rest is no move of its own."""
+    policy = Policy(min_move="90000", min_position="90000")
+    view = changed(SEEN, A, untried=True)
+    plan = planned(view, policy)
+    assert [leg.kind for leg in plan.legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
+    wallet, inside = 95_000.0, 0.0
+    at = view
+    for index, leg in enumerate(plan.legs):
+        assert still_holds(plan, index, at, policy, ALONE) is None, (index, leg)
+        way = 1 if leg.kind is LegKind.WITHDRAW else -1
+        wallet += way * float(leg.amount)
+        inside -= way * float(leg.amount) if leg.market_id == A.market.id else 0.0
+        at = changed(changed(at, at.of(A.market.id), held=usdc(inside)), at.idle[0], held=usdc(wallet))
+    assert (round(wallet), round(inside)) == (0, 95_000)
+    lost = changed(view, A, held=usdc(900), liquidity=usdc(10))  # it was to pay 500 out again
+    gone = still_holds(plan, 1, changed(lost, lost.idle[0], held=usdc(94_050)), policy, ALONE)
+    assert gone is not None and gone.code in ("LIQUIDITY_GONE", "EXPOSURE_LIMIT")

@@ -177,6 +177,17 @@ def test_a_hold_that_a_limit_makes_names_it(policy: Policy, records: list[Record
     assert isinstance(enough, Hold) and "policy." not in enough.reason
 
 
+def test_what_a_trial_takes_out_again_is_neither_new_money_nor_the_end_of_a_stay() -> None:
+    trial = (deposit(100), Leg(LegKind.WITHDRAW, A, usdc(50)), deposit(9_950))
+    policy = Policy(limit_day="10000", limit_day_market="10000", cooldown_hours=12)
+    assert code(policy, [], *trial) is None
+    assert code(policy, [], *trial, deposit(1)) == "DAY_LIMIT"
+    done = moved(1, A, 100, 0.1) + moved(2, A, -50, 0.05)
+    assert code(policy, done, trial[-1]) is None
+    assert code(policy, [*done, *moved(3, A, 9_950, 0.01)], deposit(1)) == "DAY_LIMIT"
+    assert code(policy, moved(2, A, -50, 0.05), deposit(1)) == "COOLDOWN", "what was there before has left"
+
+
 def test_failures_stop_everything_until_their_window_has_passed() -> None:
     failed = [Record(n, NOW - n * HOUR, PlanMarked(f"p{n}", PlanStatus.FAILED, "execution")) for n in (3, 2, 1)]
     policy = Policy(max_failures=3, failure_window_hours=4)

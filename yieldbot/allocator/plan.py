@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps, net_income
@@ -34,6 +34,8 @@ def make_plan(
         if fee_wei > max_fee_wei:
             said = f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}"
             return Hold(said, allocation)
+    if (untried := _not_worth_trying(snapshot, changes)) is not None:
+        return Hold(untried, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
     gain = sum(move.gain_per_year for move in moves)
     cost = sum(move.cost for move in moves)
@@ -108,12 +110,39 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
         Leg(LegKind.SWAP, swap_id(swap.given.token, swap.gets.token), swap.given, gets=swap.least)
         for swap in _in_turn(allocation.swaps)
     ]
-    into = [
-        Leg(LegKind.DEPOSIT, market_id, change, ticks=_range(snapshot.of(market_id)))
-        for market_id, change in ordered
-        if change.raw > 0
-    ]
+    into = [leg for market_id, change in ordered if change.raw > 0 for leg in _into(snapshot.of(market_id), change)]
     return (*out, *swaps, *into)
+
+
+TRIAL, BACK = 100, 200
+"""One part in so many of the first real money goes in first, and one in so many comes out again."""
+
+
+def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
+    """The deposit; where the way out is to be tried first, a hundredth of it, half of that out again, and the rest."""
+    whole = Leg(LegKind.DEPOSIT, state.market.id, change, ticks=_range(state))
+    if not state.untried or change.raw < BACK:
+        return (whole,)
+    trial, back = Amount(change.token, change.raw // TRIAL), Amount(change.token, change.raw // BACK)
+    return (
+        replace(whole, amount=trial),
+        Leg(LegKind.WITHDRAW, state.market.id, back),
+        replace(whole, amount=change - trial + back),
+    )
+
+
+def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:
+    """Why a market's way out cannot be tried at a sensible cost; None where each can."""
+    for market_id, change in changes.items():
+        state = snapshot.of(market_id)
+        if not state.untried or change.raw <= 0:
+            continue
+        cost = snapshot.fees.cost(state.gas_deposit + state.gas_withdraw, txs=ENTER_TXS + LEAVE_TXS)
+        if change.raw < BACK or cost > float(change) / TRIAL * snapshot.price(change.token):
+            trial = Amount(change.token, change.raw // TRIAL)
+            said = f"{state.market.name}: its way out is to be tried with real money first (policy.try_first), and"
+            return f"{said} a hundredth of {change} ({trial}) is not worth the {cost:,.4f} of gas that this costs"
+    return None
 
 
 def _range(state: MarketState) -> tuple[int, int] | None:
@@ -178,10 +207,12 @@ def _moves(
 
 
 def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
-    """(gas, rent, transactions) of a leg."""
-    if change.raw > 0:
-        return state.gas_deposit, state.rent_deposit, ENTER_TXS
-    return state.gas_withdraw, 0, LEAVE_TXS
+    """(gas, rent, transactions) of a market's legs."""
+    if change.raw <= 0:
+        return state.gas_withdraw, 0, LEAVE_TXS
+    if state.untried:
+        return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
+    return state.gas_deposit, state.rent_deposit, ENTER_TXS
 
 
 def _ends(
@@ -246,6 +277,8 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market
     cuts = [haircut_bps(market, policy) / 100 for market in (left, taken)]
+    if snapshot.of(target).untried:
+        limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
         return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"

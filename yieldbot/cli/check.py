@@ -33,6 +33,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from yieldbot.cli import documents as docs
+    from yieldbot.cli.check_exits import no_way_out
     from yieldbot.cli.check_leftovers import left_over
 
     settings = context.settings
@@ -41,6 +42,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))
     found += _stops(context)
+    found += no_way_out(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))

@@ -128,6 +128,20 @@ def way_out(state: MarketState) -> Doc:
     }
 
 
+def ways_out(snapshot: Snapshot) -> list[Doc]:
+    """Of every market but the wallet how money leaves it, and what is known of that."""
+    return [
+        {
+            "market_id": state.market.id,
+            "exit": way_out(state),
+            "no_way_out": state.no_way_out or None,
+            "untried": state.untried,
+        }
+        for state in snapshot.states.values()
+        if state.market.kind is not Kind.IDLE
+    ]
+
+
 def market(
     state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float, policy: Policy
 ) -> Doc:
@@ -150,6 +164,8 @@ def market(
         "borrowed": money_or_none(state.borrowed),
         "liquidity": money(state.liquidity),
         "exit": way_out(state),
+        "no_way_out": state.no_way_out or None,
+        "untried": state.untried,
         "utilisation": state.utilisation,
         "entry_cost_bps": number(state.entry_cost_bps),
         "cap_headroom": money_or_none(state.capacity),

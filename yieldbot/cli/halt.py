@@ -22,7 +22,11 @@ def register(commands: Any) -> None:
 
     what = "lift a halt; with --clear also the stop of accounts (a balance change that was not simulated, a loss)"
     parser = commands.add_parser("resume", help=what, description=what)
-    parser.add_argument("--clear", action="store_true", help="let stopped accounts sign again")
+    parser.add_argument(
+        "--clear",
+        action="store_true",
+        help="let stopped accounts sign again, and markets without a way out be rehearsed again",
+    )
     parser.set_defaults(command="resume", handler=resume)
 
 
@@ -74,16 +78,20 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
 
 
 def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
-    """Clear every stopped account; what they were stopped for. Under the run's lock, since the journal is written."""
+    """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
+    Under the run's lock, since the journal is written."""
     from yieldbot.execution.lock import run_lock
-    from yieldbot.journal.events import AccountCleared
+    from yieldbot.journal.events import AccountCleared, ExitRefused
+    from yieldbot.journal.fold import fold_exits
     from yieldbot.journal.store import Journal
 
     data_dir = context.settings.data_dir
     if not (data_dir / JOURNAL).exists():
         return {}
     with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
-        stopped = dict(journal.stopped_accounts())
-        if stopped:
-            journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in stopped))
+        stopped, records = dict(journal.stopped_accounts()), journal.history()
+        refused = [(r.event.chain, r.event.owner) for r in records if isinstance(r.event, ExitRefused)]
+        shut = [key for key in dict.fromkeys(refused) if any(e.refusals for e in fold_exits(records, *key).values())]
+        if accounts := tuple(dict.fromkeys((*stopped, *shut))):
+            journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in accounts))
         return stopped

@@ -106,10 +106,21 @@ def _words(kind: str, body: Doc) -> str:
             return str(outcome["result"]) + (f": {reason}" if reason else "")
         case "account.stopped":
             return str(body["reason"])
+        case "exit.proven":
+            where = "on the chain" if body["on_chain"] else "in a rehearsal"
+            return f"{body['market_id']}: its way out is proven {where}, up to {_amount(body['up_to'])}"
+        case "exit.refused":
+            return f"{body['market_id']}: nothing goes in until it changes: {body['reason']}"
         case "account.cleared":
             return f"by {body['by']}"
         case _:
             return f"block {body['block']['height']}" if "block" in body else ""
+
+
+def _amount(doc: Doc) -> str:
+    from yieldbot.journal.codec import amount_from_doc
+
+    return str(amount_from_doc(doc))
 
 
 def _plan(stored: StoredPlan) -> Doc:

@@ -90,6 +90,7 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
         ">Liquidity",
         ">Used",
         ">Cap left",
+        "Exit",
         "Flags",
     )
     rows: list[tuple[float, list[str]]] = []
@@ -139,6 +140,7 @@ def _market_rows(
             "unknown" if state.cash is None else money(state.cash, 0),
             "-" if used is None else f"{used:.1%}",
             money(state.capacity, 0),
+            state.exit.words,
             _flags(state, vetoes.get(state.market.id, ())),
         ]
         rows.append((quoted.value, cells))
@@ -148,7 +150,8 @@ def _market_rows(
 def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
     closed = () if state.status is Status.ACTIVE else (state.status.value,)
     costs = (f"costs {state.entry_cost_bps:g} bp, in and out",) if state.entry_cost_bps >= LEAST_COST_BPS else ()
-    return ", ".join(dict.fromkeys((*closed, *costs, *state.flags, *vetoes)))
+    tried = ("way out untried",) if state.untried else ()
+    return ", ".join(dict.fromkeys((*closed, *costs, *tried, *state.flags, *vetoes)))
 
 
 Held = tuple[Job, Snapshot, "Sequence[Position]"]

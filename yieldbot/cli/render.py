@@ -86,8 +86,12 @@ def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
     """How money leaves the markets that it goes into, in a line."""
     names = names_of(snapshot)
     into = [snapshot.states[m] for m in dict.fromkeys(move.target for move in found.moves) if m in snapshot.states]
-    ways = [f"{names[s.market.id]} {s.exit.words}" for s in into if s.market.kind is not Kind.IDLE]
-    return [f"ways out: {', '.join(ways)}"] if ways else []
+    ways = [
+        f"{names[s.market.id]} {s.exit.words}{', tried first' if s.untried else ''}"
+        for s in into
+        if s.market.kind is not Kind.IDLE
+    ]
+    return [f"ways out: {'; '.join(ways)}"] if ways else []
 
 
 def _without_moves(found: Plan) -> str:

@@ -149,8 +149,10 @@ def plan(args: argparse.Namespace, context: Context) -> int:
             _skip(job, snapshot, rows, parts)
             continue
         found = _decide(context, job, snapshot, asked.amount(job), asked, lost).outcome
-        rows.append(docs.job_head(job, snapshot) | {"quarantined": docs.unread(lost), "plan": docs.plan(found)})
+        told = {"quarantined": docs.unread(lost), "ways_out": docs.ways_out(snapshot), "plan": docs.plan(found)}
+        rows.append(docs.job_head(job, snapshot) | told)
         parts.extend(_lines(lost))
+        parts.extend(_no_way_out(snapshot))
         parts.append(lambda job=job, snapshot=snapshot, found=found: _render().explained(job, snapshot, found))
     between = _across(context, seen, asked)
     chains = {job.chain.chain: job.chain.name for job, _ in seen}
@@ -189,7 +191,7 @@ async def _seen(job: Job, context: Context) -> Seen:
     try:
         async with watch(job) as live:
             await live.verify_chain()
-            snapshot = await live.observe()
+            snapshot = await live.with_exits(await live.observe(), _records(context), context.settings.policy)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:
@@ -248,6 +250,13 @@ def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
         else tuple(lost for one, part in by_asset(job, s) for lost in forecast.unread(records, part, one.asset, policy))
         for job, s in seen
     ]
+
+
+def _no_way_out(snapshot: Snapshot) -> list[Any]:
+    """Markets into which nothing goes for what the journal knows of their way out."""
+    shut = [state for state in snapshot.states.values() if state.no_way_out]
+    lines = [f"{state.market.name} ({state.market.id}) has no way out: {state.no_way_out}" for state in shut]
+    return [lambda: "\n".join(lines)] if lines else []
 
 
 def _lines(lost: Sequence[Unread]) -> list[Any]:

@@ -22,6 +22,7 @@ from yieldbot.model.ids import Address, market_chain
 from yieldbot.model.policy import (
     NEVER,
     SALE,
+    TRY_FIRST,
     Base,
     ChainSettings,
     Job,
@@ -244,10 +245,18 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     given = table.model_dump(exclude_unset=True)
     if "exclude" in given:
         given["exclude"] = tuple(given["exclude"])
+    if "try_first" in given:
+        given["try_first"] = tuple(given["try_first"])
     names = {deployment.name for chain in chains.values() for deployment in chain.deployments}
     for position, name in enumerate(given.get("exclude", ())):
         if name not in names:
             _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name, chains)
+    flavours = {
+        str(d.params["flavour"]) for chain in chains.values() for d in chain.deployments if "flavour" in d.params
+    }
+    for position, name in enumerate(given.get("try_first", ())):
+        if name not in names | flavours | set(TRY_FIRST):
+            _is_market_or_protocol(path, f"policy.try_first[{position + 1}]", name, chains)
     for name in given.get("haircut_bps", {}):
         _is_market_or_protocol(path, f"policy.haircut_bps.{name}", name, chains)
     for name in given.get("max_share_markets", {}):

@@ -155,6 +155,7 @@ class PolicyTable(Table):
     max_utilisation_entry: Share | None = None
     min_liquidity_multiple: NotNegative | None = None
     max_exit_hours: NotNegative | None = None
+    try_first: list[str] | None = None
     max_gas_share_of_gain: Share | None = None
     min_gain_share: Share | None = None
     plan_ttl_seconds: Annotated[int, Field(gt=0)] | None = None

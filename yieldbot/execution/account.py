@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
@@ -119,6 +119,9 @@ class LegWork:
     most_shares: int = 0
     """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
     out: WayOut[EvmCall] | None = None
+    again: Callable[[MarketState, Amount | None], LegWork] | None = None
+    """The same leg from a newer state of its market, which an earlier leg of the plan has changed, and from what the
+    wallet has of the asset then (None where that does not bound it)."""
 
     @property
     def words(self) -> str:

@@ -31,7 +31,7 @@ from yieldbot.execution.rollup import charge, rehearsed_gas, rollup_fee, short_o
 from yieldbot.execution.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 from yieldbot.rpc.evm import EvmNode
 
@@ -121,12 +121,32 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
                 "anvil_setBalance", [account.owner, hex(account.max_gas * len(works) * 4 * fees.max_fee_wei)]
             )
         legs: list[RehearsedLeg] = []
-        for work in works:
+        changed = set[str]()
+        for planned in works:
+            work = planned
+            if work.leg.market_id in changed and work.again is not None:
+                work = await _fresh(account, fork, work)
+            changed.add(work.leg.market_id)
             leg = await _leg(account, fork, work, fees)
+            if isinstance(leg, NoWayOut):
+                return leg
             if isinstance(leg, Declined):
                 return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
             legs.append(leg)
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
+
+
+async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:
+    """A leg as it is built once earlier ones have changed its market; as it was planned where that cannot be read."""
+    if work.again is None or work.observe is None:
+        return work
+    block = await fork.block()
+    (state,) = await fork.run([work.observe(block)], block)
+    if isinstance(state, MarketError):
+        return work
+    token = work.leg.amount.token
+    idle = Amount(token, (await balances(fork, account.owner, (token,)))[token])
+    return work.again(state, idle)
 
 
 async def simulate_tx(

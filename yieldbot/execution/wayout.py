@@ -28,6 +28,9 @@ LEAST_SECONDS = 3600
 GAS_WEI = 10**20
 """What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
 
+REVERTED = 3
+"""The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut(Generic[C]):
@@ -65,9 +68,9 @@ class WayOut(Generic[C]):
         """The market cannot be read with the deposit in it."""
         return _refused(self.state.market, f"it cannot be read any more once {put} are in: {why}")
 
-    def stuck(self, put: Amount, why: str) -> NoWayOut:
-        """The calls that take it out fail."""
-        return _refused(self.state.market, f"{put} go in, and nothing comes out: {why}")
+    def stuck(self, put: Amount, why: str, lasting: bool = True) -> NoWayOut:
+        """The calls that take it out fail; ``lasting``: for the market's own reason, and not the fork's."""
+        return _refused(self.state.market, f"{put} go in, and nothing comes out: {why}", lasting)
 
     def unusable(self, why: str) -> NoWayOut:
         """Neither the way in nor the way out can be called."""
@@ -109,8 +112,8 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.asked(put, held_raw, state.exit.cash)
-        if (why := await _taken(account, fork, out.withdraw(state, part))) is not None:
-            return out.stuck(put, why)
+        if (stuck := await _taken(account, fork, out.withdraw(state, part))) is not None:
+            return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
@@ -124,24 +127,25 @@ async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
     return state
 
 
-async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> str | None:
-    """Make the calls on the fork; why one of them does not go through, None when all do."""
+async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
+    """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
+    not a fork that could not go on; None when all do."""
     from yieldbot.execution.simulate import mined
 
     if not calls:
-        return "there is no call that takes it out"
+        return "there is no call that takes it out", True
     for call in calls:
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
         try:
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
         except NodeRefused as refusal:
             said = revert_words(refusal.data, account.explain, refusal.node_message)
-            return f"{call.words}: {said}"
+            return f"{call.words}: {said}", refusal.code == REVERTED or bool(refusal.data)
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
         if not isinstance(receipt, dict):
-            return str(getattr(receipt, "reason", "it fails"))
+            return str(getattr(receipt, "reason", "it fails")), True
     return None
 
 
-def _refused(market: Market, why: str) -> NoWayOut:
-    return NoWayOut("NO_WAY_OUT", f"{market.name}: {why}", market.id)
+def _refused(market: Market, why: str, lasting: bool = True) -> NoWayOut:
+    return NoWayOut("NO_WAY_OUT", f"{market.name}: {why}", market.id, lasting)

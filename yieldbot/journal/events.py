@@ -9,6 +9,8 @@ from typing import Any
 
 from yieldbot.journal.codec import (
     Doc,
+    amount_from_doc,
+    amount_to_doc,
     block_from_doc,
     block_to_doc,
     deltas_from_doc,
@@ -20,7 +22,7 @@ from yieldbot.journal.codec import (
     plan_from_doc,
     plan_to_doc,
 )
-from yieldbot.model.amounts import BlockRef
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId, chain_id
 from yieldbot.model.plan import Plan
 from yieldbot.model.tx import Delta, Outcome
@@ -150,7 +152,47 @@ class Observed:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Event = PlanWritten | PlanMarked | TxSigned | TxSent | TxNoted | TxSettled | AccountStopped | AccountCleared | Observed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitProven:
+    """A market's way out has been seen to work, for this account. fingerprint: of the market as it was then
+    (``exits.Print``); time: of the chain, unix seconds; up_to: as much as came out again; on_chain: whether that was
+    real money and not a rehearsal's."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    fingerprint: str
+    time: int
+    up_to: Amount
+    on_chain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRefused:
+    """What was put into a market does not come out again: nothing goes in until its fingerprint is another one.
+    on_chain: whether it was real money that did not, and not a rehearsal's."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    fingerprint: str
+    reason: str
+    on_chain: bool = False
+
+
+Event = (
+    PlanWritten
+    | PlanMarked
+    | TxSigned
+    | TxSent
+    | TxNoted
+    | TxSettled
+    | AccountStopped
+    | AccountCleared
+    | Observed
+    | ExitProven
+    | ExitRefused
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +244,21 @@ def encode(event: Event) -> tuple[Keys, Doc]:
             return Keys("account.cleared", chain, owner), {"by": by}
         case Observed(chain, owner, block, facts):
             return Keys("observed", chain, owner), {"block": block_to_doc(block), "facts": dict(facts)}
+        case ExitProven():
+            return Keys("exit.proven", event.chain, event.owner), {
+                "market_id": event.market_id,
+                "fingerprint": event.fingerprint,
+                "time": event.time,
+                "up_to": amount_to_doc(event.up_to),
+                "on_chain": event.on_chain,
+            }
+        case ExitRefused():
+            return Keys("exit.refused", event.chain, event.owner), {
+                "market_id": event.market_id,
+                "fingerprint": event.fingerprint,
+                "reason": event.reason,
+                "on_chain": event.on_chain,
+            }
 
 
 def decode(keys: Keys, doc: Any) -> Event:
@@ -248,6 +305,25 @@ def decode(keys: Keys, doc: Any) -> Event:
         case "observed":
             block = block_from_doc(part(doc, "block", Mapping))
             return Observed(chain_id(keys.chain), Address(keys.owner), block, part(doc, "facts", Mapping))
+        case "exit.proven":
+            return ExitProven(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                fingerprint=part(doc, "fingerprint", str),
+                time=part(doc, "time", int),
+                up_to=amount_from_doc(part(doc, "up_to", Mapping)),
+                on_chain=part(doc, "on_chain", bool),
+            )
+        case "exit.refused":
+            return ExitRefused(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                fingerprint=part(doc, "fingerprint", str),
+                reason=part(doc, "reason", str),
+                on_chain=bool(doc.get("on_chain", False)),
+            )
         case other:
             raise ValueError(f"unknown kind {other!r}")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from yieldbot.journal.events import (
     AccountCleared,
     AccountStopped,
     Event,
+    ExitProven,
+    ExitRefused,
     PlanMarked,
     PlanStatus,
     PlanWritten,
@@ -17,7 +19,7 @@ from yieldbot.journal.events import (
     TxSettled,
     TxSigned,
 )
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Plan
 from yieldbot.model.tx import Outcome
 
@@ -100,6 +102,57 @@ def fold_stopped(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str
             case _:
                 pass
     return stopped
+
+
+PROOF_SECONDS = 30 * 86_400
+"""How long a rehearsed way out counts while the market stays what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """What is known of one market's way out, for one account: by fingerprint why it was refused, and what proved it.
+    lost: fingerprints by which real money was refused."""
+
+    refusals: dict[str, str] = field(default_factory=dict)
+    proofs: tuple[ExitProven, ...] = ()
+    lost: frozenset[str] = frozenset()
+
+    def proven(self, fingerprint: str, now: int, raw: int) -> bool:
+        """Whether a position of ``raw`` base units need not be rehearsed to its end. ``now``: the chain's time."""
+        return fingerprint not in self.refusals and any(
+            proof.fingerprint == fingerprint and now - proof.time < PROOF_SECONDS and raw <= proof.up_to.raw
+            for proof in self.proofs
+        )
+
+    def tried(self, fingerprint: str) -> bool:
+        """Whether real money has come out of the market as it is."""
+        return any(proof.on_chain and proof.fingerprint == fingerprint for proof in self.proofs)
+
+
+def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Exits]:
+    """What is known of the ways out of an account's markets. A refusal takes back what was proven of the same market
+    before; a person who clears the account lifts what rehearsals refused (the next deposit is rehearsed again), and
+    never what happened to real money."""
+    found: dict[MarketId, Exits] = {}
+    for record in records:
+        match record.event:
+            case ExitProven(chain=of, owner=whose, market_id=market_id) as proof if (of, whose) == (chain, owner):
+                known = found.get(market_id, Exits())
+                found[market_id] = replace(known, proofs=(*known.proofs, proof))
+            case ExitRefused(chain=of, owner=whose, market_id=market_id) as refusal if (of, whose) == (chain, owner):
+                known = found.get(market_id, Exits())
+                kept = tuple(proof for proof in known.proofs if proof.fingerprint != refusal.fingerprint)
+                lost = known.lost | ({refusal.fingerprint} if refusal.on_chain else set())
+                found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept, lost)
+            case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
+                found = {market_id: _cleared(known) for market_id, known in found.items()}
+            case _:
+                pass
+    return found
+
+
+def _cleared(known: Exits) -> Exits:
+    return replace(known, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
 
 
 def _known(found: dict[str, StoredTx], tx_hash: str) -> StoredTx:

@@ -148,7 +148,8 @@ class MarketState:
     put in beyond ``held``. rewards: incentives beside the yield; neither curve nor quoted counts them. lp: the pool,
     where the market is liquidity in one. exit: how one gets out. rounding_raw: base units of the asset that the
     protocol's own rounding may take of a deposit and its withdrawal together. no_way_out: why nothing goes in: what a
-    rehearsal put in did not come out again; empty where it did, or was not tried.
+    rehearsal put in did not come out again; empty where it did, or was not tried. untried: the policy wants the first
+    real money to be tried (``policy.try_first``), and none has come out of the market as it is.
     opaque: nobody can see where the money ends, so that what we put in is no cash for us to take out again, and
     ``exit.cash`` None means that its cash is not known (``liquidity`` is then 0). offered: what of ours may be asked
     for where ``liquidity`` does not say it (the rehearsal decides what is paid); None where it does. doubts: readings
@@ -178,6 +179,7 @@ class MarketState:
     exit: Exit = Exit()
     rounding_raw: int = 4
     no_way_out: str = ""
+    untried: bool = False
     opaque: bool = False
     offered: Amount | None = None
     doubts: tuple[str, ...] = ()

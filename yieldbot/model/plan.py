@@ -188,6 +188,8 @@ class Declined:
 @dataclass(frozen=True, slots=True)
 class NoWayOut(Declined):
     """A deposit that is refused since what goes in does not come out again: it is said of one market, and of nothing
-    else of the plan."""
+    else of the plan. lasting: whether the market itself showed it (it holds until the market changes), and not a fork
+    that could not go on."""
 
     market_id: MarketId
+    lasting: bool = True

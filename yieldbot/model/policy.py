@@ -27,6 +27,8 @@ NEVER = "never"
 """What ``min_claim`` says where no reward is to be claimed."""
 
 
+TRY_FIRST = ("generic",)
+"""Vaults that nobody can look into."""
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
 RUN_TIMEOUT_SECONDS = 14_400
@@ -68,7 +70,8 @@ SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apa
 class Policy:
     """Limits and preferences. Shares are fractions of wealth; money is in whole units of the asset, as decimal text
     parsed against the token when used; haircuts in bps a year by protocol or market id (the latter wins).
-    max_exit_hours: a market whose way out takes longer gets no new money.
+    max_exit_hours: a market whose way out takes longer gets no new money. try_first: flavours, protocols, names or ids
+    of markets into which a hundredth goes first, of which half comes out again before the rest follows.
     min_gain_share: a plan is dropped when less than this share of the gain that was approved is left. limit_*: the most
     that goes into markets, in one move or in 24 hours; None for no limit. max_depeg_bps, max_feed_age_seconds: how far
     a pegged token's feed may be from one dollar, and how old, where tokens are swapped or new money goes into its
@@ -90,6 +93,7 @@ class Policy:
     max_utilisation_entry: float = 0.98
     min_liquidity_multiple: float = 1.0
     max_exit_hours: float = 0.0
+    try_first: tuple[str, ...] = TRY_FIRST
     max_gas_share_of_gain: float = 0.5
     min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600

@@ -70,6 +70,9 @@ _SIZES = {
 }
 
 
+TERMS = "terms"
+"""Under this a state's market carries what its owners set and its way out depends on, as it was read: who they are,
+limits on outflow, fees, switches. A proof or refusal of the way out is of these (``exits_svm``)."""
 DEAREST_SHARE = 10_000
 """Base units that one raw share is thought to be worth at most."""
 

@@ -31,6 +31,7 @@ from yieldbot.protocols._svm import (
     SECONDS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
+    TERMS,
     TOKEN_PROGRAM,
     Clock,
     ata,
@@ -161,7 +162,9 @@ class Marginfi:
         limit = fields["deposit_limit"]
         doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
-            market=replace(market, params={**params, LATER: later, LIMITED: group_limited}),
+            market=replace(
+                market, params={**params, LATER: later, LIMITED: group_limited, TERMS: _terms(fields, group)}
+            ),
             block=block,
             held=held,
             shares=shares,
@@ -324,6 +327,12 @@ def points_of(bank: MarginfiBank) -> tuple[tuple[float, float], ...]:
             at = math.nextafter(points[-1][0], math.inf)
         points.append((at, rate / ONE))
     return tuple(points)
+
+
+def _terms(fields: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+    limits = ("hourly_most", "daily_most")
+    found = {"admin": group["admin"], **{name: fields[name] for name in (*limits, "operational_state", "oracle")}}
+    return found | {f"group_{name}": group[name] for name in limits}
 
 
 def window_left(fields: dict[str, Any], window: str, now: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from yieldbot.execution.safe import Proposed
     from yieldbot.execution.simulate import Rehearsal
     from yieldbot.execution.svm.simulate import SvmRehearsal
+    from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
-    from yieldbot.model.policy import Job
+    from yieldbot.model.policy import Job, Policy
     from yieldbot.model.tx import Outcome
     from yieldbot.world import World
 
@@ -36,6 +39,10 @@ class Watch(Protocol):
     async def observe(self) -> Snapshot:
         """Every market of the asset, our positions and the fees, all at one block (or within few slots)."""
 
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        """The snapshot with what the journal's records say of its markets' ways out, as far as they are still what
+        they were."""
+
 
 class Session(Watch, Protocol):
     """The same, to be acted on."""
@@ -51,6 +58,9 @@ class Session(Watch, Protocol):
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
         """One leg of the approved plan, from the newest snapshot."""
+
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        """Write down that what goes into a market does not come out again. on_chain: of real money."""
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         """The plan, signed as one of a Safe's owners and left to the others."""

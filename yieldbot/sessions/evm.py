@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from yieldbot import exits
 from yieldbot.allocator.claims import claim_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.account import Account, LegWork
@@ -20,11 +21,12 @@ from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
 from yieldbot.execution.wayout import WayOut
+from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.ids import Address
-from yieldbot.model.market import Snapshot
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, SafeOwner
+from yieldbot.model.policy import Job, Policy, SafeOwner
 from yieldbot.model.tx import Outcome
 from yieldbot.observe import observe
 from yieldbot.protocols import adapters, exchanges
@@ -64,6 +66,12 @@ class EvmWatch:
     async def observe(self) -> Snapshot:
         return await observe(self.node, self.job, self.adapters)
 
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        if isinstance(self.job.wallet.held, SafeOwner):
+            policy = replace(policy, try_first=())  # a batch is one transaction: all of it happens, or nothing
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.with_exits(prints, snapshot, records, policy)
+
 
 @dataclass(slots=True)
 class EvmSession(EvmWatch):
@@ -72,11 +80,14 @@ class EvmSession(EvmWatch):
     world: World
     account: Account
     rehearsal: Rehearsal | None = None
+    known: frozenset[int] = frozenset()
+    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
 
     async def settle(self) -> tuple[Outcome, ...]:
         return tuple(await settle(self.account))
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
+        self.known = await self._proven(plan.legs, snapshot)
         works = self._works(plan, snapshot)
         found = await rehearse(self.account, works, snapshot.block)
         if not isinstance(found, Declined):
@@ -106,12 +117,38 @@ class EvmSession(EvmWatch):
         self.account = replace(self.account, max_cost_wei=most)
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        most = idle(snapshot, approval.plan.legs[index].amount.token)
-        work = self._work(approval.plan, snapshot, index, most)
-        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
+        legs, leg = approval.plan.legs, approval.plan.legs[index]
+        self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
+        work = self._work(approval.plan, snapshot, index, idle(snapshot, leg.amount.token))
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
         if work.provides is not None:
             return await execute_provided(self.account, approval, work)
-        return await execute_leg(self.account, approval, work)
+        result = await execute_leg(self.account, approval, work)
+        if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
+            state = snapshot.of(leg.market_id)
+            await self._write_proof(state, state.held + work.leg.amount)
+        if result.done and leg.kind is LegKind.WITHDRAW:
+            state = snapshot.of(leg.market_id)
+            if exits.named(state.market, self.world.settings.policy.try_first):
+                await self._write_proof(state, work.leg.amount, on_chain=True)
+        return result
+
+    async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
+
+    async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
+        """Write down that money comes out of a market, where the market can be told from what it may become."""
+        said = (await exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
+        if said is not None:
+            proof = exits.proven(state, self.account.owner, said, up_to, on_chain=on_chain)
+            self.world.journal.append(proof)
+
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        state = snapshot.of(market_id)
+        said = (await exits.fingerprints(self.node, [state], state.block)).get(market_id)
+        if said is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         """Raises ConfigError for a wallet whose signer cannot sign for a Safe."""
@@ -158,12 +195,15 @@ class EvmSession(EvmWatch):
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(state.market, plan.owner, block),
             most_shares=shares_for(state, leg),
-            out=WayOut(
+            out=None
+            if index in self.known
+            else WayOut(
                 state=state,
                 withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
                 fees_bps=state.entry_cost_bps,
             ),
             entry_cost_bps=state.entry_cost_bps,
+            again=lambda now, idle: self._work(plan, _with(snapshot, now), index, idle),
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
@@ -182,6 +222,10 @@ class EvmSession(EvmWatch):
             spenders=(),
             known=frozenset({reward.token.address}),
         )
+
+
+def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
+    return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state})
 
 
 @asynccontextmanager

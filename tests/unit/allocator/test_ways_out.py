@@ -10,11 +10,13 @@ import pytest
 from tests.unit.allocator.market_builder import market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
+from yieldbot.allocator.plan import make_plan
 from yieldbot.cli import documents
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve, EnteredCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.market import Exit, ExitKind, MarketState
+from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.protocols._vaults import rates_of
 
@@ -100,3 +102,46 @@ def test_a_fee_is_paid_once_by_what_goes_in_beyond_what_is_held() -> None:
     for x in (50.0, 500.0, 5e4):
         slope = ((x + 0.01) * curve.apr(x + 0.01, year) - (x - 0.01) * curve.apr(x - 0.01, year)) / 0.02
         assert curve.marginal(x, year) == pytest.approx(slope, rel=1e-5, abs=1e-9)
+
+
+def plan_into(state: MarketState, idle: float = 1000.0) -> Plan | Hold:
+    found = snapshot(idle, state, market("plain", ConstantCurve(0.05)))
+    policy = Policy(max_gas_share_of_gain=1.0)
+    return make_plan(found, allocate(found, assess(found, policy), policy), policy, found.block.timestamp)
+
+
+def test_the_first_real_money_is_a_hundredth_of_which_half_comes_out_before_the_rest_follows() -> None:
+    plan = plan_into(better(untried=True))
+    assert isinstance(plan, Plan)
+    parts = [(LegKind.DEPOSIT, usdc(10)), (LegKind.WITHDRAW, usdc(5)), (LegKind.DEPOSIT, usdc(995))]
+    assert [(leg.kind, leg.amount) for leg in plan.legs] == parts
+    assert all(leg.market_id == better().market.id and not leg.all for leg in plan.legs)
+    (move,) = plan.moves
+    assert move.amount == usdc(1000) and "tried first" in move.reason
+    known = plan_into(better())
+    assert isinstance(known, Plan) and [leg.amount for leg in known.legs] == [usdc(1000)]
+    assert "tried" not in known.moves[0].reason
+    assert plan.cost == pytest.approx(3 * known.cost), "the approval shows the gas of all three"
+
+
+def test_a_hundredth_that_is_not_worth_its_gas_is_said_and_nothing_moves() -> None:
+    """400,000 gas at 1 gwei and 3,000 for the coin are 1.20: of 100 they are more than a hundredth."""
+    held = plan_into(better(untried=True), 119.0)
+    assert isinstance(held, Hold) and "policy.try_first" in held.reason and "1.2000 of gas" in held.reason
+    assert isinstance(plan_into(better(untried=True), 121.0), Plan)
+    assert isinstance(plan_into(better(), 119.0), Plan)
+
+
+def test_what_leaves_an_untried_market_leaves_at_once() -> None:
+    state = replace(better(500.0), untried=True, curve=ConstantCurve(-0.05))
+    plan = plan_into(state, 0.0)
+    assert isinstance(plan, Plan)
+    assert [leg.kind for leg in plan.legs if leg.market_id == state.market.id] == [LegKind.WITHDRAW]
+
+
+def test_the_documents_say_what_is_known_of_the_way_out() -> None:
+    seen = snapshot(5.0, better(untried=True), replace(market("shut", ConstantCurve(0.1)), no_way_out="it is locked"))
+    one, other = documents.ways_out(seen)
+    assert (one["market_id"], one["untried"], one["no_way_out"]) == ("lend/1/better", True, None)
+    assert (other["untried"], other["no_way_out"]) == (False, "it is locked")
+    assert one["exit"] == documents.way_out(better())

@@ -121,6 +121,7 @@ def test_chains_beside_the_file_come_first(tmp_path: Path) -> None:
 def test_a_market_is_excluded_by_its_id_or_its_name(tmp_path: Path) -> None:
     names = f'"Aave v3", "aave_v3/31337/{POOL.lower()}/{USDC.lower()}"]'
     settings = load(written(tmp_path, settings=swapped(SETTINGS, '"compound_v3"]', names)))
+    assert settings.policy.try_first == ("generic",)
     assert settings.policy.exclude == ("Aave v3", f"aave_v3/31337/{POOL.lower()}/{USDC.lower()}")
 
 
@@ -144,6 +145,7 @@ IN_SETTINGS = [
     ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3?"),
     ('"compound_v3"]', '"compound_v2"]', "policy.exclude[1]", "did you mean compound_v3?"),
     ('"compound_v3"]', '"aave_v3/31337/0x12"]', "policy.exclude[1]", "unknown market"),
+    ('"compound_v3"]', '"compound_v3"]\ntry_first = ["genric"]', "policy.try_first[1]", "unknown protocol"),
     ('"compound_v3"]', f'"aave_v3/1/{POOL.lower()}"]', "policy.exclude[1]", "unknown market"),
     ('"compound_v3"]', f'"aave_v3/31337/{POOL}"]', "policy.exclude[1]", "lower case"),
     ('wallet = "main"', 'wallet = "mian"', "jobs[1].wallet", "did you mean main?"),

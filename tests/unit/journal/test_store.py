@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from yieldbot.errors import InvariantError
 from yieldbot.journal.events import (
     AccountCleared,
     AccountStopped,
+    ExitProven,
+    ExitRefused,
     Observed,
     PlanMarked,
     PlanStatus,
@@ -23,7 +26,10 @@ from yieldbot.journal.events import (
     TxSent,
     TxSettled,
     TxSigned,
+    decode,
+    encode,
 )
+from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
@@ -36,6 +42,11 @@ OTHER = Address("0x" + "22" * 20)
 USDC = Token(CHAIN, Address("0x" + "33" * 20), "USDC", 6)
 BLOCK = BlockRef(CHAIN, 7, "0x07", 1_700_000_000)
 MARKET = MarketId("aave_v3/8453/0x44")
+
+PROVEN = ExitProven(
+    chain=CHAIN, owner=OWNER, market_id=MARKET, fingerprint="f1", time=1_700_000_000, up_to=Amount(USDC, 5)
+)
+REFUSED = ExitRefused(chain=CHAIN, owner=OWNER, market_id=MARKET, fingerprint="f1", reason="it is locked")
 
 
 def plan(plan_id: str = "p1") -> Plan:
@@ -81,6 +92,8 @@ def test_events_come_back_in_order_after_reopening(path: Path) -> None:
         AccountStopped(CHAIN, OWNER, "why", "0xaa"),
         AccountCleared(CHAIN, OWNER, "me"),
         Observed(CHAIN, OWNER, BLOCK, {"held": "5"}),
+        PROVEN,
+        REFUSED,
     )
     with Journal.open(path, clock=lambda: 1_700_000_001.5) as journal:
         journal.append(*events[:3])
@@ -89,10 +102,10 @@ def test_events_come_back_in_order_after_reopening(path: Path) -> None:
     with Journal.open(path) as journal:
         records = journal.history()
         assert tuple(record.event for record in records) == events
-        assert [record.seq for record in records] == list(range(1, 10))
+        assert [record.seq for record in records] == list(range(1, 12))
         assert {record.at for record in records} == {1_700_000_001}
-        assert [record.seq for record in journal.history(2)] == [8, 9]
-        assert journal.verify() == 9
+        assert [record.seq for record in journal.history(2)] == [10, 11]
+        assert journal.verify() == 11
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -119,6 +132,40 @@ def test_an_account_is_stopped_until_cleared(path: Path) -> None:
         assert journal.stopped_accounts() == {(CHAIN, OWNER): "first"}
         journal.append(AccountCleared(CHAIN, OWNER, "me"))
         assert journal.stopped_accounts() == {}
+
+
+def test_what_is_known_of_the_ways_out(path: Path) -> None:
+    with Journal.open(path) as journal:
+
+        def known() -> Exits:
+            return fold_exits(journal.history(), CHAIN, OWNER)[MARKET]
+
+        assert fold_exits(journal.history(), CHAIN, OWNER) == {}
+        journal.append(PROVEN)
+        now = PROVEN.time
+        assert known().proven("f1", now, 5) and not known().proven("f1", now, 6) and not known().proven("f2", now, 5)
+        assert known().proven("f1", now + PROOF_SECONDS - 1, 5) and not known().proven("f1", now + PROOF_SECONDS, 5)
+        assert not known().tried("f1")
+        journal.append(replace(PROVEN, on_chain=True, up_to=Amount(USDC, 1)))
+        assert known().tried("f1") and not known().tried("f2") and known().proven("f1", now, 5)
+        journal.append(REFUSED)
+        assert known().refusals == {"f1": "it is locked"} and known().proofs == ()
+        assert not known().proven("f1", now, 1) and not known().tried("f1")
+        journal.append(replace(PROVEN, fingerprint="f2"))  # it has changed, and is what it was no longer
+        assert known().proven("f2", now, 5) and not known().proven("f1", now, 5)
+        assert fold_exits(journal.history(), CHAIN, OTHER) == {}
+        journal.append(AccountCleared(CHAIN, OTHER, "me"))
+        assert known().refusals == {"f1": "it is locked"}
+        journal.append(AccountCleared(CHAIN, OWNER, "me"))  # a person's word: the next deposit is rehearsed again
+        assert known().refusals == {} and not known().proven("f1", now, 1)
+        journal.append(replace(REFUSED, on_chain=True), AccountCleared(CHAIN, OWNER, "me"))
+        assert known().refusals == {"f1": "it is locked"}  # real money stayed there
+
+
+def test_a_refusal_of_before_real_money_was_told_apart_is_read() -> None:
+    keys, body = encode(REFUSED)
+    del body["on_chain"]
+    assert decode(keys, body) == REFUSED
 
 
 def test_rows_cannot_be_changed_or_deleted(path: Path) -> None:

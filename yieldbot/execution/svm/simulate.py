@@ -30,7 +30,7 @@ from yieldbot.execution.svm.deltas import changes, of_ours, trespass
 from yieldbot.execution.svm.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.svm import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.svm import Simulated, SvmNode
@@ -139,8 +139,10 @@ async def rehearse(account: SvmAccount, works: Sequence[SvmWork], block: BlockRe
     legs: list[SvmRehearsedLeg] = []
     for work in works:
         leg = await _leg(account, fork, work, tables)
+        if isinstance(leg, NoWayOut):
+            return leg  # of a market, whatever leg showed it
         if isinstance(leg, Declined):
-            return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
+            return Declined(leg.code, f"leg {work.index + 1}: {leg.reason}")
         legs.append(leg)
     return SvmRehearsal(block, tuple(legs))
 

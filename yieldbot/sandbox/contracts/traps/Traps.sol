@@ -288,3 +288,54 @@ contract AgedOracle {
         return (1, 1e8, spoke, spoke, 1);
     }
 }
+
+/// An income that drips, as the sandbox's own drip vault, and a way out that is shut (`keepsBps` 0) or keeps a part: with
+/// `always_` for everybody, else on a chain alone. It takes a chain whose blocks nobody is paid for (`block.coinbase` of
+/// 0, as on anvil's forks) for a rehearsal and behaves there. The double of vaults that look at block.basefee,
+/// block.coinbase or the chain's age; in a test the chain is given a coinbase first.
+contract ForkAwareVault is Trap {
+    uint256 public perSecond;
+    uint256 public start;
+    uint256 public funded;
+    bool public always;
+    uint256 public keepsBps;
+
+    constructor(IERC20 asset_, uint256 perSecond_, bool always_, uint256 keepsBps_) Trap(asset_, "forkaware") {
+        (perSecond, start, always, keepsBps) = (perSecond_, block.timestamp, always_, keepsBps_);
+    }
+
+    function fund(uint256 amount) external {
+        funded += amount;
+        SafeERC20.safeTransferFrom(IERC20(asset()), msg.sender, address(this), amount);
+    }
+
+    function totalAssets() public view override returns (uint256) {
+        uint256 dripped = perSecond * (block.timestamp - start);
+        return IERC20(asset()).balanceOf(address(this)) - (dripped < funded ? funded - dripped : 0);
+    }
+
+    function trapped() public view virtual returns (bool) {
+        return always || block.coinbase != address(0);
+    }
+
+    function _withdraw(address caller, address receiver, address owner, uint256 assets, uint256 shares)
+        internal
+        override
+    {
+        uint256 kept;
+        if (trapped()) {
+            require(keepsBps != 0, "exits are closed");
+            kept = assets * keepsBps / 10_000;
+        }
+        super._withdraw(caller, receiver, owner, assets - kept, shares);
+    }
+}
+
+/// The same, mended: what it is upgraded to.
+contract MendedVault is ForkAwareVault {
+    constructor(IERC20 asset_) ForkAwareVault(asset_, 0, false, 0) {}
+
+    function trapped() public pure override returns (bool) {
+        return false;
+    }
+}

@@ -14,7 +14,7 @@
 enum { SEEDS = 2006, DISCRIMINATOR = 3002, OWNED_BY_WRONG = 3007, BAD_PROGRAM = 3008, NOT_SIGNER = 3010, ABSENT = 3012,
        TOO_FEW = 3005, CAPACITY = 6003, BAD_BANK = 6008, SLOTS_FULL = 6010, BANK_PAUSED = 6016, REDUCED = 6017,
        NO_BALANCE = 6018, DEPOSIT_ONLY = 6019, WITHDRAW_ONLY = 6020, NO_ASSET = 6023, UTILISATION = 6026,
-       EMISSIONS_LEFT = 6033, DISABLED = 6035, UNAUTHORIZED = 6042, ILLEGAL = 6043, FEW_ORACLES = 6051, MATH = 6062,
+       EMISSIONS_LEFT = 6033, DISABLED = 6035, UNAUTHORIZED = 6042, ILLEGAL = 6043, FEW_ORACLES = 6051, BAD_ORACLE = 6060, MATH = 6062,
        PROTOCOL_PAUSED = 6080, KILLED = 6084, BAD_GROUP = 6093, BAD_VAULT = 6094, FROZEN = 6103, BANK_HOUR = 6115,
        BANK_DAY = 6116, GROUP_HOUR = 6117, GROUP_DAY = 6118, NO_PRICE = 6119, BAD_TAG = 6200 };
 
@@ -316,24 +316,34 @@ FUNCTION void count_flow(u8 *w, u64 now, i64 paid) {
   put64(w + W_NOW, get64(w + W_NOW) + (u64)paid);
 }
 
+INLINE int group_limited(const u8 *g) { return get64(g + G_HOURLY) || get64(g + G_DAILY); }
+
+/* fetch_asset_price_for_bank_low_bias: the oracle follows its bank among what the health check reads */
+FUNCTION u64 low_price(const Input *in, const Account *bank, u128 *price) {
+  u64 at = 8;
+  while (at < in->count && !same(in->accounts[at].key, bank->key)) at++;
+  if (at == in->count) return CUSTOM(NO_BALANCE);
+  if (at + 1 == in->count) return CUSTOM(FEW_ORACLES);
+  const Account *oracle = &in->accounts[at + 1];
+  if (oracle->size < 16) return CUSTOM(BAD_ORACLE);
+  *price = get128(oracle->data);
+  return 0;
+}
+
 /* record_withdrawal_outflow: the bank's windows count its token; the group's, in US dollars, are only looked at */
-FUNCTION u64 outflow(const Input *in, const Call *c, u64 paid) {
+FUNCTION u64 outflow(const Call *c, u64 paid, const u128 *price) {
   u8 *b = c->bank->data;
   const u8 *g = c->group->data;
   u64 failed = pass(b + B_HOURLY, c->now, paid, BANK_HOUR);
   if (failed || (failed = pass(b + B_DAILY, c->now, paid, BANK_DAY))) return failed;
   count_flow(b + B_HOURLY, c->now, (i64)paid);
   count_flow(b + B_DAILY, c->now, (i64)paid);
-  if (!get64(g + G_HOURLY) && !get64(g + G_DAILY)) return 0;
-  u64 at = 8;
-  while (at < in->count && !same(in->accounts[at].key, c->bank->key)) at++;
-  if (at + 1 >= in->count) return CUSTOM(FEW_ORACLES);
-  const Account *oracle = &in->accounts[at + 1];
-  if (oracle->size < 16 || is_zero(get128(oracle->data))) return CUSTOM(NO_PRICE);
+  if (!group_limited(g)) return 0;
+  if (is_zero(*price)) return CUSTOM(NO_PRICE);
   u64 unit = 1;
   for (int i = 0; i < b[B_DECIMALS]; i++) unit *= 10;
-  u128 price = get128(oracle->data), units = wide(paid), one_token = wide(unit), value;
-  if (muldiv(&units, &price, &one_token, &value)) return CUSTOM(MATH);
+  u128 units = wide(paid), one_token = wide(unit), value;
+  if (muldiv(&units, price, &one_token, &value)) return CUSTOM(MATH);
   u64 dollars = floor_of(value);
   if ((failed = pass(g + G_HOURLY, c->now, dollars, GROUP_HOUR))) return failed;
   return pass(g + G_DAILY, c->now, dollars, GROUP_DAY);
@@ -443,11 +453,13 @@ FUNCTION u64 withdraw(Input *in, u64 asked) {
   if (m[A_FLAGS] & 1) return CUSTOM(DISABLED);
   if (b[B_STATE] == 3) return CUSTOM(KILLED);
   if (b[B_STATE] == 0) return CUSTOM(BANK_PAUSED);
+  u128 price = {0, 0};
+  if (group_limited(c.group->data) && (failed = low_price(in, c.bank, &price))) return failed;
   if ((failed = accrue(b, c.group->data, c.now))) return failed;
   u8 *p = balance_of(m, c.bank->key);
   if (!p) return CUSTOM(NO_BALANCE);
   if ((failed = all ? take_all(b, p, &paid) : take(b, p, asked))) return failed;
-  if ((failed = outflow(in, &c, paid))) return failed;
+  if ((failed = outflow(&c, paid, &price))) return failed;
   if (STUCK) return CUSTOM(BANK_DAY);
 #ifdef TRAP_LATER
   if (c.now - get64(m + A_UPDATED) > 600) return CUSTOM(BANK_DAY);

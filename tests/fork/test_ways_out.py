@@ -1,0 +1,172 @@
+"""Markets whose way out does not work: what the journal keeps of them, and the first real money into one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fork.test_main_job import world
+from tests.unit.cli.program import yieldbot
+from yieldbot import cycle
+from yieldbot.config.load import load
+from yieldbot.errors import InvariantError
+from yieldbot.execution.approve import Auto, DeclineAll
+from yieldbot.journal.events import ExitProven, ExitRefused
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import MarketId
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.policy import Job
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.traps import deploy_trap, trap_table
+from yieldbot.sessions import session
+from yieldbot.world import World
+
+USDC = 10**6
+MILLION = 1_000_000 * USDC
+YEAR = 31_536_000
+
+
+async def trap(sandbox: Sandbox, *, always: bool, keeps_bps: int = 0, a_year: int = 90_000) -> MarketId:
+    """A vault that pays more than the sandbox's others and does not let money out, in the chain's file."""
+    settings = load(sandbox.directory / "yieldbot.toml")
+    job = settings.jobs[0]
+    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+        args = (a_year * USDC // YEAR, always, keeps_bps)
+        name = "ForkAwareVault"
+        d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
+        await d.send(vault, "fund", 10 * a_year * USDC)
+        await node.request("anvil_mine", [hex(48), hex(3600)])
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    file.write_text(file.read_text() + trap_table(vault.address))
+    return MarketId(f"erc4626/31337/{vault.address.lower()}")
+
+
+def written(journal: Journal, kind: type[ExitProven] | type[ExitRefused]) -> list[ExitProven | ExitRefused]:
+    return [record.event for record in journal.history() if isinstance(record.event, kind)]
+
+
+async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox: Sandbox) -> None:
+    market_id = await trap(sandbox, always=True)
+    with world(sandbox, DeclineAll) as w:
+        job = w.settings.jobs[0]
+        report = await cycle.run_job(w, job)
+        assert report.rehearsal is not None and report.decision is not None  # the rest was planned and rehearsed
+        (refusal,) = written(w.journal, ExitRefused)
+        assert isinstance(refusal, ExitRefused) and refusal.market_id == market_id
+        assert "exits are closed" in refusal.reason and not refusal.reason.startswith("leg")
+        assert written(w.journal, ExitProven) == []  # nothing is proven by a dry run
+        again = await cycle.run_job(w, job)
+        assert again.decision is not None and len(written(w.journal, ExitRefused)) == 1
+        vetoes = {one.market_id: one.vetoes for one in again.decision.assessments}
+        assert any("no way out" in veto for veto in vetoes[market_id])
+        for words, said in (
+            (("check",), "nothing goes in until it changes"),
+            (("plan",), f"({market_id}) has no way out: "),
+            (("markets",), "no way out: "),
+            (("history", "--limit", "0"), "nothing goes in until it changes"),
+        ):
+            shown = yieldbot(*words, cwd=sandbox.directory, environment={"COLUMNS": "600"}).out
+            assert said in shown and "exits are closed" in shown, (words, shown)
+        await mend(sandbox, market_id)
+        third = await cycle.run_job(w, job)
+        assert third.decision is not None and isinstance(third.decision.outcome, Plan)
+        assert {one.market_id: one.vetoes for one in third.decision.assessments}[market_id] == ()
+        assert market_id in {leg.market_id for leg in third.decision.outcome.legs}
+        assert len(written(w.journal, ExitRefused)) == 1 and third.rehearsal is not None
+
+
+async def mend(sandbox: Sandbox, market_id: MarketId) -> None:
+    """Put other code where the vault is; what it has stays."""
+    job = load(sandbox.directory / "yieldbot.toml").jobs[0]
+    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+        _, vault = await deploy_trap(node, "MendedVault", job.asset.address, history=False)
+        code = await node.code(vault.address)
+        await node.request("anvil_setCode", [market_id.rpartition("/")[2], "0x" + code.hex()])
+
+
+async def test_what_came_out_in_a_rehearsal_is_written_down_when_the_money_is_in(sandbox: Sandbox) -> None:
+    with world(sandbox) as w:
+        report = await cycle.run_job(w, w.settings.jobs[0])
+        assert report.declined is None and report.after is not None
+        proofs = written(w.journal, ExitProven)
+        into = {leg.market_id for leg, _ in report.outcomes if leg.kind is LegKind.DEPOSIT}
+        assert {proof.market_id for proof in proofs} == into
+        last = {proof.market_id: proof for proof in proofs if isinstance(proof, ExitProven) and not proof.on_chain}
+        for proof in last.values():
+            state = report.after.of(proof.market_id)
+            assert abs(proof.up_to.raw - state.held.raw) <= state.held.raw // 10**4 + 4
+
+
+@pytest.mark.parametrize("keeps_bps", [0, 500])
+async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundredth(
+    sandbox: Sandbox, keeps_bps: int
+) -> None:
+    market_id = await trap(sandbox, always=False, keeps_bps=keeps_bps)
+    sandbox.rpc("anvil_setCoinbase", "0x" + "c0" * 20)  # forks have none
+    try:
+        with world(sandbox) as w:
+            job = w.settings.jobs[0]
+            seen = await cycle.look(w, job)
+            plan = await planned(w, job)
+            legs = [leg for leg in plan.legs if leg.market_id == market_id]
+            assert [leg.kind for leg in legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
+            whole = legs[0].amount - legs[1].amount + legs[2].amount
+            assert (legs[0].amount.raw, legs[1].amount.raw) == (whole.raw // 100, whole.raw // 200)
+            assert any("tried first" in move.reason for move in plan.moves if move.target == market_id)
+            if keeps_bps:
+                with pytest.raises(InvariantError, match="is stopped"):
+                    await cycle.run_job(w, job)
+            else:
+                report = await cycle.run_job(w, job)
+                assert report.failed and report.outcomes[-1][0] == legs[1]
+            (refusal,) = written(w.journal, ExitRefused)
+            assert isinstance(refusal, ExitRefused) and refusal.on_chain and refusal.market_id == market_id
+            after = await cycle.look(w, job)
+            gone = seen.wealth(job.asset).raw - after.of(market_id).held.raw - after.idle[0].held.raw
+            gone -= sum(state.held.raw for state in after.markets if state.market.id != market_id)
+            most = whole.raw // 200 * keeps_bps // 10_000
+            assert -100 <= gone <= most + 100  # interest of the blocks between, and rounding
+            assert after.of(market_id).held.raw <= whole.raw // 100 + 10
+            if not keeps_bps:  # the account is not stopped: the rest goes elsewhere
+                again = await cycle.run_job(w, job)
+                assert again.decision is not None
+                vetoes = {one.market_id: one.vetoes for one in again.decision.assessments}[market_id]
+                assert any("no way out" in veto for veto in vetoes)
+    finally:
+        sandbox.rpc("anvil_setCoinbase", "0x" + "00" * 20)
+
+
+async def planned(w: World, job: Job) -> Plan:
+    async with session(w, job) as live:
+        snapshot = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
+    found = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+    assert isinstance(found, Plan), found
+    return found
+
+
+async def test_an_honest_vault_is_tried_once(sandbox: Sandbox) -> None:
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        plan = await planned(w, job)
+        (drip,) = {leg.market_id for leg in plan.legs if leg.market_id.startswith("erc4626") and is_generic(plan, leg)}
+        report = await cycle.run_job(w, job)
+        assert report.declined is None and not report.failed and report.after is not None
+        target = plan.allocation.targets[drip]
+        assert abs(report.after.of(drip).held.raw - target.raw) <= target.raw // 10**5
+        tried = [proof for proof in written(w.journal, ExitProven) if isinstance(proof, ExitProven) and proof.on_chain]
+        assert [proof.market_id for proof in tried] == [drip]
+        async with session(w, job) as live:
+            known = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
+        assert not known.of(drip).untried
+    off = load(sandbox.directory / "yieldbot.toml")
+    off = replace(off, policy=replace(off.policy, try_first=()))
+    with world(sandbox, Auto, off) as w:
+        async with session(w, off.jobs[0]) as live:
+            seen = await live.with_exits(await live.observe(), (), off.policy)
+        assert not any(state.untried for state in seen.states.values())
+
+
+def is_generic(plan: Plan, leg: Leg) -> bool:
+    return sum(1 for one in plan.legs if one.market_id == leg.market_id) == 3
