@@ -266,7 +266,7 @@ async def test_a_wallet_with_the_gas_but_not_the_fee_for_data_gets_its_one_line(
             seen = await rehearse(blind, works, await node.block())
             assert isinstance(seen, Rehearsal), seen
             gas = sum(tx.gas_limit for tx in seen.legs[0].txs)
-            beside = (await rehearsed(account, works)).rollup.wei if kind == "op-stack" else 0
+            txs = (await rehearsed(account, works)).legs[0].txs if kind == "op-stack" else ()
             await node.request("anvil_setBalance", [account.owner, hex(gas * seen.fees.max_fee_wei)])
             if kind == "ethereum":
                 with pytest.raises((PendingError, TransientError)):
@@ -280,10 +280,17 @@ async def test_a_wallet_with_the_gas_but_not_the_fee_for_data_gets_its_one_line(
             assert not journal.transactions(), "nothing was signed"
             refused = await rehearse(account, works, await node.block())
             assert isinstance(refused, Declined) and refused.code == "INSUFFICIENT_NATIVE"
-            enough = gas * seen.fees.max_fee_wei + BASE_FEE_HEADROOM * beside
+            allowing, deposit = [tx.rollup.wei for tx in txs]
+            last = txs[-1].gas_limit * seen.fees.max_fee_wei + BASE_FEE_HEADROOM * deposit
+            await node.request("anvil_setBalance", [account.owner, hex(last + allowing - 1)])
+            refused = await rehearse(account, works, await node.block())
+            assert isinstance(refused, Declined) and refused.code == "INSUFFICIENT_NATIVE", (
+                "enough for either, not both"
+            )
+            enough = gas * seen.fees.max_fee_wei + BASE_FEE_HEADROOM * (allowing + deposit)
             await node.request("anvil_setBalance", [account.owner, hex(enough)])
             done = await execute_leg(account, market.approval(plan), works[0])
-            assert done.done, "who has just enough is served, his way out rehearsed too"
+            assert done.done, "who has just enough is served"
 
 
 async def test_a_fee_for_data_above_the_gain_is_not_paid(tmp_path: Path) -> None:

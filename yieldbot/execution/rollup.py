@@ -9,6 +9,7 @@ from __future__ import annotations
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
+from yieldbot.execution.reverts import REVERTED
 from yieldbot.execution.sign import payload
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import MarketId
@@ -25,9 +26,6 @@ from yieldbot.rollups import (
 )
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
-
-REVERTED = 3
-"""A node's code for a call that reverts (geth's, and that of every client of an OP chain)."""
 
 
 async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
