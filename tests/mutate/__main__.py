@@ -117,7 +117,7 @@ def main(argv: list[str]) -> int:
             for change in drawn_of(module, source, entries[module], args.seed, args.each)[0]:
                 print(f"{module}:{change.line}: {change.name}")
         return 0
-    os.nice(10)
+    os.nice(5)
     kept = Kept(ROOT / ".cache" / "mutate" / "found.jsonl")
     load_heavy()
     rows = []

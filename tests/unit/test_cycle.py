@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import market, snapshot, usdc
+from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
+from tests.unit.allocator.test_liquidity_decisions import CALM, ONE, held
+from tests.unit.allocator.test_provide import BASE as LP_BASE
+from tests.unit.allocator.test_provide import everything
+from tests.unit.allocator.test_provide import pool as lp_pool
+from tests.unit.allocator.test_sales import RWD, SELLS, earned, reward
 from tests.unit.allocator.test_several import JOB as SEVERAL
 from tests.unit.allocator.test_several import dai, seen
 from tests.unit.test_protections import JOB, NOW, moved
@@ -19,14 +24,16 @@ from yieldbot.cycle import approve_queued, decide, job_of, look, run_job
 from yieldbot.errors import ConfigError, SafetyError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
 from yieldbot.execution.leg import LegResult
-from yieldbot.journal.events import AccountStopped, Observed, PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.events import AccountStopped, Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
+from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Quarantined, Snapshot, Status
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy, SafeOwner, Settings
-from yieldbot.model.tx import Confirmed, Reverted
+from yieldbot.model.tx import Confirmed, Delta, Reverted
 
 A, B = market("a", ConstantCurve(0.1)), market("b", ConstantCurve(0.08))
 SEEN = snapshot(100_000, A, B)
@@ -49,6 +56,7 @@ class SessionDouble:
     left_out: tuple[tuple[str, str], ...] = ()
     did: list[Any] = field(default_factory=list)
     round_trips: int = 0
+    known: list[int] = field(default_factory=list)
 
     async def verify_chain(self) -> None:
         self.did.append("verify")
@@ -77,6 +85,13 @@ class SessionDouble:
     async def hand_over(self, approval: Approval, view: Snapshot) -> Any:
         self.did.append("hand over")
         return self.proposed
+
+    async def with_exits(self, view: Snapshot, records: Any, policy: Policy) -> Snapshot:
+        self.known.append(len(records))
+        return view
+
+    async def refused(self, market_id: MarketId, why: str, view: Snapshot, *, on_chain: bool = False) -> None:
+        self.did.append(("refused", market_id, why, on_chain))
 
     def said(self, block: Any) -> str:
         return f"block {block.height}"
@@ -400,6 +415,68 @@ def test_liquidity_that_cannot_be_moved_keeps_nothing_else() -> None:
     assert cycle._without_pools(pooled, plan, replace(report, rehearsal=REHEARSED)) is None
     gone = replace(plan, legs=(Leg(LegKind.CLAIM, MarketId("claim/1/x"), usdc(0)),))
     assert cycle._without_pools(pooled, gone, report) is None
+
+
+def brought(raw: int, now: int) -> list[Record]:
+    """A claim of ours that brought so much of the reward."""
+    view = earned(2.0, 1.99)
+    delta = Delta(RWD, raw)
+    signed = TxSigned(
+        chain=view.block.chain,
+        owner=view.owner,
+        plan_id="p",
+        leg=0,
+        market_id=MarketId("claim/1/x"),
+        hash="0xcc",
+        raw=b"",
+        nonce=1,
+        gas=1,
+        max_fee_wei=1,
+        priority_fee_wei=1,
+        words="",
+        expires_at=now,
+        simulated_at=view.block,
+        predicted=(delta,),
+    )
+    done = TxSettled(view.block.chain, view.owner, Confirmed("0xcc", view.block, 1, 1, (delta,)))
+    return [Record(1, now, signed), Record(2, now, done)]
+
+
+def test_what_claims_brought_is_sold_where_nothing_else_is_to_be_done_and_the_job_sells() -> None:
+    view, records = earned(2.0, 1.99), brought(60 * RWD.one, BLOCK.timestamp)
+    policy = Policy(idle_buffer="0")
+    found = decide(view, policy, SELLS, BLOCK.timestamp, records=records).outcome
+    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.SWAP]
+    assert found.legs[0].amount == Amount(RWD, 60 * RWD.one), "what we claimed, not all that lies there"
+    for job, theirs, wealth in ((SEVERAL, records, None), (SELLS, [], None), (SELLS, records, usdc(5))):
+        kept = decide(view, policy, job, BLOCK.timestamp, records=theirs, wealth=wealth).outcome
+        assert not isinstance(kept, Plan) or LegKind.SWAP not in [leg.kind for leg in kept.legs]
+    dear = replace(SELLS, chain=replace(SELLS.chain, max_fee_gwei=1e-9))
+    assert isinstance(decide(view, policy, dear, BLOCK.timestamp, records=records).outcome, Hold)
+
+
+def test_a_reward_is_claimed_where_nothing_else_is_to_be_done() -> None:
+    due = replace(reward(), claimable=Amount(RWD, 50 * RWD.one), price=2.0)
+    view = replace(IN_A, states={**IN_A.states, A.market.id: replace(IN_A.of(A.market.id), rewards=(due,))})
+    found = decide(view, Policy(min_claim="10"), JOB, NOW).outcome
+    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.CLAIM]
+    assert isinstance(decide(view, Policy(min_claim="never"), JOB, NOW).outcome, Hold)
+    dear = replace(JOB, chain=replace(JOB.chain, max_fee_gwei=1e-9))
+    assert isinstance(decide(view, Policy(min_claim="10"), dear, NOW).outcome, Hold)
+    moves = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, rewards=(due,))})
+    first = decide(moves, Policy(min_claim="10"), JOB, NOW).outcome
+    assert isinstance(first, Plan) and LegKind.CLAIM not in [leg.kind for leg in first.legs]
+
+
+def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
+    gone = lp_pool(CALM, held(500, 1500))
+    view, base = everything(gone, idle=0.0), LP_BASE
+    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.lp.other,) if gone.lp else ())
+    policy = Policy(min_gain_share=0.0)
+    found = decide(view, policy, job, BLOCK.timestamp).outcome
+    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.RERANGE]
+    dear = replace(job, chain=replace(job.chain, max_fee_gwei=1e-9))
+    assert isinstance(decide(view, policy, dear, BLOCK.timestamp).outcome, Hold)
 
 
 def test_limits_that_a_second_plan_still_breaks_make_a_hold(journal: Journal) -> None:

@@ -12,6 +12,7 @@ from tests.unit.allocator.test_liquidity_decisions import CALM, held
 from tests.unit.allocator.test_provide import BASE as LP_BASE
 from tests.unit.allocator.test_provide import MILD, decided, everything
 from tests.unit.allocator.test_provide import pool as lp_pool
+from tests.unit.allocator.test_sales import RWD, reward
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
 from tests.unit.test_protections import JOB as ALONE
 from yieldbot.cycle import decide
@@ -213,6 +214,44 @@ def test_a_frozen_range_may_be_laid_anew_but_not_one_whose_feeds_are_not_to_be_t
     more = replace(LAID, gain_per_year=1e9)
     found = still_holds(more, 0, view, replace(RANGES, min_gain_share=0.5), replace(JOB, base=LP_BASE))
     assert found is not None and found.code == "GAIN_GONE"
+
+
+def test_a_deposit_beside_a_range_is_judged_as_every_deposit() -> None:
+    assert isinstance(LAID, Plan)
+    view = everything(GONE, idle=1.0)
+    bank = next(s for s in view.markets if s.market.name == "Bank")
+    small = Leg(LegKind.DEPOSIT, bank.market.id, Amount(bank.market.asset, 10**18))
+    both, job = replace(LAID, legs=(*LAID.legs, small)), replace(JOB, base=LP_BASE)
+    for least, code in (("0", None), ("2", "BELOW_MINIMUM")):
+        policy = replace(RANGES, idle_buffer="0", min_move=least, min_position="0")
+        found = still_holds(both, 0, view, policy, job)
+        assert (found.code if found else None) == code
+
+
+# Claims.
+
+
+def claimed(gets: Amount | None, seen_raw: int = 5, where: str | None = None) -> str | None:
+    rewarded = replace(A, rewards=(replace(reward(), claimable=Amount(RWD, seen_raw), price=1.0),))
+    view = changed(SEEN, rewarded)
+    its = MarketId(where or rewarded.rewards[0].claim_id(A.market.id))
+    leg = Leg(LegKind.CLAIM, its, usdc(0), all=True, gets=gets)
+    found = still_holds(plan_of(leg), 0, view, Policy(min_gain_share=0.0), ALONE)
+    return found.code if found else None
+
+
+def test_a_claim_brings_what_can_still_be_seen() -> None:
+    assert claimed(Amount(RWD, 5)) is claimed(Amount(RWD, 4)) is None
+    assert claimed(Amount(RWD, 6)) == claimed(Amount(DAI, 5)) == claimed(None) == "REWARD_GONE"
+    assert claimed(Amount(RWD, 5), where="claim/1/elsewhere") == "MARKET_UNREADABLE"
+
+
+def test_what_a_claim_brings_counts_as_gain() -> None:
+    """5 RWD at 1, less a fifth, within 30 days."""
+    rewarded = replace(A, rewards=(replace(reward(), claimable=Amount(RWD, 5 * RWD.one), price=1.0),))
+    leg = Leg(LegKind.CLAIM, MarketId(rewarded.rewards[0].claim_id(A.market.id)), usdc(0), gets=Amount(RWD, 1))
+    found = _gain_per_year((leg,), changed(SEEN, rewarded), Policy(horizon_days=30))
+    assert found == pytest.approx(5 * 0.8 * 365 / 30)
 
 
 # Swaps of several assets.

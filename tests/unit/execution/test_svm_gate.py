@@ -302,8 +302,19 @@ def test_lamports_of_our_accounts_and_the_fee_count_as_sol() -> None:
     seen["meta"]["postBalances"][at] -= 300
     seen["meta"]["postBalances"][ours] += 200
     deltas, before = told_changes(seen, RAW, OWNER, (SOL, USDC, NATIVE))
-    assert [d.raw for d in deltas] == [-100, -5_000, -5_300]
+    assert deltas == (Delta(SOL, -100), Delta(USDC, -5_000), Delta(NATIVE, -5_300))
     assert before == {SOL: 10**9, USDC: 9_000}
+
+
+def test_rent_of_an_account_that_it_made_or_closed_is_ours_and_a_strangers_money_is_his() -> None:
+    def change(place: str, pre: int, post: int) -> int:
+        seen = told()
+        at = KEYS.index(place)
+        seen["meta"]["preBalances"][at], seen["meta"]["postBalances"][at] = pre, post
+        return told_changes(seen, RAW, OWNER, (SOL, NATIVE))[0][0].raw
+
+    assert change(OTHER, 0, 2_000) == 2_000 and change(OTHER, 2_000, 0) == -2_000
+    assert change(OTHER, 500, 9_500) == change(OTHER, 9_500, 500) == change(OTHER, 0, 0) == 0
 
 
 POOL = StakePool(2_000, 1_000, 2_000, 1_000, (1_000, 10), (1_000, 30), 50, (100, 5))
@@ -334,7 +345,8 @@ def test_a_pool_that_is_empty_or_takes_all_pays_nothing() -> None:
     ):
         with pytest.raises(OverflowError, match="pays nothing"):
             none.tokens_paying(10)
-    for free in (replace(POOL, withdrawal_fee=(0, 5)), replace(POOL, withdrawal_fee=(5, 0))):
+    for fee in ((0, 5), (5, 0), (0, 0)):
+        free = replace(POOL, withdrawal_fee=fee)
         assert free.tokens_paying(10) == 5 and free.tokens_paying(11) == 6 and free.lamports_for(5) == 10
 
 
