@@ -20,7 +20,7 @@ from yieldbot.prices import feed
 from yieldbot.protocols import adapters, exchanges, liquidity
 from yieldbot.protocols._lp import Empty
 from yieldbot.protocols.uniswap_v4_lp import NUMBERS, UniswapV4Lp
-from yieldbot.rollups import NOTHING_BESIDE, TypicalFee, typical_fee
+from yieldbot.rollups import TypicalFee, fee_told, typical_fee
 from yieldbot.rpc.evm import EvmNode
 
 GWEI = 10**9
@@ -109,7 +109,7 @@ async def look(
     flows += [typical_fee()] if beside is None else []
     answers = await node.run(flows, block)
     if beside is None:
-        beside = fee if isinstance(fee := answers.pop(), TypicalFee) else NOTHING_BESIDE
+        beside = fee_told(chain, node.host, answers.pop())
     states: dict[str, LpState] = {}
     for pool, state in zip(pools, answers, strict=False):
         if isinstance(state, Empty):

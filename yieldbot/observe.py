@@ -14,12 +14,12 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Deployment, Kind, Market, MarketState, Quarantined, Snapshot, contradiction
-from yieldbot.model.policy import ChainSettings, Job
+from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
 from yieldbot.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
 from yieldbot.protocols._merkl import merkl_rewards
 from yieldbot.protocols.base import YieldAdapter
-from yieldbot.rollups import TypicalFee, kind_fault, typical_fee
+from yieldbot.rollups import fee_told, typical_fee
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
 
@@ -124,7 +124,7 @@ async def _discover(
     balance = answers.pop(0)
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
-    beside = fee_told(node, job.chain, answers.pop(0))
+    beside = fee_told(job.chain, node.host, answers.pop(0))
     for token in job.assets:
         _same_decimals(job, token, answers.pop(0))
     native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
@@ -144,16 +144,6 @@ async def _discover(
         else:
             markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
     return markets, quarantined, Surroundings(balance, native, asset, told, beside), _Pools(pools, unread, usd)
-
-
-def fee_told(node: EvmNode, chain: ChainSettings, told: TypicalFee | MarketError) -> TypicalFee:
-    """What transactions pay beside their gas. Raises ConfigError where the chain's file names another kind of fees:
-    costs would be left out."""
-    if isinstance(told, MarketError):
-        raise TransientError(f"{node.host}: the chain's fees for data on L1 cannot be read: {told}")
-    if (fault := kind_fault(chain.fee_kind, told.kind)) is not None:
-        raise ConfigError(f"chains/{chain.name}.toml: {fault}")
-    return told
 
 
 def _same_decimals(job: Job, asset: Token, said: Any) -> None:

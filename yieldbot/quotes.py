@@ -59,8 +59,7 @@ async def read(chain: ChainSettings, given: Token, wanted: Token) -> Read:
 
 async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     from yieldbot.exchanges import exchange_of, listings, looks, pools_of
-    from yieldbot.observe import fee_told
-    from yieldbot.rollups import typical_fee
+    from yieldbot.rollups import fee_told, typical_fee
     from yieldbot.rpc.connect import connect
 
     pair = (given, wanted)
@@ -72,7 +71,7 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
         flows: list[Flow[Any]] = [*(feed(address, block.timestamp) for address in asked), typical_fee()]
         said = await node.run(flows, block)
-        beside = fee_told(node, chain, said.pop())
+        beside = fee_told(chain, node.host, said.pop())
         native = said.pop() if chain.native_feed else None
         usd, bad = _feeds(fed, said)
         exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread + bad)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.errors import MarketError
+from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import FeeKind
+from yieldbot.model.policy import ChainSettings, FeeKind
 from yieldbot.model.reads import EthCall, Flow
 
 GAS_PRICE_ORACLE = Address("0x420000000000000000000000000000000000000F")
@@ -72,16 +72,28 @@ def typical_fee() -> Flow[TypicalFee]:
     return NOTHING_BESIDE
 
 
-def kind_fault(named: FeeKind, found: FeeKind) -> str | None:
-    """Why a chain's ``fee_kind`` is wrong, with the remedy; None where it is right. Pure."""
+def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
+    """Why a chain's ``fee_kind`` is wrong, and the remedy; None where it is right. Pure."""
+    named = chain.fee_kind
     if named is found:
         return None
-    shows = {
-        FeeKind.OP_STACK: f"a GasPriceOracle answers at {GAS_PRICE_ORACLE}",
-        FeeKind.ARBITRUM: f"an ArbGasInfo answers at {ARB_GAS_INFO}",
-        FeeKind.ETHEREUM: "no contract there tells of fees for data on L1",
-    }
-    return f'fee_kind is "{named}", but {shows[found]}: write fee_kind = "{found}"'
+    places = {FeeKind.OP_STACK: ("GasPriceOracle", GAS_PRICE_ORACLE), FeeKind.ARBITRUM: ("ArbGasInfo", ARB_GAS_INFO)}
+    remedy = f'write fee_kind = "{found}" into chains/{chain.name}.toml'
+    if found is FeeKind.ETHEREUM:
+        what, address = places[named]
+        return f'fee_kind is "{named}", but no {what} answers at {address}', f"{remedy}, if the chain takes no such fee"
+    what, address = places[found]
+    return f'fee_kind is "{named}", but {what} answers at {address}', remedy
+
+
+def fee_told(chain: ChainSettings, host: str, told: TypicalFee | MarketError) -> TypicalFee:
+    """What transactions pay beside their gas. Raises ConfigError where the chain's file names another kind of fees:
+    costs would be left out; TransientError where it cannot be read."""
+    if isinstance(told, MarketError):
+        raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {told}")
+    if (fault := kind_fault(chain, told.kind)) is not None:
+        raise ConfigError(": ".join(fault))
+    return told
 
 
 def l1_fee_call(unsigned: bytes) -> bytes:
@@ -103,9 +115,11 @@ def l1_component_call(to: Address, data: bytes) -> bytes:
 
 def wei_of(answer: bytes) -> int:
     """A fee in wei. Raises MarketError for what is none."""
+    if len(answer) < 32:
+        raise MarketError(f"an answer of {len(answer)} bytes is no fee")
     wei = int.from_bytes(answer[:32], "big")
-    if len(answer) < 32 or wei > MOST_WEI:
-        raise MarketError(f"a fee of {wei} wei cannot be")
+    if wei > MOST_WEI:
+        raise MarketError(f"a fee of {wei:.3g} cannot be")
     return wei
 
 

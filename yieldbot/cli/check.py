@@ -290,9 +290,8 @@ async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Fin
     (told,) = await node.run([typical_fee()], block)
     if isinstance(told, MarketError):
         return Finding(what, str(told), f"check the connection and {chain.rpc_env} in .env", FAILED)
-    if (fault := kind_fault(chain.fee_kind, told.kind)) is not None:
-        said, _, remedy = fault.partition(": ")
-        return Finding(what, said, f"{remedy} into chains/{chain.name}.toml", MISCONFIGURED)
+    if (fault := kind_fault(chain, told.kind)) is not None:
+        return Finding(what, *fault, MISCONFIGURED)
     paid = f", a transaction pays about {Amount(native_token(chain), told.tx_wei)} for its data on L1"
     return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
 

@@ -51,9 +51,7 @@ def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
     from yieldbot.execution.simulate import Rehearsal
 
     if isinstance(found, Rehearsal):
-        fee = found.rollup
-        beside = {"l1_fee_wei": str(fee.l1_wei), "operator_fee_wei": str(fee.operator_wei), "l1_gas": fee.l1_gas}
-        return {"max_fee_wei": str(found.fees.max_fee_wei), **beside}
+        return {"max_fee_wei": str(found.fees.max_fee_wei), **docs.rollup_fee(found.rollup)}
     return {"fee_lamports": str(found.fee_lamports)}
 
 

@@ -26,6 +26,9 @@ from yieldbot.rollups import (
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
 
+REVERTED = 3
+"""A node's code for a call that reverts (geth's, and that of every client of an OP chain)."""
+
 
 async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
@@ -51,13 +54,13 @@ async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
     try:
         return wei_of(await node.call(GAS_PRICE_ORACLE, operator_fee_call(gas), block))
     except NodeRefused as refusal:
-        if refusal.data:
+        if refusal.data or refusal.code != REVERTED:
             raise
         return 0  # an oracle of before Isthmus has no such function, and there is no such fee
 
 
 async def rehearsed_gas(
-    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees | None
+    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees
 ) -> tuple[int, RollupFee]:
     """The gas limit of a call that needs ``needed`` gas on the fork, and what it pays for its data on L1."""
     limit = gas_limit(needed)
@@ -65,14 +68,14 @@ async def rehearsed_gas(
         return limit, NO_ROLLUP_FEE
     context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
     nonce = await fork.nonce(account.owner)
-    tx = unsigned(call, context, nonce, limit, fees or Fees(account.max_fee_wei, 0))
+    tx = unsigned(call, context, nonce, limit, fees)
     fee = await rollup_fee(account, fork, tx)
     return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
 
 
 async def node_gas(account: Account, made: EvmCall) -> int:
     """The gas limit by the chain's own estimate, where it takes data on L1 inside the gas; 0 elsewhere, and where the
-    node says that the call fails: the simulation tells why."""
+    node says that the call fails or makes no estimates: the simulation tells why, and what the limit lacks."""
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
         return 0
     call = {"from": account.owner, "to": made.to, "data": "0x" + made.data.hex(), "value": hex(made.value)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
-from yieldbot.execution.account import Account, LegWork
+from yieldbot.execution.account import NATIVE, Account, LegWork
 from yieldbot.execution.build import Fees, price, spender_names, with_allowances
 from yieldbot.execution.deltas import (
     allowance,
@@ -85,6 +85,10 @@ class Rehearsal:
         return sum(leg.gas_used for leg in self.legs)
 
     @property
+    def native(self) -> Token:
+        return Token(self.block.chain, NATIVE, self.native_symbol, 18)
+
+    @property
     def rollup(self) -> RollupFee:
         """What all of it pays for its data on L1."""
         return sum((tx.rollup for leg in self.legs for tx in leg.txs), NO_ROLLUP_FEE)
@@ -108,8 +112,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     deposit put in does not come out again.
     """
     async with account.fork(block) as fork:
-        _, base_fee_wei = await account.node.block_and_base_fee(block.height)
-        fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+        fees = await fees_at(account, block)
         if isinstance(fees, Declined):
             return fees
         await impersonate(fork, account.owner)
@@ -184,6 +187,10 @@ async def simulate_tx(
         receipt = await mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
+        needed = int(receipt["gasUsed"], 16) + fee.l1_gas
+        if needed > tx.gas:
+            said = f"{tx.words}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
+            return Declined("WOULD_REVERT", said)
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
@@ -210,6 +217,12 @@ async def priority_fee(account: Account) -> int:
     ours = int(account.settings.priority_fee_gwei * 10**9)
     suggested = await account.node.priority_fee_wei()
     return min(suggested, ours) if suggested else ours
+
+
+async def fees_at(account: Account, block: BlockRef) -> Fees | Declined:
+    """What is asked per gas after a block, or that its price lies above the ceiling."""
+    _, base_fee_wei = await account.node.block_and_base_fee(block.height)
+    return price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
 
 
 async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[EvmCall, ...]:
@@ -290,13 +303,11 @@ async def _done(
 
 
 async def run_steps(
-    account: Account, fork: EvmNode, steps: Steps, fees: Fees | None = None, provides: Provides | None = None
+    account: Account, fork: EvmNode, steps: Steps, fees: Fees, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
     """Every step on the fork, or why one would fail or does not let itself be made. ``fees``: what is asked per gas;
     ``provides``: whose tally is kept."""
-    priced = {}
-    if fees is not None:
-        priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
+    priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
     done: list[RehearsedTx] = []
     pair = provides.pair if provides else ()
     if provides:
@@ -312,7 +323,7 @@ async def run_steps(
             limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if limit > account.max_gas:
                 return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
-            if fees and (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
+            if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 return short
             before = await balances(fork, account.owner, pair)
             receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
@@ -323,8 +334,7 @@ async def run_steps(
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := _stray(receipt, account.owner, allowed)) is not None:
                 return replace(stray, reason=f"{call.words}: {stray.reason}")
-            if fees:
-                await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
+            await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
             done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     except SafetyError as refused:
         return Declined(refused.code, refused.message)

@@ -25,6 +25,8 @@ C = TypeVar("C")
 
 LEAST_SECONDS = 3600
 """How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
+GAS_WEI = 10**20
+"""What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
 
 REVERTED = 3
 """The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
@@ -91,6 +93,7 @@ async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int)
         return None
     kept = await fork.request("evm_snapshot", [])
     try:
+        await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a market is not judged by our gas
         return await _tried(account, fork, work, out, held_raw)
     finally:
         if await fork.request("evm_revert", [kept]) is not True:

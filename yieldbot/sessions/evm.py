@@ -38,7 +38,7 @@ from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
-from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 from yieldbot.sessions.provide import provide_work
 from yieldbot.sessions.swaps import swap_work
 from yieldbot.world import World
@@ -90,8 +90,10 @@ class EvmSession(EvmWatch):
         self.known = await self._proven(plan.legs, snapshot)
         works = self._works(plan, snapshot)
         found = await rehearse(self.account, works, snapshot.block)
-        if not isinstance(found, Declined) and (late := await self._too_late(plan, works, found)) is not None:
-            found = late
+        if not isinstance(found, Declined):
+            policy = self.world.settings.policy
+            refused = await self._too_late(plan, works, found) or dearer(plan, snapshot, found, policy)
+            found = refused or found
         self.rehearsal = None if isinstance(found, Declined) else found
         return found
 
