@@ -71,6 +71,21 @@ def test_a_market_still_gives_the_amount_to_the_unit_or_all_there_is() -> None:
     assert code(plan_of(take(1), put(1)), changed(less, B, status=Status.FROZEN)) is None, "what is there may leave"
 
 
+def test_what_a_plan_puts_in_may_come_out_of_it_again_and_is_one_move() -> None:
+    def said(*legs: Leg, **policy: Any) -> str | None:
+        return code(plan_of(*legs), min_gain_share=0.0, **policy)
+
+    assert said(put(1_000), take(1_000, A), put(1)) is None
+    assert said(put(1_000), take(1_000.000001, A), put(1)) == "LIQUIDITY_GONE"
+    assert said(put(600), put(400), take(600, A), put(1)) is None
+    assert said(put(1_000, B), take(1, A)) == "LIQUIDITY_GONE", "of another market"
+    trial = put(100), take(50, A), put(950)
+    assert said(*trial, min_move="1000") is None and said(*trial, min_move="1002") == "BELOW_MINIMUM"
+    half_way = changed(changed(SEEN, A, held=usdc(50)), SEEN.idle[0], held=usdc(94_950))
+    for least, wanted in (("1000", None), ("1002", "BELOW_MINIMUM")):
+        assert code(plan_of(*trial), half_way, index=2, min_move=least) == wanted
+
+
 def test_only_the_legs_that_are_left_are_looked_at() -> None:
     assert code(plan_of(put(70_000), put(1)), index=1) is None
     assert code(plan_of(put(70_000), put(1))) == "CAP_REACHED"

@@ -9,13 +9,16 @@ import pytest
 
 from tests.unit.allocator.market_builder import market, usdc
 from tests.unit.test_protections import JOB, NOW, SEEN, USDC, A, deposit, moved
+from yieldbot.execution.build import Fees
+from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ChainFees
+from yieldbot.model.market import ChainFees, SvmFees
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.model.tx import EvmCall, RollupFee
+from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 
 DAI = Token(USDC.chain, Address("0x" + "d1" * 20), "DAI", 18)
 SWAP = Leg(LegKind.SWAP, A, Amount(USDC, 1_000), gets=Amount(DAI, 3_001))
@@ -112,3 +115,28 @@ def test_the_limits_are_asked_with_the_journal_as_it_is_now() -> None:
     refused = beyond_limits(world, JOB, [deposit(41)])
     assert refused is not None and refused.code == "DAY_LIMIT"
     assert beyond_limits(world, JOB, [leaving(10**12)]) is None
+
+
+def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
+    """Gas of 1,000 units at 10 wei, and data: of a gain of 365 a year 0.3 may be paid within 30 days' share of it."""
+    seen = replace(SEEN, fees=ChainFees(9, 1, 10.0**18))
+
+    def rehearsed(rollup: RollupFee) -> Rehearsal:
+        call = EvmCall(SEEN.owner, b"", 0, "x")
+        return Rehearsal(SEEN.block, (RehearsedLeg(0, (RehearsedTx(call, 1_000, 2_000, rollup),), ()),), Fees(1, 1))
+
+    def code(rollup: RollupFee, gain: float, **policy: float) -> str | None:
+        plan = plan_of(deposit(1), gain=gain)
+        limits = {"horizon_days": 365.0, "max_gas_share_of_gain": 0.5, "break_even_days": 365.0} | policy
+        found = dearer(plan, seen, rehearsed(rollup), Policy(**limits))
+        return found.code if found else None
+
+    beside, inside = RollupFee(l1_wei=4_000, operator_wei=6_000), RollupFee(l1_gas=1_000)
+    for fee in (beside, inside):
+        assert code(fee, 40_000.0) is None and code(fee, 39_999.0) == "COST_ABOVE_GAIN"
+        assert code(fee, 40_000.0, break_even_days=182.5) is None
+        assert code(fee, 40_000.0, break_even_days=182.4) == "COST_ABOVE_GAIN"
+        assert code(fee, 0.0) == code(fee, -1.0, max_gas_share_of_gain=0.0) == "COST_ABOVE_GAIN"
+    assert code(RollupFee(), 0.0) is None, "no rollup"
+    solana = replace(seen, fees=SvmFees(5_000, 0, 1.0))
+    assert dearer(plan_of(deposit(1)), solana, rehearsed(beside), Policy()) is None

@@ -151,7 +151,8 @@ class ChainDouble:
     def _eth_sendTransaction(self, fields_: dict[str, Any]) -> str:
         name = "0x" + keccak(text=f"fork{len(self.receipts)}").hex()
         logs = self.effect(self, fields_)
-        self.receipts[name] = receipt(name, self.height, logs=logs or [], status=int(logs is not None))
+        used = hex(21_000 if fields_.get("data") == "0x" else 50_000)
+        self.receipts[name] = receipt(name, self.height, logs or [], int(logs is not None), gasUsed=used)
         return name
 
     def _anvil_setBalance(self, who: str, wei: str) -> None:
@@ -207,7 +208,7 @@ SETTINGS = ChainSettings(
     deployments=(),
     max_fee_gwei=10,
     poll_seconds=0.001,
-    confirm_timeout_seconds=0.15,
+    confirm_timeout_seconds=3.0,
     replace_after_seconds=60.0,
 )
 
@@ -234,6 +235,10 @@ def account_of(chain: ChainDouble, journal: Journal, fork: ChainDouble | None = 
 
 def settings(**changes: Any) -> ChainSettings:
     return replace(SETTINGS, **changes)
+
+
+SOON = settings(confirm_timeout_seconds=0.15)
+"""For what is to stay open."""
 
 
 def open_journal(folder: Path) -> Journal:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_double import GWEI, ChainDouble, account_of, hash_at, open_journal, receipt, settings, transfer
+from chain_double import GWEI, SOON, ChainDouble, account_of, hash_at, open_journal, receipt, settings, transfer
 from test_submit import TIP, approved, journalled, moving
 from wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC, simulated, supply_tx
 
@@ -139,7 +139,7 @@ async def test_more_given_away_than_in_the_simulation_stops_the_account(journal:
 async def test_events_that_cannot_be_read_are_not_passed_over(journal: Journal) -> None:
     """They may be what tells of a theft: the transaction stays open, and the line says why."""
     chain = ChainDouble()
-    account = account_of(chain, journal)
+    account = account_of(chain, journal, settings=SOON)
     tx = landed(account, chain, logs=[{"address": USDC.address}])
     with pytest.raises(PendingError, match=r"node\.example tells of events that cannot be read; run again"):
         await confirm(account, (tx,))
@@ -162,7 +162,7 @@ async def test_a_nonce_that_another_took_is_believed_when_three_polls_say_it(jou
 async def test_a_block_that_names_it_is_waited_for(journal: Journal) -> None:
     """The nonce was used by us; the node has only not indexed the receipt yet."""
     chain = ChainDouble()
-    account = account_of(chain, journal)
+    account = account_of(chain, journal, settings=SOON)
     tx = journalled(account)
     chain.height, chain.nonce_at = 116, lambda tag: 8 if chain.at(tag) >= 105 else 7
     chain.block_names[105] = [tx.signed.hash.upper().replace("X", "x")]
@@ -173,7 +173,7 @@ async def test_a_block_that_names_it_is_waited_for(journal: Journal) -> None:
 
 async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_noted(journal: Journal) -> None:
     chain = ChainDouble(height=101)
-    account = account_of(chain, journal, settings=settings(finality=5))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
     tx = landed(account, chain)
     with pytest.raises(PendingError, match=r"it is mined but not final \(5\)"):
         await confirm(account, (tx,))
@@ -199,7 +199,7 @@ async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_no
 async def test_polls_that_saw_it_mined_are_none_that_say_another_took_its_nonce(journal: Journal) -> None:
     """It was mined, a reorganisation took it back, and another took its nonce: three polls must say so from then on."""
     chain = ChainDouble(height=101)
-    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=2))
+    account = account_of(chain, journal, settings=settings(finality=5))
     tx = landed(account, chain)
     asked, serve = 0, chain._eth_getTransactionReceipt
 
@@ -218,7 +218,7 @@ async def test_polls_that_saw_it_mined_are_none_that_say_another_took_its_nonce(
 
 async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal: Journal) -> None:
     chain = ChainDouble(height=102)
-    account = account_of(chain, journal, settings=settings(finality=5))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
     tx = landed(account, chain)
     polls, serve = 0, chain._eth_getTransactionReceipt
 
@@ -251,7 +251,7 @@ async def test_forgotten_bytes_are_sent_again_only_while_they_may_be(
 ) -> None:
     chain = ChainDouble()
     tx = journalled(account_of(chain, journal))
-    account = account_of(chain, journal, now=lambda: now, halted=lambda: halted)
+    account = account_of(chain, journal, now=lambda: now, halted=lambda: halted, settings=SOON)
     if in_pool:
         chain.pool.add(tx.signed.hash)
     with pytest.raises(PendingError, match="it is not mined yet"):
@@ -262,14 +262,14 @@ async def test_forgotten_bytes_are_sent_again_only_while_they_may_be(
 
 async def test_why_a_node_does_not_take_it_is_said(journal: Journal) -> None:
     chain = ChainDouble(refuses={"eth_sendRawTransaction": "transaction underpriced"})
-    account = account_of(chain, journal)
+    account = account_of(chain, journal, settings=SOON)
     with pytest.raises(PendingError, match=r"it is not mined yet \(attempt \d+: .*transaction underpriced"):
         await confirm(account, (journalled(account),))
 
 
 async def test_what_nobody_mines_is_replaced_and_the_winner_told(journal: Journal) -> None:
     chain = moving()
-    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=5))
+    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=10))
     tx = journalled(account)
     chain.pool.add(tx.signed.hash)
 

@@ -13,7 +13,7 @@ from eth_abi.abi import encode
 from test_leg import SET, living
 from wiring import APPROVAL, BLOCK, OWNER, POOL, RAW, plan, supply_tx, work
 
-from yieldbot.errors import MarketError, TransientError
+from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.execution.account import native_token
 from yieldbot.execution.build import Fees
 from yieldbot.execution.leg import execute_leg
@@ -42,6 +42,7 @@ from yieldbot.rollups import (
     TYPICAL_BYTES,
     TypicalFee,
     fee_of_receipt,
+    fee_told,
     kind_fault,
     l1_component_call,
     l1_fee_call,
@@ -249,12 +250,24 @@ def test_what_a_chain_is_is_told_by_its_contracts() -> None:
 
 def test_a_wrong_kind_is_said_with_what_to_write() -> None:
     for kind in FeeKind:
-        assert kind_fault(kind, kind) is None
-    assert kind_fault(FeeKind.ETHEREUM, FeeKind.OP_STACK) == (
-        f'fee_kind is "ethereum", but a GasPriceOracle answers at {GAS_PRICE_ORACLE}: write fee_kind = "op-stack"'
+        assert kind_fault(settings(fee_kind=kind), kind) is None
+    assert kind_fault(settings(), FeeKind.OP_STACK) == (
+        f'fee_kind is "ethereum", but GasPriceOracle answers at {GAS_PRICE_ORACLE}',
+        'write fee_kind = "op-stack" into chains/base.toml',
     )
-    assert "ArbGasInfo" in str(kind_fault(FeeKind.OP_STACK, FeeKind.ARBITRUM))
-    assert "no contract there" in str(kind_fault(FeeKind.OP_STACK, FeeKind.ETHEREUM))
+    assert f"but ArbGasInfo answers at {ARB_GAS_INFO}" in str(kind_fault(OP, FeeKind.ARBITRUM))
+    for made, place in ((OP, GAS_PRICE_ORACLE), (ARBITRUM, ARB_GAS_INFO)):
+        what, remedy = kind_fault(made, FeeKind.ETHEREUM) or ("", "")
+        assert what.endswith(f"answers at {place}") and "but no " in what and "takes no such fee" in remedy
+
+
+def test_a_chain_of_another_kind_or_that_cannot_be_read_is_not_served() -> None:
+    right = TypicalFee(FeeKind.OP_STACK, 107, 2.0)
+    assert fee_told(OP, "host", right) is right
+    with pytest.raises(ConfigError, match='fee_kind is "ethereum", but GasPriceOracle answers'):
+        fee_told(settings(), "host", right)
+    with pytest.raises(TransientError, match="host: the chain's fees for data on L1 cannot be read: why"):
+        fee_told(OP, "host", MarketError("why"))
 
 
 def test_calls_are_exact_encodings() -> None:
@@ -267,8 +280,8 @@ def test_calls_are_exact_encodings() -> None:
 
 def test_a_fee_is_bounded_and_of_a_whole_word() -> None:
     assert wei_of(word(5)) == wei_of(word(5) + word(9)) == 5 and wei_of(word(MOST_WEI)) == MOST_WEI
-    for none in (b"", word(5)[:-1], word(MOST_WEI + 1)):
-        with pytest.raises(MarketError, match="cannot be"):
+    for none, why in ((b"", "0 bytes"), (word(5)[:-1], "31 bytes is no fee"), (word(MOST_WEI + 1), "cannot be")):
+        with pytest.raises(MarketError, match=why):
             wei_of(none)
 
 

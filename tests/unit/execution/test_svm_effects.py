@@ -200,7 +200,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def quick(**changes: Any) -> Any:
-    fields = {"chain": CHAIN, "native_symbol": "SOL", "finality": "finalized", "confirm_timeout_seconds": 0.1}
+    fields = {"chain": CHAIN, "native_symbol": "SOL", "finality": "finalized", "confirm_timeout_seconds": 3.0}
     return settings(**fields | changes)
 
 
@@ -208,6 +208,7 @@ def waiting(journal: Journal, cluster: Cluster, **changes: Any) -> tuple[SvmAcco
     return account_with(journal, cluster, **{"settings": quick(), "now": lambda: 0} | changes)  # type: ignore[arg-type]
 
 
+SOON = quick(confirm_timeout_seconds=0.1)
 FINAL, SEEN = Landed(55, None, "finalized"), Landed(55, None, "confirmed")
 
 
@@ -227,10 +228,10 @@ async def test_only_what_is_final_is_settled(journal: Journal) -> None:
 
 
 async def test_what_is_not_final_in_time_stays_open_and_says_how_far_it_is(journal: Journal) -> None:
-    account, tx = waiting(journal, Cluster([SEEN]))
+    account, tx = waiting(journal, Cluster([SEEN]), settings=SOON)
     with pytest.raises(PendingError, match=r"signature \(deposit 5\): it landed but is only confirmed \(finalized\)"):
         await confirm(account, tx)
-    account, tx = waiting(journal, Cluster())
+    account, tx = waiting(journal, Cluster(), settings=SOON)
     with pytest.raises(PendingError, match="it has not landed yet; run again to settle it"):
         await confirm(account, tx)
 
@@ -251,7 +252,7 @@ async def test_it_has_expired_when_its_blockhash_is_too_old_and_nobody_knows_it(
     journal: Journal, height: int, unknown: bool, ends: bool
 ) -> None:
     """Its last valid height is 1: a final block beyond it, and a quorum that finds no trace."""
-    account, tx = waiting(journal, Cluster(heights={"finalized": height}, is_unknown=unknown))
+    account, tx = waiting(journal, Cluster(heights={"finalized": height}, is_unknown=unknown), settings=SOON)
     if not ends:
         with pytest.raises(PendingError):
             await confirm(account, tx)
@@ -273,7 +274,7 @@ async def test_what_the_nodes_cannot_tell_now_is_asked_again(journal: Journal) -
     account, tx = waiting(journal, cluster)
     assert isinstance(await confirm(account, tx), Confirmed)
     cluster.on_poll = lambda number: fails_first(1)
-    account, tx = waiting(journal, cluster)
+    account, tx = waiting(journal, cluster, settings=SOON)
     with pytest.raises(PendingError, match="no answer; run again"):
         await confirm(account, tx)
 
@@ -287,7 +288,7 @@ async def test_the_same_bytes_are_sent_again_only_while_they_may_be(
     """Its approval ends at second 1."""
     monkeypatch.setattr("yieldbot.execution.svm.send.AGAIN_SECONDS", 0.02)
     cluster = Cluster()
-    account, tx = waiting(journal, cluster, now=lambda: now, halted=lambda: halted)
+    account, tx = waiting(journal, cluster, now=lambda: now, halted=lambda: halted, settings=SOON)
     with pytest.raises(PendingError):
         await confirm(account, tx)
     assert bool(cluster.sent) is again and set(cluster.sent) <= {RAW} and len(cluster.sent) <= 5
