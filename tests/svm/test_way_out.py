@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -345,3 +346,21 @@ async def test_every_market_of_a_cluster_names_terms_that_do_not_change_by_thems
             for state in first.markets:
                 assert state.market.params[TERMS], state.market.name
                 assert print_of(state, b"code") == print_of(second.of(state.market.id), b"code"), state.market.name
+
+
+async def test_what_a_limit_of_outflow_keeps_is_said_of_this_cycle_alone(sandbox: SvmSandbox) -> None:
+    """An hour later 1,000 may leave: nothing goes in now, and nothing is remembered against the market."""
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        lines: list[str] = []
+        w = replace(w, say=lines.append)
+        trapped = next(s for s in (await cycle.look(w, job)).markets if s.market.name == TRAP).market
+        told = sandbox.rpc("getAccountInfo", trapped.address, {"encoding": "base64"})["value"]
+        data = bytearray(base64.b64decode(told["data"][0]))
+        struct.pack_into("<QQ", data, 389, 1_000 * 10**6, 10**6)  # state/reserve.rs: its limiter's most and window
+        put(sandbox, trapped.address, AccountImage(told["lamports"], told["owner"], bytes(data)))
+        report = await cycle.run_job(w, job)
+        (line,) = [line for line in lines if line.startswith("nothing goes into ")]
+        assert "1,000 USDC come out" in line or "999.99" in line, line
+        assert written(w, ExitRefused) == [] and report.declined is None and report.outcomes
+        assert report.after is not None and report.after.of(trapped.id).held.raw == 0

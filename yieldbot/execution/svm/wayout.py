@@ -12,6 +12,7 @@ from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import change_of
 from yieldbot.execution.svm.build import own_accounts, steps, too_large
 from yieldbot.execution.svm.deltas import changes
+from yieldbot.holds import SLACK
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
@@ -54,12 +55,17 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.asked(put, held_raw, state.cash)
+        if part is None and state.withdrawable < state.held:
+            part = state.withdrawable  # some shares stay, so that their account is not to be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
         if isinstance(back, Declined):
             return out.stuck(put, back.reason)
         back_raw += back
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
+        # What it says itself that it pays out no more of now (a limit of outflow is used up) is no trap to remember.
+        pays = min(least_raw, state.withdrawable.raw)
+        less = replace(less, lasting=back + pays // SLACK + out.state.rounding_raw < pays)
     return less
 
 
