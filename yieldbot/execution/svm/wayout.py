@@ -12,7 +12,6 @@ from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import change_of
 from yieldbot.execution.svm.build import own_accounts, steps, too_large
 from yieldbot.execution.svm.deltas import changes
-from yieldbot.holds import SLACK
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from yieldbot.execution.svm.build import Table
     from yieldbot.execution.wayout import WayOut
     from yieldbot.rpc.svm_fork import SvmFork
+
+
+SLACK = 1000
+"""What is taken out of a market that pays less than is held is priced some slots ahead: this part of it may be missing."""
 
 
 async def way_out(
