@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 SLACK = 1000
-"""What is taken out of a market that pays less than is held is priced some slots ahead: this part of it may be missing."""
+"""What is taken out of a thin market is priced some slots ahead: one part in so many of it may be missing."""
 
 
 async def way_out(
