@@ -62,7 +62,7 @@ async def _tried(
             part = state.withdrawable  # some shares stay, so that their account is not to be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
         if isinstance(back, Declined):
-            return out.stuck(put, back.reason)
+            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # an oracle may speak again
         back_raw += back
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
