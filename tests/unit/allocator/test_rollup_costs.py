@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.unit.allocator import test_several as several
 from tests.unit.allocator.market_builder import kinked, market, snapshot
 from tests.unit.allocator.test_decisions import decide
+from yieldbot.allocator.outcome import exchange_cost
 from yieldbot.execution.build import Fees
 from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Snapshot
+from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, SWAP_TXS, ChainFees, Snapshot
 from yieldbot.model.plan import Declined, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee
@@ -57,6 +59,18 @@ def test_what_costs_more_than_it_gains_is_held(policy: Policy, said: str) -> Non
     assert isinstance(plan, Plan)
     _, held = decide(seen(tx_wei=ETHER * 7 // 1000), policy)
     assert isinstance(held, Hold) and said in held.reason
+
+
+def test_a_swap_costs_the_data_of_each_of_its_parts() -> None:
+    free = several.seen(100_000, 0, several.LOW, several.HIGH, pools=(several.pool(50),))
+    dear = replace(free, fees=replace(free.fees, tx_wei=ETHER // 10_000))
+    (swap,) = several.solved(free).swaps
+    each = dear.fees.cost(1) - free.fees.cost(1)
+    assert each > 0
+    for parts in (1, 2, 5):
+        split = replace(swap, parts=parts)
+        more = exchange_cost(dear, split) - exchange_cost(free, split)
+        assert more == pytest.approx(SWAP_TXS * parts * each)
 
 
 def rehearsal(made: Snapshot, plan: Plan, fee: RollupFee, gas: int = 200_000) -> Rehearsal:
