@@ -258,13 +258,14 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     approval = await world.approver.approve(Proposal(plan, rehearsal))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
+    live.spend_at_most(plan, snapshot)
     if isinstance(job.wallet.held, SafeOwner):
         proposed = await live.hand_over(approval, snapshot)
         if isinstance(proposed, Declined):
             return replace(report, declined=proposed)
         world.journal.append(PlanMarked(plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))
         return replace(report, proposed=proposed)
-    return await _carry_out(world, live, job, approval, snapshot, report)
+    return await _carry_out(world, live, job, approval, report)
 
 
 async def approve_queued(world: World, plan_id: str) -> Report:
@@ -291,12 +292,9 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     return await _propose(world, live, job, snapshot, plan, report)
 
 
-async def _carry_out(
-    world: World, live: Session, job: Job, approval: Approval, first: Snapshot, report: Report
-) -> Report:
+async def _carry_out(world: World, live: Session, job: Job, approval: Approval, report: Report) -> Report:
     """Leg by leg: look again, check that the leg still lies inside what was approved, then sign and send it."""
     plan = approval.plan
-    live.spend_at_most(plan, first)
     outcomes: list[tuple[Leg, Outcome]] = []
     declined: Declined | None = None
     for index, leg in enumerate(plan.legs):

@@ -1,7 +1,8 @@
 """Which ways out of markets the journal knows, and whether the markets are still what they were then.
 
 A market's fingerprint is the SHA-256 of its contract's code, of the code behind its EIP-1967 slots, of what its adapter
-keeps of it and of its kind of exit: it changes when the contract does, through an upgrade or new parameters.
+keeps of it and of its kind of exit: it changes when the contract does, through an upgrade or new parameters. Those of
+Solana's markets: ``exits_svm``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +20,15 @@ from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
+from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.rpc.evm import EvmNode
 
 IMPLEMENTATION = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
 BEACON = "0xa3f0ad74e5423aebfd80d3ef4346578335a9a72aeaee59ff6cb3582b35133d50"
 """EIP-1967: keccak256 of eip1967.proxy.implementation and eip1967.proxy.beacon, less one."""
+Prints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
+"""Fingerprints by market, as the chain has them now; one that cannot be told is left out."""
 IMPLEMENTATION_OF = bytes.fromhex("5c60da1b")  # implementation(), of a beacon
 
 
@@ -86,7 +90,7 @@ def named(market: Market, names: Sequence[str]) -> bool:
     return bool({market.id, market.protocol, market.name, str(market.params.get("flavour", ""))} & set(names))
 
 
-async def with_exits(node: EvmNode, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
     """The snapshot with what the journal says of its markets' ways out: a refusal holds while the market is what it
     was then (or cannot be compared). Only markets that the journal names are read again."""
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
@@ -94,7 +98,7 @@ async def with_exits(node: EvmNode, snapshot: Snapshot, records: Sequence[Record
     asked = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
     if not asked and not first:
         return snapshot
-    now = await fingerprints(node, asked, snapshot.block) if asked else {}
+    now = await prints(asked) if asked else {}
     changed = {
         m: _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
         for m in (*first, *(state.market.id for state in asked))
@@ -142,6 +146,26 @@ def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | Exi
 
 def _stage(asked: ExitAsked) -> tuple[bool, bool, bool, int | None]:
     return bool(asked.asked), bool(asked.ready), bool(asked.back), asked.until
+
+
+async def proven_legs(
+    prints: Prints, records: Sequence[Record], legs: Sequence[Leg], snapshot: Snapshot
+) -> frozenset[int]:
+    """The places of deposits whose market's way out was proven for as much, and not long ago."""
+    known = fold_exits(records, snapshot.block.chain, snapshot.owner)
+    new = {leg.market_id: 0 for leg in legs if leg.kind is LegKind.DEPOSIT and leg.market_id in known}
+    states = rehearsed([snapshot.of(market_id) for market_id in new])
+    if not states:
+        return frozenset()
+    now = await prints(states)
+    found = set[int]()
+    for index, leg in enumerate(legs):
+        if leg.kind is LegKind.DEPOSIT and (said := now.get(leg.market_id)) is not None:
+            new[leg.market_id] += leg.amount.raw
+            raw = snapshot.of(leg.market_id).held.raw + new[leg.market_id]
+            if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
+                found.add(index)
+    return frozenset(found)
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:

@@ -13,13 +13,14 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
-from yieldbot.model.market import Deployment, Kind, MarketState, Snapshot, Status
+from yieldbot.model.market import LP_TX_GAS, Deployment, Kind, MarketState, Snapshot, Status
 from yieldbot.model.policy import ChainSettings, Policy, Wallet
 from yieldbot.model.reads import Flow
 from yieldbot.prices import feed
 from yieldbot.protocols import adapters, exchanges, liquidity
 from yieldbot.protocols._lp import Empty
 from yieldbot.protocols.uniswap_v4_lp import NUMBERS, UniswapV4Lp
+from yieldbot.rollups import TypicalFee, fee_told, typical_fee
 from yieldbot.rpc.evm import EvmNode
 
 GWEI = 10**9
@@ -76,9 +77,11 @@ async def look(
     at: tuple[BlockRef, int] | None = None,
     tables: Sequence[Deployment] | None = None,
     tokens: Sequence[Token] | None = None,
+    beside: TypicalFee | None = None,
 ) -> LpView:
     """Read it, at the newest block, or ``at`` one with its base fee in wei. ``only_ours``: records of the pools that we
     have positions in, and no others. ``tables``, ``tokens``: exchanges and tokens that are looked at, all by default.
+    ``beside``: what transactions pay beside their gas, where it is known already.
 
     Raises TransientError where the chain cannot be read; a pool that cannot be is named in ``unread``.
     """
@@ -103,7 +106,10 @@ async def look(
         feed(address, block.timestamp)
         for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))
     ]
+    flows += [typical_fee()] if beside is None else []
     answers = await node.run(flows, block)
+    if beside is None:
+        beside = fee_told(chain, node.host, answers.pop())
     states: dict[str, LpState] = {}
     for pool, state in zip(pools, answers, strict=False):
         if isinstance(state, Empty):
@@ -116,7 +122,7 @@ async def look(
     priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
     told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
-    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI)
+    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LP_TX_GAS
     positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
     return LpView(

@@ -14,14 +14,20 @@ from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.policy import Job
 from yieldbot.protocols._lp import by_plans
 from yieldbot.protocols.uniswap_v3 import read_pool
+from yieldbot.rollups import TypicalFee
 from yieldbot.rpc.evm import EvmNode
 
 
 async def lp_markets(
-    node: EvmNode, job: Job, block: BlockRef, base_fee_wei: int, states: Mapping[MarketId, MarketState]
+    node: EvmNode,
+    job: Job,
+    block: BlockRef,
+    base_fee_wei: int,
+    states: Mapping[MarketId, MarketState],
+    beside: TypicalFee,
 ) -> tuple[list[MarketState], list[Quarantined]]:
     """The pools of two of the job's assets, where its base allows liquidity; none for other jobs. ``states``: its other
-    markets, by whose holdings the range is chosen.
+    markets, by whose holdings the range is chosen; beside: what transactions pay beside their gas.
 
     Raises TransientError where the chain cannot be read; a pool that cannot be is quarantined.
     """
@@ -30,9 +36,8 @@ async def lp_markets(
     tables = [table for table in job.chain.exchanges if by_plans(table)]
     if not tables:
         return [], []
-    view = await look(
-        node, job.chain, job.wallet.address, at=(block, base_fee_wei), tables=tables, tokens=list(job.assets)
-    )
+    found_at, tokens = (block, base_fee_wei), list(job.assets)
+    view = await look(node, job.chain, job.wallet.address, at=found_at, tables=tables, tokens=tokens, beside=beside)
     bad = [Quarantined(market_of(pool, asset_of(job, pool)), why) for pool, why in view.failed]
     failed = {pool.address for pool, _ in view.failed}
     looked_at = {address: state for address, state in view.states.items() if address not in failed}

@@ -19,6 +19,7 @@ from yieldbot.model.reads import Flow
 from yieldbot.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
 from yieldbot.protocols._merkl import merkl_rewards
 from yieldbot.protocols.base import YieldAdapter
+from yieldbot.rollups import fee_told, typical_fee
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
 
@@ -62,7 +63,7 @@ async def observe(
     if own is not None:
         states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
-    liquid, unread = await lp_markets(node, job, block, base_fee_wei, states)
+    liquid, unread = await lp_markets(node, job, block, base_fee_wei, states, around.beside)
     for state in liquid:
         why = contradiction(state)
         if why is None:
@@ -113,6 +114,7 @@ async def _discover(
     listed = listings(job.chain, None if job.sale else job.assets) if job.swaps else []
     flows: list[Flow[Any]] = [
         native_balance(node.multicall3, job.wallet.address),
+        typical_fee(),
         *(decimals_of(token.address) for token in job.assets),
         *(feed(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
         *listed,
@@ -122,6 +124,7 @@ async def _discover(
     balance = answers.pop(0)
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
+    beside = fee_told(job.chain, node.host, answers.pop(0))
     for token in job.assets:
         _same_decimals(job, token, answers.pop(0))
     native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
@@ -140,7 +143,7 @@ async def _discover(
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
             markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
-    return markets, quarantined, Surroundings(balance, native, asset, told), _Pools(pools, unread, usd)
+    return markets, quarantined, Surroundings(balance, native, asset, told, beside), _Pools(pools, unread, usd)
 
 
 def _same_decimals(job: Job, asset: Token, said: Any) -> None:

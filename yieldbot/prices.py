@@ -13,6 +13,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import ChainFees, MarketState, Reward
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.rollups import NOTHING_BESIDE, TypicalFee
 
 LATEST_ROUND_DATA = bytes.fromhex("feaf968c")  # latestRoundData()
 GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
@@ -21,12 +22,14 @@ GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a decision needs beside the markets: our native balance, the two prices that turn gas into the asset, and
-    ``told``: those of the chain's tokens that have a feed, by token address, for rewards."""
+    ``told``: those of the chain's tokens that have a feed, by token address, for rewards; beside: what transactions
+    pay beside their gas."""
 
     native_balance_wei: int
     native: Price | None
     asset: Price | None
     told: Mapping[Address, Price] = field(default_factory=dict)
+    beside: TypicalFee = NOTHING_BESIDE
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
         """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
@@ -34,7 +37,8 @@ class Surroundings:
             raise MarketError(
                 "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
             )
-        return ChainFees(base_fee_wei, priority_fee_wei, self.native.usd / self.asset.usd)
+        native_price = self.native.usd / self.asset.usd
+        return ChainFees(base_fee_wei, priority_fee_wei, native_price, self.beside.tx_wei, self.beside.unit_wei)
 
 
 NOT_PRICED = "rewards-not-priced"

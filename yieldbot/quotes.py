@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, PoolState, Price
+from yieldbot.model.market import SWAP_TXS
+from yieldbot.model.reads import Flow
 from yieldbot.prices import feed
 from yieldbot.rpc.together import both
 
@@ -26,7 +28,7 @@ MICRO_LAMPORTS = 10**15
 class Read:
     """prices: whole tokens wanted for one given, by who says so; usd: each token's feed, where it has one; unit_native:
     what a unit of gas (Solana: a compute unit) costs in whole native tokens, and native: the feed that weighs it (None:
-    not known); unread: why not."""
+    not known); tx_native: what a transaction pays beside its gas; unread: why not."""
 
     block: BlockRef
     states: list[PoolState]
@@ -35,6 +37,13 @@ class Read:
     unit_native: float
     native: Price | None
     unread: list[str]
+    tx_native: float = 0.0
+
+    def way_cost(self, token: Token) -> float:
+        """What the transactions of one way of a swap pay beside their gas, in base units of ``token``."""
+        if self.native is None or token not in self.usd:
+            return 0.0
+        return SWAP_TXS * self.tx_native * self.native.usd / self.usd[token].usd * token.one
 
     def unit_cost(self, token: Token) -> float:
         """A unit of gas in base units of ``token``; 0 where no feed weighs it."""
@@ -50,6 +59,7 @@ async def read(chain: ChainSettings, given: Token, wanted: Token) -> Read:
 
 async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     from yieldbot.exchanges import exchange_of, listings, looks, pools_of
+    from yieldbot.rollups import fee_told, typical_fee
     from yieldbot.rpc.connect import connect
 
     pair = (given, wanted)
@@ -59,12 +69,15 @@ async def _of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        said = await node.run([feed(address, block.timestamp) for address in asked], block)
+        flows: list[Flow[Any]] = [*(feed(address, block.timestamp) for address in asked), typical_fee()]
+        said = await node.run(flows, block)
+        beside = fee_told(chain, node.host, said.pop())
         native = said.pop() if chain.native_feed else None
         usd, bad = _feeds(fed, said)
         exchange = exchange_of(pools, pair, await node.run(looks(pools, pair), block), usd, unread + bad)
     tip = min(tip_wei or 2**255, int(chain.priority_fee_gwei * GWEI))
-    return _read(block, exchange, pair, (base_fee_wei + tip) / WEI, native)
+    found = _read(block, exchange, pair, (base_fee_wei + tip + beside.unit_wei) / WEI, native)
+    return replace(found, tx_native=beside.tx_wei / WEI)
 
 
 async def _of_svm(chain: ChainSettings, given: Token, wanted: Token) -> Read:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.policy import ChainSettings, FeeKind
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.erc4626 import Erc4626
 from yieldbot.rpc.anvil import Anvil, spawn, stop
@@ -72,6 +72,7 @@ class SmallMarket:
     owner: str
     finality: str | int = "latest"
     confirm_timeout_seconds: float = 10.0
+    fee_kind: str = "ethereum"
 
     @property
     def usdc(self) -> Token:
@@ -110,6 +111,7 @@ class SmallMarket:
             finality=self.finality,
             poll_seconds=0.02,
             confirm_timeout_seconds=self.confirm_timeout_seconds,
+            fee_kind=FeeKind(self.fee_kind),
         )
 
     def node(self) -> EvmNode:
@@ -184,13 +186,14 @@ class SmallMarket:
         return cls(**json.loads(path.read_text()))
 
 
-async def build(folder: Path, troubled: bool = False) -> tuple[Anvil, SmallMarket]:
-    """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet. troubled: with TroubledToken."""
+async def build(folder: Path, troubled: bool = False, more: Sequence[str] = ()) -> tuple[Anvil, SmallMarket]:
+    """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet. troubled: with TroubledToken;
+    more: options of the node."""
     from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode
     from yieldbot.sandbox.deployer import Deployer
 
     started = int(time.time()) - 90 * 86_400
-    options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0"]
+    options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0", *more]
     anvil = spawn(options, log=folder / "anvil.log", temporary=True)
     async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3) as node:
         ours = compiled()["ours"]
@@ -211,9 +214,9 @@ async def build(folder: Path, troubled: bool = False) -> tuple[Anvil, SmallMarke
 
 
 @asynccontextmanager
-async def running(folder: Path, troubled: bool = False) -> AsyncIterator[SmallMarket]:
+async def running(folder: Path, troubled: bool = False, more: Sequence[str] = ()) -> AsyncIterator[SmallMarket]:
     """``build`` it, and end its node afterwards."""
-    anvil, market = await build(folder, troubled)
+    anvil, market = await build(folder, troubled, more)
     try:
         yield market
     finally:

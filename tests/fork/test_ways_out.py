@@ -126,7 +126,8 @@ async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundr
             after = await cycle.look(w, job)
             gone = seen.wealth(job.asset).raw - after.of(market_id).held.raw - after.idle[0].held.raw
             gone -= sum(state.held.raw for state in after.markets if state.market.id != market_id)
-            assert 0 <= gone <= whole.raw // 200 * keeps_bps // 10_000 + 100
+            most = whole.raw // 200 * keeps_bps // 10_000
+            assert -100 <= gone <= most + 100  # interest of the blocks between, and rounding
             assert after.of(market_id).held.raw <= whole.raw // 100 + 10
             if not keeps_bps:  # the account is not stopped: the rest goes elsewhere
                 again = await cycle.run_job(w, job)

@@ -28,8 +28,6 @@ class Fuzzed:
 
     run: Target
     seeds: Callable[[], list[bytes]]
-    longest_seconds: int = 10
-    """What one run may take, on a busy machine and with every branch counted: beyond it hangs."""
 
 
 def _json_or_none(data: bytes) -> Any:
@@ -258,7 +256,7 @@ def _decision_seeds() -> list[bytes]:
 
 
 TARGETS: dict[str, Fuzzed] = {
-    "decision": Fuzzed(decision, _decision_seeds, longest_seconds=60),
+    "decision": Fuzzed(decision, _decision_seeds),
     "calldata": Fuzzed(calldata, _calldata_seeds),
     "message": Fuzzed(message, _message_seeds),
     "accounts": Fuzzed(accounts, _account_seeds),

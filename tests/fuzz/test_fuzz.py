@@ -15,18 +15,16 @@ from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import MOST_STEPS, with_steps
 
 RUNS = 300
-SLOW = {"decision": 40}  # whole decisions, each of a second or more with every branch counted
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed here")
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_a_moment_of_fuzzing_finds_nothing(target: str) -> None:
-    runs = SLOW.get(target, RUNS)
-    command = [sys.executable, "-m", "tests.fuzz", target, "--runs", str(runs)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    command = [sys.executable, "-m", "tests.fuzz", target, "--runs", str(RUNS)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0 and "FOUND" not in ended.stdout, ended.stdout + ended.stderr[-2000:]
     executed = next(line for line in ended.stderr.splitlines() if "number_of_executed_units" in line)
-    assert int(executed.split()[-1]) >= runs
+    assert int(executed.split()[-1]) >= RUNS
 
 
 def test_interest_beyond_the_programs_numbers_is_an_error_and_not_a_wait() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import random
 
 import pytest
 
+import yieldbot.math
+import yieldbot.protocols
 from yieldbot.allocator.split import buy, split
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
@@ -221,6 +225,7 @@ def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
     assert found.bound >= split(direct, amount).out
 
 
+WAYS = {"give", "off", "need", "until"}
 ONES = [(10**6, 10**18), (10**18, 10**6), (10**6, 10**6), (10**18, 10**18)]
 
 
@@ -250,12 +255,28 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
     return found
 
 
+def more_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
+    """The other ways of pools that have a way, pools of more coins, some far off their peg, and paths through them."""
+    found: dict[str, Venue] = {}
+    for kind, venue in kinds_of(draw, ones[::-1]).items():
+        if isinstance(venue, V3Venue | SolidlyVenue | WhirlpoolVenue):
+            found[f"{kind}, back"] = type(venue)(venue.pool, False)  # type: ignore[arg-type]
+    for flavour, count in (("3pool", 3), ("template", 4), ("ng", 8)):
+        each = [ones[0], ones[1], *(draw.choice([10**6, 10**18]) for _ in range(count - 2))]
+        raws = tuple(int(10 ** draw.uniform(4.5, 6.5)) * one for one in each)
+        amp = draw.choice([50, 2000]) * (1 if flavour == "3pool" else 100)
+        pool = StablePool(flavour, raws, tuple(10**36 // one for one in each), amp, 10**6, 10**10)
+        found[f"{flavour} of {count}"] = StableVenue(pool, 0, 1, invariant(pool))
+        found[f"{flavour} of {count}, nested"] = Path(found[f"{flavour} of {count}"], V2Venue(raws[1], raws[0]))
+    return found
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
     """A bound of more than ten times the answer is none; of amounts that people swap it is within a basis point."""
     draw = random.Random(500 + seed)
-    for kind, venue in kinds_of(draw, ONES[seed]).items():
-        amounts = [_side(venue) // part for part in (2, 20, 1000, 100_000)]
+    for kind, venue in (kinds_of(draw, ONES[seed]) | more_of(draw, ONES[seed])).items():
+        amounts = [side_of(venue) // part for part in (2, 20, 1000, 100_000)]
         for amount in amounts:
             for costs in (None, [1]):
                 found = split([venue], amount, costs)
@@ -269,20 +290,31 @@ def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
                     assert found.gap_bps <= dynamic, (kind, amount, found.gap_bps)
 
 
-def _side(venue: Venue) -> int:
+def test_every_venue_that_there_is_is_among_those_whose_bounds_are_tried() -> None:
+    """A new exchange's pool that no bound was tried of fails here: it belongs into ``kinds_of``."""
+    classes = set[type]()
+    for room in (yieldbot.math, yieldbot.protocols):
+        for found in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+            module = vars(importlib.import_module(found.name)).values()
+            classes |= {one for one in module if isinstance(one, type) and set(dir(one)) >= WAYS}
+    assert classes - {Venue} == {type(venue) for venue in kinds_of(random.Random(0), ONES[0]).values()}
+
+
+def side_of(venue: Venue) -> int:
     """About what a venue has of what goes in."""
     if isinstance(venue, Path):
-        return _side(venue.first)
+        return side_of(venue.first)
     if isinstance(venue, V2Venue):
         return venue.reserve_in
     if isinstance(venue, StableVenue):
         return venue.pool.balances[venue.i]
     if isinstance(venue, SolidlyVenue):
-        return venue.pool.reserves[0]
+        return venue.pool.reserves[0 if venue.zero else 1]
     if isinstance(venue, WhirlpoolVenue):
         return venue.until(1e-9)
     assert isinstance(venue, V3Venue)
-    return int(venue.pool.liquidity / (venue.pool.sqrt_price_x96 / 2**96))
+    root = venue.pool.sqrt_price_x96 / 2**96
+    return int(venue.pool.liquidity / root if venue.zero_for_one else venue.pool.liquidity * root)
 
 
 def test_a_stable_swap_of_50_000_is_told_a_bound_that_means_something() -> None:

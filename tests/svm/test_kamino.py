@@ -240,12 +240,24 @@ def test_what_klend_1_22_added_takes_no_new_money() -> None:
     real = ledger.get(market.address)
     assert real is not None
     assert not ledger.observe(ADAPTER, market).flags
-    for at in (440, 5792):
-        data = bytearray(real.data)
-        data[at] = 1
-        ledger.set({market.address: replace(real, data=bytes(data))})
-        state = ledger.observe(ADAPTER, market)
-        assert state.flags == ("reserve-rewards",) and state.status is Status.FROZEN
+    lending = ledger.get(market.params["lending_market"])
+    assert lending is not None
+    # Each field to its last byte, and not a byte more (klend-sdk 8.0.2, klend.json 1.22.0).
+    for address, image, flag, first, last in (
+        (market.address, real, "reserve-rewards", 440, 447),
+        (market.address, real, "reserve-rewards", 5792, 5799),
+        (market.params["lending_market"], lending, "reserve-rewards", 3358, 3359),
+        (market.params["lending_market"], lending, "permissioned-operations", 3432, 3439),
+    ):
+        for at in range(first - 1, last + 2):
+            data = bytearray(image.data)
+            data[at] = 1
+            ledger.set({address: replace(image, data=bytes(data))})
+            state = ledger.observe(ADAPTER, market)
+            within = first <= at <= last
+            assert state.flags == ((flag,) if within else ()), (at, state.flags)
+            assert state.status is (Status.FROZEN if within else Status.ACTIVE)
+        ledger.set({address: image})
 
 
 @pytest.mark.parametrize("slots", [0, 1, 7, 30])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
 from yieldbot.errors import MarketError
-from yieldbot.math.save import SaveReserve
+from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.market import Deployment, Market
 from yieldbot.model.tx import SvmInstruction, SvmMeta
@@ -19,17 +19,19 @@ from yieldbot.protocols._svm import ata, layout
 from yieldbot.protocols.save import ADAPTER, reserve_of
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.save import SaveTerms, named, save_market, save_reserve
+from yieldbot.sandbox.svm.save import MarketLimit, SaveTerms, named, save_market, save_reserve
 
 FEES = 1_000 * 10**6
 USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6 + FEES, fees_raw=FEES)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4
 
 
-def start(terms: SaveTerms = USUAL, mine: int = 5_000_000 * 10**6) -> tuple[Ledger, Token, Market]:
+def start(
+    terms: SaveTerms = USUAL, mine: int = 5_000_000 * 10**6, limit: MarketLimit | None = None
+) -> tuple[Ledger, Token, Market]:
     ledger = Ledger()
     usdc = ledger.token("USDC", 6, mine)
-    lending, images = save_market()
+    lending, images = save_market(limit=limit)
     ledger.set(images)
     reserve, more = save_reserve(lending, usdc.address, 6, SLOT, terms)
     ledger.set(more)
@@ -234,6 +236,65 @@ def test_the_reserves_limiter_bounds_what_can_be_taken_out() -> None:
     assert ledger.attempt(ADAPTER.withdraw(beyond, usdc.parse("3001"), ledger.me))[0] == 54
     ledger.send(ADAPTER.withdraw(state, state.withdrawable, ledger.me))
     assert ledger.observe(ADAPTER, market).liquidity.raw < 10**6
+
+
+def test_the_markets_limiter_counts_dollars_at_the_highest_price_that_the_reserve_has() -> None:
+    window = 10_000
+    limit = MarketLimit(most=6_000, window=window, start=SLOT // window * window, now=1_000)
+    for terms, left in (
+        (USUAL, 5_000),
+        (replace(USUAL, price_wads=2 * WAD), 2_500),
+        (replace(USUAL, smoothed_wads=4 * WAD), 1_250),
+        (replace(USUAL, extra_wads=5 * WAD), 1_000),
+        (replace(USUAL, outflow_raw=700 * 10**6, outflow_window=window), 700),
+    ):
+        ledger, usdc, market = start(terms, limit=limit)
+        ledger.open(market.params["collateral_mint"])
+        ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), usdc.parse("50000"), ledger.me))
+        state = ledger.observe(ADAPTER, market)
+        assert 0 <= left * 10**6 - state.liquidity.raw <= 1 and state.withdrawable == state.liquidity
+        beyond = replace(state, liquidity=state.held)
+        assert ledger.attempt(ADAPTER.withdraw(beyond, usdc.parse(f"{left}.01"), ledger.me))[0] == 54
+        assert ledger.attempt(ADAPTER.withdraw(beyond, None, ledger.me))[0] == 54
+        ledger.send(ADAPTER.withdraw(state, state.withdrawable, ledger.me))
+        assert ledger.observe(ADAPTER, market).liquidity.raw < 10**6, "it is counted"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_any_limiters_leave_is_what_the_program_lets_out(seed: int) -> None:
+    draw = random.Random(seed)
+
+    def window() -> tuple[int, int]:
+        length = draw.choice((1, 50, 1_000, 10_000, 432_000))
+        return length, (SLOT - draw.randint(0, 3 * length)) // length * length
+
+    length, began = window()
+    limit = MarketLimit(
+        most=draw.randint(1, 100_000),
+        window=length,
+        start=began,
+        before=draw.randint(0, 90_000),
+        now=draw.randint(0, 90_000),
+    )
+    terms = replace(
+        USUAL,
+        price_wads=draw.randint(1, 3 * WAD),
+        smoothed_wads=draw.randint(1, 3 * WAD),
+        outflow_raw=draw.randint(1, 60_000) * 10**6,
+        outflow_window=draw.choice((0, length)),
+        outflow_now_raw=draw.randint(0, 40_000) * 10**6,
+    )
+    ledger, usdc, market = start(terms, limit=draw.choice((None, limit)))
+    ledger.open(market.params["collateral_mint"])
+    ledger.send(ADAPTER.deposit(ledger.observe(ADAPTER, market), usdc.parse("50000"), ledger.me))
+    ledger.warp(draw.randint(0, 500))
+    state = ledger.observe(ADAPTER, market)
+    calls = ADAPTER.withdraw(state, state.withdrawable, ledger.me)
+    ledger.warp(draw.choice((0, 1, 30, 150)))
+    if state.withdrawable.raw > 2:
+        ledger.send(calls)
+    else:
+        assert ledger.attempt(ADAPTER.withdraw(replace(state, liquidity=state.held), None, ledger.me))[0] in (None, 54)
 
 
 def test_deposit_limit_is_the_capacity() -> None:

@@ -216,6 +216,32 @@ def test_the_reserve_is_all_that_can_be_taken_at_once() -> None:
     assert ledger.attempt(ADAPTER.withdraw(state, SOL.parse("3") - Amount(SOL, 5), ledger.me))[0] is None
 
 
+@pytest.mark.parametrize("slots", [0, 1, 7, 30])
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("fee", [(0, 0), (1000, 1), (10_000, 7)])
+def test_a_thin_pool_pays_what_it_has_and_the_rest_later(slots: int, whole: bool, fee: tuple[int, int]) -> None:
+    held, cash = 42_000 * 10**9, 20_000 * 10**9
+    ledger, place, market = start(replace(USUAL, reserve=cash, withdrawal_fee=fee), mine=held)
+    tokens = ledger.observe(ADAPTER, market).market.params[NUMBERS].tokens_paying(held)
+    ledger.set({ata(ledger.me, place.pool_mint): token_account(place.pool_mint, ledger.me, tokens)})
+    state = ledger.observe(ADAPTER, market)
+    assert abs(state.held.raw - held) <= 2 and 0 <= cash - state.withdrawable.raw <= 2
+    calls = ADAPTER.withdraw(state, None if whole else state.withdrawable, ledger.me)
+    ledger.warp(slots)
+    assert ledger.slot // SLOTS_PER_EPOCH == EPOCH
+    before = lamports(ledger)
+    ledger.send(calls)
+    paid = lamports(ledger) - before
+    assert -10_000 - 5 <= paid - cash <= 0
+    rest = ledger.observe(ADAPTER, market)
+    assert rest.held.raw >= held - cash - 5 and rest.liquidity.raw <= 5
+    reserve = ledger.get(place.reserve_stake)
+    assert reserve is not None
+    ledger.set({place.reserve_stake: replace(reserve, lamports=reserve.lamports + held)})  # stake that came back
+    ledger.send(ADAPTER.withdraw(ledger.observe(ADAPTER, market), None, ledger.me))
+    assert ledger.balance(place.pool_mint) == 0
+
+
 def test_pools_that_take_or_give_nothing_now_are_said_to_be_closed() -> None:
     permission = named("somebody's permission")
     for terms, status, flags, code in (

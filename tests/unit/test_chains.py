@@ -66,6 +66,21 @@ OTHER_FEEDS = {
     "avalanche": {},
 }
 DOLLARS = {"USDC", "USDT", "DAI"}
+# Spark's own registry (github.com/sparkdotfi/spark-address-registry, src/SparkLend.sol). Pool, data provider and
+# rewards are the same in github.com/0xVanfer/ethaddr (spark.go), pool, oracle and rewards in
+# Centic-io/defi-state-querier (spark_eth.py), the data provider in rotki/rotki.
+SPARK = {
+    "pool": "0xC13e21B648A5Ee794902342038FF3aDAB66BE987",
+    "data_provider": "0xFc21d6d146E6086B8359705C8b28512a983db0cb",
+    "oracle": "0x8105f69D9C41644c6A0803fDA7D03Aa70996cFD9",
+    "rewards_controller": "0x4370D3b6C9588E02ce9D22e684387859c7Ff5b34",
+}
+
+
+def aave_of(chain: dict[str, Any]) -> dict[str, Any]:
+    """The table of Aave's own pool."""
+    (aave,) = (p for p in chain["protocols"] if p["name"] == "Aave v3")
+    return dict(aave)
 
 
 def read_book(path: Path) -> dict[str, dict[str, Any]]:
@@ -118,12 +133,21 @@ def test_aave_addresses_are_the_address_books(path: Path, book: dict[str, dict[s
     chain = tomllib.loads(path.read_text())
     theirs = book[f"AaveV3{path.stem.capitalize()}"]
     assert chain["chain"] == f"eip155:{theirs['chain']}"
-    (aave,) = (p for p in chain["protocols"] if p["protocol"] == "aave_v3")
+    aave = aave_of(chain)
     keys = ("pool", "data_provider", "oracle", "rewards_controller")
     assert {k: aave[k] for k in keys} == {k: theirs[k] for k in keys}
     (stata,) = (p for p in chain["protocols"] if p.get("flavour") == "stata")
     assert stata["vaults"] == [theirs["stata"][chain["tokens"]["USDC"]["address"]]]
     assert (stata["pool"], stata["data_provider"]) == (theirs["pool"], theirs["data_provider"])
+
+
+def test_spark_is_where_its_registry_says() -> None:
+    """No other table lends by Aave's code: what is added is held against a list of its own."""
+    tables = [p for path in CHAINS for p in tomllib.loads(path.read_text())["protocols"] if p["protocol"] == "aave_v3"]
+    (spark,) = (table for table in tables if table["name"] != "Aave v3")
+    assert spark.pop("name") == "Spark"
+    assert {key: spark[key] for key in SPARK} == SPARK
+    assert set(spark["assets"]) == {"USDC", "USDT", "DAI", "WETH"}
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
@@ -148,7 +172,7 @@ def test_tokens_are_those_of_public_lists(
                 name,
                 {"WPOL": "WMATIC"}.get(name),
             )
-    (aave,) = (p for p in chain["protocols"] if p["protocol"] == "aave_v3")
+    aave = aave_of(chain)
     assert {chain["tokens"][name]["address"] for name in aave["assets"]} <= theirs["decimals"].keys()
 
 

@@ -20,7 +20,7 @@ from yieldbot.allocator.purses import purses_of as purses_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
 
@@ -253,7 +253,7 @@ def problem_of(
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
                 haircut=assessments[state.market.id].haircut_bps / BPS,
-                touch_cost=snapshot.fees.cost(gas, state.rent_deposit) / years,
+                touch_cost=snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS) / years,
                 pools=state.pools,
                 asset=asset,
                 price=purses.prices[asset],
@@ -277,7 +277,7 @@ def problem_of(
                 swap.source,
                 swap.target,
                 tuple((paid / ones[swap.source], out / ones[swap.target]) for paid, out in swap.quotes),
-                snapshot.fees.cost(gas) / years,
+                snapshot.fees.cost(gas, txs=SWAP_TXS) / years,
                 years,
             )
             for swap, gas in zip(exact.swaps, swap_gas, strict=True)

@@ -18,7 +18,7 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Venue
 from yieldbot.model.ids import MarketId, is_svm, market_chain
-from yieldbot.model.market import Snapshot
+from yieldbot.model.market import SWAP_TXS, Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
 
@@ -73,7 +73,8 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
         return judged
     try:
         unit_cost = snapshot.fees.unit_cost / snapshot.price(wanted) * wanted.one
-        found = route(exchange.states, given, wanted, unit_cost, sent=True)
+        way_cost = SWAP_TXS * snapshot.fees.tx_cost / snapshot.price(wanted) * wanted.one
+        found = route(exchange.states, given, wanted, unit_cost, way_cost, sent=True)
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")
     least = max(judged.least.raw, int(found.given.raw * _kept(base.slippage_bps)))

@@ -10,7 +10,7 @@ from yieldbot.allocator.purses import Purses
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
 
 BPS = 10_000
@@ -122,4 +122,4 @@ def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
     that pays more than those is no gain)."""
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
-    return snapshot.fees.cost(swap.gas) + max(0.0, paid - got)
+    return snapshot.fees.cost(swap.gas, txs=SWAP_TXS) + max(0.0, paid - got)

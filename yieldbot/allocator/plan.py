@@ -11,7 +11,7 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, MarketState, Snapshot
+from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -137,7 +137,7 @@ def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) ->
         state = snapshot.of(market_id)
         if not state.untried or change.raw <= 0:
             continue
-        cost = snapshot.fees.cost(state.gas_deposit + state.gas_withdraw)
+        cost = snapshot.fees.cost(state.gas_deposit + state.gas_withdraw, txs=ENTER_TXS + LEAVE_TXS)
         if change.raw < BACK or cost > float(change) / TRIAL * snapshot.price(change.token):
             trial = Amount(change.token, change.raw // TRIAL)
             said = f"{state.market.name}: its way out is to be tried with real money first (policy.try_first), and"
@@ -206,12 +206,13 @@ def _moves(
     return tuple(moves)
 
 
-def _gas(state: MarketState, change: Amount) -> tuple[int, int]:
-    """(gas, rent) of a market's legs."""
+def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
+    """(gas, rent, transactions) of a market's legs."""
     if change.raw <= 0:
-        return state.gas_withdraw, 0
-    trial = state.gas_deposit + state.gas_withdraw if state.untried else 0
-    return state.gas_deposit + trial, state.rent_deposit
+        return state.gas_withdraw, 0, LEAVE_TXS
+    if state.untried:
+        return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
+    return state.gas_deposit, state.rent_deposit, ENTER_TXS
 
 
 def _ends(

@@ -9,7 +9,7 @@ from yieldbot.allocator.plan import grade
 from yieldbot.allocator.provide import worth_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy
-from yieldbot.model.market import ChainFees, MarketState, Snapshot, Status
+from yieldbot.model.market import RERANGE_TXS, ChainFees, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -78,7 +78,7 @@ def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy
     """From a pool into itself: all that we hold there, in the first asset."""
     first, held = snapshot.assets[0], state.held
     value = held.raw if held.token == first else int(float(held) * snapshot.price(held.token) * first.one)
-    gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_RERANGE)
+    gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_RERANGE, txs=RERANGE_TXS)
     days = cost / gain * 365 if gain > 0 else None
     return Move(state.market.id, state.market.id, Amount(first, value), gain, cost, days, found.reason)
 

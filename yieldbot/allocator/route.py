@@ -46,17 +46,25 @@ Way = tuple[tuple[PoolState, ...], Venue]
 
 
 def route(
-    states: Sequence[PoolState], amount: Amount, wanted: Token, unit_cost: float = 0.0, *, sent: bool = False
+    states: Sequence[PoolState],
+    amount: Amount,
+    wanted: Token,
+    unit_cost: float = 0.0,
+    way_cost: float = 0.0,
+    *,
+    sent: bool = False,
 ) -> Route:
     """The best ways to give ``amount`` for ``wanted``. Raises Unswappable where the pools do not take so much.
 
-    ``unit_cost``: what a unit of gas costs, in base units of ``wanted``. Through another token goes the one pool that
+    ``unit_cost``: what a unit of gas costs, in base units of ``wanted``; ``way_cost``: what each way's transactions pay
+    beside their gas. Through another token goes the one pool that
     gives most for all of the amount, then the one that gives most for that, both of one router: a way is one swap. Each
     pool is in one way only (a contract of many coins is one), so that the ways' outputs are independent and the bound
     is one. sent: only pools that the chain's file names a router for.
     """
     ways = ways_of(states, amount, wanted, sent=sent)
-    found = split([venue for _, venue in ways], amount.raw, [int(gas_of(pools) * unit_cost) for pools, _ in ways])
+    costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
+    found = split([venue for _, venue in ways], amount.raw, costs)
     parts = _parts(ways, amount.token, wanted, found.parts, found.outs)
     given, cost = Amount(wanted, sum(found.outs)), Amount(wanted, found.costs)
     return Route(parts, amount, given, cost, found.bound / wanted.one, found.gap_bps)
@@ -80,7 +88,9 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
     return _ways(states, amount.token, wanted, through)
 
 
-def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0) -> Route:
+def route_for(
+    states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0, way_cost: float = 0.0
+) -> Route:
     """The ways that give exactly ``wanted`` for the least of ``given``; else as ``route``, costs in ``given``."""
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
@@ -95,7 +105,8 @@ def route_for(states: Sequence[PoolState], given: Token, wanted: Amount, unit_co
         return first.venue(given).need(carried), way
 
     ways = _ways(states, given, wanted.token, through)
-    found = buy([venue for _, venue in ways], wanted.raw, [int(gas_of(pools) * unit_cost) for pools, _ in ways])
+    costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
+    found = buy([venue for _, venue in ways], wanted.raw, costs)
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
     taken, cost = Amount(given, sum(found.parts)), Amount(given, found.costs)
     return Route(parts, taken, wanted, cost, found.bound / given.one, found.gap_bps, exact_out=True)

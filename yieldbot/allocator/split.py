@@ -16,15 +16,17 @@ The least that buys an exact output Y (``buy``) is bounded by the same sum: ( Y 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import Unswappable
+from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
-TRIES = 64
 FEW = 6
 """Of so many venues with costs every choice is filled and bounded by itself: no gap is left between them."""
+FIRST_STEP = 1.01
 BOUND_SLACK = 1e-12
 """Of the output, added to the bound for the rounding of its floats."""
 
@@ -85,14 +87,12 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
         outs = [venue.give(part)[0] for venue, part in zip(chosen, parts, strict=True)]
         return _without_dust(chosen, parts, outs)
 
-    def reached(price: float) -> bool:
-        return (
-            sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c) >= amount
-        )
+    def total(price: float) -> int:
+        return sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c)
 
     found, bounds = list[Split](), list[float]()
     few = any(fixed) and len(venues) <= FEW
-    for among in _choices(len(venues)) if few else _tried(venues, fixed, reached, prices):
+    for among in _choices(len(venues)) if few else _tried(venues, fixed, total, amount, prices):
         noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_split(among, one, fixed))
@@ -132,13 +132,13 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         except Unswappable:
             return None
 
-    def reached(price: float) -> bool:
+    def total(price: float) -> int:
         pairs = zip(venues, fixed, strict=True)
-        return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c) >= wanted
+        return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c)
 
     found, bounds = list[Bought](), list[float]()
     few = any(fixed) and len(venues) <= FEW
-    for among in _choices(len(venues)) if few else _tried(venues, fixed, reached, prices):
+    for among in _choices(len(venues)) if few else _tried(venues, fixed, total, wanted, prices):
         noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_bought(among, one, fixed))
@@ -197,7 +197,7 @@ def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int
 
 
 def _tried(
-    venues: Sequence[Venue], fixed: Sequence[int], reached: Callable[[float], bool], prices: list[float]
+    venues: Sequence[Venue], fixed: Sequence[int], total: Callable[[float], int], goal: int, prices: list[float]
 ) -> Iterator[list[int]]:
     """Which venues to fill: all; with costs also those worth theirs where such ones reach the goal, and each alone."""
     seen = [list(range(len(venues)))]
@@ -205,7 +205,7 @@ def _tried(
         yield from seen
         return
     try:
-        ends: tuple[float, ...] = _search(reached)
+        ends: tuple[float, ...] = _search(total, goal, venues)
     except Unswappable:
         ends = ()
     prices += ends
@@ -215,25 +215,46 @@ def _tried(
     yield from (one for at, one in enumerate(seen) if one and one not in seen[:at])
 
 
-def _search(reached: Callable[[float], bool]) -> tuple[float, float]:
-    """Two prices next to each other: at the lower one the goal is reached, at the higher one it is not."""
-    price = 1.0
-    while reached(price):
-        price *= 4.0
-        if price > 1e60:
+def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -> tuple[float, float]:
+    """Two prices next to each other: at the lower one the ``total`` reaches the goal, at the higher one it does not.
+    They are looked for from what the best of the venues would pay on the average."""
+    known: dict[float, int] = {}
+
+    def at(price: float) -> int:
+        if price not in known:
+            known[price] = total(price)
+        return known[price]
+
+    def level(price: float) -> float:
+        above = math.log1p(at(price)) - math.log1p(goal)
+        return max(0.0, above) if at(price) >= goal else min(-BOUND_SLACK, above)
+
+    def reached(price: float) -> bool:
+        return at(price) >= goal
+
+    def enough(low: float, high: float) -> bool:
+        # What is taken between the two is split by hand; once it is next to nothing, nearer prices say nothing more.
+        return at(low) == goal or at(low) - at(high) <= goal * BOUND_SLACK + 1.0 or high - low <= low * BOUND_SLACK
+
+    low = high = max((_average(venue, goal) for venue in venues), default=0.0) or 1.0
+    step = FIRST_STEP
+    while reached(high):
+        if high > 1e60:
             raise Unswappable("the pools' prices cannot be")
-    high = price
-    while not reached(price):
-        price /= 4.0
-        if price < 1e-60:
+        low, high, step = high, high * step, step**3
+    while not reached(low):
+        if low < 1e-60:
             raise Unswappable("the pools do not take so much together")
-    low, high = price, max(high, price * 4.0)
-    for _ in range(TRIES):
-        middle = (low * high) ** 0.5
-        if not low < middle < high:
-            break
-        low, high = (middle, high) if reached(middle) else (low, middle)
-    return low, high
+        low, high, step = low / step, low, step**3
+    return crossing(level, low, high, enough)
+
+
+def _average(venue: Venue, taken: int) -> float:
+    """Units out for each of so many in; 0 where they do not go in."""
+    try:
+        return venue.give(taken)[0] / taken
+    except Unswappable:
+        return 0.0
 
 
 def _worth(venue: Venue, price: float) -> float:
@@ -259,7 +280,7 @@ def _filled(
     """What is ``counted`` of each venue (what goes in, or what comes out) where that is the goal together; None where
     they do not reach it. The prices on both sides of it are noted in ``prices``."""
     try:
-        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues) >= goal)
+        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues), goal, venues)
     except Unswappable:
         return None
     prices += (low, high)

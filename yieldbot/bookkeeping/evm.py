@@ -14,7 +14,6 @@ from yieldbot.books.ledger import Quote
 from yieldbot.books.transfers import TRANSFER_TOPIC, Known, Transfer, transfers_in, with_outside
 from yieldbot.errors import TransientError
 from yieldbot.execution.account import native_token
-from yieldbot.execution.confirm import fee_wei
 from yieldbot.execution.deltas import balances, word
 from yieldbot.logs import read_logs
 from yieldbot.model.amounts import BlockRef, Token
@@ -27,6 +26,7 @@ from yieldbot.model.tx import Delta
 from yieldbot.observe import observe
 from yieldbot.prices import feed
 from yieldbot.protocols import adapters
+from yieldbot.rollups import fee_of_receipt
 from yieldbot.rpc.connect import connect
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import together
@@ -214,7 +214,7 @@ async def _times_and_fees(
     blocks = await each([partial(node.block, height) for height in heights])
     told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
     fees = {
-        name: fee_wei(receipt) or 0
+        name: fee_of_receipt(receipt) or 0
         for name, receipt in zip(hashes, told, strict=True)
         if isinstance(receipt, Mapping) and str(receipt.get("from", "")).lower() == owner.lower()
     }
@@ -227,7 +227,7 @@ async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
     for entry in entries:
         if entry.fee_raw is None:
             receipt = await node.request("eth_getTransactionReceipt", [entry.hash])
-            entry = replace(entry, fee_raw=fee_wei(receipt) if isinstance(receipt, Mapping) else None)
+            entry = replace(entry, fee_raw=fee_of_receipt(receipt) if isinstance(receipt, Mapping) else None)
         done.append(entry)
     return done
 

@@ -12,13 +12,13 @@ from yieldbot.bookkeeping.evm import each, quotes_at
 from yieldbot.books.entries import Entry, Kind
 from yieldbot.books.liquidity import Moved
 from yieldbot.execution.account import native_token
-from yieldbot.execution.confirm import fee_wei
 from yieldbot.liquidity_events import moves_in
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import Delta
+from yieldbot.rollups import fee_of_receipt
 from yieldbot.rpc.evm import EvmNode
 
 Moves = Mapping[str, tuple[Moved, ...]]
@@ -72,7 +72,7 @@ async def by_hand(
             told.append((name, height, moved, where.pop()))
     blocks = await each([partial(node.block, height) for _, height, *_ in told])
     entries = [
-        _entry(name, owner, block, moved, place, native, fee_wei(receipts[name]))
+        _entry(name, owner, block, moved, place, native, fee_of_receipt(receipts[name]))
         for (name, _, moved, place), block in zip(told, blocks, strict=True)
     ]
     notes: list[str] = []

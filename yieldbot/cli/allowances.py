@@ -142,7 +142,10 @@ async def _svm_revoked(
 
 async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
     """Each allowance with what came of its revocation; None for one that was not to be revoked."""
+    from yieldbot.cli.render import fee_words
     from yieldbot.execution.revoke import rehearse_revocations, revoke
+    from yieldbot.execution.simulate import RehearsedTx
+    from yieldbot.model.tx import NO_ROLLUP_FEE
 
     chosen = [given for given in found.given if given.listed or args.unlisted]
     rehearsed = await rehearse_revocations(account, chosen, found.block) if chosen else []
@@ -150,7 +153,9 @@ async def _revoked(args: argparse.Namespace, context: Context, account: Any, fou
     async def take(given: Given, index: int, planned: Any) -> Ended:
         return await revoke(account, given, index, planned.gas_limit)
 
-    return await _asked(args, context, found, list(zip(chosen, rehearsed, strict=True)), "gas", take)
+    fees = [tx.rollup for tx in rehearsed if isinstance(tx, RehearsedTx)]
+    beside = fee_words(sum(fees, NO_ROLLUP_FEE), account.native)
+    return await _asked(args, context, found, list(zip(chosen, rehearsed, strict=True)), "gas", take, beside)
 
 
 async def _asked(
@@ -160,8 +165,10 @@ async def _asked(
     rehearsed: Sequence[tuple[Given, Any]],
     unit: str,
     take: Callable[[Given, int, Any], Awaitable[Ended]],
+    beside: Sequence[str] = (),
 ) -> list[tuple[Given, Ended]]:
-    """Shows each revocation as it went on the fork, asks, and takes back (``take``) what can be."""
+    """Shows each revocation as it went on the fork, asks, and takes back (``take``) what can be. beside: what all of
+    them pay for their data on L1, in words."""
     from yieldbot.model.plan import Declined
 
     for number, (given, tried) in enumerate(rehearsed, 1):
@@ -171,6 +178,8 @@ async def _asked(
         place = given.account or given.token.address
         said = tried.call.words if given.account is None else tried.words
         context.say(f"  {number}. {said} ({given.words})  [{place} to {given.spender}, {tried.gas_used:,} {unit}]")
+    if beside:
+        context.say(f"  in all: {', '.join(beside)}")
     able = any(not isinstance(tried, Declined) for _, tried in rehearsed)
     yes = able and (args.yes or confirmed("Sign and send these?"))
     ended: dict[int, Ended] = {}

@@ -230,6 +230,7 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
                 if not any(finding.what.endswith(host) for finding in faults)
             ]
             found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
+            found.append(await _fee_kind(node, chain, block))
             found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
             feeds = {"[native] feed": chain.native_feed} | {
                 f"feed of {token.symbol}": chain.feeds.get(token.address) for token in chain.tokens.values()
@@ -277,6 +278,22 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
                 said = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
                 found.append(Finding(what, said, f"correct {name} in .env", MISCONFIGURED))
     return found
+
+
+async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
+    """Whether the chain takes what its file says beside the gas, and about how much that is now."""
+    from yieldbot.execution.account import native_token
+    from yieldbot.model.amounts import Amount
+    from yieldbot.rollups import kind_fault, typical_fee
+
+    what = f"{chain.name} fee_kind"
+    (told,) = await node.run([typical_fee()], block)
+    if isinstance(told, MarketError):
+        return Finding(what, str(told), f"check the connection and {chain.rpc_env} in .env", FAILED)
+    if (fault := kind_fault(chain, told.kind)) is not None:
+        return Finding(what, *fault, MISCONFIGURED)
+    paid = f", a transaction pays about {Amount(native_token(chain), told.tx_wei)} for its data on L1"
+    return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
 
 
 async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:

@@ -148,7 +148,7 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
         if isinstance(rehearsed, Declined):
             return row | {"declined": docs.declined(rehearsed)}, 4
         row["rehearsal"] = rehearsal(rehearsed)
-        _tell(context, meant, rehearsed)
+        _tell(context, meant, rehearsed, account.native)
         if args.dry_run:
             return row | {"declined": docs.declined(Declined("DRY_RUN", "nothing is signed in a dry run"))}, 0
         if not args.yes and not _yes():
@@ -369,7 +369,8 @@ def _yes() -> bool:
     return confirmed("Sign and send these?")
 
 
-def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal) -> None:
+def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal, native: Token) -> None:
+    from yieldbot.cli.render import fee_words
     from yieldbot.model.amounts import Amount
 
     for warning in meant.warnings:
@@ -377,4 +378,5 @@ def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal) -> None:
     for place, tx in enumerate(rehearsed.txs, 1):
         context.say(f"  {place}. {tx.words}  [{tx.gas_used:,} gas]")
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in rehearsed.deltas if d.raw]
-    context.say(f"rehearsed at block {rehearsed.block.height:,}: {', '.join(changes) or 'no token moves'}")
+    said = ", ".join([*(changes or ["no token moves"]), *fee_words(rehearsed.rollup, native)])
+    context.say(f"rehearsed at block {rehearsed.block.height:,}: {said}")

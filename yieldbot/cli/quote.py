@@ -65,9 +65,9 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     try:
         seen = asyncio.run(read(chain, given, wanted))
         if args.out is None:
-            found = route(seen.states, amount, wanted, seen.unit_cost(wanted))
+            found = route(seen.states, amount, wanted, seen.unit_cost(wanted), seen.way_cost(wanted))
         else:
-            found = route_for(seen.states, given, amount, seen.unit_cost(given))
+            found = route_for(seen.states, given, amount, seen.unit_cost(given), seen.way_cost(given))
     except Unswappable as bad:
         raise MarketError(f"{amount} for {wanted.symbol} on {chain.name}: {bad}") from None
     judged = _judged(chain, context.settings.policy, found, seen, args.slippage_bps)

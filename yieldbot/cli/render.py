@@ -13,12 +13,12 @@ from rich.text import Text
 from yieldbot.allocator.convert import swap_id
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
-from yieldbot.model.amounts import Amount, Apy, BlockRef
+from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
-from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted, RollupFee
 
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
@@ -217,7 +217,21 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
             last = position == len(txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
-    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *moved(found.deltas)])))
+    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *beside(found), *moved(found.deltas)])))
+
+
+def beside(found: Rehearsal | SvmRehearsal) -> list[str]:
+    """What a plan's transactions pay for their data on L1, in words."""
+    from yieldbot.execution.simulate import Rehearsal
+
+    return fee_words(found.rollup, found.native) if isinstance(found, Rehearsal) else []
+
+
+def fee_words(fee: RollupFee, native: Token) -> list[str]:
+    """What transactions pay for their data on L1 (rollups), apart from the fork's gas."""
+    said = [f"{fee.l1_gas:,} gas more for data on L1"] if fee.l1_gas else []
+    said += [f"{Amount(native, fee.l1_wei)} beside the gas for data on L1"] if fee.l1_wei else []
+    return said + ([f"an operator's fee of at most {Amount(native, fee.operator_wei)}"] if fee.operator_wei else [])
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:

@@ -51,7 +51,7 @@ def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
     from yieldbot.execution.simulate import Rehearsal
 
     if isinstance(found, Rehearsal):
-        return {"max_fee_wei": str(found.fees.max_fee_wei)}
+        return {"max_fee_wei": str(found.fees.max_fee_wei), **docs.rollup_fee(found.rollup)}
     return {"fee_lamports": str(found.fee_lamports)}
 
 

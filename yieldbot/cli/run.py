@@ -160,6 +160,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     """
     import time
 
+    from yieldbot.cli.render import beside
     from yieldbot.cli.reports import moved
     from yieldbot.execution.simulate import RehearsedTx
 
@@ -181,7 +182,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
             context.say(f"  {number}. {tx.words}  [{tx.to}, {tx.gas_used:,} {unit}]")
             for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
                 context.say(f"     {line}")
-    context.say("  in all: " + ", ".join(moved(proposal.rehearsal.deltas)))
+    context.say("  in all: " + ", ".join([*beside(proposal.rehearsal), *moved(proposal.rehearsal.deltas)]))
 
 
 def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:

@@ -16,7 +16,7 @@ from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, Svm
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId, is_svm
 from yieldbot.model.market import Deployment
-from yieldbot.model.policy import ChainSettings, Merkl, SvmLimits
+from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_witnesses
 
 NOUNS = {"exchanges": "exchange", "witnesses": "witness"}
@@ -53,6 +53,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
         exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
         max_fee_gwei=table.max_fee_gwei,
         priority_fee_gwei=table.priority_fee_gwei,
+        fee_kind=FeeKind(table.fee_kind),
         finality=table.finality,
         poll_seconds=table.poll_seconds,
         confirm_timeout_seconds=table.confirm_timeout_seconds,

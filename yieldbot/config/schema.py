@@ -251,6 +251,7 @@ class ChainTable(Table):
     multicall3: AddressText
     max_fee_gwei: Positive
     priority_fee_gwei: NotNegative = 0.1
+    fee_kind: Literal["ethereum", "op-stack", "arbitrum"] = "ethereum"
     finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
     poll_seconds: Positive = 2.0
     confirm_timeout_seconds: Positive = 300.0

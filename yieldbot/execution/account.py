@@ -118,7 +118,7 @@ class LegWork:
     provides: Provides | None = None
     most_shares: int = 0
     """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
-    out: WayOut | None = None
+    out: WayOut[EvmCall] | None = None
     again: Callable[[MarketState, Amount | None], LegWork] | None = None
     """The same leg from a newer state of its market, which an earlier leg of the plan has changed, and from what the
     wallet has of the asset then (None where that does not bound it)."""

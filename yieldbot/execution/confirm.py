@@ -19,12 +19,13 @@ from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled, T
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+from yieldbot.rollups import fee_of_receipt
 from yieldbot.rpc.evm import number
 
 LONGEST_PAUSE_SECONDS = 30.0
 """At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
 MOST_L1_FEE_WEI = 10**20
-"""A rollup's fee for the data of one transaction: no honest one comes near a hundred coins."""
+"""What a rollup takes for one transaction beside its gas: no honest one comes near a hundred coins."""
 FOREIGN_POLLS = 3
 """Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
 
@@ -160,11 +161,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
         tokens = [delta.token for delta in mined.predicted]
         deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
         gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
-        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_wei(receipt))
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt))
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
         fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
     else:
-        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_wei(receipt))
+        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_of_receipt(receipt))
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
     events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
@@ -182,11 +183,15 @@ def paid(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
     """The gas that a receipt says was used. Raises TransientError for one that says more than the bytes allow."""
     try:
         gas_used = number(receipt["gasUsed"])
-        price_wei, l1_wei = number(receipt.get("effectiveGasPrice") or "0x0"), number(receipt.get("l1Fee") or "0x0")
+        price_wei = number(receipt.get("effectiveGasPrice") or "0x0")
+        for name in ("l1Fee", "operatorFeeScalar", "operatorFeeConstant"):
+            number(receipt.get(name) or "0x0")
     except (KeyError, TypeError, ValueError):
         raise TransientError(f"{host} gives a receipt of {signed.hash} that cannot be read") from None
-    if gas_used > signed.gas or price_wei > signed.max_fee_wei or l1_wei > MOST_L1_FEE_WEI:
-        said = f"{gas_used} gas at {price_wei} wei, with {l1_wei} wei for its data"
+    wei = fee_of_receipt(receipt)
+    beside_wei = 0 if wei is None else wei - gas_used * price_wei
+    if gas_used > signed.gas or price_wei > signed.max_fee_wei or beside_wei > MOST_L1_FEE_WEI:
+        said = f"{gas_used} gas at {price_wei} wei, with {beside_wei} wei beside it"
         raise TransientError(f"{host} gives a receipt of {signed.hash} that its bytes do not allow: {said}")
     return gas_used
 
@@ -196,16 +201,6 @@ def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
         return given(receipt, account.owner)
     except (KeyError, TypeError, ValueError, IndexError):
         raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
-
-
-def fee_wei(receipt: Mapping[str, Any]) -> int | None:
-    """What a mined transaction cost: gas used times the effective price (EIP-1559), and on an OP-stack rollup the fee
-    for its data on L1, which its receipts name ``l1Fee``. None where the receipt does not tell."""
-    try:
-        price_wei, l1_wei = int(receipt["effectiveGasPrice"], 16), int(receipt.get("l1Fee") or "0x0", 16)
-        return int(receipt["gasUsed"], 16) * price_wei + l1_wei
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:

@@ -16,12 +16,21 @@ from yieldbot.execution.calldata import APPROVE, arguments, judged_swap
 from yieldbot.execution.deltas import allowance, balances, change_of, changes
 from yieldbot.execution.orders import LpOrder, Step, Steps
 from yieldbot.execution.sign import digest
-from yieldbot.execution.simulate import RehearsedTx, impersonate, run_steps, simulate_tx, still_allowed
+from yieldbot.execution.simulate import RehearsedTx, fees_at, impersonate, run_steps, simulate_tx, still_allowed
 from yieldbot.execution.transact import barred, transact
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, Outcome, SimulatedTx
+from yieldbot.model.tx import (
+    NO_ROLLUP_FEE,
+    ApprovedTx,
+    Confirmed,
+    Delta,
+    EvmCall,
+    Outcome,
+    RollupFee,
+    SimulatedTx,
+)
 
 TAKE_BACK_GAS = 100_000
 MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
@@ -40,16 +49,24 @@ class LpRehearsal:
     def gas_used(self) -> int:
         return sum(tx.gas_used for tx in self.txs)
 
+    @property
+    def rollup(self) -> RollupFee:
+        """What all of it pays for its data on L1."""
+        return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
+
 
 async def rehearse_steps(
     account: Account, steps: Steps, tokens: Sequence[Token], spenders: Sequence[Address], block: BlockRef
 ) -> LpRehearsal | Declined:
     """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
     of ``tokens`` to ``spenders`` may be left."""
+    fees = await fees_at(account, block)
+    if isinstance(fees, Declined):
+        return fees
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
         before = await balances(fork, account.owner, tokens)
-        done = await run_steps(account, fork, steps)
+        done = await run_steps(account, fork, steps, fees)
         if isinstance(done, Declined):
             return done
         if (left := await still_allowed(account, fork, tokens, spenders)) is not None:

@@ -15,6 +15,7 @@ from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_cancellation, judge_replacement
 from yieldbot.execution.build import Fees, bumped, price
 from yieldbot.execution.deltas import balances, still_least
+from yieldbot.execution.rollup import cost_above_gain
 from yieldbot.execution.sign import unsigned_of
 from yieldbot.execution.simulate import priority_fee, simulate_tx
 from yieldbot.execution.submit import record, sign, submit
@@ -57,15 +58,17 @@ async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
     tx = unsigned_of(signed, fees.max_fee_wei, fees.priority_fee_wei)
     cancels = tx.to.lower() == account.owner.lower()
-    dear = tx.gas * (base_fee_wei + fees.priority_fee_wei)
-    if not cancels and account.max_cost_wei is not None and dear > account.max_cost_wei:
-        return Declined("COST_ABOVE_GAIN", f"{signed.words}: at these fees its gas costs more than the gain allows")
+    gas_wei = tx.gas * (base_fee_wei + fees.priority_fee_wei)
+    if not cancels and (dear := cost_above_gain(account, signed.words, gas_wei)) is not None:
+        return dear
     tokens = [delta.token for delta in signed.predicted if delta.token != account.native]
     before = await balances(account.node, account.owner, tokens)
     named: frozenset[Address] = frozenset({*(token.address for token in tokens), tx.to})
     simulated = await simulate_tx(account, tx, None, tokens=tokens, may_move=named)
     if isinstance(simulated, Declined):
         return simulated
+    if not cancels and (dear := cost_above_gain(account, signed.words, gas_wei, simulated.rollup)) is not None:
+        return dear
     simulated = replace(simulated, deltas=still_least(simulated.deltas, signed.predicted))
     if cancels:
         return judge_cancellation(Rules.of(account), simulated)

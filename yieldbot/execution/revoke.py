@@ -9,8 +9,9 @@ from yieldbot.allowances import Given
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import Rules, judge_revocation
-from yieldbot.execution.build import TxContext, allowance_call, gas_limit
-from yieldbot.execution.simulate import RehearsedTx, impersonate, mined, simulate_tx, would_revert
+from yieldbot.execution.build import TxContext, allowance_call
+from yieldbot.execution.rollup import charge, rehearsed_gas, short_of_native
+from yieldbot.execution.simulate import RehearsedTx, fees_at, impersonate, mined, simulate_tx, would_revert
 from yieldbot.execution.transact import barred, transact
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import MarketId, evm_number
@@ -27,6 +28,10 @@ async def rehearse_revocations(
     account: Account, given: Sequence[Given], block: BlockRef
 ) -> list[RehearsedTx | Declined]:
     """Each revocation on one fork of ``block``: its gas, or why it would fail."""
+    fees = await fees_at(account, block)
+    if isinstance(fees, Declined):
+        return [fees] * len(given)
+    priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
     found: list[RehearsedTx | Declined] = []
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
@@ -34,15 +39,20 @@ async def rehearse_revocations(
             call = call_of(one)
             fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
             try:
-                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+                needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
                 found.append(would_revert(account, call.words, refusal))
                 continue
-            receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
+            limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
+            if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
+                found.append(short)
+                continue
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
             if isinstance(receipt, Declined):
                 found.append(receipt)
             else:
-                found.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+                await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
+                found.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     return found
 
 

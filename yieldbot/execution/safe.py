@@ -14,17 +14,22 @@ from typing import Any, Protocol, runtime_checkable
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval, Rules, judge_batch
+from yieldbot.execution.build import Fees, TxContext, unsigned
 from yieldbot.execution.calldata import selector
 from yieldbot.execution.deltas import balances, changes, word
-from yieldbot.execution.simulate import Rehearsal, impersonate, mined
+from yieldbot.execution.rollup import cost_above_gain, rollup_fee
+from yieldbot.execution.simulate import Rehearsal, impersonate, mined, priority_fee
 from yieldbot.journal.events import PlanMarked, PlanStatus
-from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Delta, EvmCall
 from yieldbot.rpc.evm import EvmNode
+from yieldbot.rpc.together import both
 
 CALL, DELEGATE_CALL = 0, 1
 NOBODY = Address("0x" + "00" * 20)
+SIGNATURE_BYTES = 65
 THRESHOLD_SLOT = 4
 """Where a Safe (1.3 and 1.4) keeps how many owners must sign: on the fork ours alone is made enough."""
 MULTI_SEND = "multiSend(bytes)"
@@ -252,13 +257,11 @@ async def state_of(node: EvmNode, safe: Address) -> tuple[tuple[Address, ...], i
 async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
     """The very transaction, executed on a fork of the newest block where our signature alone is made enough; it must
     change the Safe's balances as the rehearsal did."""
-    from eth_abi.abi import encode
-
     agreed = word(ours) + bytes(32) + b"\x01"  # Safe's form of "who executes this is an owner and agrees"
-    values = [tx.message[name] for name, _ in FIELDS[:-1]]
-    data = selector(EXEC) + bytes(encode([kind for _, kind in FIELDS[:-1]] + ["bytes"], [*values, agreed]))
+    data = exec_data(tx, agreed)
     wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
-    async with account.fork(await account.node.block()) as fork:
+    block = await account.node.block()
+    async with account.fork(block) as fork:
         await fork.request("anvil_setStorageAt", [tx.safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
         await fork.request("anvil_setBalance", [ours, hex(10**20)])
         await impersonate(fork, ours)
@@ -268,7 +271,30 @@ async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Reh
         if isinstance(receipt, Declined):
             return receipt
         done = changes(before, await balances(fork, tx.safe, list(before)))
-    return _compared(wanted, done, account.tolerance_bps)
+    dear = await _dear(account, ours, tx, int(receipt["gasUsed"], 16), block)
+    return dear or _compared(wanted, done, account.tolerance_bps)
+
+
+async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: BlockRef) -> Declined | None:
+    """Why executing it costs more than the plan's gain allows, whoever pays for that: its gas, and its data on L1 with
+    every owner's signature; None where it does not."""
+    if account.max_cost_wei is None:
+        return None
+    _, threshold, _ = await state_of(account.node, tx.safe)
+    call = EvmCall(tx.safe, exec_data(tx, b"\xc5" * SIGNATURE_BYTES * threshold), 0, "the Safe transaction")
+    (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), priority_fee(account))
+    fees = Fees(base_fee_wei + tip_wei, tip_wei)
+    context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
+    fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
+    return cost_above_gain(account, call.words, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
+
+
+def exec_data(tx: SafeTx, signatures: bytes) -> bytes:
+    """``execTransaction`` of it."""
+    from eth_abi.abi import encode
+
+    values = [tx.message[name] for name, _ in FIELDS[:-1]]
+    return selector(EXEC) + bytes(encode([kind for _, kind in FIELDS[:-1]] + ["bytes"], [*values, signatures]))
 
 
 def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: float) -> Declined | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
-from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.build import Fees, gas_limit, price, spender_names, with_allowances
+from yieldbot.execution.account import NATIVE, Account, LegWork
+from yieldbot.execution.build import Fees, price, spender_names, with_allowances
 from yieldbot.execution.deltas import (
     allowance,
     allowances_touched,
@@ -27,11 +27,12 @@ from yieldbot.execution.deltas import (
 from yieldbot.execution.orders import Provides, Steps
 from yieldbot.execution.permit2 import still_permitted
 from yieldbot.execution.reverts import revert_words
+from yieldbot.execution.rollup import charge, rehearsed_gas, rollup_fee, short_of_native
 from yieldbot.execution.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
-from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
+from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 from yieldbot.rpc.evm import EvmNode
 
 RECEIPT_SECONDS = 20.0
@@ -40,11 +41,13 @@ JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CA
 
 @dataclass(frozen=True, slots=True)
 class RehearsedTx:
-    """One transaction of a leg on the fork. gas_limit: what will be asked for, margin included."""
+    """One transaction of a leg on the fork. gas_limit: what will be asked for, margin included. rollup: what it pays
+    for its data on L1 besides; ``gas_used`` is the fork's, without."""
 
     call: EvmCall
     gas_used: int
     gas_limit: int
+    rollup: RollupFee = NO_ROLLUP_FEE
 
     @property
     def words(self) -> str:
@@ -71,15 +74,25 @@ class RehearsedLeg:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A plan as it went on the fork of ``block``; ``fees``: what was asked per gas."""
+    """A plan as it went on the fork of ``block``; ``fees``: what was asked per gas, in the native token."""
 
     block: BlockRef
     legs: tuple[RehearsedLeg, ...]
     fees: Fees
+    native_symbol: str = "ETH"
 
     @property
     def gas_used(self) -> int:
         return sum(leg.gas_used for leg in self.legs)
+
+    @property
+    def native(self) -> Token:
+        return Token(self.block.chain, NATIVE, self.native_symbol, 18)
+
+    @property
+    def rollup(self) -> RollupFee:
+        """What all of it pays for its data on L1."""
+        return sum((tx.rollup for leg in self.legs for tx in leg.txs), NO_ROLLUP_FEE)
 
     @property
     def deltas(self) -> tuple[Delta, ...]:
@@ -100,8 +113,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     deposit put in does not come out again.
     """
     async with account.fork(block) as fork:
-        _, base_fee_wei = await account.node.block_and_base_fee(block.height)
-        fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+        fees = await fees_at(account, block)
         if isinstance(fees, Declined):
             return fees
         await impersonate(fork, account.owner)
@@ -122,7 +134,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
             if isinstance(leg, Declined):
                 return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
             legs.append(leg)
-        return Rehearsal(block, tuple(legs), fees)
+        return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
 
 
 async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:
@@ -155,7 +167,8 @@ async def simulate_tx(
     block = await account.node.block()
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
-        if (short := await _short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value)) is not None:
+        fee = await rollup_fee(account, account.node, tx, block)
+        if (short := await short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value, fee)) is not None:
             return short
         watched = (*(work.watched if work else tokens), account.native)
         before = await balances(fork, account.owner, watched)
@@ -175,6 +188,10 @@ async def simulate_tx(
         receipt = await mined(account, fork, fields, tx.words)
         if isinstance(receipt, Declined):
             return receipt
+        needed = int(receipt["gasUsed"], 16) + fee.l1_gas
+        if needed > tx.gas:
+            said = f"{tx.words}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
+            return Declined("WOULD_REVERT", said)
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
@@ -184,7 +201,7 @@ async def simulate_tx(
                 return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
         if work and settles and (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
             return Declined(left_on.code, f"{tx.words}: {left_on.reason}")
-        return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner))
+        return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner), fee)
 
 
 def _with_least(deltas: tuple[Delta, ...], tx: UnsignedTx, work: LegWork | None) -> tuple[Delta, ...]:
@@ -201,6 +218,12 @@ async def priority_fee(account: Account) -> int:
     ours = int(account.settings.priority_fee_gwei * 10**9)
     suggested = await account.node.priority_fee_wei()
     return min(suggested, ours) if suggested else ours
+
+
+async def fees_at(account: Account, block: BlockRef) -> Fees | Declined:
+    """What is asked per gas after a block, or that its price lies above the ceiling."""
+    _, base_fee_wei = await account.node.block_and_base_fee(block.height)
+    return price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
 
 
 async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[EvmCall, ...]:
@@ -227,12 +250,13 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     for call in await leg_calls(account, fork, work):
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
         try:
-            limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+            needed = int(await fork.request("eth_estimateGas", [fields]), 16)
         except NodeRefused as refusal:
             return would_revert(account, call.words, refusal)
+        limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
         if limit > account.max_gas:
             return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
-        if (short := await _short_of_native(account, fork, limit * fees.max_fee_wei + call.value)) is not None:
+        if (short := await short_of_native(account, fork, limit * fees.max_fee_wei + call.value, fee)) is not None:
             return short
         priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
         receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
@@ -241,7 +265,8 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
             return stray
         touched |= allowances_touched(receipt, account.owner)
-        done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+        await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
+        done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     for token_address, spender in sorted(touched):
         if raw := await allowance(fork, token_address, account.owner, spender):
             said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
@@ -279,13 +304,11 @@ async def _done(
 
 
 async def run_steps(
-    account: Account, fork: EvmNode, steps: Steps, fees: Fees | None = None, provides: Provides | None = None
+    account: Account, fork: EvmNode, steps: Steps, fees: Fees, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
     """Every step on the fork, or why one would fail or does not let itself be made. ``fees``: what is asked per gas;
     ``provides``: whose tally is kept."""
-    priced = {}
-    if fees is not None:
-        priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
+    priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
     done: list[RehearsedTx] = []
     pair = provides.pair if provides else ()
     if provides:
@@ -295,12 +318,13 @@ async def run_steps(
             call = step.call
             fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
             try:
-                limit = gas_limit(int(await fork.request("eth_estimateGas", [fields]), 16))
+                needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
                 return would_revert(account, call.words, refusal)
+            limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if limit > account.max_gas:
                 return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
-            if fees and (short := await _short_of_native(account, fork, limit * fees.max_fee_wei)) is not None:
+            if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 return short
             before = await balances(fork, account.owner, pair)
             receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
@@ -311,7 +335,8 @@ async def run_steps(
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := _stray(receipt, account.owner, allowed)) is not None:
                 return replace(stray, reason=f"{call.words}: {stray.reason}")
-            done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit))
+            await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
+            done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     except SafetyError as refused:
         return Declined(refused.code, refused.message)
     except MarketError as unread:
@@ -343,18 +368,6 @@ async def _worth(fork: EvmNode, work: LegWork) -> int | None:
 
 async def impersonate(fork: EvmNode, owner: Address) -> None:
     await fork.request("anvil_impersonateAccount", [owner])
-
-
-async def _short_of_native(account: Account, fork: EvmNode, needed_wei: int) -> Declined | None:
-    held = await fork.balance_wei(account.owner)
-    if held >= needed_wei:
-        return None
-    native = account.native
-    return Declined(
-        "INSUFFICIENT_NATIVE",
-        f"gas may cost up to {Amount(native, needed_wei)}, the wallet holds {Amount(native, held)}: "
-        f"send {native.symbol} to {account.owner}",
-    )
 
 
 async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:

@@ -10,11 +10,12 @@ from yieldbot.execution.account import Account
 from yieldbot.execution.build import TxContext, price, unsigned
 from yieldbot.execution.confirm import confirm
 from yieldbot.execution.nonces import clear_leftovers, next_nonce
+from yieldbot.execution.rollup import cost_above_gain, node_gas
 from yieldbot.execution.simulate import priority_fee
 from yieldbot.execution.submit import record, sign, submit
-from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
+from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
     from yieldbot.execution.svm.account import SvmAccount
@@ -42,21 +43,25 @@ def barred(account: Account | SvmAccount) -> Declined | None:
 async def transact(
     account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
 ) -> Outcome | Declined:
-    """Carry out one call. ``gas``: its limit. Refusals are values; see ``execute_leg`` for what is raised."""
+    """Carry out one call. ``gas``: its limit, more where the chain's own node says so. Refusals are values; see
+    ``execute_leg`` for what is raised."""
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
     await clear_leftovers(account)
-    nonce = await next_nonce(account)
+    nonce, by_node = await both(next_nonce(account), node_gas(account, call))
     if isinstance(nonce, Declined):
         return nonce
-    if account.max_cost_wei is not None and gas * (base_fee_wei + fees.priority_fee_wei) > account.max_cost_wei:
-        most = Amount(account.native, account.max_cost_wei)
-        return Declined("COST_ABOVE_GAIN", f"{call.words}: its gas costs more than the gain allows, {most}")
+    gas = max(gas, by_node)
+    gas_wei = gas * (base_fee_wei + fees.priority_fee_wei)
+    if (dear := cost_above_gain(account, call.words, gas_wei)) is not None:
+        return dear
     simulated = await simulate(unsigned(call, context, nonce, gas, fees))
     if isinstance(simulated, Declined):
         return simulated
+    if (dear := cost_above_gain(account, call.words, gas_wei, simulated.rollup)) is not None:
+        return dear
     await account.node.verify_chain()  # the last look before a key is used
     approved = judge(simulated)
     if isinstance(approved, Declined):

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.deltas import balances
 from yieldbot.execution.reverts import revert_words
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import ExitKind, MarketState
+from yieldbot.model.market import ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
 from yieldbot.model.tx import EvmCall
 
@@ -20,22 +20,69 @@ if TYPE_CHECKING:
     from yieldbot.execution.account import Account, LegWork
     from yieldbot.rpc.evm import EvmNode
 
+C = TypeVar("C")
+"""What an adapter's calls are: EvmCall, or SvmInstruction on Solana."""
+
 LEAST_SECONDS = 3600
 """How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
+GAS_WEI = 10**20
+"""What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
 
 REVERTED = 3
 """The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayOut:
+class WayOut(Generic[C]):
     """How a deposit's way out is rehearsed. state: the market before it; withdraw: the adapter's own calls that take
     everything out (None), or an amount, from a state that was just read; fees_bps: what of the deposit the adapter says
     that fees take, those of the way out included."""
 
     state: MarketState
-    withdraw: Callable[[MarketState, Amount | None], tuple[EvmCall, ...]]
+    withdraw: Callable[[MarketState, Amount | None], tuple[C, ...]]
     fees_bps: float = 0.0
+
+    @property
+    def waits(self) -> tuple[int, ...]:
+        """Seconds that go by before the first try, and between it and the next: where the way out has to be asked for,
+        the first call may only ask; none where it takes a price, which would be too old."""
+        if self.state.exit.priced:
+            return (0,)
+        wait = self.state.exit.seconds or 0
+        asks_first = self.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
+        return (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
+
+    def net_raw(self, put: Amount) -> int:
+        """What should come back of a deposit, fees taken."""
+        return put.raw - int(put.raw * self.fees_bps / 10_000)
+
+    def asked(self, put: Amount, held_raw: int, cash: Amount | None) -> tuple[Amount | None, int]:
+        """What to ask for (None: everything), and the least that should come, in base units. held_raw: what the
+        position was worth before; where the market's cash could not pay that either, the deposit alone is asked for."""
+        net_raw = self.net_raw(put)
+        if held_raw and cash is not None and cash.raw < held_raw + net_raw:
+            return Amount(put.token, net_raw - self.state.rounding_raw), net_raw
+        return None, held_raw + net_raw
+
+    def unread(self, put: Amount, why: object) -> NoWayOut:
+        """The market cannot be read with the deposit in it."""
+        return _refused(self.state.market, f"it cannot be read any more once {put} are in: {why}")
+
+    def stuck(self, put: Amount, why: str, lasting: bool = True) -> NoWayOut:
+        """The calls that take it out fail; ``lasting``: for the market's own reason, and not the fork's."""
+        return _refused(self.state.market, f"{put} go in, and nothing comes out: {why}", lasting)
+
+    def unusable(self, why: str) -> NoWayOut:
+        """Neither the way in nor the way out can be called."""
+        return _refused(self.state.market, why)
+
+    def less(self, put: Amount, back_raw: int, least_raw: int) -> NoWayOut | None:
+        """The comparison: less comes out than should, by more than the protocol's rounding; None for enough."""
+        if back_raw + self.state.rounding_raw >= least_raw:
+            return None
+        fees = f" less {self.fees_bps:g} bps of fees that it names" if self.fees_bps else ""
+        least, back = Amount(put.token, least_raw), Amount(put.token, max(0, back_raw))
+        return _refused(self.state.market, f"{put} go in, {back} come out where {least} should{fees}")
 
 
 async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int) -> NoWayOut | None:
@@ -46,37 +93,31 @@ async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int)
         return None
     kept = await fork.request("evm_snapshot", [])
     try:
+        await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a market is not judged by our gas
         return await _tried(account, fork, work, out, held_raw)
     finally:
         if await fork.request("evm_revert", [kept]) is not True:
             raise TransientError("the fork cannot be put back after the way out was rehearsed")
 
 
-async def _tried(account: Account, fork: EvmNode, work: LegWork, out: WayOut, held_raw: int) -> NoWayOut | None:
-    put, rounding = work.leg.amount, out.state.rounding_raw
-    net_raw = put.raw - int(put.raw * out.fees_bps / 10_000)
-    wait = out.state.exit.seconds or 0
-    asks_first = out.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
-    waits = (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
-    before, back_raw, least_raw = await balances(fork, account.owner, (put.token,)), 0, held_raw + net_raw
-    for seconds in waits:
+async def _tried(
+    account: Account, fork: EvmNode, work: LegWork, out: WayOut[EvmCall], held_raw: int
+) -> NoWayOut | None:
+    put, less = work.leg.amount, None
+    before, back_raw = await balances(fork, account.owner, (put.token,)), 0
+    for seconds in out.waits:
         await fork.request("evm_increaseTime", [hex(seconds)])
         await fork.request("evm_mine", [])
         state = await _now(fork, work)
         if isinstance(state, MarketError):
-            return _refused(work, f"it cannot be read any more once {put} are in: {state}")
-        part = None
-        if held_raw and state.exit.cash is not None and state.exit.cash.raw < held_raw + net_raw:
-            part, least_raw = Amount(put.token, net_raw - rounding), net_raw  # it could not pay what we held either
+            return out.unread(put, state)
+        part, least_raw = out.asked(put, held_raw, state.exit.cash)
         if (stuck := await _taken(account, fork, out.withdraw(state, part))) is not None:
-            why, lasting = stuck
-            return _refused(work, f"{put} go in, and nothing comes out: {why}", lasting)
+            return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
-        if back_raw + rounding >= least_raw:
+        if (less := out.less(put, back_raw, least_raw)) is None:
             return None
-    fees = f" less {out.fees_bps:g} bps of fees that it names" if out.fees_bps else ""
-    least, back = Amount(put.token, least_raw), Amount(put.token, back_raw)
-    return _refused(work, f"{put} go in, {back} come out where {least} should{fees}")
+    return less
 
 
 async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
@@ -106,5 +147,5 @@ async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) ->
     return None
 
 
-def _refused(work: LegWork, why: str, lasting: bool = True) -> NoWayOut:
-    return NoWayOut("NO_WAY_OUT", f"{work.market.name}: {why}", work.leg.market_id, lasting)
+def _refused(market: Market, why: str, lasting: bool = True) -> NoWayOut:
+    return NoWayOut("NO_WAY_OUT", f"{market.name}: {why}", market.id, lasting)

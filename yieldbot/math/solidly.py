@@ -7,6 +7,7 @@ has come from below, _k scales by the decimals once more.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
@@ -15,7 +16,6 @@ from yieldbot.math.venues import MOST_IN, V2Venue, least_in
 ONE = 10**18
 BPS = 10_000
 ROUNDS = 255
-TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +98,17 @@ class SolidlyVenue:
         if not self.pool.stable:
             fee = BPS - self.pool.fee_bps, BPS
             return V2Venue(self.pool.reserves[here], self.pool.reserves[there], fee).until(price)
+        # In whole tokens, r = y / x: dy / dx = (3 r + r^3) / (1 + 3 r^2) = tanh(3 artanh r) or, where r is above 1, one
+        # by that of 1 / r; and x^4 (r + r^3) = k.
         one_in, one_out = self.pool.ones[here], self.pool.ones[there]
         x, y = self.pool.reserves[here] / one_in, self.pool.reserves[there] / one_out
-        k, wanted = x * y * (x * x + y * y), price * one_in / one_out / kept
-
-        def marginal(at: float) -> float:
-            """dy / dx there, in whole tokens: it falls as x grows."""
-            other = y
-            for _ in range(TRIES):
-                step = (at * other * (at * at + other * other) - k) / (at**3 + 3.0 * at * other * other)
-                other -= step
-                if abs(step) <= 1e-16 * other:
-                    break
-            return (3.0 * at * at * other + other**3) / (at**3 + 3.0 * at * other * other)
-
-        if marginal(x) < wanted:
+        if not x or not y:
             return 0
-        low, high = x, 2.0 * x
-        while marginal(high) >= wanted:
-            low, high = high, 2.0 * high
-            if (high - x) * one_in > MOST_IN:
-                return self._most(MOST_IN)
-        for _ in range(TRIES):
-            middle = (low + high) / 2.0
-            if not low < middle < high:
-                break
-            low, high = (middle, high) if marginal(middle) >= wanted else (low, middle)
-        return self._most(int((low - x) / kept * one_in))
+        wanted = price * one_in / one_out / kept
+        ratio = _third(wanted) if wanted < 1.0 else 1.0 / _third(1.0 / wanted)
+        # x (y/x + (y/x)^3) ^ 1/4, no power of a reserve beyond a float's range
+        at = x * math.sqrt(math.sqrt((y / x) * (1.0 + (y / x) ** 2) / ratio / (1.0 + ratio * ratio)))
+        return self._most(int(min(float(MOST_IN), max(0.0, (at - x) / kept * one_in))))
 
     def _most(self, taken: int) -> int:
         """As much of this as the pool's arithmetic bears."""
@@ -155,6 +139,11 @@ class SolidlyVenue:
 def _f(x: int, y: int) -> int:
     a, b = _fits(x * y) // ONE, _fits(x * x) // ONE + _fits(y * y) // ONE
     return _fits(a * b) // ONE
+
+
+def _third(price: float) -> float:
+    """The ratio of the reserves at which a stable curve's price is that (below 1)."""
+    return math.tanh(math.atanh(price) / 3.0) if price < 1.0 else 1.0
 
 
 def _slope(x: int, y: int) -> int:

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
+from yieldbot.math.roots import crossing
 from yieldbot.math.venues import MOST_IN, least_in
 
 PRECISION = 10**18
 FEE_ONE = 10**10
 ROUNDS = 255
 MOST_COINS = 8
-TRIES = 64
+LEAST, FLAT = 1e-300, 2.0**-51
+"""Of a price in proportion to another: what is less is as little; two whose logarithms differ by less are one float."""
 
 Flavour = Literal["3pool", "template", "plain2", "ng"]
 
@@ -174,12 +176,13 @@ class StableVenue:
         n, start = len(xp), float(xp[self.i])
         ann, d = pool.amp * n / pool.unit, float(self.d)
         others = [float(x) for k, x in enumerate(xp) if k not in (self.i, self.j)]
+        beside = sum(others) + d / ann - d
         around = d * math.prod(d / (x * n) for x in others)
         kept = (1.0 - pool.fee / FEE_ONE) * pool.rates[self.i] / pool.rates[self.j]
 
         def marginal(x: float) -> float:
             # y ** 2 + b y = c, the positive root
-            b = x + sum(others) + d / ann - d
+            b = x + beside
             c = around * d / (x * n) * d / (ann * n)
             root = math.sqrt(b * b + 4.0 * c)
             y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0
@@ -193,12 +196,15 @@ class StableVenue:
         most = start + MOST_IN / PRECISION * pool.rates[self.i]
         if marginal(most) >= price:
             return MOST_IN
-        low, high = start, most
-        for _ in range(TRIES + TRIES):
-            middle = math.sqrt(low * high)
-            if not low < middle < high:
-                break
-            low, high = (middle, high) if marginal(middle) >= price else (low, middle)
+        high = 2.0 * start
+        while high < most and marginal(high) >= price:
+            high *= 4.0
+
+        def level(x: float) -> float:
+            found = math.log(max(LEAST, marginal(x) / price))
+            return found if abs(found) > FLAT else 0.0
+
+        low, _ = crossing(level, start, min(high, most), nothing=0.0)
         taken = int((low - start) * PRECISION / pool.rates[self.i])
         return taken if taken and self._gives(taken, 0) else 0
 

@@ -18,10 +18,13 @@ from yieldbot.math.concentrated import (
     V3Pool,
     sqrt_at,
 )
+from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
 MOST_IN = 1 << 127
-TRIES = 64
+NEARLY = -1e-16
+NEAR_BITS = 40
+"""Two inputs of a path are one where they differ by a part of 2^40, or by what brings one unit of the token between."""
 
 
 def least_in(gives: Callable[[int], bool]) -> int:
@@ -147,31 +150,37 @@ class Path:
 
     def until(self, price: float) -> int:
         """Where the product of both marginal prices falls to ``price``: the first one's is searched."""
-        low, high = self._start(price)
+        taken, given, over = dict[float, int](), dict[float, int](), dict[float, float]()
+
+        def level(first_price: float) -> float:
+            """How many times what the first gives is too much for the second down to its price, as a logarithm;
+            negative where it can go into the second."""
+            if first_price not in over:
+                taken[first_price] = self.first.until(first_price)
+                into = given[first_price] = self.first.give(taken[first_price])[0]
+                room = self.second.until(price / first_price)
+                above = math.log1p(into) - math.log1p(room)
+                over[first_price] = above if into > room else min(NEARLY, above)
+            return over[first_price]
+
+        def near(low: float, high: float) -> bool:
+            return taken[low] - taken[high] <= max(1, taken[low] >> NEAR_BITS) or given[low] - given[high] <= 1
+
+        low, high = self._start(level)
         if not high:
             return 0
-        for _ in range(TRIES):
-            middle = math.sqrt(low * high)
-            if not low < middle < high:
-                break
-            low, high = (low, middle) if self._fits(middle, price) else (middle, high)
-        return self.first.until(high)
+        return taken[crossing(level, low, high, near, NEARLY)[1]]
 
-    def _fits(self, first_price: float, price: float) -> bool:
-        """Whether what the first gives down to its price can go into the second down to its share of the price."""
-        taken = self.first.until(first_price)
-        return self.first.give(taken)[0] <= self.second.until(price / first_price)
-
-    def _start(self, price: float) -> tuple[float, float]:
+    def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
         """First prices at which it does not fit and at which it does; (0, 0) where nothing goes in."""
-        high = 1.0
+        high = step = 16.0
         while self.first.until(high) > 0:
-            high *= 16.0
             if high > 1e60:
                 return 0.0, 0.0
-        low = high
-        while self._fits(low, price):
-            low /= 16.0
+            high, step = high * step, step * 16.0
+        low, step = high / 16.0, 16.0
+        while level(low) < 0.0:
             if low < 1e-60:
                 return 0.0, 0.0
-        return low, low * 16.0
+            low, high, step = low / step, low, step * 16.0
+        return low, high

@@ -52,6 +52,8 @@ class Exit:
     the market's ``liquidity`` says it)."""
     limit: str = ""
     """What limits it, in words; empty where nothing but the cash does."""
+    priced: bool = False
+    """A withdrawal needs an oracle's fresh price. On a fork nobody writes prices: it is rehearsed without waiting."""
 
     @property
     def hours(self) -> float:
@@ -270,22 +272,40 @@ class Quarantined:
     reason: str
 
 
+ENTER_TXS, LEAVE_TXS, SWAP_TXS, RERANGE_TXS = 2, 1, 2, 8
+"""Transactions of a leg on an EVM chain, its allowance among them (a range laid anew: taken out, swapped, put in)."""
+LP_TX_GAS = 120_000
+"""Gas of each transaction of a leg of liquidity, on average (``allocator/liquidity``: 740,000 for 6, 960,000 for 8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChainFees:
-    """Fees at the block: wei per gas, and the native token's price in whole asset tokens per whole native token."""
+    """Fees at the block: wei per gas, and the native token's price in whole asset tokens per whole native token.
+
+    tx_wei: what a usual transaction pays for its data on L1, and an operator's constant; unit_wei: an operator's fee
+    for a unit of gas (rollups; 0 elsewhere).
+    """
 
     base_fee_wei: int
     priority_fee_wei: int
     native_price: float
+    tx_wei: int = 0
+    unit_wei: float = 0.0
 
-    def cost(self, gas: int, rent: int = 0) -> float:
-        """What ``gas`` units cost now, in whole asset tokens. ``rent`` is Solana's alone."""
-        return gas * self.unit_cost
+    def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
+        """What ``gas`` units in ``txs`` transactions cost now, in whole asset tokens; nothing for a leg that does
+        nothing. ``rent`` is Solana's alone."""
+        return gas * self.unit_cost + txs * self.tx_cost if gas else 0.0
 
     @property
     def unit_cost(self) -> float:
         """What one more unit of a transaction costs, in whole asset tokens."""
-        return (self.base_fee_wei + self.priority_fee_wei) / 10**18 * self.native_price
+        return (self.base_fee_wei + self.priority_fee_wei + self.unit_wei) / 10**18 * self.native_price
+
+    @property
+    def tx_cost(self) -> float:
+        """What one more transaction costs beside its gas, in whole asset tokens."""
+        return self.tx_wei / 10**18 * self.native_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +317,9 @@ class SvmFees:
     signature_lamports: int
     native_price: float
 
-    def cost(self, gas: int, rent: int = 0) -> float:
+    def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
         """What a leg of ``gas`` compute units costs now, in whole asset tokens, ``rent`` lamports of new accounts
-        included; nothing for a leg that does nothing."""
+        included; nothing for a leg that does nothing. ``txs`` is for EVM chains: here a leg is one transaction."""
         if gas == 0:
             return 0.0
         lamports = self.signature_lamports + gas * self.unit_micro_lamports / 1e6 + rent
@@ -309,6 +329,11 @@ class SvmFees:
     def unit_cost(self) -> float:
         """What one more compute unit of a transaction costs, in whole asset tokens; its signature apart."""
         return self.unit_micro_lamports / 1e15 * self.native_price
+
+    @property
+    def tx_cost(self) -> float:
+        """Nothing: a swap's ways share one transaction, whose signature ``cost`` counts."""
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

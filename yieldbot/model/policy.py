@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from yieldbot.model.amounts import Token
@@ -12,6 +13,14 @@ from yieldbot.model.market import Deployment
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
+
+
+class FeeKind(StrEnum):
+    """What a chain's transactions pay beside the gas of its EVM."""
+
+    ETHEREUM = "ethereum"  # nothing
+    OP_STACK = "op-stack"  # a fee for their data on L1, and an operator fee: beside the gas, in no limit
+    ARBITRUM = "arbitrum"  # their data on L1: inside the gas, which only the chain's own node can tell
 
 
 NEVER = "never"
@@ -205,7 +214,7 @@ class ChainSettings:
     finality of a cluster is ``confirmed`` or ``finalized``, and its feeds are Pyth's price accounts. exchanges: where
     tokens can be swapped; witnesses: who says on Solana what they are worth beside the feeds; pegged: tokens that are
     meant to be worth one US dollar; symbols: what each token's contract may call itself. merkl: None where nothing is
-    asked of it.
+    asked of it. fee_kind: what a transaction pays beside the gas of its EVM.
     """
 
     name: str
@@ -237,6 +246,7 @@ class ChainSettings:
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
     svm: SvmLimits | None = None
     merkl: Merkl | None = None
+    fee_kind: FeeKind = FeeKind.ETHEREUM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

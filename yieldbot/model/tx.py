@@ -96,10 +96,33 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class RollupFee:
+    """What a transaction pays for its data on L1. OP stack, in wei and beside the gas: ``l1_wei``, and ``operator_wei``
+    for its whole gas limit. Arbitrum, in units and inside the gas: ``l1_gas``."""
+
+    l1_wei: int = 0
+    operator_wei: int = 0
+    l1_gas: int = 0
+
+    @property
+    def wei(self) -> int:
+        """Beside the gas."""
+        return self.l1_wei + self.operator_wei
+
+    def __add__(self, other: RollupFee) -> RollupFee:
+        l1_wei, operator_wei = self.l1_wei + other.l1_wei, self.operator_wei + other.operator_wei
+        return RollupFee(l1_wei, operator_wei, self.l1_gas + other.l1_gas)
+
+
+NO_ROLLUP_FEE = RollupFee()
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedTx:
     """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there.
 
-    given: what its events said of ours was given away (``execution/deltas.given``), None where nobody looked.
+    given: what its events said of ours was given away (``execution/deltas.given``), None where nobody looked. rollup:
+    what it pays for its data on L1, which no fork charges.
     """
 
     tx: UnsignedTx
@@ -107,6 +130,7 @@ class SimulatedTx:
     gas_used: int
     deltas: tuple[Delta, ...]
     given: frozenset[str] | None = None
+    rollup: RollupFee = NO_ROLLUP_FEE
 
 
 @dataclass(frozen=True, slots=True)

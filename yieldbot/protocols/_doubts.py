@@ -1,5 +1,6 @@
-"""Two readings of one thing held against each other: what lenders are owed against what is there, and whether a
-Morpho market's collateral has a price. A doubt stops new money and names both numbers."""
+"""Two readings of one thing held against each other: what lenders are owed against what is there, shares that are
+counted against those that are out, and whether a Morpho market's collateral has a price. A doubt stops new money and
+names both numbers."""
 
 from __future__ import annotations
 
@@ -30,6 +31,15 @@ def in_vault(cash_raw: int, vault_raw: int, token: Token) -> tuple[str, ...]:
     if cash_raw <= vault_raw + cash_raw // SHORT + 2:
         return ()
     return (f"it counts {Amount(token, cash_raw)} of cash, its account holds {Amount(token, vault_raw)}",)
+
+
+def minted(counted: int, mint: bytes) -> tuple[str, ...]:
+    """Whether more shares of a Solana program are out than it divides by (spl-token state.rs: supply at 36). Fewer are
+    none: anybody may burn what is theirs."""
+    out = int.from_bytes(mint[36:44], "little")
+    if out <= counted + counted // SHORT + 2:
+        return ()
+    return (f"it counts {counted} shares, its mint says that {out} are out",)
 
 
 def oracle_read(oracle: Address) -> EthCall:

@@ -70,6 +70,13 @@ _SIZES = {
 }
 
 
+TERMS = "terms"
+"""Under this a state's market carries what its owners set and its way out depends on, as it was read: who they are,
+limits on outflow, fees, switches. A proof or refusal of the way out is of these (``exits_svm``)."""
+DEAREST_SHARE = 10_000
+"""Base units that one raw share is thought to be worth at most."""
+
+
 def rent_exempt(data_bytes: int) -> int:
     """Lamports that an account of this size must hold so as never to pay rent."""
     return (ACCOUNT_OVERHEAD_BYTES + data_bytes) * LAMPORTS_PER_BYTE
@@ -92,6 +99,13 @@ class Clock:
         if slots <= 0 or seconds <= 0:
             return cls(slot, now, USUAL_SLOT_SECONDS, epoch)
         return cls(slot, now, (seconds + PRIOR_SLOTS * USUAL_SLOT_SECONDS) / (slots + PRIOR_SLOTS), epoch)
+
+
+def rounding(pooled_raw: int, shares: int) -> int:
+    """Base units that rounding may take of a deposit and its withdrawal: of shares three (minted, and the fees of
+    either way), each worth its part of what is pooled, and a few units of the asset itself. A pool of few shares, each
+    worth a fortune, is bounded: what rounding takes there is a loss."""
+    return 4 + 3 * min(pooled_raw // shares if shares else 1, DEAREST_SHARE)
 
 
 def clock_read() -> SvmAccount:

@@ -1,4 +1,4 @@
-"""Aave v3 (3.3 and later): supplying one asset to one pool."""
+"""Aave v3 (3.3 and later, and 3.0 as Spark has it): supplying one asset to one pool."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols._aave_v30 import named, old_parts, old_points, old_reads, strategy_rates, strategy_reads
 from yieldbot.protocols._abi import MAX_UINT256, abi, checksum, explain, short
 from yieldbot.protocols._doubts import backed
 from yieldbot.protocols._rewards import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
@@ -42,7 +43,8 @@ class AaveParams(BaseModel):
 class Reserve:
     """One reserve, accrued to a block. Amounts in raw units; supply_cap in whole tokens, 0 for none.
 
-    points: ((utilisation, borrow rate a year), ...), the rate strategy's three corners.
+    points: ((utilisation, borrow rate a year), ...), the rate strategy's three corners. unbacked_raw: aTokens that a
+    bridge minted without money behind them, which share in the interest (v3.0).
     """
 
     indices: ReserveIndices
@@ -51,6 +53,7 @@ class Reserve:
     supply_cap: int
     points: tuple[tuple[float, float], ...]
     status: Status
+    unbacked_raw: int = 0
 
     @property
     def lent_raw(self) -> int:
@@ -69,7 +72,7 @@ class Reserve:
             borrowed=self.indices.debt_raw / token.one,
             points=self.points,
             keep=1 - self.indices.reserve_factor_bps / BPS,
-            deficit=self.deficit_raw / token.one,
+            deficit=(self.deficit_raw + self.unbacked_raw) / token.one,
         )
 
     def capacity_raw(self, token: Token) -> int | None:
@@ -88,6 +91,7 @@ class Reserve:
             str(self.status): self.status is not Status.ACTIVE,
             "thin-liquidity": self.cash_raw * THIN < supplied_raw,
             "deficit": self.deficit_raw > 0,
+            "unbacked": self.unbacked_raw > 0,
         }
         return tuple(flag for flag, is_set in found.items() if is_set)
 
@@ -116,19 +120,36 @@ def reserve_discovery(
         tuple(checksum(address) for address in aave.decode("getReserveTokensAddresses", answer))
         for answer in answers[::2]
     ]
-    rates = yield [
-        *(aave.read(strategy, RATES, token.address) for strategy, token in zip(strategies, assets, strict=True)),
+    # Where a reserve has a token for debt at stable rates, its strategy may be one of v3.0: asked either way.
+    answers = yield [
         *(aave_listing(rewards, a_token) for a_token, _, _ in tokens if rewards),
+        *(
+            read
+            for strategy, token, (_, stable, _) in zip(strategies, assets, tokens, strict=True)
+            for read in _rate_reads(strategy, token.address, has_stable=int(stable, 16) != 0)
+        ),
     ]
+    listings, rates = (answers[: len(assets)], answers[len(assets) :]) if rewards else ((), answers)
     found: dict[Token, dict[str, object]] = {}
-    for at, (token, (a_token, _, debt_token)) in enumerate(zip(assets, tokens, strict=True)):
+    for at, (token, (a_token, stable, debt_token)) in enumerate(zip(assets, tokens, strict=True)):
         if int(a_token, 16) == 0:
             raise MarketError(f"{provider} knows no reserve of {token.symbol} ({token.address})")
-        found[token] = {"a_token": a_token, "debt_token": debt_token, "rates_bps": aave.one(RATES, rates[at])}
+        found[token] = {"a_token": a_token, "debt_token": debt_token}
+        now, *old = rates[: (count := 1 + 4 * (int(stable, 16) != 0))]
+        rates = rates[count:]
+        if now:
+            found[token]["rates_bps"] = aave.one(RATES, now)
+        else:
+            found[token] |= {"stable_debt_token": stable, "rates_ray": strategy_rates(strategies[at], old)}
         if rewards is not None:
-            listed = aave_listed(rates[len(assets) + at])
-            found[token] |= {"rewards_controller": rewards, "rewards": listed}
+            found[token] |= {"rewards_controller": rewards, "rewards": aave_listed(listings[at])}
     return found, others
+
+
+def _rate_reads(strategy: Address, asset: Address, *, has_stable: bool) -> list[EthCall]:
+    """One read, and four more where the reserve may be one of v3.0."""
+    now = abi("aave_v3").read(strategy, RATES, asset, optional=has_stable)
+    return [now, *strategy_reads(strategy)] if has_stable else [now]
 
 
 RESERVE_READS = 5
@@ -141,9 +162,20 @@ def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
         aave.read(pool, "getReserveData", asset),
         aave.read(Address(where["a_token"]), "scaledTotalSupply"),
         aave.read(Address(where["debt_token"]), "scaledTotalSupply"),
-        aave.read(pool, "getVirtualUnderlyingBalance", asset),
-        aave.read(pool, "getReserveDeficit", asset, optional=True),
+        *(
+            old_reads(where, asset)
+            if is_old(where)
+            else (
+                aave.read(pool, "getVirtualUnderlyingBalance", asset),
+                aave.read(pool, "getReserveDeficit", asset, optional=True),
+            )
+        ),
     ]
+
+
+def is_old(where: Mapping[str, Any]) -> bool:
+    """Whether a market's reserve is one of v3.0."""
+    return "rates_ray" in where
 
 
 def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Reserve:
@@ -154,7 +186,8 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
     aave = abi("aave_v3")
     (bits,), index, rate, borrow_index, borrow_rate, _, updated, *rest = aave.one("getReserveData", answers[0])
     active, frozen, paused = bits >> 56 & 1, bits >> 57 & 1, bits >> 60 & 1
-    kink_bps, base_bps, slope1_bps, slope2_bps = where["rates_bps"]
+    status = Status.PAUSED if paused or not active else Status.FROZEN if frozen else Status.ACTIVE
+    supply_cap = bits >> 116 & (2**36 - 1)
     stored = ReserveIndices(
         liquidity_index_ray=index,
         borrow_index_ray=borrow_index,
@@ -166,17 +199,23 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
         scaled_treasury_raw=rest[5],
         reserve_factor_bps=bits >> 64 & 0xFFFF,
     )
+    if is_old(where):
+        parts = old_parts(stored, rest[6], answers[3:])
+        indices = parts.indices.accrued(now)
+        points = old_points(where["rates_ray"], indices)
+        return Reserve(indices, parts.cash_raw, 0, supply_cap, points, status, parts.unbacked_raw)
+    kink_bps, base_bps, slope1_bps, slope2_bps = where["rates_bps"]
     return Reserve(
         indices=stored.accrued(now),
         cash_raw=aave.one("getVirtualUnderlyingBalance", answers[3]),
         deficit_raw=aave.one("getReserveDeficit", answers[4]) if answers[4] else 0,
-        supply_cap=bits >> 116 & (2**36 - 1),
+        supply_cap=supply_cap,
         points=(
             (0.0, base_bps / BPS),
             (kink_bps / BPS, (base_bps + slope1_bps) / BPS),
             (1.0, (base_bps + slope1_bps + slope2_bps) / BPS),
         ),
-        status=Status.PAUSED if paused or not active else Status.FROZEN if frozen else Status.ACTIVE,
+        status=status,
     )
 
 
@@ -221,7 +260,7 @@ class AaveV3:
         held_raw = erc20.one("balanceOf", balance)
         capacity_raw, now = found.capacity_raw(token), found.indices
         supply_raw, index_ray = now.scaled_supply_raw, now.liquidity_index_ray
-        doubts = backed(now.counted_raw, found.cash_raw, now.debt_raw, token)
+        doubts = backed(now.counted_raw, found.cash_raw, now.debt_raw + found.unbacked_raw, token)
         rewards, unread = aave_rewards(market, answers[RESERVE_READS:], supply_raw, index_ray, held_raw)
         return MarketState(
             market=market,
@@ -271,7 +310,7 @@ class AaveV3:
         return {controller: frozenset({abi("aave_rewards").selector("claimRewardsToSelf")})} if controller else {}
 
     def explain_revert(self, data: bytes) -> str | None:
-        return explain("aave_v3", data)
+        return named(explain("aave_v3", data))
 
     def spenders(self, market: Market) -> tuple[Address, ...]:
         return (market.address,)

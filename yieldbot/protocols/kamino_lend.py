@@ -23,11 +23,12 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols._doubts import in_vault
+from yieldbot.protocols._doubts import in_vault, minted
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
+    TERMS,
     TOKEN_2022_PROGRAM,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
@@ -38,6 +39,7 @@ from yieldbot.protocols._svm import (
     layout,
     pda,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -112,12 +114,13 @@ class KaminoLend:
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         params, codec = market.params, layout(self.protocol)
         shares = Token(market.chain, params["collateral_mint"], f"k{market.asset.symbol}", market.asset.decimals)
-        data, lending, clock_data, account, vault = yield [
+        data, lending, clock_data, account, vault, share_mint = yield [
             codec.read(market.address, params["program"]),
             codec.read(params["lending_market"], params["program"]),
             clock_read(),
             SvmAccount(ata(owner, shares.address), TOKEN_PROGRAM, optional=True),
             SvmAccount(params["supply_vault"], params["token_program"]),
+            SvmAccount(shares.address, TOKEN_PROGRAM),
         ]
         fields, lending_market = codec.decode("Reserve", data), codec.decode("LendingMarket", lending)
         if (fields["lending_market"], fields["collateral_mint"], fields["supply_vault"]) != (
@@ -145,8 +148,9 @@ class KaminoLend:
         queued = reserve.liquidity_for(fields["queued_collateral"])
         free = max(0, min(reserve.available_raw, token_amount(vault)) - queued)
         doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
+        doubts += minted(reserve.collateral_raw, share_mint)
         return MarketState(
-            market=replace(market, params={**params, LATER: later}),
+            market=replace(market, params={**params, LATER: later, TERMS: _terms(fields, lending_market)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -163,6 +167,7 @@ class KaminoLend:
             gas_withdraw=UNITS_WITHDRAW,
             exit=Exit(),
             doubts=doubts,
+            rounding_raw=rounding(supplied.raw, reserve.collateral_raw),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
             flags=(*(("withdrawals-queued",) if queued else ()), *unknown, *doubts),
         )
@@ -252,6 +257,13 @@ def _withdrawable(fields: dict[str, Any], now: int) -> int:
         return 2**64 - 1
     total = 0 if now - fields["withdrawal_interval_start"] >= seconds else fields["withdrawal_total"]
     return max(0, fields["withdrawal_cap"] - total) if fields["withdrawal_cap"] >= 0 else 0
+
+
+def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, Any]:
+    of_market = ("owner", "emergency_mode", "permissioned_ops")
+    of_reserve = ("status", "block_ctoken_usage", "withdrawal_cap", "withdrawal_interval_seconds")
+    found = {name: lending_market[name] for name in of_market} | {name: fields[name] for name in of_reserve}
+    return found | {"reserve_emergency_mode": fields["emergency_mode"]}
 
 
 def _unknown(fields: dict[str, Any], lending_market: dict[str, Any]) -> tuple[str, ...]:

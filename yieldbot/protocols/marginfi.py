@@ -31,6 +31,7 @@ from yieldbot.protocols._svm import (
     SECONDS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
+    TERMS,
     TOKEN_PROGRAM,
     Clock,
     ata,
@@ -43,7 +44,8 @@ from yieldbot.protocols._svm import (
 )
 
 LATER, LIMITED = "later", "limited"
-"""Under this a state's market carries the bank as it will be ``SECONDS_AHEAD`` after it was read."""
+"""Under these a state's market carries the bank as it will be ``SECONDS_AHEAD`` after it was read, and if its group
+limits outflow."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 200_000
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
 REDUCE_ONLY_WITH_POWER = 5
@@ -60,6 +62,8 @@ NO_THIRD_PARTY, NO_LIMITING = 0, 0
 """Options of an instruction that are left out: one zero byte each."""
 SOME, YES, NO = 1, 1, 0
 WINDOWS = ("hourly", "daily")
+PRICED = "the group limits outflow in US dollars: while its oracle cannot be read, nothing leaves"
+"""Since 0.1.9 every withdrawal under a group's limiter asks for the price (fetch_asset_price_for_bank_low_bias)."""
 
 
 class MarginfiParams(BaseModel):
@@ -150,11 +154,17 @@ class Marginfi:
         )
         unlent = _unlent(bank)
         group_limited = bool(group["hourly_most"] or group["daily_most"])
-        free = max(0, min(token_amount(vault), unlent, *(window_left(fields, w, clock.timestamp) for w in WINDOWS)))
+        outflow = [window_left(fields, w, clock.timestamp) for w in WINDOWS]
+        if group_limited:  # in whole US dollars, by the newest price that the bank has seen
+            dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
+            outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
+        free = max(0, min(token_amount(vault), unlent, *outflow))
         limit = fields["deposit_limit"]
         doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
-            market=replace(market, params={**params, LATER: later, LIMITED: group_limited}),
+            market=replace(
+                market, params={**params, LATER: later, LIMITED: group_limited, TERMS: _terms(fields, group)}
+            ),
             block=block,
             held=held,
             shares=shares,
@@ -169,10 +179,10 @@ class Marginfi:
             pools=frozenset({market.id}),
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
-            exit=Exit(),
+            exit=Exit(limit=PRICED, priced=True) if group_limited else Exit(),
             doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
-            flags=(*_flags(fields, rewards), *doubts),
+            flags=(*_flags(fields, rewards), *(["exit-needs-a-price"] if group_limited else []), *doubts),
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:
@@ -319,9 +329,16 @@ def points_of(bank: MarginfiBank) -> tuple[tuple[float, float], ...]:
     return tuple(points)
 
 
+def _terms(fields: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+    limits = ("hourly_most", "daily_most")
+    found = {"admin": group["admin"], **{name: fields[name] for name in (*limits, "operational_state", "oracle")}}
+    return found | {f"group_{name}": group[name] for name in limits}
+
+
 def window_left(fields: dict[str, Any], window: str, now: int) -> int:
-    """What one of the bank's windows of outflow still lets out, from now until ``SECONDS_AHEAD`` later, in base units
-    (remaining_capacity: the window before counts by the part of it that is within one length from now)."""
+    """What one window of outflow still lets out, from now until ``SECONDS_AHEAD`` later: a bank's in base units,
+    a group's in whole US dollars (remaining_capacity: the window before counts by the part of it that is within one
+    length from now)."""
     most, length = fields[f"{window}_most"], fields[f"{window}_seconds"]
     if not most:
         return NO_LIMIT

@@ -20,9 +20,10 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols._doubts import in_vault
+from yieldbot.protocols._doubts import in_vault, minted
 from yieldbot.protocols._svm import (
     SLOTS_AHEAD,
+    TERMS,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
     Clock,
@@ -31,6 +32,7 @@ from yieldbot.protocols._svm import (
     key_bytes,
     layout,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -110,12 +112,13 @@ class Save:
         params = market.params
         shares = Token(market.chain, params["collateral_mint"], f"c{market.asset.symbol}", market.asset.decimals)
         ours = ata(owner, shares.address)
-        data, market_data, clock_data, account, vault = yield [
+        data, market_data, clock_data, account, vault, share_mint = yield [
             layout(self.protocol).read(market.address, params["program"]),
             layout(self.protocol).read(params["lending_market"], params["program"]),
             clock_read(),
             SvmAccount(ours, TOKEN_PROGRAM, optional=True),
             SvmAccount(params["liquidity_supply"], TOKEN_PROGRAM),
+            SvmAccount(shares.address, TOKEN_PROGRAM),
         ]
         fields = layout(self.protocol).decode("Reserve", data)
         if (fields["lending_market"], fields["collateral_mint"]) != (params["lending_market"], shares.address):
@@ -144,8 +147,9 @@ class Save:
             fees=reserve.fees_wads / WAD / one,
         )
         doubts = in_vault(reserve.available_raw, token_amount(vault), market.asset)
+        doubts += minted(reserve.collateral_raw, share_mint)
         return MarketState(
-            market=replace(market, params={**params, LATER: later}),
+            market=replace(market, params={**params, LATER: later, TERMS: _terms(fields, lending_market)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -163,6 +167,7 @@ class Save:
             exit=Exit(),
             doubts=doubts,
             flags=doubts,
+            rounding_raw=rounding(supplied.raw, reserve.collateral_raw),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
         )
 
@@ -212,6 +217,12 @@ class Save:
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
         names = ("deposit_reserve_liquidity", "redeem_reserve_collateral")
         return {market.params["program"]: frozenset(layout(self.protocol).tag(name) for name in names)}
+
+
+def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, Any]:
+    limits = ("limiter_most", "limiter_window")
+    of_market = {f"market_{name}": lending_market[name] for name in limits}
+    return {"owner": lending_market["owner"], **{name: fields[name] for name in limits}, **of_market}
 
 
 def outflow_left(fields: dict[str, Any], slot: int) -> int | None:

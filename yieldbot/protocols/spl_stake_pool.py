@@ -2,9 +2,9 @@
 
 Layout and instructions: npm @solana/spl-stake-pool 1.1.8 (src/layouts.ts, src/instructions.ts); behaviour: the stake
 pool program's state.rs and processor.rs. The yield is what the stake must have earned for the pool token to grow as it
-did in the last epoch, as if every epoch brought that, with an epoch's real length; new money is taken to dilute it
-until the horizon's end, as if nobody staked it. The fees of the way in and out are in what a deposit earns, and
-``entry_cost_bps`` says them.
+did in the last epoch, as if every epoch brought that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
+new money is taken to dilute it until the horizon's end, as if nobody staked it. The fees of the way in and out are in
+what a deposit earns, and ``entry_cost_bps`` says them.
 
 Deposits and withdrawals are of SOL itself, at once, into and out of the pool's reserve, which is all the liquidity
 there is: waiting for stake to cool down is not done. At each epoch's start both are refused until somebody has brought
@@ -16,22 +16,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
-from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Deployment, Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols._doubts import minted
 from yieldbot.protocols._svm import (
     SLOTS_PER_EPOCH,
     SYSTEM_PROGRAM,
     SYSVAR_CLOCK,
+    TERMS,
     TOKEN_2022_PROGRAM,
     TOKEN_ACCOUNT_BYTES,
     TOKEN_PROGRAM,
@@ -43,6 +45,7 @@ from yieldbot.protocols._svm import (
     layout,
     pda,
     rent_exempt,
+    rounding,
     token_amount,
 )
 
@@ -58,6 +61,8 @@ IMMUTABLE_OWNER_BYTES = 5
 LEAST_SHARE = 999, 1000
 """The least that is taken for what is given: an epoch's growth may come in between, a manager's new fee may not."""
 BPS = 10_000
+MOST_A_YEAR = 0.25
+"""What stake may be thought to earn, inflation, fees and tips together: three times what the main cluster has paid."""
 NUMBERS = "numbers"
 """Under this a state's market carries the pool's numbers as they were read with it, for what is least to be given."""
 
@@ -75,6 +80,7 @@ class StakePoolParams(BaseModel):
 class PoolAccount:
     """A decoded stake pool account: what is read of it."""
 
+    manager: Address
     reserve_stake: Address
     pool_mint: Address
     manager_fee_account: Address
@@ -128,11 +134,12 @@ class SplStakePool:
         params = market.params
         share_program = params["share_program"]
         shares = Token(market.chain, params["pool_mint"], f"{market.name} token", market.asset.decimals)
-        data, clock_data, account, reserve = yield [
+        data, clock_data, account, reserve, share_mint = yield [
             SvmAccount(market.address, params["program"]),
             clock_read(),
             SvmAccount(ata(owner, shares.address, share_program), share_program, optional=True),
             SvmLamports(params["reserve_stake"]),
+            SvmAccount(shares.address, share_program),
         ]
         pool, clock = decode(market.address, data), Clock.of(clock_data)
         named = (pool.reserve_stake, pool.pool_mint, pool.manager_fee_account, pool.token_program)
@@ -145,19 +152,22 @@ class SplStakePool:
         cost = _entry_cost(pool)
         free = max(0, int.from_bytes(reserve, "little") - rent_exempt(STAKE_ACCOUNT_BYTES) - SPARE_LAMPORTS)
         staked = max(0, supplied.raw - free)
+        epoch_seconds = SLOTS_PER_EPOCH * clock.slot_seconds
+        growth, doubts = _growth(market, numbers, staked, epoch_seconds)
+        doubts += minted(numbers.supply, share_mint)
         curve = StakeCurve(
             others=max(0.0, (supplied.raw - held.raw) / one),
             staked=staked / one,
             held=held.raw / one,
-            growth=_growth(market, numbers, staked),
+            growth=growth,
             fee=max(rate(numbers.epoch_fee), min(1.0, rate(pool.next_epoch_fee))),
-            epoch_seconds=SLOTS_PER_EPOCH * clock.slot_seconds,
+            epoch_seconds=epoch_seconds,
             entry_cost=cost,
         )
         status, flags = _status(pool, clock)
         account_bytes = TOKEN_ACCOUNT_BYTES + (IMMUTABLE_OWNER_BYTES if share_program == TOKEN_2022_PROGRAM else 0)
         return MarketState(
-            market=replace(market, params={**params, NUMBERS: numbers}),
+            market=replace(market, params={**params, NUMBERS: numbers, TERMS: _terms(pool)}),
             block=block,
             held=held,
             shares=held_shares,
@@ -173,9 +183,11 @@ class SplStakePool:
             gas_deposit=UNITS_DEPOSIT,
             gas_withdraw=UNITS_WITHDRAW,
             exit=_exit(pool, clock),
+            rounding_raw=rounding(numbers.total_lamports, numbers.supply),
             rent_deposit=0 if account else rent_exempt(account_bytes),
             entry_cost_bps=cost * BPS,
-            flags=flags,
+            doubts=doubts,
+            flags=(*flags, *doubts),
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
@@ -264,7 +276,7 @@ def decode(address: Address, data: bytes) -> PoolAccount:
     try:
         if take("B") != IS_STAKE_POOL:
             raise MarketError(f"account {address} is no stake pool")
-        _manager, _staker, _deposit_authority, _bump = key(), key(), key(), take("B")
+        manager, _staker, _deposit_authority, _bump = key(), key(), key(), take("B")
         validator_list, reserve, mint, manager_fee, token_program = key(), key(), key(), key(), key()
         total, supply, epoch = take("Q"), take("Q"), take("Q")
         lockup_timestamp, lockup_epoch, _custodian = take("q"), take("Q"), key()
@@ -282,6 +294,7 @@ def decode(address: Address, data: bytes) -> PoolAccount:
     ):
         raise MarketError(f"stake pool {address} takes a fee of more than everything")
     return PoolAccount(
+        manager=manager,
         reserve_stake=reserve,
         pool_mint=mint,
         manager_fee_account=manager_fee,
@@ -310,11 +323,24 @@ def _numbers(state: MarketState) -> StakePool:
     return numbers
 
 
-def _growth(market: Market, numbers: StakePool, staked: int) -> float:
+def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: float) -> tuple[float, tuple[str, ...]]:
+    """What an epoch adds to what is staked, and the doubt where the last one added more than stake earns: somebody gave
+    the pool something, which will not come again."""
     try:
-        return numbers.stake_growth(staked)
+        growth = numbers.stake_growth(staked)
     except OverflowError as unbelievable:
         raise MarketError(f"{market.name}: {unbelievable}") from None
+    most = MOST_A_YEAR * epoch_seconds / SECONDS_PER_YEAR
+    if growth <= most:
+        return growth, ()
+    now, before = numbers.total_lamports / numbers.supply, numbers.last_total_lamports / numbers.last_supply
+    said = f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
+    return most, (f"{said} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
+
+
+def _terms(pool: PoolAccount) -> dict[str, Any]:
+    fees = [*pool.numbers.withdrawal_fee, *pool.next_withdrawal_fee]
+    return {"manager": pool.manager, "withdraw_authority": pool.sol_withdraw_authority or "", "fees": fees}
 
 
 def _entry_cost(pool: PoolAccount) -> float:

@@ -216,11 +216,24 @@ class SvmNode:
             raise SlotSkew(f"{self.host}: {skew} slots lie between the accounts of one snapshot")
         return max(slots, default=least_slot), found
 
+    async def heads(self, addresses: Sequence[Address], length: int) -> dict[Address, AccountImage | None]:
+        """Accounts by address, of whose bytes no more than the first ``length`` are read: programs' code is long."""
+        answers = await together([partial(self._answered, (one,), 0, length) for one in addresses], AT_ONCE)
+        found: dict[Address, AccountImage | None] = {}
+        for address, answer in zip(addresses, answers, strict=True):
+            if isinstance(answer, NodeRefused):
+                raise answer
+            found[address] = answer[1][0]
+        return found
+
     async def _answered(
-        self, part: Sequence[Address], least_slot: int
+        self, part: Sequence[Address], least_slot: int, length: int | None = None
     ) -> tuple[int, list[AccountImage | None]] | NodeRefused:
-        """One request: the slot and the accounts, or what the node refuses it with."""
-        options = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
+        """One request: the slot and the accounts (of each the first ``length`` bytes), or what the node refuses it
+        with."""
+        options: dict[str, Any] = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
+        if length is not None:
+            options["dataSlice"] = {"offset": 0, "length": length}
         try:
             said = await self.request("getMultipleAccounts", [list(part), options])
         except NodeRefused as refusal:

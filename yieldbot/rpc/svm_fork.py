@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from yieldbot.errors import MarketError, TransientError
@@ -26,6 +26,10 @@ UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
 NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
 SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
 FEATURES = Address("Feature111111111111111111111111111111111111")
+GONE = AccountImage(0, Address("11111111111111111111111111111111"), b"", executable=False)
+"""An account that is set to this is no account."""
+SLOTS_A_SECOND = 5, 2
+"""A slot is made to last 0.4 seconds (solana-clock, DEFAULT_MS_PER_SLOT)."""
 LAMPORTS = 10**15
 """What airdrops of the local runtime come from; nothing of ours does."""
 PROGRAM_TAG = struct.pack("<I", 2)
@@ -51,6 +55,14 @@ class Ran:
         return _custom(self.error)
 
 
+@dataclass(slots=True)
+class Kept:
+    """A fork's clock, and the accounts that were changed since it was kept, as they were."""
+
+    clock: Any
+    images: dict[Address, AccountImage | None] = field(default_factory=dict)
+
+
 class SvmFork:
     """LiteSVM with what it lacks fetched from ``node``; transactions that are sent stay for the next ones."""
 
@@ -60,6 +72,7 @@ class SvmFork:
         self.node = node
         self.slot = 0
         self._seen: set[Address] = set()
+        self._kept: Kept | None = None
         self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
 
     async def send(self, message: MessageV0) -> Ran:
@@ -72,6 +85,8 @@ class SvmFork:
         unsigned = [Signature.default()] * message.header.num_required_signatures
         self._svm.expire_blockhash()  # so that a transaction like one before is none already processed
         result = self._svm.send_transaction(VersionedTransaction.populate(message, unsigned))
+        if self._kept is not None:
+            self._kept.images = before | self._kept.images
         failed = hasattr(result, "err")
         meta = result.meta() if failed else result
         return Ran(
@@ -109,6 +124,31 @@ class SvmFork:
                 self._set(address, image)  # must be there before the program that names it
         for address, image in zip(wanted, found, strict=True):
             self._set(address, image)
+
+    def keep(self) -> None:
+        """Remember the accounts and the clock as they are now, for ``put_back``. LiteSVM cannot be copied: what
+        transactions change from here on is kept as it was before the first of them."""
+        self._kept = Kept(self._svm.get_clock())
+
+    def put_back(self) -> None:
+        """Accounts and clock as they were at ``keep``; what was brought to the fork since stays, as its node has it."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            raise RuntimeError("nothing was kept")
+        for address, image in kept.images.items():
+            if image != self._image(address):
+                self._set(address, image or GONE)
+        self._svm.set_clock(kept.clock)
+
+    def wait(self, seconds: int) -> None:
+        """Let time go by, and as many slots as the cluster makes of it at its usual pace. The epoch stays: what others
+        do when one begins (stake that earns, pools that are brought up to it) nobody does on a fork."""
+        from solders.clock import Clock
+
+        now = self._svm.get_clock()
+        slot = now.slot + seconds * SLOTS_A_SECOND[0] // SLOTS_A_SECOND[1]
+        at = (now.epoch_start_timestamp, now.epoch, now.leader_schedule_epoch, now.unix_timestamp + seconds)
+        self._svm.set_clock(Clock(slot, *at))
 
     async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
         """Adapters' flows against the fork as it is now, as ``SvmNode.run``."""

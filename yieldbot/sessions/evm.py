@@ -21,7 +21,7 @@ from yieldbot.execution.safe import HashSigner, Proposed, propose
 from yieldbot.execution.settle import settle
 from yieldbot.execution.simulate import Rehearsal, rehearse
 from yieldbot.execution.wayout import WayOut
-from yieldbot.journal.fold import Record, fold_exits
+from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
@@ -38,7 +38,7 @@ from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
-from yieldbot.sessions.limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 from yieldbot.sessions.provide import provide_work
 from yieldbot.sessions.swaps import swap_work
 from yieldbot.world import World
@@ -69,7 +69,8 @@ class EvmWatch:
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):
             policy = replace(policy, try_first=())  # a batch is one transaction: all of it happens, or nothing
-        return await exits.with_exits(self.node, snapshot, records, policy)
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.with_exits(prints, snapshot, records, policy)
 
 
 @dataclass(slots=True)
@@ -89,8 +90,10 @@ class EvmSession(EvmWatch):
         self.known = await self._proven(plan.legs, snapshot)
         works = self._works(plan, snapshot)
         found = await rehearse(self.account, works, snapshot.block)
-        if not isinstance(found, Declined) and (late := await self._too_late(plan, works, found)) is not None:
-            found = late
+        if not isinstance(found, Declined):
+            policy = self.world.settings.policy
+            refused = await self._too_late(plan, works, found) or dearer(plan, snapshot, found, policy)
+            found = refused or found
         self.rehearsal = None if isinstance(found, Declined) else found
         return found
 
@@ -131,22 +134,8 @@ class EvmSession(EvmWatch):
         return result
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
-        """The places of deposits whose market's way out was proven for as much, and not long ago."""
-        records = self.world.journal.history()
-        known = fold_exits(records, snapshot.block.chain, snapshot.owner)
-        new = {leg.market_id: 0 for leg in legs if leg.kind is LegKind.DEPOSIT and leg.market_id in known}
-        states = exits.rehearsed([snapshot.of(market_id) for market_id in new])
-        if not states:
-            return frozenset()
-        prints = await exits.fingerprints(self.node, states, snapshot.block)
-        found = set[int]()
-        for index, leg in enumerate(legs):
-            if leg.kind is LegKind.DEPOSIT and (said := prints.get(leg.market_id)) is not None:
-                new[leg.market_id] += leg.amount.raw
-                raw = snapshot.of(leg.market_id).held.raw + new[leg.market_id]
-                if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
-                    found.add(index)
-        return frozenset(found)
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
 
     async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
         """Write down that money comes out of a market, where the market can be told from what it may become."""

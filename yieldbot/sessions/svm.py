@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from yieldbot import exits
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approve import Approval
 from yieldbot.execution.halt import halted
@@ -16,11 +17,13 @@ from yieldbot.execution.svm.account import SvmAccount, SvmWork
 from yieldbot.execution.svm.leg import execute_leg
 from yieldbot.execution.svm.send import settle
 from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
+from yieldbot.execution.wayout import WayOut
+from yieldbot.exits_svm import fingerprints
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Declined, LegKind, Plan
+from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Outcome
 from yieldbot.observe_svm import observe_svm
@@ -57,7 +60,11 @@ class SvmWatch:
         return await observe_svm(self.nodes, self.job, self.adapters)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
-        return snapshot  # nothing is written down of programs' ways out
+        return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))
+
+    async def prints(self, states: Sequence[MarketState]) -> Mapping[MarketId, str]:
+        """Fingerprints of markets: what a word on their way out is of."""
+        return await fingerprints(self.nodes.first, states)
 
 
 @dataclass(slots=True)
@@ -66,11 +73,14 @@ class SvmSession(SvmWatch):
 
     world: World
     account: SvmAccount
+    known: frozenset[int] = frozenset()
+    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
 
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> SvmRehearsal | Declined:
+        self.known = await self._proven(plan.legs, snapshot)
         works = [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
         return await rehearse(self.account, works, snapshot.block)
 
@@ -79,12 +89,25 @@ class SvmSession(SvmWatch):
         self.account = replace(self.account, max_cost_lamports=most)
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        work = self._work(approval.plan, snapshot, index, most=idle(snapshot, approval.plan.legs[index].amount.token))
-        self.world.say(f"leg {index + 1} of {len(approval.plan.legs)}: {work.words}")
-        return await execute_leg(self.account, approval, work)
+        legs, leg = approval.plan.legs, approval.plan.legs[index]
+        self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
+        work = self._work(approval.plan, snapshot, index, most=idle(snapshot, leg.amount.token))
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        result = await execute_leg(self.account, approval, work)
+        if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
+            state = snapshot.of(leg.market_id)
+            if (said := (await self.prints([state])).get(leg.market_id)) is not None:
+                up_to = state.held + work.leg.amount
+                self.world.journal.append(exits.proven(state, self.account.owner, said, up_to))
+        return result
+
+    async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
+        return await exits.proven_legs(self.prints, self.world.journal.history(), legs, snapshot)
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
-        """Nothing is written down of programs' ways out."""
+        state = snapshot.of(market_id)
+        if (said := (await self.prints([state])).get(market_id)) is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
@@ -119,6 +142,13 @@ class SvmSession(SvmWatch):
             entry_cost_bps=state.entry_cost_bps,
             observe=lambda block: adapter.observe(market, plan.owner, block),
             most_shares=shares_for(state, leg),
+            out=None
+            if index in self.known
+            else WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
         )
 
 

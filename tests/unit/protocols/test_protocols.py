@@ -75,6 +75,8 @@ def test_an_abi_holds_only_what_is_called(file: Path) -> None:
     [
         ("aave_v3", "supply", "supply(address,uint256,address,uint16)"),
         ("aave_v3", "withdraw", "withdraw(address,uint256,address)"),
+        ("aave_v30", "OPTIMAL_USAGE_RATIO", "OPTIMAL_USAGE_RATIO()"),
+        ("aave_v30", "getSupplyData", "getSupplyData()"),
         ("compound_v3", "withdraw", "withdraw(address,uint256)"),
         ("erc4626", "redeem", "redeem(uint256,address,address)"),
         (
@@ -105,6 +107,8 @@ def test_selectors(name: str, function: str, signature: str) -> None:
             "insufficient liquidity",
         ),
         ("aave_v3", bytes.fromhex("4e487b71") + encode(["uint256"], [0x11]), "panic 0x11"),
+        ("aave_v3", bytes.fromhex("08c379a0") + encode(["string"], ["51"]), "SUPPLY_CAP_EXCEEDED (51)"),
+        ("aave_v3", bytes.fromhex("08c379a0") + encode(["string"], ["510"]), "510"),
         ("aave_v3", b"", None),
         ("aave_v3", b"\xde\xad\xbe\xef", None),
         ("erc4626", bytes.fromhex("08c379a0") + b"\xff" * 7, None),

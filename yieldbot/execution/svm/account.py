@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
@@ -18,6 +18,9 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.svm import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.rpc.svm_nodes import SvmNodes
+
+if TYPE_CHECKING:
+    from yieldbot.execution.wayout import WayOut
 
 SYSTEM = Address("11111111111111111111111111111111")
 TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
@@ -80,7 +83,8 @@ class SvmWork:
     token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
     takes lamports, not wrapped SOL. entry_cost_bps: what of a deposit is known to go in fees. observe: the adapter's
     reads of our position there. swaps: of a swap the terms of each of its calls, in their order; expires_at: unix
-    seconds from which on it is neither signed nor sent, None for no such bound but the approval's.
+    seconds from which on it is neither signed nor sent, None for no such bound but the approval's. out: of a deposit,
+    how its way out is rehearsed; None for other legs.
     """
 
     index: int
@@ -96,6 +100,7 @@ class SvmWork:
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
     swaps: tuple[SwapTerms, ...] = ()
     expires_at: int | None = None
+    out: WayOut[SvmInstruction] | None = None
     most_shares: int = 0
     """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
 

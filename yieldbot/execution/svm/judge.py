@@ -174,7 +174,7 @@ def _one(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decline
         return Declined("PROGRAM_NOT_ALLOWED", f"{program} is no program of {work.market.name}")
     if not any(tag and data.startswith(tag) for tag in tags):
         return Declined("TAG_NOT_ALLOWED", f"{data[:8].hex()} of {program} is no instruction of {work.market.name}")
-    return None if work.swaps else role_fault(rules.owner, work, instruction)  # of swaps: ``swap_fault``
+    return None if work.leg.kind is LegKind.SWAP else role_fault(rules.owner, work, instruction)  # ``swap_fault``
 
 
 def _opens(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:

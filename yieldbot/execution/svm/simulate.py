@@ -27,14 +27,21 @@ from yieldbot.execution.svm.build import (
     written_out,
 )
 from yieldbot.execution.svm.deltas import changes, of_ours, trespass
-from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.execution.svm.wayout import way_out
+from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.svm import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.svm import Simulated, SvmNode
 from yieldbot.rpc.svm_fork import Ran, SvmFork, table_addresses
 
+LACKS = (
+    "its program does not know this instruction: it is older than yieldbot is made for (stake pools before 1.0 lack "
+    "those that name a least amount), or another"
+)
+UNKNOWN = ("invalid instruction data", "Failed to serialize or deserialize account data", "Error Number: 101.")
+"""How programs answer an instruction that they do not have: their own, borsh's and Anchor's way."""
 OPENED_LAMPORTS = 2 * 2_039_280
 """Rent of the token accounts that a leg may open, which leaves the wallet's own lamports."""
 
@@ -132,6 +139,8 @@ async def rehearse(account: SvmAccount, works: Sequence[SvmWork], block: BlockRe
     legs: list[SvmRehearsedLeg] = []
     for work in works:
         leg = await _leg(account, fork, work, tables)
+        if isinstance(leg, NoWayOut):
+            return leg  # of a market, whatever leg showed it
         if isinstance(leg, Declined):
             return Declined(leg.code, f"leg {work.index + 1}: {leg.reason}")
         legs.append(leg)
@@ -151,11 +160,10 @@ async def _leg(
     for step in steps(work, owner, fork.images(mine), tables):
         if (never := too_large(step, owner, tables)) is not None:
             return never  # before what prepares it is signed
-        instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
-        ran = await fork.send(compiled(instructions, owner, NO_BLOCKHASH, tables))
-        refused = would_fail(account, step.words, ran) or trespass(ran.before, ran.after, owner, watched)
-        if refused is not None:
-            return refused
+        ran = await ran_step(account, fork, step, watched, tables)
+        if isinstance(ran, Declined):
+            # Such a market has neither a way in nor out, which must not keep the rest of the money where it is.
+            return work.out.unusable(LACKS) if work.out is not None and LACKS in ran.reason and _into(work) else ran
         writable = [m.address for i in step.instructions for m in i.accounts if m.writable]
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
@@ -173,7 +181,22 @@ async def _leg(
         gained = (await _worth(fork, work) or 0) - worth_raw
         if (loss := worth_fault(work, gained, account.tolerance_bps, work.entry_cost_bps)) is not None:
             return loss
+    if _into(work) and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None:
+        return trap
     return SvmRehearsedLeg(work.index, tuple(done), deltas)
+
+
+def _into(work: SvmWork) -> bool:
+    return work.leg.kind is LegKind.DEPOSIT
+
+
+async def ran_step(
+    account: SvmAccount, fork: SvmFork, step: Step, watched: Sequence[Token], tables: Sequence[Table]
+) -> Ran | Declined:
+    """One step on the fork; Declined when it fails there, or touches what of ours it may not."""
+    instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
+    ran = await fork.send(compiled(instructions, account.owner, NO_BLOCKHASH, tables))
+    return would_fail(account, step.words, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
 
 
 async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot: BlockRef) -> SvmSimulated | Declined:
@@ -315,6 +338,8 @@ def reason(account: SvmAccount, ran: Ran) -> str:
         if (known := account.explain(program, custom[1])) is not None:
             return known
     told = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
+    if any(said in line for line in told for said in UNKNOWN):
+        return LACKS
     return told[-1] if told else str(ran.error)
 
 

@@ -23,36 +23,38 @@ FLAGS = (
 """The runtime's frames hold 4,096 bytes; it has no jump tables and none of clang's library calls."""
 
 
-def program(name: str) -> bytes:
-    """The shared object of programs/<name>.c. Raises ConfigError when it cannot be compiled."""
+def program(name: str, trap: str = "") -> bytes:
+    """The shared object of programs/<name>.c; with the trap that it is to be, as its source names them. Raises
+    ConfigError when it cannot be compiled."""
     from filelock import FileLock
 
     source = HERE / "programs" / f"{name}.c"
-    out = CACHE / f"{name}-{_key(source)}.so"
+    label, flags = (f"{name}_{trap.lower()}", (f"-D{trap}",)) if trap else (name, ())
+    out = CACHE / f"{label}-{_key(source, flags)}.so"
     if not out.is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
         with FileLock(CACHE / "lock"):  # of test workers that all find the cache empty one compiles
             if not out.is_file():
-                _compile(source, out)
+                _compile(source, out, label, flags)
     return out.read_bytes()
 
 
-def _key(source: Path) -> str:
+def _key(source: Path, flags: tuple[str, ...]) -> str:
     """A hash of all that a program is made from."""
-    digest = hashlib.sha256("\0".join(FLAGS).encode())
+    digest = hashlib.sha256("\0".join((*FLAGS, *flags)).encode())
     for file in (source, HERE / "programs" / "svm.h", HERE / "link.py"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _compile(source: Path, out: Path) -> None:
+def _compile(source: Path, out: Path, label: str, flags: tuple[str, ...]) -> None:
     if importlib.util.find_spec("ziglang") is None:
         raise ConfigError("ziglang is missing: the sandbox runs from a checkout; run scripts/demo once to install it")
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         made = Path(folder) / "program.o"
         zig = {"ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"), "ZIG_LOCAL_CACHE_DIR": str(CACHE / "zig")}
         done = subprocess.run(
-            [sys.executable, "-m", "ziglang", "cc", *FLAGS, str(source), "-o", str(made)],
+            [sys.executable, "-m", "ziglang", "cc", *FLAGS, *flags, str(source), "-o", str(made)],
             capture_output=True,
             text=True,
             check=False,
@@ -67,6 +69,6 @@ def _compile(source: Path, out: Path) -> None:
         part = Path(folder) / out.name
         part.write_bytes(image)
         part.replace(out)
-    for stale in CACHE.glob(f"{source.stem}-*.so"):
+    for stale in CACHE.glob(f"{label}-*.so"):
         if stale != out:
             stale.unlink(missing_ok=True)

@@ -17,6 +17,8 @@ MOST_POINTS = 5
 ASSET_VALUE, LIABILITY_VALUE = ONE * 107 // 100, ONE * 114 // 100
 """A share is worth more than one unit, as it is after some years."""
 PYTH_PUSH = 3
+DOLLAR = ONE.to_bytes(16, "little")
+"""What an oracle of the double says: US dollars as I80F48; an empty one is a price that cannot be read."""
 USUAL_POINTS: Points = ((0.0, 0.0), (0.9, 0.06), (1.0, 0.5))
 
 
@@ -97,12 +99,13 @@ def marginfi_bank(
         "oracle": oracle,
         "asset_tag": terms.asset_tag,
         "flags": terms.flags,
+        "last_price": ONE,
         **_curve(terms),
     }
     return bank, {
         bank: image(group.program, laid_out("marginfi", "Bank", fields)),
         Address(str(vault)): token_account(asset, Address(str(authority)), terms.available_raw),
-        oracle: image(SYSTEM_PROGRAM, b""),
+        oracle: image(SYSTEM_PROGRAM, DOLLAR),
     }
 
 

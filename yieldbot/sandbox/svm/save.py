@@ -33,6 +33,20 @@ class SaveTerms:
     outflow_raw: int = 2**64 - 1
     outflow_window: int = 0
     outflow_now_raw: int = 0
+    price_wads: int = WAD
+    smoothed_wads: int = 0
+    extra_wads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketLimit:
+    """A lending market's limiter of outflow, in whole US dollars and slots; before, now: of its last two windows."""
+
+    most: int
+    window: int
+    start: int
+    before: int = 0
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +66,16 @@ def named(*parts: str) -> Address:
     return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
 
 
-def save_market(seed: str = "save") -> tuple[SaveMarket, Images]:
+def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[SaveMarket, Images]:
     """The program and a lending market."""
     from solders.pubkey import Pubkey
 
     program_id, market = named(seed, "program"), named(seed, "market")
     authority, bump = Pubkey.find_program_address([key_bytes(market)], Pubkey.from_string(program_id))
     fields = {"version": 1, "bump_seed": bump, "owner": named(seed, "owner"), "token_program": TOKEN_PROGRAM}
+    if limit is not None:
+        fields |= {"limiter_most": limit.most, "limiter_window": limit.window, "limiter_start": limit.start}
+        fields |= {"limiter_before": limit.before * WAD, "limiter_now": limit.now * WAD}
     images = {
         program_id: program_image(program("save")),
         market: image(program_id, laid_out("save", "LendingMarket", fields)),
@@ -90,7 +107,10 @@ def save_reserve(
         "limiter_start": slot // terms.outflow_window * terms.outflow_window if terms.outflow_window else 0,
         "limiter_now": terms.outflow_now_raw * WAD,
         "cumulative_borrow_rate_wads": WAD,
-        "market_price": WAD,
+        "market_price": terms.price_wads,
+        "smoothed_market_price": terms.smoothed_wads,
+        "has_extra_price": int(bool(terms.extra_wads)),
+        "extra_market_price": terms.extra_wads,
         "collateral_mint": collateral,
         "collateral_mint_total_supply": shares,
         "collateral_supply": named(seed, "collateral vault"),

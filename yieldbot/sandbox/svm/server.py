@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -132,7 +133,8 @@ class Methods:
     def on_getMultipleAccounts(self, addresses: list[str], options: Any = None) -> Any:
         if len(addresses) > MOST_ACCOUNTS:
             raise RpcError(INVALID_PARAMS, f"Too many inputs provided; max {MOST_ACCOUNTS}")
-        return self._in_context([encoded(self.cluster.account(_key(a))) for a in addresses], options)
+        found = [_sliced(self.cluster.account(_key(a)), options) for a in addresses]
+        return self._in_context([encoded(image) for image in found], options)
 
     def on_getBalance(self, address: str, options: Any = None) -> Any:
         image = self.cluster.account(_key(address))
@@ -227,8 +229,8 @@ class Methods:
         self.cluster.auto = auto
         return auto
 
-    def on_svm_setAccount(self, address: str, lamports: int, program: str, data: str) -> bool:
-        image = AccountImage(lamports, _key(program), base64.b64decode(data))
+    def on_svm_setAccount(self, address: str, lamports: int, program: str, data: str, executable: bool = False) -> bool:
+        image = AccountImage(lamports, _key(program), base64.b64decode(data), executable)
         self.cluster.set({_key(address): image})
         return True
 
@@ -340,3 +342,11 @@ def _token_balances(tx: Landed, images: dict[Address, AccountImage | None]) -> l
             mint, owner, amount = told
             rows.append({"accountIndex": index, "mint": mint, "owner": owner, "uiTokenAmount": {"amount": str(amount)}})
     return rows
+
+
+def _sliced(image: AccountImage | None, options: Any) -> AccountImage | None:
+    """An account of whose bytes a part alone is asked for."""
+    part = (options or {}).get("dataSlice")
+    if image is None or part is None:
+        return image
+    return replace(image, data=image.data[part["offset"] : part["offset"] + part["length"]])

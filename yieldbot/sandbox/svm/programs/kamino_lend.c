@@ -236,7 +236,8 @@ FUNCTION u64 redeem(Input *in, u64 shares) {
   if (!shares) return CUSTOM(INVALID_AMOUNT);
   u128 paid, queued;
   if (worth(r, shares, &paid) || worth(r, get64(r + R_QUEUED), &queued)) return CUSTOM(OVERFLOW);
-  u64 amount = whole(paid), available = get64(r + R_AVAILABLE), kept = whole(queued);
+  if (STUCK) return CUSTOM(CAP_REACHED);
+  u64 amount = PAID(whole(paid)), available = get64(r + R_AVAILABLE), kept = whole(queued);
   if (get64(r + R_COLLATERAL) < shares) return CUSTOM(OVERFLOW);
   if ((available > kept ? available - kept : 0) < amount) return CUSTOM(INSUFFICIENT_LIQUIDITY);
   put64(r + R_AVAILABLE, available - amount);

@@ -3,24 +3,30 @@
  * It keeps to the real one's discriminators, account orders, layouts (Bank of 1864 bytes, MarginfiAccount of 2312,
  * MarginfiGroup of 1064), I80F48 rounding, interest by seconds, deposit limits, share accounting and error numbers for
  * lending_pool_accrue_bank_interest, marginfi_account_initialize_pda, lending_account_deposit, lending_account_withdraw
- * and marginfi_account_close. Left out: borrowing (debt stands in the bank from the start), prices (the health check only
- * looks whether the banks and oracles are there, which is all that an account without debt needs), Token-2022, emissions,
- * deposit_up_to_limit, third-party account ids, the caches of rates and health, events. Source: marginfi-v2 0.1.7,
+ * and marginfi_account_close, and to 0.1.9's windows of outflow of bank and group. An oracle here is sixteen bytes, US
+ * dollars as I80F48; fewer are a price that cannot be read. Left out: borrowing (debt stands in the bank from the start),
+ * prices but for the group's windows (the health check only looks whether the banks and oracles are there, which is all
+ * that an account without debt needs), Token-2022, emissions, deposit_up_to_limit, third-party account ids, the caches of
+ * rates and health, events. Source: marginfi-v2 0.1.7,
  * state/ and instructions/. */
 #include "svm.h"
 
 enum { SEEDS = 2006, DISCRIMINATOR = 3002, OWNED_BY_WRONG = 3007, BAD_PROGRAM = 3008, NOT_SIGNER = 3010, ABSENT = 3012,
        TOO_FEW = 3005, CAPACITY = 6003, BAD_BANK = 6008, SLOTS_FULL = 6010, BANK_PAUSED = 6016, REDUCED = 6017,
        NO_BALANCE = 6018, DEPOSIT_ONLY = 6019, WITHDRAW_ONLY = 6020, NO_ASSET = 6023, UTILISATION = 6026,
-       EMISSIONS_LEFT = 6033, DISABLED = 6035, UNAUTHORIZED = 6042, ILLEGAL = 6043, FEW_ORACLES = 6051, MATH = 6062,
-       PROTOCOL_PAUSED = 6080, KILLED = 6084, BAD_GROUP = 6093, BAD_VAULT = 6094, FROZEN = 6103, BAD_TAG = 6200 };
+       EMISSIONS_LEFT = 6033, DISABLED = 6035, UNAUTHORIZED = 6042, ILLEGAL = 6043, FEW_ORACLES = 6051, BAD_ORACLE = 6060, MATH = 6062,
+       PROTOCOL_PAUSED = 6080, KILLED = 6084, BAD_GROUP = 6093, BAD_VAULT = 6094, FROZEN = 6103, BANK_HOUR = 6115,
+       BANK_DAY = 6116, GROUP_HOUR = 6117, GROUP_DAY = 6118, NO_PRICE = 6119, BAD_TAG = 6200 };
 
-enum { GROUP_BYTES = 1064, G_FLAGS = 40, G_FEE_FIXED = 80, G_FEE_RATE = 96, G_PAUSE = 256, G_PAUSED_AT = 264 };
+enum { GROUP_BYTES = 1064, G_FLAGS = 40, G_FEE_FIXED = 80, G_FEE_RATE = 96, G_PAUSE = 256, G_PAUSED_AT = 264, G_HOURLY = 376,
+       G_DAILY = 416 };
 enum { BANK_BYTES = 1864, B_MINT = 8, B_GROUP = 41, B_ASSET_VALUE = 80, B_LIABILITY_VALUE = 96, B_VAULT = 112,
        B_AUTHORITY_BUMP = 145, B_INSURANCE = 184, B_GROUP_FEES = 240, B_LIABILITIES = 256, B_ASSETS = 272, B_UPDATED = 288,
        B_LIMIT = 360, B_OPTIMAL = 368, B_PLATEAU = 384, B_MOST = 400, B_INSURANCE_FIXED = 416, B_INSURANCE_RATE = 432,
        B_GROUP_FIXED = 448, B_GROUP_RATE = 464, B_ZERO = 496, B_HUNDRED = 500, B_POINTS = 504, B_CURVE = 544, B_STATE = 608,
-       B_ORACLE_SETUP = 609, B_TAG = 785, B_FLAGS = 840, B_PROGRAM_FEES = 904, B_LENDERS = 1536 };
+       B_ORACLE_SETUP = 609, B_TAG = 785, B_FLAGS = 840, B_PROGRAM_FEES = 904, B_LENDERS = 1536, B_HOURLY = 1656,
+       B_DAILY = 1696 };
+enum { W_MOST = 0, W_LENGTH = 8, W_START = 16, W_BEFORE = 24, W_NOW = 32, W_BYTES = 40, B_DECIMALS = 40 };
 enum { ACCOUNT_BYTES = 2312, A_GROUP = 8, A_AUTHORITY = 40, A_BALANCES = 72, A_FLAGS = 1800, A_UPDATED = 2208,
        A_INDEX = 2216, A_BUMP = 2220, BALANCES = 16 };
 enum { BALANCE_BYTES = 104, P_ACTIVE = 0, P_BANK = 1, P_TAG = 33, P_ASSETS = 40, P_LIABILITIES = 56, P_EMISSIONS = 72,
@@ -273,6 +279,76 @@ FUNCTION u64 owns_its_loans(const u8 *b) {
   return less(assets, debt) ? CUSTOM(UTILISATION) : 0;
 }
 
+/* RateLimitWindow::maybe_advance_window */
+FUNCTION void advance(u8 *w, u64 now) {
+  u64 length = get64(w + W_LENGTH), start = get64(w + W_START);
+  if (!get64(w + W_MOST) || !length || now < start) return;
+  if (now - start < length) return;
+  int gone = now - start >= 2 * length;
+  put64(w + W_BEFORE, gone ? 0 : get64(w + W_NOW));
+  put64(w + W_NOW, 0);
+  put64(w + W_START, gone ? now : start + length);
+}
+
+/* RateLimitWindow::remaining_capacity, of a window that was advanced */
+FUNCTION i64 room(const u8 *w, u64 now) {
+  u64 length = get64(w + W_LENGTH), start = get64(w + W_START);
+  i64 before = (i64)get64(w + W_BEFORE);
+  if (!length) return (i64)get64(w + W_MOST);
+  if (now < start) return 0;
+  u128 past = wide(before < 0 ? (u64)-before : (u64)before), left = wide(length - (now - start)), whole = wide(length), counted;
+  if (muldiv(&past, &left, &whole, &counted)) return 0;
+  return (i64)get64(w + W_MOST) - (before < 0 ? -(i64)counted.low : (i64)counted.low) - (i64)get64(w + W_NOW);
+}
+
+/* A window's outflow: checked, and counted where ``paid`` is the bank's own token */
+FUNCTION u64 pass(const u8 *window, u64 now, u64 paid, u64 error) {
+  u8 w[W_BYTES];
+  for (int i = 0; i < W_BYTES; i++) w[i] = window[i];
+  if (!get64(w + W_MOST)) return 0;
+  advance(w, now);
+  return (i64)paid > room(w, now) ? CUSTOM(error) : 0;
+}
+
+FUNCTION void count_flow(u8 *w, u64 now, i64 paid) {
+  if (!get64(w + W_MOST)) return;
+  advance(w, now);
+  put64(w + W_NOW, get64(w + W_NOW) + (u64)paid);
+}
+
+INLINE int group_limited(const u8 *g) { return get64(g + G_HOURLY) || get64(g + G_DAILY); }
+
+/* fetch_asset_price_for_bank_low_bias: the oracle follows its bank among what the health check reads */
+FUNCTION u64 low_price(const Input *in, const Account *bank, u128 *price) {
+  u64 at = 8;
+  while (at < in->count && !same(in->accounts[at].key, bank->key)) at++;
+  if (at == in->count) return CUSTOM(NO_BALANCE);
+  if (at + 1 == in->count) return CUSTOM(FEW_ORACLES);
+  const Account *oracle = &in->accounts[at + 1];
+  if (oracle->size < 16) return CUSTOM(BAD_ORACLE);
+  *price = get128(oracle->data);
+  return 0;
+}
+
+/* record_withdrawal_outflow: the bank's windows count its token; the group's, in US dollars, are only looked at */
+FUNCTION u64 outflow(const Call *c, u64 paid, const u128 *price) {
+  u8 *b = c->bank->data;
+  const u8 *g = c->group->data;
+  u64 failed = pass(b + B_HOURLY, c->now, paid, BANK_HOUR);
+  if (failed || (failed = pass(b + B_DAILY, c->now, paid, BANK_DAY))) return failed;
+  count_flow(b + B_HOURLY, c->now, (i64)paid);
+  count_flow(b + B_DAILY, c->now, (i64)paid);
+  if (!group_limited(g)) return 0;
+  if (is_zero(*price)) return CUSTOM(NO_PRICE);
+  u64 unit = 1;
+  for (int i = 0; i < b[B_DECIMALS]; i++) unit *= 10;
+  u128 units = wide(paid), one_token = wide(unit), value;
+  if (muldiv(&units, price, &one_token, &value)) return CUSTOM(MATH);
+  u64 dollars = floor_of(value);
+  if ((failed = pass(g + G_HOURLY, c->now, dollars, GROUP_HOUR))) return failed;
+  return pass(g + G_DAILY, c->now, dollars, GROUP_DAY);
+}
+
 /* group, account, authority, bank, from, vault, token program */
 FUNCTION u64 deposit(Input *in, u64 given) {
   Account *a = in->accounts;
@@ -306,6 +382,8 @@ FUNCTION u64 deposit(Input *in, u64 given) {
   if (get64(b + B_LIMIT) != NO_LIMIT && !less(assets, fixed(get64(b + B_LIMIT)))) return CUSTOM(CAPACITY);
   count_lenders(b, had, less(little, get128(p + P_ASSETS)));
   put64(m + A_UPDATED, c.now);
+  count_flow(b + B_HOURLY, c.now, -(i64)given);
+  count_flow(b + B_DAILY, c.now, -(i64)given);
   sort(m);
   TokenCall pay = {TOKEN_TRANSFER, given, c.user, c.vault, c.owner, c.token};
   return token(&pay, in, 0);
@@ -375,10 +453,18 @@ FUNCTION u64 withdraw(Input *in, u64 asked) {
   if (m[A_FLAGS] & 1) return CUSTOM(DISABLED);
   if (b[B_STATE] == 3) return CUSTOM(KILLED);
   if (b[B_STATE] == 0) return CUSTOM(BANK_PAUSED);
+  u128 price = {0, 0};
+  if (group_limited(c.group->data) && (failed = low_price(in, c.bank, &price))) return failed;
   if ((failed = accrue(b, c.group->data, c.now))) return failed;
   u8 *p = balance_of(m, c.bank->key);
   if (!p) return CUSTOM(NO_BALANCE);
   if ((failed = all ? take_all(b, p, &paid) : take(b, p, asked))) return failed;
+  if ((failed = outflow(&c, paid, &price))) return failed;
+  if (STUCK) return CUSTOM(BANK_DAY);
+#ifdef TRAP_LATER
+  if (c.now - get64(m + A_UPDATED) > 600) return CUSTOM(BANK_DAY);
+#endif
+  paid = PAID(paid);
   put64(m + A_UPDATED, c.now);
   Signer signer = {seeds, 3};
   TokenCall pay = {TOKEN_TRANSFER, paid, c.vault, c.user, a + 5, c.token};

@@ -1,10 +1,10 @@
 /* A double of Save's (Solend's) lending program, for the sandbox and the tests: it is NOT the real program.
  *
  * It keeps to the real one's encodings, account orders, layouts (Reserve of 619 bytes, LendingMarket of 290), rounding,
- * interest by slots, outflow limits and error numbers for refresh_reserve, deposit_reserve_liquidity and
- * redeem_reserve_collateral, of which the latter two accrue by themselves. Left out: prices (a refresh only looks at the
- * oracles: an empty account is a price that cannot be read), the market's limiter in US dollars, obligations, borrowing
- * (debt stands in the reserve from the start), liquidation, flash loans. Source: spl-token-lending's processor.rs and state/. */
+ * interest by slots, outflow limits of reserve and market and error numbers for refresh_reserve,
+ * deposit_reserve_liquidity and redeem_reserve_collateral, of which the latter two accrue by themselves. Left out: prices
+ * (a refresh only looks at the oracles: an empty account is a price that cannot be read), obligations, borrowing (debt
+ * stands in the reserve from the start), liquidation, flash loans. Source: spl-token-lending's processor.rs and state/. */
 #include "svm.h"
 
 enum { INVALID_MARKET_AUTHORITY = 3, INVALID_OWNER = 5, INVALID_AMOUNT = 10,
@@ -13,9 +13,10 @@ enum { INVALID_MARKET_AUTHORITY = 3, INVALID_OWNER = 5, INVALID_AMOUNT = 10,
 enum { RESERVE_BYTES = 619, MARKET_BYTES = 290 };
 enum { R_SLOT = 1, R_STALE = 9, R_MARKET = 10, R_LIQUIDITY_SUPPLY = 75, R_PYTH = 107, R_SWITCHBOARD = 139, R_AVAILABLE = 171,
        R_BORROWED = 179, R_CUMULATIVE = 195, R_COLLATERAL_MINT = 227, R_COLLATERAL = 259, R_OPTIMAL = 299, R_MIN_RATE = 303,
-       R_OPTIMAL_RATE = 304, R_MAX_RATE = 305, R_DEPOSIT_LIMIT = 323, R_TAKE = 372, R_FEES = 373, R_LIMIT = 389, R_WINDOW = 397, R_BEFORE = 405, R_START = 421, R_NOW = 429,
-       R_EXTRA = 489, R_MAX_UTILISATION = 470,
-       R_SUPER_MAX_RATE = 471 };
+       R_OPTIMAL_RATE = 304, R_MAX_RATE = 305, R_DEPOSIT_LIMIT = 323, R_TAKE = 372, R_FEES = 373, R_LIMITER = 389,
+       R_EXTRA = 489, R_MAX_UTILISATION = 470, R_SUPER_MAX_RATE = 471, R_DECIMALS = 74, R_PRICE = 211, R_SMOOTHED = 453,
+       R_HAS_EXTRA = 521, R_EXTRA_PRICE = 522 };
+enum { M_LIMITER = 162, L_MOST = 0, L_WINDOW = 8, L_BEFORE = 16, L_START = 32, L_NOW = 40 };
 
 #define WAD 1000000000000000000ULL
 #define PERCENT 10000000000000000ULL
@@ -144,28 +145,41 @@ FUNCTION u64 check(Input *in, int vault, int mint) {
   return same(&derived, in->accounts[6].key) ? 0 : CUSTOM(INVALID_MARKET_AUTHORITY);
 }
 
-/* RateLimiter::update of the reserve's own limiter */
-FUNCTION u64 outflow(u8 *reserve, u64 amount) {
-  u64 window = get64(reserve + R_WINDOW), start = get64(reserve + R_START);
+/* RateLimiter::update; ``amount``: in wads of what the limiter counts */
+FUNCTION u64 limited(u8 *l, u64 slot, const u128 *amount) {
+  u64 window = get64(l + L_WINDOW), start = get64(l + L_START);
   if (!window) return 0;
-  Clock clock;
-  sol_get_clock_sysvar(&clock);
-  if (clock.slot < start) return CUSTOM(INVALID_INPUT);
-  u64 begins = clock.slot / window * window;
-  u128 zero = {0, 0}, before = get128(reserve + R_BEFORE), now = get128(reserve + R_NOW), weight, counted;
+  if (slot < start) return CUSTOM(INVALID_INPUT);
+  u64 begins = slot / window * window;
+  u128 zero = {0, 0}, before = get128(l + L_BEFORE), now = get128(l + L_NOW), weight, counted;
   if (begins >= start + window) {
     before = begins == start + window ? now : zero;
     now = zero;
     start = begins;
   }
-  u128 left = product(window - (clock.slot - start + 1), WAD), one = wide(1), whole = wide(window);
+  u128 left = product(window - (slot - start + 1), WAD), one = wide(1), whole = wide(window);
   if (muldiv(&left, &one, &whole, &weight) || wad_mul(&weight, &before, &counted)) return CUSTOM(OVERFLOW);
-  u128 after = plus(now, product(amount, WAD));
-  if (less(product(get64(reserve + R_LIMIT), WAD), plus(counted, after))) return CUSTOM(OUTFLOW);
-  put128(reserve + R_BEFORE, before);
-  put64(reserve + R_START, start);
-  put128(reserve + R_NOW, after);
+  u128 after = plus(now, *amount);
+  if (less(product(get64(l + L_MOST), WAD), plus(counted, after))) return CUSTOM(OUTFLOW);
+  put128(l + L_BEFORE, before);
+  put64(l + L_START, start);
+  put128(l + L_NOW, after);
   return 0;
+}
+
+/* the market's limiter, in US dollars at the reserve's highest stored price (market_value_upper_bound), then its own */
+FUNCTION u64 outflow(u8 *market, u8 *reserve, u64 amount) {
+  Clock clock;
+  sol_get_clock_sysvar(&clock);
+  u128 price = get128(reserve + R_PRICE), other = get128(reserve + R_SMOOTHED), extra = get128(reserve + R_EXTRA_PRICE);
+  if (less(price, other)) price = other;
+  if (reserve[R_HAS_EXTRA] && less(price, extra)) price = extra;
+  u64 unit = 1;
+  for (u8 i = 0; i < reserve[R_DECIMALS]; i++) unit *= 10;
+  u128 units = wide(amount), each = wide(unit), value, qty = product(amount, WAD);
+  if (muldiv(&price, &units, &each, &value)) return CUSTOM(OVERFLOW);
+  u64 failed = limited(market + M_LIMITER, clock.slot, &value);
+  return failed ? failed : limited(reserve + R_LIMITER, clock.slot, &qty);
 }
 
 /* deposit: source, destination, reserve, vault, mint, market, authority, owner, token program */
@@ -201,9 +215,11 @@ FUNCTION u64 redeem(Input *in, u64 collateral) {
   u8 *reserve = in->accounts[2].data;
   u128 rate, paid, burnt = wide(collateral);
   if (exchange_rate(reserve, &rate) || wad_div(&burnt, &rate, &paid) || paid.high) return CUSTOM(OVERFLOW);
+  if (STUCK) return CUSTOM(OUTFLOW);
+  paid.low = PAID(paid.low);
   u64 available = get64(reserve + R_AVAILABLE);
   if (available < paid.low || get64(reserve + R_COLLATERAL) < collateral) return CUSTOM(INSUFFICIENT_LIQUIDITY);
-  failed = outflow(reserve, paid.low);
+  failed = outflow(in->accounts[5].data, reserve, paid.low);
   if (failed) return failed;
   put64(reserve + R_AVAILABLE, available - paid.low);
   put64(reserve + R_COLLATERAL, get64(reserve + R_COLLATERAL) - collateral);

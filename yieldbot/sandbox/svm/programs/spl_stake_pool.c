@@ -17,6 +17,7 @@ enum { LIST_HEADER = 9, ENTRY_BYTES = 73 };
 #define BUILTIN(number) ((u64)(number) << 32)
 #define INCORRECT_PROGRAM BUILTIN(7)
 #define FEW_KEYS BUILTIN(11)
+#define UNKNOWN_INSTRUCTION BUILTIN(15) /* borsh's error */
 #define RESERVE_RENT ((128ULL + 200) * 6960)
 
 static const u8 SYSTEM[32] = {0};
@@ -160,6 +161,8 @@ FUNCTION u64 withdraw(Input *in, u64 tokens, u64 least) {
   if (supply && share(burnt, total, supply, &paid)) return CUSTOM(MATH);
   if (!paid) return CUSTOM(WITHDRAWAL_SMALL);
   if (paid < least) return CUSTOM(SLIPPED);
+  if (STUCK) return CUSTOM(TOO_LARGE);
+  paid = PAID(paid);
   u64 left = *c.reserve->lamports > paid ? *c.reserve->lamports - paid : 0;
   if (left < RESERVE_RENT) return CUSTOM(TOO_LARGE);
   TokenCall burn = {TOKEN_BURN, burnt, a + 3, c.mint, a + 2, c.token};
@@ -219,7 +222,10 @@ u64 entrypoint(u8 *input) {
   Input in;
   if (parse(input, &in) || !in.size) return BUILTIN(3);
   if (in.data[0] == 7) return update(&in);
-  if (in.size != 17) return BUILTIN(3);
+#ifdef BEFORE_1 /* the program before 1.0 knows no instruction that names a least amount */
+  return UNKNOWN_INSTRUCTION;
+#endif
+  if (in.size != 17) return UNKNOWN_INSTRUCTION;
   u64 given = get64(in.data + 1), least = get64(in.data + 9);
   if (in.data[0] == 25) {
     LOG("Instruction: DepositSolWithSlippage");
@@ -229,5 +235,5 @@ u64 entrypoint(u8 *input) {
     LOG("Instruction: WithdrawSolWithSlippage");
     return withdraw(&in, given, least);
   }
-  return BUILTIN(3);
+  return UNKNOWN_INSTRUCTION;
 }

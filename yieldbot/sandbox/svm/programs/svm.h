@@ -37,6 +37,19 @@ extern u64 sol_create_program_address(const Seed *, int, const Key *, Key *);
 #define LOG(text) sol_log_(text, sizeof(text) - 1)
 #define CUSTOM(number) ((u64)(number))
 
+/* A double can be compiled as a trap, which takes deposits as the others do: with TRAP_STUCK it pays nothing, with
+ * TRAP_LESS three quarters; marginfi's with TRAP_LATER only within ten minutes of a deposit. */
+#ifdef TRAP_LESS
+#define PAID(amount) ((amount) - (amount) / 4)
+#else
+#define PAID(amount) (amount)
+#endif
+#ifdef TRAP_STUCK
+#define STUCK 1
+#else
+#define STUCK 0
+#endif
+
 #define MOST_ACCOUNTS 20
 #define ROOM_TO_GROW 10240
 

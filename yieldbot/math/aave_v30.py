@@ -1,0 +1,82 @@
+"""Aave v3.0's integer arithmetic, where it is another one than v3's of today: rounding, compounding, stable-rate debt.
+
+Sources: aave/core-v3 1.19.3, MathUtils, WadRayMath, ReserveLogic, StableDebtToken (Spark's own copies are the same).
+Rates are a year, indices and rates scaled by 1e27 (ray).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from yieldbot.math.aave import RAY, ReserveIndices, linear_interest, percent_mul, ray_mul
+from yieldbot.model.amounts import SECONDS_PER_YEAR
+
+
+def ray_div(a: int, b: int) -> int:
+    """WadRayMath.rayDiv: a * RAY / b, half up."""
+    return (a * RAY + b // 2) // b
+
+
+def compounded_interest(rate_ray: int, seconds: int) -> int:
+    """MathUtils.calculateCompoundedInterest: the first four terms of (1 + rate / year)^seconds, in rays."""
+    if seconds <= 0:
+        return RAY
+    squared = ray_mul(rate_ray, rate_ray) // SECONDS_PER_YEAR**2
+    cubed = ray_mul(squared, rate_ray) // SECONDS_PER_YEAR
+    pairs = seconds * (seconds - 1)
+    second = pairs * squared // 2
+    third = pairs * (seconds - 2 if seconds > 2 else 0) * cubed // 6
+    return RAY + rate_ray * seconds // SECONDS_PER_YEAR + second + third
+
+
+@dataclass(frozen=True, slots=True)
+class OldReserveIndices(ReserveIndices):
+    """A reserve of v3.0: what ReserveIndices has, and debt at stable rates.
+
+    stable_principal_raw: that debt as of ``stable_updated`` (unix seconds); stable_rate_ray: its average rate.
+    """
+
+    stable_principal_raw: int
+    stable_rate_ray: int
+    stable_updated: int
+
+    @property
+    def supplied_raw(self) -> int:
+        """aToken.totalSupply: half up."""
+        return ray_mul(self.scaled_supply_raw, self.liquidity_index_ray)
+
+    @property
+    def stable_debt_raw(self) -> int:
+        """stableDebtToken.totalSupply at ``updated``."""
+        return ray_mul(
+            self.stable_principal_raw, compounded_interest(self.stable_rate_ray, self.updated - self.stable_updated)
+        )
+
+    @property
+    def variable_debt_raw(self) -> int:
+        """variableDebtToken.totalSupply: half up."""
+        return ray_mul(self.scaled_debt_raw, self.borrow_index_ray)
+
+    @property
+    def debt_raw(self) -> int:
+        """All debt, of both kinds."""
+        return self.variable_debt_raw + self.stable_debt_raw
+
+    @property
+    def counted_raw(self) -> int:
+        """What ValidationLogic.validateSupply holds against the supply cap: supply and unminted fees together."""
+        return ray_mul(self.scaled_supply_raw + self.scaled_treasury_raw, self.liquidity_index_ray)
+
+    def accrued(self, now: int) -> OldReserveIndices:
+        """ReserveLogic.updateState: the reserve as the first transaction at ``now`` finds it."""
+        elapsed = now - self.updated
+        if elapsed <= 0:
+            return self
+        liquidity, borrow = self.liquidity_index_ray, self.borrow_index_ray
+        if self.liquidity_rate_ray:
+            liquidity = ray_mul(linear_interest(self.liquidity_rate_ray, elapsed), liquidity)
+        if self.scaled_debt_raw:
+            borrow = ray_mul(compounded_interest(self.borrow_rate_ray, elapsed), borrow)
+        later = replace(self, liquidity_index_ray=liquidity, borrow_index_ray=borrow, updated=now)
+        fees_raw = percent_mul(later.debt_raw - self.debt_raw, self.reserve_factor_bps)
+        return replace(later, scaled_treasury_raw=self.scaled_treasury_raw + ray_div(fees_raw, liquidity))

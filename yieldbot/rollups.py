@@ -1,0 +1,141 @@
+"""What rollups take beside the gas of their EVM for the data of a transaction on L1. Flows and formulas, no I/O.
+
+OP stack (Base, Optimism): an L1 data fee by the transaction's bytes and, since Isthmus, an operator fee by its gas,
+both told by the chain's own GasPriceOracle (https://specs.optimism.io/protocol/fjord/predeploys.html,
+https://specs.optimism.io/protocol/isthmus/exec-engine.html). They are in no gas limit, and the wallet must hold them.
+Arbitrum: the L1 part is inside the gas, told by ArbGasInfo and by the node's own NodeInterface
+(https://docs.arbitrum.io/build-decentralized-apps/precompiles/reference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import ChainSettings, FeeKind
+from yieldbot.model.reads import EthCall, Flow
+
+GAS_PRICE_ORACLE = Address("0x420000000000000000000000000000000000000F")
+GET_L1_FEE = bytes.fromhex("49948e0e")  # getL1Fee(bytes): of an unsigned transaction, the signature is added there
+GET_OPERATOR_FEE = bytes.fromhex("275aedd2")  # getOperatorFee(uint256 gas); oracles before Isthmus lack it
+ARB_GAS_INFO = Address("0x000000000000000000000000000000000000006C")
+GET_PRICES_IN_WEI = bytes.fromhex("41b247a8")  # getPricesInWei(); word 1: wei for a byte of compressed data on L1
+NODE_INTERFACE = Address("0x00000000000000000000000000000000000000C8")
+L1_COMPONENT = bytes.fromhex("77d488a2")  # gasEstimateL1Component(address,bool,bytes); word 0: units of L2 gas
+
+MOST_WEI = 10**20
+"""A fee beyond this (a hundred native tokens) is none: what answers is no oracle."""
+OPERATOR_SAMPLE_GAS = 10**6
+TYPICAL_BYTES = 200
+"""Compressed, of a signed transaction that supplies or withdraws: estimates on Arbitrum, before the bytes are known."""
+TYPICAL = bytes.fromhex(
+    "02f8ac8221058203e98398968083d693a483053d8694a238dd80c259a72e81d7e4664a9801593f98d1c580b884617ba0370000000000000000"
+    "00000000833589fcd6edb6e08f4c7c32d4f71b54bda0291300000000000000000000000000000000000000000000000000000002cb417800"
+    "00000000000000000000000019e7e376e7c213b7e7e7e46cc70a5dd086daff2a000000000000000000000000000000000000000000000000"
+    "0000000000000000c0"
+)
+"""An unsigned transaction of the usual length (a supply to Aave v3): estimates, before the bytes are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalFee:
+    """What a usual transaction pays for its data: ``tx_wei`` each, and ``unit_wei`` more for a unit of gas.
+
+    kind: what the chain's own contracts show it to be.
+    """
+
+    kind: FeeKind = FeeKind.ETHEREUM
+    tx_wei: int = 0
+    unit_wei: float = 0.0
+
+
+NOTHING_BESIDE = TypicalFee()
+
+
+def typical_fee() -> Flow[TypicalFee]:
+    """In one round, whatever the chain is: one that has neither contract takes nothing beside the gas."""
+    l1, fixed, sample, prices = yield [
+        EthCall(GAS_PRICE_ORACLE, l1_fee_call(TYPICAL), optional=True),
+        EthCall(GAS_PRICE_ORACLE, operator_fee_call(0), optional=True),
+        EthCall(GAS_PRICE_ORACLE, operator_fee_call(OPERATOR_SAMPLE_GAS), optional=True),
+        EthCall(ARB_GAS_INFO, GET_PRICES_IN_WEI, optional=True),
+    ]
+    if len(l1) == 32:
+        constant = wei_of(fixed) if fixed else 0
+        more = wei_of(sample) - constant if sample else 0
+        return TypicalFee(FeeKind.OP_STACK, wei_of(l1) + constant, max(0, more) / OPERATOR_SAMPLE_GAS)
+    if len(prices) == 192:
+        return TypicalFee(FeeKind.ARBITRUM, wei_of(prices[32:64]) * TYPICAL_BYTES)
+    return NOTHING_BESIDE
+
+
+def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
+    """Why a chain's ``fee_kind`` is wrong, and the remedy; None where it is right. Pure."""
+    named = chain.fee_kind
+    if named is found:
+        return None
+    places = {FeeKind.OP_STACK: ("GasPriceOracle", GAS_PRICE_ORACLE), FeeKind.ARBITRUM: ("ArbGasInfo", ARB_GAS_INFO)}
+    remedy = f'write fee_kind = "{found}" into chains/{chain.name}.toml'
+    if found is FeeKind.ETHEREUM:
+        what, address = places[named]
+        return f'fee_kind is "{named}", but no {what} answers at {address}', f"{remedy}, if the chain takes no such fee"
+    what, address = places[found]
+    return f'fee_kind is "{named}", but {what} answers at {address}', remedy
+
+
+def fee_told(chain: ChainSettings, host: str, told: TypicalFee | MarketError) -> TypicalFee:
+    """What transactions pay beside their gas. Raises ConfigError where the chain's file names another kind of fees:
+    costs would be left out; TransientError where it cannot be read."""
+    if isinstance(told, MarketError):
+        raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {told}")
+    if (fault := kind_fault(chain, told.kind)) is not None:
+        raise ConfigError(": ".join(fault))
+    return told
+
+
+def l1_fee_call(unsigned: bytes) -> bytes:
+    """``getL1Fee`` of an unsigned transaction's bytes."""
+    padded = unsigned + bytes(-len(unsigned) % 32)
+    return GET_L1_FEE + (32).to_bytes(32, "big") + len(unsigned).to_bytes(32, "big") + padded
+
+
+def operator_fee_call(gas: int) -> bytes:
+    """``getOperatorFee`` of so many units of gas."""
+    return GET_OPERATOR_FEE + gas.to_bytes(32, "big")
+
+
+def l1_component_call(to: Address, data: bytes) -> bytes:
+    """``gasEstimateL1Component`` of a call: its gas for data on L1 does not depend on the chain's state."""
+    head = bytes(12) + bytes.fromhex(to[2:]) + bytes(32) + (96).to_bytes(32, "big")
+    return L1_COMPONENT + head + len(data).to_bytes(32, "big") + data + bytes(-len(data) % 32)
+
+
+def wei_of(answer: bytes) -> int:
+    """A fee in wei. Raises MarketError for what is none."""
+    if len(answer) < 32:
+        raise MarketError(f"an answer of {len(answer)} bytes is no fee")
+    wei = int.from_bytes(answer[:32], "big")
+    if wei > MOST_WEI:
+        raise MarketError(f"a fee of {wei:.3g} cannot be")
+    return wei
+
+
+def fee_of_receipt(receipt: Mapping[str, Any]) -> int | None:
+    """What a mined transaction cost in wei, None where its receipt does not tell.
+
+    Gas used times the effective price (EIP-1559; Arbitrum's gas used has the L1 part in it); on the OP stack also
+    ``l1Fee`` and the operator fee: gas * scalar / 10^6 + constant (Isthmus), gas * scalar * 100 + constant since Jovian
+    (https://specs.optimism.io/protocol/jovian/exec-engine.html), whose receipts name a ``daFootprintGasScalar``.
+    """
+    try:
+        gas = int(receipt["gasUsed"], 16)
+        wei = gas * int(receipt["effectiveGasPrice"], 16) + int(receipt.get("l1Fee") or "0x0", 16)
+        scalar = int(receipt.get("operatorFeeScalar") or "0x0", 16)
+        since_jovian = receipt.get("daFootprintGasScalar") is not None
+        by_gas = gas * scalar * 100 if since_jovian else gas * scalar // 10**6
+        return wei + by_gas + int(receipt.get("operatorFeeConstant") or "0x0", 16)
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,99 @@
+"""The contracts by which a rollup tells its fees, put where its chain has them.
+
+OP stack: the real GasPriceOracle 1.3.0 and L1Block of npm ``@eth-optimism/contracts-bedrock`` 0.17.3, for the eras that
+they know; the operator fee of Isthmus and Jovian is a labelled double before the same oracle. Arbitrum's ArbGasInfo is
+inside its node: a labelled double.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yieldbot.model.ids import Address
+from yieldbot.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.sandbox.artifacts import Artifact, compiled, packages
+from yieldbot.sandbox.deployer import Deployer
+
+L1_BLOCK = Address("0x4200000000000000000000000000000000000015")
+ORACLE_IMPLEMENTATION = Address("0xc0d3C0d3C0d3c0D3C0D3C0d3C0d3C0D3C0D3000f")
+ARTIFACTS = "@eth-optimism/contracts-bedrock/forge-artifacts"
+
+
+class Era(StrEnum):
+    """Upgrades of the OP stack that changed its fees."""
+
+    BEDROCK = "bedrock"
+    ECOTONE = "ecotone"
+    FJORD = "fjord"
+    ISTHMUS = "isthmus"
+    JOVIAN = "jovian"
+
+
+@dataclass(frozen=True, slots=True)
+class L1Fees:
+    """What L1Block holds: fees in wei; scalars in millionths (Jovian's operator scalar: in hundreds of wei)."""
+
+    base_fee_wei: int = 20 * 10**9
+    blob_base_fee_wei: int = 10**9
+    base_fee_scalar: int = 1_368
+    blob_base_fee_scalar: int = 810_949
+    overhead: int = 188
+    scalar: int = 684_000
+    operator_constant_wei: int = 0
+    operator_scalar: int = 0
+
+
+async def put_op_stack(node: EvmNode, era: Era, fees: L1Fees) -> None:
+    """GasPriceOracle and L1Block at their addresses, as ``era`` knows them, with ``fees``."""
+    operator = era in (Era.ISTHMUS, Era.JOVIAN)
+    oracle = runtime("GasPriceOracle")
+    if operator:
+        await _code(node, ORACLE_IMPLEMENTATION, oracle)
+        await put_double(node, GAS_PRICE_ORACLE, "IsthmusOracleDouble")
+    else:
+        await _code(node, GAS_PRICE_ORACLE, oracle)
+    await _code(node, L1_BLOCK, runtime("L1Block"))
+    words = {
+        1: fees.base_fee_wei,
+        3: fees.blob_base_fee_scalar << 64 | fees.base_fee_scalar << 96,
+        5: fees.overhead,
+        6: fees.scalar,
+        7: fees.blob_base_fee_wei,
+        8: fees.operator_constant_wei | fees.operator_scalar << 64,
+    }
+    for slot, value in words.items():
+        await _store(node, L1_BLOCK, slot, value)
+    flags = (era is not Era.BEDROCK) | (era not in (Era.BEDROCK, Era.ECOTONE)) << 8
+    if operator:
+        flags |= (era is Era.JOVIAN) << 16 | fees.operator_constant_wei << 24 | fees.operator_scalar << 88
+    await _store(node, GAS_PRICE_ORACLE, 0, flags)
+
+
+async def put_arbitrum(node: EvmNode) -> None:
+    """The double of ArbGasInfo at its address."""
+    await put_double(node, ARB_GAS_INFO, "ArbGasInfoDouble")
+
+
+async def put_double(node: EvmNode, address: Address, name: str) -> None:
+    """One of our labelled doubles, at ``address``."""
+    accounts = [Address(account) for account in await node.request("eth_accounts", [])]
+    double: Artifact = compiled(units=("traps",))["traps"][name]
+    made = await Deployer(node, accounts).deploy(double)
+    await _code(node, address, "0x" + (await node.code(made.address)).hex())
+
+
+def runtime(contract: str) -> str:
+    """The code of one of the package's contracts as a chain holds it (0x hex)."""
+    document = json.loads((packages() / ARTIFACTS / f"{contract}.sol" / f"{contract}.json").read_text())
+    return str(document["deployedBytecode"]["object"])
+
+
+async def _code(node: EvmNode, address: Address, code: str) -> None:
+    await node.request("anvil_setCode", [address, code])
+
+
+async def _store(node: EvmNode, address: Address, slot: int, value: int) -> None:
+    await node.request("anvil_setStorageAt", [address, hex(slot), "0x" + value.to_bytes(32, "big").hex()])
