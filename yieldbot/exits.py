@@ -117,26 +117,6 @@ def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> Ma
     return replace(state, no_way_out=why, untried=untried)
 
 
-async def proven_legs(
-    prints: Prints, records: Sequence[Record], legs: Sequence[Leg], snapshot: Snapshot
-) -> frozenset[int]:
-    """The places of deposits whose market's way out was proven for as much, and not long ago."""
-    known = fold_exits(records, snapshot.block.chain, snapshot.owner)
-    new = {leg.market_id: 0 for leg in legs if leg.kind is LegKind.DEPOSIT and leg.market_id in known}
-    states = rehearsed([snapshot.of(market_id) for market_id in new])
-    if not states:
-        return frozenset()
-    now = await prints(states)
-    found = set[int]()
-    for index, leg in enumerate(legs):
-        if leg.kind is LegKind.DEPOSIT and (said := now.get(leg.market_id)) is not None:
-            new[leg.market_id] += leg.amount.raw
-            raw = snapshot.of(leg.market_id).held.raw + new[leg.market_id]
-            if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
-                found.add(index)
-    return frozenset(found)
-
-
 def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
     """What the journal lacks of money on its way out, by what the chain shows: written each cycle, so that it is right
     after a crash at any point. Amounts that only grew are no news. Pure."""
@@ -166,6 +146,26 @@ def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | Exi
 
 def _stage(asked: ExitAsked) -> tuple[bool, bool, bool, int | None]:
     return bool(asked.asked), bool(asked.ready), bool(asked.back), asked.until
+
+
+async def proven_legs(
+    prints: Prints, records: Sequence[Record], legs: Sequence[Leg], snapshot: Snapshot
+) -> frozenset[int]:
+    """The places of deposits whose market's way out was proven for as much, and not long ago."""
+    known = fold_exits(records, snapshot.block.chain, snapshot.owner)
+    new = {leg.market_id: 0 for leg in legs if leg.kind is LegKind.DEPOSIT and leg.market_id in known}
+    states = rehearsed([snapshot.of(market_id) for market_id in new])
+    if not states:
+        return frozenset()
+    now = await prints(states)
+    found = set[int]()
+    for index, leg in enumerate(legs):
+        if leg.kind is LegKind.DEPOSIT and (said := now.get(leg.market_id)) is not None:
+            new[leg.market_id] += leg.amount.raw
+            raw = snapshot.of(leg.market_id).held.raw + new[leg.market_id]
+            if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
+                found.add(index)
+    return frozenset(found)
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:

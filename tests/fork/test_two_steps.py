@@ -10,6 +10,8 @@ import pytest
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
+from yieldbot.books.entries import Kind, from_journal
+from yieldbot.books.ledger import What, post
 from yieldbot.cli.render import leaving
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
@@ -121,6 +123,13 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
         assert fold_leaving(w.journal.history(), job.chain.chain, job.wallet.address) == {}
         assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))  # and it earns elsewhere
         assert w.journal.verify() > 0
+        told_of = [e for e in from_journal(w.journal.history()) if e.market_id == market_id and e.hash]
+        assert [(e.kind, [d.token.symbol for d in e.changes]) for e in told_of] == [
+            (Kind.WITHDRAW, ["cooldown"]),
+            (Kind.WITHDRAW, ["USDC"]),
+        ]
+        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not What.FEE]
+        assert [row.what for row in rows] == [What.SHARES, What.INTEREST]  # how it came there nobody told
 
 
 async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox) -> None:

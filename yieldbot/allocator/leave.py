@@ -76,7 +76,8 @@ def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
         for kind, amount in ((LegKind.COLLECT, gone.ready), (LegKind.CANCEL, gone.back)):
             cost = snapshot.fees.cost(state.gas_withdraw)
             if amount and cost <= policy.max_gas_share_of_gain * _worth(snapshot, amount):
-                found.append(Step(Leg(kind, state.market.id, amount), per_year(snapshot, amount, policy), cost))
+                leg = Leg(kind, state.market.id, amount, all=kind is LegKind.COLLECT and amount == state.held)
+                found.append(Step(leg, per_year(snapshot, amount, policy), cost))
     return found
 
 
