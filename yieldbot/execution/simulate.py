@@ -36,6 +36,7 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, Simulate
 from yieldbot.rpc.evm import EvmNode
 
 RECEIPT_SECONDS = 20.0
+JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,9 +357,9 @@ async def still_allowed(
 
 
 async def _worth(fork: EvmNode, work: LegWork) -> int | None:
-    """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (only
-    deposits are judged by it). A market that cannot be read then is worth nothing to us."""
-    if work.observe is None or work.leg.kind not in (LegKind.DEPOSIT, LegKind.RERANGE):
+    """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (what goes
+    in, and what only begins to leave, is judged by it). A market that cannot be read then is worth nothing to us."""
+    if work.observe is None or work.leg.kind not in JUDGED_BY_WORTH:
         return None
     block = await fork.block()
     (state,) = await fork.run([work.observe(block)], block)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.deltas import balances
-from yieldbot.execution.reverts import revert_words
+from yieldbot.execution.reverts import REVERTED, revert_words
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
@@ -27,9 +27,6 @@ LEAST_SECONDS = 3600
 """How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
 GAS_WEI = 10**20
 """What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
-
-REVERTED = 3
-"""The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,10 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner
-from yieldbot.model.tx import Outcome
+from yieldbot.model.tx import EvmCall, Outcome
 from yieldbot.observe import observe
 from yieldbot.protocols import adapters, exchanges
-from yieldbot.protocols.base import YieldAdapter
+from yieldbot.protocols.base import InSteps, YieldAdapter
 from yieldbot.resources import folder
 from yieldbot.rpc.anvil import find_anvil
 from yieldbot.rpc.connect import connect
@@ -180,11 +180,7 @@ class EvmSession(EvmWatch):
         if state.lp is not None and self.job.base is not None:
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
-        calls = (
-            adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)
-            if leg.kind is LegKind.WITHDRAW
-            else adapter.deposit(state, leg.amount, plan.owner)
-        )
+        calls = _calls(adapter, state, leg, plan.owner)
         return LegWork(
             index=index,
             leg=leg,
@@ -222,6 +218,19 @@ class EvmSession(EvmWatch):
             spenders=(),
             known=frozenset({reward.token.address}),
         )
+
+
+def _calls(adapter: YieldAdapter, state: MarketState, leg: Leg, owner: Address) -> tuple[EvmCall, ...]:
+    """What a leg does to its market."""
+    if leg.kind is LegKind.DEPOSIT:
+        return adapter.deposit(state, leg.amount, owner)
+    amount = None if leg.all else leg.amount
+    if leg.kind is LegKind.WITHDRAW:
+        return adapter.withdraw(state, amount, owner)
+    assert isinstance(adapter, InSteps)  # no other market is asked to be left in two steps
+    if leg.kind is LegKind.REQUEST:
+        return adapter.request_exit(state, amount, owner)
+    return adapter.collect_exit(state, owner) if leg.kind is LegKind.COLLECT else adapter.cancel_exit(state, owner)
 
 
 def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
