@@ -88,7 +88,7 @@ class EvmSession(EvmWatch):
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)
-        works = self._works(plan, snapshot)
+        works = self.works(plan, snapshot)
         found = await rehearse(self.account, works, snapshot.block)
         if not isinstance(found, Declined):
             policy = self.world.settings.policy
@@ -159,13 +159,14 @@ class EvmSession(EvmWatch):
                 f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
             )
         assert self.rehearsal is not None  # an approval is of what was rehearsed
-        works = self._works(approval.plan, snapshot)
+        works = self.works(approval.plan, snapshot)
         return await propose(self.account, signer, approval, works, self.rehearsal)
 
     def said(self, block: BlockRef) -> str:
         return f"block {block.height}"
 
-    def _works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+    def works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+        """Every leg with its calls, from the newest state."""
         return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
