@@ -190,7 +190,7 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
         )
     if stored.status is not PlanStatus.QUEUED:
         raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
-    if now > stored.plan.expires_at:
+    if now >= stored.plan.expires_at:
         journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
         raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
     return stored.plan

@@ -55,7 +55,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
                 return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
             if state.capacity is not None and state.capacity < leg.amount:
                 return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
-        elif state.withdrawable.raw + coming.get(leg.market_id, 0) < leg.amount.raw and not leg.all:
+        elif _above(leg.amount.raw, state.withdrawable.raw + coming.get(leg.market_id, 0)) and not leg.all:
             return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
     if (refused := not_entered(plan, index, snapshot, policy, job.base if job else None)) is not None:
         return refused

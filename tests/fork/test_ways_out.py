@@ -180,7 +180,7 @@ def is_generic(plan: Plan, leg: Leg) -> bool:
 async def test_cash_that_nobody_sees_is_told_by_a_simulated_holder(sandbox: Sandbox) -> None:
     """All of it lies in a strategy: one that gives it back gets money, one that has lent nearly all out does not."""
     pays = await trap(sandbox, locked_raw=0)
-    stuck = await trap(sandbox, a_year=120_000, locked_raw=2 * MILLION)
+    stuck = await trap(sandbox, a_year=120_000, locked_raw=2_199_000 * USDC)
     off = load(sandbox.directory / "yieldbot.toml")
     off = replace(off, policy=replace(off.policy, try_first=()))
     with world(sandbox, Auto, off) as w:

@@ -127,6 +127,10 @@ def test_what_went_in_a_day_ago_or_did_not_happen_does_not_count() -> None:
     assert code(policy, moved(1, A, -9_000, 1), deposit(10_000)) is None, "what came out makes no room and takes none"
 
 
+def test_a_leg_of_the_same_plan_is_no_failure_that_closes_its_market() -> None:
+    assert code(Policy(cooldown_hours=12), [], deposit(1), deposit(1)) is None
+
+
 def test_the_legs_of_a_plan_count_together() -> None:
     legs = (deposit(6_000), deposit(6_000, B))
     assert code(Policy(limit_day="10000"), [], *legs) == "DAY_LIMIT"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.deltas import balances
-from yieldbot.execution.reverts import revert_words
+from yieldbot.execution.reverts import REVERTED, revert_words
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import ExitKind, Market, MarketState
 from yieldbot.model.plan import Declined, NoWayOut
@@ -31,8 +31,6 @@ GAS_WEI = 10**20
 
 ROUNDING_RAW = 4
 """Base units that a pool's own rounding may take."""
-REVERTED = 3
-"""The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

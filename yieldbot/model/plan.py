@@ -49,13 +49,14 @@ class MarketReason:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One asset given for another: what is expected of it, the least that it must bring, and about the gas of its
-    transactions."""
+    """One asset given for another: what is expected of it, the least that it must bring, about the gas of its
+    transactions, and in how many parts it is made."""
 
     given: Amount
     gets: Amount
     least: Amount
     gas: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

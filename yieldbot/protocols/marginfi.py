@@ -158,7 +158,8 @@ class Marginfi:
         if group_limited:  # in whole US dollars, by the newest price that the bank has seen
             dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
             outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
-        free = max(0, min(token_amount(vault), unlent, *outflow))
+        # What will be there when a withdrawal lands: of a bank that has lent far more than it has, fees take it fast.
+        free = max(0, min(token_amount(vault), unlent, _unlent(later), *outflow))
         limit = fields["deposit_limit"]
         doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(

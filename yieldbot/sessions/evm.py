@@ -192,7 +192,7 @@ class EvmSession(EvmWatch):
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its calls, from the newest state."""
-        leg = leg_now(plan, index, most)
+        leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
         bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
         if bounds is not None:
             return swap_work(plan, index, leg, snapshot, bounds, self.world.now())

@@ -188,6 +188,9 @@ IN_CHAIN = [
     ("decimals = 6", "decimals = 6.0", "tokens.USDC.decimals", "a whole number"),
     ("max_fee_gwei = 50", "max_fee_gwei = 0", "max_fee_gwei", "out of range"),
     ("max_fee_gwei = 50", 'max_fee_gwei = 50\nfinality = "soon"', "finality", "no finality"),
+    ("max_fee_gwei = 50", "max_fee_gwei = 50\nfinality = -1", "finality", "no finality"),
+    ("max_fee_gwei = 50", "max_fee_gwei = 50\nfinality = true", "finality", "no finality"),
+    ("max_fee_gwei = 50", "max_fee_gwei = 50\nfinality = 1.5", "finality", "no finality"),
     ("max_fee_gwei = 50", "", "max_fee_gwei", "is missing"),
     ('name = "testnet"', 'name = "tesnet"', "name", "'testnet'"),
     ('chain = "eip155:31337"', 'chain = "base"', "chain", "CAIP-2"),
@@ -206,6 +209,15 @@ def test_a_mistake_in_yieldbot_toml_is_one_line(tmp_path: Path, old: str, new: s
 def test_a_mistake_in_a_chains_file_is_one_line(tmp_path: Path, old: str, new: str, key: str, remedy: str) -> None:
     said = _refused(written(tmp_path, chain=swapped(CHAIN, old, new)))
     assert said.startswith(f"{tmp_path / 'chains' / 'testnet.toml'}: {key}") and remedy in said
+
+
+@pytest.mark.parametrize("said", ["latest", "safe", "finalized", 0, 1, 64])
+def test_finality_is_a_tag_or_a_count_of_blocks(tmp_path: Path, said: str | int) -> None:
+    """A tag is no count and a count no tag: what is waited for before an outcome counts."""
+    written_as = f'"{said}"' if isinstance(said, str) else said
+    chain = swapped(CHAIN, "max_fee_gwei = 50", f"max_fee_gwei = 50\nfinality = {written_as}")
+    found = load(written(tmp_path, chain=chain)).jobs[0].chain.finality
+    assert found == said and type(found) is type(said)
 
 
 def test_missing_unreadable_and_repeated(tmp_path: Path) -> None:

@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account as Keys
+from eth_utils.crypto import keccak
 from wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
 
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approve import judge
 from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
-from yieldbot.execution.sign import digest, fields, verified
+from yieldbot.execution.sign import (
+    CURVE_ORDER,
+    address_of,
+    assembled,
+    digest,
+    fields,
+    payload,
+    to_sign,
+    verified,
+    with_parity,
+)
+from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, UnsignedTx
 
@@ -157,3 +170,90 @@ def test_the_passphrase_comes_from_file_then_variable_then_prompt(tmp_path: Path
     file.chmod(0o644)
     with pytest.raises(ConfigError, match="open to other users"):
         passphrase(replace(wallet, passphrase_file=file), {}, None)()
+
+
+def approved_tx(**changes: Any) -> ApprovedTx:
+    found = judge(RULES, APPROVAL, work(), simulated(supply_tx(**changes)), NOW)
+    assert isinstance(found, ApprovedTx)
+    return found
+
+
+def signature(of: bytes, key: str = KEY) -> tuple[int, int]:
+    made = Keys.unsafe_sign_hash(of, key)
+    return int(made.r), int(made.s)
+
+
+def test_an_approval_of_other_bytes_is_not_signed() -> None:
+    good = approved_tx()
+    assert to_sign(good) == good.digest == digest(supply_tx())
+    other = replace(good, digest=digest(supply_tx(nonce=8)))
+    with pytest.raises(SafetyError, match="the approval is of another transaction than supply") as refused:
+        to_sign(other)
+    assert refused.value.code == "DIGEST_MISMATCH"
+
+
+def test_a_signature_made_elsewhere_becomes_the_signed_transaction_with_the_lower_s() -> None:
+    good = approved_tx()
+    r, s = signature(good.digest)
+    whole = assembled(good, OWNER, r, s)
+    assert whole == assembled(good, Address(OWNER.lower()), r, CURVE_ORDER - s)
+    assert whole.raw == bytes(Keys.from_key(KEY).sign_transaction(fields(supply_tx())).raw_transaction)
+    assert whole.approved == good and whole.hash == "0x" + keccak(whole.raw).hex()
+    for bad in (signature(good.digest, "22" * 32), signature(digest(supply_tx(nonce=8))), (r + 1, s), (r, 0), (0, s)):
+        with pytest.raises(SafetyError, match=f"what came back is no signature of {OWNER} over supply") as refused:
+            assembled(good, OWNER, *bad)
+        assert refused.value.code == "WRONG_KEY"
+    with pytest.raises(SafetyError, match="the bytes signed are not those approved") as refused:
+        assembled(replace(good, digest=bytes(32)), OWNER, r, s)
+    assert refused.value.code == "DIGEST_MISMATCH"
+
+
+def test_both_parities_are_told_apart() -> None:
+    seen = set()
+    for nonce in range(12):
+        hash_ = digest(supply_tx(nonce=nonce))
+        r, s = signature(hash_)
+        for given in (s, CURVE_ORDER - s):
+            found = with_parity(hash_, OWNER, r, given)
+            assert found == bytes(Keys.unsafe_sign_hash(hash_, KEY).signature) and len(found) == 65
+            assert Keys._recover_hash(hash_, signature=found) == OWNER
+            seen.add(found[64])
+    assert seen == {27, 28}
+    with pytest.raises(SafetyError, match=f"no signature of {STRANGER}") as refused:
+        with_parity(hash_, STRANGER, r, s)
+    assert refused.value.code == "WRONG_KEY"
+
+
+def test_bytes_that_cannot_be_read_or_are_anothers_are_no_signed_transaction() -> None:
+    good = approved_tx()
+    theirs = bytes(Keys.from_key("22" * 32).sign_transaction(fields(supply_tx())).raw_transaction)
+    ours = bytes(Keys.from_key(KEY).sign_transaction(fields(supply_tx())).raw_transaction)
+    other = bytes(Keys.from_key(KEY).sign_transaction(fields(supply_tx(nonce=8))).raw_transaction)
+    assert verified(good, ours).raw == ours
+    for raw, code, said in (
+        (theirs, "WRONG_KEY", "the key signs for"),
+        (other, "DIGEST_MISMATCH", "are not those approved"),
+        (ours + b"\0", "DIGEST_MISMATCH", "no EIP-1559 transaction"),
+        (b"", "DIGEST_MISMATCH", "no EIP-1559 transaction"),
+        (b"\x02", "DIGEST_MISMATCH", "no EIP-1559 transaction"),
+    ):
+        with pytest.raises(SafetyError, match=said) as refused:
+            verified(good, raw)
+        assert refused.value.code == code
+    both = replace(good, digest=digest(supply_tx(nonce=8)))
+    for raw in (ours, other):
+        with pytest.raises(SafetyError, match="are not those approved"):
+            verified(both, raw)
+
+
+def test_an_account_is_told_by_its_public_key() -> None:
+    key = Keys.from_key(KEY)._key_obj.public_key.to_bytes()
+    assert address_of(key) == OWNER
+    for bad in (key[:-1], key + b"\0", b""):
+        with pytest.raises(ValueError, match="64 bytes"):
+            address_of(bad)
+
+
+def test_the_payload_is_what_the_digest_is_of() -> None:
+    tx = supply_tx()
+    assert keccak(payload(tx)) == digest(tx) and payload(tx)[0] == 2

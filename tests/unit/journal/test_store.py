@@ -1,6 +1,8 @@
 """The journal's file: durable, append-only, evident when tampered with, and clear about what is wrong with it."""
 
 import errno
+import hashlib
+import json
 import resource
 import shutil
 import sqlite3
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.errors import InvariantError
+from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal.events import (
     AccountCleared,
     AccountStopped,
@@ -30,7 +32,7 @@ from yieldbot.journal.events import (
     encode,
 )
 from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
-from yieldbot.journal.store import Journal
+from yieldbot.journal.store import READ_TRIES, Journal, _said
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -245,13 +247,114 @@ def test_a_file_of_another_program_is_refused(path: Path) -> None:
         Journal.open(path)
 
 
-def test_a_newer_schema_is_refused_with_the_remedy(path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 99])
+def test_a_newer_schema_is_refused_with_the_remedy(path: Path, version: int) -> None:
     Journal.open(path).close()
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
+    database.execute(f"PRAGMA user_version = {version}")
     database.close()
-    with pytest.raises(InvariantError, match=r"schema 99, this yieldbot knows 1: update yieldbot"):
+    for way in (Journal.open, Journal.read):
+        with pytest.raises(InvariantError, match=rf"schema {version}, this yieldbot knows 1: update yieldbot"):
+            way(path)
+
+
+def test_a_file_with_a_version_but_no_tables_is_another_programs(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    database.close()
+    with pytest.raises(InvariantError, match="not a yieldbot journal"):
         Journal.open(path)
+
+
+def test_rows_are_asked_for_by_account_hash_and_plan(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed("0xaa"), signed("0xbb", 1, OTHER), PlanWritten(plan()), PlanWritten(plan("p2")))
+        assert [tx.signed.hash for tx in journal.transactions(CHAIN, OTHER)] == ["0xbb"]
+        assert [tx.signed.hash for tx in journal.transactions(evm_chain(1), OTHER)] == []
+        both = ["0xaa", "0xbb"]
+        assert [tx.signed.hash for tx in journal.transactions(CHAIN)] == both
+        assert [tx.signed.hash for tx in journal.transactions(owner=OTHER)] == both, "an account is a chain's"
+        assert journal.signed("0xbb") == signed("0xbb", 1, OTHER) and journal.signed("0xcc") is None
+        assert journal.transaction("0xcc") is None
+        assert [stored.plan.id for stored in journal.plans()] == ["p1", "p2"]
+        assert [stored.plan.id for stored in journal.plans(PlanStatus.PROPOSED)] == ["p1", "p2"]
+        assert journal.history(0) == () and len(journal.history(100)) == 4
+        assert repr(journal) == f"Journal({path})"
+
+
+def test_a_row_is_chained_to_the_one_before_by_what_the_docs_say(path: Path) -> None:
+    with Journal.open(path, clock=lambda: 7.9) as journal:
+        assert journal.head() == (0, "0" * 64)
+        journal.append(signed(), TxSent(CHAIN, OWNER, "0xaa", 1))
+        rows = sqlite3.connect(path).execute("SELECT * FROM events ORDER BY seq").fetchall()
+        assert journal.head() == (2, rows[1][9])
+    for row, before in zip(rows, ("0" * 64, rows[0][9]), strict=True):
+        seq, at, kind, chain, owner, plan_id, tx_hash, body, previous, told = row
+        text = json.dumps([seq, at, kind, chain, owner, plan_id, tx_hash, body, before], separators=(",", ":"))
+        assert (previous, told, at) == (before, hashlib.sha256(text.encode()).hexdigest(), 7)
+        assert body == json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+
+
+def test_what_is_no_number_is_not_written(path: Path) -> None:
+    with Journal.open(path) as journal:
+        with pytest.raises(ValueError, match="JSON compliant"):
+            journal.append(signed(), Observed(CHAIN, OWNER, BLOCK, {"held": float("nan")}))
+        assert journal.history() == (), "all of it or none"
+
+
+def test_words_beyond_ascii_keep_their_hash(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(AccountStopped(CHAIN, OWNER, "caf\u00e9 \u2192 \U0001f600"))
+    with Journal.open(path) as journal:
+        assert journal.verify() == 1 and journal.stopped_accounts() == {(CHAIN, OWNER): "caf\u00e9 \u2192 \U0001f600"}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (sqlite3.SQLITE_FULL, InvariantError, "is full or failing"),
+        (sqlite3.SQLITE_IOERR | 3 << 8, InvariantError, "is full or failing"),
+        (sqlite3.SQLITE_LOCKED, TransientError, "held by another program"),
+        (sqlite3.SQLITE_BUSY | 1 << 8, TransientError, "held by another program"),
+        (sqlite3.SQLITE_NOTADB, InvariantError, "is damaged"),
+        (sqlite3.SQLITE_CORRUPT, InvariantError, "is damaged"),
+        (sqlite3.SQLITE_READONLY, InvariantError, "cannot be written"),
+        (sqlite3.SQLITE_CANTOPEN, InvariantError, "cannot be written"),
+        (sqlite3.SQLITE_PERM, InvariantError, "cannot be written"),
+        (sqlite3.SQLITE_MISMATCH, InvariantError, "cannot be used: odd"),
+        (None, InvariantError, "cannot be used: odd"),
+    ],
+)
+def test_the_databases_own_errors_are_said_with_the_remedy(
+    path: Path, code: int | None, kind: type[Exception], words: str
+) -> None:
+    failure = sqlite3.DatabaseError("odd")
+    if code is not None:
+        failure.sqlite_errorcode = code
+    found = _said(path, failure)
+    assert type(found) is kind and words in str(found) and str(path) in str(found)
+
+
+def test_a_file_that_is_written_all_the_time_is_not_read_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal.open(path) as journal:
+        journal.append(signed())
+    stamps = iter(range(1_000))
+    monkeypatch.setattr("yieldbot.journal.store._stamps", lambda _: ((next(stamps), 1), None))
+    with pytest.raises(TransientError, match="is being written; try again in a moment"):
+        Journal.read(path)
+    assert next(stamps) == 2 * READ_TRIES
+
+
+def test_what_is_not_there_is_not_read(path: Path) -> None:
+    with pytest.raises(InvariantError):
+        Journal.read(path)
+    assert not path.exists() and not path.parent.exists()
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all, but long enough to be looked at")
+    with pytest.raises(InvariantError, match="is damaged"):
+        Journal.read(path)
 
 
 def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What scripts/mutate changes: one small thing at a time, told by its place, and nothing that is words alone."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.mutate.changes import changes_of
+
+SOURCE = '''
+"""Words."""
+LIMIT = 5
+
+
+class Gate:
+    most: int = 7
+
+    def beyond(self, raw: int, held: int = 3) -> str | None:
+        """More words."""
+        if raw > self.most and not held:
+            return f"{raw + 1} is too much"
+        self.seen(raw, held)
+        return min(str(raw), "x" + str(held))
+'''
+
+
+def test_every_change_is_one_that_compiles_and_says_where_it_is() -> None:
+    found = changes_of(SOURCE)
+    assert len({change.name for change in found}) == len(found)
+    plain = ast.unparse(ast.parse(SOURCE))
+    assert all(compile(change.source, "x", "exec") and change.source.strip() != plain for change in found)
+    assert [change.name for change in found] == [
+        "Gate: constant: 7 => 8",
+        "Gate.beyond: constant: 3 => 4",
+        "Gate.beyond: guard turned round: if raw > self.most and (not held) => if not (raw > self.most and (not held))",
+        "Gate.beyond: guard dropped: if raw > self.most and (not held) => pass",
+        "Gate.beyond: and for or: raw > self.most and (not held) => raw > self.most or not held",
+        "Gate.beyond: part dropped: raw > self.most and (not held) => not held",
+        "Gate.beyond: part dropped: raw > self.most and (not held) => raw > self.most",
+        "Gate.beyond: comparison: raw > self.most => raw >= self.most",
+        "Gate.beyond: comparison: raw > self.most => raw <= self.most",
+        "Gate.beyond: sign dropped: not held => held",
+        "Gate.beyond: returns nothing: return f'{raw + 1} is too much' => return None",
+        "Gate.beyond: call dropped: self.seen(raw, held) => pass",
+        "Gate.beyond: arguments swapped: self.seen(raw, held) => self.seen(held, raw)",
+        "Gate.beyond: returns nothing: return min(str(raw), 'x' + str(held)) => return None",
+        "Gate.beyond: opposite: min(str(raw), 'x' + str(held)) => max(str(raw), 'x' + str(held))",
+    ]
