@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -21,6 +22,7 @@ from yieldbot.sandbox.node import Sandbox
 if TYPE_CHECKING:
     from tests.crash.small_market import SmallMarket
 
+os.umask(0o022)  # where group or others may write, as umask 002 lets them, files are refused
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
 settings.load_profile("yieldbot")
 

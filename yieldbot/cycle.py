@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yieldbot import forecast
+from yieldbot import exits, forecast
 from yieldbot.allocator import ranges
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
+from yieldbot.allocator.leave import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.claimed import unsold
 from yieldbot.errors import ConfigError, InvariantError, TransientError
@@ -101,6 +102,9 @@ def decide(
         plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
         if isinstance(plan, Hold) and wealth is None:
             settled = (snapshot, allocation, guarded.policy, job.asset)
+            seen = (snapshot, assessments, allocation, guarded.policy, now, job.base)
+            plan = step_plan(*seen, max_fee_wei=ceiling_wei) or plan
+        if isinstance(plan, Hold) and wealth is None:
             plan = claim_plan(*settled, now, max_fee_wei=ceiling_wei) or plan
             if isinstance(plan, Hold) and job.sale is not None:
                 ours = unsold(records, snapshot.block.chain, snapshot.owner)
@@ -161,8 +165,10 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
 
 async def _observed(world: World, live: Session) -> Snapshot:
     """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
-    snapshot = await live.observe()
-    return await live.with_exits(snapshot, world.journal.history(), world.settings.policy)
+    snapshot, records = await live.observe(), world.journal.history()
+    if news := exits.steps(records, snapshot):
+        world.journal.append(*news)
+    return await live.with_exits(snapshot, records, world.settings.policy)
 
 
 async def _cycle(world: World, job: Job, live: Session) -> Report:

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from yieldbot.errors import TransientError
-from yieldbot.journal.events import ExitProven, ExitRefused
-from yieldbot.journal.fold import Exits, Record, fold_exits
+from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefused
+from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
@@ -115,6 +115,37 @@ def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> Ma
     untried = first and (now is None or not exits.tried(now))
     why = next(reversed(exits.refusals.values()), "") if now is None else exits.refusals.get(now, "")
     return replace(state, no_way_out=why, untried=untried)
+
+
+def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
+    """What the journal lacks of money on its way out, by what the chain shows: written each cycle, so that it is right
+    after a crash at any point. Amounts that only grew are no news. Pure."""
+    chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
+    before = fold_leaving(records, chain, owner)
+    found = list[ExitAsked | ExitEnded]()
+    for state in snapshot.markets:
+        gone, told = state.leaving, before.get(state.market.id)
+        if gone is None:
+            if told is not None:
+                found.append(ExitEnded(chain=chain, owner=owner, market_id=state.market.id, time=time))
+            continue
+        now = ExitAsked(
+            chain=chain,
+            owner=owner,
+            market_id=state.market.id,
+            asked=gone.asked,
+            ready=gone.ready,
+            back=gone.back,
+            until=gone.until,
+            time=time,
+        )
+        if told is None or _stage(told) != _stage(now):
+            found.append(now)
+    return found
+
+
+def _stage(asked: ExitAsked) -> tuple[bool, bool, bool, int | None]:
+    return bool(asked.asked), bool(asked.ready), bool(asked.back), asked.until
 
 
 async def proven_legs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yieldbot.allocator import ranges
+from yieldbot.allocator import leave, ranges
 from yieldbot.allocator.allocate import exact_of, group_names, purses_of
 from yieldbot.allocator.assess import EXCLUDED, assess, mistrusted, net_income
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
@@ -16,6 +16,7 @@ from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import Assessment, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Job, Policy
 
+STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 SLACK = 1000
 """One part in so many of a bound may be passed: what interest and roundings do to holdings and to shares of the wealth
 while a plan waits is no reason to drop it."""
@@ -43,7 +44,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         state = snapshot.states.get(leg.market_id)
         if state is None:
             return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
-        if leg.kind is LegKind.RERANGE:
+        if leg.kind in STEPS:
+            if (why := leave.due_again(snapshot, leg, state.market.asset)) is not None:
+                return Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
+        elif leg.kind is LegKind.RERANGE:
             if ranges.called_for(snapshot, state, policy) is None:
                 return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
         elif leg.kind is LegKind.DEPOSIT:
@@ -51,15 +55,28 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
                 return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
             if state.capacity is not None and state.capacity < leg.amount:
                 return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
-        elif state.withdrawable.raw + coming.get(leg.market_id, 0) < leg.amount.raw and not leg.all:
+        elif _above(leg.amount.raw, state.withdrawable.raw + coming.get(leg.market_id, 0)) and not leg.all:
             return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
     if (refused := not_entered(plan, index, snapshot, policy, job.base if job else None)) is not None:
         return refused
+    if plan.legs and plan.legs[index].kind in STEPS:
+        return _step_unpaid(plan, index, snapshot, policy)
     least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
     gain = _gain_per_year(plan.legs[index:], snapshot, policy)
     if gain < least:
         return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
     return None
+
+
+def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
+    """Why a step out of a market is not worth its gas any more; what it was to bring was said when it was planned, and
+    a person who approves it wants to be out."""
+    leg = plan.legs[index]
+    cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
+    worth = float(leg.amount) * snapshot.price(leg.amount.token)
+    if cost <= policy.max_gas_share_of_gain * worth:
+        return None
+    return Declined("GAIN_GONE", f"{leg.amount} are not worth the {cost:,.4f} of gas that this step costs now")
 
 
 def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:

@@ -3,7 +3,8 @@
 Observed are 100 different reserves of Kamino's double on a local cluster, over HTTP as any node. Decoding is held
 against klend-sdk's own decoder in node, on the same bytes in the same run: it reads every field of a reserve where we
 read those that decide. The SDK is installed for this alone, from a lock file; where that cannot be, the row says so. A
-dry run observes, decides and rehearses the plan on a fork: as a process of its own, and where it was done before.
+dry run observes, decides and rehearses the plan on a fork: as a process of its own, and where it was done before. Its
+rehearsal is timed with the way out of each market and without.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yieldbot.world import World
 
 RESERVES = 100
 ROUNDS = 5
@@ -112,6 +117,37 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
     return found
 
 
+async def _rehearsed(world: World) -> dict[str, Any]:
+    """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
+    from yieldbot.cycle import decide
+    from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
+    from yieldbot.model.plan import Plan
+    from yieldbot.sessions.svm import SvmSession, svm_session
+
+    (job,) = world.settings.jobs
+    took: dict[bool, list[float]] = {True: [], False: []}
+    async with svm_session(world, job) as live:
+        assert isinstance(live, SvmSession)
+        snapshot = await live.observe()
+        plan = decide(snapshot, world.settings.policy, job, world.now()).outcome
+        assert isinstance(plan, Plan)
+        works = [live._work(plan, snapshot, index) for index in range(len(plan.legs))]
+        for _ in range(2 * ROUNDS):
+            for whole, row in took.items():
+                start = time.perf_counter()
+                found = await rehearse(
+                    live.account, works if whole else [replace(one, out=None) for one in works], snapshot.block
+                )
+                row.append((time.perf_counter() - start) * 1000)
+                assert isinstance(found, SvmRehearsal), found
+    whole_ms, bare_ms = (statistics.median(took[which]) for which in (True, False))
+    return {
+        "rehearsal_ms": round(whole_ms, 1),
+        "rehearsal_without_exit_ms": round(bare_ms, 1),
+        "exit_adds": round(whole_ms / bare_ms - 1, 2),
+    }
+
+
 def _dry_run() -> dict[str, Any]:
     """Seconds of ``yieldbot dry-run`` as a process of its own, and of the same cycle where it has run before."""
     from yieldbot import cycle
@@ -149,7 +185,8 @@ def _dry_run() -> dict[str, Any]:
                 warm.append(time.perf_counter() - start)
                 assert report.rehearsal is not None, report
                 legs = len(report.rehearsal.legs)
-    return {
+            rehearsed = asyncio.run(_rehearsed(world))
+    return rehearsed | {
         "dry_run_legs": legs,
         "dry_run_process_seconds": round(statistics.median(cold), 3),
         "dry_run_warm_seconds": round(statistics.median(warm[1:]), 3),

@@ -86,6 +86,24 @@ async def test_a_vaults_markets_against_its_total(chain: Accuracy) -> None:
     assert doubt in state.flags
 
 
+async def test_what_a_vault_says_that_it_has_lost(chain: Accuracy) -> None:
+    """MetaMorpho v1.1 adds lostAssets to the sum over its markets and calls that totalAssets: both answers are altered
+    as it would give them after a loss. A loss that the slack of the sums would hide counts too, as does one that is
+    larger than what is left."""
+    vault = await market_of(chain, "erc4626", "metamorpho")
+    honest = await chain.state(vault)
+    total, lost = ((vault.address, abi("erc4626").selector(name)) for name in ("totalAssets", "lostAssets"))
+    held = vault.asset.amount(honest.supplied.raw)
+    for loss_raw in (1, 5_000 * USDC, 3 * honest.supplied.raw):
+        state = await altered(
+            chain, vault, {total: lambda raw, more=loss_raw: raw + more, lost: lambda _, more=loss_raw: more}
+        )
+        said, gone = (vault.asset.amount(raw) for raw in (honest.supplied.raw + loss_raw, loss_raw))
+        assert state.doubts == (f"its markets hold {held}, totalAssets says {said}, of which {gone} are lost",)
+        assert state.doubts[0] in state.flags
+    assert (await altered(chain, vault, {lost: lambda _: 0})).doubts == ()
+
+
 @pytest.mark.parametrize("fault", ["zero", "reverts", "old"])
 async def test_a_collateral_without_a_price(chain: Accuracy, fault: str) -> None:
     """A market that is lent against it gets no new money, nor does a vault that puts money there."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
+from tests.conformance.test_adapters import check_calls
 from yieldbot.allocator.assess import assess
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import MarketId
@@ -205,3 +206,83 @@ async def test_shares_of_other_decimals_are_probed_finely(chain: Accuracy) -> No
     held = await trap.put()
     assert PUT_RAW - 1 <= held.held.raw <= PUT_RAW
     assert await trap.leave(held) == held.held.raw
+
+
+async def test_a_cooldown_is_left_in_two_steps(chain: Accuracy) -> None:
+    """What is parked stays ours, earns nothing, and comes whole once the time is over; a second start would begin it
+    anew, and is not offered."""
+    trap, adapter = await Trap.of(chain, "CooldownVault", 7 * DAY), Erc4626()
+    held = await trap.put()
+    start = adapter.request_exit(held, None, chain.owner)
+    check_calls(chain, trap.market, start, None)
+    assert adapter.collect_exit(held, chain.owner) == adapter.cancel_exit(held, chain.owner) == ()
+    await chain.do(start, chain.owner)
+    cooling = await trap.state()
+    gone = cooling.leaving
+    assert gone is not None and (cooling.shares, cooling.inside.raw, cooling.withdrawable.raw) == (0, 0, 0)
+    assert gone.asked == cooling.held and held.held.raw - 1 <= cooling.held.raw <= held.held.raw
+    assert gone.until is not None and 0 <= gone.until - cooling.block.timestamp - 7 * DAY + 3 <= 3
+    assert cooling.curve.apr(float(cooling.held), DAY) == 0.0
+    assert adapter.withdraw(cooling, None, chain.owner) == adapter.collect_exit(cooling, chain.owner) == ()
+    _, judged = await trap.judged(max_exit_hours=1e6)
+    assert any("on their way out" in veto for veto in judged.vetoes)
+    await chain.wait(7 * DAY)
+    ready = await trap.state()
+    assert ready.leaving is not None and ready.leaving.ready == cooling.held and not ready.leaving.asked
+    check_calls(chain, trap.market, adapter.collect_exit(ready, chain.owner), None)
+    assert await trap.leave(ready) == cooling.held.raw
+    assert ((after := await trap.state()).leaving, after.held.raw) == (None, 0)
+
+
+async def test_a_part_cools_down_and_the_rest_stays(chain: Accuracy) -> None:
+    trap, adapter = await Trap.of(chain, "CooldownVault", 7 * DAY), Erc4626()
+    held = await trap.put()
+    part = trap.market.asset.amount(PUT_RAW // 4)
+    await chain.do(adapter.request_exit(held, part, chain.owner), chain.owner)
+    cooling = await trap.state()
+    assert cooling.leaving is not None and abs(cooling.leaving.asked.raw - part.raw) <= 2
+    assert abs(cooling.held.raw - PUT_RAW) <= 3 and cooling.inside == cooling.held - cooling.leaving.asked
+    await trap.d.send(trap.contract, "setCooldownDuration", 0)  # it is given up: all can be had
+    free = await trap.state()
+    assert free.exit.kind is ExitKind.INSTANT and free.leaving is not None and free.leaving.ready
+    assert free.withdrawable == free.inside
+    assert await trap.leave(free) == free.inside.raw
+    last = await trap.state()
+    before = await trap.balance()
+    await chain.do(adapter.collect_exit(last, chain.owner), chain.owner)
+    assert await trap.balance() - before == free.leaving.ready.raw
+
+
+async def test_a_request_is_left_in_two_steps(chain: Accuracy) -> None:
+    trap, adapter = await Trap.of(chain, "AsyncVault", False), Erc4626()
+    held = await trap.put()
+    start = adapter.request_exit(held, None, chain.owner)
+    check_calls(chain, trap.market, start, None)
+    await chain.do(start, chain.owner)
+    asked = await trap.state()
+    assert asked.leaving is not None and asked.leaving.asked == asked.held == held.held and asked.shares == 0
+    assert asked.leaving.until is None and asked.leaving.cancels and asked.inside.raw == 0
+    assert adapter.collect_exit(asked, chain.owner) == ()
+    await trap.d.send(trap.contract, "serveRedeem", chain.owner)
+    ready = await trap.state()
+    assert ready.leaving is not None and (ready.leaving.ready, ready.leaving.asked.raw) == (held.held, 0)
+    assert not ready.leaving.cancels and ready.leaving.ready_shares == held.shares
+    check_calls(chain, trap.market, adapter.collect_exit(ready, chain.owner), None)
+    assert await trap.leave(ready) == held.held.raw
+    assert ((after := await trap.state()).leaving, after.held.raw) == (None, 0)
+
+
+async def test_a_request_is_called_back(chain: Accuracy) -> None:
+    trap, adapter = await Trap.of(chain, "AsyncVault", False), Erc4626()
+    held = await trap.put()
+    await chain.do(adapter.request_exit(held, None, chain.owner), chain.owner)
+    calls = adapter.cancel_exit(await trap.state(), chain.owner)
+    check_calls(chain, trap.market, calls, None)
+    await chain.do(calls, chain.owner)
+    called = await trap.state()
+    assert called.leaving is not None and called.leaving.back == called.held == held.held and not called.leaving.cancels
+    calls = adapter.cancel_exit(called, chain.owner)
+    check_calls(chain, trap.market, calls, None)
+    await chain.do(calls, chain.owner)
+    again = await trap.state()
+    assert again.leaving is None and (again.held, again.shares) == (held.held, held.shares)

@@ -63,7 +63,7 @@ def test_deposit_and_withdraw_move_exactly_what_is_said() -> None:
     ledger, usdc, market = start()
     state = ledger.observe(ADAPTER, market)
     assert (state.held.raw, state.supplied.raw) == (0, 10**13 - 1), "a share's fraction is rounded down"
-    assert state.liquidity.raw in range(2 * 10**12 - 3, 2 * 10**12 + 1)
+    assert 0 <= 2 * 10**12 - state.liquidity.raw < 10**6, "less what two minutes of fees take"
     assert state.status is Status.ACTIVE and state.rent_deposit == RENT and state.capacity is None
     before, had = ledger.balance(usdc.address), lamports(ledger)
     calls = ADAPTER.deposit(state, usdc.parse("50000"), ledger.me)
@@ -346,7 +346,7 @@ def test_a_thin_market_pays_what_it_has_and_the_rest_later(slots: int) -> None:
     ledger.set({market.address: replace(image, data=bytes(data))})
     ledger.set({market.params["liquidity_vault"]: replace(vault, data=bytes(tokens))})
     state = ledger.observe(ADAPTER, market)
-    assert cash - 10 <= state.withdrawable.raw <= cash
+    assert cash * (1 - 1e-4) <= state.withdrawable.raw <= cash
     calls, before = ADAPTER.withdraw(state, state.withdrawable, ledger.me), ledger.balance(usdc.address)
     ledger.warp(slots)
     ledger.send(calls)
@@ -474,3 +474,15 @@ def test_a_bank_that_only_takes_money_out_but_still_counts_as_collateral_pays() 
     assert ledger.attempt(ADAPTER.deposit(state, usdc.parse("1"), ledger.me))[0] == 6017
     ledger.send(ADAPTER.withdraw(state, None, ledger.me))
     assert ledger.observe(ADAPTER, market).held.raw == 0
+
+
+def test_a_bank_with_the_older_curve_takes_no_new_money_and_its_refusal_is_told() -> None:
+    """The double serves it as 0.1.7 did; 0.1.9 refuses whatever accrues (InvalidConfig)."""
+    terms = replace(USUAL, points=((0.0, 0.0), (0.8, 0.1), (1.0, 3.0)), legacy=True)
+    ledger, usdc, market = start(terms)
+    state = ledger.observe(ADAPTER, market)
+    assert state.status is Status.FROZEN and state.flags == ("legacy-curve",)
+    ledger.send(ADAPTER.deposit(state, usdc.parse("10"), ledger.me))
+    state = ledger.observe(ADAPTER, market)
+    assert state.withdrawable == state.held and "older" in str(ADAPTER.explain_error(market.params["program"], 6015))
+    ledger.send(ADAPTER.withdraw(state, None, ledger.me))

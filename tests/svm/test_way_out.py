@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols._svm import SYSVAR_CLOCK, TERMS, Clock, key_bytes
+from yieldbot.protocols._svm import SYSTEM_PROGRAM, SYSVAR_CLOCK, TERMS, Clock, key_bytes
 from yieldbot.rpc.svm import AccountImage
 from yieldbot.rpc.svm_fork import SvmFork
 from yieldbot.rpc.svm_nodes import connect_svm
@@ -345,3 +346,54 @@ async def test_every_market_of_a_cluster_names_terms_that_do_not_change_by_thems
             for state in first.markets:
                 assert state.market.params[TERMS], state.market.name
                 assert print_of(state, b"code") == print_of(second.of(state.market.id), b"code"), state.market.name
+
+
+async def test_what_a_limit_of_outflow_keeps_is_said_of_this_cycle_alone(sandbox: SvmSandbox) -> None:
+    """An hour later 1,000 may leave: nothing goes in now, and nothing is remembered against the market."""
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        lines: list[str] = []
+        w = replace(w, say=lines.append)
+        trapped = next(s for s in (await cycle.look(w, job)).markets if s.market.name == TRAP).market
+        told = sandbox.rpc("getAccountInfo", trapped.address, {"encoding": "base64"})["value"]
+        data = bytearray(base64.b64decode(told["data"][0]))
+        struct.pack_into("<QQ", data, 389, 1_000 * 10**6, 10**6)  # state/reserve.rs: its limiter's most and window
+        put(sandbox, trapped.address, AccountImage(told["lamports"], told["owner"], bytes(data)))
+        report = await cycle.run_job(w, job)
+        (line,) = [line for line in lines if line.startswith("nothing goes into ")]
+        assert "1,000 USDC come out" in line or "999.99" in line, line
+        assert written(w, ExitRefused) == [] and report.declined is None and report.outcomes
+        assert report.after is not None and report.after.of(trapped.id).held.raw == 0
+
+
+async def test_a_way_out_that_needs_a_price_is_rehearsed_at_once_and_is_none_without_one(
+    sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """marginfi under its group's limiter: nobody writes prices on a fork, so that an hour later there is none."""
+    waited: list[int] = []
+    wait = SvmFork.wait
+
+    def counted(self: SvmFork, seconds: int) -> None:
+        waited.append(seconds)
+        wait(self, seconds)
+
+    monkeypatch.setattr(SvmFork, "wait", counted)
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        async with svm_session(w, job) as live:
+            plan = cycle.decide(await live.observe(), w.settings.policy, job, w.now()).outcome
+            assert isinstance(plan, Plan)
+            market = next(s for s in (await live.observe()).markets if s.market.protocol == "marginfi").market
+            told = sandbox.rpc("getAccountInfo", market.params["group"], {"encoding": "base64"})["value"]
+            data = bytearray(base64.b64decode(told["data"][0]))
+            struct.pack_into("<QQq", data, 376, 10**6, 3_600, 0)  # a million dollars an hour
+            put(sandbox, market.params["group"], AccountImage(told["lamports"], told["owner"], bytes(data)))
+            snapshot = await live.observe()
+            assert "exit-needs-a-price" in snapshot.of(market.id).flags
+            leg = Leg(LegKind.DEPOSIT, market.id, Amount(market.asset, 20_000 * 10**6))
+            one = replace(plan, legs=(leg,))
+            assert not isinstance(await live.rehearse(one, snapshot), Declined) and waited == [0]
+            put(sandbox, market.params["oracle"], AccountImage(10**9, SYSTEM_PROGRAM, b""))
+            refused = await live.rehearse(one, await live.observe())
+            assert isinstance(refused, NoWayOut) and "the bank's oracle cannot be read" in refused.reason, refused
+            assert not refused.lasting, "it may speak again"

@@ -17,6 +17,7 @@ from yieldbot.model.exchange import Price
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan, identified, plan_id
 from yieldbot.model.policy import Policy
+from yieldbot.sessions.limits import leg_now
 
 NOW = BLOCK.timestamp
 USDC = usdc(1).token
@@ -198,3 +199,21 @@ def test_the_legs_of_a_trial_hold_before_and_between_them() -> None:
     lost = changed(view, A, held=usdc(900), liquidity=usdc(10))  # it was to pay 500 out again
     gone = still_holds(plan, 1, changed(lost, lost.idle[0], held=usdc(94_050)), policy, ALONE)
     assert gone is not None and gone.code in ("LIQUIDITY_GONE", "EXPOSURE_LIMIT")
+
+
+def test_a_thousandth_less_cash_is_taken_as_it_is_and_more_is_refused() -> None:
+    """A thin market's cash falls each second; the leg takes what is there, or nothing is done."""
+    policy = Policy()
+    thin = snapshot(95_000, A, replace(B, liquidity=usdc(4_000)))
+    plan = planned(thin, policy)
+    index, leg = next((i, one) for i, one in enumerate(plan.legs) if one.kind is LegKind.WITHDRAW)
+    assert (leg.amount, leg.all) == (usdc(4_000), False)
+    assert leg_now(plan, index, None, thin.of(B.market.id)) == leg == leg_now(plan, index, None)
+    for there, code in ((3_996.1, None), (3_995.9, "LIQUIDITY_GONE"), (0, "LIQUIDITY_GONE")):
+        now = changed(thin, thin.of(B.market.id), liquidity=usdc(there))
+        refused = still_holds(plan, index, now, policy, ALONE)
+        assert (refused.code if refused else None) == code, there
+        taken = leg_now(plan, index, None, now.of(B.market.id)).amount
+        assert taken == (usdc(there) if code is None else leg.amount)
+    more = changed(thin, thin.of(B.market.id), liquidity=usdc(5_000))
+    assert leg_now(plan, index, None, more.of(B.market.id)) == leg, "no more than was approved"

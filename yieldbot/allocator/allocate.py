@@ -150,7 +150,8 @@ class _Books:
                 kept = [k for k, (source, target, _) in enumerate(self.rows) if (source, target) != pair]
                 self.rows, self.near = [self.rows[k] for k in kept], [self.near[k] for k in kept]
                 return None
-            found.append(Exchanged(given, made.route.given, made.least, sum(part.gas for part in made.route.parts)))
+            parts = made.route.parts
+            found.append(Exchanged(given, made.route.given, made.least, sum(p.gas for p in parts), len(parts)))
         return tuple(found)
 
     def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:

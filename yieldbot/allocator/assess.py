@@ -112,6 +112,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
         found.append(f"no way out: {state.no_way_out}")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
+    if state.leaving is not None:
+        found.append(f"{state.leaving.whole} of ours are on their way out")
     if state.exit.hours > policy.max_exit_hours:
         found.append(f"its way out is by {state.exit.words}, above max_exit_hours {policy.max_exit_hours:g}")
     if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:

@@ -122,4 +122,4 @@ def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
     that pays more than those is no gain)."""
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
-    return snapshot.fees.cost(swap.gas, txs=SWAP_TXS) + max(0.0, paid - got)
+    return snapshot.fees.cost(swap.gas, txs=SWAP_TXS * swap.parts) + max(0.0, paid - got)

@@ -210,9 +210,9 @@ def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
     """(gas, rent, transactions) of a market's legs."""
     if change.raw <= 0:
         return state.gas_withdraw, 0, LEAVE_TXS
-    if state.untried:
-        return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
-    return state.gas_deposit, state.rent_deposit, ENTER_TXS
+    if not state.untried:
+        return state.gas_deposit, state.rent_deposit, ENTER_TXS
+    return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
 
 
 def _ends(

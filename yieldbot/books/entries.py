@@ -210,6 +210,9 @@ _NAMED = {
     LegKind.WITHDRAW: Kind.WITHDRAW,
     LegKind.SWAP: Kind.SWAP,
     LegKind.CLAIM: Kind.CLAIM,
+    LegKind.REQUEST: Kind.WITHDRAW,  # shares go, and what they are worth is still there
+    LegKind.COLLECT: Kind.WITHDRAW,
+    LegKind.CANCEL: Kind.WITHDRAW,
 }
 
 
@@ -225,7 +228,8 @@ def _named(entry: Entry, leg: Leg | None) -> Entry:
         asset = entry.native
     shares = frozenset(delta.token for delta in entry.changes if delta.token not in (asset, entry.native))
     moves_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
-    return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=leg.all)
+    whole = leg.all and leg.kind is not LegKind.REQUEST
+    return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=whole)
 
 
 def _liquid(entry: Entry) -> Entry:

@@ -128,6 +128,15 @@ def way_out(state: MarketState) -> Doc:
     }
 
 
+def leaving(state: MarketState) -> Doc | None:
+    """What of ours is on its way out by two steps. until: unix seconds; null: when somebody serves it."""
+    gone = state.leaving
+    if gone is None:
+        return None
+    amounts = {"asked": gone.asked, "ready": gone.ready, "back": gone.back}
+    return {name: money(amount) for name, amount in amounts.items()} | {"until": gone.until, "cancels": gone.cancels}
+
+
 def ways_out(snapshot: Snapshot) -> list[Doc]:
     """Of every market but the wallet how money leaves it, and what is known of that."""
     return [
@@ -166,6 +175,7 @@ def market(
         "exit": way_out(state),
         "no_way_out": state.no_way_out or None,
         "untried": state.untried,
+        "leaving": leaving(state),
         "utilisation": state.utilisation,
         "entry_cost_bps": number(state.entry_cost_bps),
         "cap_headroom": money_or_none(state.capacity),

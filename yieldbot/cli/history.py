@@ -111,10 +111,22 @@ def _words(kind: str, body: Doc) -> str:
             return f"{body['market_id']}: its way out is proven {where}, up to {_amount(body['up_to'])}"
         case "exit.refused":
             return f"{body['market_id']}: nothing goes in until it changes: {body['reason']}"
+        case "exit.asked":
+            return f"{body['market_id']}: {_leaving(body)}"
+        case "exit.ended":
+            return f"{body['market_id']}: nothing is on its way out any more"
         case "account.cleared":
             return f"by {body['by']}"
         case _:
             return f"block {body['block']['height']}" if "block" in body else ""
+
+
+def _leaving(body: Doc) -> str:
+    from yieldbot.cli.render import leaving
+    from yieldbot.journal.codec import amount_from_doc
+
+    asked, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
+    return leaving(asked, ready, back, body["until"])
 
 
 def _amount(doc: Doc) -> str:

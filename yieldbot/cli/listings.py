@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.cli import documents as docs
-from yieldbot.cli.render import at, head, money, names_of, percent, when
+from yieldbot.cli.render import at, head, leaving, money, names_of, percent, when
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
@@ -192,7 +192,18 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
                 percent(docs.apy_after(state, state.held, horizon_seconds)),
             )
-    return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in _rewards(jobs, policy)))
+    lines = [*_on_their_way(jobs), *_rewards(jobs, policy)]
+    return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in lines))
+
+
+def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
+    """What is held but on its way out, a line each."""
+    return [
+        f"{names_of(snapshot)[state.market.id]}: {leaving(gone.asked, gone.ready, gone.back, gone.until)}"
+        for _, snapshot in jobs
+        for state in snapshot.markets
+        if (gone := state.leaving) is not None
+    ]
 
 
 def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:

@@ -78,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. ``argv``: without the program's name, the process's own by default."""
     words = list(sys.argv[1:] if argv is None else argv)
     _never_unprintable()
+    os.umask(os.umask(0o077) | 0o022)  # what we write and others could change would be refused when it is read
     context = Context(json="--json" in words)
     try:
         code = _dispatch(words, context)

@@ -16,7 +16,7 @@ from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Kind, Snapshot
-from yieldbot.model.plan import Allocation, Declined, Hold, Leg, Plan
+from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted, RollupFee
 
@@ -82,6 +82,15 @@ def _short(market_id: str) -> str:
     return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
 
 
+def leaving(asked: Amount, ready: Amount, back: Amount, until: int | None) -> str:
+    """What of ours is on its way out of a market, in words."""
+    end = "somebody serves the request" if until is None else when(until)
+    parts = [f"{asked} in exit until {end}"] if asked else []
+    parts += [f"{ready} to be collected"] if ready else []
+    parts += [f"{back} called back, to be taken in again"] if back else []
+    return ", ".join(parts)
+
+
 def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
     """How money leaves the markets that it goes into, in a line."""
     names = names_of(snapshot)
@@ -94,8 +103,13 @@ def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
     return [f"ways out: {'; '.join(ways)}"] if ways else []
 
 
+STEPS = {LegKind.REQUEST: "ask for", LegKind.COLLECT: "collect", LegKind.CANCEL: "call back"}
+
+
 def _without_moves(found: Plan) -> str:
     """What a plan of claims or of sales does."""
+    if found.legs and (words := STEPS.get(found.legs[0].kind)) is not None:
+        return ", ".join(f"{STEPS.get(leg.kind, words)} {leg.amount}" for leg in found.legs)
     brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
     given = ", ".join(str(leg.amount) for leg in found.legs if leg.amount)
     return f"sell {given} for at least {brings}," if given else f"claim {brings}"

@@ -132,6 +132,7 @@ def position(found: Position, horizon_seconds: float, gain: Earned | None) -> Do
         "name": state.market.name,
         "held": docs.money(state.held),
         "withdrawable": docs.money(state.withdrawable),
+        "leaving": docs.leaving(state),
         "since": found.since,
         "earned": docs.money_or_none(found.earned),
         "apy_now": docs.number(docs.apy_after(state, state.held, horizon_seconds).value),

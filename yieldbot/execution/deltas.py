@@ -160,7 +160,8 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
     """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
 
     A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
-    the amount (all: at least that) and takes shares; a swap takes exactly the amount and brings its least or
+    the amount (all: at least that) and takes shares; a request takes shares alone, what it asked for comes when it is
+    collected, and what is called back takes none; a swap takes exactly the amount and brings its least or
     more; a claim takes nothing and brings what was seen, or more.
     """
     leg = work.leg
@@ -177,11 +178,23 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
         if shares is not None and shares <= 0:
             return Declined("NO_SHARES", f"{work.market.name} takes {leg.amount} and gives no shares")
         return None
+    if leg.kind in (LegKind.REQUEST, LegKind.CANCEL):
+        return _step_fault(work, moved, shares)
     enough = within(moved, leg.amount.raw, leg.amount.raw, tolerance_bps) or (leg.all and moved > leg.amount.raw)
     if not enough:
         return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a withdrawal of {leg.amount}")
     if shares is not None and shares > 0:
         return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
+    return None
+
+
+def _step_fault(work: Meant, moved: int, shares: int | None) -> Declined | None:
+    """What is asked for leaves shares and brings nothing yet; what is called back takes none."""
+    leg = work.leg
+    if moved:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, a {leg.kind} moves none of it")
+    if shares is not None and (shares >= 0 if leg.kind is LegKind.REQUEST else shares < 0):
+        return Declined("DELTA_NOT_PLANNED", f"a {leg.kind} at {work.market.name} changes our shares by {shares}")
     return None
 
 
@@ -227,13 +240,16 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
     spoke of: each shows in what the position can be redeemed for afterwards (``gained_raw``: base units of the asset).
     """
     amount = work.leg.amount
-    brought_raw = 0 if work.leg.kind is LegKind.RERANGE else amount.raw
+    brought_raw = amount.raw if work.leg.kind is LegKind.DEPOSIT else 0
     expected_raw = brought_raw - int(amount.raw * entry_cost_bps / 10_000)
     if gained_raw >= expected_raw or within(gained_raw, expected_raw, amount.raw, tolerance_bps):
         return None
     worth = Amount(amount.token, gained_raw)
     if work.leg.kind is LegKind.RERANGE:
         return Declined("WORTH_LESS", f"a new range in {work.market.name} would be worth {worth} more afterwards")
+    if work.leg.kind is not LegKind.DEPOSIT:
+        said = f"{work.leg.kind} of {amount} at {work.market.name}: what is ours there would be worth {worth} more"
+        return Declined("WORTH_LESS", said)
     return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")
 
 

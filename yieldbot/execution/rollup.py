@@ -9,6 +9,7 @@ from __future__ import annotations
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.account import Account
 from yieldbot.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
+from yieldbot.execution.reverts import REVERTED
 from yieldbot.execution.sign import payload
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import MarketId
@@ -26,9 +27,6 @@ from yieldbot.rollups import (
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.together import both
 
-REVERTED = 3
-"""A node's code for a call that reverts (geth's, and that of every client of an OP chain)."""
-
 
 async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
@@ -42,7 +40,7 @@ async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: Blo
             l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
         if kind is FeeKind.ARBITRUM:
-            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data))
+            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
             return RollupFee(l1_gas=wei_of(said))
     except (NodeRefused, MarketError) as failure:
         where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
@@ -73,18 +71,24 @@ async def rehearsed_gas(
     return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
 
 
-async def node_gas(account: Account, made: EvmCall) -> int:
-    """The gas limit by the chain's own estimate, where it takes data on L1 inside the gas; 0 elsewhere, and where the
-    node says that the call fails or makes no estimates: the simulation tells why, and what the limit lacks."""
+async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
+    """The limit of a call: ``gas``, or by the chain's own estimate where it takes data on L1 inside the gas and that
+    says more. Where it makes no estimates its NodeInterface's word is added; where it says that the call fails, the
+    simulation tells why.
+    """
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
-        return 0
+        return gas
     call = {"from": account.owner, "to": made.to, "data": "0x" + made.data.hex(), "value": hex(made.value)}
     try:
-        return gas_limit(int(await account.node.request("eth_estimateGas", [call]), 16))
-    except NodeRefused:
-        return 0
+        return max(gas, gas_limit(int(await account.node.request("eth_estimateGas", [call]), 16)))
+    except NodeRefused as refusal:
+        if refusal.code == REVERTED or refusal.data:
+            return gas
     except (TypeError, ValueError):
         raise TransientError(f"{account.node.host} answered eth_estimateGas with something that is no number") from None
+    context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
+    fee = await rollup_fee(account, account.node, unsigned(made, context, 0, gas, Fees(0, 0)))
+    return gas + BASE_FEE_HEADROOM * fee.l1_gas
 
 
 async def charge(account: Account, fork: EvmNode, fee: RollupFee, price_wei: int) -> None:

@@ -36,6 +36,7 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, Simulate
 from yieldbot.rpc.evm import EvmNode
 
 RECEIPT_SECONDS = 20.0
+JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if isinstance(ran, Declined):
             return ran
         left = await still_allowed(account, fork, work.provides.pair, work.provides.spenders)
-        return left or await _done(account, fork, work, before, worth_raw, ran)
+        return left or await _done(account, fork, work, before, worth_raw, ran, fees)
     done: list[RehearsedTx] = []
     touched: set[tuple[Address, Address]] = set()
     for call in await leg_calls(account, fork, work):
@@ -272,7 +273,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
             return Declined("ALLOWANCE_LEFT", said)
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
         return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
-    return await _done(account, fork, work, before, worth_raw, tuple(done))
+    return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
 
 
 async def _done(
@@ -282,6 +283,7 @@ async def _done(
     before: Mapping[Token, int],
     worth_raw: int | None,
     txs: tuple[RehearsedTx, ...],
+    fees: Fees,
 ) -> RehearsedLeg | Declined:
     """A leg whose calls all went through, or why their effect is not the leg's meaning."""
     deltas = changes(before, await balances(fork, account.owner, before))
@@ -297,8 +299,10 @@ async def _done(
         cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    if work.leg.kind is LegKind.DEPOSIT and (trap := await way_out(account, fork, work, worth_raw or 0)) is not None:
-        return trap
+    if work.leg.kind is LegKind.DEPOSIT:
+        trap = await way_out(account, fork, work, worth_raw or 0, fees)
+        if trap is not None:
+            return trap
     return RehearsedLeg(work.index, txs, deltas)
 
 
@@ -356,9 +360,9 @@ async def still_allowed(
 
 
 async def _worth(fork: EvmNode, work: LegWork) -> int | None:
-    """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (only
-    deposits are judged by it). A market that cannot be read then is worth nothing to us."""
-    if work.observe is None or work.leg.kind not in (LegKind.DEPOSIT, LegKind.RERANGE):
+    """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (what goes
+    in, and what only begins to leave, is judged by it). A market that cannot be read then is worth nothing to us."""
+    if work.observe is None or work.leg.kind not in JUDGED_BY_WORTH:
         return None
     block = await fork.block()
     (state,) = await fork.run([work.observe(block)], block)

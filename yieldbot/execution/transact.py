@@ -50,10 +50,9 @@ async def transact(
     if isinstance(fees, Declined):
         return fees
     await clear_leftovers(account)
-    nonce, by_node = await both(next_nonce(account), node_gas(account, call))
+    nonce, gas = await both(next_nonce(account), node_gas(account, call, gas))
     if isinstance(nonce, Declined):
         return nonce
-    gas = max(gas, by_node)
     gas_wei = gas * (base_fee_wei + fees.priority_fee_wei)
     if (dear := cost_above_gain(account, call.words, gas_wei)) is not None:
         return dear

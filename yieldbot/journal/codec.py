@@ -173,12 +173,12 @@ def _swap_to_doc(swap: Exchanged) -> Doc:
         "gets": amount_to_doc(swap.gets),
         "least": amount_to_doc(swap.least),
         "gas": swap.gas,
-    }
+    } | ({"parts": swap.parts} if swap.parts != 1 else {})
 
 
 def _swap_from_doc(doc: Any) -> Exchanged:
     given, gets, least = (amount_from_doc(part(doc, name, Mapping)) for name in ("given", "gets", "least"))
-    return Exchanged(given, gets, least, part(doc, "gas", int))
+    return Exchanged(given, gets, least, part(doc, "gas", int), part(doc, "parts", int) if "parts" in doc else 1)
 
 
 def _allocation_to_doc(allocation: Allocation) -> Doc:

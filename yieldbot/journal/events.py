@@ -180,6 +180,32 @@ class ExitRefused:
     on_chain: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitAsked:
+    """Money of ours is on its way out of a market that is left in two steps, as the chain tells: what was asked for,
+    what of it is ready, and what was called back and is not taken in yet. until: unix seconds when it can be collected,
+    None where somebody has to serve it; time: of the chain, unix seconds."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    asked: Amount
+    ready: Amount
+    back: Amount
+    until: int | None
+    time: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitEnded:
+    """Nothing is on its way out of a market any more. time: of the chain, unix seconds."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    time: int
+
+
 Event = (
     PlanWritten
     | PlanMarked
@@ -192,6 +218,8 @@ Event = (
     | Observed
     | ExitProven
     | ExitRefused
+    | ExitAsked
+    | ExitEnded
 )
 
 
@@ -259,6 +287,18 @@ def encode(event: Event) -> tuple[Keys, Doc]:
                 "reason": event.reason,
                 "on_chain": event.on_chain,
             }
+        case ExitAsked():
+            return Keys("exit.asked", event.chain, event.owner), {
+                "market_id": event.market_id,
+                "asked": amount_to_doc(event.asked),
+                "ready": amount_to_doc(event.ready),
+                "back": amount_to_doc(event.back),
+                "until": event.until,
+                "time": event.time,
+            }
+        case ExitEnded():
+            said = {"market_id": event.market_id, "time": event.time}
+            return Keys("exit.ended", event.chain, event.owner), said
 
 
 def decode(keys: Keys, doc: Any) -> Event:
@@ -323,6 +363,24 @@ def decode(keys: Keys, doc: Any) -> Event:
                 fingerprint=part(doc, "fingerprint", str),
                 reason=part(doc, "reason", str),
                 on_chain=bool(doc.get("on_chain", False)),
+            )
+        case "exit.asked":
+            return ExitAsked(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                asked=amount_from_doc(part(doc, "asked", Mapping)),
+                ready=amount_from_doc(part(doc, "ready", Mapping)),
+                back=amount_from_doc(part(doc, "back", Mapping)),
+                until=part(doc, "until", (int, type(None))),
+                time=part(doc, "time", int),
+            )
+        case "exit.ended":
+            return ExitEnded(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                time=part(doc, "time", int),
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")

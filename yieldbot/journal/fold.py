@@ -9,6 +9,8 @@ from yieldbot.journal.events import (
     AccountCleared,
     AccountStopped,
     Event,
+    ExitAsked,
+    ExitEnded,
     ExitProven,
     ExitRefused,
     PlanMarked,
@@ -146,6 +148,20 @@ def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dic
                 found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept, lost)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
                 found = {market_id: _cleared(known) for market_id, known in found.items()}
+            case _:
+                pass
+    return found
+
+
+def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, ExitAsked]:
+    """By market what of an account's money was last seen on its way out; markets where that has ended are not in it."""
+    found: dict[MarketId, ExitAsked] = {}
+    for record in records:
+        match record.event:
+            case ExitAsked(chain=of, owner=whose, market_id=market_id) as asked if (of, whose) == (chain, owner):
+                found[market_id] = asked
+            case ExitEnded(chain=of, owner=whose, market_id=market_id) if (of, whose) == (chain, owner):
+                found.pop(market_id, None)
             case _:
                 pass
     return found

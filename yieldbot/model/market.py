@@ -68,6 +68,29 @@ class Exit:
         return f"{self.kind.value}, no end known" if self.seconds is None else f"{self.kind.value} {self.hours:g} h"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """Money of ours on its way out of a market that is left in two steps; all of it is part of what we hold there.
+
+    asked: what was asked for and cannot be had yet; ready: what can be collected now, and ready_shares: the raw shares
+    that this names, 0 where it names none; back: of a request that was called back, what can be taken in again. until:
+    unix seconds at which all that is asked for can be collected, None where somebody has to serve it. cancels: whether
+    what is asked for can be called back now.
+    """
+
+    asked: Amount
+    ready: Amount
+    back: Amount
+    ready_shares: int = 0
+    until: int | None = None
+    cancels: bool = False
+
+    @property
+    def whole(self) -> Amount:
+        """All of it."""
+        return self.asked + self.ready + self.back
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery.
@@ -154,6 +177,7 @@ class MarketState:
     ``exit.cash`` None means that its cash is not known (``liquidity`` is then 0). offered: what of ours may be asked
     for where ``liquidity`` does not say it (the rehearsal decides what is paid); None where it does. doubts: readings
     of one thing that contradict each other, with both numbers; they stop new money, and are among the flags.
+    leaving: what of ``held`` is on its way out by two steps; None where nothing is.
     """
 
     market: Market
@@ -183,6 +207,12 @@ class MarketState:
     opaque: bool = False
     offered: Amount | None = None
     doubts: tuple[str, ...] = ()
+    leaving: Leaving | None = None
+
+    @property
+    def inside(self) -> Amount:
+        """What we hold less what is on its way out."""
+        return self.held - self.leaving.whole if self.leaving else self.held
 
     @property
     def withdrawable(self) -> Amount:

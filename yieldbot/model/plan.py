@@ -49,13 +49,14 @@ class MarketReason:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One asset given for another: what is expected of it, the least that it must bring, and about the gas of its
-    transactions."""
+    """One asset given for another: what is expected of it, the least that it must bring, about the gas of its
+    transactions, and in how many parts it is made."""
 
     given: Amount
     gets: Amount
     least: Amount
     gas: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ class LegKind(StrEnum):
     SWAP = "swap"
     CLAIM = "claim"
     RERANGE = "rerange"
+    REQUEST = "request"  # the first of two steps out of a market: its cooldown or its request begins
+    COLLECT = "collect"  # the second: what was asked for comes
+    CANCEL = "cancel"  # what was asked for is called back, or what was called back is taken in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class Leg:
 
     amount: what goes in or comes out; of a swap what is given, of a claim nothing, of a range that is laid anew what
     its position is worth. gets: the least that a swap or a claim must bring, of a token of its own; None for other
-    kinds. ticks: the range that liquidity is put into, else None. A swap's or a claim's market_id is that of no market
-    (``is_market``).
+    kinds. Of a market that is left in two steps the amount is what is asked for, collected or called back. ticks: the
+    range that liquidity is put into, else None. A swap's or a claim's market_id is that of no market (``is_market``).
     """
 
     kind: LegKind

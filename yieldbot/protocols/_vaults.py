@@ -16,8 +16,9 @@ from yieldbot.math.curves import DilutedCurve, EnteredCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Exit, ExitKind, Market, Status
+from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.protocols import _steps
 from yieldbot.protocols._abi import abi, checksum
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -65,19 +66,23 @@ class View:
     offered_raw: int | None = None
     entry_cost: float = 0.0
     doubts: tuple[str, ...] = ()
+    leaving: Leaving | None = None
 
 
 def interface_reads(vault: Address) -> list[EthCall]:
     """What a vault says of the standards that it follows beside ERC-4626."""
     vault_abi = abi("erc4626")
-    asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in (ASYNC_REDEEM, ASYNC_DEPOSIT)]
+    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _steps.CANCELS)
+    asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
     return [*asked, vault_abi.read(vault, "share", optional=True)]
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
     """Of ``interface_reads``: whether exits and entries are requests, and where the shares lie if not in the vault."""
-    redeem, deposit, share = (_number(answer) for answer in answers)
+    redeem, deposit, cancels, share = (_number(answer) for answer in answers)
     found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
+    if redeem == 1:
+        found |= {"request_id": _steps.REQUEST_ID, "cancel_redeem": cancels == 1}
     if share and share < 2**160 and share != int(vault, 16):
         found["share"] = checksum(f"0x{share:040x}")
     return found
@@ -121,7 +126,9 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         vault.read(at, "convertToShares", tokens, optional=True),
         vault.read(at, "cooldownDuration", optional=True),
         *past,
+        *(steps := _steps.reads(where, at, owner)),
     ]
+    answers, told = answers[: -len(steps)], answers[-len(steps) :]
     shares, total_raw = erc20.one("balanceOf", answers[0]), vault.one("totalAssets", answers[1])
     earlier_raw, now = vault.one("totalAssets", answers[2]), vault.one("convertToAssets", answers[3])
     balance_raw = erc20.one("balanceOf", answers[4])
@@ -139,14 +146,24 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    if shares:
-        converted, previewed = yield [
+    asked = _steps.asked(where, told, cooldown)
+    pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
+    if shares or asked.unpriced:
+        converted, previewed, *waits = yield [
             vault.read(at, "convertToAssets", shares, optional=True),
             vault.read(at, "previewRedeem", shares, optional=True),
+            *(vault.read(at, "convertToAssets", part, optional=True) for part in (asked.pending, asked.back) if part),
         ]
         its_worth, paid_raw = _number(converted), _number(previewed)
         worth_raw = worth_raw if its_worth is None else its_worth
-    held_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
+        pending_raw = _priced(waits.pop(0), pending_raw) if asked.pending else 0
+        back_raw = _priced(waits.pop(0), back_raw) if asked.back else 0
+    ready_raw = (payable or asked.claimable * now // probe) if asked.claimable else 0
+    worth = (pending_raw, ready_raw, back_raw)
+    gone = _steps.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
+    gone_raw = gone.whole.raw if gone else 0
+    inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
+    held_raw = inside_raw + gone_raw
     way = _way_out(where, cooldown, Amount(asset, min(balance_raw, total_raw)) if balance_raw else None)
     cost = 1.0 - (1.0 - max(0.0, into or 0.0)) * (1.0 - max(0.0, out or 0.0))
     cost = cost if cost >= LEAST_COST else 0.0
@@ -154,6 +171,8 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         doubts.append("deposits are requests that somebody else serves (EIP-7540)")
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
+    if asked.assets:  # what cools down earns nothing
+        income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
     limit_raw = UNLIMITED_RAW if limit is None else limit
     flags = {
         "trailing-rate": True,
@@ -164,13 +183,13 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         "exit-not-previewed": bool(shares) and paid_raw is None,
         way.words: way.kind is not ExitKind.INSTANT,
     }
-    offered_raw = _offered(way, shares, held_raw, free, payable)
+    offered_raw = _offered(way, shares, inside_raw, free, payable)
     flags["exit-not-told"] = bool(shares) and way.kind is ExitKind.INSTANT and not (free and payable)
-    flags["thin-liquidity"] = offered_raw < held_raw
+    flags["thin-liquidity"] = offered_raw < inside_raw
     curve = EnteredCurve(others, income, held_raw / asset.one, cost) if cost else DilutedCurve(others, income)
     return View(
         held_raw=held_raw,
-        supplied_raw=total_raw,
+        supplied_raw=total_raw + gone_raw,
         borrowed_raw=None,
         liquidity_raw=way.cash.raw if way.cash is not None else 0,
         capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
@@ -185,7 +204,13 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         offered_raw=offered_raw,
         entry_cost=cost,
         doubts=tuple(doubts),
+        leaving=gone,
     ), shares
+
+
+def _priced(answer: bytes, otherwise: int) -> int:
+    found = _number(answer)
+    return otherwise if found is None else found
 
 
 MAX_FEE_BPS = 100.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -48,6 +48,20 @@ class YieldAdapter(Protocol):
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Contracts and four-byte selectors that the signer may allow for this market."""
+
+
+@runtime_checkable
+class InSteps(Protocol):
+    """An adapter some of whose markets are left in two steps (``Exit.kind`` COOLDOWN or REQUEST)."""
+
+    def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that begin the way out of ``amount``, or of all that is inside for None."""
+
+    def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that bring what ``MarketState.leaving`` says is ready."""
+
+    def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that call back what is asked for, or take in again what was called back."""
 
 
 class SwapAdapter(Protocol):

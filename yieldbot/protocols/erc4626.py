@@ -17,6 +17,7 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols import _steps
 from yieldbot.protocols._abi import abi, checksum, explain, label, short
 from yieldbot.protocols._doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 from yieldbot.protocols._vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
@@ -118,6 +119,7 @@ class Erc4626:
             opaque=view.opaque,
             offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
             doubts=view.doubts,
+            leaving=view.leaving,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -134,11 +136,22 @@ class Erc4626:
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
         market, vault_abi = state.market, abi("erc4626")
+        if state.exit.kind in _steps.TWO_STEPS:  # the next of its steps
+            return _steps.collect(state, owner) or (() if state.leaving else _steps.ask(state, amount, owner))
         if amount is None:  # by shares, so that nothing is left behind
             data, what = vault_abi.encode("redeem", state.shares, owner, owner), f"all ({state.held})"
         else:
             data, what = vault_abi.encode("withdraw", amount.raw, owner, owner), str(amount)
         return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
+
+    def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.ask(state, amount, owner)
+
+    def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.collect(state, owner)
+
+    def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.cancel(state, owner)
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
         return ()
@@ -153,8 +166,9 @@ class Erc4626:
         return (market.address,)
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
-        vault_abi = abi("erc4626")
-        return {market.address: frozenset(vault_abi.selector(f) for f in ("deposit", "withdraw", "redeem"))}
+        vault_abi, names = abi("erc4626"), ["deposit", "withdraw", "redeem"]
+        names += _steps.NAMES if market.params.get("flavour") == "generic" else ()
+        return {market.address: frozenset(map(vault_abi.selector, names))}
 
 
 def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:

@@ -158,7 +158,8 @@ class Marginfi:
         if group_limited:  # in whole US dollars, by the newest price that the bank has seen
             dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
             outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
-        free = max(0, min(token_amount(vault), unlent, *outflow))
+        # What will be there when a withdrawal lands: of a bank that has lent far more than it has, fees take it fast.
+        free = max(0, min(token_amount(vault), unlent, _unlent(later), *outflow))
         limit = fields["deposit_limit"]
         doubts = in_vault(unlent, token_amount(vault), market.asset)
         return MarketState(
@@ -365,7 +366,8 @@ def _status(fields: dict[str, Any], group: dict[str, Any], now: int, account_fla
     paused = group["pause_flags"] & 1 and now - group["pause_start_timestamp"] < PAUSE_SECONDS
     if paused or account_flags & (ACCOUNT_DISABLED | ACCOUNT_FROZEN):
         return Status.PAUSED
-    if fields["operational_state"] == OPERATIONAL and not fields["flags"] & TOKENLESS_REPAYMENTS_ALLOWED:
+    wound_down = fields["flags"] & TOKENLESS_REPAYMENTS_ALLOWED or fields["curve_type"] == LEGACY
+    if fields["operational_state"] == OPERATIONAL and not wound_down:
         return Status.ACTIVE
     closed = fields["operational_state"] in (OPERATIONAL, REDUCE_ONLY, REDUCE_ONLY_WITH_POWER)
     return Status.FROZEN if closed else Status.PAUSED
@@ -373,6 +375,7 @@ def _status(fields: dict[str, Any], group: dict[str, Any], now: int, account_fla
 
 def _flags(fields: dict[str, Any], rewards: bool) -> tuple[str, ...]:
     found = ["rewards-not-collected"] if rewards or fields["flags"] & EMISSIONS_LENDING else []
+    found += ["legacy-curve"] if fields["curve_type"] == LEGACY else []  # 0.1.9 serves such a bank no more (6015)
     return (*found, "wound-down") if fields["flags"] & TOKENLESS_REPAYMENTS_COMPLETE else tuple(found)
 
 

@@ -8,7 +8,6 @@ configuration says: to private endpoints where there are some, to the public one
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.evm import OF_THE_REQUEST, EvmNode
 from yieldbot.rpc.sizes import Size, size_of
+from yieldbot.rpc.votes import NO_BLOCK, excerpt, key_of, where_they_differ
 
 GRACE_SECONDS = 0.2
 """After a quorum is reached the others are waited for this long, so that one which says something else is named."""
@@ -29,14 +29,7 @@ TIP_PAUSE_SECONDS = 0.3
 ANY = ("eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice", "eth_estimateGas", "net_version", "web3_")
 """Suggestions: the first endpoint that answers is enough, for what is made of them has ceilings of ours."""
 SEND = "eth_sendRawTransaction"
-_BLOCK = ("hash", "number", "timestamp", "baseFeePerGas")
-_RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", "effectiveGasPrice")
-_LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
-
-NO_BLOCK = "no block"
 REFUSES = "refuses"
-EXCERPT = 40
-"""Characters of an answer in a message."""
 
 _T = TypeVar("_T")
 _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
@@ -227,8 +220,8 @@ class QuorumNode(EvmNode):
             if refusals and len({vote.key for vote in votes if not vote.key.startswith(REFUSES)}) < 2:
                 raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
             self._enough(len(votes))
-            start = _where_they_differ([vote.key for vote in votes])
-            said = ", ".join(f"{vote.endpoint.host} says {_excerpt(vote.key, start)}" for vote in votes)
+            start = where_they_differ([vote.key for vote in votes])
+            said = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
             raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {said}")
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
@@ -257,7 +250,7 @@ class QuorumNode(EvmNode):
             self._failed[endpoint] = str(failure)
             return None
         self._failed.pop(endpoint, None)
-        return _Vote(endpoint, _key(method, answer), answer)
+        return _Vote(endpoint, key_of(method, answer), answer)
 
     async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
         """Answers of those that gave one; the others are remembered with the reason."""
@@ -381,41 +374,5 @@ def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
     return heights
 
 
-def _key(method: str, answer: Any) -> str:
-    """What is compared of an answer: everything that decides, nothing that honest nodes write differently."""
-    if isinstance(answer, str):
-        return answer.lower()
-    if method.startswith("eth_getBlockBy"):
-        if not isinstance(answer, Mapping):
-            return NO_BLOCK
-        return " ".join(str(answer.get(name)).lower() for name in _BLOCK)
-    if method == "eth_getTransactionReceipt" and isinstance(answer, Mapping):
-        kept: dict[str, Any] = {name: answer.get(name) for name in _RECEIPT}
-        kept["logs"] = _logs(answer.get("logs"))
-        return json.dumps(kept, sort_keys=True).lower()
-    if method == "eth_getLogs":
-        return json.dumps(_logs(answer)).lower()
-    return json.dumps(answer, sort_keys=True).lower()
-
-
-def _logs(found: Any) -> Any:
-    if not isinstance(found, list):
-        return found
-    return [[log.get(name) for name in _LOG] if isinstance(log, Mapping) else log for log in found]
-
-
 def _about(method: str, params: list[Any]) -> str:
     return f"block {int(params[0], 16)}" if method == "eth_getBlockByNumber" else method
-
-
-def _where_they_differ(keys: list[str]) -> int:
-    """The first place at which the answers are not the same."""
-    shortest = min(map(len, keys))
-    return next((i for i in range(shortest) if len({key[i] for key in keys}) > 1), shortest)
-
-
-def _excerpt(key: str, start: int) -> str:
-    """What can be shown of a long answer: from just before the place that matters."""
-    if start < EXCERPT - 8:
-        return key[:EXCERPT]
-    return f"{key[:2]}…{key[start - 8 : start + EXCERPT - 12]}"

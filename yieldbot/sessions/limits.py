@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.execution.simulate import Rehearsal
+from yieldbot.holds import SLACK
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.market import ChainFees, MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
@@ -36,16 +37,23 @@ def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy)
     wei = (rehearsal.gas_used + beside.l1_gas) * (fees.base_fee_wei + fees.priority_fee_wei) + beside.wei
     cost, gain, symbol = wei / 10**18 * fees.native_price, plan.gain_per_year, snapshot.assets[0].symbol
     days = cost / gain * 365 if gain > 0 else float("inf")
-    if wei <= most_gas(plan, snapshot, policy, 18) and days <= policy.break_even_days:
+    late = bool(plan.moves) and days > policy.break_even_days  # claims and sales are paid at once
+    if wei <= most_gas(plan, snapshot, policy, 18) and not late:
         return None
     said = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"
     return Declined("COST_ABOVE_GAIN", f"{said} (policy.max_gas_share_of_gain, break_even_days)")
 
 
-def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
+def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | None = None) -> Leg:
     """A leg as it is to be done now. A deposit or a swap takes no more than ``most``, what the wallet holds: protocols
-    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected."""
+    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected.
+    What a market has less by now than a withdrawal asks for, up to ``SLACK``, stays there: a thin one's cash falls each
+    second by the fees of all that it has lent."""
     leg = plan.legs[index]
+    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.lp is None:
+        there = state.withdrawable
+        if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
+            return replace(leg, amount=there)
     if leg.kind not in (LegKind.DEPOSIT, LegKind.SWAP) or most is None or most >= leg.amount:
         return leg
     if leg.gets is None:
@@ -55,12 +63,14 @@ def leg_now(plan: Plan, index: int, most: Amount | None) -> Leg:
 
 def shares_for(state: MarketState, leg: Leg) -> int:
     """The most shares that a leg may give back, in raw units: all for a whole position, else those that the amount is
-    worth, with two units and a millionth for rounding; none for any leg but a withdrawal."""
-    if leg.kind is not LegKind.WITHDRAW:
+    worth, with two units and a millionth for rounding; those of a request when it is collected; none for other legs."""
+    if leg.kind is LegKind.COLLECT:
+        return state.leaving.ready_shares if state.leaving else 0
+    if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):
         return 0
-    if leg.all or not state.held.raw:
+    if leg.all or not state.inside.raw:
         return state.shares
-    return min(state.shares, state.shares * leg.amount.raw // state.held.raw + state.shares // 10**6 + 2)
+    return min(state.shares, state.shares * leg.amount.raw // state.inside.raw + state.shares // 10**6 + 2)
 
 
 def idle(snapshot: Snapshot, token: Token) -> Amount | None:

@@ -117,7 +117,7 @@ class SvmSession(SvmWatch):
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> SvmWork:
         """A leg with its instructions, from the newest state."""
-        leg = leg_now(plan, index, most)
+        leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
         bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
         if bounds is not None:
             return svm_swap_work(plan, index, leg, snapshot, bounds, self.world.now())

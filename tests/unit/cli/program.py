@@ -35,7 +35,12 @@ class Ended:
 
 
 def yieldbot(
-    *words: object, cwd: Path, given: str = "", environment: dict[str, str] | None = None, seconds: float = 120
+    *words: object,
+    cwd: Path,
+    given: str = "",
+    environment: dict[str, str] | None = None,
+    seconds: float = 120,
+    umask: int = -1,
 ) -> Ended:
     """``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input and no RPC address of this machine's."""
     clean = {name: value for name, value in os.environ.items() if not name.endswith("RPC_URL") and name != "COLUMNS"}
@@ -48,5 +53,6 @@ def yieldbot(
         text=True,
         timeout=seconds,
         check=False,
+        umask=umask,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -37,6 +37,22 @@ def passphrase_file(tmp_path: Path) -> Path:
     return file
 
 
+def test_what_init_writes_is_not_refused_whatever_the_umask(tmp_path: Path, passphrase_file: Path) -> None:
+    """Debian's and Ubuntu's users have umask 002: files that their group may write."""
+    answers = ("--chain", "base", "--rpc", "-", "--wallet-from", "new", "--asset", "USDC", "--max-share", "0.4")
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    ended = yieldbot("init", *answers, "--passphrase-file", passphrase_file, cwd=home, given=URL + "\n", umask=0o002)
+    assert ended.code == 0, ended.err
+    assert not [file for file in home.rglob("*") if mode(file) & 0o022]
+    assert yieldbot("history", cwd=home, umask=0o002).code == 0
+    assert not [file for file in home.rglob("*") if mode(file) & 0o022]
+    strict = tmp_path / "strict"
+    strict.mkdir(mode=0o700)
+    yieldbot("init", *answers, "--passphrase-file", passphrase_file, cwd=strict, given=URL + "\n", umask=0o077)
+    assert not [file for file in strict.rglob("*") if mode(file) & 0o077]
+
+
 def test_init_by_flags_writes_what_load_reads(tmp_path: Path, passphrase_file: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata
-from tests.unit.execution.test_erc7730 import KNOWN, PERMIT2, WHO
+from tests.unit.execution.test_dangers import KNOWN, PERMIT2
+from tests.unit.execution.test_erc7730 import WHO
 from yieldbot.errors import ConfigError
 from yieldbot.execution.clear import Reading, lines
 from yieldbot.execution.clear_typed import read_typed

@@ -16,6 +16,7 @@ SIGNABLE = {
     *("supply", "withdraw", "deposit", "redeem", "claim", "claimRewardsToSelf", "exchange", "execute", "approve"),
     *("exactInput", "exactInputSingle", "multicall", "swapExactTokensForTokens", "addLiquidity", "removeLiquidity"),
     *("mint", "increaseLiquidity", "decreaseLiquidity", "collect"),
+    *("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest"),
 }
 
 

@@ -128,18 +128,19 @@ async def test_a_gas_limit_leaves_room_for_what_data_takes_inside_the_gas(journa
         assert await rehearsed_gas(account, account.node, call, 60_000, fees) == wanted
         safe = replace(account, pays_gas=False)
         assert await rehearsed_gas(safe, account.node, call, 60_000, None) == (LIMIT, NO_ROLLUP_FEE)
-    assert await node_gas(account_of(chain, journal, settings=ARBITRUM), call) == LIMIT
-    assert await node_gas(account_of(chain, journal, settings=OP), call) == 0
+    assert await node_gas(account_of(chain, journal, settings=ARBITRUM), call, 5) == LIMIT
+    assert await node_gas(account_of(chain, journal, settings=ARBITRUM), call, LIMIT + 1) == LIMIT + 1
+    assert await node_gas(account_of(chain, journal, settings=OP), call, 5) == 5
     assert chain.asked[-1] == (
         "eth_estimateGas",
         [{"from": OWNER, "to": POOL, "data": "0x" + call.data.hex(), "value": "0x0"}],
     )
     chain.refuses = {"eth_estimateGas": "execution reverted"}
-    assert await node_gas(account_of(chain, journal, settings=ARBITRUM), call) == 0
+    assert await node_gas(account_of(chain, journal, settings=ARBITRUM), call, 5) == 5 + 2 * UNITS
     chain.refuses = {}
     chain._eth_estimateGas = lambda _: None  # type: ignore[method-assign,assign]
     with pytest.raises(TransientError, match="no number"):
-        await node_gas(account_of(chain, journal, settings=ARBITRUM), call)
+        await node_gas(account_of(chain, journal, settings=ARBITRUM), call, 5)
 
 
 async def test_the_wallet_must_hold_gas_and_twice_the_fee_beside_it(journal: Journal) -> None:

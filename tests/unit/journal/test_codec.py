@@ -23,6 +23,7 @@ market_ids = words.map(MarketId)
 blocks = st.builds(BlockRef, st.integers(1, 2**32).map(evm_chain), st.integers(0, 2**40), words, st.integers(0, 2**40))
 moves = st.builds(Move, market_ids, market_ids, amounts, floats, floats, st.none() | st.floats(allow_nan=False), words)
 legs = st.builds(Leg, st.sampled_from(LegKind), market_ids, amounts, st.booleans(), st.none() | amounts)
+exchanges = st.builds(Exchanged, amounts, amounts, amounts, st.integers(0, 9), st.integers(1, 4))
 allocations = st.builds(
     Allocation,
     st.dictionaries(market_ids, amounts, max_size=3),
@@ -31,7 +32,9 @@ allocations = st.builds(
     st.builds(Certificate, floats, floats, floats),
     floats,
     st.lists(st.builds(MarketReason, market_ids, floats, floats, floats, words), max_size=3).map(tuple),
-    st.lists(st.builds(Exchanged, amounts, amounts, amounts, st.integers(0, 9)), max_size=2).map(tuple),
+    st.lists(st.builds(Exchanged, amounts, amounts, amounts, st.integers(0, 9), st.integers(1, 4)), max_size=2).map(
+        tuple
+    ),
 )
 plans = st.builds(
     Plan,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from yieldbot.rpc.svm_fork import SvmFork
 
 
+SLACK = 1000
+"""What is taken out of a thin market is priced some slots ahead: one part in so many of it may be missing."""
+
+
 async def way_out(
     account: SvmAccount, fork: SvmFork, work: SvmWork, held_raw: int, tables: Sequence[Table] = ()
 ) -> NoWayOut | None:
@@ -54,12 +58,17 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.asked(put, held_raw, state.cash)
+        if part is None and state.withdrawable < state.held:
+            part = state.withdrawable  # some shares stay, so that their account is not to be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
         if isinstance(back, Declined):
-            return out.stuck(put, back.reason)
+            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # an oracle may speak again
         back_raw += back
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
+        # What it says itself that it pays out no more of now (a limit of outflow is used up) is no trap to remember.
+        pays = min(least_raw, state.withdrawable.raw)
+        less = replace(less, lasting=back + pays // SLACK + out.state.rounding_raw < pays)
     return less
 
 

@@ -8,7 +8,8 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 
 /// A double with EIP-7540's real interface: exits (and with `asyncDeposit` entries) are asked for, served by `admin`
 /// (`serveRedeem`, `serveDeposit`) at the price of that moment, and then claimed by `redeem` and `deposit`. All requests
-/// of a controller are one (request id 0), as EIP-7540 allows. `previewRedeem` reverts, as it demands.
+/// of a controller are one (request id 0), as EIP-7540 allows. `previewRedeem` reverts, as it demands. What is asked for
+/// can be called back (ERC-7887): shares of a request that was not served yet are there to be claimed at once.
 contract AsyncVault is ERC4626 {
     error OnlyAsync();
     error NotOperator();
@@ -19,6 +20,7 @@ contract AsyncVault is ERC4626 {
     event RedeemRequest(
         address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 shares
     );
+    event CancelRedeemRequest(address indexed controller, uint256 indexed requestId, address sender);
     event OperatorSet(address indexed controller, address indexed operator, bool approved);
 
     address public immutable admin;
@@ -28,6 +30,7 @@ contract AsyncVault is ERC4626 {
     mapping(address => uint256) private _pendingShares;
     mapping(address => uint256) private _claimShares;
     mapping(address => uint256) private _claimAssets;
+    mapping(address => uint256) private _calledBack;
     mapping(address => uint256) private _pendingDeposit;
     mapping(address => uint256) private _depositAssets;
     mapping(address => uint256) private _depositShares;
@@ -38,7 +41,7 @@ contract AsyncVault is ERC4626 {
 
     function supportsInterface(bytes4 id) external view returns (bool) {
         return id == 0x01ffc9a7 || id == 0xe3bc4e65 || id == 0x2f0a18c5 || id == 0x620ee8e4
-            || (asyncDeposit && id == 0xce3bbe50);
+            || id == 0xe76cffc7 || (asyncDeposit && id == 0xce3bbe50);
     }
 
     function share() external view returns (address) {
@@ -71,6 +74,27 @@ contract AsyncVault is ERC4626 {
 
     function claimableRedeemRequest(uint256, address controller) external view returns (uint256) {
         return _claimShares[controller];
+    }
+
+    function cancelRedeemRequest(uint256 requestId, address controller) external {
+        _mine(controller);
+        (_calledBack[controller], _pendingShares[controller]) = (_calledBack[controller] + _pendingShares[controller], 0);
+        emit CancelRedeemRequest(controller, requestId, msg.sender);
+    }
+
+    function pendingCancelRedeemRequest(uint256, address) external pure returns (bool) {
+        return false;
+    }
+
+    function claimableCancelRedeemRequest(uint256, address controller) external view returns (uint256) {
+        return _calledBack[controller];
+    }
+
+    function claimCancelRedeemRequest(uint256, address receiver, address controller) external returns (uint256 shares) {
+        _mine(controller);
+        shares = _calledBack[controller];
+        _calledBack[controller] = 0;
+        _transfer(address(this), receiver, shares);
     }
 
     /// What somebody off the chain does some day: a controller's whole request is priced and can be claimed.

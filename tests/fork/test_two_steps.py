@@ -1,0 +1,167 @@
+"""Positions in vaults that are left in two steps (a cooldown, a request): asked for, waited for, collected, counted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fork.test_main_job import world
+from tests.unit.cli.program import yieldbot
+from yieldbot import cycle
+from yieldbot.books.entries import Kind, from_journal
+from yieldbot.books.ledger import What, post
+from yieldbot.cli.render import leaving
+from yieldbot.config.load import load
+from yieldbot.errors import TransientError
+from yieldbot.execution.calldata import selector
+from yieldbot.journal.events import ExitAsked, ExitEnded
+from yieldbot.journal.fold import fold_leaving
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import MarketId
+from yieldbot.model.plan import LegKind
+from yieldbot.model.tx import Confirmed
+from yieldbot.rpc.evm import EvmNode
+from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.traps import deploy_trap, trap_table
+
+USDC = 10**6
+MILLION = 1_000_000 * USDC
+HELD_RAW = 10_000 * USDC
+DAY = 86_400
+
+
+def word(value: int | str) -> str:
+    return f"{int(value, 16) if isinstance(value, str) else value:064x}"
+
+
+async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, str, str]:
+    """A vault of contracts/traps in the chain's file, in which the sandbox's wallet has 10,000: its market's id, its
+    address and its deployer's."""
+    job = load(sandbox.directory / "yieldbot.toml").jobs[0]
+    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+        d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
+    sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
+    calls = (
+        (job.asset.address, "0x095ea7b3" + word(vault.address) + word(HELD_RAW)),
+        (vault.address, "0x6e553f65" + word(HELD_RAW) + word(sandbox.wallet)),
+    )
+    for to, data in calls:
+        sandbox.rpc("eth_sendTransaction", {"from": sandbox.wallet, "to": to, "data": data, "gas": hex(500_000)})
+    sandbox.rpc("anvil_stopImpersonatingAccount", sandbox.wallet)
+    sandbox.rpc("anvil_mine", hex(48), hex(3600))
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    file.write_text(file.read_text() + trap_table(vault.address))
+    return MarketId(f"erc4626/31337/{vault.address.lower()}"), vault.address, d.me
+
+
+def steps_of(report: cycle.Report) -> list[LegKind]:
+    assert report.declined is None and report.skipped is None, (report.declined, report.skipped)
+    assert all(isinstance(outcome, Confirmed) for _, outcome in report.outcomes)
+    return [leg.kind for leg, _ in report.outcomes]
+
+
+def told_by(sandbox: Sandbox, *args: str) -> str:
+    return yieldbot(*args, cwd=sandbox.directory, environment={"COLUMNS": "400"}).out
+
+
+def told(journal: Journal) -> list[ExitAsked | ExitEnded]:
+    return [r.event for r in journal.history() if isinstance(r.event, ExitAsked | ExitEnded)]
+
+
+async def test_a_cooldown_is_started_waited_for_and_collected(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market_id, *_ = await held_in(sandbox, "CooldownVault", DAY)
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        wealth = (await cycle.look(w, job)).wealth(job.asset).raw
+        assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))  # what lies idle first
+
+        seen: list[int] = []
+        real = cycle.exits.steps
+
+        def dies_at_the_end(*args: Any) -> Any:
+            seen.append(1)
+            if len(seen) == 3:  # the leg is mined and settled, and nothing is written of what it began
+                raise TransientError("killed")
+            return real(*args)
+
+        monkeypatch.setattr(cycle.exits, "steps", dies_at_the_end)
+        killed = await cycle.run_job(w, job)
+        assert killed.skipped == "killed" and told(w.journal) == []
+        monkeypatch.setattr(cycle.exits, "steps", real)
+
+        waits = await cycle.run_job(w, job)
+        assert steps_of(waits) == [] and waits.snapshot is not None  # and asks for nothing a second time
+        state = waits.snapshot.of(market_id)
+        assert state.leaving is not None and state.held == state.leaving.asked and state.leaving.until is not None
+        assert 0 < state.leaving.until - state.block.timestamp <= DAY
+        assert abs(state.held.raw - HELD_RAW) <= 2
+        now = waits.snapshot.wealth(job.asset).raw
+        assert wealth <= now <= wealth * 1.001
+        (asked,) = told(w.journal)
+        assert isinstance(asked, ExitAsked) and (asked.market_id, asked.until) == (market_id, state.leaving.until)
+        shown = told_by(sandbox, "positions")
+        line = leaving(asked.asked, asked.ready, asked.back, asked.until)
+        assert " ".join(line.split()) in " ".join(shown.split()) and "in exit until 20" in line
+        (row,) = (
+            p
+            for p in json.loads(told_by(sandbox, "positions", "--json"))["jobs"][0]["positions"]
+            if p["id"] == market_id
+        )
+        assert row["leaving"]["asked"]["raw"] == str(state.held.raw) and row["leaving"]["until"] == asked.until
+
+        sandbox.rpc("evm_increaseTime", hex(DAY))
+        sandbox.rpc("evm_mine")
+        last = await cycle.run_job(w, job)
+        assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
+        assert last.after.of(market_id).held.raw == 0 and last.after.of(market_id).leaving is None
+        assert last.after.idle[0].held.raw >= state.held.raw
+        assert [type(event) for event in told(w.journal)][-1] is ExitEnded
+        assert fold_leaving(w.journal.history(), job.chain.chain, job.wallet.address) == {}
+        assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))  # and it earns elsewhere
+        assert w.journal.verify() > 0
+        told_of = [e for e in from_journal(w.journal.history()) if e.market_id == market_id and e.hash]
+        assert [(e.kind, [d.token.symbol for d in e.changes]) for e in told_of] == [
+            (Kind.WITHDRAW, ["cooldown"]),
+            (Kind.WITHDRAW, ["USDC"]),
+        ]
+        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not What.FEE]
+        assert [row.what for row in rows] == [What.SHARES, What.INTEREST]  # how it came there nobody told
+
+
+async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox) -> None:
+    market_id, vault, admin = await held_in(sandbox, "AsyncVault", False)
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]
+        waits = await cycle.run_job(w, job)
+        assert steps_of(waits) == [] and waits.snapshot is not None
+        state = waits.snapshot.of(market_id)
+        assert state.leaving is not None and state.leaving.until is None and state.leaving.cancels
+        assert (state.held.raw, state.shares) == (HELD_RAW, 0)
+        assert "in exit until somebody serves the request" in " ".join(told_by(sandbox, "positions").split())
+        assert "in exit until" in " ".join(told_by(sandbox, "history").split())
+        for _ in range(2):  # it earns in both halves of the window, so that the money is better off where it was
+            gift = "0x" + selector("transfer(address,uint256)").hex() + word(vault) + word(20_000 * USDC)
+            sandbox.rpc("eth_sendTransaction", {"from": admin, "to": job.asset.address, "data": gift})
+            sandbox.rpc("anvil_mine", hex(15), hex(3600))
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
+        called = await cycle.look(w, job)
+        assert (gone := called.of(market_id).leaving) is not None and gone.back.raw > HELD_RAW and not gone.cancels
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
+        inside = (await cycle.look(w, job)).of(market_id)
+        assert inside.leaving is None and inside.held.raw > HELD_RAW and inside.shares
+        assert [type(event) for event in told(w.journal)] == [ExitAsked, ExitAsked, ExitEnded]
+        assert steps_of(await cycle.run_job(w, job)) == []
+        sandbox.rpc("anvil_mine", hex(48), hex(3600))  # and earns nothing again
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]
+        serve = "0x" + selector("serveRedeem(address)").hex() + word(sandbox.wallet)
+        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": vault, "data": serve})
+        last = await cycle.run_job(w, job)
+        assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
+        assert last.after.of(market_id).held.raw == 0
+        assert isinstance(told(w.journal)[-1], ExitEnded)

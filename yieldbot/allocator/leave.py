@@ -1,0 +1,188 @@
+"""Markets that are left in two steps: what is asked for, collected and called back, and the plans that do it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import net_income
+from yieldbot.allocator.plan import grade
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import ChainFees, ExitKind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan, identified
+from yieldbot.model.policy import Base, Policy
+
+TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a way out: its leg, what it gains as a rate a year and what it costs, both in the first asset."""
+
+    leg: Leg
+    gain: float
+    cost: float
+
+
+def step_plan(
+    snapshot: Snapshot,
+    assessments: Sequence[Assessment],
+    allocation: Allocation,
+    policy: Policy,
+    now: int,
+    base: Base | None = None,
+    *,
+    max_fee_wei: int | None = None,
+) -> Plan | None:
+    """A leg for each step that is due; None where none is, or gas is above the ceiling.
+
+    They are made when nothing else is to be done, as claims are. What is ready is collected first, and nothing is
+    asked for in the same plan: what came in may change what is to be left.
+    """
+    fees = snapshot.fees
+    fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
+    if max_fee_wei is not None and fee_wei > max_fee_wei:
+        return None
+    steps = collected(snapshot, policy) or begun(snapshot, assessments, allocation, policy, base)
+    if not steps:
+        return None
+    gain, cost = sum(step.gain for step in steps), sum(step.cost for step in steps)
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=(),
+            legs=tuple(step.leg for step in steps),
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy),
+            expires_at=now + policy.plan_ttl_seconds,
+        )
+    )
+
+
+def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
+    """What is ready, and what was called back, where it is worth its gas (``max_gas_share_of_gain``). Each gains what
+    it brings, as a rate that yields it within the horizon, as a claim does."""
+    found = []
+    for state in snapshot.markets:
+        gone = state.leaving
+        if gone is None:
+            continue
+        for kind, amount in ((LegKind.COLLECT, gone.ready), (LegKind.CANCEL, gone.back)):
+            cost = snapshot.fees.cost(state.gas_withdraw)
+            if amount and cost <= policy.max_gas_share_of_gain * _worth(snapshot, amount):
+                leg = Leg(kind, state.market.id, amount, all=kind is LegKind.COLLECT and amount == state.held)
+                found.append(Step(leg, per_year(snapshot, amount, policy), cost))
+    return found
+
+
+def per_year(snapshot: Snapshot, amount: Amount, policy: Policy) -> float:
+    """What an amount is worth in the first asset, as a rate that yields it within the horizon."""
+    return _worth(snapshot, amount) * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+
+
+def _worth(snapshot: Snapshot, amount: Amount) -> float:
+    return float(amount) * snapshot.price(amount.token)
+
+
+def begun(
+    snapshot: Snapshot,
+    assessments: Sequence[Assessment],
+    allocation: Allocation,
+    policy: Policy,
+    base: Base | None = None,
+) -> list[Step]:
+    """What an allocation would take out of markets that are left in two steps, if they paid at once, and is asked for
+    now; and what it would leave there, and is called back.
+
+    A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon, is
+    more than what is not earned while it cools down and than the gas of both steps; and within ``break_even_days``.
+    Of a queue whose end nobody knows nothing is taken off. Nothing more is asked for while something is on its way.
+    """
+    doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED]
+    asks = [s for s in doors if s.leaving is None and s.inside]
+    calls = [s for s in doors if s.leaving is not None and s.leaving.cancels and s.leaving.asked]
+    if not asks and not calls:
+        return []
+    free = _with(snapshot, (replace(s, offered=s.held) for s in (*asks, *calls)))
+    wanted = allocate(free, assessments, policy, base=base)
+    found = []
+    if taken := {s.market.id: s.held.raw - wanted.targets[s.market.id].raw for s in asks}:
+        more = wanted.certificate.objective - allocation.certificate.objective
+        found += _asked(snapshot, asks, taken, more, policy)
+    stay = [s for s in calls if wanted.targets[s.market.id] >= s.held]
+    if stay:
+        closed = {s.market.id: Amount(s.market.asset, 0) for s in stay}
+        shut = [replace(a, max_exposure=closed.get(a.market_id, a.max_exposure)) for a in assessments]
+        gone = _with(free, (replace(s, held=Amount(s.held.token, 0), offered=None, leaving=None) for s in stay))
+        gone = _with(gone, _given(gone, stay))
+        elsewhere = allocate(gone, shut, policy, base=base).certificate.objective
+        found += _called(snapshot, stay, wanted.certificate.objective - elsewhere, policy)
+    return found
+
+
+def _given(snapshot: Snapshot, stay: Sequence[MarketState]) -> Iterable[MarketState]:
+    """The wallet with what comes out of the markets."""
+    for idle in snapshot.idle:
+        raw = sum(state.held.raw for state in stay if state.market.asset == idle.market.asset)
+        yield replace(idle, held=Amount(idle.held.token, idle.held.raw + raw))
+
+
+def _with(snapshot: Snapshot, states: Iterable[MarketState]) -> Snapshot:
+    return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state for state in states})
+
+
+def _asked(
+    snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
+) -> list[Step]:
+    legs, costs, idle_years = [], [], []
+    for state in asks:
+        token, raw = state.market.asset, taken[state.market.id]
+        if raw <= 0 or raw < token.parse(policy.min_move).raw:
+            continue
+        whole = raw >= state.inside.raw
+        amount = state.inside if whole else Amount(token, raw)
+        legs.append(Leg(LegKind.REQUEST, state.market.id, amount, all=whole))
+        costs.append(2 * snapshot.fees.cost(state.gas_withdraw))
+        given_up = net_income(state, float(state.held), policy) - net_income(state, float(state.held - amount), policy)
+        waits = (state.exit.seconds or 0) if state.exit.kind is ExitKind.COOLDOWN else 0
+        idle_years.append(max(0.0, given_up) * snapshot.price(token) * waits / SECONDS_PER_YEAR)
+    return _paying(legs, costs, more, sum(idle_years), policy)
+
+
+def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[Step]:
+    legs = [Leg(LegKind.CANCEL, s.market.id, s.leaving.asked) for s in stay if s.leaving is not None]
+    return _paying(legs, [2 * snapshot.fees.cost(s.gas_withdraw) for s in stay], more, 0.0, policy)
+
+
+def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[Step]:
+    """The legs with their shares of the gain, none where they do not pay together. more: a year; lost: once."""
+    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    gain, cost = more - lost / years, sum(costs)
+    pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
+    if not legs or not pays or (cost + lost) / more * 365 > policy.break_even_days:
+        return []
+    return [Step(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
+
+
+def due_again(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
+    """Why a step that was planned is none any more; None while it is. ``asset``: the market's."""
+    state = snapshot.of(leg.market_id)
+    gone = state.leaving
+    if leg.kind is LegKind.REQUEST:
+        if gone is not None:
+            return f"{gone.whole} are on their way out already"
+        short = state.inside < leg.amount and not leg.all
+        return f"only {state.inside} are inside" if short or not state.inside else None
+    if gone is None:
+        return "nothing is on its way out"
+    if leg.kind is LegKind.COLLECT:
+        return None if gone.ready >= leg.amount else f"only {gone.ready} can be collected now"
+    if gone.back >= leg.amount or gone.cancels:
+        return None
+    return f"nothing of {Amount(asset, leg.amount.raw)} can be called back now"
