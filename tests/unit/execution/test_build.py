@@ -78,3 +78,8 @@ def test_reverts_are_put_into_words() -> None:
     assert revert_words(b"\x01\x02\x03\x04", lambda _: None) == "custom error 01020304 that no adapter knows"
     assert revert_words(b"", lambda _: None, "execution reverted") == "execution reverted"
     assert "08c379a0" in revert_words(bytes.fromhex("08c379a0ff"), lambda _: None)
+
+
+def test_a_replacement_pays_an_eighth_and_a_wei_more_at_least() -> None:
+    assert bumped(Fees(0, 0), Fees(8, 17)) == Fees(10, 20) and bumped(Fees(0, 0), Fees(0, 0)) == Fees(1, 1)
+    assert bumped(Fees(11, 21), Fees(8, 17)) == Fees(11, 21)

@@ -75,6 +75,7 @@ def test_what_goes_on_through_permit2_is_named_once() -> None:
     [
         (said(raw=0, ends=0), True),
         (said(raw=0), True),
+        (said(raw=0, ends=2**255), True),
         (said(raw=1), False),
         (said(raw=2**255), False),
         (said(raw=0, more=b"\0"), False),

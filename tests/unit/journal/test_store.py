@@ -455,8 +455,10 @@ def test_reading_beside_a_writer_sees_whole_transactions(path: Path) -> None:
 
 def test_an_unreadable_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvariantError, match="cannot be opened"):
-        Journal.open(tmp_path / "file" / "journal.sqlite")
+    inside = tmp_path / "file" / "journal.sqlite"
+    for way in (Journal.open, Journal.read):
+        with pytest.raises(InvariantError, match=f"journal {inside} cannot be opened: "):
+            way(inside)
 
 
 def test_an_event_of_a_transaction_that_was_never_signed_is_a_contradiction(path: Path) -> None:
