@@ -3,19 +3,28 @@
 The fork runs the exact transactions, shows every balance change, gas and event, and cannot touch the upstream; eth_call
 only tells whether one call reverts (here it reverts for want of the allowance: its time is what is measured). The ratio
 is the price of the safer way; both are medians over the same rounds of one run.
+
+A whole plan's rehearsal is measured twice too: with the way out of every market that it goes into, and without.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from yieldbot.cycle import decide
 from yieldbot.errors import NodeRefused
+from yieldbot.execution.approve import DeclineAll
+from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Status
+from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import EvmCall
 from yieldbot.observe import observe
@@ -23,8 +32,10 @@ from yieldbot.protocols.base import YieldAdapter
 from yieldbot.rpc.anvil import find_anvil
 from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
+from yieldbot.sessions.evm import EvmSession, evm_session
+from yieldbot.world import World
 
-ROUNDS = 15
+ROUNDS, PLAN_ROUNDS = 15, 7
 APPROVE = bytes.fromhex("095ea7b3")
 
 
@@ -48,6 +59,7 @@ async def compare(rpc_url: str, settings: Settings, adapters: Mapping[str, Yield
             with suppress(NodeRefused):
                 await node.call(call.to, call.data, seen.block, owner)
             called.append(time.perf_counter() - begin)
+    plans = await _plans(settings, adapters)
     whole, start, bare = (statistics.median(row) * 1000 for row in (forked, started, called))
     return {
         "market": state.market.name,
@@ -56,6 +68,43 @@ async def compare(rpc_url: str, settings: Settings, adapters: Mapping[str, Yield
         "fork_deposit_ms": round(whole, 1),
         "eth_call_ms": round(bare, 2),
         "ratio": round(whole / bare, 1),
+        **plans,
+    }
+
+
+async def _plans(settings: Settings, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:
+    """Milliseconds of the first plan's rehearsal with its ways out and without them, and the ratio."""
+    job = settings.jobs[0]
+    with tempfile.TemporaryDirectory(prefix="yieldbot-bench-") as folder, Journal.open(Path(folder) / "j") as journal:
+        world = World(
+            settings=settings,
+            adapters=adapters,
+            journal=journal,
+            approver=DeclineAll(),
+            signer_of=lambda wallet: None,
+            now=lambda: int(time.time()),
+            say=lambda line: None,
+        )
+        async with evm_session(world, job) as live:
+            assert isinstance(live, EvmSession)
+            seen = await live.observe()
+            plan = decide(seen, settings.policy, job, world.now()).outcome
+            assert isinstance(plan, Plan), plan
+            took: dict[bool, list[float]] = {True: [], False: []}
+            for _ in range(PLAN_ROUNDS):
+                for ways_out in (True, False):
+                    live.known = frozenset() if ways_out else frozenset(range(len(plan.legs)))
+                    begin = time.perf_counter()
+                    found = await rehearse(live.account, live.works(plan, seen), seen.block)
+                    took[ways_out].append(time.perf_counter() - begin)
+                    assert isinstance(found, Rehearsal), found
+    with_it, without = (statistics.median(took[ways_out]) * 1000 for ways_out in (True, False))
+    return {
+        "plan_legs": len(plan.legs),
+        "plan_rounds": PLAN_ROUNDS,
+        "rehearsal_with_way_out_ms": round(with_it, 1),
+        "rehearsal_without_way_out_ms": round(without, 1),
+        "way_out_ratio": round(with_it / without, 2),
     }
 
 

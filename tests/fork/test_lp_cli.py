@@ -156,6 +156,33 @@ def test_what_cannot_be_done_is_told(pool_sandbox: Sandbox, lp: Callable[..., En
         assert "Traceback" not in ended.err + ended.out
 
 
+def without_decrease(sandbox: Sandbox) -> str:
+    """A double: the real position manager with ``decreaseLiquidity`` taken out of its code: in, and never out. What its
+    code was."""
+    address = sandbox.addresses["uniswap_positions"]
+    code = sandbox.rpc("eth_getCode", address, "latest")
+    assert code.count("630c49ccbe14") == 1  # PUSH4 of its selector, EQ: where calls are told apart
+    sandbox.rpc("anvil_setCode", address, code.replace("630c49ccbe14", "63ffffffff14"))
+    return str(code)
+
+
+def test_what_could_not_be_taken_out_again_is_not_put_in(pool_sandbox: Sandbox, lp: Callable[..., Ended]) -> None:
+    within(pool_sandbox, fund)
+    good = lp("lp", "add", POOL, *GIVE, "--anyway", "--yes", "--json")
+    assert good.code == 0, good.err
+    (*_, row) = lp("positions", "--json").document["liquidity"][0]["positions"]
+    kept, before = without_decrease(pool_sandbox), balances(pool_sandbox)
+    try:
+        for more in ((), ("--to", row["token_id"])):
+            shut = lp("lp", "add", POOL, *GIVE, *more, "--anyway", "--yes", "--json")
+            assert shut.code == 4, shut.err
+            declined = shut.document["declined"]
+            assert declined["code"] == "NO_WAY_OUT" and "nothing comes out" in declined["reason"], declined
+            assert shut.document["transactions"] == [] and balances(pool_sandbox) == before
+    finally:
+        pool_sandbox.rpc("anvil_setCode", pool_sandbox.addresses["uniswap_positions"], kept)
+
+
 def test_a_pool_that_was_pushed_is_not_acted_on(pool_sandbox: Sandbox, lp: Callable[..., Ended]) -> None:
     within(pool_sandbox, lambda made: made.swap(True, 30_000))
     ended = lp("lp", "add", POOL, *GIVE, "--anyway", "--yes", "--json")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.fork.test_lp_cli import without_decrease
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot import cycle
@@ -262,3 +263,17 @@ def test_what_others_send_meanwhile_is_none_of_the_legs(pools: Sandbox, monkeypa
     (wallet,) = [state for state in report.after.idle if state.market.asset.symbol == "DAI"]
     count = sum(step.market_id == pool_of(report.after).market.id for step, _ in report.outcomes)
     assert count > 3 and wallet.held.raw >= count * 10**18, "all of what came in lies there"
+
+
+def test_a_pool_that_could_not_be_left_gets_nothing_and_the_rest_goes_on(pools: Sandbox) -> None:
+    trade(pools, *BUSY)
+    without_decrease(pools)
+    report = run_job(pools)
+    pool = pool_of(report.snapshot)
+    assert report.declined is None and not report.failed and report.after is not None and pool.lp is not None
+    assert "nothing comes out" in pool.no_way_out
+    into = {leg.market_id for leg, _ in report.outcomes if leg.kind is LegKind.DEPOSIT}
+    assert into and pool.market.id not in into and not pool_of(report.after).held
+    shown = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]
+    (way,) = (way for way in shown["ways_out"] if way["market_id"] == pool.market.id)
+    assert "nothing comes out" in way["no_way_out"], "it is written down, and stays shut"

@@ -28,13 +28,18 @@ MILLION = 1_000_000 * USDC
 YEAR = 31_536_000
 
 
-async def trap(sandbox: Sandbox, *, always: bool, keeps_bps: int = 0, a_year: int = 90_000) -> MarketId:
-    """A vault that pays more than the sandbox's others and does not let money out, in the chain's file."""
+async def trap(
+    sandbox: Sandbox, *, always: bool = False, keeps_bps: int = 0, a_year: int = 90_000, locked_raw: int | None = None
+) -> MarketId:
+    """A vault that pays more than the sandbox's others and does not let money out, in the chain's file; with
+    ``locked_raw`` one whose cash nobody sees, and of which so much is lent out."""
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
     async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
-        args = (a_year * USDC // YEAR, always, keeps_bps)
+        args: tuple[object, ...] = (a_year * USDC // YEAR, always, keeps_bps)
         name = "ForkAwareVault"
+        if locked_raw is not None:
+            name, args = "InvestedVault", (a_year * USDC // YEAR, locked_raw)
         d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
         await d.send(vault, "fund", 10 * a_year * USDC)
         await node.request("anvil_mine", [hex(48), hex(3600)])
@@ -170,3 +175,26 @@ async def test_an_honest_vault_is_tried_once(sandbox: Sandbox) -> None:
 
 def is_generic(plan: Plan, leg: Leg) -> bool:
     return sum(1 for one in plan.legs if one.market_id == leg.market_id) == 3
+
+
+async def test_cash_that_nobody_sees_is_told_by_a_simulated_holder(sandbox: Sandbox) -> None:
+    """All of it lies in a strategy: one that gives it back gets money, one that has lent nearly all out does not."""
+    pays = await trap(sandbox, locked_raw=0)
+    stuck = await trap(sandbox, a_year=120_000, locked_raw=2_199_000 * USDC)
+    off = load(sandbox.directory / "yieldbot.toml")
+    off = replace(off, policy=replace(off.policy, try_first=()))
+    with world(sandbox, Auto, off) as w:
+        job = off.jobs[0]
+        blind = await cycle.look(w, job)
+        assert all(blind.of(one).cash is None and "cash-unknown" in blind.of(one).flags for one in (pays, stuck))
+        report = await cycle.run_job(w, job)
+        assert report.snapshot is not None and report.decision is not None
+        seen, other = report.snapshot.of(pays), report.snapshot.of(stuck)
+        size = int(report.snapshot.wealth(job.asset).raw * off.policy.max_share_market)
+        assert seen.cash is not None and abs(seen.cash.raw - size) <= 1000 and "cash-simulated" in seen.flags
+        assert other.cash is None and "cash-unknown" in other.flags
+        vetoes = {one.market_id: one.vetoes for one in report.decision.assessments}
+        assert vetoes[pays] == () and any("cash is not known" in veto for veto in vetoes[stuck])
+        into = {leg.market_id for leg, outcome in report.outcomes if leg.kind is LegKind.DEPOSIT}
+        assert report.declined is None and not report.failed and pays in into and stuck not in into
+        assert report.after is not None and report.after.of(pays).held

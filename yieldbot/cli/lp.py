@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.execution.account import Account
-    from yieldbot.execution.liquidity import LpRehearsal
+    from yieldbot.execution.liquidity import Back, LpRehearsal
     from yieldbot.liquidity import LpView
     from yieldbot.lp_orders import Prepared
     from yieldbot.math.positions import Range
@@ -33,11 +33,13 @@ SETTLES_SECONDS = 3600
 
 
 class Meant(NamedTuple):
-    """What is to be done in which pool; warnings: what the person should know before saying yes."""
+    """What is to be done in which pool; warnings: what the person should know before saying yes; before: our positions
+    there, where something is to be added."""
 
     state: LpState
     prepared: Prepared
     warnings: tuple[str, ...] = ()
+    before: tuple[LpPosition, ...] | None = None
 
 
 def register(commands: Any) -> None:
@@ -143,7 +145,8 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
         tokens = (*pair, position)
         pair += [order.share] if order.share else []
         block = await account.node.block()
-        rehearsed = await rehearse_steps(account, meant.prepared.steps, pair, order.spenders, block)
+        back = _back(account, meant, args.slippage_bps / 10_000)
+        rehearsed = await rehearse_steps(account, meant.prepared.steps, pair, order.spenders, block, back)
         row |= {"pool": pool.name, "warnings": list(meant.warnings)}
         if isinstance(rehearsed, Declined):
             return row | {"declined": docs.declined(rehearsed)}, 4
@@ -156,6 +159,16 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
         market = market_id(pool)
         ended = await carry_out(account, meant.prepared.steps, rehearsed, tokens, market, order)
         return row | outcomes(ended), exit_code(ended)
+
+
+def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
+    """How what is added is taken out again in the rehearsal; None where nothing is added."""
+    from yieldbot.lp_back import come_back
+
+    before = meant.before
+    if before is None:
+        return None
+    return lambda fork, fees, put: come_back(account, fork, fees, put, meant.state, before, slippage)
 
 
 async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
@@ -232,7 +245,8 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
         case _:
             assert position is not None
             prepared = compounding(position, terms)
-    return Meant(state, prepared, tuple(warnings))
+    before = tuple(one for one in view.positions if one.state.pool.id == state.pool.id)
+    return Meant(state, prepared, tuple(warnings), before if args.action == "add" else None)
 
 
 def _part(liquidity: int, share: float) -> int:

@@ -4,14 +4,14 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from yieldbot.execution.account import Account
 from yieldbot.execution.approve import NEVER, Rules, bounds
-from yieldbot.execution.build import TxContext, allowance_call
+from yieldbot.execution.build import Fees, TxContext, allowance_call
 from yieldbot.execution.calldata import APPROVE, arguments, judged_swap
 from yieldbot.execution.deltas import allowance, balances, change_of, changes
 from yieldbot.execution.orders import LpOrder, Step, Steps
@@ -31,6 +31,7 @@ from yieldbot.model.tx import (
     RollupFee,
     SimulatedTx,
 )
+from yieldbot.rpc.evm import EvmNode
 
 TAKE_BACK_GAS = 100_000
 MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
@@ -55,11 +56,20 @@ class LpRehearsal:
         return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
 
 
+Back = Callable[[EvmNode, Fees, Sequence[Delta]], Awaitable[Declined | None]]
+"""Why what the steps did to our balances cannot be undone on the same fork; None where it can."""
+
+
 async def rehearse_steps(
-    account: Account, steps: Steps, tokens: Sequence[Token], spenders: Sequence[Address], block: BlockRef
+    account: Account,
+    steps: Steps,
+    tokens: Sequence[Token],
+    spenders: Sequence[Address],
+    block: BlockRef,
+    back: Back | None = None,
 ) -> LpRehearsal | Declined:
     """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
-    of ``tokens`` to ``spenders`` may be left."""
+    of ``tokens`` to ``spenders`` may be left. back: how the way out is tried afterwards, where something goes in."""
     fees = await fees_at(account, block)
     if isinstance(fees, Declined):
         return fees
@@ -71,7 +81,10 @@ async def rehearse_steps(
             return done
         if (left := await still_allowed(account, fork, tokens, spenders)) is not None:
             return left
-        return LpRehearsal(block, done, changes(before, await balances(fork, account.owner, tokens)))
+        deltas = changes(before, await balances(fork, account.owner, tokens))
+        if back is not None and (stuck := await back(fork, fees, deltas)) is not None:
+            return stuck
+        return LpRehearsal(block, done, deltas)
 
 
 async def carry_out(

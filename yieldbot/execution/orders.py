@@ -6,7 +6,7 @@ the next one needs. A rehearsal runs it on a fork, the real thing on the chain.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from yieldbot.model.amounts import Token
@@ -89,7 +89,8 @@ class Provides:
     """A plan's leg that moves liquidity: its steps, and what their orders may name. tokens: whose balances are
     compared: the pool's two and the position's own; token_ids: our positions there. entry_cost_bps: what swaps take of
     what goes in, those of the way out included; slippage_bps: how far the price may move meanwhile; shift_ticks: how
-    far the range may be moved to lie around the price, our own swaps of the plan having moved it."""
+    far the range may be moved to lie around the price, our own swaps of the plan having moved it. back: how all of ours
+    is taken out again, read on a fork on which the leg was made; None where that is not rehearsed."""
 
     steps: Steps
     tally: Tally
@@ -102,6 +103,7 @@ class Provides:
     entry_cost_bps: float
     slippage_bps: float
     shift_ticks: int
+    back: Callable[[EvmNode], Awaitable[Provides]] | None = None
 
     @property
     def spenders(self) -> tuple[Address, ...]:

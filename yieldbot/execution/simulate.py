@@ -244,7 +244,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if isinstance(ran, Declined):
             return ran
         left = await still_allowed(account, fork, work.provides.pair, work.provides.spenders)
-        return left or await _done(account, fork, work, before, worth_raw, ran)
+        return left or await _done(account, fork, work, before, worth_raw, ran, fees)
     done: list[RehearsedTx] = []
     touched: set[tuple[Address, Address]] = set()
     for call in await leg_calls(account, fork, work):
@@ -273,7 +273,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
             return Declined("ALLOWANCE_LEFT", said)
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
         return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
-    return await _done(account, fork, work, before, worth_raw, tuple(done))
+    return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
 
 
 async def _done(
@@ -283,6 +283,7 @@ async def _done(
     before: Mapping[Token, int],
     worth_raw: int | None,
     txs: tuple[RehearsedTx, ...],
+    fees: Fees,
 ) -> RehearsedLeg | Declined:
     """A leg whose calls all went through, or why their effect is not the leg's meaning."""
     deltas = changes(before, await balances(fork, account.owner, before))
@@ -298,8 +299,10 @@ async def _done(
         cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    if work.leg.kind is LegKind.DEPOSIT and (trap := await way_out(account, fork, work, worth_raw or 0)) is not None:
-        return trap
+    if work.leg.kind is LegKind.DEPOSIT:
+        trap = await way_out(account, fork, work, worth_raw or 0, fees)
+        if trap is not None:
+            return trap
     return RehearsedLeg(work.index, txs, deltas)
 
 

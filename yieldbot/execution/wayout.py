@@ -13,11 +13,12 @@ from yieldbot.execution.deltas import balances
 from yieldbot.execution.reverts import REVERTED, revert_words
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import ExitKind, Market, MarketState
-from yieldbot.model.plan import NoWayOut
+from yieldbot.model.plan import Declined, NoWayOut
 from yieldbot.model.tx import EvmCall
 
 if TYPE_CHECKING:
     from yieldbot.execution.account import Account, LegWork
+    from yieldbot.execution.build import Fees
     from yieldbot.rpc.evm import EvmNode
 
 C = TypeVar("C")
@@ -27,6 +28,9 @@ LEAST_SECONDS = 3600
 """How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
 GAS_WEI = 10**20
 """What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
+
+ROUNDING_RAW = 4
+"""Base units that a pool's own rounding may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +86,17 @@ class WayOut(Generic[C]):
         return _refused(self.state.market, f"{put} go in, {back} come out where {least} should{fees}")
 
 
-async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int) -> NoWayOut | None:
+async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
     afterwards. held_raw: what the position was worth before the leg."""
-    out = work.out
-    if out is None or work.observe is None:
+    out, provides = work.out, work.provides
+    if (out is None or work.observe is None) and (provides is None or provides.back is None):
         return None
     kept = await fork.request("evm_snapshot", [])
     try:
         await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a market is not judged by our gas
+        if out is None:
+            return await _left(account, fork, work, held_raw, fees)
         return await _tried(account, fork, work, out, held_raw)
     finally:
         if await fork.request("evm_revert", [kept]) is not True:
@@ -115,6 +121,33 @@ async def _tried(
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
     return less
+
+
+async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
+    """As ``_tried``, of a pool: all of our liquidity out an hour later, and swapped back. What the swaps of both ways
+    take, and a moved price may, is what ``worth_fault`` lets by of the way in."""
+    from yieldbot.execution.simulate import run_steps
+
+    put, provides = work.leg.amount, work.provides
+    assert provides is not None and provides.back is not None
+    before = await balances(fork, account.owner, (put.token,))
+    await fork.request("evm_increaseTime", [hex(LEAST_SECONDS)])
+    await fork.request("evm_mine", [])
+    try:
+        back = await provides.back(fork)
+    except MarketError as unread:
+        return _refused(work.market, f"it cannot be read any more once {put} are in: {unread}")
+    ran = await run_steps(account, fork, back.steps, fees, back)
+    if isinstance(ran, Declined):
+        lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
+        return _refused(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
+    came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+    whole_raw = held_raw + put.raw
+    least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
+    if came_raw + ROUNDING_RAW >= least_raw:
+        return None
+    came, least = Amount(put.token, max(0, came_raw)), Amount(put.token, least_raw)
+    return _refused(work.market, f"{put} go in, {came} come out where {least} should, swaps of both ways taken off")
 
 
 async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:

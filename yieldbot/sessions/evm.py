@@ -9,12 +9,13 @@ from functools import cache, partial
 
 from yieldbot import exits
 from yieldbot.allocator.claims import claim_of
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.account import Account, LegWork
 from yieldbot.execution.approve import Approval
 from yieldbot.execution.calldata import AbiFunction, abi_functions
 from yieldbot.execution.confirm import finality_seconds
 from yieldbot.execution.halt import halted
+from yieldbot.execution.holder import Holder, paid_out
 from yieldbot.execution.leg import LegResult, execute_leg
 from yieldbot.execution.provide import execute_provided
 from yieldbot.execution.safe import HashSigner, Proposed, propose
@@ -38,6 +39,7 @@ from yieldbot.rpc.evm import EvmNode
 from yieldbot.rpc.fork import forks
 from yieldbot.rpc.quorum import QuorumNode
 from yieldbot.sessions import Session, Watch
+from yieldbot.sessions.cash import unseen, with_cash
 from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 from yieldbot.sessions.provide import provide_work
 from yieldbot.sessions.swaps import swap_work
@@ -83,12 +85,31 @@ class EvmSession(EvmWatch):
     known: frozenset[int] = frozenset()
     """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
 
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        """Besides, the cash of markets where nobody sees any, as a simulated holder of our size is paid."""
+        known = await EvmWatch.with_exits(self, snapshot, records, policy)
+        sizes = unseen(known, policy)
+        holders = [self._holder(known.of(market_id), size) for market_id, size in sizes.items()]
+        try:
+            return with_cash(known, await paid_out(self.account, holders, known.block))
+        except TransientError:  # without a fork it stays unknown, and no new money goes in
+            return known
+
+    def _holder(self, state: MarketState, size: Amount) -> Holder:
+        adapter, owner = self.adapters[state.market.protocol], self.account.owner
+        return Holder(
+            state=state,
+            size=size,
+            observe=lambda block: adapter.observe(state.market, owner, block),
+            withdraw=lambda now: adapter.withdraw(now, None, owner),
+        )
+
     async def settle(self) -> tuple[Outcome, ...]:
         return tuple(await settle(self.account))
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)
-        works = self._works(plan, snapshot)
+        works = self.works(plan, snapshot)
         found = await rehearse(self.account, works, snapshot.block)
         if not isinstance(found, Declined):
             policy = self.world.settings.policy
@@ -159,13 +180,14 @@ class EvmSession(EvmWatch):
                 f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
             )
         assert self.rehearsal is not None  # an approval is of what was rehearsed
-        works = self._works(approval.plan, snapshot)
+        works = self.works(approval.plan, snapshot)
         return await propose(self.account, signer, approval, works, self.rehearsal)
 
     def said(self, block: BlockRef) -> str:
         return f"block {block.height}"
 
-    def _works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+    def works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+        """Every leg with its calls, from the newest state."""
         return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:

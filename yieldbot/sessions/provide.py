@@ -23,6 +23,7 @@ from yieldbot.model.policy import Base
 from yieldbot.model.reads import Flow
 from yieldbot.protocols import liquidity
 from yieldbot.protocols.uniswap_v3 import read_pool
+from yieldbot.rpc.evm import EvmNode
 
 BPS = 10_000
 
@@ -55,6 +56,30 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     steps, words = _meant(leg, state, lp, pool, shift_ticks(base, lp))
     position = Token(asset.chain, pool.order.manager, "position", 0)
     assert pool.order.router is not None and pool.tally is not None
+    provides = Provides(
+        steps=steps,
+        tally=pool.tally,
+        manager=pool.order.manager,
+        router=pool.order.router,
+        pair=pool.order.tokens,
+        tokens=(asset, lp.other, position),
+        token_ids=frozenset(p.token_id for p in lp.positions if p.token_id is not None),
+        words=words,
+        entry_cost_bps=state.entry_cost_bps + base.slippage_bps,
+        slippage_bps=base.slippage_bps,
+        shift_ticks=shift_ticks(base, lp),
+    )
+
+    async def back(fork: EvmNode) -> Provides:
+        block = await fork.block()
+        (now,) = await fork.run([_seen(state, plan.owner, block)], block)
+        if isinstance(now, MarketError):
+            raise now
+        later = replace(terms, deadline=block.timestamp + base.deadline_seconds)
+        out = swapper(now, usd, base, later, {})
+        assert out.tally is not None
+        return replace(provides, steps=leaving(now, Fraction(1), asset, out), tally=out.tally)
+
     return LegWork(
         index=index,
         leg=leg,
@@ -65,19 +90,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         spenders=(),
         observe=lambda block: _worth(state, plan.owner, block),
         lasts_seconds=lasts_seconds,
-        provides=Provides(
-            steps=steps,
-            tally=pool.tally,
-            manager=pool.order.manager,
-            router=pool.order.router,
-            pair=pool.order.tokens,
-            tokens=(asset, lp.other, position),
-            token_ids=frozenset(p.token_id for p in lp.positions if p.token_id is not None),
-            words=words,
-            entry_cost_bps=state.entry_cost_bps + base.slippage_bps,
-            slippage_bps=base.slippage_bps,
-            shift_ticks=shift_ticks(base, lp),
-        ),
+        provides=replace(provides, back=back),
     )
 
 
@@ -122,12 +135,8 @@ def fees_of(state: MarketState, lp: LpMarket) -> int:
 
 def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketState]:
     """The market with what our positions there are worth now, those that it did not know included."""
-    lp = state.lp
-    assert lp is not None
-    address, adapter = lp.state.pool.address, liquidity()[lp.state.pool.protocol]
-    now = yield from adapter.observe(lp.state.pool, lp.deployment)
-    positions, _ = yield from adapter.owned({address: now}, lp.deployment, owner)
-    pool = yield from read_pool(address)
+    lp = yield from _seen(state, owner, block)
+    pool, positions = (yield from read_pool(lp.state.pool.address)), lp.positions
     parts = [amounts for position in positions for amounts in (position.amounts, position.fees)]
     whole = sum(a[0] for a in parts), sum(a[1] for a in parts)
     try:
@@ -135,3 +144,13 @@ def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketSt
     except Unswappable as refused:
         raise MarketError(f"{lp.state.pool.name}: {refused}") from None
     return replace(state, block=block, held=Amount(state.market.asset, raw))
+
+
+def _seen(state: MarketState, owner: Address, block: BlockRef) -> Flow[LpMarket]:
+    """The pool and our positions there as they are now."""
+    lp = state.lp
+    assert lp is not None
+    address, adapter = lp.state.pool.address, liquidity()[lp.state.pool.protocol]
+    now = yield from adapter.observe(lp.state.pool, lp.deployment)
+    positions, _ = yield from adapter.owned({address: now}, lp.deployment, owner)
+    return replace(lp, state=now, positions=tuple(positions))

@@ -339,3 +339,56 @@ contract MendedVault is ForkAwareVault {
         return false;
     }
 }
+
+/// An honest vault whose money all lies elsewhere (a strategy) and comes back when it is asked for: its own balance of the
+/// asset is 0, so that nobody sees its cash. `locked` of it are lent out and cannot come back now.
+contract InvestedVault is Trap {
+    Strategy public immutable strategy;
+    uint256 public perSecond;
+    uint256 public start;
+    uint256 public funded;
+    uint256 public locked;
+
+    constructor(IERC20 asset_, uint256 perSecond_, uint256 locked_) Trap(asset_, "invested") {
+        (strategy, perSecond, start, locked) = (new Strategy(asset_), perSecond_, block.timestamp, locked_);
+    }
+
+    function fund(uint256 amount) external {
+        funded += amount;
+        SafeERC20.safeTransferFrom(IERC20(asset()), msg.sender, address(strategy), amount);
+    }
+
+    function totalAssets() public view override returns (uint256) {
+        uint256 dripped = perSecond * (block.timestamp - start);
+        return IERC20(asset()).balanceOf(address(strategy)) - (dripped < funded ? funded - dripped : 0);
+    }
+
+    function _deposit(address caller, address receiver, uint256 assets, uint256 shares) internal override {
+        super._deposit(caller, receiver, assets, shares);
+        SafeERC20.safeTransfer(IERC20(asset()), address(strategy), assets);
+    }
+
+    function _withdraw(address caller, address receiver, address owner, uint256 assets, uint256 shares)
+        internal
+        override
+    {
+        strategy.back(assets, locked);
+        super._withdraw(caller, receiver, owner, assets, shares);
+    }
+}
+
+/// Where an InvestedVault's assets lie.
+contract Strategy {
+    address private immutable _vault;
+    IERC20 private immutable _asset;
+
+    constructor(IERC20 asset_) {
+        (_vault, _asset) = (msg.sender, asset_);
+    }
+
+    function back(uint256 amount, uint256 locked) external {
+        require(msg.sender == _vault, "vault");
+        require(_asset.balanceOf(address(this)) >= amount + locked, "it is lent out");
+        SafeERC20.safeTransfer(_asset, _vault, amount);
+    }
+}
