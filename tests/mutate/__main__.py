@@ -166,7 +166,7 @@ def judge(
 
 def files_of(tests: list[str]) -> list[Path]:
     """The files of these tests, and what lies beside them that they may import."""
-    named = {ROOT / test.partition("::")[0] for test in tests}
+    named = {ROOT / test.partition("::")[0] for test in tests if not test.startswith("-")}
     return sorted({file for place in named for file in ([place] if place.is_file() else place.rglob("*.py"))})
 
 

@@ -15,7 +15,7 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ChainFees, SvmFees
-from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee
 from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
@@ -59,6 +59,19 @@ def test_a_swap_of_less_must_bring_its_part_rounded_up() -> None:
 def test_the_leg_is_the_one_that_was_asked_for() -> None:
     plan = plan_of(deposit(5), deposit(7))
     assert [leg_now(plan, index, usdc(6)).amount for index in (0, 1)] == [usdc(5), usdc(6)]
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "taken"), [(1_000, 1_000, 1_000), (999, 1_000, 999), (2_000, 1_000, 1_000), (900, 1_000, 1_000)]
+)
+def test_a_withdrawal_takes_what_a_thin_market_has_by_now_where_little_is_missing(
+    there: int, asked: int, taken: int
+) -> None:
+    thin = replace(HELD, liquidity=Amount(USDC, there))
+    leg = Leg(LegKind.WITHDRAW, A, Amount(USDC, asked))
+    assert leg_now(plan_of(leg), 0, None, thin).amount.raw == taken
+    assert leg_now(plan_of(replace(leg, all=True)), 0, None, thin).amount.raw == asked
+    assert leg_now(plan_of(leg), 0, None).amount.raw == asked
 
 
 HELD = replace(market("a", ConstantCurve(0.1), held=1), held=Amount(USDC, 4_000_000), shares=3_000_000)
@@ -125,8 +138,9 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         call = EvmCall(SEEN.owner, b"", 0, "x")
         return Rehearsal(SEEN.block, (RehearsedLeg(0, (RehearsedTx(call, 1_000, 2_000, rollup),), ()),), Fees(1, 1))
 
-    def code(rollup: RollupFee, gain: float, **policy: float) -> str | None:
-        plan = plan_of(deposit(1), gain=gain)
+    def code(rollup: RollupFee, gain: float, *, moves: bool = True, **policy: float) -> str | None:
+        move = Move(A, A, usdc(1), gain, 0.0, None, "more yield")
+        plan = replace(plan_of(deposit(1), gain=gain), moves=(move,) if moves else ())
         limits = {"horizon_days": 365.0, "max_gas_share_of_gain": 0.5, "break_even_days": 365.0} | policy
         found = dearer(plan, seen, rehearsed(rollup), Policy(**limits))
         return found.code if found else None
@@ -136,6 +150,7 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         assert code(fee, 40_000.0) is None and code(fee, 39_999.0) == "COST_ABOVE_GAIN"
         assert code(fee, 40_000.0, break_even_days=182.5) is None
         assert code(fee, 40_000.0, break_even_days=182.4) == "COST_ABOVE_GAIN"
+        assert code(fee, 40_000.0, moves=False, break_even_days=1.0) is None, "claims and sales are paid at once"
         assert code(fee, 0.0) == code(fee, -1.0, max_gas_share_of_gain=0.0) == "COST_ABOVE_GAIN"
     assert code(RollupFee(), 0.0) is None, "no rollup"
     solana = replace(seen, fees=SvmFees(5_000, 0, 1.0))

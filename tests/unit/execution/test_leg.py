@@ -58,7 +58,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg
-from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, SimulatedTx
+from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, Reverted, SimulatedTx
 
 OURS, ITS, POOLS = USDC.address.lower(), OWNER.lower(), POOL.lower()
 SET = (OURS, ITS, POOLS)
@@ -207,6 +207,28 @@ async def test_another_chain_behind_the_node_signs_nothing(journal: Journal) -> 
     with pytest.raises(ConfigError, match="8453"):
         await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
     assert not signer.asked and not chain.sent
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+async def test_a_leg_ends_with_the_first_transaction_that_fails_on_the_chain(journal: Journal, failing: int) -> None:
+    chain = living(journal)
+    mine = chain.on_send
+
+    def fails(raw: str) -> None:
+        before = dict(chain.tokens), dict(chain.allowed)
+        mine(raw)
+        if len(chain.sent) == failing:
+            chain.receipts[journal.transactions()[-1].signed.hash] |= {"status": "0x0", "logs": []}
+            chain.tokens, chain.allowed = before
+
+    chain.on_send = fails
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.declined is None and not result.done
+    kinds = [type(one) for one in result.outcomes]
+    assert kinds == ([Reverted] if failing == 1 else [Confirmed, Reverted, Confirmed]) and not chain.allowed.get(SET, 0)
+    stored = journal.plan("p1")
+    assert stored is not None and stored.status is PlanStatus.FAILED
+    assert stored.reason == "leg 1: a transaction did not succeed"
 
 
 async def test_a_call_that_would_fail_now_is_not_signed_and_its_allowance_taken_back(journal: Journal) -> None:
