@@ -133,7 +133,7 @@ async def _words_agree(market: SmallMarket, node: EvmNode, era: Era) -> None:
         account = market.account(node, journal)
         context = TxContext(account.settings.chain, account.owner, "p", 0, MarketId("m"))
         seen = set()
-        for length in range(0, 2_000, 100):
+        for length in range(0, 1_600, 200):
             gas = 21_000 + 977 * length
             data = bytes((7 * n * n) % 256 if n % 3 else 0 for n in range(length))
             call = EvmCall(market.market.address, data, 0, "a call")
@@ -145,7 +145,7 @@ async def _words_agree(market: SmallMarket, node: EvmNode, era: Era) -> None:
             if operator:
                 assert fee.operator_wei == await oracle(node, "getOperatorFee", "uint256", gas)
             seen.add(fee.l1_wei)
-        assert len(seen) > 8  # by the bytes, not a constant
+        assert len(seen) > 5  # by the bytes, not a constant
     (told,) = await node.run([typical_fee()], await node.block())
     constant = 7 if operator else 0
     assert isinstance(told, TypicalFee) and told.kind is FeeKind.OP_STACK

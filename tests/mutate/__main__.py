@@ -1,10 +1,10 @@
 """scripts/mutate: changes drawn at random in modules of the money path, and whether their tests notice.
 
-[MODULE ...] as in modules.toml (default: all); --seed N; --each N changes a module (default 12; 0: all); --timeout
-SECONDS a change (default: five times what the unchanged tests take, at least 20); --slow tries the slow tests too on
-what the others let through; --list prints the changes that would be made. What was found is kept in .cache/mutate and
-not done again while module and tests are the same. Changes that mean the same are in equal.toml, with the reason. Ends
-with 1 where a change survived.
+[MODULE ...] as in modules.toml (default: all); --seed N; --each N changes a module (default 12; 0: all); --of TEXT only
+changes whose name holds it; --timeout SECONDS a change (default: five times the unchanged tests, at least 20);
+--slow tries the slow tests too on what the others let through; --list prints the changes that would be made. What was
+found is kept in .cache/mutate and not done again while module and tests are the same. Changes that mean the same are in
+equal.toml, with the reason. Ends with 1 where a change survived.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ def within(change: Change, functions: list[str]) -> bool:
     return not functions or any(where == name or where.startswith(f"{name}.") for name in functions)
 
 
-def drawn_of(module: str, source: str, entry: dict[str, Any], seed: int, each: int) -> tuple[list[Change], int]:
-    every = [change for change in changes_of(source) if within(change, entry.get("functions", []))]
+def drawn_of(
+    module: str, source: str, entry: dict[str, Any], seed: int, each: int, of: str = ""
+) -> tuple[list[Change], int]:
+    every = [one for one in changes_of(source) if of in one.name and within(one, entry.get("functions", []))]
     if not each or each >= len(every):
         return every, len(every)
     picked = random.Random(f"{seed}:{module}").sample(range(len(every)), each)
@@ -104,6 +106,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="as in tests/mutate/modules.toml; all by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--each", type=int, default=12, help="changes a module; 0: all")
+    parser.add_argument("--of", default="", metavar="TEXT", help="only changes whose name holds this: a function, say")
     parser.add_argument("--timeout", type=float, default=None, help="seconds a change")
     parser.add_argument("--slow", action="store_true", help="also the slow tests, on what the fast ones let through")
     parser.add_argument("--list", action="store_true", help="print the changes, run nothing")
@@ -114,7 +117,7 @@ def main(argv: list[str]) -> int:
     if args.list:
         for module in chosen:
             source = (ROOT / "yieldbot" / module).read_text()
-            for change in drawn_of(module, source, entries[module], args.seed, args.each)[0]:
+            for change in drawn_of(module, source, entries[module], args.seed, args.each, args.of)[0]:
                 print(f"{module}:{change.line}: {change.name}")
         return 0
     os.nice(5)
@@ -135,7 +138,7 @@ def judge(
     tree: Path, module: str, entry: dict[str, Any], same: dict[str, str], kept: Kept, args: argparse.Namespace
 ) -> Row:
     source = (tree / "yieldbot" / module).read_text()
-    changes, candidates = drawn_of(module, source, entry, args.seed, args.each)
+    changes, candidates = drawn_of(module, source, entry, args.seed, args.each, args.of)
     row = Row(module, candidates)
     left = [change for change in changes if change.name not in same]
     row.equal = len(changes) - len(left)

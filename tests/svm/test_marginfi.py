@@ -474,3 +474,15 @@ def test_a_bank_that_only_takes_money_out_but_still_counts_as_collateral_pays() 
     assert ledger.attempt(ADAPTER.deposit(state, usdc.parse("1"), ledger.me))[0] == 6017
     ledger.send(ADAPTER.withdraw(state, None, ledger.me))
     assert ledger.observe(ADAPTER, market).held.raw == 0
+
+
+def test_a_bank_with_the_older_curve_takes_no_new_money_and_its_refusal_is_told() -> None:
+    """The double serves it as 0.1.7 did; 0.1.9 refuses whatever accrues (InvalidConfig)."""
+    terms = replace(USUAL, points=((0.0, 0.0), (0.8, 0.1), (1.0, 3.0)), legacy=True)
+    ledger, usdc, market = start(terms)
+    state = ledger.observe(ADAPTER, market)
+    assert state.status is Status.FROZEN and state.flags == ("legacy-curve",)
+    ledger.send(ADAPTER.deposit(state, usdc.parse("10"), ledger.me))
+    state = ledger.observe(ADAPTER, market)
+    assert state.withdrawable == state.held and "older" in str(ADAPTER.explain_error(market.params["program"], 6015))
+    ledger.send(ADAPTER.withdraw(state, None, ledger.me))

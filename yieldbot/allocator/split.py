@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.roots import crossing
@@ -90,15 +91,25 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     def total(price: float) -> int:
         return sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c)
 
+    @cache
+    def worth(i: int, price: float) -> float:
+        return _worth(venues[i], price)
+
+    def most(among: Sequence[int], prices: Sequence[float]) -> float:
+        paid = sum(fixed[i] for i in among)
+        return min((sum(worth(i, p) for i in among) + p * amount for p in prices), default=math.inf) - paid
+
     found, bounds = list[Split](), list[float]()
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, amount, prices):
+        if few and found and (no_more := most(among, prices)) <= max(one.out for one in found):
+            bounds.append(no_more)  # whatever its best split is, it is none better
+            continue
         noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_split(among, one, fixed))
         if few and prices[noted:]:
-            paid = sum(fixed[i] for i in among)
-            bounds.append(min(sum(_worth(venues[i], p) for i in among) + p * amount for p in prices[noted:]) - paid)
+            bounds.append(most(among, prices[noted:]))
     best = max(found, key=lambda one: one.out, default=None)
     while best is not None and any(fixed) and not few:  # venues left out, one after the other, while that gives more
         used = [i for i, part in enumerate(best.parts) if part]
@@ -136,15 +147,25 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         pairs = zip(venues, fixed, strict=True)
         return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c)
 
+    @cache
+    def worth(i: int, price: float) -> float:
+        return _worth(venues[i], price)
+
+    def least(among: Sequence[int], prices: Sequence[float]) -> float:
+        paid = sum(fixed[i] for i in among)
+        return max(((wanted - sum(worth(i, p) for i in among)) / p for p in prices), default=0.0) + paid
+
     found, bounds = list[Bought](), list[float]()
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, wanted, prices):
+        if few and found and (no_less := least(among, prices)) >= min(one.taken for one in found):
+            bounds.append(no_less)
+            continue
         noted = len(prices)
         if (one := filled(among)) is not None:
             found.append(_bought(among, one, fixed))
         if few and prices[noted:]:
-            paid = sum(fixed[i] for i in among)
-            bounds.append(max((wanted - sum(_worth(venues[i], p) for i in among)) / p for p in prices[noted:]) + paid)
+            bounds.append(least(among, prices[noted:]))
     best = min(found, key=lambda one: one.taken, default=None)
     while best is not None and any(fixed) and not few:
         used = [i for i, out in enumerate(best.outs) if out]
@@ -174,8 +195,8 @@ def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) ->
 
 
 def _choices(count: int) -> Iterator[list[int]]:
-    """Every choice of one or more of so many."""
-    for chosen in range(1, 1 << count):
+    """Every choice of one or more of so many: all of them, then each alone, then two, and so on."""
+    for chosen in sorted(range(1, 1 << count), key=lambda chosen: chosen.bit_count() % count):
         yield [i for i in range(count) if chosen >> i & 1]
 
 

@@ -366,7 +366,8 @@ def _status(fields: dict[str, Any], group: dict[str, Any], now: int, account_fla
     paused = group["pause_flags"] & 1 and now - group["pause_start_timestamp"] < PAUSE_SECONDS
     if paused or account_flags & (ACCOUNT_DISABLED | ACCOUNT_FROZEN):
         return Status.PAUSED
-    if fields["operational_state"] == OPERATIONAL and not fields["flags"] & TOKENLESS_REPAYMENTS_ALLOWED:
+    wound_down = fields["flags"] & TOKENLESS_REPAYMENTS_ALLOWED or fields["curve_type"] == LEGACY
+    if fields["operational_state"] == OPERATIONAL and not wound_down:
         return Status.ACTIVE
     closed = fields["operational_state"] in (OPERATIONAL, REDUCE_ONLY, REDUCE_ONLY_WITH_POWER)
     return Status.FROZEN if closed else Status.PAUSED
@@ -374,6 +375,7 @@ def _status(fields: dict[str, Any], group: dict[str, Any], now: int, account_fla
 
 def _flags(fields: dict[str, Any], rewards: bool) -> tuple[str, ...]:
     found = ["rewards-not-collected"] if rewards or fields["flags"] & EMISSIONS_LENDING else []
+    found += ["legacy-curve"] if fields["curve_type"] == LEGACY else []  # 0.1.9 serves such a bank no more (6015)
     return (*found, "wound-down") if fields["flags"] & TOKENLESS_REPAYMENTS_COMPLETE else tuple(found)
 
 

@@ -92,6 +92,19 @@ async def test_a_block_that_came_between_the_questions_explains_a_higher_nonce(j
     assert await next_nonce(account_of(chain, journal)) == 8
 
 
+async def test_no_new_block_explains_a_nonce_that_falls(journal: Journal) -> None:
+    chain = ChainDouble()
+
+    def falls(tag: Any) -> int:
+        if tag == "latest":
+            chain.height = 101
+        return 8 if isinstance(tag, dict) else 7
+
+    chain.nonce_at = falls
+    with pytest.raises(TransientError, match="contradicts itself"):
+        await next_nonce(account_of(chain, journal))
+
+
 async def test_anothers_transaction_in_the_pool_is_waited_for(journal: Journal) -> None:
     found = await next_nonce(account_of(ChainDouble(nonce_at=nonces(7, 7, 8)), journal))
     assert found == Declined("NONCE_BUSY", f"another transaction of {OWNER} waits in the node's pool")
