@@ -19,7 +19,7 @@ from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefuse
 from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market, MarketState, Snapshot
+from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.rpc.evm import EvmNode
@@ -94,7 +94,7 @@ async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Recor
     """The snapshot with what the journal says of its markets' ways out: a refusal holds while the market is what it
     was then (or cannot be compared). Only markets that the journal names are read again."""
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
-    first = {s.market.id for s in rehearsed(snapshot.markets) if named(s.market, policy.try_first)}
+    first = {s.market.id for s in rehearsed(snapshot.markets) if _triable(s) and named(s.market, policy.try_first)}
     asked = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
     if not asked and not first:
         return snapshot
@@ -104,6 +104,11 @@ async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Recor
         for m in (*first, *(state.market.id for state in asked))
     }
     return replace(snapshot, states=dict(snapshot.states) | changed)
+
+
+def _triable(state: MarketState) -> bool:
+    """Whether what goes in can come out again within one plan."""
+    return state.exit.kind is ExitKind.INSTANT
 
 
 def _compared(exits: Exits, first: bool) -> bool:

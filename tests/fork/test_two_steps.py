@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from yieldbot.books.ledger import What, post
 from yieldbot.cli.render import leaving
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
+from yieldbot.execution.approve import Auto
 from yieldbot.execution.calldata import selector
-from yieldbot.journal.events import ExitAsked, ExitEnded
+from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.fold import fold_leaving
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
@@ -165,3 +167,20 @@ async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox
         assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
         assert last.after.of(market_id).held.raw == 0
         assert isinstance(told(w.journal)[-1], ExitEnded)
+
+
+async def test_new_money_that_a_person_lets_in_is_rehearsed_with_both_steps(sandbox: Sandbox) -> None:
+    """With max_exit_hours the cooldown is waited for on the fork; a trial of a part cannot be made in one plan."""
+    market_id, vault, admin = await held_in(sandbox, "CooldownVault", DAY)
+    settings = load(sandbox.directory / "yieldbot.toml")
+    gift = "0x" + selector("transfer(address,uint256)").hex() + word(vault) + word(20_000 * USDC)
+    for _ in range(2):
+        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": settings.jobs[0].asset.address, "data": gift})
+        sandbox.rpc("anvil_mine", hex(15), hex(3600))
+    policy = replace(settings.policy, max_exit_hours=24.0, max_share_markets={market_id: 0.5})
+    with world(sandbox, Auto, replace(settings, policy=policy)) as w:
+        report = await cycle.run_job(w, w.settings.jobs[0])
+        into = {leg.kind for leg, _ in report.outcomes if leg.market_id == market_id}
+        assert report.declined is None and not report.failed and into == {LegKind.DEPOSIT}
+        proven = [r.event for r in w.journal.history() if isinstance(r.event, ExitProven)]
+        assert market_id in {proof.market_id for proof in proven}
