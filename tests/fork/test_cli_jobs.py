@@ -103,7 +103,7 @@ def test_two_chains_in_one_table_and_what_a_bridge_would_gain(sandbox: Sandbox, 
     config = ("--config", sandbox.config)
     cluster = solana.start(sandbox.directory, temporary=True)
     try:
-        shown = yieldbot(*config, "markets", cwd=tmp_path)
+        shown = yieldbot(*config, "markets", cwd=tmp_path, environment={"COLUMNS": "200"})
         assert shown.code == 0, shown.err
         titles = [line for line in shown.out.splitlines() if line.startswith("Markets.")]
         assert len(titles) == 1 and "sandbox block" in titles[0] and "solana-sandbox slot" in titles[0]
