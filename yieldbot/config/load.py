@@ -85,11 +85,13 @@ def environment(path: Path) -> dict[str, str]:
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
-    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, quoting no value."""
+    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, also where others
+    can write it; no value is quoted."""
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
     file = path.expanduser().absolute().parent / ".env"
+    refuse_if_others_change(file, "the settings in")  # it says which nodes are believed
     if not file.exists():
         return file, {}
     try:

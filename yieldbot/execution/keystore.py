@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
-from yieldbot.files import first_line, read_text, refuse_if_others_change, why
+from yieldbot.files import create_whole, first_line, read_text, refuse_if_others_change, why
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -295,10 +295,7 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     except OSError as failure:
         raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
+        create_whole(path, json.dumps(document).encode())
     except FileExistsError:
         raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
     except OSError as failure:
