@@ -151,9 +151,12 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
     """
     named = f"{what} {path}" if what else str(path)
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        kind = path.stat().st_mode
     except OSError:
         raise ConfigError(f"{named} cannot be found: {missing}") from None
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a device no mode is to be mended
+        raise ConfigError(f"{named} is no regular file: name one")
+    mode = stat.S_IMODE(kind)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
     refuse_if_others_change(path, what or "the file")
