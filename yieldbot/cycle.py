@@ -19,6 +19,7 @@ from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.leave import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.claimed import unsold
+from yieldbot.config.names import unbound
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
 from yieldbot.holds import still_holds as still_holds
@@ -176,6 +177,8 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live)
     policy = world.settings.policy
+    for line in unbound(policy, world.settings.jobs, [(job, snapshot)]):
+        world.say(line)
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
     _stop_at_a_loss(world, job, snapshot)

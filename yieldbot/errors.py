@@ -124,3 +124,24 @@ class PendingError(YieldbotError):
 
 class InvariantError(YieldbotError):
     """What must always hold does not; nothing more may be signed."""
+
+
+def transport_words(failure: BaseException) -> str:
+    """What went wrong between us and a server, in words. The failure's own may hold the URL, and a URL a key."""
+    kinds = {kind.__name__ for kind in type(failure).__mro__}
+    reason = getattr(failure, "reason", None)  # urllib wraps what it met
+    if isinstance(reason, BaseException):
+        return transport_words(reason)
+    if kinds & {"SSLError", "ClientSSLError"}:
+        return "its TLS certificate or handshake is not accepted"
+    if kinds & {"gaierror", "ClientConnectorDNSError"}:
+        return "its name cannot be resolved"
+    if kinds & {"TimeoutError"}:
+        return "no answer in time"
+    if kinds & {"ClientConnectorError", "ConnectionRefusedError"}:
+        return "no connection can be made"
+    if kinds & {"ServerDisconnectedError", "ConnectionError", "ClientOSError", "IncompleteRead", "ClientPayloadError"}:
+        return "the connection was cut"
+    if kinds & {"UnicodeError", "ValueError", "RecursionError", "HttpProcessingError", "HTTPException"}:
+        return "its answer cannot be read"
+    return "no connection can be made" if "OSError" in kinds else f"its answer is of no use ({type(failure).__name__})"

@@ -19,7 +19,8 @@ from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefuse
 from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Snapshot
+from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot
+from yieldbot.model.names import named
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.rpc.evm import EvmNode
@@ -83,11 +84,6 @@ async def _slot(node: EvmNode, address: Address, slot: str, block: BlockRef) -> 
     at = {"blockHash": block.hash, "requireCanonical": True}
     word = str(await node.request("eth_getStorageAt", [address, slot, at])).removeprefix("0x").rjust(64, "0")
     return Address("0x" + word[-40:]) if word[-40:].strip("0") else None
-
-
-def named(market: Market, names: Sequence[str]) -> bool:
-    """Whether the policy's list of flavours, protocols, names and ids names a market."""
-    return bool({market.id, market.protocol, market.name, str(market.params.get("flavour", ""))} & set(names))
 
 
 async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -50,6 +51,33 @@ def why(failure: OSError, path: Path) -> str:
     if failure.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP) and there.is_dir():
         return f"{there} takes no files of ours ({failure.strerror}): name another folder"
     return str(failure.strerror)
+
+
+def create_whole(path: Path, content: bytes) -> None:
+    """A new file with all of its content, down to the disk, readable by its owner alone; or none: a full disk leaves
+    nothing behind. Raises FileExistsError, nothing being overwritten, and OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)  # unlike a rename it replaces nothing
+        except OSError as failure:
+            if failure.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # a disk without hard links
+            part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    with contextlib.suppress(OSError):  # some disks write no folders down
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def refuse_if_others_change(path: Path, what: str) -> None:

@@ -13,6 +13,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
+from yieldbot.model.names import matches
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
@@ -56,13 +57,13 @@ class Unread:
 def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[Unread, ...]:
     """What the snapshot lacks: quarantined markets, and holdings of ours in markets that it does not show. Pure.
 
-    A market that the policy excludes by name, id or protocol is known to be given up: it is not counted as held.
+    A market that the policy excludes by any of its names is known to be given up: it is not counted as held.
     """
     remembered = {
         market_id: said
         for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
         if market_id not in snapshot.states
-        and not {market_id, market_id.partition("/")[0], said.get("name")} & set(policy.exclude)
+        and not _given_up(market_id, said, policy)
     }
     found = []
     for bad in snapshot.quarantined:
@@ -76,12 +77,17 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     return tuple(found)
 
 
+def _given_up(market_id: MarketId, said: Mapping[str, Any], policy: Policy) -> bool:
+    called = (str(said.get("name", "")), str(said.get("deployment", "")), str(said.get("flavour", "")))
+    return any(matches(name, market_id, called) for name in policy.exclude)
+
+
 def lost_sight_of(found: Iterable[Unread]) -> str | None:
     """Why no plan may be made: money of ours that cannot be seen. None where there is none."""
-    lost = [f"{one.held} in {one.name} cannot be read ({one.reason})" for one in found if one.held]
+    lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
         return None
-    return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name it in policy.exclude to go on without it"
+    return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name its id in policy.exclude to go on without"
 
 
 def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: Token) -> dict[MarketId, dict[str, Any]]:
@@ -113,6 +119,8 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token) -
     forecasts |= {
         state.market.id: {
             "name": state.market.name,
+            "deployment": state.market.deployment,
+            "flavour": str(state.market.params.get("flavour", "")),
             "held_raw": str(state.held.raw),
             "apr": state.curve.apr(float(state.held), horizon_seconds),
             "horizon_seconds": horizon_seconds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from yieldbot import merkl
@@ -142,7 +142,8 @@ async def _discover(
         if isinstance(answer, MarketError):
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
-            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            found = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            markets += [replace(market, deployment=deployment.name) for market in found]
     return markets, quarantined, Surroundings(balance, native, asset, told, beside), _Pools(pools, unread, usd)
 
 
@@ -178,4 +179,5 @@ def _unread(deployment: Deployment, job: Job) -> Market:
         deployment.name,
         job.asset,
         Address(job.asset.address),
+        deployment=deployment.name,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
@@ -171,7 +171,8 @@ async def _discover(
         if isinstance(answer, MarketError):
             quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
         else:
-            markets += [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            ours = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            markets += [replace(market, deployment=deployment.name) for market in ours]
     return markets, quarantined, around
 
 
@@ -227,4 +228,5 @@ def _unread(deployment: Deployment, job: Job) -> Market:
         deployment.name,
         job.asset,
         job.asset.address,
+        deployment=deployment.name,
     )

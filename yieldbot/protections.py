@@ -19,6 +19,7 @@ from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.names import named, of_table
 from yieldbot.model.numbers import exact
 from yieldbot.model.plan import Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
@@ -96,7 +97,7 @@ def guard(
             closed.setdefault(market_id, _nothing(name))
             continue
         most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
-        if most < shares.get(market_id, policy.max_share_market):
+        if most < of_table(policy.max_share_markets, state.market, policy.max_share_market):
             shares[market_id], bounded[market_id] = most, f"policy.{name}"
     name, room = _least(_of_all(policy, flows, now, asset, chain))
     buffer = policy.idle_buffer
@@ -111,7 +112,7 @@ def guard(
                     closed.setdefault(state.market.id, _nothing(name))
     exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
     for state in snapshot.markets:
-        if {state.market.id, state.market.protocol, state.market.name} & set(policy.exclude):
+        if named(state.market, policy.exclude):
             closed.pop(state.market.id, None)
     narrowed = replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer)
     return Guard(narrowed, None, closed, bounded)

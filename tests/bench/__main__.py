@@ -30,7 +30,13 @@ def main() -> int:
             return 2
         return measure(Path(sys.argv[2]))
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what yieldbot claims.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(NAMES)}; all by default; "
+        "or clear-signing REGISTRY_FOLDER: the public ERC-7730 registry's own test cases",
+    )
     options: dict[str, Any] = {}
     match sys.argv[1:]:
         case [name, flag, *flags] if name in NAMES and flag.startswith("-") and _there(name):
@@ -41,7 +47,7 @@ def main() -> int:
     names = parser.parse_args().names or [name for name in NAMES if _there(name)]
     for name in names:
         if name not in NAMES or not _there(name):
-            known = ", ".join(filter(_there, NAMES))
+            known = ", ".join([*filter(_there, NAMES), "clear-signing FOLDER"])
             print(f"scripts/bench: no measurement {name!r}; there are: {known}", file=sys.stderr)
             return 2
     with ExitStack() as stack:

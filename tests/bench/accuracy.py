@@ -232,3 +232,17 @@ def rows(draws: Sequence[Draw]) -> list[dict[str, Any]]:
         }
         for d in draws
     ]
+
+
+def main(rpc_url: str, settings: Any, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:
+    """Entry of ``scripts/bench accuracy``: an amount and a random draw a market, the worst error a kind."""
+    (job,) = settings.jobs
+
+    async def measured() -> list[Draw]:
+        async with EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
+            return await Accuracy(node, job, adapters).run([10**9], random_draws=1)
+
+    draws = asyncio.run(measured())
+    kinds = sorted({draw.kind for draw in draws})
+    worst = {kind: round(max(abs(d.error_bp) for d in draws if d.kind == kind), 6) for kind in kinds}
+    return {"worst_error_bp": worst, "rows": rows(draws)}

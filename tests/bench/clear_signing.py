@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ NATIVES = {
 
 def measure(where: Path) -> int:
     """Prints what is not right, and the counts; 1 where a case is wrong. ``where``: the registry's folder."""
+    if not any(_tests(where)):
+        print(f"scripts/bench: no test file (testsv2/*.tests.json) was found in {where}", file=sys.stderr)
+        return 2
     began = time.perf_counter()
     lost: list[str] = []
     known = descriptors(where, lost.append)
@@ -49,14 +53,17 @@ def measure(where: Path) -> int:
         print(
             f"{kind}: {count.total()} cases: {count['right']} right, {count['refused']} refused, {count['wrong']} wrong"
         )
+    return int(any(count["wrong"] for count in counts.values()))
+
+
+def _tests(where: Path) -> Iterator[Path]:
+    return (path for path in where.rglob("*.tests.json") if path.parent.name == "testsv2")
 
 
 def outcomes(where: Path, known: Sequence[Descriptor]) -> Iterator[tuple[str, str, str, str]]:
     """For each case: its kind, its name, "right", "refused" or "wrong", and why."""
     abi = abi_functions(folder("abis"))
-    for path in sorted(where.rglob("*.tests.json")):
-        if path.parent.name not in ("testsv2",):
-            continue
+    for path in sorted(_tests(where)):
         document = json.loads(path.read_text(encoding="utf-8"))
         for case in document["tests"]:
             kind = "typed data" if "data" in case else "calldata"

@@ -8,6 +8,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from tests.unit.cli.program import yieldbot
+from yieldbot.config.load import load
 from yieldbot.sandbox.node import Sandbox
 
 
@@ -38,8 +39,13 @@ def test_a_plan_that_todays_policy_or_price_would_not_make_is_declined(sandbox: 
     """And it goes on waiting: with the old policy and a whole dollar back it is done as it was shown."""
     plan, before, settings = queued(sandbox), sent(sandbox), sandbox.config.read_text()
     best = max(plan["legs"], key=lambda leg: int(leg["amount"]["raw"]))["market_id"]
+    (job,) = yieldbot("--json", "markets", cwd=sandbox.directory).document["jobs"]
+    name = next(row["name"] for row in job["markets"] if row["id"] == best)
+    (table,) = (d.name for d in load(sandbox.config).jobs[0].chain.deployments if f"{name} ".startswith(f"{d.name} "))
     for was, now, code in (
         ("[policy]\n", f'[policy]\nexclude = ["{best}"]\n', "EXCLUDED"),
+        ("[policy]\n", f'[policy]\nexclude = ["{name}"]\n', "EXCLUDED"),
+        ("[policy]\n", f'[policy]\nexclude = ["{table}"]\n', "EXCLUDED"),
         ("max_share_market = 0.5", "max_share_market = 0.1", "EXPOSURE_LIMIT"),
         ('idle_buffer = "500"', 'idle_buffer = "90000"', "BUFFER_TAKEN"),
     ):

@@ -111,6 +111,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--slow", action="store_true", help="also the slow tests, on what the fast ones let through")
     parser.add_argument("--list", action="store_true", help="print the changes, run nothing")
     args = parser.parse_args(argv)
+    if args.each < 0:
+        parser.error(f"--each {args.each}: write 0 (all changes) or more")
+    if args.timeout is not None and not args.timeout > 0:
+        parser.error(f"--timeout {args.timeout:g}: write a number of seconds above 0")
     if unknown := [name for name in args.modules if name not in entries]:
         parser.error(f"unknown module {unknown[0]!r}: one of {', '.join(entries)}")
     chosen = args.modules or list(entries)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.errors import ConfigError
-from yieldbot.execution.halt import NAME, halted, resume
+from yieldbot.execution.halt import NAME, halt, halted, resume
 from yieldbot.execution.keystore import passphrase_in, read_private, write_new
 from yieldbot.execution.lock import run_lock
 from yieldbot.files import MOST_BYTES, head, read_text, refuse_if_others_change
@@ -114,6 +118,51 @@ def test_what_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)  # as /tmp is: others may add files there, and not replace ours
     refuse_if_others_change(file, "it")
     tmp_path.chmod(0o755)
+
+
+def test_an_env_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    """It says which nodes are believed."""
+    (tmp_path / "yieldbot.toml").write_text(CONFIG)
+    env = tmp_path / ".env"
+    env.write_text("BASE_RPC_URL=http://127.0.0.1:1\n")
+    env.chmod(0o644)
+    assert yieldbot("history", cwd=tmp_path).code == 0
+    for mode in (0o666, 0o664, 0o646):
+        env.chmod(mode)
+        ended = yieldbot("history", cwd=tmp_path)
+        assert ended.code == 2 and f"chmod go-w {env}" in ended.line, mode
+
+
+@contextlib.contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """Files take ``room`` bytes and no more, as on a disk that is full: by this process's own limit."""
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, was[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_full_disk_leaves_no_keystore_behind(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "keys" / "k.json"
+    document = {"crypto": "x" * 500}
+    with full_disk(room), pytest.raises(ConfigError, match="cannot be written"):
+        write_new(path, document)
+    assert list(path.parent.iterdir()) == []
+    write_new(path, document)
+    assert json.loads(path.read_text()) == document and path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigError, match="exists already"):
+        write_new(path, {})
+    assert [one.name for one in path.parent.iterdir()] == ["k.json"] and json.loads(path.read_text()) == document
+
+
+def test_a_halt_on_a_full_disk_halts_and_says_so(tmp_path: Path) -> None:
+    with full_disk(0):
+        path, lacking = halt(tmp_path, "the oracle looks wrong", 0)
+    assert path.exists() and halted(tmp_path) == "no reason given"
+    assert "is there and halts" in lacking and "File too large" in lacking
 
 
 @pytest.mark.parametrize("name", ["data", "chains/base.toml", "anvil"])

@@ -90,7 +90,7 @@ def test_a_halt_file_and_a_reason_are_one_printable_line(tmp_path: Path) -> None
     (tmp_path / NAME).write_text(NASTY)
     assert harmless(halted(tmp_path) or "\n")
     (tmp_path / NAME).unlink()
-    halt(tmp_path, NASTY, 0)
+    assert halt(tmp_path, NASTY, 0)[1] == ""
     assert len((tmp_path / NAME).read_text().splitlines()) == 1 and harmless(halted(tmp_path) or "\n")
 
 

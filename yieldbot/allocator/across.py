@@ -15,6 +15,7 @@ from yieldbot.allocator.problem import Group, Place, Problem, Purse
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.names import means
 from yieldbot.model.policy import Policy
 
 WORTH_TELLING = 0.005
@@ -126,7 +127,8 @@ def _markets(snapshot: Snapshot) -> list[MarketState]:
 
 def _protocols(snapshot: Snapshot, policy: Policy) -> list[str]:
     """The names of a problem's groups, in their order (see ``exact_of``)."""
-    return sorted({s.market.protocol for s in _markets(snapshot)} & set(policy.max_share_protocol))
+    markets = [state.market for state in _markets(snapshot)]
+    return sorted(name for name in policy.max_share_protocol if any(means(name, market) for market in markets))
 
 
 def _asset(snapshot: Snapshot) -> Token | None:

@@ -21,6 +21,7 @@ from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
+from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
 
@@ -215,7 +216,7 @@ def _groups(
 ) -> list[tuple[str, tuple[int, ...], float]]:
     """(name, members, share of the wealth) of every bound on a sum of holdings."""
     found = [
-        ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if s.market.protocol == name), share)
+        ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
         for name, share in sorted(policy.max_share_protocol.items())
     ]
     if base is not None:

@@ -10,6 +10,7 @@ from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import is_svm
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.names import named, of_table
 from yieldbot.model.plan import Assessment, Declined
 from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, Policy
 
@@ -78,8 +79,8 @@ def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> t
 
 
 def haircut_bps(market: Market, policy: Policy) -> float:
-    """The expected loss a year that the policy takes off this market's yield: by market id, else by protocol."""
-    return policy.haircut_bps.get(market.id, policy.haircut_bps.get(market.protocol, 0.0))
+    """The expected loss a year that the policy takes off this market's yield: by the narrowest name."""
+    return of_table(policy.haircut_bps, market, 0.0)
 
 
 def net_income(state: MarketState, tokens: float, policy: Policy) -> float:
@@ -93,7 +94,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
     market = state.market
     if market.kind is Kind.IDLE:
         return Assessment(market.id, 0.0, None, ())
-    share = policy.max_share_markets.get(market.id, policy.max_share_market)
+    share = of_table(policy.max_share_markets, market, policy.max_share_market)
     limit_raw = int(share * wealth_raw)
     if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
         limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
@@ -106,7 +107,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
 
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     market, found = state.market, []
-    if {market.id, market.protocol, market.name} & set(policy.exclude):
+    if named(market, policy.exclude):
         found.append(EXCLUDED)
     if state.no_way_out:
         found.append(f"no way out: {state.no_way_out}")

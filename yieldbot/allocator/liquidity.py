@@ -16,6 +16,7 @@ from yieldbot.math.liquidity import FULL, Best, Venue, best_range, bounds_of, fu
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.names import pool_named
 from yieldbot.model.policy import Policy
 
 GAS_ENTER, GAS_LEAVE, GAS_RERANGE = 740_000, 390_000, 960_000
@@ -90,7 +91,7 @@ def appraise(
     low, mean, high = (_apy(rate, venue.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
     other = max(lending, default=None)
     vetoes = list(record.missing)
-    if {state.pool.address.lower(), state.pool.name, state.pool.protocol} & set(policy.exclude):
+    if pool_named(state.pool, policy.exclude):
         vetoes.append("excluded by policy")
     if other is None:
         vetoes.append("there is no lending yield to compare with")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
@@ -18,7 +19,9 @@ from yieldbot.allocator.table import Box, PlaceTable, SwapTable, Table
 
 Holdings = tuple[float, ...]
 TOLERANCE_BPS = 5e-3
-"""A gap below this, in bps of wealth a year, ends the search."""
+"""A gap below this, in bps of wealth a year, ends the search; and below this share of the income that is possible: of a
+wealth that its markets cannot take, all the income may be less than the former."""
+TOLERANCE_SHARE = 1e-3
 MOST_STEPS = 600
 """Relaxed problems solved at most; what gap is then left, the certificate says."""
 FILLED = 4
@@ -58,8 +61,7 @@ class _Search:
         self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(places)]
         self.tables += [SwapTable.of(problem, places + k) for k in range(len(problem.swaps))]
         self.relaxation = Relaxation(problem, self.tables)
-        self.tolerance = max(1e-9, problem.wealth * TOLERANCE_BPS / 10_000)
-        self.share = self.tolerance / (2 * max(1, len(self.tables)))
+        self._tolerate(problem.wealth * TOLERANCE_BPS / 10_000)
         self.held = problem.held()
         self.best: Holdings = self.held
         self.best_value = problem.objective(self.best)
@@ -73,6 +75,12 @@ class _Search:
 
     def run(self) -> Optimum:
         self._push({})
+        most = self.queue[0][2].bound if self.queue else self.lost
+        if isfinite(most) and abs(most) * TOLERANCE_SHARE < self.tolerance:
+            self._tolerate(abs(most) * TOLERANCE_SHARE)
+            if not self.queue and most > self.best_value + self.tolerance:
+                self.lost = float("-inf")
+                self._push({})
         price = self.queue[0][2].relaxed.prices[0] if self.queue else 0.0
         while self.queue and self.steps < MOST_STEPS:
             _, _, node = heapq.heappop(self.queue)
@@ -86,6 +94,11 @@ class _Search:
                 self._expand(node)
         bound = max((node.bound for _, _, node in self.queue), default=float("-inf"))
         return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price, self.steps)
+
+    def _tolerate(self, gap: float) -> None:
+        """Search until no more than ``gap`` of income a year is left."""
+        self.tolerance = max(1e-9, gap)
+        self.share = self.tolerance / (2 * max(1, len(self.tables)))
 
     def _push(self, boxes: Mapping[int, Box], most: float = float("inf")) -> None:
         """Solve a node and queue it, unless nothing in it can be better than what is known."""

@@ -18,9 +18,10 @@ from yieldbot.math.provided import NOTHING, Outlook, ProvidedCurve, outlook
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Pool
-from yieldbot.model.ids import MarketId, evm_number
+from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
 from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
+from yieldbot.model.names import POOLS, pool_id, pool_name
 from yieldbot.model.policy import Base
 
 BPS = 10_000
@@ -48,13 +49,13 @@ class Seen:
 
 def market_id(pool: Pool) -> MarketId:
     """How a pool's liquidity is called in the journal."""
-    return MarketId(f"{pool.protocol}_lp/{evm_number(pool.token0.chain)}/{pool.id.lower()}")
+    return pool_id(pool)
 
 
-def market_of(pool: Pool, asset: Token) -> Market:
-    """The market of one of the pool's tokens."""
-    name, protocol = f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}", f"{pool.protocol}_lp"
-    return Market(market_id(pool), protocol, Kind.LP, pool.token0.chain, name, asset, pool.address)
+def market_of(pool: Pool, asset: Token, deployment: str = "") -> Market:
+    """The market of one of the pool's tokens. ``deployment``: what the exchange's table in chains/ is called."""
+    name, protocol, chain = pool_name(pool), f"{pool.protocol}{POOLS}", pool.token0.chain
+    return Market(market_id(pool), protocol, Kind.LP, chain, name, asset, pool.address, deployment=deployment)
 
 
 def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
@@ -120,7 +121,7 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
     likely = _outlook(state, venue, ticks, seen.gas_price, tokens)
     supplied = max(held, int(value_of(state, state.reserves) * tokens * asset.one))
     return MarketState(
-        market=market_of(pool, asset),
+        market=market_of(pool, asset, seen.deployment.name),
         block=block,
         held=Amount(asset, held),
         shares=sum(position.liquidity for position in positions),

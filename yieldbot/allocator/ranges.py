@@ -10,6 +10,7 @@ from yieldbot.allocator.provide import worth_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy
 from yieldbot.model.market import RERANGE_TXS, ChainFees, MarketState, Snapshot, Status
+from yieldbot.model.names import named
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -19,7 +20,7 @@ def called_for(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigge
     lp, market = state.lp, state.market
     if lp is None or not lp.positions or lp.record.missing or state.withdrawable < state.held:
         return None
-    if {market.id, market.protocol, market.name} & set(policy.exclude):
+    if named(market, policy.exclude):
         return None
     largest = max(lp.positions, key=lambda position: worth_of(lp.state, position))
     found = trigger(largest, lp.record, lp.gas_price, policy, _lending(snapshot, state, policy))

@@ -35,7 +35,9 @@ def halt(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.execution import halt as switch
 
     data_dir = context.settings.data_dir
-    path = switch.halt(data_dir, args.reason, int(time.time()))
+    path, lacking = switch.halt(data_dir, args.reason, int(time.time()))
+    if lacking:
+        context.say(lacking)
     reason = switch.halted(data_dir)
     context.show(
         docs.document("halt", halted=True, reason=reason, file=str(path)),

@@ -175,12 +175,18 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
     """Every job's snapshot, all chains at once."""
     import asyncio
 
+    from yieldbot.config.names import unbound
+
     jobs = jobs_of(args, context)
 
     async def every() -> list[Seen]:
         return list(await asyncio.gather(*(_seen(job, context) for job in jobs)))
 
-    return asyncio.run(every())
+    seen = asyncio.run(every())
+    read = [(job, snapshot) for job, snapshot in seen if not isinstance(snapshot, str)]
+    for line in unbound(context.settings.policy, context.settings.jobs, read):
+        context.say(line)
+    return seen
 
 
 async def _seen(job: Job, context: Context) -> Seen:

@@ -45,11 +45,13 @@ class WhatIf:
         return None if self.wealth is None else amount_of("--wealth", self.wealth, job)
 
     def check_names(self, snapshots: Sequence[Snapshot]) -> None:
-        """Raises ConfigError when an excluded name is no observed market's name, id or protocol."""
+        """Raises ConfigError when an excluded name means no observed market (``model/names``)."""
+        from yieldbot.model.names import named
+
         markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
-        known = {name for market in markets for name in (market.name, market.id, market.protocol)}
+        markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
         for name in self.exclude:
-            if name not in known:
+            if not any(named(market, (name,)) for market in markets):
                 names = ", ".join(sorted({market.name for market in markets}))
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
 

@@ -125,7 +125,10 @@ def world_of(
             context.say(f"{OPENING[wallet.kind]} of wallet {wallet.name}")
             signer.open()
 
-    with Journal.open(settings.data_dir / JOURNAL) as journal:
+    file = settings.data_dir / JOURNAL
+    if file.is_file() and not file.stat().st_size:
+        context.say(f"journal {file} is empty and starts afresh; if it was not, stop now and restore it from a backup")
+    with Journal.open(file) as journal:
         yield World(
             settings=settings,
             adapters=adapters(),

@@ -15,14 +15,13 @@ from pydantic import BaseModel, ValidationError
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
+from yieldbot.config.names import LISTS, TABLES, check
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
-from yieldbot.errors import ConfigError
 from yieldbot.files import read_text, refuse_if_others_change
-from yieldbot.model.ids import Address, market_chain
+from yieldbot.model.ids import Address
 from yieldbot.model.policy import (
     NEVER,
     SALE,
-    TRY_FIRST,
     Base,
     ChainSettings,
     Job,
@@ -33,7 +32,6 @@ from yieldbot.model.policy import (
     Settings,
     Wallet,
 )
-from yieldbot.protocols import adapters, liquidity, svm_adapters
 from yieldbot.resources import folder
 
 M = TypeVar("M", bound=BaseModel)
@@ -87,11 +85,13 @@ def environment(path: Path) -> dict[str, str]:
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
-    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, quoting no value."""
+    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, also where others
+    can write it; no value is quoted."""
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
     file = path.expanduser().absolute().parent / ".env"
+    refuse_if_others_change(file, "the settings in")  # it says which nodes are believed
     if not file.exists():
         return file, {}
     try:
@@ -247,68 +247,15 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
         given["exclude"] = tuple(given["exclude"])
     if "try_first" in given:
         given["try_first"] = tuple(given["try_first"])
-    names = {deployment.name for chain in chains.values() for deployment in chain.deployments}
-    for position, name in enumerate(given.get("exclude", ())):
-        if name not in names:
-            _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name, chains)
-    flavours = {
-        str(d.params["flavour"]) for chain in chains.values() for d in chain.deployments if "flavour" in d.params
-    }
-    for position, name in enumerate(given.get("try_first", ())):
-        if name not in names | flavours | set(TRY_FIRST):
-            _is_market_or_protocol(path, f"policy.try_first[{position + 1}]", name, chains)
-    for name in given.get("haircut_bps", {}):
-        _is_market_or_protocol(path, f"policy.haircut_bps.{name}", name, chains)
-    for name in given.get("max_share_markets", {}):
-        if "/" not in name:
-            raise wrong(
-                path, f"policy.max_share_markets.{name}", "is no market id: `yieldbot markets --json` shows them"
-            )
-        _is_market_or_protocol(path, f"policy.max_share_markets.{name}", name, chains)
-    for name in given.get("max_share_protocol", {}):
-        if name not in _protocols():
-            raise _unknown_protocol(path, f"policy.max_share_protocol.{name}", name)
+    for key in LISTS:
+        for position, name in enumerate(given.get(key, ())):
+            check(path, f"policy.{key}[{position + 1}]", name, chains)
+    for key in TABLES:
+        for name in given.get(key, {}):
+            check(path, f"policy.{key}.{name}", name, chains)
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
-
-
-def _is_market_or_protocol(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
-    """A limit on a market that is written wrongly would silently bind nothing, so that its name must be known."""
-    protocol, *rest = name.split("/")
-    if protocol not in _protocols():
-        raise _unknown_protocol(path, key, protocol)
-    if name != name.lower() and rest[:1] != ["solana"]:
-        raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
-    if rest and not _has_market(chains, protocol, rest):
-        raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
-
-
-def _has_market(chains: Mapping[str, ChainSettings], protocol: str, rest: list[str]) -> bool:
-    """Whether a deployment of the protocol on the chain of that number names the market's contract or key."""
-    return any(
-        rest[0] == market_chain(chain.chain) and len(rest) > 1 and rest[1].lower() in _texts(deployment.params)
-        for chain in chains.values()
-        for deployment in chain.deployments
-        if deployment.protocol == protocol
-    )
-
-
-def _texts(value: Any) -> set[str]:
-    """Every text somewhere in a value, in lower case."""
-    if isinstance(value, str):
-        return {value.lower()}
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return {text for part in inner for text in _texts(part)}
-
-
-def _protocols() -> set[str]:
-    """Every protocol that an adapter is for."""
-    return {*adapters(), *svm_adapters(), *(f"{exchange}_lp" for exchange in liquidity())}
-
-
-def _unknown_protocol(path: Path, key: str, name: str) -> ConfigError:
-    return wrong(path, key, f"unknown protocol {name!r}: {did_you_mean(name, _protocols())}")
 
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:

@@ -70,7 +70,9 @@ def _said(error: Any, place: tuple[str | int, ...], model: type[BaseModel]) -> s
             return str(context["error"])
         case "literal_error":
             return f"{error['input']!r} is not allowed: write {context['expected']}"
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" | "finite_number":
+        case "finite_number":
+            return f"{error['input']!r} is out of range: write a finite number"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             return f"{error['input']!r} is out of range: write a number {_lower(error['msg']).partition(' be ')[2]}"
         case "string_too_short" | "too_short":
             return "is empty: fill it in, or remove the key"

@@ -18,8 +18,9 @@ LONGEST = 4096
 """Bytes of the file that are read."""
 
 
-def halt(data_dir: Path, reason: str, now: int) -> Path:
-    """Set the switch; an older one is kept as it is. Raises ConfigError when the file cannot be written."""
+def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
+    """Set the switch; an older one is kept as it is. The file, and why the reason is not in it where a full disk took
+    no more than the file: that halts all the same. Raises ConfigError when the file cannot be made."""
     path = data_dir / NAME
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -30,8 +31,10 @@ def halt(data_dir: Path, reason: str, now: int) -> Path:
         pass
     except OSError as failure:
         said = why(failure, path)
+        if path.is_symlink() or path.exists():
+            return path, f"{path} is there and halts; its reason could not be written ({said})"
         raise ConfigError(f"{path} cannot be written: {said}: create it by hand to halt the bot") from None
-    return path
+    return path, ""
 
 
 def resume(data_dir: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.sign import fields, verified
-from yieldbot.files import first_line, read_text, refuse_if_others_change, why
+from yieldbot.files import create_whole, first_line, read_text, refuse_if_others_change, why
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -151,9 +151,12 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
     """
     named = f"{what} {path}" if what else str(path)
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        kind = path.stat().st_mode
     except OSError:
         raise ConfigError(f"{named} cannot be found: {missing}") from None
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a device no mode is to be mended
+        raise ConfigError(f"{named} is no regular file: name one")
+    mode = stat.S_IMODE(kind)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
     refuse_if_others_change(path, what or "the file")
@@ -295,10 +298,7 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
     except OSError as failure:
         raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
+        create_whole(path, json.dumps(document).encode())
     except FileExistsError:
         raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
     except OSError as failure:

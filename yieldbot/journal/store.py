@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ class Journal:
         from sqlalchemy.pool import NullPool
 
         fresh = not path.exists()
+        _refuse_other(path)
+        _refuse_emptied(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if fresh:  # owner alone may read: plans tell what a wallet holds
@@ -299,6 +302,7 @@ def _copied(path: Path) -> sqlite3.Connection:
     Without a write-ahead log beside it the file alone is read (``immutable``: no lock, no file made), and read again
     when a writer came in between. With one, SQLite must join the two, for which it may need space of its own.
     """
+    _refuse_other(path)
     for _ in range(READ_TRIES):
         before = _stamps(path)
         joined = before[1] is not None
@@ -336,6 +340,31 @@ def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]
         except OSError as failure:
             raise _unopened(path, failure) from None
     return found[0], found[1]
+
+
+def _refuse_other(path: Path) -> None:
+    """Raise InvariantError for what is neither a file nor absent: SQLite tells a FIFO as a failing disk."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # told where it is opened
+    if not stat.S_ISREG(mode):
+        what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+        raise InvariantError(f"journal {path} {what}: move it away, or correct data_dir")
+
+
+def _refuse_emptied(path: Path) -> None:
+    """Raise InvariantError for an empty file beside which lies what only a journal with rows leaves, or a copy of
+    one. Alone it is what a start leaves that was killed before its first row."""
+    try:
+        if not path.exists() or path.stat().st_size:
+            return
+        beside = [one for one in path.parent.glob(f"{path.name}?*") if one.name != f"{path.name}-shm"]
+        if found := [one.name for one in sorted(beside) if one.is_file() and one.stat().st_size]:
+            said = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
+            raise InvariantError(f"journal {path} {said}; restore it from a backup before anything is signed")
+    except OSError:
+        return  # told where it is opened
 
 
 def _unopened(path: Path, failure: OSError) -> InvariantError:

@@ -108,7 +108,8 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: the adapter's own."""
+    """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: the adapter's own;
+    ``deployment``: what its table in chains/ is called, filled in by who observes."""
 
     id: MarketId
     protocol: str
@@ -118,6 +119,7 @@ class Market:
     asset: Token
     address: Address
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    deployment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,8 +50,8 @@ def leaves(document: object, chain_number: int, owner: Address) -> tuple[Leaf, .
             for reward in _list(entry["rewards"])
             if (leaf := _leaf(reward, owner)) is not None
         ]
-    except (ValueError, TypeError, KeyError, AttributeError) as bad:
-        raise MarketError(f"Merkl's answer cannot be read ({type(bad).__name__})") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise MarketError("Merkl's answer cannot be read: it is not of the shape that is expected") from None
     if len(found) > MOST_LEAVES:
         raise MarketError(f"Merkl's answer has {len(found)} rewards")
     return tuple(found)

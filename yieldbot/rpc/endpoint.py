@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from yieldbot.errors import HttpRefused, NodeRefused, TransientError
+from yieldbot.errors import HttpRefused, NodeRefused, TransientError, transport_words
 
 READS = (
     *("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory"),
@@ -197,7 +197,7 @@ class Endpoint:
                 raise self._http(method, failure) from None
             if isinstance(failure, Unusable):
                 raise
-            raise Unusable(f"{self.host} cannot be used for {method}: {type(failure).__name__}") from None
+            raise Unusable(f"{self.host} cannot be used for {method}: {transport_words(failure)}") from None
         return self._result(method, answer)
 
     def _silent(self, method: str) -> Unusable:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from yieldbot.errors import TransientError
+from yieldbot.errors import TransientError, transport_words
 from yieldbot.model.text import one_line
 
 SECONDS = 20.0
@@ -37,7 +37,7 @@ def post(url: str, document: Mapping[str, Any]) -> None:
         said = one_line(refused.read(300).decode(errors="replace"))
         raise TransientError(f"{host} refused it with HTTP {refused.code} {said}".rstrip()) from None
     except OSError as failure:
-        raise TransientError(f"{host} cannot be reached ({type(failure).__name__})") from None
+        raise TransientError(f"{host} cannot be reached ({transport_words(failure)})") from None
 
 
 def get(url: str, seconds: float = SECONDS) -> object:
@@ -57,7 +57,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
         said = "".join(sign for sign in refused.read(300).decode(errors="replace") if " " <= sign <= "~")
         raise TransientError(f"{host} answers HTTP {refused.code} {said}".rstrip()) from None
     except (OSError, http.client.HTTPException, ValueError) as failure:
-        raise TransientError(f"{host} cannot be reached ({type(failure).__name__})") from None
+        raise TransientError(f"{host} cannot be reached ({transport_words(failure)})") from None
     if len(body) > MOST_BYTES:
         raise TransientError(f"{host} answers more than {MOST_BYTES // 2**20} MiB")
     if max(body.count(b"["), body.count(b"{")) > DEEPEST and _depth(body) > DEEPEST:

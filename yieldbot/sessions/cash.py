@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from yieldbot.exits import named
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, MarketState, Snapshot, Status
+from yieldbot.model.names import named, of_table
 from yieldbot.model.policy import Policy
 
 SIMULATED = "cash-simulated"
@@ -24,7 +24,7 @@ def unseen(snapshot: Snapshot, policy: Policy) -> dict[MarketId, Amount]:
     for state in snapshot.markets:
         if _asked(state, policy):
             wealth_raw = snapshot.wealth(state.market.asset).raw
-            share = policy.max_share_markets.get(state.market.id, policy.max_share_market)
+            share = of_table(policy.max_share_markets, state.market, policy.max_share_market)
             raw = min(int(wealth_raw * share * policy.min_liquidity_multiple), state.supplied.raw)
             if raw > 0:
                 found[state.market.id] = Amount(state.market.asset, raw)

@@ -26,6 +26,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.names import named
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner
 from yieldbot.model.tx import EvmCall, Outcome
@@ -150,7 +151,7 @@ class EvmSession(EvmWatch):
             await self._write_proof(state, state.held + work.leg.amount)
         if result.done and leg.kind is LegKind.WITHDRAW:
             state = snapshot.of(leg.market_id)
-            if exits.named(state.market, self.world.settings.policy.try_first):
+            if named(state.market, self.world.settings.policy.try_first):
                 await self._write_proof(state, work.leg.amount, on_chain=True)
         return result
 

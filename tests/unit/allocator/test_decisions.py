@@ -10,6 +10,7 @@ from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
 from yieldbot.cycle import still_holds
 from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Allocation, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
@@ -182,3 +183,13 @@ def test_money_leaves_for_the_wallet_where_no_market_pays_for_its_risk() -> None
     _, plan = decide(seen, Policy(haircut_bps={"lend": 2_000}))
     assert isinstance(plan, Plan) and [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW]
     assert plan.moves[0].target == IDLE_ID
+
+
+@pytest.mark.parametrize("wealth", [1e9, 1e11, 1e12, 1e13])
+def test_a_wealth_that_no_market_can_take_still_fills_them(wealth: float) -> None:
+    """All that they pay is then below the search's tolerance, which is a share of the wealth: it said "hold"."""
+    seen = snapshot(100_000, market("a", kinked(1e6, 8e5), borrowed=8e5), market("b", kinked(5e6, 4.5e6)))
+    found = allocate(seen, assess(seen, Policy(), usdc(wealth)), Policy(), wealth=usdc(wealth))
+    proof = found.certificate
+    assert proof.objective > 7_000 and proof.upper_bound - proof.objective <= 0.002 * proof.upper_bound
+    assert 1e6 < found.targets[MarketId("lend/1/a")].raw / 1e6 < 1.1e6

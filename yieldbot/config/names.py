@@ -1,0 +1,122 @@
+"""Names in the policy: what may be written, and what of it means no market that was read (rule: ``model/names``).
+
+A limit on a market that is written wrongly would silently bind nothing. What can be told from the files alone is
+refused; the rest is told once the markets are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from yieldbot.config.address import parse_key
+from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.model.ids import is_svm, market_chain
+from yieldbot.model.market import Deployment, Market, Snapshot
+from yieldbot.model.names import POOLS, matches, named
+from yieldbot.model.policy import TRY_FIRST, ChainSettings, Job, Policy
+from yieldbot.protocols import adapters, liquidity, svm_adapters
+
+_PLACE = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})")
+LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
+"""The policy's keys whose words are names of markets."""
+WHOLE = "/?"
+"""How the id of a deployment ends whose markets could not even be listed."""
+
+
+def protocols() -> set[str]:
+    """Every protocol that an adapter is for."""
+    return {*adapters(), *svm_adapters(), *(f"{exchange}{POOLS}" for exchange in liquidity())}
+
+
+def check(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
+    """Raises ConfigError for a name that can mean no market of the jobs' chains."""
+    protocol, *rest = name.split("/")
+    if rest and protocol in protocols():
+        _check_id(path, key, name, chains)
+        return
+    tables = [table for chain in chains.values() for table in (*chain.deployments, *chain.exchanges)]
+    flavours = {str(table.params["flavour"]) for chain in chains.values() for table in _flavoured(chain)}
+    known = {*protocols(), *(table.name for table in tables), *flavours, *TRY_FIRST}
+    if name not in known and not any(name.startswith(f"{table.name} ") for table in tables):
+        said = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
+        raise wrong(path, key, f"{said} (of a market that is in no table of chains/ any more, write the id)")
+
+
+def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:
+    return (table for table in chain.deployments if "flavour" in table.params)
+
+
+def _check_id(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
+    protocol, reference, *rest = name.split("/")
+    if name != name.lower() and reference != "solana":
+        raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
+    found = [chain for chain in chains.values() if market_chain(chain.chain) == reference]
+    if not found or len(rest) > 2 or (rest and not _is_place(rest[0], found[0])):
+        raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
+    tokens = {t.address if is_svm(t.chain) else t.address.lower() for chain in found for t in chain.tokens.values()}
+    there = [d for chain in found for d in chain.deployments if d.protocol == protocol and rest]
+    known = any(rest[0].lower() in _texts(table.params) for table in there)
+    if len(rest) == 2 and rest[1] not in tokens and (known or not _is_place(rest[1], found[0])):
+        raise wrong(path, key, f"unknown token {rest[1]!r} of that market: `yieldbot markets --json` shows the ids")
+
+
+def _is_place(text: str, chain: ChainSettings) -> bool:
+    """Whether a text can be the contract, key or hash in a market's id."""
+    if not is_svm(chain.chain):
+        return _PLACE.fullmatch(text) is not None
+    try:
+        return bool(parse_key(text))
+    except ValueError:
+        return False
+
+
+def _texts(value: object) -> set[str]:
+    """Every text somewhere in a value, in lower case."""
+    if isinstance(value, str):
+        return {value.lower()}
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return {text for part in inner for text in _texts(part)}
+
+
+def unbound(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Job, Snapshot]]) -> list[str]:
+    """A line for each name of the policy that no market answers to. ``jobs``: all; ``read``: those whose markets are
+    known. A name that a job which was not read may answer to is not told, nor a protocol's, which is a precaution, nor
+    that of a pool, whose markets are not read with the others."""
+    seen = [snapshot for _, snapshot in read]
+    unread = [job for job in jobs if not any(_same(job, one) for one, _ in read)]
+    markets = [state.market for snapshot in seen for state in snapshot.states.values()]
+    markets += [bad.market for snapshot in seen for bad in snapshot.quarantined]
+    given = [(key, name) for key in LISTS for name in getattr(policy, key) if (key, name) != ("try_first", *TRY_FIRST)]
+    given += [(key, name) for key in TABLES for name in getattr(policy, key)]
+    return [
+        f"policy.{key}: {name!r} binds nothing, no market that was read answers to it: `yieldbot markets --json` shows "
+        "the names and ids"
+        for key, name in given
+        if name not in protocols() and not _answered(name, markets) and not _of_others(name, jobs, unread)
+    ]
+
+
+def _same(job: Job, other: Job) -> bool:
+    return (job.wallet, job.chain.chain, job.assets) == (other.wallet, other.chain.chain, other.assets)
+
+
+def _answered(name: str, markets: Sequence[Market]) -> bool:
+    if any(named(market, (name,)) for market in markets):
+        return True
+    lost = [market for market in markets if market.id.endswith(WHOLE)]
+    return any(name.startswith((f"{one.name} ", one.id.removesuffix("?"))) for one in lost)
+
+
+def _of_others(name: str, jobs: Sequence[Job], unread: Sequence[Job]) -> bool:
+    pools = [table.name for job in jobs for table in job.chain.exchanges]
+    if name.partition("/")[0].endswith(POOLS) or any(f"{name} ".startswith(f"{pool} ") for pool in pools):
+        return True
+    for job in unread:
+        for table in (one for one in job.chain.deployments if set(one.assets) & set(job.assets)):
+            begins = f"{table.protocol}/{market_chain(job.chain.chain)}"
+            called = (table.name, str(table.params.get("flavour", "")))
+            if matches(name, begins, called) or name.startswith((f"{table.name} ", f"{begins}/")):
+                return True
+    return False

@@ -1,0 +1,71 @@
+"""What a name in the policy means: the one rule for every list and table of it, and for ``plan --exclude``. Pure.
+
+A market is named by its protocol, its flavour, the table of chains/ that it comes from ("Drip Vault"), its own name as
+tables show it ("Drip Vault dvUSDC"), or its id. An id that is cut short at a ``/`` names every market below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import MarketId, market_chain
+from yieldbot.model.market import Market
+
+T = TypeVar("T")
+POOLS = "_lp"
+"""How the protocol of liquidity ends; before it stands the exchange's."""
+
+
+def matches(name: str, market_id: str, names: Iterable[str] = ()) -> bool:
+    """Whether a name means the market of this id, which is also called ``names``."""
+    return bool(name) and (name in names or f"{market_id}/".startswith(f"{name}/"))
+
+
+def means(name: str, market: Market) -> bool:
+    """Whether a name means this market."""
+    return matches(name, market.id, _called(market))
+
+
+def named(market: Market, names: Iterable[str]) -> bool:
+    """Whether one of the names means this market."""
+    called = _called(market)
+    return any(matches(name, market.id, called) for name in names)
+
+
+def of_table(table: Mapping[str, T], market: Market, default: T) -> T:
+    """What a table says of this market by the narrowest name that means it: an id (the longest first), the market's
+    name, that of its table in chains/, its flavour, its protocol; else ``default``."""
+    if not table:
+        return default
+    ids = market.id.split("/")
+    narrowing = [market.protocol, ids[0], _flavour(market), market.deployment, market.name]
+    narrowing += ["/".join(ids[:count]) for count in range(2, len(ids) + 1)]
+    return next((table[name] for name in reversed(narrowing) if name and name in table), default)
+
+
+def pool_id(pool: Pool) -> MarketId:
+    """The id of the market of a pool's liquidity."""
+    return MarketId(f"{pool.protocol}{POOLS}/{market_chain(pool.token0.chain)}/{pool.id.lower()}")
+
+
+def pool_named(pool: Pool, names: Iterable[str]) -> bool:
+    """Whether one of the names means liquidity in a pool: as a market of plans, or by the exchange, by the pool's
+    address or by its name, with its tokens or without."""
+    called = {pool.name, pool_name(pool), pool.protocol, f"{pool.protocol}{POOLS}", pool.address.lower(), pool.id}
+    market_id = pool_id(pool)
+    return any(matches(name, market_id, called) or pool.name.startswith(f"{name} ") for name in names if name)
+
+
+def pool_name(pool: Pool) -> str:
+    """What the market of a pool's liquidity is called."""
+    return f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
+
+
+def _flavour(market: Market) -> str:
+    return str(market.params.get("flavour", ""))
+
+
+def _called(market: Market) -> tuple[str, ...]:
+    return (market.name, market.deployment, _flavour(market), market.protocol)
