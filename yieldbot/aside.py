@@ -41,6 +41,12 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
     return None
 
 
+def without_again(snapshot: Snapshot) -> Snapshot:
+    """The snapshot in which nothing is asked for a second time of what reverted on the chain."""
+    again = {k: replace(s, again=False) for k, s in snapshot.states.items() if s.again}
+    return replace(snapshot, states=dict(snapshot.states) | again) if again else snapshot
+
+
 def without_pools(snapshot: Snapshot, pools: frozenset[str]) -> Snapshot:
     """The snapshot in which nothing is done about these pools' liquidity."""
     states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}

@@ -18,7 +18,7 @@ from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.leave import step_plan
 from yieldbot.allocator.plan import make_plan
-from yieldbot.aside import set_aside, without_pools
+from yieldbot.aside import set_aside, without_again, without_pools
 from yieldbot.claimed import unsold
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approve import Approval, Proposal
@@ -91,9 +91,25 @@ def decide(
     """The pure stages: guard, assess, allocate, plan. ``wealth`` answers "what if we had this much".
 
     ``records``: the journal, for the limits that time sets. Hold, whatever the allocation, while money of ours lies
-    where it cannot be read (shares would be of half of it), and when a protection says so.
+    where it cannot be read (shares would be of half of it), and when a protection says so. What reverted on the chain
+    when it was last asked for is asked for again in a plan of its own, when nothing else is to be done.
     """
+    found = _decide(without_again(snapshot), policy, job, now, wealth, unread, records)
+    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
+        return found
+    again = _decide(snapshot, policy, job, now, wealth, unread, records)
+    return again if isinstance(again.outcome, Plan) else found
 
+
+def _decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None,
+    unread: Sequence[forecast.Unread],
+    records: Sequence[Record],
+) -> Decision:
     def made(guarded: Guard) -> Decision:
         assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
         allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
