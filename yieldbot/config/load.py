@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -78,6 +79,11 @@ def load(path: Path) -> Settings:
         policy=policy,
         anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
+        warnings=tuple(
+            f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
+            for name in policy.exclude
+            if _gone(name, chains)
+        ),
     )
 
 
@@ -249,7 +255,7 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
         given["try_first"] = tuple(given["try_first"])
     names = {deployment.name for chain in chains.values() for deployment in chain.deployments}
     for position, name in enumerate(given.get("exclude", ())):
-        if name not in names:
+        if name not in names and not _gone(name, chains):
             _is_market_or_protocol(path, f"policy.exclude[{position + 1}]", name, chains)
     flavours = {
         str(d.params["flavour"]) for chain in chains.values() for d in chain.deployments if "flavour" in d.params
@@ -271,6 +277,18 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
+
+
+_PLACE = re.compile("0x[0-9a-f]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")
+
+
+def _gone(name: str, chains: Mapping[str, ChainSettings]) -> bool:
+    """Whether this is the whole id of a market of the jobs' chains that no table names any more: what the journal knows
+    of it may still stand in the way, and to exclude it is how a person gives it up."""
+    protocol, *rest = name.split("/")
+    known = protocol in _protocols() and len(rest) > 1 and _PLACE.fullmatch(rest[1]) is not None
+    there = known and rest[0] in {market_chain(chain.chain) for chain in chains.values()}
+    return there and not _has_market(chains, protocol, rest)
 
 
 def _is_market_or_protocol(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
