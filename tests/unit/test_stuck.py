@@ -15,7 +15,7 @@ from yieldbot.journal.events import AccountCleared, Event, ExitRefused, PlanWrit
 from yieldbot.journal.fold import Record, fold_reverts
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.market import Exit, ExitKind, MarketState, Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
@@ -150,3 +150,20 @@ def test_of_what_reverts_only_the_ways_out_of_this_account_count() -> None:
         assert fold_reverts(records(*asked("0x1", step, "reverted")), chain, owner)
         both = records(*asked("0x1", step, "reverted"), *asked("0x2", step, "asked"))
         assert not fold_reverts(both, chain, owner)
+
+
+async def test_what_takes_a_day_to_leave_is_not_tried_in_parts() -> None:
+    """With max_exit_hours new money may go in; of what goes in nothing can come out within one plan."""
+
+    async def none(states: Sequence[MarketState]) -> dict[MarketId, str]:
+        return {}
+
+    cools = Exit(kind=ExitKind.COOLDOWN, seconds=86_400)
+    for state, tried in ((BEST, True), (replace(BEST, exit=cools), False)):
+        view = snapshot(50_000, state, LOW)
+        policy = Policy(idle_buffer="0", max_exit_hours=48.0, try_first=(BEST.market.id,))
+        seen = await with_exits(none, view, (), policy)
+        plan = decide(seen, policy, JOB, NOW).outcome
+        assert isinstance(plan, Plan) and seen.of(BEST.market.id).untried is tried
+        kinds = [leg.kind for leg in plan.legs if leg.market_id == BEST.market.id]
+        assert kinds == ([LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT] if tried else [LegKind.DEPOSIT])
