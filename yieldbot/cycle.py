@@ -18,6 +18,7 @@ from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.leave import step_plan
 from yieldbot.allocator.plan import make_plan
+from yieldbot.aside import set_aside, without_again, without_pools
 from yieldbot.claimed import unsold
 from yieldbot.config.names import unbound
 from yieldbot.errors import ConfigError, InvariantError, TransientError
@@ -26,7 +27,7 @@ from yieldbot.holds import still_holds as still_holds
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import Snapshot, Status
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
@@ -91,9 +92,25 @@ def decide(
     """The pure stages: guard, assess, allocate, plan. ``wealth`` answers "what if we had this much".
 
     ``records``: the journal, for the limits that time sets. Hold, whatever the allocation, while money of ours lies
-    where it cannot be read (shares would be of half of it), and when a protection says so.
+    where it cannot be read (shares would be of half of it), and when a protection says so. What reverted on the chain
+    when it was last asked for is asked for again in a plan of its own, when nothing else is to be done.
     """
+    found = _decide(without_again(snapshot), policy, job, now, wealth, unread, records)
+    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
+        return found
+    again = _decide(snapshot, policy, job, now, wealth, unread, records)
+    return again if isinstance(again.outcome, Plan) else found
 
+
+def _decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None,
+    unread: Sequence[forecast.Unread],
+    records: Sequence[Record],
+) -> Decision:
     def made(guarded: Guard) -> Decision:
         assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
         allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
@@ -188,10 +205,10 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
         _record(world, job, snapshot)
         return replace(report, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
-    while isinstance(trap := found.declined, NoWayOut) and found.rehearsal is None:
-        # A market that cannot be left must not keep the rest of the money where it is.
-        world.say(f"nothing goes into {trap.market_id}: {trap.reason}")
-        snapshot = _closed(snapshot, trap)
+    while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
+        # A market that fails must not keep the rest of the money where it is.
+        snapshot, said = aside
+        world.say(said)
         decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
         report = replace(report, decision=decision, snapshot=snapshot)
         if isinstance(decision.outcome, Hold):
@@ -209,12 +226,6 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     return await _propose(world, live, job, paused, rest.outcome, replace(report, decision=rest))
 
 
-def _closed(snapshot: Snapshot, trap: NoWayOut) -> Snapshot:
-    """The snapshot with a market into which nothing goes any more; what is there may leave."""
-    state = replace(snapshot.of(trap.market_id), no_way_out=trap.reason)
-    return replace(snapshot, states=dict(snapshot.states) | {trap.market_id: state})
-
-
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
     """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
     rehearsed to its end."""
@@ -222,8 +233,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
     pools = {market_id for market_id in named if snapshot.of(market_id).lp is not None}
     if not pools or report.rehearsal is not None:
         return None
-    states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}
-    return replace(snapshot, states=states)
+    return without_pools(snapshot, frozenset(pools))
 
 
 def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:

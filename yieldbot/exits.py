@@ -16,7 +16,7 @@ from typing import Any
 
 from yieldbot.errors import TransientError
 from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefused
-from yieldbot.journal.fold import Exits, Record, fold_exits, fold_leaving
+from yieldbot.journal.fold import Exits, Record, Reverts, fold_exits, fold_leaving, fold_reverts
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot
@@ -28,6 +28,8 @@ from yieldbot.rpc.evm import EvmNode
 IMPLEMENTATION = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
 BEACON = "0xa3f0ad74e5423aebfd80d3ef4346578335a9a72aeaee59ff6cb3582b35133d50"
 """EIP-1967: keccak256 of eip1967.proxy.implementation and eip1967.proxy.beacon, less one."""
+RETRY_SECONDS = 86_400
+"""How long what reverted on the chain is left alone before it is asked for again."""
 Prints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
 """Fingerprints by market, as the chain has them now; one that cannot be told is left out."""
 IMPLEMENTATION_OF = bytes.fromhex("5c60da1b")  # implementation(), of a beacon
@@ -91,14 +93,16 @@ async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Recor
     was then (or cannot be compared). Only markets that the journal names are read again."""
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
     first = {s.market.id for s in rehearsed(snapshot.markets) if _triable(s) and named(s.market, policy.try_first)}
+    reverts = fold_reverts(records, snapshot.block.chain, snapshot.owner)
     asked = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
-    if not asked and not first:
+    stuck = [m for m in reverts if m in snapshot.states]
+    if not asked and not first and not stuck:
         return snapshot
     now = await prints(asked) if asked else {}
-    changed = {
-        m: _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
-        for m in (*first, *(state.market.id for state in asked))
-    }
+    changed = dict[MarketId, MarketState]()
+    for m in (*first, *stuck, *(state.market.id for state in asked)):
+        state = _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
+        changed[m] = _stuck(state, exits.get(m, Exits()), now.get(m), reverts.get(m))
     return replace(snapshot, states=dict(snapshot.states) | changed)
 
 
@@ -116,6 +120,20 @@ def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> Ma
     untried = first and (now is None or not exits.tried(now))
     why = next(reversed(exits.refusals.values()), "") if now is None else exits.refusals.get(now, "")
     return replace(state, no_way_out=why, untried=untried)
+
+
+def _stuck(state: MarketState, exits: Exits, now: str | None, reverts: Reverts | None) -> MarketState:
+    """The market with why what we hold there is not asked for, where withdrawals reverted on the chain though they went
+    through on forks. It is asked for again, apart from everything else, a day after the last try (one revert may be
+    bad luck, and does not wait), and as ever once the market is another one than was refused."""
+    lost = next((said for said in reversed(exits.refusals) if said in exits.lost and now in (None, said)), None)
+    changed = bool(exits.lost) and now is not None and now not in exits.lost
+    if not state.held or changed or (lost is None and reverts is None):
+        return state
+    at = max(exits.at if lost is not None else 0, reverts.at if reverts is not None else 0)
+    why = exits.refusals[lost] if lost is not None else f"it reverted on the chain: {reverts.reason if reverts else ''}"
+    once = lost is None and reverts is not None and reverts.count == 1
+    return replace(state, stuck=why, again=once or state.block.timestamp - at >= RETRY_SECONDS)
 
 
 def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
@@ -196,4 +214,5 @@ def refused(state: MarketState, owner: Address, said: str, reason: str, *, on_ch
         fingerprint=said,
         reason=reason,
         on_chain=on_chain,
+        time=state.block.timestamp,
     )

@@ -397,3 +397,24 @@ async def test_a_way_out_that_needs_a_price_is_rehearsed_at_once_and_is_none_wit
             refused = await live.rehearse(one, await live.observe())
             assert isinstance(refused, NoWayOut) and "the bank's oracle cannot be read" in refused.reason, refused
             assert not refused.lasting, "it may speak again"
+
+
+async def test_a_market_that_does_not_pay_now_does_not_keep_the_rest_of_the_money(sandbox: SvmSandbox) -> None:
+    """Of two markets that are to be left one pays nothing now: the other is left all the same."""
+    with world(sandbox) as w:
+        (job,) = w.settings.jobs
+        before = await cycle.run_job(w, job)
+        assert before.after is not None
+        held = [state for state in before.after.markets if state.held]
+        save = next(s for s in held if s.market.protocol == "save")
+        other = next(s for s in held if s.market.protocol != "save")
+        becomes(sandbox, "TRAP_STUCK", "save", save.market.params["program"])
+        cuts = {save.market.id: 5_000.0, other.market.id: 5_000.0}
+        settings = replace(w.settings, policy=replace(w.settings.policy, haircut_bps=cuts))
+        lines: list[str] = []
+        report = await cycle.run_job(replace(w, settings=settings, say=lines.append), job)
+        assert report.declined is None and report.after is not None and report.snapshot is not None, report.declined
+        assert not report.after.of(other.market.id).held and report.after.of(save.market.id).held >= save.held
+        stuck = report.snapshot.of(save.market.id)
+        assert "withdraw everything from Save" in stuck.stuck and not stuck.withdrawable
+        assert any(line.startswith(f"what is held in {save.market.id} cannot be taken out now") for line in lines)

@@ -111,6 +111,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
         found.append(EXCLUDED)
     if state.no_way_out:
         found.append(f"no way out: {state.no_way_out}")
+    if state.stuck:
+        found.append(f"what is held there cannot be taken out now: {state.stuck}")
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
     if state.leaving is not None:

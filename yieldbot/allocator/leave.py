@@ -71,7 +71,7 @@ def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
     found = []
     for state in snapshot.markets:
         gone = state.leaving
-        if gone is None:
+        if gone is None or state.barred:
             continue
         for kind, amount in ((LegKind.COLLECT, gone.ready), (LegKind.CANCEL, gone.back)):
             cost = snapshot.fees.cost(state.gas_withdraw)
@@ -104,7 +104,7 @@ def begun(
     more than what is not earned while it cools down and than the gas of both steps; and within ``break_even_days``.
     Of a queue whose end nobody knows nothing is taken off. Nothing more is asked for while something is on its way.
     """
-    doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED]
+    doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
     asks = [s for s in doors if s.leaving is None and s.inside]
     calls = [s for s in doors if s.leaving is not None and s.leaving.cancels and s.leaving.asked]
     if not asks and not calls:

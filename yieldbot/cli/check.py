@@ -38,6 +38,7 @@ def check(args: argparse.Namespace, context: Context) -> int:
 
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
+    found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found.append(_anvil(context))

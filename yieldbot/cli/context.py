@@ -63,6 +63,8 @@ class Context:
             self._settings = load(self.config)
             if self.verbose:
                 events.listen(sys.stderr, self._secrets())
+            for line in self._settings.warnings:
+                self.complain(line)
         return self._settings
 
     @property

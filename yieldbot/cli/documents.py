@@ -145,6 +145,7 @@ def ways_out(snapshot: Snapshot) -> list[Doc]:
             "exit": way_out(state),
             "no_way_out": state.no_way_out or None,
             "untried": state.untried,
+            "stuck": state.stuck or None,
         }
         for state in snapshot.states.values()
         if state.market.kind is not Kind.IDLE
@@ -175,6 +176,7 @@ def market(
         "exit": way_out(state),
         "no_way_out": state.no_way_out or None,
         "untried": state.untried,
+        "stuck": state.stuck or None,
         "leaving": leaving(state),
         "utilisation": state.utilisation,
         "entry_cost_bps": number(state.entry_cost_bps),

@@ -83,8 +83,8 @@ def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
     """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
     Under the run's lock, since the journal is written."""
     from yieldbot.execution.lock import run_lock
-    from yieldbot.journal.events import AccountCleared, ExitRefused
-    from yieldbot.journal.fold import fold_exits
+    from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
+    from yieldbot.journal.fold import fold_exits, fold_reverts
     from yieldbot.journal.store import Journal
 
     data_dir = context.settings.data_dir
@@ -92,8 +92,12 @@ def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
         return {}
     with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
         stopped, records = dict(journal.stopped_accounts()), journal.history()
-        refused = [(r.event.chain, r.event.owner) for r in records if isinstance(r.event, ExitRefused)]
-        shut = [key for key in dict.fromkeys(refused) if any(e.refusals for e in fold_exits(records, *key).values())]
+        keys = [(r.event.chain, r.event.owner) for r in records if isinstance(r.event, ExitRefused | TxSigned)]
+        shut = [
+            key
+            for key in dict.fromkeys(keys)
+            if any(e.refusals for e in fold_exits(records, *key).values()) or fold_reverts(records, *key)
+        ]
         if accounts := tuple(dict.fromkeys((*stopped, *shut))):
             journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in accounts))
         return stopped

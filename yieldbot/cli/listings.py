@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.cli import documents as docs
-from yieldbot.cli.render import at, head, leaving, money, names_of, percent, when
+from yieldbot.cli.render import at, head, leaving, money, names_of, percent, stuck, when
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
@@ -192,7 +192,8 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
                 percent(docs.apy_after(state, state.held, horizon_seconds)),
             )
-    lines = [*_on_their_way(jobs), *_rewards(jobs, policy)]
+    lines = [line for _, snapshot in jobs for line in stuck(snapshot)]
+    lines += [*_on_their_way(jobs), *_rewards(jobs, policy)]
     return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in lines))
 
 

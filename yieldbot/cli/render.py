@@ -265,6 +265,18 @@ def _ended(outcome: Outcome) -> tuple[str, str, str]:
             return f"replaced by {outcome.by or 'another transaction'}", "", ""
 
 
+def stuck(snapshot: Snapshot) -> list[str]:
+    """What is held and cannot be taken out now, a line each."""
+    names = names_of(snapshot)
+    return [
+        f"{names[state.market.id]} ({state.market.id}): what is held there ({state.held}) cannot be taken out now: "
+        + state.stuck
+        + ("; it is asked for again once nothing else is to be done" if state.again else "")
+        for state in snapshot.markets
+        if state.stuck
+    ]
+
+
 def report(found: Report) -> list[RenderableType]:
     """One job's whole cycle, stage after stage, as far as it went."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
@@ -275,6 +287,8 @@ def report(found: Report) -> list[RenderableType]:
     names = names_of(snapshot) if snapshot else {}
     if snapshot and decision:
         parts.append(plan(job, snapshot, decision.outcome))
+    if snapshot:
+        parts += [Text(line) for line in stuck(snapshot)]
     if found.rehearsal:
         legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
         parts.append(rehearsal(found.rehearsal, legs, names))

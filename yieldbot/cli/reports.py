@@ -88,11 +88,18 @@ def report(found: Report, horizon_seconds: float) -> Doc:
         "plan": docs.plan(decision.outcome) if decision else None,
         "rehearsal": rehearsal(found.rehearsal) if found.rehearsal else None,
         "declined": docs.declined(found.declined),
+        "stuck": _stuck(found),
         "transactions": [{"leg": docs.leg(leg), **docs.outcome(outcome)} for leg, outcome in found.outcomes],
         "proposed": _proposed(found.proposed) if found.proposed else None,
         "holdings": holdings(found, horizon_seconds),
         "exit_code": exit_code(found),
     }
+
+
+def _stuck(found: Report) -> list[Doc]:
+    """What is held and could not be taken out in this cycle."""
+    states = found.snapshot.markets if found.snapshot else ()
+    return [{"market_id": s.market.id, "held": docs.money(s.held), "reason": s.stuck} for s in states if s.stuck]
 
 
 def _proposed(found: Proposed) -> Doc:
@@ -132,6 +139,7 @@ def position(found: Position, horizon_seconds: float, gain: Earned | None) -> Do
         "name": state.market.name,
         "held": docs.money(state.held),
         "withdrawable": docs.money(state.withdrawable),
+        "stuck": state.stuck or None,
         "leaving": docs.leaving(state),
         "since": found.since,
         "earned": docs.money_or_none(found.earned),

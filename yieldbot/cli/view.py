@@ -259,9 +259,10 @@ def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
 
 
 def _no_way_out(snapshot: Snapshot) -> list[Any]:
-    """Markets into which nothing goes for what the journal knows of their way out."""
+    """Markets into which nothing goes, or out of which nothing comes, for what the journal knows of their way out."""
     shut = [state for state in snapshot.states.values() if state.no_way_out]
     lines = [f"{state.market.name} ({state.market.id}) has no way out: {state.no_way_out}" for state in shut]
+    lines += _render().stuck(snapshot)
     return [lambda: "\n".join(lines)] if lines else []
 
 

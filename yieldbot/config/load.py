@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
-from yieldbot.config.names import LISTS, TABLES, check
+from yieldbot.config.names import LISTS, TABLES, check, gone
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.files import read_text, refuse_if_others_change
 from yieldbot.model.ids import Address
@@ -76,6 +76,11 @@ def load(path: Path) -> Settings:
         policy=policy,
         anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
+        warnings=tuple(
+            f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
+            for name in policy.exclude
+            if gone(name, chains)
+        ),
     )
 
 

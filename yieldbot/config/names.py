@@ -62,6 +62,17 @@ def _check_id(path: Path, key: str, name: str, chains: Mapping[str, ChainSetting
         raise wrong(path, key, f"unknown token {rest[1]!r} of that market: `yieldbot markets --json` shows the ids")
 
 
+def gone(name: str, chains: Mapping[str, ChainSettings]) -> bool:
+    """Whether this is the whole id of a market of the jobs' chains that no table names any more: what the journal knows
+    of it may still stand in the way, and to exclude it is how a person gives it up."""
+    protocol, *rest = name.split("/")
+    if protocol not in protocols() or len(rest) < 2:
+        return False
+    there = [chain for chain in chains.values() if market_chain(chain.chain) == rest[0] and _is_place(rest[1], chain)]
+    named_by = [d for chain in there for d in chain.deployments if d.protocol == protocol]
+    return bool(there) and not any(rest[1].lower() in _texts(table.params) for table in named_by)
+
+
 def _is_place(text: str, chain: ChainSettings) -> bool:
     """Whether a text can be the contract, key or hash in a market's id."""
     if not is_svm(chain.chain):

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
 from yieldbot.execution.account import NATIVE, Account, LegWork
@@ -31,9 +31,12 @@ from yieldbot.execution.rollup import charge, rehearsed_gas, rollup_fee, short_o
 from yieldbot.execution.wayout import way_out
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Declined, LegKind, NoWayOut
+from yieldbot.model.plan import OF_MARKET, Declined, LegFails, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 from yieldbot.rpc.evm import EvmNode
+
+if TYPE_CHECKING:
+    from yieldbot.execution.svm.account import SvmWork
 
 RECEIPT_SECONDS = 20.0
 JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
@@ -132,9 +135,15 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
             if isinstance(leg, NoWayOut):
                 return leg
             if isinstance(leg, Declined):
-                return replace(leg, reason=f"leg {work.index + 1}: {leg.reason}")
+                return of_leg(work, leg)
             legs.append(leg)
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
+
+
+def of_leg(work: LegWork | SvmWork, why: Declined) -> Declined:
+    """Why a leg does not go through, said of it; LegFails where that is its own market's doing."""
+    said = f"leg {work.index + 1}: {why.reason}"
+    return LegFails(why.code, said, work.leg) if why.code in OF_MARKET else Declined(why.code, said)
 
 
 async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:

@@ -170,7 +170,8 @@ class ExitProven:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitRefused:
     """What was put into a market does not come out again: nothing goes in until its fingerprint is another one.
-    on_chain: whether it was real money that did not, and not a rehearsal's."""
+    on_chain: whether it was real money that did not, and not a rehearsal's; time: of the chain, unix seconds, 0 in rows
+    of older programs."""
 
     chain: ChainId
     owner: Address
@@ -178,6 +179,7 @@ class ExitRefused:
     fingerprint: str
     reason: str
     on_chain: bool = False
+    time: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +288,7 @@ def encode(event: Event) -> tuple[Keys, Doc]:
                 "fingerprint": event.fingerprint,
                 "reason": event.reason,
                 "on_chain": event.on_chain,
+                "time": event.time,
             }
         case ExitAsked():
             return Keys("exit.asked", event.chain, event.owner), {
@@ -363,6 +366,7 @@ def decode(keys: Keys, doc: Any) -> Event:
                 fingerprint=part(doc, "fingerprint", str),
                 reason=part(doc, "reason", str),
                 on_chain=bool(doc.get("on_chain", False)),
+                time=int(doc.get("time", 0)),
             )
         case "exit.asked":
             return ExitAsked(

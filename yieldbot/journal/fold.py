@@ -22,8 +22,8 @@ from yieldbot.journal.events import (
     TxSigned,
 )
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.plan import Plan
-from yieldbot.model.tx import Outcome
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.tx import Confirmed, Outcome, Reverted
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,13 @@ PROOF_SECONDS = 30 * 86_400
 @dataclass(frozen=True, slots=True)
 class Exits:
     """What is known of one market's way out, for one account: by fingerprint why it was refused, and what proved it.
-    lost: fingerprints by which real money was refused."""
+    lost: fingerprints by which real money was refused. at: when that was last, unix seconds of the
+    chain, 0 once a person has cleared the account since."""
 
     refusals: dict[str, str] = field(default_factory=dict)
     proofs: tuple[ExitProven, ...] = ()
     lost: frozenset[str] = frozenset()
+    at: int = 0
 
     def proven(self, fingerprint: str, now: int, raw: int) -> bool:
         """Whether a position of ``raw`` base units need not be rehearsed to its end. ``now``: the chain's time."""
@@ -145,12 +147,60 @@ def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dic
                 known = found.get(market_id, Exits())
                 kept = tuple(proof for proof in known.proofs if proof.fingerprint != refusal.fingerprint)
                 lost = known.lost | ({refusal.fingerprint} if refusal.on_chain else set())
-                found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept, lost)
+                at = refusal.time or record.at if refusal.on_chain else known.at
+                found[market_id] = Exits(known.refusals | {refusal.fingerprint: refusal.reason}, kept, lost, at)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
                 found = {market_id: _cleared(known) for market_id, known in found.items()}
             case _:
                 pass
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reverts:
+    """Withdrawals from one market that reverted on the chain, since one last went through. at: of the last, unix
+    seconds of the chain."""
+
+    count: int
+    at: int
+    reason: str
+
+
+OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT)
+
+
+def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Reverts]:
+    """By market which of an account's withdrawals (the steps of one too) reverted last; markets whose last one went
+    through, and where a person has cleared the account since, are not in it."""
+    found: dict[MarketId, Reverts] = {}
+    legs: dict[str, tuple[Leg, ...]] = {}
+    signed: dict[str, TxSigned] = {}
+    for record in records:
+        match record.event:
+            case PlanWritten(plan, _):
+                legs[plan.id] = plan.legs
+            case TxSigned(chain=of, owner=whose) as tx if (of, whose) == (chain, owner):
+                signed[tx.hash] = tx
+            case TxSettled(outcome=Confirmed() | Reverted() as outcome) if outcome.hash in signed:
+                tx = signed[outcome.hash]
+                planned = legs.get(tx.plan_id, ())
+                if not 0 <= tx.leg < len(planned) or planned[tx.leg].kind not in OUT:
+                    continue
+                leg = planned[tx.leg]
+                if isinstance(outcome, Reverted):
+                    count = found[tx.market_id].count if tx.market_id in found else 0
+                    found[tx.market_id] = Reverts(count + 1, outcome.block.timestamp or record.at, outcome.reason)
+                elif leg.kind is not LegKind.WITHDRAW or _brought(outcome, leg):  # an allowance is no way out
+                    found.pop(tx.market_id, None)
+            case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
+                found.clear()
+            case _:
+                pass
+    return found
+
+
+def _brought(outcome: Confirmed, leg: Leg) -> bool:
+    return any(delta.raw > 0 and delta.token == leg.amount.token for delta in outcome.deltas)
 
 
 def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, ExitAsked]:
@@ -168,7 +218,7 @@ def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> d
 
 
 def _cleared(known: Exits) -> Exits:
-    return replace(known, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
+    return replace(known, at=0, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
 
 
 def _known(found: dict[str, StoredTx], tx_hash: str) -> StoredTx:

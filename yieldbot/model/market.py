@@ -180,6 +180,8 @@ class MarketState:
     for where ``liquidity`` does not say it (the rehearsal decides what is paid); None where it does. doubts: readings
     of one thing that contradict each other, with both numbers; they stop new money, and are among the flags.
     leaving: what of ``held`` is on its way out by two steps; None where nothing is.
+    stuck: why what is held cannot be taken out now, as a rehearsal or the chain showed: nothing is asked for, and no
+    new money goes in; empty where it can. again: it may be asked for once more, when nothing else is to be done.
     """
 
     market: Market
@@ -210,6 +212,13 @@ class MarketState:
     offered: Amount | None = None
     doubts: tuple[str, ...] = ()
     leaving: Leaving | None = None
+    stuck: str = ""
+    again: bool = False
+
+    @property
+    def barred(self) -> bool:
+        """Whether nothing of ours is asked for."""
+        return bool(self.stuck) and not self.again
 
     @property
     def inside(self) -> Amount:
@@ -218,8 +227,9 @@ class MarketState:
 
     @property
     def withdrawable(self) -> Amount:
-        """What we could take out now: the lesser of what we hold and the market's cash; 0 while paused."""
-        if self.status is Status.PAUSED:
+        """What we could take out now: the lesser of what we hold and the market's cash; 0 while paused, and while it
+        is known not to come."""
+        if self.status is Status.PAUSED or self.barred:
             return Amount(self.market.asset, 0)
         return min(self.held, self.liquidity if self.offered is None else self.offered)
 

@@ -189,6 +189,18 @@ class Declined:
     reason: str
 
 
+OF_MARKET = ("WOULD_REVERT", "DELTA_NOT_PLANNED", "NO_SHARES", "WORTH_LESS", "GAS_ABOVE_LIMIT", "TOO_LARGE")
+"""What a leg that fails says of its own market; other codes are of the plan, the wallet or the chain, or show a theft
+that a person is to know of."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegFails(Declined):
+    """One leg does not go through on the fork, for its own market's reason: the others of a plan need not wait."""
+
+    leg: Leg
+
+
 @dataclass(frozen=True, slots=True)
 class NoWayOut(Declined):
     """A deposit that is refused since what goes in does not come out again: it is said of one market, and of nothing

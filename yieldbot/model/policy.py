@@ -286,7 +286,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that yieldbot.toml, .env and chains/*.toml say. ``source``: yieldbot.toml's path, for messages."""
+    """Everything that yieldbot.toml, .env and chains/*.toml say. ``source``: yieldbot.toml's path, for messages.
+    warnings: what is odd in them and binds nothing, a line each."""
 
     source: Path
     data_dir: Path
@@ -296,3 +297,4 @@ class Settings:
     policy: Policy
     anvil: Path | None = None
     descriptors: Path | None = None
+    warnings: tuple[str, ...] = ()

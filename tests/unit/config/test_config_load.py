@@ -125,6 +125,22 @@ def test_a_market_is_excluded_by_its_id_or_its_name(tmp_path: Path) -> None:
     assert settings.policy.exclude == ("Aave v3", f"aave_v3/31337/{POOL.lower()}/{USDC.lower()}")
 
 
+def test_a_market_whose_table_was_taken_out_can_be_given_up(tmp_path: Path) -> None:
+    gone = "erc4626/31337/0x" + "ab" * 20
+    text = swapped(SETTINGS, '"compound_v3"]', f'"compound_v3", "{gone}"]')
+    file = written(tmp_path, settings=text)
+    settings = load(file)
+    assert settings.policy.exclude == ("compound_v3", gone)
+    (warning,) = settings.warnings
+    assert f"policy.exclude names {gone}, which no table of its chain has" in warning
+    file.write_text(SETTINGS)
+    assert load(file).warnings == ()
+    for wrong_id in (gone + "cd", gone.replace("31337", "5"), gone.replace("erc4626", "erc4627"), gone[:-2]):
+        file.write_text(text.replace(gone, wrong_id))
+        with pytest.raises(ConfigError, match=r"policy.exclude\[2\]"):
+            load(file)
+
+
 def test_the_policy_table_has_exactly_the_policys_fields() -> None:
     assert set(PolicyTable.model_fields) == {field.name for field in fields(Policy)}
 

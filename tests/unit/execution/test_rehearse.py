@@ -19,7 +19,7 @@ from yieldbot.execution.deltas import APPROVAL_TOPIC
 from yieldbot.execution.simulate import Rehearsal, leg_calls, mined, priority_fee, rehearse, simulate_tx
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.plan import Declined, Leg, LegFails, LegKind
 from yieldbot.model.reads import Read
 from yieldbot.model.tx import Delta, SimulatedTx
 
@@ -87,6 +87,7 @@ async def test_a_call_that_would_revert_is_said_with_its_leg(journal: Journal) -
     found = await rehearse(account_of(chain, journal), (work(),), BLOCK)
     assert isinstance(found, Declined) and found.code == "WOULD_REVERT"
     assert found.reason.startswith("leg 1: allow Aave v3 to take") and "too much" in found.reason
+    assert isinstance(found, LegFails) and found.leg == work().leg, "of one market: the others need not wait for it"
     chain = living(journal)
     chain.tokens[(OURS, ITS)] = 0
     chain.effect = lambda fork, fields: None
@@ -135,6 +136,7 @@ async def test_allowances_that_exist_are_seen_and_those_that_are_left_are_told(j
     found = await rehearse(account_of(chain, journal), (work(),), BLOCK)
     assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT"
     assert found.reason == f"leg 1: Aave v3: 3 units of {USDC.address} stay allowed to {STRANGER}"
+    assert not isinstance(found, LegFails), "that is for a person to see"
     chain = leaves(event | {"topics": [APPROVAL_TOPIC, topic(STRANGER), topic(OWNER)]})
     chain.allowed[(OURS, ITS, STRANGER.lower())] = 3
     assert await code(journal, chain) is None, "what somebody allows us is none of ours"

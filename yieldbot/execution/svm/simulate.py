@@ -10,6 +10,7 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
+from yieldbot.execution.simulate import of_leg
 from yieldbot.execution.svm.account import WRAPPED_SOL, SvmAccount, SvmWork
 from yieldbot.execution.svm.build import (
     MOST_UNITS,
@@ -142,7 +143,7 @@ async def rehearse(account: SvmAccount, works: Sequence[SvmWork], block: BlockRe
         if isinstance(leg, NoWayOut):
             return leg  # of a market, whatever leg showed it
         if isinstance(leg, Declined):
-            return Declined(leg.code, f"leg {work.index + 1}: {leg.reason}")
+            return of_leg(work, leg)
         legs.append(leg)
     return SvmRehearsal(block, tuple(legs))
 

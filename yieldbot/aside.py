@@ -1,0 +1,69 @@
+"""What a rehearsal showed of one market is taken into account in the same cycle: it is set aside, and the rest of the
+money is decided on again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yieldbot.allocator.claims import claim_of
+from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.plan import Declined, LegFails, LegKind, NoWayOut
+
+OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
+
+
+def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, str] | None:
+    """The snapshot in which a market does no more of what it was refused for, and one line that says so; None where it
+    was not one market's doing, or the market was set aside already.
+
+    A market that cannot be left gets nothing; of one whose withdrawal fails nothing is asked for either; into one whose
+    deposit fails nothing goes; a reward whose claim fails is not claimed.
+    """
+    if isinstance(refused, NoWayOut):
+        state = snapshot.of(refused.market_id)
+        closed = replace(state, no_way_out=refused.reason)
+        return _changed(snapshot, state, closed, f"nothing goes into {refused.market_id}: {refused.reason}")
+    if not isinstance(refused, LegFails):
+        return None
+    leg, why = refused.leg, refused.reason
+    if leg.kind is LegKind.CLAIM:
+        return _unclaimed(snapshot, refused)
+    found = snapshot.states.get(leg.market_id)
+    if found is None or found.lp is not None:
+        return None
+    if leg.kind in OUT:
+        said = f"what is held in {leg.market_id} cannot be taken out now: {why}"
+        return _changed(snapshot, found, replace(found, stuck=why, again=False), said)
+    if leg.kind is LegKind.DEPOSIT:
+        doubt = f"a deposit does not go through: {why}"
+        shut = replace(found, doubts=(doubt,), flags=(*found.flags, doubt))
+        return None if found.doubts else _changed(snapshot, found, shut, f"nothing goes into {leg.market_id}: {why}")
+    return None
+
+
+def without_again(snapshot: Snapshot) -> Snapshot:
+    """The snapshot in which nothing is asked for a second time of what reverted on the chain."""
+    again = {k: replace(s, again=False) for k, s in snapshot.states.items() if s.again}
+    return replace(snapshot, states=dict(snapshot.states) | again) if again else snapshot
+
+
+def without_pools(snapshot: Snapshot, pools: frozenset[str]) -> Snapshot:
+    """The snapshot in which nothing is done about these pools' liquidity."""
+    states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}
+    return replace(snapshot, states=states)
+
+
+def _unclaimed(snapshot: Snapshot, refused: LegFails) -> tuple[Snapshot, str] | None:
+    found = claim_of(snapshot, refused.leg.market_id)
+    if found is None:
+        return None
+    state, reward = found
+    rest = tuple(one for one in state.rewards if one != reward)
+    said = f"{refused.leg.market_id} is not claimed: {refused.reason}"
+    return _changed(snapshot, state, replace(state, rewards=rest), said)
+
+
+def _changed(snapshot: Snapshot, old: MarketState, new: MarketState, said: str) -> tuple[Snapshot, str] | None:
+    if new == old:
+        return None
+    return replace(snapshot, states=dict(snapshot.states) | {old.market.id: new}), said
