@@ -1,9 +1,9 @@
 """What stays in a market that we take money out of: our own withdrawal is no reason to expect more of it.
 
 Taking out raises utilisation, and with it the rate that the model names for the rest. Beyond the curve's kink that is a
-rate at which borrowers repay and others deposit (Morpho's at 98 %: 134 % over a month where 4 % is the target), and near
-full utilisation what stays cannot be taken out. So below the holding at which the market would reach its kink, or the
-utilisation that is too high to enter at, no more than the rate at that holding is counted.
+rate at which borrowers repay and others deposit (Morpho's at 98 %: 134 % over a month where 4 % is the target), and
+near full utilisation what stays cannot be taken out. So below the holding at which the market would reach its kink, or
+the utilisation that is too high to enter at, no more than the rate at that holding is counted.
 """
 
 from __future__ import annotations
