@@ -30,14 +30,17 @@ def curve_of(state: MarketState, policy: Policy) -> YieldCurve:
     """The market's curve, of which no gain from draining it counts (``math/undrained``), with the rewards that still
     run and that a feed prices."""
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
-    base = _undrained(state, policy.max_utilisation_entry)
+    base = own_curve(state, policy)
     return RewardedCurve(base, terms) if terms else base
 
 
-def _undrained(state: MarketState, utilisation: float) -> YieldCurve:
-    """Of a vault seen through, each market below it by what the vault holds there; of a curve that does not name its
-    borrowers by the market's own figures."""
-    curve, held = state.curve, float(state.held)
+def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
+    """The market's curve without rewards, of which no gain from draining it counts.
+
+    Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
+    its borrowers by the market's own figures.
+    """
+    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
     if not state.held.raw or state.lp is not None:
         return curve
     if isinstance(curve, LookThroughCurve):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from tests.unit.allocator.market_builder import kinked, market, snapshot
+from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.plan import make_plan
 from yieldbot.allocator.rewards import curve_of
+from yieldbot.cli.documents import apy_after
+from yieldbot.forecast import record, remember
+from yieldbot.journal.store import Journal
 from yieldbot.math.curves import (
     AdaptiveCurve,
     ConstantCurve,
@@ -21,6 +27,7 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.undrained import UndrainedCurve, kink
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan
@@ -91,6 +98,29 @@ def test_cash_leaves_for_a_higher_rate_and_that_alone_is_its_gain(curve: YieldCu
     gained += net_income(there, float(decided.allocation.targets[there.market.id]), Policy())
     assert decided.gain_per_year == pytest.approx(gained)
     assert decided.allocation.certificate.gap_bps < 0.1
+    # And so is what is shown, said and written down of what stays.
+    shown = apy_after(here, decided.allocation.targets[here.market.id], H, Policy()).value
+    assert shown == pytest.approx(
+        Apy.from_growth(curve_of(here, Policy()).apr(left, H) * H / SECONDS_PER_YEAR, H).value
+    )
+    assert shown < apy_after(here, decided.allocation.targets[here.market.id], H).value
+    reason = decided.moves[0].reason
+    assert f"of the {usdc(left)} that stay in here 0 USDC could be taken out at once" in reason
+
+
+def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -> None:
+    """The node names the drought's rate for it, which is written down for none of our own making."""
+    before = two(AdaptiveCurve(OTHERS, LENT, 0.0, 0.04), 0.2)
+    here = before.markets[0]
+    left = replace(here, held=usdc(HELD - CASH), liquidity=usdc(0))
+    after = replace(before, states={**before.states, here.market.id: left})
+    with Journal.open(tmp_path / "journal.db") as journal:
+        expected = []
+        for known in (before, None):
+            record(journal, after, Policy(), USDC, known)
+            expected.append(remember(journal.history(), CHAIN, OWNER, USDC)[here.market.id]["apr"])
+    assert expected[0] == here.curve.apr(HELD, H) < 0.1
+    assert expected[1] == here.curve.apr(HELD - CASH, H) > 1.0
 
 
 def test_a_withdrawal_that_leaves_the_market_below_its_kink_still_counts() -> None:
