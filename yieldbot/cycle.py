@@ -310,8 +310,10 @@ async def _carry_out(world: World, live: Session, job: Job, approval: Approval, 
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
     declined: Declined | None = None
+    before: Snapshot | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await _observed(world, live)
+        before = before or snapshot
         loss = _stop_at_a_loss(world, job, snapshot)
         declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
         if declined is not None:
@@ -333,7 +335,7 @@ async def _carry_out(world: World, live: Session, job: Job, approval: Approval, 
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
     after = await _observed(world, live)
-    _record(world, job, after)
+    _record(world, job, after, before)
     return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
 
 
@@ -361,10 +363,10 @@ def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Pol
     return tuple(one for part in parts for one in part)
 
 
-def _record(world: World, job: Job, snapshot: Snapshot) -> None:
-    """Write down what each position is expected to earn, an asset at a time."""
+def _record(world: World, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
+    """Write down what each position is expected to earn, an asset at a time; ``before`` a plan was carried out."""
     for token in job.assets:
-        forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token)
+        forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
 
 
 def job_of(settings: Settings, plan: Plan) -> Job:

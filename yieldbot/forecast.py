@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from yieldbot.allocator.rewards import own_curve
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
@@ -106,10 +107,12 @@ def _within(market_id: MarketId, bad: Quarantined) -> bool:
     return market_id.startswith(bad.market.id.removesuffix("?"))
 
 
-def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token) -> None:
+def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
     """Write down what each position of the snapshot is expected to earn over the policy's horizon.
 
-    Holdings in markets that the snapshot does not show are carried on as they were: they must not be forgotten.
+    before: what there was before a plan was carried out, so that of what its withdrawals left no more is expected than
+    the plan counted (``own_curve``). Holdings in markets that the snapshot does not show are carried on as they were:
+    they must not be forgotten.
     """
     horizon_seconds = policy.horizon_days * 86_400
     known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
@@ -122,13 +125,22 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token) -
             "deployment": state.market.deployment,
             "flavour": str(state.market.params.get("flavour", "")),
             "held_raw": str(state.held.raw),
-            "apr": state.curve.apr(float(state.held), horizon_seconds),
+            "apr": _expected(state, before.states.get(state.market.id) if before else None, policy),
             "horizon_seconds": horizon_seconds,
         }
         for state in _held(snapshot)
     }
     facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
     journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+
+
+def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
+    """Simple annual fraction over the policy's horizon."""
+    held, horizon_seconds = float(state.held), policy.horizon_days * 86_400
+    rate = state.curve.apr(held, horizon_seconds)
+    if before is None or before.held <= state.held:
+        return rate
+    return min(rate, own_curve(before, policy).apr(held, horizon_seconds))
 
 
 def _usd(snapshot: Snapshot) -> dict[str, Any]:

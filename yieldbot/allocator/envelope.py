@@ -13,6 +13,7 @@ cell, the corners of a broken line nowhere below the income there. The error is 
   is concave or convex again.
 - A curve with rewards: its own cover, and of each reward tangents beyond the holding that pays its claim; the sum of
   lines above is above the sum.
+- A curve of which no gain from draining counts: a straight line below the holding from which on it is the market's own.
 - Liquidity that we provide: concave or straight between the holding that is there and those from which on fees pay gas.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
 """
@@ -40,6 +41,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.undrained import UndrainedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 
@@ -59,6 +61,8 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
         case RewardedCurve():
             found.update(joints(curve.base, horizon_seconds))
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
+        case UndrainedCurve():
+            found.update(joints(curve.base, horizon_seconds))
         case ProvidedCurve():
             starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
             found.update(x for x in starts if x is not None)
@@ -84,6 +88,12 @@ def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corn
     if isinstance(curve, RewardedCurve):
         lines = [rough(curve.base, a, b, horizon_seconds)]
         return _sum([*lines, *(_rough_reward(term, a, b, horizon_seconds) for term in curve.terms)])
+    if isinstance(curve, UndrainedCurve):
+        if a >= curve.least:
+            return rough(curve.base, a, b, horizon_seconds)
+        most, edge = curve.most(horizon_seconds), min(b, curve.least)
+        beyond = rough(curve.base, edge, b, horizon_seconds) if b > edge else [(b, b * most)]
+        return [(a, a * most), *beyond]
     apr = curve.apr(a, horizon_seconds)
     match curve:
         case KinkedCurve():
@@ -107,7 +117,7 @@ def falls(curve: YieldCurve) -> bool:
     Of the adaptive curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
     match curve:
-        case RewardedCurve():
+        case RewardedCurve() | UndrainedCurve():
             return falls(curve.base)
         case KinkedCurve(deficit=deficit) if deficit and curve.others < curve.borrowed:
             return False  # while all is lent out, more supply makes the bad debt a smaller part of it
@@ -139,6 +149,8 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case RewardedCurve():
             lines = [cover(curve.base, a, b, horizon_seconds)]
             return _sum([*lines, *(_of_reward(term, a, b, horizon_seconds) for term in curve.terms)])
+        case UndrainedCurve():
+            return _undrained(curve, a, b, horizon_seconds)
         case (
             KinkedCurve(deficit=0.0)
             | SupplyKinkedCurve()
@@ -162,6 +174,15 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
+
+
+def _undrained(curve: UndrainedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+    """In a cell below ``least`` the line of the highest rate counted; the base's own where that is nowhere above it."""
+    own = cover(curve.base, a, b, horizon_seconds)
+    if a >= curve.least:
+        return own
+    most = curve.most(horizon_seconds)
+    return own if all(y <= x * most for x, y in own) else [(a, a * most), (b, b * most)]
 
 
 def _rough_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Corners:

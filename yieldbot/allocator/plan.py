@@ -11,7 +11,7 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, MarketState, Snapshot
+from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 
@@ -279,11 +279,23 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     cuts = [haircut_bps(market, policy) / 100 for market in (left, taken)]
     if snapshot.of(target).untried:
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
+    limit += _locked(snapshot.of(source), allocation.targets[source])
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
         return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
     sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).lp else ""
     return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
+
+
+def _locked(source: MarketState, left: Amount) -> str:
+    """What a withdrawal leaves without cash behind it, in words; empty where all of it could follow at once."""
+    if source.market.kind is Kind.IDLE or source.cash is None or left.raw <= 0:
+        return ""
+    cash = max(0, source.cash.raw - max(0, source.held.raw - left.raw))
+    if cash >= left.raw:
+        return ""
+    payable = Amount(left.token, cash)
+    return f"; of the {left} that stay in {source.market.name} {payable} could be taken out at once"
 
 
 def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:

@@ -47,12 +47,16 @@ def apy_of(apr: float) -> Apy:
     return Apr(apr).compounded()
 
 
-def apy_after(state: MarketState, holding: Amount, horizon_seconds: float) -> Apy:
+def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:
     """What each token earns once we hold ``holding``, over the horizon with no one else acting, a year.
 
-    The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield.
+    The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield. With a
+    policy as plans count it: for what a withdrawal leaves, no gain from draining the market.
     """
-    mean = state.curve.apr(float(holding), horizon_seconds)
+    from yieldbot.allocator.rewards import own_curve
+
+    curve = own_curve(state, policy) if policy else state.curve
+    mean = curve.apr(float(holding), horizon_seconds)
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
 
 
@@ -156,7 +160,7 @@ def market(
     state: MarketState, assessment: Assessment | None, probe: Amount, horizon_seconds: float, policy: Policy
 ) -> Doc:
     """One row of `yieldbot markets`."""
-    base, beside = apy_after(state, probe, horizon_seconds), reward_apy(state, probe, policy)
+    base, beside = apy_after(state, probe, horizon_seconds, policy), reward_apy(state, probe, policy)
     return {
         "id": state.market.id,
         "protocol": state.market.protocol,

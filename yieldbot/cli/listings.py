@@ -95,9 +95,8 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
     )
     rows: list[tuple[float, list[str]]] = []
     for one, where in zip(found, _wheres([one.job for one in found]), strict=True):
-        shown = policy if rewarded else None
         symbol = one.job.asset.symbol if mixed else ""
-        rows += _market_rows(one, [where] if several else [], horizon_seconds, symbol, shown)
+        rows += _market_rows(one, [where] if several else [], horizon_seconds, symbol, policy, rewarded)
     for _, cells in sorted(rows, key=lambda row: row[0], reverse=True):
         made.add_row(*cells)
     lines: list[RenderableType] = [
@@ -115,10 +114,10 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
 
 
 def _market_rows(
-    one: Listed, where: list[str], horizon_seconds: float, symbol: str, policy: Policy | None
+    one: Listed, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
 ) -> list[tuple[float, list[str]]]:
-    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ; ``policy``:
-    where rewards are shown."""
+    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ; ``rewarded``:
+    whether rewards are shown."""
     vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
     wealth, names = one.wealth or docs.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
     rows = []
@@ -127,14 +126,14 @@ def _market_rows(
             continue
         probe = docs.probe_of(state, one.allocation, wealth)
         used, quoted = state.utilisation, state.quoted.compounded()
-        after = docs.apy_after(state, probe, horizon_seconds)
-        beside = docs.reward_apy(state, probe, policy) if policy else Apy(0.0)
+        after = docs.apy_after(state, probe, horizon_seconds, policy)
+        beside = docs.reward_apy(state, probe, policy) if rewarded else Apy(0.0)
         cells = [
             names[state.market.id],
             *where,
             percent(quoted),
             percent(after),
-            *((percent(beside), percent(Apy(after.value + beside.value))) if policy else ()),
+            *((percent(beside), percent(Apy(after.value + beside.value))) if rewarded else ()),
             f"{money(probe, 0)} {symbol}".rstrip(),
             money(state.held),
             "unknown" if state.cash is None else money(state.cash, 0),

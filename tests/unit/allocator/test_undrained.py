@@ -1,0 +1,179 @@
+"""A market is not drained for the rate that its own drought would pay on what stays there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess, net_income
+from yieldbot.allocator.plan import make_plan
+from yieldbot.allocator.rewards import curve_of
+from yieldbot.cli.documents import apy_after
+from yieldbot.forecast import record, remember
+from yieldbot.journal.store import Journal
+from yieldbot.math.curves import (
+    AdaptiveCurve,
+    ConstantCurve,
+    DilutedCurve,
+    KinkedCurve,
+    LookThroughCurve,
+    SampledCurve,
+    SupplyKinkedCurve,
+    VaultSlot,
+)
+from yieldbot.math.slots import SlotCurve
+from yieldbot.math.undrained import UndrainedCurve, kink
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
+from yieldbot.model.curve import YieldCurve
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Hold, LegKind, Plan
+from yieldbot.model.policy import Policy
+
+NOW = 1_800_000_000
+H = 30 * 86_400.0
+HELD, CASH = 143_000.0, 64_000.0
+OTHERS = 657_000.0
+LENT = OTHERS + HELD - CASH
+"""92 % used, so that a withdrawal of ``CASH`` leaves nothing."""
+
+STEEP = ((0.0, 0.0), (0.9, 0.06), (1.0, 3.0))
+# MetaMorpho as on the sandbox: the market at 92 % is full and drained first, the other takes what comes.
+VAULT = LookThroughCurve(
+    others=1e6,
+    ours=HELD,
+    fee=0.1,
+    slots=(
+        VaultSlot(AdaptiveCurve(500_000.0, 736_000.0, 0.0, 0.04), 300_000.0, 0.0, CASH),
+        VaultSlot(AdaptiveCurve(3e6, 3_266_000.0, 0.0, 0.04), 843_000.0, 1e9, 577_000.0),
+    ),
+    withdraw_order=(0, 1),
+)
+CURVES = (
+    VAULT,
+    AdaptiveCurve(OTHERS, LENT, 0.0, 0.04),
+    KinkedCurve(OTHERS, LENT, STEEP, 0.9),
+    KinkedCurve(OTHERS, LENT, STEEP, 0.9, 1_000.0),
+    SupplyKinkedCurve(OTHERS, LENT, STEEP),
+    SlotCurve(OTHERS, LENT, STEEP, 0.9, 0.4, True),
+    SlotCurve(OTHERS, LENT, STEEP, 0.9, 0.4, False),
+)
+
+
+def two(curve: YieldCurve, other: float) -> Snapshot:
+    """Our money in the market of ``curve``, of which its cash can come out, and a place that pays ``other``."""
+    here = market("here", curve, held=HELD, liquidity=CASH, borrowed=920_000.0)
+    return snapshot(0.0, here, market("there", ConstantCurve(other)))
+
+
+def decide(seen: Snapshot, policy: Policy) -> Plan | Hold:
+    return make_plan(seen, allocate(seen, assess(seen, policy), policy), policy, NOW)
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: type(curve).__name__)
+def test_no_cash_leaves_for_a_lower_rate(curve: YieldCurve) -> None:
+    """What stays was to earn hundreds of percent a year, once our own withdrawal had taken the last of the cash."""
+    now = curve.apr(HELD, H)
+    assert (HELD - CASH) * curve.apr(HELD - CASH, H) > HELD * now  # what the market's own curve promises for it
+    decided = decide(two(curve, now - 0.005), Policy())
+    assert isinstance(decided, Hold), [leg.amount for leg in decided.legs]
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: type(curve).__name__)
+def test_cash_leaves_for_a_higher_rate_and_that_alone_is_its_gain(curve: YieldCurve) -> None:
+    now = curve.apr(HELD, H)
+    seen = two(curve, now + 0.10)
+    decided = decide(seen, Policy())
+    assert isinstance(decided, Plan)
+    assert {leg.kind for leg in decided.legs} == {LegKind.WITHDRAW, LegKind.DEPOSIT}
+    most = CASH * (now + 0.10)
+    assert 0.0 < decided.gain_per_year < most
+    # The plan's gain, what still_holds counts and the certificate are of one curve.
+    here, there = seen.markets
+    left = float(decided.allocation.targets[here.market.id])
+    gained = net_income(here, left, Policy()) - net_income(here, HELD, Policy())
+    gained += net_income(there, float(decided.allocation.targets[there.market.id]), Policy())
+    assert decided.gain_per_year == pytest.approx(gained)
+    assert decided.allocation.certificate.gap_bps < 0.1
+    # And so is what is shown, said and written down of what stays.
+    shown = apy_after(here, decided.allocation.targets[here.market.id], H, Policy()).value
+    assert shown == pytest.approx(
+        Apy.from_growth(curve_of(here, Policy()).apr(left, H) * H / SECONDS_PER_YEAR, H).value
+    )
+    assert shown < apy_after(here, decided.allocation.targets[here.market.id], H).value
+    reason = decided.moves[0].reason
+    assert f"of the {usdc(left)} that stay in here 0 USDC could be taken out at once" in reason
+
+
+def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -> None:
+    """The node names the drought's rate for it, which is written down for none of our own making."""
+    before = two(AdaptiveCurve(OTHERS, LENT, 0.0, 0.04), 0.2)
+    here = before.markets[0]
+    left = replace(here, held=usdc(HELD - CASH), liquidity=usdc(0))
+    after = replace(before, states={**before.states, here.market.id: left})
+    with Journal.open(tmp_path / "journal.db") as journal:
+        expected = []
+        for known in (before, None):
+            record(journal, after, Policy(), USDC, known)
+            expected.append(remember(journal.history(), CHAIN, OWNER, USDC)[here.market.id]["apr"])
+    assert expected[0] == here.curve.apr(HELD, H) < 0.1
+    assert expected[1] == here.curve.apr(HELD - CASH, H) > 1.0
+
+
+def test_a_withdrawal_that_leaves_the_market_below_its_kink_still_counts() -> None:
+    """Two equal pools, all of our money in one: half of it in each is better, for what stays earns more too."""
+    seen = snapshot(0.0, market("a", kinked(1e6, 9e5), held=500_000.0), market("b", kinked(1e6, 9e5)))
+    plan = decide(seen, Policy())
+    assert isinstance(plan, Plan)
+    a, b = (float(plan.allocation.targets[s.market.id]) for s in seen.markets)
+    assert a == pytest.approx(b, rel=0.02)
+
+
+@pytest.mark.parametrize("utilisation", [0.5, 0.75, 0.98, 1.0])
+def test_from_the_kink_or_the_utilisation_to_enter_at_on_it_is_a_line(utilisation: float) -> None:
+    curve = KinkedCurve(500_000.0, 600_000.0, STEEP, 0.9)  # 60 % used with our 500,000 in it
+    state = market("here", curve, held=500_000.0, borrowed=600_000.0)
+    found = curve_of(state, Policy(max_utilisation_entry=utilisation))
+    least = min(500_000.0, 600_000.0 / min(utilisation, 0.9) - 500_000.0)
+    assert isinstance(found, UndrainedCurve) and found.least == pytest.approx(least)
+    for part in (0.0, 0.3, 0.999):
+        assert found.apr(part * least, H) == curve.apr(least, H)
+    for part in (1.001, 2.0, 10.0):
+        assert found.apr(part * least, H) == curve.apr(part * least, H)
+
+
+def test_where_no_withdrawal_of_ours_leads_there_the_curve_is_the_markets_own() -> None:
+    calm = KinkedCurve(1e6, 5e5, STEEP, 0.9)
+    for state in (
+        market("nothing held", KinkedCurve(1e6, 9.9e5, STEEP, 0.9), borrowed=9.9e5),
+        market("half used by others", calm, held=1_000.0, borrowed=5e5),
+        market("nobody borrows", DilutedCurve(1e6, 5e4), held=1_000.0),
+        market("all repaid", ConstantCurve(0.0), held=1_000.0, borrowed=0.0),
+    ):
+        assert curve_of(state, Policy()) is state.curve
+
+
+def test_a_curve_that_names_no_borrowers_is_bounded_by_the_markets_figures() -> None:
+    """Of a supply of 1,000,000 that is 95 % lent out, 98 % is reached when some 30,600 are gone."""
+    curve = SampledCurve(((0.0, 2.0), (400_000.0, 0.03)))
+    state = market("here", curve, held=300_000.0, borrowed=950_000.0)
+    found = curve_of(state, Policy())
+    assert isinstance(found, UndrainedCurve)
+    assert found.least == pytest.approx(300_000.0 - (1e6 - 950_000.0 / 0.98))
+
+
+@pytest.mark.parametrize(
+    ("points", "at"),
+    [
+        (STEEP, 0.9),
+        (((0.0, 0.01), (0.45, 0.035), (0.8, 0.05), (1.0, 0.8)), 0.8),  # between collinear points there is none
+        (((0.0, 0.0), (0.5, 0.0), (1.0, 0.1)), 0.5),
+        (((0.0, 0.02), (1.0, 0.10)), 1.0),
+        ((), 1.0),
+    ],
+)
+def test_the_kink_is_where_a_rate_turns_steep(points: tuple[tuple[float, float], ...], at: float) -> None:
+    assert kink(points) == at
