@@ -80,7 +80,7 @@ CALLS = [
     ("_setPendingAdmin(address o)", (WHO,), "as its owner or administrator"),
     ("grantRole(bytes32 r, address a)", (bytes(32), WHO), "use the role 0x00"),
     ("upgradeTo(address o)", (WHO,), "be the code of"),
-    ("diamondCut((address f, uint8 a, bytes4[] s)[] c, address i, bytes d)", ([(WHO, 0, [])], ZERO, b""), "be the code"),
+    ("diamondCut((address f, uint8 a, bytes4[] s)[] c, address i, bytes d)", ([(WHO, 0, [])], ZERO, b""), "be the"),
 ]  # fmt: skip
 
 
