@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 DANGEROUS = 4
-"""Exit code where an allowance is given that nobody should give without thinking."""
+"""Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""
 MOST_BYTES = 4_000_000
 
 

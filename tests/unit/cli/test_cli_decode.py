@@ -206,7 +206,7 @@ def test_an_accounts_code_is_told_as_the_whole_account(tmp_path: Path) -> None:
     def told(document: object) -> tuple[int, str]:
         (tmp_path / "code.json").write_text(json.dumps(document))
         ended = yieldbot("decode", "--typed", "code.json", cwd=tmp_path)
-        return ended.code, ended.out + ended.line
+        return ended.code, ended.out + ended.err
 
     code, said = told({"chainId": 8453, "address": STRANGER, "nonce": 7})
     assert code == 4 and f"DANGER: control of the whole account: the code of {STRANGER} runs as the account" in said
