@@ -18,25 +18,36 @@ from yieldbot.model.names import matches
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
-from yieldbot.model.tx import Confirmed
+from yieldbot.model.tx import Confirmed, Delta
 
+ROUNDING = 10
+"""Base units that are lost by protocols' rounding, over several transactions: no fee."""
+LEAST_GROWTH = -1 + 1e-9
+"""All but nothing is left: what is less has no yield a year."""
 LEAST_SECONDS = 3600
 """Below an hour the protocols' rounding, to one base unit, would be taken for yield."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A position as it stood when it was last changed, and the rate expected of it (simple annual fraction)."""
+    """A position as it stood when it was last changed, and the rate expected of it (simple annual fraction).
+
+    fees_raw: what that change cost in the asset (fees of entry, and of the exit that what it is worth counts already).
+    """
 
     block: BlockRef
     held_raw: int
     apr: float
     horizon_seconds: float
+    fees_raw: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A holding of ours: since when, what was predicted and what came. None where nothing was written down, or yet."""
+    """A holding of ours: since when, what was predicted and what came. None where nothing was written down, or yet.
+
+    Fees of entry and exit count as lost in all three: what was predicted bears them over the horizon.
+    """
 
     state: MarketState
     since: int | None
@@ -160,22 +171,38 @@ def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[Mar
     """For each market the first forecast since our last transaction there. Pure."""
     found: dict[MarketId, Forecast] = {}
     touched: dict[str, MarketId] = {}
+    last, moved = dict[MarketId, tuple[str, int]](), dict[MarketId, list[Delta]]()
     for row in records:
         match row.event:
             case TxSigned() as signed:
                 touched[signed.hash] = signed.market_id
-            case TxSettled(outcome=Confirmed(hash=tx_hash)):
+            case TxSettled(outcome=Confirmed(hash=tx_hash, deltas=deltas)):
                 if tx_hash in touched:
                     found.pop(touched[tx_hash], None)
+                    moved.setdefault(touched[tx_hash], []).extend(deltas)
             case Observed(chain=its_chain, owner=its_owner, block=block, facts=facts):
                 if (its_chain, its_owner) != (chain, owner):
                     continue
-                for market_id, said in facts.get("forecasts", {}).items():
-                    forecast = Forecast(block, int(said["held_raw"]), said["apr"], said["horizon_seconds"])
-                    found.setdefault(MarketId(market_id), forecast)
+                asset, said_of = str(facts.get("asset", "")), facts.get("forecasts", {})
+                for market_id, said in said_of.items():
+                    market, held_raw = MarketId(market_id), int(said["held_raw"])
+                    fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
+                    forecast = Forecast(block, held_raw, said["apr"], said["horizon_seconds"], fees_raw)
+                    found.setdefault(market, forecast)
+                    last[market] = (asset, held_raw)
+                for market in [one for one, (of, _) in last.items() if of == asset and one not in said_of]:
+                    del last[market]  # left: what comes later is another stay
+                    moved.pop(market, None)
             case _:
                 pass
     return found
+
+
+def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) -> int:
+    """Of what was there and what was put in, the part that is not there any more; 0 where nothing moved."""
+    raws = [-delta.raw for delta in moved if delta.token.address == asset]
+    lost_raw = before_raw + sum(raws) - held_raw
+    return lost_raw if any(raws) and lost_raw > ROUNDING else 0
 
 
 def _position(state: MarketState, forecast: Forecast | None) -> Position:
@@ -183,13 +210,15 @@ def _position(state: MarketState, forecast: Forecast | None) -> Position:
         return Position(state, None, None, None, None)
     horizon = forecast.horizon_seconds
     elapsed = state.block.timestamp - forecast.block.timestamp
-    growth = state.held.raw / forecast.held_raw - 1
+    start_raw = forecast.held_raw + forecast.fees_raw
+    growth = state.held.raw / start_raw - 1
+    expected = forecast.apr * horizon / SECONDS_PER_YEAR - forecast.fees_raw / start_raw
     return Position(
         state=state,
         since=forecast.block.timestamp,
-        predicted=Apy.from_growth(forecast.apr * horizon / SECONDS_PER_YEAR, horizon),
+        predicted=Apy.from_growth(max(expected, LEAST_GROWTH), horizon),
         realised=Apy.from_growth(growth, elapsed) if elapsed >= LEAST_SECONDS else None,
-        earned=Amount(state.market.asset, state.held.raw - forecast.held_raw),
+        earned=Amount(state.market.asset, state.held.raw - start_raw),
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 DANGEROUS = 4
-"""Exit code where an allowance is given that nobody should give without thinking."""
+"""Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""
 MOST_BYTES = 4_000_000
 
 
@@ -77,6 +77,7 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.config.load import chain_names, read_toml
     from yieldbot.execution.calldata import abi_functions
     from yieldbot.execution.clear import Book, lines
+    from yieldbot.execution.clear_code import authorizations, read_authorizations
     from yieldbot.execution.clear_typed import chain_of, read_typed
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address, evm_chain
@@ -87,7 +88,8 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
         if said:
             raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
     message = _message(args.typed)
-    number = chain_of(message)
+    codes = authorizations(message)
+    number = chain_of(message) if not codes else codes[0].chain or None
     settings = _chain(context, args.chain) if args.chain is not None else None
     if settings is not None and number is not None and settings.chain != evm_chain(number):
         raise ConfigError(
@@ -103,7 +105,10 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
     else:  # a chain that no file describes, or none at all: no names are known there
         of = evm_chain(number or 0)
         book = Book(number or 0, Token(of, Address("0x" + "00" * 20), "ETH", 18), {}, {})
-    reading = read_typed(message, book, abi_functions(folder("abis")), _known(args, context))
+    if codes:
+        reading = read_authorizations(codes, book)
+    else:
+        reading = read_typed(message, book, abi_functions(folder("abis")), _known(args, context))
     chain = str(settings.chain) if settings is not None else str(evm_chain(number)) if number is not None else None
     context.show(docs.document("decode", chain_id=chain, **_doc(reading)), lambda: "\n".join(lines(reading)))
     return DANGEROUS if reading.dangerous else 0
@@ -111,6 +116,7 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
 
 def _message(said: str) -> Any:
     from yieldbot.execution.erc7730.files import json_of
+    from yieldbot.model.text import one_line
 
     file = Path(said)
     try:
@@ -119,9 +125,10 @@ def _message(said: str) -> Any:
                 f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
             )
         text = sys.stdin.read(MOST_BYTES) if said == "-" else file.read_text(encoding="utf-8")
-        return json_of(text)
+        return json_of(text, once=True)
     except (OSError, ValueError, RecursionError) as bad:
-        raise ConfigError(f"--typed {said} is no JSON file ({bad}): give the message as a wallet shows it") from None
+        why = one_line(str(bad))
+        raise ConfigError(f"--typed {said} is no JSON file ({why}): give the message as a wallet shows it") from None
 
 
 def _known(args: argparse.Namespace, context: Context) -> tuple[Descriptor, ...]:

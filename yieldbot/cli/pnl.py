@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.bookkeeping import Quotes, Seen, handed_over, quote_now, quote_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.view import Seen as Looked
+    from yieldbot.forecast import Position
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import ChainSettings, Job
@@ -108,6 +109,12 @@ def earned(books: Ledger, looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
                 rows.append(Earned(market_id, name, result, not held, unit))
         found.append(tuple(rows))
     return found
+
+
+def agreed(held: Sequence[Position], gains: Sequence[Earned]) -> tuple[Position, ...]:
+    """The positions with what the books say that they earned since their entry, where these know it: one truth."""
+    told = {gain.market_id: gain.found.earned for gain in gains if isinstance(gain.found, Pnl)}
+    return tuple(replace(row, earned=told.get(row.state.market.id, row.earned)) for row in held)
 
 
 def unit_of(job: Job) -> tuple[str, Token | None]:

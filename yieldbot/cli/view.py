@@ -119,6 +119,7 @@ def positions(args: argparse.Namespace, context: Context) -> int:
         if isinstance(snapshot, str):
             _skip(job, snapshot, rows, parts)
             continue
+        held = pnl.agreed(held, gains)
         found = reports.positions(snapshot, held, horizon, policy, gains) | {"quarantined": docs.unread(lost)}
         rows.append(docs.job_head(job, snapshot) | found)
         shown.append((job, snapshot, held))

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from yieldbot.execution import erc7730
 from yieldbot.execution.calldata import AMOUNTS, UNBOUNDED, AbiFunction, addresses_in
 from yieldbot.execution.clear_bytes import decoded
+from yieldbot.execution.clear_control import CONTROL, control_of, control_told
 from yieldbot.execution.clear_grants import GRANTS, PLAIN, dangers, grants_of, in_words, plain_calls
+from yieldbot.execution.clear_router import EXECUTE, routed
 from yieldbot.execution.clear_v4 import spelled_out
 from yieldbot.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.execution.permit2 import NAME as PERMIT2
@@ -111,13 +113,16 @@ def read(
         return Reading(True, book.names.get(call.to.lower()), None, None, said, ())
     made = _by_descriptor(call, book, abi, known, depth)
     made = _by_abi(call, book, abi, known, depth) if made is None else made
-    given = tuple(grants_of(call.to, call.data))
-    told = [f"allowance: {in_words(book, one)}" for one in given]
+    grants, moves, unread = routed(book, call.data)
+    given = (*grants_of(call.to, call.data), *grants)
+    handed = [control_told(book, one, call.sender) for one in (*control_of(book, call.to, call.data), *moves)]
+    told = [*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed)]
     if call.value and not any("@.value" in one.paths for one in made.fields):
         told.append(f"sends {Amount(book.native, call.value)} along")
-    wrong = list(dangers(book, given))
-    if call.data[:4] in GRANTS and made.fault is not None and decoded(GRANTS[call.data[:4]], call.data) is None:
-        wrong.append("it looks like an allowance, but its bytes cannot be read exactly")
+    wrong = [*dangers(book, given), *(danger for _, danger in handed if danger is not None), *unread]
+    for known_by, what in ((GRANTS, "an allowance"), (CONTROL, "handing over control or money")):
+        if call.data[:4] in known_by and decoded(known_by[call.data[:4]], call.data) is None:
+            wrong.append(f"it looks like {what}, but its bytes cannot be read exactly")
     if depth == MOST_NESTED and (made.within or any(one.calls for one in made.fields)):
         wrong.append("calls are nested deeper than is read here")
     return replace(made, warnings=(*made.warnings, *told), dangers=tuple(wrong))
@@ -151,8 +156,11 @@ def _by_descriptor(
         except Mismatch as broken:
             return Reading(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
         words, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
-        held = [] if nested else plain_calls(rule.function, root, call.to)
-        nested = nested or _read_all(call, held, rule.function, book, abi, known, depth)
+        held = plain_calls(rule.function, root, call.to)
+        more = _read_all(call, held, rule.function, book, abi, known, depth)
+        if nested and not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
+            more = tuple(one for one in more if one.dangerous)
+        nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
         told = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
         return Reading(*names, words, tuple(shown), None, nested, tail(behind), (), *told)
     return None
@@ -198,8 +206,7 @@ def _by_abi(
 ) -> Reading:
     name = book.names.get(call.to.lower())
     candidates = list(abi.get(call.data[:4], ()))
-    if (plain := PLAIN.get(call.data[:4])) is not None:
-        candidates.append(plain)
+    candidates += [common[call.data[:4]] for common in (PLAIN, GRANTS, CONTROL, EXECUTE) if call.data[:4] in common]
     exact = [(f, *v) for f in candidates if (v := decoded(f, call.data)) is not None]
     if not exact:
         fault = (

@@ -1,7 +1,7 @@
 """Allowances in words: what somebody else may take after a call or a signature, and which of them are dangerous.
 
-Dangerous are: allowances without limit, setApprovalForAll, and whatever a permit or Permit2 allows to a spender that
-chains/*.toml does not name. A descriptor's word for a spender does not make it known.
+Dangerous are: allowances without limit, setApprovalForAll, and whatever a permit, Permit2 or a delegation of credit
+allows to a spender that chains/*.toml does not name. A descriptor's word for a spender does not make it known.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ GRANTS = _by_selector(
     "permit(address holder, address spender, uint256 nonce, uint256 expiry, bool allowed, "
     "uint8 v, bytes32 r, bytes32 s)",
     "approve(address token, address spender, uint160 amount, uint48 expiration)",
+    "approve(address spender, uint256 id, uint256 amount)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, bytes signature)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, uint256 nonce, bytes signature)",
+    "approveDelegation(address delegatee, uint256 amount)",
+    "delegationWithSig(address delegator, address delegatee, uint256 amount, uint256 deadline, uint8 v, bytes32 r, "
+    "bytes32 s)",
     f"permit(address owner, ({_DETAILS} details, address spender, uint256 sigDeadline) permitSingle, bytes signature)",
     f"permit(address owner, ({_DETAILS}[] details, address spender, uint256 sigDeadline) permitBatch, bytes signature)",
 )
@@ -66,6 +73,9 @@ PLAIN = _by_selector(
     "multiSend(bytes transactions)",
     "execTransaction(address to, uint256 value, bytes data, uint8 operation, uint256 safeTxGas, uint256 baseGas, "
     "uint256 gasPrice, address gasToken, address refundReceiver, bytes signatures)",
+    "execTransactionFromModule(address to, uint256 value, bytes data, uint8 operation)",
+    "execTransactionFromModuleReturnData(address to, uint256 value, bytes data, uint8 operation)",
+    "execute(address to, uint256 value, bytes data)",
 )
 """What is known without a descriptor, when no file of abis/ describes it."""
 
@@ -76,7 +86,8 @@ class Grant:
 
     until: unix seconds, 0: in the same block alone; None without an end (the deadline of an EIP-2612 permit ends the
     signature, not the allowance). permit: it is given by a signature or lies at Permit2. once: for one transfer. item:
-    of a collection, the number of the one thing.
+    of a collection, the number of the one thing. borrow: what is taken is borrowed, and becomes our debt (Aave's credit
+    delegation; the token is the debt's).
     """
 
     spender: str
@@ -86,6 +97,7 @@ class Grant:
     permit: bool = False
     once: bool = False
     item: int | None = None
+    borrow: bool = False
 
     @property
     def unlimited(self) -> bool:
@@ -104,12 +116,15 @@ def grants_of(to: str, data: bytes) -> Iterator[Grant]:
         if said["approved"]:
             yield Grant(said["operator"], to, None)
     elif (signed := said.get("permitSingle") or said.get("permitBatch")) is not None:
-        listed = signed["details"].value
-        for one in listed if isinstance(listed, list) else [signed["details"]]:
-            inner = one.value
-            if inner["amount"].value:
-                until = inner["expiration"].value
-                yield Grant(signed["spender"].value, inner["token"].value, inner["amount"].value, until, True)
+        yield from details_of(signed)
+    elif "delegatee" in said:
+        if said["amount"]:
+            yield Grant(said["delegatee"], to, said["amount"], borrow=True)
+    elif "tokenId" in said:
+        yield Grant(said["spender"], to, 1, None, True, item=said["tokenId"])
+    elif "id" in said:
+        if said["amount"]:
+            yield Grant(said["spender"], to, said["amount"], item=said["id"])
     elif "allowed" in said:
         if said["allowed"]:
             yield Grant(said["spender"], to, None, None, True)
@@ -118,10 +133,24 @@ def grants_of(to: str, data: bytes) -> Iterator[Grant]:
         yield Grant(said["spender"], said.get("token", to), said["amount"], said.get("expiration"), permit)
 
 
+def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
+    """The allowances of a PermitSingle or PermitBatch of Permit2."""
+    listed = signed["details"].value
+    for one in listed if isinstance(listed, list) else [signed["details"]]:
+        inner = one.value
+        if inner["amount"].value:
+            until = inner["expiration"].value
+            yield Grant(signed["spender"].value, inner["token"].value, inner["amount"].value, until, True)
+
+
 def grants_in(primary: str, contract: str | None, root: Node) -> Iterator[Grant]:
-    """The allowances that a typed message gives: EIP-2612, DAI's form, and all of Permit2's. By what its fields are:
+    """The allowances that a typed message gives: EIP-2612, DAI's form, ERC-4494, Aave's credit and all of
+    Permit2's. By what its fields are:
     another contract's message with the same fields gives the same."""
     fields = root.value
+    delegatee = fields["delegatee"].value if "delegatee" in fields else None
+    if isinstance(delegatee, str) and "value" in fields and (lent := number(fields["value"])):
+        yield Grant(delegatee, contract, lent, borrow=True)
     spender = fields["spender"].value if "spender" in fields else None
     if not isinstance(spender, str):
         return
@@ -160,7 +189,8 @@ def in_words(names: Names, grant: Grant) -> str:
         else "a token that is not said"
     )
     if grant.item is not None:
-        much = f"number {grant.item} of {of}"
+        some = "" if grant.amount in (None, 1) else "all there is of " if grant.unlimited else f"{grant.amount} of "
+        much = f"{some}number {grant.item} of {of}"
     elif grant.amount is None:
         much = f"ALL of {of}, now and later"
     elif grant.unlimited:
@@ -174,7 +204,8 @@ def in_words(names: Names, grant: Grant) -> str:
         ends = f", until {date(grant.until)}"
     elif grant.until is None and not grant.permit:
         ends = ""
-    return clean(f"{names.named(grant.spender)} may take {much}{', once' if grant.once else ''}{ends}")
+    verb = "borrow, as a debt of the account that signs," if grant.borrow else "take"
+    return clean(f"{names.named(grant.spender)} may {verb} {much}{', once' if grant.once else ''}{ends}")
 
 
 def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
@@ -186,7 +217,7 @@ def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
         why = []
         if grant.unlimited:
             why.append("without limit")
-        if not known and (grant.permit or grant.unlimited):
+        if not known and (grant.permit or grant.borrow or grant.unlimited):
             why.append("to an unknown spender")
         if why:
             said.append(f"an allowance {' and '.join(why)}: {in_words(names, grant)}")
@@ -200,7 +231,7 @@ def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes,
         return []
     if plain.name == "multiSend":
         return batched(next(iter(root.value.values())).value)
-    if plain.name == "execTransaction":
+    if plain.name == "execute" or plain.name.startswith("execTransaction"):
         first = [node.value for node in root.value.values()]
         return [(first[2], first[0], first[1])] if first[2] else []
     if plain.name != "multicall" and "ggregate" not in plain.name:

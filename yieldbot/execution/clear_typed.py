@@ -14,6 +14,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution import erc7730
 from yieldbot.execution.calldata import AbiFunction
 from yieldbot.execution.clear import Book, Call, Reading, own_token, read, within
+from yieldbot.execution.clear_control import control_in, control_told
 from yieldbot.execution.clear_grants import dangers, grants_in, in_words
 from yieldbot.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.execution.erc7730.values import as_number
@@ -25,6 +26,8 @@ DOMAIN = {
     "verifyingContract": "address",
     "salt": "bytes32",
 }
+OWNERS = ("owner", "from", "authorizer")
+"""Fields that name the account that signs."""
 MOST_DEPTH = 32
 _BAD = "is no typed data of EIP-712"
 
@@ -37,8 +40,11 @@ def read_typed(
     said = erc7730.type_string(types, primary)
     contract = str(domain["verifyingContract"]) if "verifyingContract" in domain else None
     given = tuple(grants_in(primary, contract, root))
-    told = tuple(f"allowance: {in_words(book, one)}" for one in given)
-    wrong = dangers(book, given)
+    own = next((str(root.value[name].value) for name in OWNERS if name in root.value), None)
+    handed = [control_told(book, one, own) for one in control_in(book, primary, contract, root)]
+    told = (*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed))
+    wrong = (*dangers(book, given), *(danger for _, danger in handed if danger is not None))
+    calls = _of_safe(primary, contract, root, book, abi, known)
     shown_domain = tuple(
         Shown(
             f"domain {name}", erc7730.clean(book.named(str(value)) if name == "verifyingContract" else str(value)), ()
@@ -62,21 +68,35 @@ def read_typed(
             fault = f"its descriptor does not fit it: {broken}"
             return Reading(*names, "", (), fault, (), told, wrong, descriptor.owner, typed=True)
         words, nested = rule.intent or primary, within(shown, book, abi, known, 0)
+        if not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
+            nested = (*nested, *(one for one in calls if one.dangerous))
         fields, sentence = (*shown, *shown_domain), scope.sentence(rule, shown)
         return Reading(*names, words, fields, None, nested, told, wrong, descriptor.owner, sentence, True)
     name = book.names.get(str(contract).lower())
     bare = tuple(
         Shown(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,)) for path, node in erc7730.leaves(root)
     )
-    calls: tuple[Reading, ...] = ()
-    if primary == "SafeTx" and {"to", "value", "data"} <= set(root.value) and contract is not None:
-        to, value, data = (root.value[key].value for key in ("to", "value", "data"))
-        if isinstance(to, str) and isinstance(value, int) and isinstance(data, bytes) and data:
-            calls = (read(Call(to, data, value, contract), book, abi, known, 1),)
     return Reading(
         name is not None, name, erc7730.clean(primary), None, "sign", (*bare, *shown_domain), None, calls, told, wrong,
         typed=True,
     )  # fmt: skip
+
+
+def _of_safe(
+    primary: str,
+    contract: str | None,
+    root: Node,
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+) -> tuple[Reading, ...]:
+    """The call that a Safe's transaction makes."""
+    if primary != "SafeTx" or not {"to", "value", "data"} <= set(root.value) or contract is None:
+        return ()
+    to, value, data = (root.value[key].value for key in ("to", "value", "data"))
+    if isinstance(to, str) and isinstance(value, int) and isinstance(data, bytes) and data:
+        return (read(Call(to, data, value, contract), book, abi, known, 1),)
+    return ()
 
 
 def chain_of(document: Any) -> int | None:

@@ -180,3 +180,49 @@ def test_a_swap_by_its_deadline_is_told_with_its_tokens(tmp_path: Path) -> None:
         said = by_deadline(1, exact_input(path, 7, 8))
         ended = yieldbot("decode", said, "--to", ROUTER02, "--chain", "base", cwd=tmp_path)
         assert f"params.path: 0x{path.hex()}\n" in ended.out and "params.amountIn: 7\n" in ended.out
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """Readers differ in which of two values they take: what is shown would not be what is signed."""
+    safe, twice = f'"spender": "{STRANGER}"', f'"spender": "{POOL}"'
+    whole = {
+        "types": {"Permit": [{"name": "spender", "type": "address"}, {"name": "value", "type": "uint256"}]},
+        "primaryType": "Permit",
+        "domain": {"chainId": 8453, "verifyingContract": USDC},
+        "message": {"spender": STRANGER, "value": 5},
+    }
+    (tmp_path / "twice.json").write_text(json.dumps(whole).replace(safe, f"{safe}, {twice}"))
+    ended = yieldbot("decode", "--typed", "twice.json", cwd=tmp_path)
+    assert ended.code == 2 and "the key 'spender' stands twice" in ended.line and "\n" not in ended.line.strip()
+    (tmp_path / "twice.json").write_text(json.dumps(whole).replace('"chainId": 8453', '"chainId": 1, "chainId": 8453'))
+    assert yieldbot("decode", "--typed", "twice.json", cwd=tmp_path).code == 2
+    (tmp_path / "once.json").write_text(json.dumps(whole))
+    assert yieldbot("decode", "--typed", "once.json", cwd=tmp_path).code == 4
+
+
+def test_an_accounts_code_is_told_as_the_whole_account(tmp_path: Path) -> None:
+    """EIP-7702, as nodes and as wallets write it."""
+
+    def told(document: object) -> tuple[int, str]:
+        (tmp_path / "code.json").write_text(json.dumps(document))
+        ended = yieldbot("decode", "--typed", "code.json", cwd=tmp_path)
+        return ended.code, ended.out + ended.err
+
+    code, said = told({"chainId": 8453, "address": STRANGER, "nonce": 7})
+    assert code == 4 and f"DANGER: control of the whole account: the code of {STRANGER} runs as the account" in said
+    code, said = told({"chainId": "0x0", "contractAddress": STRANGER, "nonce": "0x7"})
+    assert code == 4 and "on EVERY chain" in said
+    zero = {"chainId": 8453, "address": "0x" + "00" * 20, "nonce": 7}
+    assert told(zero)[0] == 0
+    assert told({"type": "0x4", "authorizationList": [zero, {**zero, "address": STRANGER}]})[0] == 4
+    assert told({**zero, "address": "0x12"})[0] == 2
+    assert told({"authorizationList": [{}]})[0] == 2
+
+
+def test_control_handed_to_a_stranger_ends_with_its_exit_code(tmp_path: Path) -> None:
+    comet = "0xb125E6687d4313864e53df431d5425969c15Eb2F"
+    for who, expected in ((STRANGER, 4), (POOL, 0)):
+        call = keccak(text="allow(address,bool)")[:4] + encode(["address", "bool"], [who, True])
+        ended = yieldbot("decode", "0x" + call.hex(), "--to", comet, "--chain", "base", cwd=tmp_path)
+        assert ended.code == expected and f"{who}" in ended.out
+        assert ("DANGER: control handed to an unknown address: " in ended.out) is (expected == 4)

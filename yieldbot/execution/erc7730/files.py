@@ -91,14 +91,26 @@ def _registry(folder: Path) -> Path:
     return here
 
 
-def json_of(text: str) -> Any:
-    """JSON that is not nested so deep that reading it could end the process. Raises ValueError."""
+def json_of(text: str, once: bool = False) -> Any:
+    """JSON that is not nested so deep that reading it could end the process. once: no object may have a key twice, for
+    who reads it again may take the other value. Raises ValueError."""
     depth = 0
     for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
         depth += 1 if bracket in "[{" else -1
         if depth > MOST_DEPTH:
             raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
-    return json.loads(text)
+    return json.loads(text, object_pairs_hook=_once if once else None)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict[str, Any]()
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(
+                f"the key {key[:60]!r} stands twice in one object: which value would be signed cannot be told"
+            )
+        made[key] = value
+    return made
 
 
 def _json(path: Path, read: dict[Path, dict[str, Any]]) -> dict[str, Any]:
