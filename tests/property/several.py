@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 
 from tests.unit.allocator.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
+from tests.unit.allocator.test_several import DAI, ROUTER
+from tests.unit.allocator.test_several import SETTINGS as TWO_TOKENS
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import V2Venue
@@ -13,25 +15,11 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
-from yieldbot.model.policy import Base, ChainSettings, Job, Policy, Wallet
+from yieldbot.model.policy import Base, Job, Policy, Wallet
 
-DAI = Token(CHAIN, Address("0x6B175474E89094C44Da98b954EedeAC495271d0F"), "DAI", 18)
 GUSD = Token(CHAIN, Address("0x056Fd409E1d7A124BD7017459dFEa2F387b6d5Cd"), "GUSD", 2)
 TOKENS = (USDC, DAI, GUSD)
-ROUTER = "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"
-SETTINGS = ChainSettings(
-    name="test",
-    chain=CHAIN,
-    rpc_env="RPC",
-    rpc_urls=(),
-    multicall3=Address(ROUTER),
-    native_symbol="ETH",
-    native_feed=None,
-    feeds={},
-    tokens={token.symbol: token for token in TOKENS},
-    deployments=(),
-    max_fee_gwei=100.0,
-)
+SETTINGS = replace(TWO_TOKENS, tokens={token.symbol: token for token in TOKENS})
 
 
 def raw_of(draw: random.Random, token: Token) -> int:

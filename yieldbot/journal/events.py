@@ -155,8 +155,8 @@ class Observed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitProven:
     """A market's way out has been seen to work, for this account. fingerprint: of the market as it was then
-    (``exits.Print``); time: of the chain, unix seconds; up_to: as much as came out again; on_chain: whether that was
-    real money and not a rehearsal's."""
+    (``exits.fingerprint``); time: of the chain, unix seconds; up_to: as much as came out again; on_chain: whether that
+    was real money and not a rehearsal's."""
 
     chain: ChainId
     owner: Address
