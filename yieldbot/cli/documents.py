@@ -19,7 +19,7 @@ from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reve
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
-    from yieldbot.forecast import Unread
+    from yieldbot.journal.holdings import Unread
 
 Doc = dict[str, Any]
 

@@ -8,14 +8,8 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import (
-        LiquidityAdapter,
-        SvmAdapter,
-        SvmSwapAdapter,
-        SvmWitness,
-        SwapAdapter,
-        YieldAdapter,
-    )
+    from yieldbot.protocols.evm.base import LiquidityAdapter, SwapAdapter, YieldAdapter
+    from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter, SvmWitness
 
 
 @cache

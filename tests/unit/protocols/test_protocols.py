@@ -17,12 +17,13 @@ from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.comet import RateCurve
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.market import Deployment, Kind, Market, Status
+from yieldbot.model.market import Kind, Market, Status
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters, svm_exchanges, svm_witnesses
-from yieldbot.protocols._abi import abi, checksum, label
-from yieldbot.protocols.aave_v3 import Reserve
+from yieldbot.protocols.evm.aave_v3 import Reserve
+from yieldbot.protocols.evm.abi import abi, checksum, label
 
 ROOT = Path(__file__).parents[3]
 ABIS = sorted((ROOT / "abis").glob("*.json"))
