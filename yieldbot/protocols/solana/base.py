@@ -50,7 +50,7 @@ class SvmAdapter(Protocol):
 
 
 class SvmSwapAdapter(Protocol):
-    """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` of the family svm is one."""
+    """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` is one."""
 
     protocol: ClassVar[str]
     params: ClassVar[type[BaseModel]]

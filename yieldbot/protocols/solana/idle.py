@@ -43,7 +43,6 @@ class IdleSvm:
     """Tokens lying in the wallet; for SOL what it holds beyond ``keep_lamports``, wrapped SOL included."""
 
     protocol: ClassVar[str] = "idle"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = IdleSvmParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:

@@ -66,7 +66,6 @@ class KaminoLend:
     """Deposits into a reserve for its collateral token, which stays in our wallet; no obligation is opened."""
 
     protocol: ClassVar[str] = "kamino_lend"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = KaminoParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:

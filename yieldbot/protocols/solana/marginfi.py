@@ -80,7 +80,6 @@ class Marginfi:
     """Deposits into a bank, into an account that is opened for it and closed when everything is withdrawn."""
 
     protocol: ClassVar[str] = "marginfi"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = MarginfiParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:

@@ -45,7 +45,6 @@ class OrcaWhirlpool:
     """Pools of two SPL Token mints with a fixed fee, each swapped in by itself."""
 
     protocol: ClassVar[str] = "orca_whirlpool"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = NamedPools
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:

@@ -37,7 +37,6 @@ class RaydiumClmm:
     """Pools whose recorded mean is a price."""
 
     protocol: ClassVar[str] = "raydium_clmm"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = NamedPools
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:

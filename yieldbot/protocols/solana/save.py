@@ -55,7 +55,6 @@ class Save:
     """Deposits into a reserve for its collateral token, which stays in our wallet."""
 
     protocol: ClassVar[str] = "save"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = SaveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:

@@ -101,7 +101,6 @@ class SplStakePool:
     """Deposits SOL for pool tokens, which stay in our wallet."""
 
     protocol: ClassVar[str] = "spl_stake_pool"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = StakePoolParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
@@ -375,7 +374,6 @@ class StakePoolRate:
     """What a pool's token is worth in SOL by the pool's own account: what giving it back pays, its fee apart."""
 
     protocol: ClassVar[str] = "spl_stake_pool"
-    family: ClassVar[str] = "svm"
     params: ClassVar[type[BaseModel]] = StakePoolParams
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
