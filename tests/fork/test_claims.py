@@ -15,7 +15,7 @@ from yieldbot.app import cycle
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto, DeclineAll, Queue
-from yieldbot.journal import holdings as forecast
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.fold import fold_transactions
 from yieldbot.model.plan import Hold, LegKind, Plan

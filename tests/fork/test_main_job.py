@@ -15,7 +15,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.world import World
-from yieldbot.journal import holdings as forecast
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address

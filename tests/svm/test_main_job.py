@@ -18,7 +18,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import PendingError
 from yieldbot.execution.approvals import Auto
 from yieldbot.execution.world import World
-from yieldbot.journal import holdings as forecast
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Settings

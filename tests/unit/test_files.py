@@ -18,7 +18,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import NAME, halt, halted, resume
 from yieldbot.execution.keyfile import read_private, write_new
 from yieldbot.execution.lock import run_lock
-from yieldbot.files import MOST_BYTES, head, read_text, refuse_if_others_change
+from yieldbot.resources import MOST_BYTES, head, read_text, refuse_if_others_change
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to another user takes root")
 CONFIG = 'schema = 1\ndata_dir = "data"\n'

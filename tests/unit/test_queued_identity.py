@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.test_holds import NOW, SEEN, planned, usdc
 from yieldbot.errors import SafetyError
+from yieldbot.history.holdings import queued_plan
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
-from yieldbot.journal.holdings import queued_plan
 from yieldbot.journal.store import Journal
 
 

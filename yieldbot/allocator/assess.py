@@ -10,11 +10,9 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import is_svm
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
-from yieldbot.model.plan import Assessment, Declined
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined
 from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, Policy
 from yieldbot.risk.prices import depegged, stale
-
-EXCLUDED = "excluded by policy"
 
 
 def assess(

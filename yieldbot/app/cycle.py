@@ -27,7 +27,7 @@ from yieldbot.decision.holds import still_holds as still_holds
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.world import World
-from yieldbot.journal import holdings as forecast
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold

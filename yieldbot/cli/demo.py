@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.execution.approvals import Approver, Proposal
     from yieldbot.execution.world import World
-    from yieldbot.journal.holdings import Position
+    from yieldbot.history.holdings import Position
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy, Settings
@@ -119,7 +119,7 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     import asyncio
 
     from yieldbot.app import cycle
-    from yieldbot.journal import holdings as forecast
+    from yieldbot.history import holdings as forecast
 
     reported = []
     for job in world.settings.jobs:

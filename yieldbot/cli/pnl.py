@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.view import Seen as Looked
+    from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
-    from yieldbot.journal.holdings import Position
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import ChainSettings, Job
 

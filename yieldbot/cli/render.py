@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
     from yieldbot.chains.evm.signing.safe import Proposed
     from yieldbot.chains.solana.execution.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
-    from yieldbot.journal.holdings import Unread
+    from yieldbot.history.holdings import Unread
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -220,7 +220,7 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
     return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *beside(found), *moved(found.deltas)])))
 
 
-def beside(found: Rehearsal | SvmRehearsal) -> list[str]:
+def beside(found: Rehearsed) -> list[str]:
     """What a plan's transactions pay for their data on L1, in words."""
     from yieldbot.chains.evm.execution.simulate import Rehearsal
 

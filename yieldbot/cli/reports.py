@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.safe import Proposed
     from yieldbot.chains.solana.execution.simulate import SvmRehearsal
     from yieldbot.cli.pnl import Earned
-    from yieldbot.journal.holdings import Position
+    from yieldbot.history.holdings import Position
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
 

@@ -99,7 +99,7 @@ def approve(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.execution.approvals import PreApproved
     from yieldbot.execution.lock import run_lock
-    from yieldbot.journal.holdings import queued_plan
+    from yieldbot.history.holdings import queued_plan
 
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.whatif import WhatIf
+    from yieldbot.history.holdings import Position, Unread
     from yieldbot.journal.fold import Record
-    from yieldbot.journal.holdings import Position, Unread
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -248,7 +248,7 @@ def _records(context: Context) -> tuple[Record, ...]:
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
-    from yieldbot.journal import holdings as forecast
+    from yieldbot.history import holdings as forecast
 
     records, policy = _records(context), context.settings.policy
     return [
@@ -282,7 +282,7 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
-    from yieldbot.journal import holdings as forecast
+    from yieldbot.history import holdings as forecast
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Kind
 

@@ -246,7 +246,7 @@ def key_of(file: Path | None, form: str) -> str:
 
 def text_of(file: Path) -> str:
     """A small text file. Raises ConfigError."""
-    from yieldbot.files import read_text
+    from yieldbot.resources import read_text
 
     try:
         return read_text(file)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator import leave, ranges
 from yieldbot.allocator.allocate import exact_of, group_names, purses_of
-from yieldbot.allocator.assess import EXCLUDED, assess, mistrusted, net_income
+from yieldbot.allocator.assess import assess, mistrusted, net_income
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
-from yieldbot.model.plan import Assessment, Declined, Leg, LegKind, Plan
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Job, Policy
 from yieldbot.risk.prices import enough
 

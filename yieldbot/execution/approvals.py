@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from yieldbot.chains.evm.execution.simulate import Rehearsal
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
@@ -14,7 +13,8 @@ from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
+    from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.tx import Delta
 
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
@@ -22,12 +22,36 @@ GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
 """Legs that give some of the asset away, and so may allow a contract to take it."""
 
 
+class Rehearsed(Protocol):
+    """How a plan went on a fork, on any chain."""
+
+    @property
+    def block(self) -> BlockRef:
+        """The fork's."""
+
+    @property
+    def legs(self) -> Sequence[Any]:
+        """How each leg went, in the words of its family: transactions, balance changes."""
+
+    @property
+    def gas_used(self) -> int:
+        """Of the whole plan: gas, or compute units on Solana."""
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """Balance changes of the whole plan."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every call in words, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What is put to the approver: the plan, and how all its calls went on the fork."""
 
     plan: Plan
-    rehearsal: Rehearsal | SvmRehearsal
+    rehearsal: Rehearsed
 
     @property
     def lines(self) -> tuple[str, ...]:

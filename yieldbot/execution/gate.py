@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from yieldbot.chains.evm.execution.account import Account
 from yieldbot.errors import PendingError
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined
 
-if TYPE_CHECKING:
-    from yieldbot.chains.solana.execution.account import SvmAccount
+
+class _Chain(Protocol):
+    @property
+    def chain(self) -> ChainId: ...
 
 
-def barred(account: Account | SvmAccount) -> Declined | None:
+class _Key(Protocol):
+    @property
+    def address(self) -> Address: ...
+
+
+class Sender(Protocol):
+    """An account that sends transactions, on any chain."""
+
+    @property
+    def settings(self) -> _Chain: ...
+
+    @property
+    def owner(self) -> Address: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def signer(self) -> _Key: ...
+
+    @property
+    def halted(self) -> Any:
+        """Asked without arguments: the reason for which nothing may be signed now, else None."""
+
+
+def barred(account: Sender) -> Declined | None:
     """Stopped accounts sign nothing; an open transaction must be settled first (PendingError)."""
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
-from yieldbot.files import create_whole, read_text, refuse_if_others_change, why
+from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
 
 if TYPE_CHECKING:
     pass

@@ -11,17 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from yieldbot.allocator.assess import EXCLUDED
+from yieldbot.history.holdings import basis
 from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
-from yieldbot.journal.holdings import basis
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import named, of_table
 from yieldbot.model.native import NATIVE
 from yieldbot.model.numbers import exact
-from yieldbot.model.plan import Assessment, Declined, Leg, LegKind
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 

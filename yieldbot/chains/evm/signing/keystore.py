@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import AGAIN, check_private, long_enough, read_private, write_new
-from yieldbot.files import first_line
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
+from yieldbot.resources import first_line
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.safe import ApprovedSafeTx

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.allocator.rewards import own_curve
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
+from yieldbot.math.undrained import own_curve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
