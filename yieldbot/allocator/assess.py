@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from yieldbot.allocator.convert import distrust
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.ids import is_svm
+from yieldbot.model.families import family_of
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined
-from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, Policy
+from yieldbot.model.policy import Base, Policy
 from yieldbot.risk.prices import depegged, stale
 
 
@@ -54,11 +54,10 @@ def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | No
             return None
     if token not in snapshot.pegs:
         return None
-    price, most_seconds = snapshot.pegs[token], policy.max_feed_age_seconds
+    price = snapshot.pegs[token]
     if price is None:
         return depegged((token,), {}, (token.address,), policy.max_depeg_bps)
-    if is_svm(token.chain):
-        most_seconds = min(most_seconds, SVM_FEED_AGE_SECONDS)
+    most_seconds = family_of(token.chain).feed_age_seconds(policy.max_feed_age_seconds)
     late = stale({token.symbol: price.updated_at}, now, most_seconds)
     return late or depegged((token,), {token: price.usd}, (token.address,), policy.max_depeg_bps)
 

@@ -16,7 +16,8 @@ from yieldbot.allocator.route import Route, gas_of, route, ways_of
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Venue
-from yieldbot.model.ids import MarketId, is_svm, market_chain
+from yieldbot.model.families import token_key
+from yieldbot.model.ids import MarketId, market_chain
 from yieldbot.model.market import SWAP_TXS, Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
@@ -45,7 +46,7 @@ class Conversion:
 
 def swap_id(given: Token, wanted: Token) -> MarketId:
     """What a swap's leg is journalled under."""
-    ends = (token.address if is_svm(token.chain) else token.address.lower() for token in (given, wanted))
+    ends = (token_key(token) for token in (given, wanted))
     return MarketId("/".join(("swap", market_chain(given.chain), *ends)))
 
 

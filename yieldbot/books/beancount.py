@@ -15,7 +15,8 @@ from yieldbot.books.entries import Account, Entry
 from yieldbot.books.ledger import BASE, Row, What
 from yieldbot.books.text import Names, day, decimal, utc, whole
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import MarketId, evm_number, is_svm
+from yieldbot.model.families import family_of
+from yieldbot.model.ids import MarketId, evm_number
 from yieldbot.model.text import one_line
 
 OTHER_SIDE = {
@@ -228,7 +229,7 @@ def _fit(plain: str) -> str:
 
 
 def _where(token: Token) -> str:
-    return "SOL" if is_svm(token.chain) else str(evm_number(token.chain))
+    return family_of(token.chain).coin_unit or str(evm_number(token.chain))
 
 
 def _unused(name: str, behind: str, taken: set[str]) -> str:

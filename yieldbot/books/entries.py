@@ -13,12 +13,11 @@ from enum import StrEnum
 from yieldbot.journal.events import PlanWritten
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import Address, ChainId, MarketId, is_market, is_svm
+from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
+from yieldbot.model.ids import Address, ChainId, MarketId, is_market
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
-EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
-SVM_NATIVE = Address("11111111111111111111111111111111")
 WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
 """How the journal names native tokens; SOL as a job's asset goes by its wrapped mint, and is SOL all the same."""
 
@@ -151,7 +150,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
     )
     if isinstance(outcome, Reverted):
         return begun
-    settled = _settled(begun, outcome, of_svm=is_svm(signed.chain))
+    settled = _settled(begun, outcome, wraps_coin=family_of(signed.chain).wraps_coin)
     return _named(_by_id(settled, signed.market_id), _leg(plans.get(signed.plan_id), signed.leg))
 
 
@@ -179,7 +178,7 @@ def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
     return outcome.gas_used * outcome.gas_price_wei if isinstance(outcome, Confirmed) else None
 
 
-def _settled(entry: Entry, outcome: Confirmed, *, of_svm: bool) -> Entry:
+def _settled(entry: Entry, outcome: Confirmed, *, wraps_coin: bool) -> Entry:
     """With the changes; the native token's own change told apart from the fee and from rent."""
     native, fee_raw = entry.native, entry.fee_raw or 0
     sums: dict[Token, int] = {}
@@ -191,7 +190,7 @@ def _settled(entry: Entry, outcome: Confirmed, *, of_svm: bool) -> Entry:
     rent_raw = 0
     if native is not None and wallet:
         rest = wallet[0] + fee_raw  # what the fee does not account for
-        if of_svm:
+        if wraps_coin:
             rent_raw = sums.get(native, 0) - rest
         elif rest < 0:
             fee_raw -= rest  # a rollup's further fees are in the balance alone; our calls send no native tokens along

@@ -6,11 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from fractions import Fraction
 
-from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL
+from yieldbot.books.entries import WRAPPED_SOL
 from yieldbot.books.ledger import Quote
 from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
-from yieldbot.model.ids import Address, ChainId, is_svm
+from yieldbot.model.families import family_of
+from yieldbot.model.ids import Address, ChainId
 
 NEAR_SECONDS = 3600
 """How far from a transaction a written price may lie; beyond it the transaction has none."""
@@ -29,7 +30,7 @@ def recorded(records: Iterable[Record]) -> Recorded:
         if not isinstance(usd, dict):
             continue
         chain, at = row.event.chain, row.event.block.timestamp
-        native = SVM_NATIVE if is_svm(chain) else EVM_NATIVE
+        native = family_of(chain).native
         for name, address in (("asset", native if asset == WRAPPED_SOL else asset), ("native", native)):
             try:
                 price = Fraction(str(usd[name]))

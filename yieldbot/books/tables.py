@@ -10,11 +10,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Entry, Kind
+from yieldbot.books.entries import WRAPPED_SOL, Entry, Kind
 from yieldbot.books.ledger import BASE, INCOME, Row, What
 from yieldbot.books.text import Names, decimal, utc, whole
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import evm_chain, is_svm
+from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
+from yieldbot.model.ids import evm_chain
 from yieldbot.model.text import one_line
 
 COLUMNS = (
@@ -129,9 +130,9 @@ def identifier(token: Token) -> str:
     """A token as rotki knows it: CAIP-19 of a contract or a mint; a native token by its symbol."""
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
         return NATIVE.get(token.chain, plain(token.symbol))
-    space = "token" if is_svm(token.chain) else "erc20"
-    chain = "solana" if is_svm(token.chain) else token.chain
-    return f"{chain}/{space}:{token.address}"
+    family = family_of(token.chain)
+    chain = token.chain if family.name == "evm" else family.name
+    return f"{chain}/{family.token_namespace}:{token.address}"
 
 
 def _said(entry: Entry, names: Names) -> str:

@@ -1,7 +1,8 @@
-"""The keystores of a folder, of either family."""
+"""Keystores of either family: those of a folder, whose they are, and what signs with them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from yieldbot.chains.evm.signing import keystore as evm
 from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import read_private
+from yieldbot.model.families import SOLANA
 from yieldbot.model.ids import Address
+from yieldbot.model.policy import Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,11 @@ def named_address(path: Path) -> Address | None:
 def keystore_address(path: Path) -> Address:
     """As ``named_address``; raises ConfigError also where it says none."""
     return named_address(path) or evm.nameless(path)
+
+
+def key_signer(wallet: Wallet, passphrase: Callable[[], str]) -> evm.KeystoreSigner | solana.SvmKeySigner:
+    """What signs with the wallet's keystore; the passphrase is asked for when it first does. Raises ConfigError."""
+    assert wallet.keystore is not None  # the configuration sees to it
+    if wallet.family is SOLANA:
+        return solana.SvmKeySigner(wallet.keystore, passphrase)
+    return evm.KeystoreSigner(wallet.keystore, passphrase, wallet.address)

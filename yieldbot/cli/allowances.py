@@ -250,11 +250,12 @@ def _table(row: dict[str, Any]) -> Any:
     unread = [Text(cut, style="yellow")] if row["cut"] else []
     unread += [Text(f"{u['token']} to {u['spender']} cannot be read: {u['reason']}") for u in row["unread"]]
     if not row["given"]:
-        by = "" if row["job"].chain.svm is not None else f", by the events since block {row['since']:,}"
+        family = row["job"].chain.family
+        by = f", by the events since {family.height} {row['since']:,}" if family.finds_past else ""
         return Group(Text(f"{who}: no allowance is given{by}"), *unread)
-    place = "block" if row["job"].chain.svm is None else "slot"
-    last = ">Event in block" if place == "block" else "Of our account"
-    sheet = Sheet(f"{who}: allowances at {place} {row['block']:,}", "Token", "Spender", ">May take", last, "")
+    family = row["job"].chain.family
+    last = f">Event in {family.height}" if family.finds_past else "Of our account"
+    sheet = Sheet(f"{who}: allowances at {family.height} {row['block']:,}", "Token", "Spender", ">May take", last, "")
     for given, ended in row["given"]:
         mark = "" if given.listed else " (unlisted)"
         end = ""

@@ -135,15 +135,13 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
-    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, is_given, passphrase
-    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
+    from yieldbot.chains.evm.signing.keystore import is_given, passphrase
+    from yieldbot.chains.keystores import key_signer
 
     what = f"wallet {wallet.name}"
     environment = context.environment
-    assert wallet.keystore is not None  # the configuration sees to it
     try:
-        kind = SvmKeySigner if wallet.is_svm else KeystoreSigner
-        signer = kind(wallet.keystore, passphrase(wallet, environment, None))
+        signer = key_signer(wallet, passphrase(wallet, environment, None))
         if signer.address != wallet.address:
             remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
             return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)

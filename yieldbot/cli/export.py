@@ -131,9 +131,7 @@ def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int,
 
 def _missing(rows: Sequence[Row]) -> list[str]:
     """What has no value or no gain, or no row, a line for each."""
-    from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.books.ledger import BASE, GAINS, What
-    from yieldbot.model.ids import is_svm
 
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
@@ -143,12 +141,20 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
     if costless:
         what = ", ".join(sorted({token.symbol for token in costless}))
-        seen = any(not is_svm(token.chain) and token.address != EVM_NATIVE for token in costless)  # native: no events
+        seen = any(_has_events(token) for token in costless)
         hint = ": an earlier --from-block may tell" if seen else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     if any(row.what is What.LIQUIDITY for row in rows):
         lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
     return lines
+
+
+def _has_events(token: Token) -> bool:
+    """Whether a chain's past tells its changes; a native token has none."""
+    from yieldbot.model.families import family_of
+
+    family = family_of(token.chain)
+    return family.finds_past and token.address != family.native
 
 
 def _account(account: Account, seen: Seen | None, skipped: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
-from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Account, Entry, Kind, receipts
+from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
@@ -16,6 +16,7 @@ from yieldbot.books.text import day, decimal
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
+from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind as MarketKind
@@ -139,9 +140,7 @@ def per_native(now: Quote | None, token: Token | None, snapshot: Snapshot) -> Qu
 
 def native_of(chain: ChainSettings) -> Token:
     """A chain's native token, as the books name it."""
-    if chain.svm is not None:
-        return Token(chain.chain, SVM_NATIVE, chain.native_symbol, 9)
-    return Token(chain.chain, EVM_NATIVE, chain.native_symbol, 18)
+    return families.native_of(chain.chain, chain.native_symbol)
 
 
 def _as_booked(job: Job, held: Amount) -> Amount:

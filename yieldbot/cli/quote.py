@@ -123,14 +123,11 @@ def _amount(name: str, token: Token, said: str) -> Amount:
 
 def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
-    from yieldbot.model.policy import SVM_FEED_AGE_SECONDS
     from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
 
     updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
     usd = {token: price.usd for token, price in seen.usd.items()}
-    oldest = (
-        policy.max_feed_age_seconds if chain.svm is None else min(policy.max_feed_age_seconds, SVM_FEED_AGE_SECONDS)
-    )
+    oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)
     refused = stale(updated, seen.block.timestamp, oldest)
     refused = refused or unsure({token.symbol: price.unsure for token, price in seen.usd.items()}, MOST_APART_BPS)
     refused = refused or depegged((found.taken.token, found.given.token), usd, chain.pegged, policy.max_depeg_bps)

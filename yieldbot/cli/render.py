@@ -14,7 +14,8 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
-from yieldbot.model.ids import MarketId, is_svm
+from yieldbot.model.families import family_of
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
@@ -51,7 +52,7 @@ def head(job: Job, snapshot: Snapshot) -> str:
 
 def at(block: BlockRef) -> str:
     """Where a chain stands."""
-    return f"{'slot' if is_svm(block.chain) else 'block'} {block.height:,}"
+    return f"{family_of(block.chain).height} {block.height:,}"
 
 
 def skipped(job: Job, reason: str) -> Text:
@@ -164,9 +165,8 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
 
 
 def _costs(job: Job) -> str:
-    if job.chain.svm is not None:
-        return "fees and rent"
-    return "gas" if job.base is None else "gas and swaps"
+    paid = job.chain.family.paid
+    return paid if job.base is None or paid != "gas" else "gas and swaps"
 
 
 def unread(found: Sequence[Unread]) -> list[RenderableType]:

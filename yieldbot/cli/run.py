@@ -170,11 +170,11 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     context.say(f"Plan {plan.id} of {plan.owner} on {chain.name}, valid until {until} UTC")
     for move in plan.moves:
         context.say(f"  move {move.amount}: {move.reason}")
-    proof, paid = plan.allocation.certificate, "gas" if chain.svm is None else "fees and rent"
+    proof, paid = plan.allocation.certificate, chain.family.paid
     gain = f"{plan.gain_per_year:,.2f} {symbol} a year more" if plan.moves else "rewards"
     context.say(f"  {gain}, for {plan.cost:,.4f} {symbol} of {paid}")
     context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
-    number, unit = 0, "gas" if chain.svm is None else "compute units"
+    number, unit = 0, chain.family.gas
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:
             number += 1

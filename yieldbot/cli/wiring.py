@@ -145,7 +145,8 @@ def world_of(
 def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
-    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
+    from yieldbot.chains.evm.signing.keystore import passphrase
+    from yieldbot.chains.keystores import key_signer
     from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
     prompt = secret if sys.stdin.isatty() else None
@@ -177,12 +178,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
                     passphrases_in_env(context)
                     return give()
 
-                assert wallet.keystore is not None  # the configuration sees to it
-                if wallet.is_svm:
-                    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
-
-                    return SvmKeySigner(wallet.keystore, ask)
-                return KeystoreSigner(wallet.keystore, ask, wallet.address)
+                return key_signer(wallet, ask)
 
     return signer_of
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from yieldbot.chains.solana.prices import feeds_of
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
-from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.model.families import SOLANA
+from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
 from yieldbot.protocols.evm.lp_tables import by_plans
 
 
@@ -36,7 +37,7 @@ def job_of_base(
         hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
         raise wrong(path, f"{key}.base", f"unknown base {name!r}: {hint}")
     base = bases[name]
-    if base.unit == "SOL" and chain.svm is None:
+    if base.unit == "SOL" != chain.family.coin_unit:
         raise wrong(path, f"{key}.base", f"SOL is no unit of {chain.name}: it is Solana's own")
     if isinstance(wallet.held, SafeOwner):
         said = "prices do not wait for a Safe's owners, so that it does not swap"
@@ -45,7 +46,7 @@ def job_of_base(
     file = f"chains/{chain.name}.toml"
     if not tokens:
         raise wrong(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
-    feeds = chain.feeds if chain.svm is None else feeds_of(chain)
+    feeds = chain.feeds if chain.family is not SOLANA else feeds_of(chain)
     for token in tokens:
         if token.address not in feeds:
             said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
@@ -53,6 +54,5 @@ def job_of_base(
     if base.liquidity and not any(by_plans(exchange) for exchange in chain.exchanges):
         said = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
         raise wrong(path, f"{key}.base", f"{said}: add them, or use a base without it")
-    if chain.svm is not None:
-        base = replace(base, max_feed_age_seconds=min(base.max_feed_age_seconds, SVM_FEED_AGE_SECONDS))
+    base = replace(base, max_feed_age_seconds=chain.family.feed_age_seconds(base.max_feed_age_seconds))
     return Job(wallet=wallet, chain=chain, asset=tokens[0], others=tuple(tokens[1:]), base=base)

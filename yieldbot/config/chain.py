@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,8 @@ from yieldbot.config.messages import did_you_mean, key_path, of_validation, wron
 from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.ids import Address, ChainId, is_svm
+from yieldbot.model.families import family_of
+from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_witnesses
 
@@ -156,8 +157,7 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
     at = ("protocols", index)
-    family: Mapping[str, Any] = svm_adapters() if is_svm(chain) else adapters()
-    known = {name: adapter for name, adapter in family.items() if name != "idle"}
+    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain).name]().items() if name != "idle"}
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise wrong(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
@@ -171,7 +171,7 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
         params = schema.model_validate(extra).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    (_check_keys if is_svm(chain) else _check_addresses)(path, at, params)
+    CHECKS[family_of(chain).name](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
 
 
@@ -180,9 +180,7 @@ def _exchange(
 ) -> Deployment:
     """A row of [[exchanges]] or, on Solana, of [[witnesses]]."""
     at = (table, index)
-    known: Mapping[str, Any] = exchanges()
-    if is_svm(chain):
-        known = svm_exchanges() if table == "exchanges" else svm_witnesses()
+    known = EXCHANGES[family_of(chain).name, table]()
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise wrong(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
@@ -191,7 +189,7 @@ def _exchange(
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    (_check_keys if is_svm(chain) else _check_addresses)(path, at, params)
+    CHECKS[family_of(chain).name](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
@@ -223,3 +221,15 @@ def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]
             except ValueError as bad:
                 inner = (key, position) if isinstance(value, list | tuple) else (key,)
                 raise wrong(path, key_path((*at, *inner)), str(bad)) from None
+
+
+ADAPTERS: Mapping[str, Callable[[], Mapping[str, Any]]] = {"evm": adapters, "solana": svm_adapters}
+EXCHANGES: Mapping[tuple[str, str], Callable[[], Mapping[str, Any]]] = {
+    ("evm", "exchanges"): exchanges,
+    ("solana", "exchanges"): svm_exchanges,
+    ("solana", "witnesses"): svm_witnesses,
+}
+CHECKS: Mapping[str, Callable[[Path, tuple[str | int, ...], Any], None]] = {
+    "evm": _check_addresses,
+    "solana": _check_keys,
+}

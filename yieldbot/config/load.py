@@ -210,8 +210,8 @@ def _job(
     if table.wallet not in wallets:
         raise wrong(path, f"{key}.wallet", f"unknown wallet {table.wallet!r}: {did_you_mean(table.wallet, wallets)}")
     chain, wallet = chains[table.chain], wallets[table.wallet]
-    if wallet.is_svm != (chain.svm is not None):
-        said = f"wallet {wallet.name!r} is {'a Solana' if wallet.is_svm else 'an EVM'} address and {chain.name} is not"
+    if wallet.family is not chain.family:
+        said = f"wallet {wallet.name!r} is {wallet.family.member} address and {chain.name} is not"
         raise wrong(path, f"{key}.wallet", f"{said}: name a wallet of the chain's family")
     if (table.asset is None) == (table.base is None):
         said = "is missing" if table.asset is None else "stands beside base"
@@ -228,7 +228,7 @@ def _job(
 def _sale(policy: Policy, job: Job) -> Base | None:
     """How a job's rewards are sold: by the limits of feeds and pegs of its base, else of the policy; not where nothing
     is exchanged, nor on Solana, where none are claimed, nor by a Safe, for whose owners no price waits."""
-    unsold = job.chain.svm is not None or isinstance(job.wallet.held, SafeOwner)
+    unsold = not job.chain.family.claims_rewards or isinstance(job.wallet.held, SafeOwner)
     if not policy.sell_rewards or not job.chain.exchanges or unsold:
         return None
     limits = job.base or policy

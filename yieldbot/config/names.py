@@ -13,7 +13,8 @@ from pathlib import Path
 from yieldbot.config.address import parse_key
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.ids import is_svm, market_chain
+from yieldbot.model.families import SOLANA, token_key
+from yieldbot.model.ids import market_chain
 from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
 from yieldbot.model.policy import TRY_FIRST, ChainSettings, Job, Policy
@@ -51,12 +52,12 @@ def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:
 
 def _check_id(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
     protocol, reference, *rest = name.split("/")
-    if name != name.lower() and reference != "solana":
+    if name != name.lower() and reference != SOLANA.name:
         raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
     found = [chain for chain in chains.values() if market_chain(chain.chain) == reference]
     if not found or len(rest) > 2 or (rest and not _is_place(rest[0], found[0])):
         raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
-    tokens = {t.address if is_svm(t.chain) else t.address.lower() for chain in found for t in chain.tokens.values()}
+    tokens = {token_key(t) for chain in found for t in chain.tokens.values()}
     there = [d for chain in found for d in chain.deployments if d.protocol == protocol and rest]
     known = any(rest[0].lower() in _texts(table.params) for table in there)
     if len(rest) == 2 and rest[1] not in tokens and (known or not _is_place(rest[1], found[0])):
@@ -76,7 +77,7 @@ def gone(name: str, chains: Mapping[str, ChainSettings]) -> bool:
 
 def _is_place(text: str, chain: ChainSettings) -> bool:
     """Whether a text can be the contract, key or hash in a market's id."""
-    if not is_svm(chain.chain):
+    if chain.family is not SOLANA:
         return _PLACE.fullmatch(text) is not None
     try:
         return bool(parse_key(text))

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.config.address import parse_address, parse_any, parse_key
-from yieldbot.model.ids import chain_id, evm_number, hd_path, is_svm
+from yieldbot.model.families import SOLANA, family_of
+from yieldbot.model.ids import chain_id, evm_number, hd_path
 from yieldbot.model.numbers import fraction, plain
 from yieldbot.model.policy import NEVER, SAFE_MULTISEND
 
@@ -40,7 +41,7 @@ def _evm_chain(value: str) -> str:
 
 
 def _svm_chain(value: str) -> str:
-    if not is_svm(chain_id(value)):
+    if family_of(chain_id(value)) is not SOLANA:
         raise ValueError(f"{value!r} is no Solana cluster: write solana: and the start of its genesis hash")
     return value
 

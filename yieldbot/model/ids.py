@@ -64,11 +64,6 @@ def evm_number(chain: ChainId) -> int:
     return int(reference)
 
 
-def is_svm(chain: ChainId) -> bool:
-    """Whether a chain is one of Solana's clusters."""
-    return chain.startswith("solana:")
-
-
 def svm_chain(genesis_hash: str) -> ChainId:
     """The CAIP-2 id of a Solana cluster: the first 32 characters of its genesis hash in base58 (CAIP-30)."""
     return ChainId(f"solana:{genesis_hash[:32]}")
@@ -76,4 +71,4 @@ def svm_chain(genesis_hash: str) -> ChainId:
 
 def market_chain(chain: ChainId) -> str:
     """The chain's part of a MarketId: an EVM chain's number, or ``solana``."""
-    return "solana" if is_svm(chain) else str(evm_number(chain))
+    return "solana" if chain.startswith("solana:") else str(evm_number(chain))

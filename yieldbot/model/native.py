@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from yieldbot.model.amounts import Token
-from yieldbot.model.ids import Address
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.policy import ChainSettings
 
-if TYPE_CHECKING:
-    pass
-
-NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
-"""Stands for a chain's native token where a token is asked for (the widespread convention; no contract is there)."""
+NATIVE = EVM_NATIVE
 
 
 def native_token(settings: ChainSettings) -> Token:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.families import Family, family_of, family_of_address
 from yieldbot.model.ids import Address, ChainId
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
@@ -33,7 +34,6 @@ MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """A dollar is worth one within 1 %; a feed speaks once a day, and an hour late at most."""
 RUN_TIMEOUT_SECONDS = 14_400
 """Four hours: a plan of a dozen transactions, each final on Ethereum before the next, is done by then."""
-SVM_FEED_AGE_SECONDS = 600
 """Pyth writes its sponsored accounts on Solana once a minute: one that is ten behind is not gone by, whatever is
 set."""
 
@@ -159,9 +159,9 @@ class Wallet:
     held: KmsKey | LedgerKey | SafeOwner | None = None
 
     @property
-    def is_svm(self) -> bool:
-        """Whether its key is Solana's: addresses of EVM chains begin with 0x, which base58 cannot."""
-        return not self.address.startswith("0x")
+    def family(self) -> Family:
+        """The chains that its key is for."""
+        return family_of_address(self.address)
 
     @property
     def kind(self) -> str:
@@ -247,6 +247,10 @@ class ChainSettings:
     svm: SvmLimits | None = None
     merkl: Merkl | None = None
     fee_kind: FeeKind = FeeKind.ETHEREUM
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.chain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

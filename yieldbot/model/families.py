@@ -1,0 +1,121 @@
+"""The families of chains, and what they differ in beyond how they are reached: words, units, the coin that pays.
+
+Nobody asks which family a chain is of; what depends on it is a field here, or a method of ``chains/ports.Chain``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+
+EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
+"""Stands for an EVM chain's native token where a token is asked for (a widespread convention; no contract is there)."""
+SVM_NATIVE = Address("11111111111111111111111111111111")
+"""Solana's system program stands for SOL in a wallet, apart from the mint of wrapped SOL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What all chains of one kind have in common."""
+
+    name: str
+    """``evm`` or ``solana``."""
+    member: str
+    """One of its addresses in words, with the article: ``an EVM``."""
+    namespace: str
+    """CAIP-2's, as it begins ids of chains."""
+    height: str
+    """What the chain counts: ``block`` or ``slot``."""
+    gas: str
+    """What computation is measured in: ``gas`` or ``compute units``."""
+    paid: str
+    """What a plan's cost on the chain is called: ``gas`` or ``fees and rent``."""
+    native: Address
+    """Stands for the chain's own coin."""
+    native_decimals: int
+    token_namespace: str
+    """CAIP-19's, of a token's id."""
+    case_matters: bool
+    """Whether two addresses that differ in case alone are two addresses."""
+    most_feed_age_seconds: int | None
+    """A price older than this is never used, whatever the policy allows; None: the policy alone bounds it."""
+    claims_rewards: bool
+    """Whether adapters of its protocols claim rewards."""
+    coin_unit: str | None
+    """A base's unit that its own coin can be (``policy.bases``), None where there is none."""
+    wraps_coin: bool
+    """Whether the coin is held and lent as a wrapped token of which rent is taken (wrapped SOL)."""
+    finds_past: bool
+    """Whether past events tell more of allowances and costs the further back one looks."""
+
+    def address_key(self, address: Address) -> str:
+        """The address as ids and comparisons spell it."""
+        return address if self.case_matters else address.lower()
+
+    def feed_age_seconds(self, allowed: int) -> int:
+        """The oldest a price may be, where the policy allows ``allowed``."""
+        return allowed if self.most_feed_age_seconds is None else min(allowed, self.most_feed_age_seconds)
+
+
+EVM = Family(
+    name="evm",
+    member="an EVM",
+    namespace="eip155",
+    height="block",
+    gas="gas",
+    paid="gas",
+    native=EVM_NATIVE,
+    native_decimals=18,
+    token_namespace="erc20",
+    case_matters=False,
+    most_feed_age_seconds=None,
+    claims_rewards=True,
+    coin_unit=None,
+    wraps_coin=False,
+    finds_past=True,
+)
+SOLANA = Family(
+    name="solana",
+    member="a Solana",
+    namespace="solana",
+    height="slot",
+    gas="compute units",
+    paid="fees and rent",
+    native=SVM_NATIVE,
+    native_decimals=9,
+    token_namespace="token",
+    case_matters=True,
+    most_feed_age_seconds=600,
+    claims_rewards=False,
+    coin_unit="SOL",
+    wraps_coin=True,
+    finds_past=False,
+)
+FAMILIES = (EVM, SOLANA)
+
+
+def family_of(chain: ChainId) -> Family:
+    """By the id's namespace. Raises ValueError for one that no family has."""
+    namespace = chain.partition(":")[0]
+    for family in FAMILIES:
+        if family.namespace == namespace:
+            return family
+    raise ValueError(f"{chain} is of no family that is known: eip155 or solana")
+
+
+def family_of_address(address: Address) -> Family:
+    """By how it is written: addresses of EVM chains begin with 0x, which base58 cannot."""
+    return EVM if address.startswith("0x") else SOLANA
+
+
+def native_of(chain: ChainId, symbol: str) -> Token:
+    """The chain's own coin as a token."""
+    family = family_of(chain)
+    return Token(chain, family.native, symbol, family.native_decimals)
+
+
+def token_key(token: Token) -> str:
+    """A token's address as ids and comparisons spell it."""
+    return family_of(token.chain).address_key(token.address)
