@@ -109,3 +109,14 @@ def test_every_function_that_the_threat_model_names_is_there() -> None:
     defined = set(re.findall(r"^\s*(?:async )?(?:def|class) (\w+)", code, re.MULTILINE))
     assert not set(NAMED) - defined
     assert len(NAMED) > 30
+
+
+ROOMS = ROOT / "yieldbot"
+
+
+@pytest.mark.skipif(not (ROOMS / "app").is_dir() or not (ROOMS / "risk").is_dir(), reason="rooms are being moved")
+def test_the_architecture_names_every_room_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {name.split("/")[0] for name in re.findall(r"^\| `([\w<>/]+)/` \|", page, re.MULTILINE)}
+    there = {file.parent.name for file in ROOMS.glob("*/__init__.py")}
+    assert named == there
