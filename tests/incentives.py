@@ -9,10 +9,10 @@ from typing import Any
 
 from eth_utils import keccak, to_checksum_address
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.artifacts import compiled, packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 

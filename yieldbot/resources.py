@@ -1,8 +1,16 @@
-"""Where the files shipped beside the code lie: abis/ and chains/, in a checkout and in an installed wheel alike."""
+"""Files: those shipped beside the code (abis/ and chains/), and those that a person's money depends on, which are
+regular, of bounded size, and changed by nobody but their owner.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import stat
 from pathlib import Path
+
+from yieldbot.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -11,3 +19,104 @@ def folder(name: str) -> Path:
     """The folder ``abis`` or ``chains``: the checkout's, else the wheel's copy inside the package."""
     checkout = _PACKAGE.parent / name
     return checkout if checkout.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"
+
+
+MOST_BYTES = 4 * 2**20
+"""Of a configuration, a keystore or a list of descriptors; none that anybody has is near it."""
+
+
+def head(path: Path, most: int) -> bytes:
+    """The first bytes of a regular file. Raises ConfigError for anything else (a FIFO would be waited for, a device
+    read for ever), and OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(21, "Is a directory", str(path))
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"{path} is no regular file: name one")
+        return file.read(most)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A regular file. Raises ConfigError for one above ``most`` bytes or of another kind, and OSError."""
+    found = head(path, most + 1)
+    if len(found) > most:
+        raise ConfigError(f"{path} has more than {most:,} bytes: it is not what it should be, name another file")
+    return found
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """A regular file as UTF-8 text, without a byte-order mark. Raises ConfigError, OSError and UnicodeDecodeError."""
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def first_line(path: Path, most: int = MOST_BYTES) -> str:
+    """The first line of a text file; its line end (LF, CRLF) is no part of it. Raises as ``read_text``."""
+    return read_text(path, most).split("\n", 1)[0].removesuffix("\r")
+
+
+def why(failure: OSError, path: Path) -> str:
+    """Why a file could not be written, in words. /proc says "no such file" of the one that is to be made."""
+    there = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if failure.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP) and there.is_dir():
+        return f"{there} takes no files of ours ({failure.strerror}): name another folder"
+    return str(failure.strerror)
+
+
+def create_whole(path: Path, content: bytes) -> None:
+    """A new file with all of its content, down to the disk, readable by its owner alone; or none: a full disk leaves
+    nothing behind. Raises FileExistsError, nothing being overwritten, and OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)  # unlike a rename it replaces nothing
+        except OSError as failure:
+            if failure.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # a disk without hard links
+            part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    with contextlib.suppress(OSError):  # some disks write no folders down
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def refuse_if_others_change(path: Path, what: str) -> None:
+    """Raise ConfigError where another user than us and root owns the file or folder, or may write it, or could put
+    another in its place (write its folder, which may be a sticky one as /tmp is). What is not there is not judged.
+
+    ``what``: what it is, as its key in yieldbot.toml. A link is judged by itself and by what it leads to.
+    """
+    place = Path(os.path.abspath(path))
+    for one in dict.fromkeys((place, Path(os.path.realpath(path)))):
+        _judge(one, path, what)
+        _judge(one.parent, path, what)
+
+
+def _judge(one: Path, path: Path, what: str) -> None:
+    try:
+        found = one.lstat()
+    except OSError:
+        return
+    named = f"{what} {path}" if one in (path, Path(os.path.abspath(path))) else f"{what} {path}: {one}"
+    if not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
+        raise ConfigError(f"{named} is neither a file nor a folder: name one")
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{named} belongs to another user (uid {found.st_uid}), who could change it: chown it, or move it"
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    open_to = mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if stat.S_ISLNK(found.st_mode) or not open_to or (stat.S_ISDIR(found.st_mode) and mode & stat.S_ISVTX):
+        return
+    raise ConfigError(f"{named} can be changed by other users (mode {mode:04o}): chmod go-w {one}")

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market, MarketState, Status
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import EvmCall
-from yieldbot.protocols.base import YieldAdapter
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.protocols.evm.base import YieldAdapter
 
 DAY = 86_400
 DAYS_30 = 30 * DAY

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.clear_typed import read_typed
+from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors
 from yieldbot.errors import ConfigError
-from yieldbot.execution.calldata import abi_functions
-from yieldbot.execution.clear import Book, Call, Reading, read
-from yieldbot.execution.clear_typed import read_typed
-from yieldbot.execution.erc7730 import Descriptor, descriptors
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.resources import folder

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.fork.lp_play import Tally, play
 from tests.fork.pools import uniswap
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.chains.evm.node.client import EvmNode
 
 POOLS = 24
 POSITIONS = 12

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.reads import EthCall, Flow
-from yieldbot.rpc.evm import EvmNode
 
 T = TypeVar("T")
 MARKETS = 500

@@ -18,22 +18,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from yieldbot.cycle import decide
+from yieldbot.app.cycle import decide
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.node.anvil import find_anvil
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.observe import observe
+from yieldbot.chains.evm.session import EvmSession, evm_session
 from yieldbot.errors import NodeRefused
-from yieldbot.execution.approve import DeclineAll
-from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import EvmCall
-from yieldbot.observe import observe
-from yieldbot.protocols.base import YieldAdapter
-from yieldbot.rpc.anvil import find_anvil
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import forks
-from yieldbot.sessions.evm import EvmSession, evm_session
-from yieldbot.world import World
+from yieldbot.protocols.evm.base import YieldAdapter
 
 ROUNDS, PLAN_ROUNDS = 15, 7
 APPROVE = bytes.fromhex("095ea7b3")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.world import World
+    from yieldbot.execution.world import World
 
 RESERVES = 100
 ROUNDS = 5
@@ -37,17 +37,17 @@ def compare() -> dict[str, Any]:
 
 
 async def _observed() -> dict[str, Any]:
+    from yieldbot.chains.solana.node.client import SvmNode
     from yieldbot.model.amounts import Token
+    from yieldbot.model.deployment import Deployment
     from yieldbot.model.ids import Address, svm_chain
-    from yieldbot.model.market import Deployment
-    from yieldbot.protocols._svm import layout
-    from yieldbot.protocols.kamino_lend import ADAPTER, reserve_of
-    from yieldbot.rpc.svm import SvmNode
-    from yieldbot.sandbox.svm.cluster import Cluster
-    from yieldbot.sandbox.svm.images import mint
-    from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
-    from yieldbot.sandbox.svm.save import named
-    from yieldbot.sandbox.svm.server import serve
+    from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
+    from yieldbot.protocols.solana.layout import layout
+    from yieldbot.sandbox.solana.cluster import Cluster
+    from yieldbot.sandbox.solana.images import mint
+    from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
+    from yieldbot.sandbox.solana.save import named
+    from yieldbot.sandbox.solana.server import serve
 
     chain = svm_chain(GENESIS)
     cluster = Cluster(GENESIS, auto=False)
@@ -119,10 +119,10 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
 
 async def _rehearsed(world: World) -> dict[str, Any]:
     """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
-    from yieldbot.cycle import decide
-    from yieldbot.execution.svm.simulate import SvmRehearsal, rehearse
+    from yieldbot.app.cycle import decide
+    from yieldbot.chains.solana.execution.simulate import SvmRehearsal, rehearse
+    from yieldbot.chains.solana.session import SvmSession, svm_session
     from yieldbot.model.plan import Plan
-    from yieldbot.sessions.svm import SvmSession, svm_session
 
     (job,) = world.settings.jobs
     took: dict[bool, list[float]] = {True: [], False: []}
@@ -150,13 +150,13 @@ async def _rehearsed(world: World) -> dict[str, Any]:
 
 def _dry_run() -> dict[str, Any]:
     """Seconds of ``yieldbot dry-run`` as a process of its own, and of the same cycle where it has run before."""
-    from yieldbot import cycle
+    from yieldbot.app import cycle
     from yieldbot.config.load import load
-    from yieldbot.execution.approve import DeclineAll
+    from yieldbot.execution.approvals import DeclineAll
+    from yieldbot.execution.world import World
     from yieldbot.journal.store import Journal
     from yieldbot.protocols import adapters, svm_adapters
-    from yieldbot.sandbox.svm.node import running
-    from yieldbot.world import World
+    from yieldbot.sandbox.solana.node import running
 
     with tempfile.TemporaryDirectory(prefix="yieldbot-bench-") as folder, running(Path(folder)) as sandbox:
         command = [sys.executable, "-m", "yieldbot.cli.main", "--json", "--config", str(sandbox.config), "dry-run"]

@@ -14,7 +14,7 @@ from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.aave_v30 import OldReserveIndices
 from yieldbot.model.market import Market, Status
 from yieldbot.protocols import adapters
-from yieldbot.protocols.aave_v3 import Reserve, is_old, reserve, reserve_reads
+from yieldbot.protocols.evm.aave_v3 import Reserve, is_old, reserve, reserve_reads
 from yieldbot.sandbox.aave_v30 import OldPool, deploy_old_pool
 from yieldbot.sandbox.deployer import Contract
 from yieldbot.sandbox.node import Sandbox

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.bench.accuracy import Accuracy
+from yieldbot.chains.evm.execution.abi_calls import abi_functions, addresses_in, arguments
+from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
 from yieldbot.errors import MarketError, NodeRefused
-from yieldbot.execution.calldata import abi_functions, addresses_in, arguments, numbers_in, objection
 from yieldbot.math.aave import percent_mul
 from yieldbot.model.amounts import SECONDS_PER_YEAR
-from yieldbot.model.market import Deployment, ExitKind, Kind, Market, MarketState, Status
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import adapters
 from yieldbot.resources import folder

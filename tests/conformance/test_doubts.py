@@ -10,7 +10,7 @@ from tests.bench.accuracy import DAY, Accuracy
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.reads import EthCall, Flow
-from yieldbot.protocols._abi import abi
+from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.traps import deploy_trap
 
 USDC = 10**6

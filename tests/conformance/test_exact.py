@@ -3,9 +3,9 @@
 from tests.bench.accuracy import Accuracy
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market
-from yieldbot.protocols._abi import abi
-from yieldbot.protocols.aave_v3 import reserve, reserve_reads
-from yieldbot.protocols.morpho_blue import blue_market, blue_reads
+from yieldbot.protocols.evm.aave_v3 import reserve, reserve_reads
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.morpho_blue import blue_market, blue_reads
 
 DAYS_17 = 17 * 86_400 + 4321
 SELECTORS = {

@@ -13,14 +13,14 @@ import pytest
 
 from tests.bench.accuracy import Accuracy
 from tests.conformance.test_adapters import PROTOCOLS, markets_of
+from yieldbot.app.cycle import decide
+from yieldbot.chains.evm.observe import observe
 from yieldbot.cli import documents
-from yieldbot.cycle import decide
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.market import Kind, MarketState, Snapshot, contradiction
 from yieldbot.model.plan import Hold, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.reads import EthCall, Flow
-from yieldbot.observe import observe
 
 ODD = (0, 1, 2, 10**6, 10**18, 10**27, 2**63, 2**96 - 1, 2**127, 2**128 - 1, 2**160 - 1, 2**255, 2**256 - 1)
 CHANGED = 150

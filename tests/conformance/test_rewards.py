@@ -10,11 +10,11 @@ from tests import incentives
 from tests.bench.accuracy import DAY, DAYS_30, Accuracy
 from tests.incentives import Incentives
 from yieldbot.allocator.rewards import curve_of, reward_apr, value
+from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
-from yieldbot.observe import observe
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
 
@@ -41,7 +41,7 @@ async def seen(chain: Accuracy, name: str) -> MarketState:
 
 
 async def balance_raw(chain: Accuracy, token: str) -> int:
-    from yieldbot.protocols._abi import abi
+    from yieldbot.protocols.evm.abi import abi
 
     read = abi("erc20").read(token, "balanceOf", chain.owner)
     return int.from_bytes(await chain.node.call(read.to, read.data), "big")

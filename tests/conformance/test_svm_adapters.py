@@ -10,23 +10,32 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
+from yieldbot.chains.leg_limits import shares_for
+from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.build import (
+    NO_BLOCKHASH,
+    Bid,
+    budget,
+    compiled,
+    message_bytes,
+    own_accounts,
+    steps,
+)
+from yieldbot.chains.solana.execution.clear import SvmBook, read
+from yieldbot.chains.solana.execution.roles import SIZES, has_roles, role_fault
 from yieldbot.errors import MarketError, ReadReverted
-from yieldbot.execution.svm.account import SvmWork
-from yieldbot.execution.svm.build import NO_BLOCKHASH, Bid, budget, compiled, message_bytes, own_accounts, steps
-from yieldbot.execution.svm.clear import SvmBook, read
-from yieldbot.execution.svm.roles import SIZES, has_roles, role_fault
 from yieldbot.model.amounts import Amount
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment, Market, MarketState, Status
+from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols import svm_adapters, svm_exchanges
-from yieldbot.protocols._svm import TOKEN_PROGRAM, ata
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, ata
 from yieldbot.resources import folder
-from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.market import SvmMarket
-from yieldbot.sandbox.svm.market import market as sandbox_market
-from yieldbot.sessions.limits import shares_for
+from yieldbot.sandbox.solana.images import token_account
+from yieldbot.sandbox.solana.market import SvmMarket
+from yieldbot.sandbox.solana.market import market as sandbox_market
 
 STRANGER = Address("9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM")
 PROTOCOLS = sorted(name for name in svm_adapters() if name != "idle")
@@ -48,7 +57,9 @@ def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[
             params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
             assets = tuple(tokens[str(a)] for a in row["assets"])  # type: ignore[attr-defined]
             markets += ledger.run(adapter.discover(Deployment(request.param, CHAIN, str(row["name"]), params, assets)))
-    assert markets, f"the sandbox has no market of {request.param}: put its double into yieldbot/sandbox/svm/market.py"
+    assert markets, (
+        f"the sandbox has no market of {request.param}: put its double into yieldbot/sandbox/solana/market.py"
+    )
     return ledger, found, adapter, markets
 
 

@@ -11,11 +11,12 @@ from tests.bench.accuracy import DAY, Accuracy
 from tests.conformance.test_adapters import check_calls
 from yieldbot.allocator.assess import assess
 from yieldbot.errors import NodeRefused
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, Deployment, ExitKind, Kind, Market, MarketState, Snapshot
+from yieldbot.model.market import ChainFees, ExitKind, Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
-from yieldbot.protocols.erc4626 import Erc4626
+from yieldbot.protocols.evm.erc4626 import Erc4626
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.traps import deploy_trap
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.small_market import CHAIN, MULTICALL3, SmallMarket
+from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.node.quorum import QuorumNode
 from yieldbot.errors import YieldbotError
-from yieldbot.execution.deltas import balances
-from yieldbot.execution.leg import execute_leg
 from yieldbot.execution.lock import run_lock
-from yieldbot.execution.settle import settle
 from yieldbot.journal.events import Event, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.quorum import QuorumNode
 
 RAW = 12_000 * 10**6
 BOUNDARIES = ("before signed", "after signed", "after sent", "before confirm", "before settled", "after settled")

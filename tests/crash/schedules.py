@@ -27,13 +27,13 @@ from tests.crash.forked import forked
 from tests.crash.small_market import FUNDS_RAW, SmallMarket, build
 from tests.faults.control import Proxies, proxies
 from tests.faults.proxy import FAILS, LIES
-from yieldbot.execution.account import native_token
-from yieldbot.execution.deltas import allowance, balances
+from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.node.anvil import stop
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
+from yieldbot.model.native import native_token
 from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted
-from yieldbot.rpc.anvil import stop
-from yieldbot.rpc.evm import EvmNode
 
 TIMEOUT_SECONDS = 0.6
 GWEI = 10**9

@@ -13,10 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.approve import Approval
-from yieldbot.execution.calldata import AbiFunction, functions, selector
-from yieldbot.execution.keystore import KeystoreSigner, create
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, selector
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create
+from yieldbot.execution.approvals import Approval
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
@@ -24,10 +27,7 @@ from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, FeeKind
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols.erc4626 import Erc4626
-from yieldbot.rpc.anvil import Anvil, spawn, stop
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import forks
+from yieldbot.protocols.evm.erc4626 import Erc4626
 
 CHAIN = evm_chain(31337)
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

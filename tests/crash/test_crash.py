@@ -13,7 +13,7 @@ import pytest
 
 from tests.crash.child import BOUNDARIES, RAW
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
-from yieldbot.execution.deltas import allowance, balances
+from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.events import PlanStatus
 from yieldbot.model.ids import Address

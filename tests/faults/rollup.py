@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 from eth_abi.abi import decode, encode
 
-from yieldbot.rollups import GAS_PRICE_ORACLE, GET_L1_FEE, L1_COMPONENT, NODE_INTERFACE
+from yieldbot.chains.evm.rollups import GAS_PRICE_ORACLE, GET_L1_FEE, L1_COMPONENT, NODE_INTERFACE
 from yieldbot.sandbox.rollup import L1Fees
 
 PAUSE_SECONDS = 0.05

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fork.pools import FAR, FEES, World, new_pool
+from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.liquidity.orders import Prepared, adding, collecting, compounding, removing
+from yieldbot.chains.evm.liquidity.swaps import Terms
 from yieldbot.errors import MarketError
-from yieldbot.execution.deltas import allowance
-from yieldbot.lp_orders import Prepared, adding, collecting, compounding, removing
-from yieldbot.lp_swaps import Terms
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState
-from yieldbot.model.market import Deployment
-from yieldbot.protocols.uniswap_v3_lp import LIQUIDITY
+from yieldbot.protocols.evm.uniswap_v3_lp import LIQUIDITY
 
 SLIPPAGE = 0.005
 MOST_LIQUIDITY = 1 << 105

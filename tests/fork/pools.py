@@ -15,11 +15,11 @@ import pytest
 from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer

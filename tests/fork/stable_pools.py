@@ -13,10 +13,10 @@ from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, told
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
-from yieldbot.model.market import Deployment
 from yieldbot.protocols import exchanges
-from yieldbot.protocols._abi import abi
+from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import Contract, Deployer
 

@@ -18,8 +18,8 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.venues import Path
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
-from yieldbot.model.market import Deployment
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges

@@ -9,10 +9,10 @@ import pytest
 
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
-from yieldbot.allowances import _approvals, pairs_in
+from yieldbot.chains.evm.allowances import _approvals, pairs_in
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, word
+from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused, TransientError
-from yieldbot.execution.deltas import APPROVAL_TOPIC, word
-from yieldbot.logs import UNBOUNDED
 from yieldbot.model.ids import Address
 from yieldbot.rpc.sizes import Size
 from yieldbot.sandbox.node import Sandbox

@@ -16,13 +16,14 @@ import pytest_asyncio
 from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_main_job import transactions, world
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.simulate import rehearse
 from yieldbot.cli.reports import exit_code
 from yieldbot.config.load import load
-from yieldbot.execution.approve import Approval, Approver, DeclineAll, Proposal
-from yieldbot.execution.deltas import allowance, balances
-from yieldbot.execution.leg import LegResult, execute_leg
-from yieldbot.execution.simulate import rehearse
+from yieldbot.execution.approvals import Approval, Approver, DeclineAll, Proposal
+from yieldbot.execution.results import LegResult
 from yieldbot.journal.events import AccountCleared
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
@@ -215,14 +216,14 @@ async def test_a_loss_is_no_quiet_hold(sandbox: Sandbox) -> None:
 
 
 def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tuple[EvmCall, ...]:
-    from yieldbot.protocols.erc4626 import Erc4626
+    from yieldbot.protocols.evm.erc4626 import Erc4626
 
     return Erc4626().withdraw(state, amount, owner)
 
 
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.chains.evm.execution.wayout import WayOut
     from yieldbot.sandbox.artifacts import compiled
     from yieldbot.sandbox.deployer import Deployer
 

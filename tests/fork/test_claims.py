@@ -10,11 +10,12 @@ from eth_utils import to_checksum_address
 
 from tests import incentives
 from tests.fork.test_main_job import transactions, world
-from yieldbot import cycle, forecast
 from yieldbot.allocator.claims import due
+from yieldbot.app import cycle
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.config.load import load
-from yieldbot.execution.approve import Auto, DeclineAll, Queue
+from yieldbot.execution.approvals import Auto, DeclineAll, Queue
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.fold import fold_transactions
 from yieldbot.model.plan import Hold, LegKind, Plan

@@ -98,7 +98,7 @@ def test_the_demo_ends_with_positions_that_earned_what_was_predicted(tmp_path: P
 
 def test_two_chains_in_one_table_and_what_a_bridge_would_gain(sandbox: Sandbox, tmp_path: Path) -> None:
     """A Solana cluster beside the EVM chain; when it is gone the other is served all the same."""
-    from yieldbot.sandbox.svm import node as solana
+    from yieldbot.sandbox.solana import node as solana
 
     config = ("--config", sandbox.config)
     cluster = solana.start(sandbox.directory, temporary=True)

@@ -8,7 +8,7 @@ import pytest
 
 from tests import incentives
 from tests.fork.test_cli import Home
-from yieldbot.protocols._abi import MAX_UINT256, abi
+from yieldbot.protocols.evm.abi import MAX_UINT256, abi
 from yieldbot.sandbox.node import Sandbox
 
 pytestmark = pytest.mark.sandbox

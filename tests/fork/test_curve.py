@@ -20,8 +20,8 @@ from yieldbot.config.address import checksummed
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant
 from yieldbot.model.amounts import Amount
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import PoolState
-from yieldbot.model.market import Deployment
 from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox

@@ -10,21 +10,22 @@ from typing import Any
 import pytest
 
 from tests.crash.small_market import DEPOSIT, FUNDS_RAW, SmallMarket
+from yieldbot.chains.evm.execution import leg
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, TRANSFER_TOPIC, allowance, balances
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import InvariantError, PendingError, SafetyError
-from yieldbot.execution import leg
-from yieldbot.execution.account import Account
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.deltas import APPROVAL_TOPIC, TRANSFER_TOPIC, allowance, balances, change_of
-from yieldbot.execution.leg import execute_leg
-from yieldbot.execution.settle import settle
-from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.deltas import change_of
 from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta
-from yieldbot.rpc.evm import EvmNode
 
 RAW = 12_000 * 10**6
 

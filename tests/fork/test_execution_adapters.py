@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.observe import observe
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
+from yieldbot.chains.leg_limits import shares_for
 from yieldbot.config.load import load
-from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.approve import Approval
-from yieldbot.execution.calldata import abi_functions
-from yieldbot.execution.deltas import allowance
-from yieldbot.execution.keystore import KeystoreSigner, passphrase
-from yieldbot.execution.leg import execute_leg
-from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.approvals import Approval
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
-from yieldbot.observe import observe
 from yieldbot.protocols import adapters
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import forks
 from yieldbot.sandbox.node import sandboxed
-from yieldbot.sessions.limits import shares_for
 
 pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.fork import fork_of, forks
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, evm_chain
-from yieldbot.rpc.anvil import Anvil, spawn, stop
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import fork_of, forks
 
 CHAIN = evm_chain(31337)
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -122,8 +122,8 @@ async def test_a_fork_dies_with_a_killed_process(upstream: Anvil, tmp_path: Path
     script = tmp_path / "holder.py"
     script.write_text(
         "import asyncio, sys\n"
-        "from yieldbot.rpc.evm import EvmNode\n"
-        "from yieldbot.rpc.fork import fork_of\n"
+        "from yieldbot.chains.evm.node.client import EvmNode\n"
+        "from yieldbot.chains.evm.node.fork import fork_of\n"
         "async def main():\n"
         f"    async with EvmNode({CHAIN!r}, sys.argv[1], multicall3={MULTICALL3!r}) as node:\n"
         "        head = await node.block()\n"

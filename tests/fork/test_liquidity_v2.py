@@ -13,11 +13,11 @@ from yieldbot.config.address import checksummed
 from yieldbot.math import constant_product
 from yieldbot.math.estimate import LOG_TICK
 from yieldbot.model.amounts import Apy, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LpHistory, LpState
-from yieldbot.model.market import Deployment
 from yieldbot.model.policy import Policy
-from yieldbot.protocols.uniswap_v2_lp import LIQUIDITY
+from yieldbot.protocols.evm.uniswap_v2_lp import LIQUIDITY
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract
 

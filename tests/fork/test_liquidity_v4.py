@@ -16,20 +16,20 @@ from tests.fork.test_uniswap_v4 import ANY_HOOK
 from tests.fork.v4 import V4World, new_v4_pool, take_protocol_fee, v4_world
 from tests.unit.cli.program import yieldbot
 from yieldbot.allocator.liquidity import appraise
+from yieldbot.chains.evm.execution.build import with_allowances
+from yieldbot.chains.evm.liquidity.position_ids import token_ids
 from yieldbot.config.address import checksummed
-from yieldbot.execution.build import with_allowances
-from yieldbot.liquidity_numbers import token_ids
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.estimate import LOG_TICK, volatility
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
-from yieldbot.model.market import Deployment
 from yieldbot.model.policy import Policy
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
-from yieldbot.protocols.uniswap_v4_lp import LIQUIDITY, NUMBERS
+from yieldbot.protocols.evm.uniswap_v4_lp import LIQUIDITY, NUMBERS
 from yieldbot.sandbox.deployer import MAX_UINT256
 from yieldbot.sandbox.exchange_v4 import mint
 from yieldbot.sandbox.node import Sandbox

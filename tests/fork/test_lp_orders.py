@@ -12,12 +12,12 @@ from yieldbot.allocator.liquidity import value_of
 from yieldbot.math.concentrated import sqrt_at
 from yieldbot.math.positions import Range, moved
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition, LpState
-from yieldbot.model.market import Deployment
-from yieldbot.protocols import uniswap_v3_lp
-from yieldbot.protocols.uniswap_v3_lp import LIQUIDITY
+from yieldbot.protocols.evm import uniswap_v3_lp
+from yieldbot.protocols.evm.uniswap_v3_lp import LIQUIDITY
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

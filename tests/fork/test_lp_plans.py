@@ -12,11 +12,11 @@ import pytest
 from tests.fork.test_lp_cli import without_decrease
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.liquidity import execute as provide
 from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
-from yieldbot.execution import provide
-from yieldbot.execution.approve import Queue
+from yieldbot.execution.approvals import Queue
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, LegKind, Plan

@@ -12,16 +12,16 @@ import pytest
 
 from tests.fork.test_lp_plans import BASE, BUSY, ROUTER, WEIGHED, pool_of, pools, run_job, trade
 from tests.fork.test_main_job import world
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.liquidity import execute as provide
+from yieldbot.chains.open import session
 from yieldbot.config.address import checksummed
-from yieldbot.execution import provide
-from yieldbot.execution.approve import DeclineAll
+from yieldbot.execution.approvals import DeclineAll
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
-from yieldbot.sessions import session
 
 __all__ = ["BASE", "pools"]
 

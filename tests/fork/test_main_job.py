@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from yieldbot import cycle, forecast
+from yieldbot.app import cycle
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.approve import Auto, DeclineAll, PreApproved, Queue
-from yieldbot.execution.keystore import KeystoreSigner, passphrase
+from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
+from yieldbot.execution.world import World
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
@@ -23,7 +25,6 @@ from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
-from yieldbot.world import World
 
 
 @contextmanager

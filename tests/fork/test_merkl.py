@@ -15,9 +15,9 @@ import pytest
 from tests import incentives
 from tests.fork.test_main_job import transactions, world
 from tests.incentives import ONE, Incentives
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.config.load import load
-from yieldbot.execution.approve import Auto
+from yieldbot.execution.approvals import Auto
 from yieldbot.model.market import Kind, Reward, Snapshot
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.policy import Merkl, Settings

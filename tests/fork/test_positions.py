@@ -11,8 +11,8 @@ from eth_abi.abi import decode
 from tests.fork.pools import FAR, FEES, World, mint, new_pool, own_sandbox, world
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.positions import MASK128, Range
-from yieldbot.protocols._positions import V3Position, read_position
-from yieldbot.protocols.uniswap_v3 import read_pool
+from yieldbot.protocols.evm.positions import V3Position, read_position
+from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

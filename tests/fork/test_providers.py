@@ -21,16 +21,16 @@ from eth_abi import decode, encode
 from tests.faults.provider import KEY, Provider, Refusal, served
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import written
+from yieldbot.chains.evm.logs import read_logs
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.solana.node.client import SvmNode
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
-from yieldbot.logs import read_logs
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import EthCall, Flow, SvmAccount
 from yieldbot.rpc import endpoint as endpoint_module
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.quorum import QuorumNode
-from yieldbot.rpc.svm import SvmNode
 
 CHAIN, SVM = ChainId("eip155:31337"), ChainId("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -373,7 +373,7 @@ async def test_check_tells_the_nodes_own_words_beside_the_remedy(tmp_path: Path)
 
 async def test_what_a_provider_refuses_is_not_taken_for_a_contracts_word() -> None:
     """A position whose owner cannot be asked for is not burnt."""
-    from yieldbot.liquidity_numbers import _is_ours
+    from yieldbot.chains.evm.liquidity.position_ids import _is_ours
 
     for status, code, burnt in ((403, -32002, False), (200, 3, True), (500, 3, True)):
         provider = Provider(echoes, refuse=always((status, code, "no")))

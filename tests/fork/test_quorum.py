@@ -10,13 +10,13 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.control import Proxies, proxies
+from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.node.quorum import QuorumNode, Submission
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.rpc.anvil import Anvil, spawn, stop
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.evm import EvmNode
-from yieldbot.rpc.fork import forks
-from yieldbot.rpc.quorum import QuorumNode, Submission
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

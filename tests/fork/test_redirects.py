@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from yieldbot.chains.evm.node.quorum import QuorumNode, Submission
+from yieldbot.chains.solana.node.client import SvmNode
 from yieldbot.errors import HttpRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.quorum import QuorumNode, Submission
 from yieldbot.rpc.service import get, post
-from yieldbot.rpc.svm import SvmNode
 
 SIGNED = "0x02abcdef"
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

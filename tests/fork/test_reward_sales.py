@@ -7,9 +7,9 @@ import pytest
 from tests import incentives
 from tests.fork.test_main_job import transactions, world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
-from yieldbot.claimed import unsold
-from yieldbot.execution.approve import Queue
+from yieldbot.app import cycle
+from yieldbot.execution.approvals import Queue
+from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox

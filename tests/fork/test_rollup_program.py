@@ -22,12 +22,12 @@ from tests.fork.test_safe import Safe
 from tests.fork.test_several_assets import dollars
 from tests.fork.traded import pool_sandbox
 from tests.unit.cli.program import yieldbot
+from yieldbot.chains.evm.execution.abi_calls import selector
+from yieldbot.chains.evm.rollups import GAS_PRICE_ORACLE
+from yieldbot.chains.evm.signing.safe import EXEC, unsigned_yet
 from yieldbot.config.load import load
-from yieldbot.execution.calldata import selector
-from yieldbot.execution.safe import EXEC, unsigned_yet
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed
-from yieldbot.rollups import GAS_PRICE_ORACLE
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.rollup import Era, L1Fees, put_op_stack
 

@@ -17,23 +17,16 @@ from tests.crash.small_market import MULTICALL3, SmallMarket, running
 from tests.faults.rollup import ArbitrumNode, OpNode, Refused, serving
 from tests.fork import op_fees
 from tests.fork.test_execution import allow, pending_allowance
-from yieldbot.allowances import Given
-from yieldbot.errors import ConfigError, PendingError, TransientError
-from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, unsigned
-from yieldbot.execution.leg import execute_leg
-from yieldbot.execution.revoke import rehearse_revocations, revoke
-from yieldbot.execution.rollup import rollup_fee
-from yieldbot.execution.settle import settle
-from yieldbot.execution.sign import payload, unsigned_of
-from yieldbot.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
-from yieldbot.journal.events import TxSigned
-from yieldbot.model.amounts import Amount
-from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import FeeKind
-from yieldbot.model.tx import Confirmed, EvmCall, Expired, RollupFee
-from yieldbot.rollups import (
+from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, unsigned
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
+from yieldbot.chains.evm.execution.rollup import rollup_fee
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,
     GET_OPERATOR_FEE,
     MOST_WEI,
@@ -44,7 +37,14 @@ from yieldbot.rollups import (
     fee_told,
     typical_fee,
 )
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.chains.evm.signing.sign import payload, unsigned_of
+from yieldbot.errors import ConfigError, PendingError, TransientError
+from yieldbot.journal.events import TxSigned
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.plan import Declined, Leg, LegKind
+from yieldbot.model.policy import FeeKind
+from yieldbot.model.tx import Confirmed, EvmCall, Expired, RollupFee
 from yieldbot.sandbox.artifacts import Artifact, multicall3_bytecode
 from yieldbot.sandbox.deployer import Deployer
 from yieldbot.sandbox.rollup import Era, L1Fees, put_arbitrum, put_op_stack

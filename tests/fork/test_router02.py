@@ -11,11 +11,11 @@ from tests.fork.test_main_job import world
 from tests.fork.test_swap_calls import ROUTER02
 from tests.fork.traded import traded
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.config.address import checksummed
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols._abi import abi
+from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Deployer
 from yieldbot.sandbox.node import Sandbox

@@ -15,11 +15,11 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import written
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.rpc import endpoint
 from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES
-from yieldbot.rpc.evm import EvmNode
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
 from tests.fork.test_main_job import world
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.signing.safe import EXEC, FIELDS, SafeTx, batch, calls_in, packed, unpacked
 from yieldbot.cli.wiring import Keyless
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
-from yieldbot.execution.safe import EXEC, FIELDS, SafeTx, batch, calls_in, packed, unpacked
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import EvmCall
 from yieldbot.sandbox.artifacts import packaged

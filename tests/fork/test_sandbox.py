@@ -18,11 +18,11 @@ from eth_account import Account
 from eth_utils import function_signature_to_4byte_selector as selector
 
 from tests.fork.contracts import call, calldata, send
+from yieldbot.chains.evm.node.anvil import find_anvil, is_anvil, spawn, stop
+from yieldbot.chains.evm.node.fork import fork_of
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
-from yieldbot.rpc.anvil import find_anvil, is_anvil, spawn, stop
-from yieldbot.rpc.fork import fork_of
 from yieldbot.sandbox import down, load
 from yieldbot.sandbox.node import CHAIN, PAST_SECONDS, Sandbox
 
@@ -211,7 +211,7 @@ def test_load_and_down_know_the_node_by_more_than_its_number(sandbox: Sandbox, t
 
 def test_a_node_can_outlive_its_starter_until_it_is_stopped(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from yieldbot.rpc.anvil import spawn;"
+        "import sys; from pathlib import Path; from yieldbot.chains.evm.node.anvil import spawn;"
         "print(spawn([], log=Path(sys.argv[1]), temporary=False).pid)"
     )
     shown = subprocess.run([sys.executable, "-c", program, str(tmp_path / "log")], capture_output=True, check=True)
@@ -226,7 +226,7 @@ def test_a_node_can_outlive_its_starter_until_it_is_stopped(tmp_path: Path) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends children with their parent on Linux alone")
 def test_a_temporary_node_dies_with_its_starter(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from yieldbot.rpc.anvil import spawn;"
+        "import sys, time; from pathlib import Path; from yieldbot.chains.evm.node.anvil import spawn;"
         "print(spawn([], log=Path(sys.argv[1]), temporary=True).pid, flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "log")], stdout=subprocess.PIPE)

@@ -14,9 +14,9 @@ from tests.fork.contracts import send
 from tests.fork.pools import without_exchange
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
-from yieldbot.execution import leg
-from yieldbot.execution.approve import Queue
+from yieldbot.app import cycle
+from yieldbot.chains.evm.execution import leg
+from yieldbot.execution.approvals import Queue
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed

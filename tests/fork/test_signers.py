@@ -17,20 +17,20 @@ from tests.signers.kms_server import REGION, aws_environment, digests, make_key,
 from tests.signers.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.unit.cli.program import Ended, yieldbot
 from tests.unit.config.test_config_load import SETTINGS, WALLET, written
+from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.signing.kms import KmsClient, KmsSigner
+from yieldbot.chains.evm.signing.ledger import LedgerSigner
+from yieldbot.chains.evm.signing.sign import Signer
 from yieldbot.cli.main import main
 from yieldbot.errors import PendingError, SafetyError, TransientError
-from yieldbot.execution.deltas import allowance, balances
-from yieldbot.execution.kms import KmsClient, KmsSigner
-from yieldbot.execution.ledger import LedgerSigner
-from yieldbot.execution.leg import execute_leg
-from yieldbot.execution.settle import settle
-from yieldbot.execution.sign import Signer
 from yieldbot.journal.events import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey, LedgerKey
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.node import MINT, Sandbox
 
 RAW = 12_000 * 10**6

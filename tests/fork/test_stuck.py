@@ -8,7 +8,7 @@ from tests.fork.test_main_job import world
 from tests.fork.test_two_steps import DAY, HELD_RAW, held_in
 from tests.fork.test_ways_out import trap
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox

@@ -15,12 +15,12 @@ from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
 from yieldbot.math.venues import Path
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.protocols.base import SwapAdapter
+from yieldbot.protocols.evm.base import SwapAdapter
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract
 from yieldbot.sandbox.node import Sandbox

@@ -10,11 +10,11 @@ import pytest
 from tests.fork.contracts import call as ask_contract
 from tests.fork.pools import own_sandbox
 from tests.fork.v4 import V4World, take_protocol_fee, v4_of, v4_world
+from yieldbot.chains.evm.execution.build import with_allowances
+from yieldbot.chains.evm.execution.permit2 import permitted
 from yieldbot.config.address import checksummed
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
-from yieldbot.execution.build import with_allowances
-from yieldbot.execution.permit2 import permitted
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, sqrt_at
 from yieldbot.math.positions import Range
 from yieldbot.math.venues import Path

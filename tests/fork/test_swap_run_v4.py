@@ -10,7 +10,7 @@ import pytest
 from tests.fork.contracts import call
 from tests.fork.test_main_job import world
 from tests.fork.test_several_assets import BASE
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox

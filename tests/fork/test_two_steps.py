@@ -10,21 +10,21 @@ import pytest
 
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.books.ledger import What, post
+from yieldbot.chains.evm.execution.abi_calls import selector
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.cli.render import leaving
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
-from yieldbot.execution.approve import Auto
-from yieldbot.execution.calldata import selector
+from yieldbot.execution.approvals import Auto
 from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.fold import fold_leaving
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import LegKind
 from yieldbot.model.tx import Confirmed
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.traps import deploy_trap, trap_table
 

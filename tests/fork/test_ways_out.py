@@ -8,20 +8,20 @@ import pytest
 
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.open import session
 from yieldbot.config.load import load
 from yieldbot.errors import InvariantError
-from yieldbot.execution.approve import Auto, DeclineAll
+from yieldbot.execution.approvals import Auto, DeclineAll
+from yieldbot.execution.world import World
 from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import Job
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.traps import deploy_trap, trap_table
-from yieldbot.sessions import session
-from yieldbot.world import World
 
 USDC = 10**6
 MILLION = 1_000_000 * USDC

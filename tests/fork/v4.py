@@ -12,18 +12,18 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from tests.fork.pools import MINE, ask
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
 from yieldbot.math.positions import Range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment
 from yieldbot.model.reads import EthCall
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.exchange_v4 import ExchangeV4, allow, deploy_v4, mint

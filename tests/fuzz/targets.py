@@ -43,12 +43,12 @@ def _json_or_none(data: bytes) -> Any:
 @cache
 def _calls() -> tuple[Any, Any, Any, list[bytes]]:
     """The names of Ethereum's chain file, known functions, descriptors where recorded data lies, token addresses."""
+    from yieldbot.chains.evm.execution.abi_calls import abi_functions
+    from yieldbot.chains.evm.execution.clear import Book
+    from yieldbot.chains.evm.execution.erc7730 import descriptors
     from yieldbot.config.chain import load_chain
     from yieldbot.config.load import read_toml
-    from yieldbot.execution.account import native_token
-    from yieldbot.execution.calldata import abi_functions
-    from yieldbot.execution.clear import Book
-    from yieldbot.execution.erc7730 import descriptors
+    from yieldbot.model.native import native_token
     from yieldbot.resources import folder
 
     file = folder("chains") / "ethereum.toml"
@@ -62,8 +62,8 @@ def _calls() -> tuple[Any, Any, Any, list[bytes]]:
 
 def calldata(data: bytes) -> None:
     """20 bytes of a target, then its calldata."""
-    from yieldbot.execution.calldata import arguments
-    from yieldbot.execution.clear import Call, lines, read
+    from yieldbot.chains.evm.execution.abi_calls import arguments
+    from yieldbot.chains.evm.execution.clear import Call, lines, read
     from yieldbot.model.ids import Address
 
     if len(data) < 20:
@@ -89,7 +89,7 @@ def _calldata_seeds() -> list[bytes]:
 
 def message(data: bytes) -> None:
     """The signer's reading of a message's bytes."""
-    from yieldbot.execution.svm.judge import decode
+    from yieldbot.chains.solana.execution.judge import decode
     from yieldbot.model.ids import Address
 
     decode(data, Address("9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"))
@@ -98,7 +98,7 @@ def message(data: bytes) -> None:
 def _message_seeds() -> list[bytes]:
     from solders.message import to_bytes_versioned
 
-    from yieldbot.execution.svm.build import NO_BLOCKHASH, Bid, budget, compiled
+    from yieldbot.chains.solana.execution.build import NO_BLOCKHASH, Bid, budget, compiled
     from yieldbot.model.ids import Address
 
     payer = Address("9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM")
@@ -129,9 +129,9 @@ def accounts(data: bytes) -> None:
 
 def _told(flow: Any, known: Mapping[str, Any]) -> Any:
     """What comes of a flow in the node's own driver, with accounts (or other data of theirs) as given."""
+    from yieldbot.chains.solana.node.client import AccountImage, answer_of
     from yieldbot.model.reads import SvmAccount
     from yieldbot.rpc.lockstep import run
-    from yieldbot.rpc.svm import AccountImage, answer_of
 
     def image(read: Any) -> AccountImage | None:
         held = known.get(read.address)
@@ -148,14 +148,14 @@ def _told(flow: Any, known: Mapping[str, Any]) -> Any:
 @cache
 def _reserves() -> dict[str, Any]:
     from tests.svm.bench import CHAIN, SLOT, Ledger
-    from yieldbot.model.market import Deployment
+    from yieldbot.model.deployment import Deployment
     from yieldbot.protocols import svm_adapters
-    from yieldbot.sandbox.svm.market import market
+    from yieldbot.sandbox.solana.market import market
 
     ledger = Ledger()
     found = market(CHAIN, SLOT, ledger.now, ledger.me)
     ledger.set(found.images)
-    from yieldbot.protocols._svm import SYSVAR_CLOCK
+    from yieldbot.protocols.solana.layout import SYSVAR_CLOCK
 
     made: dict[str, Any] = {}
     for row in found.rows:

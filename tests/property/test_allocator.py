@@ -13,7 +13,7 @@ from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.plan import make_plan
-from yieldbot.holds import still_holds
+from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
 from yieldbot.math.provided import Outlook, ProvidedCurve
 from yieldbot.model.amounts import Amount

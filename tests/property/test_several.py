@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests.property.several import TOKENS, case_of
-from yieldbot.cycle import decide, still_holds
+from yieldbot.app.cycle import decide, still_holds
 from yieldbot.model.plan import Plan
 
 

@@ -7,7 +7,7 @@ from eth_abi.abi import decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yieldbot.model.words import aggregate3, aggregate3_answers, is_static, pack, unpack
+from yieldbot.model.abi_words import aggregate3, aggregate3_answers, is_static, pack, unpack
 
 address = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
 BY_TYPE = {

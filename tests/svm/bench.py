@@ -6,14 +6,21 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+from yieldbot.chains.solana.node.client import AccountImage, answer_of
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.market import MarketState
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols._svm import ATA_PROGRAM, SLOTS_PER_EPOCH, SYSTEM_PROGRAM, SYSVAR_CLOCK, TOKEN_PROGRAM, ata
-from yieldbot.rpc.svm import AccountImage, answer_of
-from yieldbot.sandbox.svm.images import Images, mint, token_account
+from yieldbot.protocols.solana.layout import (
+    ATA_PROGRAM,
+    SLOTS_PER_EPOCH,
+    SYSTEM_PROGRAM,
+    SYSVAR_CLOCK,
+    TOKEN_PROGRAM,
+    ata,
+)
+from yieldbot.sandbox.solana.images import Images, mint, token_account
 
 CHAIN = svm_chain("TestTestTestTestTestTestTestTestTestTestTest")
 SLOT = 300 * SLOTS_PER_EPOCH + 100_000
@@ -60,7 +67,7 @@ class Ledger:
 
     def token(self, symbol: str, decimals: int, mine: int) -> Token:
         """A new mint, of which we hold ``mine`` base units."""
-        from yieldbot.sandbox.svm.save import named
+        from yieldbot.sandbox.solana.save import named
 
         address = named("mint", symbol)
         self.set({address: mint(named("mint authority"), 10**18, decimals)})
@@ -73,7 +80,7 @@ class Ledger:
 
     def open(self, token: Address) -> None:
         """Our associated account of a mint, as the associated token program opens it."""
-        from yieldbot.execution.svm.build import create_account
+        from yieldbot.chains.solana.execution.build import create_account
 
         symbol = Token(CHAIN, token, "x", 0)
         self.send((create_account(self.me, symbol, ata(self.me, token), TOKEN_PROGRAM),))
@@ -90,7 +97,7 @@ class Ledger:
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 
-        from yieldbot.execution.svm.build import MOST_UNITS, NO_BLOCKHASH, Bid, budget, compiled
+        from yieldbot.chains.solana.execution.build import MOST_UNITS, NO_BLOCKHASH, Bid, budget, compiled
 
         message = compiled((*budget(Bid(MOST_UNITS, 0)), *instructions), self.me, NO_BLOCKHASH)
         self.svm.expire_blockhash()

@@ -28,20 +28,20 @@ from tests.crash.schedules import Attempt, Tally
 from tests.faults.control import Proxies, proxies
 from tests.faults.proxy import FAILS, LIES
 from tests.svm.test_several_assets import BASE
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.evm.signing.keystore import passphrase
+from yieldbot.chains.solana import session as wiring
+from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
+from yieldbot.chains.solana.signing.keystore import SvmKeySigner
 from yieldbot.config.load import load
 from yieldbot.errors import YieldbotError
-from yieldbot.execution.approve import Auto
-from yieldbot.execution.keystore import passphrase
+from yieldbot.execution.approvals import Auto
 from yieldbot.execution.lock import run_lock
-from yieldbot.execution.svm.keystore import SvmKeySigner
+from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Expired
 from yieldbot.protocols import adapters, svm_adapters
-from yieldbot.rpc.svm_nodes import SvmNodes, connect_svm
-from yieldbot.sandbox.svm.node import SvmSandbox, running
-from yieldbot.sessions import svm as wiring
-from yieldbot.world import World
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 BOUNDARIES = ("before signed", "after signed", "before sent", "after sent", "before settled", "after settled")
 EVENTS = ("never lands", "fork switch", "slots race", "behind")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 PATIENCE_SECONDS = 60
 

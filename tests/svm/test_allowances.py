@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.allowances import Given
-from yieldbot.execution.svm.build import Bid, Step, SvmContext, unsigned
-from yieldbot.execution.svm.judge import SvmRules
-from yieldbot.execution.svm.revoke import effect_fault, instruction_of, judge_revocation
+from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.solana.execution.build import Bid, Step, SvmContext, unsigned
+from yieldbot.chains.solana.execution.judge import SvmRules
+from yieldbot.chains.solana.execution.revoke import effect_fault, instruction_of, judge_revocation
+from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import SvmLimits
-from yieldbot.model.svm import SvmApproved, SvmSimulated
+from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes
-from yieldbot.rpc.svm import AccountImage, Blockhash
-from yieldbot.rpc.svm_fork import Ran
-from yieldbot.sandbox.svm.node import SvmSandbox, running
-from yieldbot.sandbox.svm.save import named
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes
+from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.save import named
 
 THIEF, CLOSER, US = named("thief"), named("closer"), named("us")
 CHAIN = ChainId("solana:x")

@@ -17,8 +17,8 @@ from beancount import loader
 
 from tests.unit.cli.program import Ended, yieldbot
 from yieldbot.config.load import load
-from yieldbot.protocols._svm import ata
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.protocols.solana.layout import ata
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 
 @pytest.fixture

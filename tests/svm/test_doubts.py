@@ -14,7 +14,7 @@ from yieldbot.allocator.assess import assess
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState, Snapshot, SvmFees
 from yieldbot.model.policy import Policy
-from yieldbot.protocols import kamino_lend, marginfi, save, spl_stake_pool
+from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
 
 PLACES: dict[str, tuple[Any, Any, str, str]] = {
     "save": (save.ADAPTER, test_save.start, "liquidity_supply", "collateral_mint"),

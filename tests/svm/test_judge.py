@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests.svm.test_main_job import world
-from yieldbot import cycle
-from yieldbot.execution.svm import leg
-from yieldbot.execution.svm.judge import judge
+from yieldbot.app import cycle
+from yieldbot.chains.solana.execution import leg
+from yieldbot.chains.solana.execution.judge import judge
 from yieldbot.model.plan import Declined
-from yieldbot.model.svm import SvmApproved
-from yieldbot.sandbox.svm.node import running
+from yieldbot.model.solana_tx import SvmApproved
+from yieldbot.sandbox.solana.node import running
 
 MUTANTS = 10_000
 

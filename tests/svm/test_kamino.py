@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
-from yieldbot.model.market import Deployment, Market, Status
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import layout
-from yieldbot.protocols.kamino_lend import ADAPTER, reserve_of
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.kamino import KaminoTerms, kamino_market, kamino_reserve
-from yieldbot.sandbox.svm.save import named
+from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
+from yieldbot.protocols.solana.layout import layout
+from yieldbot.sandbox.solana.images import token_account
+from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
+from yieldbot.sandbox.solana.save import named
 
 USUAL = KaminoTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4

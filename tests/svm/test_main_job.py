@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle, forecast
+from yieldbot.app import cycle
+from yieldbot.chains.evm.signing.keystore import passphrase
+from yieldbot.chains.solana.signing.keystore import SvmKeySigner
 from yieldbot.config.load import load
 from yieldbot.errors import PendingError
-from yieldbot.execution.approve import Auto
-from yieldbot.execution.keystore import passphrase
-from yieldbot.execution.svm.keystore import SvmKeySigner
+from yieldbot.execution.approvals import Auto
+from yieldbot.execution.world import World
+from yieldbot.history import holdings as forecast
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed, Expired
 from yieldbot.protocols import adapters, svm_adapters
-from yieldbot.sandbox.svm.node import SvmSandbox, running
-from yieldbot.world import World
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_
 
 async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> None:
     """The asset is SOL: what is not kept for fees and rent is lent through a wrapped account that is closed again."""
-    from yieldbot.protocols._svm import WRAPPED_SOL, ata
+    from yieldbot.protocols.solana.layout import WRAPPED_SOL, ata
 
     settings = for_sol(sandbox)
     excluding(sandbox, settings, "Stake pool (double)", "Save turbo (double)")

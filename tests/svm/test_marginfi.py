@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, NOW, Ledger
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS, ONE, MarginfiBank
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment, Market, Status
+from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, layout
-from yieldbot.protocols.marginfi import ADAPTER, account_of, bank_of
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, layout
+from yieldbot.protocols.solana.marginfi import ADAPTER, account_of, bank_of
 from yieldbot.resources import folder
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
-from yieldbot.sandbox.svm.save import named
+from yieldbot.sandbox.solana.images import token_account
+from yieldbot.sandbox.solana.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
+from yieldbot.sandbox.solana.save import named
 
 USUAL = MarginfiTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SECONDS = 30 * 86_400

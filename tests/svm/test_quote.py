@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 MEAN = "Witness (double)'s mean over 29 minutes"
 

@@ -18,13 +18,15 @@ import pytest
 from tests.svm.bench import CHAIN, Ledger
 from tests.svm.test_stake_pool import lamports
 from tests.unit.protocols.recorded import folder
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment, Market, MarketState, Status, contradiction
-from yieldbot.protocols import kamino_lend, marginfi, spl_stake_pool
-from yieldbot.protocols._svm import (
+from yieldbot.model.market import Market, MarketState, Status, contradiction
+from yieldbot.protocols.solana import kamino_lend, marginfi, spl_stake_pool
+from yieldbot.protocols.solana.layout import (
     SLOTS_PER_EPOCH,
     SYSTEM_PROGRAM,
     TOKEN_2022_PROGRAM,
@@ -36,11 +38,10 @@ from yieldbot.protocols._svm import (
     pda,
     rent_exempt,
 )
-from yieldbot.protocols.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.compile import program
-from yieldbot.sandbox.svm.images import image, laid_out, mint, program_image, token_account
-from yieldbot.sandbox.svm.marginfi import DOLLAR
+from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
+from yieldbot.sandbox.solana.compile import program
+from yieldbot.sandbox.solana.images import image, laid_out, mint, program_image, token_account
+from yieldbot.sandbox.solana.marginfi import DOLLAR
 
 MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
 HOUR_SLOTS = 9_000

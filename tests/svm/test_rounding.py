@@ -13,11 +13,11 @@ from tests.svm import test_kamino, test_marginfi, test_save, test_stake_pool
 from tests.svm.bench import Ledger
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Market
-from yieldbot.protocols import kamino_lend, marginfi, save, spl_stake_pool
-from yieldbot.protocols._svm import rounding
-from yieldbot.sandbox.svm.kamino import KaminoTerms
-from yieldbot.sandbox.svm.marginfi import MarginfiTerms
-from yieldbot.sandbox.svm.save import SaveTerms
+from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
+from yieldbot.protocols.solana.layout import rounding
+from yieldbot.sandbox.solana.kamino import KaminoTerms
+from yieldbot.sandbox.solana.marginfi import MarginfiTerms
+from yieldbot.sandbox.solana.save import SaveTerms
 
 MILLION = 10**12
 SHARE_WORTH = (1, 3, 40, 1_000)

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
-from yieldbot.model.market import Deployment, Market
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.market import Market
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import ata, layout
-from yieldbot.protocols.save import ADAPTER, reserve_of
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.save import MarketLimit, SaveTerms, named, save_market, save_reserve
+from yieldbot.protocols.solana.layout import ata, layout
+from yieldbot.protocols.solana.save import ADAPTER, reserve_of
+from yieldbot.sandbox.solana.images import token_account
+from yieldbot.sandbox.solana.save import MarketLimit, SaveTerms, named, save_market, save_reserve
 
 FEES = 1_000 * 10**6
 USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6 + FEES, fees_raw=FEES)

@@ -14,10 +14,10 @@ import pytest
 
 from tests.svm.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
+from yieldbot.app import cycle
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 BASE = """
 [policy.bases.USD]
@@ -136,7 +136,7 @@ async def test_a_plan_is_not_carried_out_once_the_pool_was_pushed(worse: bool, d
 def _mint_a(sandbox: SvmSandbox) -> str:
     import base64
 
-    from yieldbot.protocols._svm import layout
+    from yieldbot.protocols.solana.layout import layout
 
     data = sandbox.rpc("getAccountInfo", sandbox.addresses["usdc_usdt_pool"], {"encoding": "base64"})["value"]["data"]
     return str(layout("orca_whirlpool").decode("Whirlpool", base64.b64decode(data[0]))["token_mint_a"])

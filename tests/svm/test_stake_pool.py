@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import StakePool
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
-from yieldbot.model.market import Deployment, Market, MarketState, Status
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import SLOTS_PER_EPOCH, TOKEN_PROGRAM, WRAPPED_SOL, ata
-from yieldbot.protocols.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.images import token_account
-from yieldbot.sandbox.svm.save import named
-from yieldbot.sandbox.svm.stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, TOKEN_PROGRAM, WRAPPED_SOL, ata
+from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
+from yieldbot.sandbox.solana.images import token_account
+from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
 
 SOL = Token(CHAIN, WRAPPED_SOL, "SOL", 9)
 USUAL = StakePoolTerms(staked=900_000 * SOL.one, reserve=20_000 * SOL.one)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from yieldbot.chains.solana.node.client import AccountImage, SvmNode
+from yieldbot.chains.solana.node.quorum import SvmNodes
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, svm_chain
-from yieldbot.rpc.svm import AccountImage, SvmNode
-from yieldbot.rpc.svm_nodes import SvmNodes
-from yieldbot.sandbox.svm.cluster import Cluster
-from yieldbot.sandbox.svm.server import serve
+from yieldbot.sandbox.solana.cluster import Cluster
+from yieldbot.sandbox.solana.server import serve
 
 GENESIS = "11111111111111111111111111111112"
 SYSTEM = Address("11111111111111111111111111111111")

@@ -14,17 +14,17 @@ import pytest
 
 from tests.svm.test_main_job import world
 from tests.svm.test_several_assets import BASE
-from yieldbot import cycle
-from yieldbot.execution.svm import leg
-from yieldbot.execution.svm.build import NO_BLOCKHASH, Table, associated, compiled, meaning_of, message_bytes
-from yieldbot.execution.svm.judge import judge
-from yieldbot.execution.svm.swaps import swap_fault
+from yieldbot.app import cycle
+from yieldbot.chains.solana.execution import leg
+from yieldbot.chains.solana.execution.build import NO_BLOCKHASH, Table, associated, compiled, meaning_of, message_bytes
+from yieldbot.chains.solana.execution.judge import judge
+from yieldbot.chains.solana.execution.swaps import swap_fault
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
-from yieldbot.model.svm import SvmApproved
+from yieldbot.model.solana_tx import SvmApproved
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.sandbox.svm.node import running
-from yieldbot.sandbox.svm.save import named
+from yieldbot.sandbox.solana.node import running
+from yieldbot.sandbox.solana.save import named
 
 MUTANTS = 4_000
 
@@ -156,7 +156,7 @@ def test_terms_that_are_not_the_legs_are_refused(judged: tuple[Any, ...]) -> Non
 
 def test_our_accounts_and_the_pool_are_never_a_lookup_tables_word(judged: tuple[Any, ...]) -> None:
     """A node can say that a table holds our account where the chain's has a stranger's: what comes out would be his."""
-    from yieldbot.execution.svm.account import TOKEN_PROGRAM
+    from yieldbot.chains.solana.execution.account import TOKEN_PROGRAM
 
     rules, approval, work, simulated, now, _ = judged
     own = [associated(rules.owner, token.address, TOKEN_PROGRAM) for token in (work.asset, work.wanted)]

@@ -13,7 +13,8 @@ import pytest
 
 from tests.svm.test_main_job import for_sol, wealth, world
 from tests.svm.test_way_out import put
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.math.kamino import ONE as SF
 from yieldbot.math.marginfi import ONE as I80F48
 from yieldbot.math.save import WAD
@@ -21,10 +22,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import LegKind
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols._svm import layout, rent_exempt
-from yieldbot.protocols.spl_stake_pool import STAKE_ACCOUNT_BYTES
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.protocols.solana.layout import layout, rent_exempt
+from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 HELD_TO_CASH = 20 / 42
 

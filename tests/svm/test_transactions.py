@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 from tests.svm.test_main_job import excluding, for_sol, world
-from yieldbot import cycle
+from yieldbot.app import cycle
+from yieldbot.chains.solana.execution import build, leg
+from yieldbot.chains.solana.execution.judge import decode
+from yieldbot.chains.solana.node.client import AccountImage, Simulated, SlotSkew, SvmNode
+from yieldbot.chains.solana.node.fork import SvmFork
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
-from yieldbot.execution.svm import build, leg
-from yieldbot.execution.svm.judge import decode
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
-from yieldbot.rpc.svm import AccountImage, Simulated, SlotSkew, SvmNode
-from yieldbot.rpc.svm_fork import SvmFork
-from yieldbot.sandbox.svm.node import SvmSandbox, running
-from yieldbot.sandbox.svm.save import named
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
+from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.save import named
 
 TABLE_PROGRAM = Address("AddressLookupTab1e1111111111111111111111111")
 TABLE = named("our lookup table")

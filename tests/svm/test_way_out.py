@@ -14,8 +14,13 @@ import pytest
 
 from tests.svm.test_main_job import for_sol, wealth, world
 from tests.unit.cli.program import yieldbot
-from yieldbot import cycle
-from yieldbot.exits_svm import UPGRADEABLE_LOADER, fingerprints, print_of
+from yieldbot.app import cycle
+from yieldbot.chains.solana.exits import UPGRADEABLE_LOADER, fingerprints, print_of
+from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.fork import SvmFork
+from yieldbot.chains.solana.node.quorum import connect_svm
+from yieldbot.chains.solana.session import svm_session
+from yieldbot.execution.world import World
 from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.fold import fold_exits
 from yieldbot.model.amounts import Amount
@@ -23,16 +28,11 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, SYSVAR_CLOCK, TERMS, Clock, key_bytes
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.rpc.svm_fork import SvmFork
-from yieldbot.rpc.svm_nodes import connect_svm
-from yieldbot.sandbox.svm.compile import program
-from yieldbot.sandbox.svm.images import program_image
-from yieldbot.sandbox.svm.node import SvmSandbox, running
-from yieldbot.sandbox.svm.save import named
-from yieldbot.sessions.svm import svm_session
-from yieldbot.world import World
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, SYSVAR_CLOCK, TERMS, Clock, key_bytes
+from yieldbot.sandbox.solana.compile import program
+from yieldbot.sandbox.solana.images import program_image
+from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.save import named
 
 TRAP = "Save turbo (double)"
 E = TypeVar("E")
@@ -217,7 +217,7 @@ async def test_the_way_out_takes_an_hour_and_leaves_the_fork_as_it_was(
 
 
 async def test_a_fork_that_is_put_back_forgets_new_accounts_and_keeps_what_was_cloned(sandbox: SvmSandbox) -> None:
-    from yieldbot.execution.svm.build import NO_BLOCKHASH, compiled
+    from yieldbot.chains.solana.execution.build import NO_BLOCKHASH, compiled
     from yieldbot.model.tx import SvmInstruction, SvmMeta
 
     system, stranger = Address("11111111111111111111111111111111"), named("nobody yet")

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from tests.svm.bench import CHAIN, Ledger
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.whirlpool import MOST_TICK, TICKS, Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
-from yieldbot.model.market import Deployment
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import TOKEN_2022_PROGRAM, layout
-from yieldbot.protocols.orca_whirlpool import EXCHANGE, oracle_of, tick_array
-from yieldbot.rpc.svm import AccountImage
-from yieldbot.sandbox.svm.images import Images
-from yieldbot.sandbox.svm.save import named
-from yieldbot.sandbox.svm.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
+from yieldbot.protocols.solana.layout import TOKEN_2022_PROGRAM, layout
+from yieldbot.protocols.solana.orca_whirlpool import EXCHANGE, oracle_of, tick_array
+from yieldbot.sandbox.solana.images import Images
+from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 
 PLENTY = 2**62
 USUAL = WhirlpoolTerms(sqrt_price_x64=sqrt_at(12), positions=((-6400, 6400, 10**13), (-640, 1280, 10**14)))
@@ -277,13 +277,13 @@ def test_any_bytes_are_a_pool_or_refused_in_words() -> None:
 @pytest.mark.parametrize("a_to_b", [True, False])
 def test_two_swaps_of_a_leg_have_room_in_one_transaction(a_to_b: bool) -> None:
     """The most that a leg has, with its accounts to be opened."""
-    from yieldbot.execution.svm.account import SvmWork
-    from yieldbot.execution.svm.build import steps, too_large
+    from yieldbot.chains.solana.execution.account import SvmWork
+    from yieldbot.chains.solana.execution.build import steps, too_large
     from yieldbot.model.exchange import SwapTerms
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Kind, Market
     from yieldbot.model.plan import Leg, LegKind
-    from yieldbot.protocols._svm import TOKEN_PROGRAM
+    from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
 
     swaps = Swaps.of(USUAL)
     ledger, pool = swaps.ledger, swaps.pool

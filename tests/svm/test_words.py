@@ -9,13 +9,13 @@ import pytest
 
 from tests.svm.test_main_job import world
 from tests.unit.cli.program import yieldbot
+from yieldbot.chains.solana.execution.account import native_token
 from yieldbot.cli.reports import moved
-from yieldbot.execution.svm.account import native_token
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
-from yieldbot.sandbox.svm.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 
 @pytest.fixture(scope="module")

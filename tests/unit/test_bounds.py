@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yieldbot.chains.evm.execution.confirm import paid
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.prices import decimals_of, feed
+from yieldbot.chains.solana.prices import LEVEL_AT, PRICE_UPDATE_V2, pyth_price
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.execution.confirm import paid
 from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.prices import decimals_of, feed
-from yieldbot.prices_svm import LEVEL_AT, PRICE_UPDATE_V2, pyth_price
-from yieldbot.protocols._abi import abi
-from yieldbot.protocols._svm import key_bytes
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.solana.layout import key_bytes
 
 FEED, NOW = Address("0x" + "22" * 20), 1_700_000_000
 CHAIN = ChainId("eip155:31337")

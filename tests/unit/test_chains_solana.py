@@ -11,7 +11,7 @@ import pytest
 from yieldbot.config.chain import load_chain
 from yieldbot.model.ids import Address
 from yieldbot.protocols import svm_adapters
-from yieldbot.protocols._svm import key_bytes, pda
+from yieldbot.protocols.solana.layout import key_bytes, pda
 
 FILE = Path(__file__).parents[2] / "chains" / "solana.toml"
 ORCA_CONFIG = Address("2LecshUwdy9xi7meFgHtFJQNSKk4KdTrcpvaB56dP2NQ")

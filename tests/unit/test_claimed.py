@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from yieldbot.claimed import unsold
 from yieldbot.journal.events import Event, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
+from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted

@@ -20,11 +20,11 @@ from tests.unit.allocator.test_several import JOB as SEVERAL
 from tests.unit.allocator.test_several import dai, seen
 from tests.unit.test_holds_edges import plan_of, put, take
 from tests.unit.test_protections import JOB, NOW, moved
-from yieldbot import cycle
-from yieldbot.cycle import approve_queued, decide, is_trial, job_of, look, run_job
+from yieldbot.app import cycle
+from yieldbot.app.cycle import approve_queued, decide, is_trial, job_of, look, run_job
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
-from yieldbot.execution.approve import Approval, Proposal
-from yieldbot.execution.leg import LegResult
+from yieldbot.execution.approvals import Approval, Proposal
+from yieldbot.execution.results import LegResult
 from yieldbot.journal.events import AccountStopped, Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from yieldbot.allocator.route import route
+from yieldbot.chains.evm.swap_pools import listings, pools_of
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
-from yieldbot.exchanges import listings, pools_of
 from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState

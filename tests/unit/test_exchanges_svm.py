@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from yieldbot.chains.solana.prices import pyth_price
+from yieldbot.chains.solana.swap_pools import apart, exchange_of
 from yieldbot.errors import MarketError
-from yieldbot.exchanges_svm import apart, exchange_of
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
-from yieldbot.prices_svm import pyth_price
-from yieldbot.protocols.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
-from yieldbot.sandbox.svm.exchange import OBSERVED_EVERY_SECONDS, observations
-from yieldbot.sandbox.svm.market import price_account
-from yieldbot.sandbox.svm.save import named
+from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
+from yieldbot.sandbox.solana.exchange import OBSERVED_EVERY_SECONDS, observations
+from yieldbot.sandbox.solana.market import price_account
+from yieldbot.sandbox.solana.save import named
 
 CHAIN = svm_chain("TestTestTestTestTestTestTestTestTestTestTest")
 ONE, OTHER = (Token(CHAIN, named(symbol), symbol, 6) for symbol in ("ONE", "OTHER"))

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.program import yieldbot
+from yieldbot.chains.evm.node.anvil import surroundings
+from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import NAME, halt, halted, resume
-from yieldbot.execution.keystore import passphrase_in, read_private, write_new
+from yieldbot.execution.keyfile import read_private, write_new
 from yieldbot.execution.lock import run_lock
-from yieldbot.files import MOST_BYTES, head, read_text, refuse_if_others_change
-from yieldbot.rpc.anvil import surroundings
+from yieldbot.resources import MOST_BYTES, head, read_text, refuse_if_others_change
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to another user takes root")
 CONFIG = 'schema = 1\ndata_dir = "data"\n'
@@ -45,7 +46,7 @@ def test_a_passphrase_is_the_first_line_for_every_command(tmp_path: Path, data: 
     assert passphrase_in(file) == "correct horse"
     made = yieldbot("wallet", "new", "a", "--passphrase-file", file, cwd=tmp_path)
     assert made.code == 0, made.err
-    from yieldbot.execution.keystore import KeystoreSigner
+    from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 
     KeystoreSigner(tmp_path / "keys" / "a.json", lambda: "correct horse").open()
 
@@ -210,7 +211,7 @@ def test_anvil_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_real_child_sees_none_of_our_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from yieldbot.rpc.anvil import find_anvil
+    from yieldbot.chains.evm.node.anvil import find_anvil
 
     monkeypatch.setenv("MAIN_PASSPHRASE", "s3cr3t")
     program = tmp_path / "anvil"

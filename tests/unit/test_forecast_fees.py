@@ -10,7 +10,7 @@ from tests.unit.allocator.market_builder import USDC, market, snapshot, usdc
 from tests.unit.test_protections import NOW, moved
 from yieldbot.books.pnl import Pnl
 from yieldbot.cli.pnl import Earned, agreed
-from yieldbot.forecast import Position, _position, basis
+from yieldbot.history.holdings import Position, _position, basis
 from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
 from yieldbot.math.curves import ConstantCurve

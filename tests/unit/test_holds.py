@@ -11,13 +11,13 @@ from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, pool, seen
 from tests.unit.test_protections import JOB as ALONE
 from yieldbot.allocator.assess import assess
-from yieldbot.cycle import decide, still_holds
+from yieldbot.app.cycle import decide, still_holds
+from yieldbot.chains.leg_limits import leg_now
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.exchange import Price
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan, identified, plan_id
 from yieldbot.model.policy import Policy
-from yieldbot.sessions.limits import leg_now
 
 NOW = BLOCK.timestamp
 USDC = usdc(1).token

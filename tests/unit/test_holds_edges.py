@@ -15,8 +15,16 @@ from tests.unit.allocator.test_provide import pool as lp_pool
 from tests.unit.allocator.test_sales import RWD, reward
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
 from tests.unit.test_protections import JOB as ALONE
-from yieldbot.cycle import decide
-from yieldbot.holds import _above, _buffer_taken, _changes, _gain_per_year, _into_wallet, not_entered, still_holds
+from yieldbot.app.cycle import decide
+from yieldbot.decision.holds import (
+    _above,
+    _buffer_taken,
+    _changes,
+    _gain_per_year,
+    _into_wallet,
+    not_entered,
+    still_holds,
+)
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from yieldbot import lifi
+from yieldbot.bridges import lifi
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, evm_chain

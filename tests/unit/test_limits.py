@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.allocator.market_builder import market, usdc
 from tests.unit.test_protections import JOB, NOW, SEEN, USDC, A, deposit, moved
-from yieldbot.execution.build import Fees
-from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.leg_limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
@@ -18,7 +19,6 @@ from yieldbot.model.market import ChainFees, SvmFees
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee
-from yieldbot.sessions.limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
 
 DAI = Token(USDC.chain, Address("0x" + "d1" * 20), "DAI", 18)
 SWAP = Leg(LegKind.SWAP, A, Amount(USDC, 1_000), gets=Amount(DAI, 3_001))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.bookkeeping.liquidity import moves_of
 from yieldbot.books.liquidity import Moved
+from yieldbot.chains.evm.liquidity.account_history import moves_of
+from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, past_of
+from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
-from yieldbot.liquidity_events import COLLECT, DECREASE, INCREASE, Past, past_of
-from yieldbot.logs import UNBOUNDED
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, evm_chain

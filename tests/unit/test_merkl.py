@@ -12,11 +12,11 @@ from eth_utils import keccak
 
 from tests import incentives
 from tests.unit.allocator.market_builder import CHAIN, OWNER, snapshot
+from yieldbot.chains.evm.merkl import with_rewards
 from yieldbot.errors import MarketError
-from yieldbot.merkl import with_rewards
 from yieldbot.model.ids import Address
-from yieldbot.protocols._abi import abi
-from yieldbot.protocols._merkl import Leaf, leaves, merkl_claim, merkl_rewards, merkl_targets, root_of
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.merkl import Leaf, leaves, merkl_claim, merkl_rewards, merkl_targets, root_of
 
 TOKEN = "0x58D97B57BB95320F9a05dC918Aef65434969c2B2"
 DISTRIBUTOR = Address("0x3Ef3D8bA38EBe18DB133cEc108f4D14CE00Dd9Ae")

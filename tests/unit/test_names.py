@@ -12,20 +12,21 @@ from tests.unit.config.test_config_load import CHAIN, POOL, SETTINGS, USDC, swap
 from tests.unit.test_holds import changed, planned
 from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import exact_of
-from yieldbot.allocator.assess import EXCLUDED, assess
+from yieldbot.allocator.assess import assess
 from yieldbot.allocator.purses import purses_of
+from yieldbot.app.cycle import still_holds
+from yieldbot.chains.evm.cash import unseen
 from yieldbot.cli.whatif import WhatIf
 from yieldbot.config.load import load
 from yieldbot.config.names import unbound
-from yieldbot.cycle import still_holds
 from yieldbot.errors import ConfigError
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.names import named, of_table
+from yieldbot.model.plan import EXCLUDED
 from yieldbot.model.policy import Policy
-from yieldbot.protections import guard
-from yieldbot.sessions.cash import unseen
+from yieldbot.risk.limits import guard
 
 VAULT = f"erc4626/1/{OWNER.lower()}"
 """The vault of every test here."""

@@ -17,7 +17,7 @@ from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import SETTINGS, swapped, written
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, InvariantError, transport_words
-from yieldbot.execution.keystore import check_private
+from yieldbot.execution.keyfile import check_private
 from yieldbot.journal.store import Journal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.allocator.market_builder import market, snapshot, usdc
-from yieldbot.cycle import decide
+from yieldbot.app.cycle import decide
 from yieldbot.journal.events import (
     AccountCleared,
     Event,
@@ -25,7 +25,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
-from yieldbot.protections import beyond, guard, stopped
+from yieldbot.risk.limits import beyond, guard, stopped
 
 NOW = 1_800_000_000
 HOUR = 3600

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.test_holds import NOW, SEEN, planned, usdc
 from yieldbot.errors import SafetyError
-from yieldbot.forecast import queued_plan
+from yieldbot.history.holdings import queued_plan
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 

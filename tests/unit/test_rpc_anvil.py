@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.errors import ConfigError
-from yieldbot.rpc.anvil import find_anvil
 
 
 def script(path: Path, says: str, code: int = 0) -> Path:

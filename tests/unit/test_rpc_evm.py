@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from eth_abi import decode, encode
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import EthCall, Flow
-from yieldbot.rpc.evm import EvmNode
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tests.unit.test_liquidity_events import HEAD, STATE
+from yieldbot.chains.evm.liquidity.pair_events import BURN, MINT, TRANSFER, Step, past_of_shares, steps_of, told
+from yieldbot.chains.evm.liquidity.position_events import Past
+from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
-from yieldbot.liquidity_events import Past
-from yieldbot.logs import UNBOUNDED
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.rpc.sizes import Size
-from yieldbot.share_events import BURN, MINT, TRANSFER, Step, past_of_shares, steps_of, told
 
 PAIR, OWNER, OTHER = STATE.pool.address, Address("0x" + "77" * 20), Address("0x" + "88" * 20)
 ZERO = "0x" + "00" * 20

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.cli.program import yieldbot
-from yieldbot import errors, events
+from yieldbot import errors
+from yieldbot.app import log as events
 from yieldbot.books.beancount import _quoted
+from yieldbot.chains.evm.execution.erc7730 import clean
+from yieldbot.chains.evm.execution.reverts import ERROR, revert_words
 from yieldbot.cli.context import Context
 from yieldbot.cli.tables import Printable, Sheet
 from yieldbot.config.messages import wrong
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
-from yieldbot.execution.erc7730 import clean
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.execution.reverts import ERROR, revert_words
 from yieldbot.journal.events import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, evm_chain

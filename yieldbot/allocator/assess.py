@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from yieldbot.allocator.convert import distrust
-from yieldbot.allocator.fair import depegged, stale
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import is_svm
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
-from yieldbot.model.plan import Assessment, Declined
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined
 from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, Policy
-
-EXCLUDED = "excluded by policy"
+from yieldbot.risk.prices import depegged, stale
 
 
 def assess(

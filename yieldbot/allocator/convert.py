@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from yieldbot.allocator.fair import BPS, Fair, depegged, enough, fair, stale, unsure
 from yieldbot.allocator.route import Route, gas_of, route, ways_of
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
@@ -21,6 +20,7 @@ from yieldbot.model.ids import MarketId, is_svm, market_chain
 from yieldbot.model.market import SWAP_TXS, Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
+from yieldbot.risk.prices import BPS, Fair, depegged, enough, fair, stale, unsure
 
 POINTS, SMALLEST = 16, 4096
 """Quotes for the allocator, geometrically from one part in SMALLEST of the most up to it."""

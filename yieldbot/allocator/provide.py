@@ -17,10 +17,11 @@ from yieldbot.math.positions import Range
 from yieldbot.math.provided import NOTHING, Outlook, ProvidedCurve, outlook
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
-from yieldbot.model.market import Deployment, Exit, Kind, Market, MarketState, Status
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.names import POOLS, pool_id, pool_name
 from yieldbot.model.policy import Base
 

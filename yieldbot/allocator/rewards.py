@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import math
 
-from yieldbot.math.curves import LookThroughCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
-from yieldbot.math.undrained import filled, looked_through, undrained
+from yieldbot.math.undrained import own_curve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState, Reward
@@ -32,24 +31,6 @@ def curve_of(state: MarketState, policy: Policy) -> YieldCurve:
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
     base = own_curve(state, policy)
     return RewardedCurve(base, terms) if terms else base
-
-
-def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
-    """The market's curve without rewards, of which no gain from draining it counts.
-
-    Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
-    its borrowers by the market's own figures.
-    """
-    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
-    if not state.held.raw or state.lp is not None:
-        return curve
-    if isinstance(curve, LookThroughCurve):
-        return looked_through(curve, utilisation)
-    most = filled(curve, utilisation)
-    if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
-        lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
-        most = held + lent - float(state.supplied)
-    return undrained(curve, held, most)
 
 
 def reward_apr(state: MarketState, tokens: float, policy: Policy) -> float:

@@ -12,12 +12,12 @@ from yieldbot.errors import ConfigError, TransientError
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.allowances import Found, Given
+    from yieldbot.chains.evm.allowances import Found, Given
     from yieldbot.cli.context import Context
+    from yieldbot.execution.world import World
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
-    from yieldbot.world import World
 
     Ended = Outcome | Declined | None
 
@@ -39,7 +39,7 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
 
     from yieldbot.cli import documents as docs
     from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.execution.approve import DeclineAll
+    from yieldbot.execution.approvals import DeclineAll
     from yieldbot.execution.lock import run_lock
 
     if args.revoke and not args.yes and not sys.stdin.isatty():
@@ -68,12 +68,12 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
 async def _account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.allowances import find
-    from yieldbot.execution.account import native_token
-    from yieldbot.execution.clear import Book
-    from yieldbot.execution.settle import settle
-    from yieldbot.rpc.connect import connect
-    from yieldbot.sessions.evm import account_of
+    from yieldbot.chains.evm.allowances import find
+    from yieldbot.chains.evm.execution.clear import Book
+    from yieldbot.chains.evm.execution.settle import settle
+    from yieldbot.chains.evm.node.connect import connect
+    from yieldbot.chains.evm.session import account_of
+    from yieldbot.model.native import native_token
 
     async with connect(job.chain) as node:
         await node.verify_chain()
@@ -90,9 +90,9 @@ async def _account(
 async def _svm_account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.allowances_svm import find_delegates
-    from yieldbot.execution.svm.clear import SvmBook
-    from yieldbot.rpc.svm_nodes import connect_svm
+    from yieldbot.chains.solana.allowances import find_delegates
+    from yieldbot.chains.solana.execution.clear import SvmBook
+    from yieldbot.chains.solana.node.quorum import connect_svm
 
     book = SvmBook.of(job.chain)
     async with connect_svm(job.chain) as nodes:
@@ -111,10 +111,10 @@ async def _svm_revoked(
     """Each right with what came of taking it back; None for one that was not to be taken back."""
     from dataclasses import replace
 
-    from yieldbot.execution.svm.revoke import authority_of, rehearse_revocation, revoke
-    from yieldbot.execution.svm.send import settle
+    from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocation, revoke
+    from yieldbot.chains.solana.execution.send import settle
+    from yieldbot.chains.solana.session import svm_account_of
     from yieldbot.model.plan import Declined
-    from yieldbot.sessions.svm import svm_account_of
 
     wallets = {wallet.address: wallet for wallet in context.settings.wallets.values()}
     chosen = [given for given in found.given if given.listed or args.unlisted]
@@ -142,9 +142,9 @@ async def _svm_revoked(
 
 async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
     """Each allowance with what came of its revocation; None for one that was not to be revoked."""
+    from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
+    from yieldbot.chains.evm.execution.simulate import RehearsedTx
     from yieldbot.cli.render import fee_words
-    from yieldbot.execution.revoke import rehearse_revocations, revoke
-    from yieldbot.execution.simulate import RehearsedTx
     from yieldbot.model.tx import NO_ROLLUP_FEE
 
     chosen = [given for given in found.given if given.listed or args.unlisted]

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.quorum import QuorumNode
     from yieldbot.cli.context import Context
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings, Wallet
-    from yieldbot.rpc.evm import EvmNode
-    from yieldbot.rpc.quorum import QuorumNode
 
 
 def register(commands: Any) -> None:
@@ -68,7 +68,7 @@ def _lines(found: list[Finding]) -> Any:
 
 
 def _anvil(context: Context) -> Finding:
-    from yieldbot.rpc.anvil import find_anvil
+    from yieldbot.chains.evm.node.anvil import find_anvil
 
     try:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
@@ -135,8 +135,8 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
-    from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
-    from yieldbot.execution.svm.keystore import SvmKeySigner
+    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, is_given, passphrase
+    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
 
     what = f"wallet {wallet.name}"
     environment = context.environment
@@ -162,9 +162,9 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
 
 async def _safes(context: Context) -> list[Finding]:
     """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
-    from yieldbot.execution.safe import state_of
+    from yieldbot.chains.evm.node.connect import connect
+    from yieldbot.chains.evm.signing.safe import state_of
     from yieldbot.model.policy import SafeOwner
-    from yieldbot.rpc.connect import connect
 
     found: list[Finding] = []
     for job in context.settings.jobs:
@@ -205,8 +205,8 @@ async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
 
 
 async def _chain(chain: ChainSettings) -> list[Finding]:
+    from yieldbot.chains.evm.node.connect import connect
     from yieldbot.cli.check_exchanges import exchanges
-    from yieldbot.rpc.connect import connect
 
     what = f"chain {chain.name}"
     if not chain.rpc_urls:
@@ -283,9 +283,9 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
 
 async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
     """Whether the chain takes what its file says beside the gas, and about how much that is now."""
-    from yieldbot.execution.account import native_token
+    from yieldbot.chains.evm.rollups import kind_fault, typical_fee
     from yieldbot.model.amounts import Amount
-    from yieldbot.rollups import kind_fault, typical_fee
+    from yieldbot.model.native import native_token
 
     what = f"{chain.name} fee_kind"
     (told,) = await node.run([typical_fee()], block)

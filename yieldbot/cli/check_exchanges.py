@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from yieldbot.chains.evm.execution.abi_calls import addresses_in
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.cli.findings import MISCONFIGURED, Finding
 from yieldbot.errors import YieldbotError
-from yieldbot.execution.calldata import addresses_in
 from yieldbot.model.amounts import BlockRef
-from yieldbot.model.market import Deployment
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.policy import ChainSettings
-from yieldbot.rpc.evm import EvmNode
 
 FACTORY = bytes.fromhex("c45a0155")  # factory()
 POOL_MANAGER = bytes.fromhex("dc4c90d3")  # poolManager()

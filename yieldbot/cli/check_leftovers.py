@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 async def left_over(context: Context) -> list[Finding]:
     """A line for each, by account. They are no fault (code 0): the next runs see to them."""
-    from yieldbot.execution.nonces import cancels, leftovers
+    from yieldbot.chains.evm.execution.nonces import cancels, leftovers
+    from yieldbot.chains.evm.node.connect import connect
     from yieldbot.journal.store import Journal
-    from yieldbot.rpc.connect import connect
 
     file = context.settings.data_dir / JOURNAL
     if not file.exists():

@@ -8,14 +8,14 @@ from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 
 if TYPE_CHECKING:
+    from yieldbot.chains.solana.node.client import SvmNode
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.policy import ChainSettings
-    from yieldbot.rpc.svm import SvmNode
 
 
 async def svm_chain(chain: ChainSettings) -> list[Finding]:
     """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
-    from yieldbot.rpc.svm_nodes import connect_svm
+    from yieldbot.chains.solana.node.quorum import connect_svm
 
     what = f"chain {chain.name}"
     async with connect_svm(chain) as nodes:
@@ -49,7 +49,7 @@ async def svm_chain(chain: ChainSettings) -> list[Finding]:
 
 
 async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
-    from yieldbot.protocols.idle_svm import mint_of
+    from yieldbot.protocols.solana.idle import mint_of
 
     what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
     (answer,) = await node.run([mint_of(token.address)], block)
@@ -61,8 +61,8 @@ async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: Block
 
 
 async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    from yieldbot.prices_svm import pyth_price
-    from yieldbot.protocols._svm import WRAPPED_SOL
+    from yieldbot.chains.solana.prices import pyth_price
+    from yieldbot.protocols.solana.layout import WRAPPED_SOL
 
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
@@ -101,7 +101,7 @@ async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> 
 
 async def _exchanges(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
-    from yieldbot.exchanges_svm import found_of, listings, looks
+    from yieldbot.chains.solana.swap_pools import found_of, listings, looks
 
     listed = listings(chain)
     if not listed:

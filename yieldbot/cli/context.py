@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot import events
+from yieldbot.app import log as events
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.text import escaped, one_line, printable
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yieldbot.errors import PendingError, RunTimedOut
 
 if TYPE_CHECKING:
+    from yieldbot.execution.world import World
     from yieldbot.model.policy import Job
-    from yieldbot.world import World
 
 T = TypeVar("T")
 

@@ -16,9 +16,9 @@ from yieldbot.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.chains.evm.execution.clear import Book, Reading
+    from yieldbot.chains.evm.execution.erc7730 import Descriptor
     from yieldbot.cli.context import Context
-    from yieldbot.execution.clear import Book, Reading
-    from yieldbot.execution.erc7730 import Descriptor
     from yieldbot.model.policy import ChainSettings
 
 
@@ -44,10 +44,10 @@ def register(commands: Any) -> None:
 
 
 def decode(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.chains.evm.execution.abi_calls import abi_functions
+    from yieldbot.chains.evm.execution.clear import Call, lines, read
     from yieldbot.cli import documents as docs
     from yieldbot.config.address import parse_address
-    from yieldbot.execution.calldata import abi_functions
-    from yieldbot.execution.clear import Call, lines, read
     from yieldbot.resources import folder
 
     if args.typed is not None:
@@ -72,13 +72,13 @@ def decode(args: argparse.Namespace, context: Context) -> int:
 
 
 def _of_typed(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.chains.evm.execution.abi_calls import abi_functions
+    from yieldbot.chains.evm.execution.clear import Book, lines
+    from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
+    from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
     from yieldbot.cli import documents as docs
     from yieldbot.config.chain import load_chain
     from yieldbot.config.load import chain_names, read_toml
-    from yieldbot.execution.calldata import abi_functions
-    from yieldbot.execution.clear import Book, lines
-    from yieldbot.execution.clear_code import authorizations, read_authorizations
-    from yieldbot.execution.clear_typed import chain_of, read_typed
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address, evm_chain
     from yieldbot.resources import folder
@@ -115,7 +115,7 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
 
 
 def _message(said: str) -> Any:
-    from yieldbot.execution.erc7730.files import json_of
+    from yieldbot.chains.evm.execution.erc7730.files import json_of
     from yieldbot.model.text import one_line
 
     file = Path(said)
@@ -132,7 +132,7 @@ def _message(said: str) -> Any:
 
 
 def _known(args: argparse.Namespace, context: Context) -> tuple[Descriptor, ...]:
-    from yieldbot.execution.erc7730 import descriptors
+    from yieldbot.chains.evm.execution.erc7730 import descriptors
 
     where = args.descriptors or described_in(context)
     return descriptors(where, context.complain) if where else ()
@@ -142,9 +142,9 @@ def _book(context: Context, settings: ChainSettings) -> Book:
     """The names of a chain, and the names of the chains that files describe."""
     from dataclasses import replace
 
+    from yieldbot.chains.evm.execution.clear import Book
     from yieldbot.config.load import chain_names, read_toml
-    from yieldbot.execution.account import native_token
-    from yieldbot.execution.clear import Book
+    from yieldbot.model.native import native_token
 
     chains = {}
     for name, file in chain_names(context.config).items():
@@ -155,8 +155,8 @@ def _book(context: Context, settings: ChainSettings) -> Book:
 
 
 def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettings) -> int:
+    from yieldbot.chains.solana.execution.clear import SvmBook, lines, read
     from yieldbot.cli import documents as docs
-    from yieldbot.execution.svm.clear import SvmBook, lines, read
 
     for flag, given in (
         ("--to", args.to),

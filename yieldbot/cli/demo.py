@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from yieldbot.app.cycle import Report
     from yieldbot.cli.context import Context
-    from yieldbot.cycle import Report
-    from yieldbot.execution.approve import Approver, Proposal
-    from yieldbot.forecast import Position
+    from yieldbot.execution.approvals import Approver, Proposal
+    from yieldbot.execution.world import World
+    from yieldbot.history.holdings import Position
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy, Settings
-    from yieldbot.world import World
 
     Seen = tuple[Report, Snapshot, tuple[Position, ...]]
 
@@ -105,7 +105,7 @@ def demo(args: argparse.Namespace, context: Context) -> int:
 
 def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> Approver:
     from yieldbot.cli.run import show_proposal
-    from yieldbot.execution.approve import Ask, Auto
+    from yieldbot.execution.approvals import Ask, Auto
 
     async def ask(proposal: Proposal) -> bool:
         show_proposal(context, proposal)
@@ -118,7 +118,8 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     """One cycle of each job, then time passes, then another look."""
     import asyncio
 
-    from yieldbot import cycle, forecast
+    from yieldbot.app import cycle
+    from yieldbot.history import holdings as forecast
 
     reported = []
     for job in world.settings.jobs:

@@ -19,7 +19,7 @@ from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reve
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
-    from yieldbot.forecast import Unread
+    from yieldbot.history.holdings import Unread
 
 Doc = dict[str, Any]
 
@@ -53,7 +53,7 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
     The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield. With a
     policy as plans count it: for what a withdrawal leaves, no gain from draining the market.
     """
-    from yieldbot.allocator.rewards import own_curve
+    from yieldbot.math.undrained import own_curve
 
     curve = own_curve(state, policy) if policy else state.curve
     mean = curve.apr(float(holding), horizon_seconds)

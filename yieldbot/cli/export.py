@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError, InvariantError
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.bookkeeping import Check, Seen
+    from yieldbot.books.chain_record import Check, Seen
     from yieldbot.books.entries import Account
     from yieldbot.books.ledger import Books, Row
     from yieldbot.cli.context import Context

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.bookkeeping import Seen, handed_over, quote_of
+from yieldbot.books.chain_record import Seen, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.prices import recorded
@@ -110,12 +110,12 @@ async def _ask(
         ours = hashes(records, account)
         try:
             if chain.svm is None:
-                from yieldbot.bookkeeping import evm
+                from yieldbot.chains.evm import account_history as evm
 
                 handed = handed_over(records, account)
                 seen = await evm.look(jobs, own, ours, handed=handed, since=since, say=context.detail)
             else:
-                from yieldbot.bookkeeping import svm
+                from yieldbot.chains.solana import account_history as svm
 
                 seen = await svm.look(jobs, own)
         except TransientError as passing:

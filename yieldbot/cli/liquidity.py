@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.chains.evm.liquidity.lending import Lending
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.node.client import EvmNode
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.lp_pnl import Gained
     from yieldbot.cli.pnl import Ledger
     from yieldbot.cli.view import Seen
-    from yieldbot.liquidity import Lending, LpView
-    from yieldbot.liquidity_events import Past
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition
     from yieldbot.model.policy import Job, Policy
-    from yieldbot.rpc.evm import EvmNode
 
 ASSUMED_USD = 1_000.0
 """What is appraised where the wallet holds nothing."""
@@ -104,9 +105,9 @@ def _all(
 
 async def _one(context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
+    from yieldbot.chains.evm.liquidity.look import look
+    from yieldbot.chains.evm.node.connect import connect
     from yieldbot.cli.whatif import amount_of
-    from yieldbot.liquidity import look
-    from yieldbot.rpc.connect import connect
 
     asked = None if amount is None else amount_of("--amount", amount, job)
     try:
@@ -128,9 +129,9 @@ async def appraised(
 ) -> Shown:
     """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
     from yieldbot.allocator.liquidity import appraise, trigger
-    from yieldbot.liquidity import lending
-    from yieldbot.liquidity_events import past_of
-    from yieldbot.share_events import past_of_shares
+    from yieldbot.chains.evm.liquidity.lending import lending
+    from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
+    from yieldbot.chains.evm.liquidity.position_events import past_of
 
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))

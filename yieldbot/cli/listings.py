@@ -20,7 +20,7 @@ from yieldbot.model.policy import Job, Policy
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
-    from yieldbot.forecast import Position
+    from yieldbot.history.holdings import Position
 
 
 LEAST_COST_BPS = 0.005

@@ -14,19 +14,19 @@ from yieldbot.errors import ConfigError, MarketError
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.chains.evm.execution.account import Account
+    from yieldbot.chains.evm.liquidity.judge import Back, LpRehearsal
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.orders import Prepared
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
-    from yieldbot.execution.account import Account
-    from yieldbot.execution.liquidity import Back, LpRehearsal
-    from yieldbot.liquidity import LpView
-    from yieldbot.lp_orders import Prepared
+    from yieldbot.execution.world import World
     from yieldbot.math.positions import Range
     from yieldbot.model.amounts import Token
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition, LpState
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
-    from yieldbot.world import World
 
 SETTLES_SECONDS = 3600
 """The longest that an order lives."""
@@ -85,7 +85,7 @@ def lp(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.cli.lp_ends import ending
     from yieldbot.cli.wiring import world_of
-    from yieldbot.execution.approve import DeclineAll
+    from yieldbot.execution.approvals import DeclineAll
     from yieldbot.execution.lock import run_lock
 
     job = _job(args, context)
@@ -120,14 +120,14 @@ def _job(args: argparse.Namespace, context: Context) -> Job:
 
 async def _act(args: argparse.Namespace, context: Context, world: World, job: Job) -> tuple[Doc, int]:
     from yieldbot.allocator.provide import market_id
+    from yieldbot.chains.evm.execution.settle import settle
+    from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
+    from yieldbot.chains.evm.node.connect import connect
+    from yieldbot.chains.evm.session import account_of
     from yieldbot.cli import documents as docs
     from yieldbot.cli.lp_ends import exit_code, outcomes, rehearsal
-    from yieldbot.execution.liquidity import carry_out, rehearse_steps
-    from yieldbot.execution.settle import settle
     from yieldbot.model.amounts import Token
     from yieldbot.model.plan import Declined
-    from yieldbot.rpc.connect import connect
-    from yieldbot.sessions.evm import account_of
 
     async with connect(job.chain) as node:
         await node.verify_chain()
@@ -163,7 +163,7 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
 
 def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
     """How what is added is taken out again in the rehearsal; None where nothing is added."""
-    from yieldbot.lp_back import come_back
+    from yieldbot.chains.evm.liquidity.wayout import come_back
 
     before = meant.before
     if before is None:
@@ -173,11 +173,11 @@ def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
 
 async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
+    from yieldbot.chains.evm.liquidity.look import look
+    from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
+    from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
+    from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
     from yieldbot.cli.liquidity import appraised
-    from yieldbot.liquidity import look
-    from yieldbot.lp_orders import adding, collecting, compounding, manager_of, removing, reranging
-    from yieldbot.lp_shares import adding_shares, removing_shares
-    from yieldbot.lp_swaps import Terms, fair_price, sound_feeds
     from yieldbot.model.plan import Declined
 
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
@@ -356,7 +356,7 @@ def _position(name: str, view: LpView) -> LpPosition:
 
 async def _have(given: list[str], account: Account, pool: Pool) -> tuple[int, int]:
     """--give as base units of both tokens, no more than the wallet holds. Raises ConfigError."""
-    from yieldbot.execution.deltas import balances
+    from yieldbot.chains.evm.execution.balances import balances
 
     tokens: dict[str, Token] = {token.symbol: token for token in (pool.token0, pool.token1)}
     found: dict[str, int] = {}

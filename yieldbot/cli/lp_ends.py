@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from yieldbot.chains.evm.liquidity.judge import LpRehearsal
     from yieldbot.cli.documents import Doc
-    from yieldbot.execution.liquidity import LpRehearsal
     from yieldbot.model.plan import Declined
     from yieldbot.model.tx import Outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.bookkeeping import Quotes, Seen, handed_over, quote_now, quote_of
+from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.view import Seen as Looked
-    from yieldbot.forecast import Position
+    from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import ChainSettings, Job
@@ -170,7 +170,7 @@ async def _told(
         name = its_jobs[0].chain.name
         try:
             if its_jobs[0].chain.svm is None:
-                from yieldbot.bookkeeping import evm
+                from yieldbot.chains.evm import account_history as evm
 
                 ours = hashes(records, account)
                 handed = handed_over(records, account)
@@ -186,7 +186,7 @@ async def _told(
                     snapshots=snapshots,
                 )
             else:
-                from yieldbot.bookkeeping import svm
+                from yieldbot.chains.solana import account_history as svm
 
                 seen = await svm.look(its_jobs, own, snapshots=snapshots)
         except TransientError as passing:

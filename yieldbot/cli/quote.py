@@ -14,14 +14,14 @@ from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotEr
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.allocator.fair import Fair
     from yieldbot.allocator.route import Route
+    from yieldbot.bridges.lifi import Quoted
+    from yieldbot.chains.quotes import Read
     from yieldbot.cli.context import Context
-    from yieldbot.lifi import Quoted
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Policy
-    from yieldbot.quotes import Read
+    from yieldbot.risk.prices import Fair
 
 
 def register(commands: Any) -> None:
@@ -45,9 +45,9 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from yieldbot.allocator.route import route, route_for
+    from yieldbot.chains.quotes import read
     from yieldbot.cli import documents as docs
     from yieldbot.math.concentrated import Unswappable
-    from yieldbot.quotes import read
 
     if not 0 <= args.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
@@ -98,7 +98,7 @@ def _aggregated(
     args: argparse.Namespace, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
     """What the aggregator says, or why it says nothing: our own quote stands without it."""
-    from yieldbot import lifi
+    from yieldbot.bridges import lifi
     from yieldbot.rpc.service import get
 
     if chain.svm is not None:
@@ -123,8 +123,8 @@ def _amount(name: str, token: Token, said: str) -> Amount:
 
 def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
-    from yieldbot.allocator.fair import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
     from yieldbot.model.policy import SVM_FEED_AGE_SECONDS
+    from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
 
     updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
     usd = {token: price.usd for token, price in seen.usd.items()}
@@ -167,8 +167,8 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
-    from yieldbot.allocator.fair import Fair
     from yieldbot.cli import documents as docs
+    from yieldbot.risk.prices import Fair
 
     return {
         "block": seen.block.height,
@@ -198,8 +198,8 @@ def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
 
 
 def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
+    from yieldbot.bridges.lifi import NAME, Quoted
     from yieldbot.cli import documents as docs
-    from yieldbot.lifi import NAME, Quoted
 
     if not isinstance(found, Quoted):
         return None if found is None else {"name": NAME, "error": str(found)}
@@ -214,7 +214,7 @@ def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
 
 def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
     """The aggregator's word in a line, against our own quote where there is one."""
-    from yieldbot.lifi import Quoted
+    from yieldbot.bridges.lifi import Quoted
 
     if not isinstance(other, Quoted):
         return str(other)
@@ -232,9 +232,9 @@ def _table(
     from rich.console import Group
     from rich.text import Text
 
-    from yieldbot.allocator.fair import Fair
+    from yieldbot.bridges.lifi import NAME
     from yieldbot.cli.tables import Sheet
-    from yieldbot.lifi import NAME
+    from yieldbot.risk.prices import Fair
 
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken

@@ -21,11 +21,11 @@ from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted, RollupFee
 
 if TYPE_CHECKING:
-    from yieldbot.cycle import Report
-    from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
-    from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
-    from yieldbot.forecast import Unread
+    from yieldbot.app.cycle import Report
+    from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+    from yieldbot.chains.evm.signing.safe import Proposed
+    from yieldbot.chains.solana.execution.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
+    from yieldbot.history.holdings import Unread
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -220,9 +220,9 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
     return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *beside(found), *moved(found.deltas)])))
 
 
-def beside(found: Rehearsal | SvmRehearsal) -> list[str]:
+def beside(found: Rehearsed) -> list[str]:
     """What a plan's transactions pay for their data on L1, in words."""
-    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.chains.evm.execution.simulate import Rehearsal
 
     return fee_words(found.rollup, found.native) if isinstance(found, Rehearsal) else []
 

@@ -14,12 +14,12 @@ from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
+    from yieldbot.app.cycle import Report
+    from yieldbot.chains.evm.execution.simulate import Rehearsal
+    from yieldbot.chains.evm.signing.safe import Proposed
+    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
     from yieldbot.cli.pnl import Earned
-    from yieldbot.cycle import Report
-    from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal
-    from yieldbot.execution.svm.simulate import SvmRehearsal
-    from yieldbot.forecast import Position
+    from yieldbot.history.holdings import Position
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
 
@@ -48,7 +48,7 @@ def worst(codes: Sequence[int]) -> int:
 
 def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
     """What is asked for: wei a gas on EVM chains, lamports in all on Solana."""
-    from yieldbot.execution.simulate import Rehearsal
+    from yieldbot.chains.evm.execution.simulate import Rehearsal
 
     if isinstance(found, Rehearsal):
         return {"max_fee_wei": str(found.fees.max_fee_wei), **docs.rollup_fee(found.rollup)}

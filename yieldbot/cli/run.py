@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allocator.across import Across
+    from yieldbot.app.cycle import Report
     from yieldbot.cli.context import Context
     from yieldbot.cli.deadline import Deadline
     from yieldbot.cli.documents import Doc
-    from yieldbot.cycle import Report
-    from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
+    from yieldbot.execution.approvals import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address, ChainId
     from yieldbot.model.plan import Declined
@@ -63,14 +63,14 @@ def register(commands: Any) -> None:
 
 
 def dry_run(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.approve import DeclineAll
+    from yieldbot.execution.approvals import DeclineAll
 
     return _cycle(args, context, lambda journal: DeclineAll(), Keyless)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.approve import Ask, Auto, Queue
-    from yieldbot.execution.keystore import is_given
+    from yieldbot.chains.evm.signing.keystore import is_given
+    from yieldbot.execution.approvals import Ask, Auto, Queue
 
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
@@ -95,11 +95,11 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.app.cycle import approve_queued, job_of
     from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.cycle import approve_queued, job_of
-    from yieldbot.execution.approve import PreApproved
+    from yieldbot.execution.approvals import PreApproved
     from yieldbot.execution.lock import run_lock
-    from yieldbot.forecast import queued_plan
+    from yieldbot.history.holdings import queued_plan
 
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
@@ -160,9 +160,9 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     """
     import time
 
+    from yieldbot.chains.evm.execution.simulate import RehearsedTx
     from yieldbot.cli.render import beside
     from yieldbot.cli.reports import moved
-    from yieldbot.execution.simulate import RehearsedTx
 
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
@@ -189,9 +189,9 @@ def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Call
     """A call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
     if context.settings.descriptors is None:
         return lambda call: []
-    from yieldbot.execution.account import native_token
-    from yieldbot.execution.clear import Book, Call, lines, read
-    from yieldbot.execution.erc7730 import descriptors
+    from yieldbot.chains.evm.execution.clear import Book, Call, lines, read
+    from yieldbot.chains.evm.execution.erc7730 import descriptors
+    from yieldbot.model.native import native_token
 
     book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors, context.complain)
 
@@ -240,8 +240,8 @@ async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict
     InvariantError no further job begins, and what is under way is brought to its end."""
     import asyncio
 
-    from yieldbot import events
-    from yieldbot.cycle import run_job
+    from yieldbot.app import log as events
+    from yieldbot.app.cycle import run_job
 
     ended: dict[int, Ended] = {}
     broken = False
@@ -346,7 +346,7 @@ def _group(report: Report) -> Any:
 
 def _tell(report: Report) -> None:
     """The cycle's events, for the log."""
-    from yieldbot import events
+    from yieldbot.app import log as events
     from yieldbot.model.plan import Hold
 
     job = report.job

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.documents import Doc
     from yieldbot.sandbox.local import Local
     from yieldbot.sandbox.node import Sandbox
-    from yieldbot.sandbox.svm.node import SvmSandbox
+    from yieldbot.sandbox.solana.node import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
 

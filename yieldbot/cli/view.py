@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allocator.across import Across
+    from yieldbot.app.cycle import Decision
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
     from yieldbot.cli.whatif import WhatIf
-    from yieldbot.cycle import Decision
-    from yieldbot.forecast import Position, Unread
+    from yieldbot.history.holdings import Position, Unread
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
@@ -191,9 +191,9 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 
 
 async def _seen(job: Job, context: Context) -> Seen:
-    from yieldbot import events
+    from yieldbot.app import log as events
+    from yieldbot.chains.open import watch
     from yieldbot.errors import TransientError
-    from yieldbot.sessions import watch
 
     try:
         async with watch(job) as live:
@@ -219,7 +219,7 @@ def _decide(
     asked: WhatIf | None = None,
     unread: Sequence[Unread] = (),
 ) -> Decision:
-    from yieldbot.cycle import decide
+    from yieldbot.app.cycle import decide
 
     policy, now = context.settings.policy, int(time.time())
     chosen = asked.policy(policy) if asked else policy
@@ -248,7 +248,7 @@ def _records(context: Context) -> tuple[Record, ...]:
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
-    from yieldbot import forecast
+    from yieldbot.history import holdings as forecast
 
     records, policy = _records(context), context.settings.policy
     return [
@@ -282,7 +282,7 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
-    from yieldbot import forecast
+    from yieldbot.history import holdings as forecast
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Kind
 

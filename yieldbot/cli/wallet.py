@@ -72,7 +72,7 @@ def new(args: argparse.Namespace, context: Context) -> int:
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.imports import key_in
+    from yieldbot.chains.key_import import key_in
 
     if not _is_name(args.name):
         if args.key_file is not None:
@@ -95,8 +95,8 @@ def _is_name(text: str) -> bool:
 
 def _secret_of_source(args: argparse.Namespace) -> str:
     """The passphrase of the keystore that is imported."""
+    from yieldbot.chains.evm.signing.keystore import passphrase_in
     from yieldbot.cli.wiring import secret
-    from yieldbot.execution.keystore import passphrase_in
 
     if args.key_passphrase_file is not None:
         return passphrase_in(args.key_passphrase_file, "--key-passphrase-file")
@@ -113,17 +113,17 @@ def key_form(family: str) -> str:
 def key_module(family: str) -> Any:
     """The module that makes and imports keys of the family: evm or solana."""
     if family == "solana":
-        from yieldbot.execution.svm import keystore as solana
+        from yieldbot.chains.solana.signing import keystore as solana
 
         return solana
-    from yieldbot.execution import keystore
+    from yieldbot.chains.evm.signing import keystore
 
     return keystore
 
 
 def list_(args: argparse.Namespace, context: Context) -> int:
+    from yieldbot.chains.evm.signing.keystore import list_keystores
     from yieldbot.cli import documents as docs
-    from yieldbot.execution.keystore import list_keystores
 
     configured = context.settings.wallets.values() if context.config.exists() else ()
     names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
@@ -172,7 +172,7 @@ def address(args: argparse.Namespace, context: Context) -> int:
 
 
 def _kms(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
-    from yieldbot.execution.kms import KmsClient
+    from yieldbot.chains.evm.signing.kms import KmsClient
     from yieldbot.model.policy import KmsKey
 
     key = KmsKey(key_id=args.kms, region=args.region, endpoint_url=args.endpoint_url)
@@ -181,8 +181,8 @@ def _kms(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]
 
 
 def _ledger(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
+    from yieldbot.chains.evm.signing.ledger import EthereumApp
     from yieldbot.cli.wiring import ledger
-    from yieldbot.execution.ledger import EthereumApp
     from yieldbot.model.ids import hd_path
 
     if args.region or args.endpoint_url:
@@ -217,8 +217,8 @@ def new_passphrase() -> str:
 
 def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
+    from yieldbot.chains.evm.signing.keystore import passphrase_in
     from yieldbot.cli.wiring import passphrases_in_env
-    from yieldbot.execution.keystore import passphrase_in
 
     if args.passphrase_file is not None:
         return passphrase_in(args.passphrase_file, "--passphrase-file")
@@ -234,7 +234,7 @@ def passphrase_of(args: argparse.Namespace, context: Context) -> str:
 def key_of(file: Path | None, form: str) -> str:
     """A private key from a prompt, a pipe or a private file. Raises ConfigError."""
     from yieldbot.cli.wiring import secret
-    from yieldbot.execution.keystore import check_private
+    from yieldbot.execution.keyfile import check_private
 
     if file is None and sys.stdin.isatty():
         return secret(f"Private key ({form}, not shown): ")
@@ -246,7 +246,7 @@ def key_of(file: Path | None, form: str) -> str:
 
 def text_of(file: Path) -> str:
     """A small text file. Raises ConfigError."""
-    from yieldbot.files import read_text
+    from yieldbot.resources import read_text
 
     try:
         return read_text(file)

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from yieldbot.chains.evm.signing.ledger import Transport
+    from yieldbot.chains.evm.signing.sign import WalletSigner
+    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
     from yieldbot.cli.context import Context
-    from yieldbot.execution.approve import Approver
-    from yieldbot.execution.ledger import Transport
-    from yieldbot.execution.sign import WalletSigner
-    from yieldbot.execution.svm.keystore import SvmKeySigner
+    from yieldbot.execution.approvals import Approver
+    from yieldbot.execution.world import SignerOf, World
     from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
-    from yieldbot.world import SignerOf, World
 
 JOURNAL = "journal.sqlite"
 OPENING = {
@@ -113,9 +113,9 @@ def world_of(
 
     ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
     """
+    from yieldbot.execution.world import World
     from yieldbot.journal.store import Journal
     from yieldbot.protocols import adapters, svm_adapters
-    from yieldbot.world import World
 
     settings = context.settings
     own = signers(context)
@@ -145,7 +145,7 @@ def world_of(
 def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
-    from yieldbot.execution.keystore import KeystoreSigner, passphrase
+    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
     from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
     prompt = secret if sys.stdin.isatty() else None
@@ -161,11 +161,11 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
     def signer_of(wallet: Wallet) -> WalletSigner | SvmKeySigner:
         match wallet.held:
             case KmsKey():
-                from yieldbot.execution.kms import KmsSigner
+                from yieldbot.chains.evm.signing.kms import KmsSigner
 
                 return KmsSigner(wallet.held, wallet.address)
             case LedgerKey():
-                from yieldbot.execution.ledger import LedgerSigner
+                from yieldbot.chains.evm.signing.ledger import LedgerSigner
 
                 return LedgerSigner(wallet.held, wallet.address, device, at_the_device)
             case SafeOwner():
@@ -179,7 +179,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
 
                 assert wallet.keystore is not None  # the configuration sees to it
                 if wallet.is_svm:
-                    from yieldbot.execution.svm.keystore import SvmKeySigner
+                    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
 
                     return SvmKeySigner(wallet.keystore, ask)
                 return KeystoreSigner(wallet.keystore, ask, wallet.address)
@@ -189,7 +189,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
 
 def ledger() -> Transport:
     """The way to the Ledger; nothing is opened yet."""
-    from yieldbot.execution.ledger_hid import HidTransport
+    from yieldbot.chains.evm.signing.ledger_hid import HidTransport
 
     return HidTransport()
 
@@ -200,7 +200,7 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
     Raises ConfigError when it does and other users can read or change it.
     """
     from yieldbot.config.load import env_file
-    from yieldbot.execution.keystore import check_private
+    from yieldbot.execution.keyfile import check_private
 
     file, written = env_file(context.config)
     names = {name} if name else {wallet.passphrase_env for wallet in context.settings.wallets.values()}
@@ -216,7 +216,7 @@ def keyed_urls_in_env(context: Context) -> Path | None:
     from urllib.parse import urlsplit
 
     from yieldbot.config.load import env_file
-    from yieldbot.execution.keystore import check_private
+    from yieldbot.execution.keyfile import check_private
 
     file, written = env_file(context.config)
     names = {name for chain in context.settings.chains.values() for name in (chain.rpc_env, chain.submit_rpc_env)}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from yieldbot.chains.solana.prices import feeds_of
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.policy import SVM_FEED_AGE_SECONDS, Base, ChainSettings, Job, SafeOwner, Wallet
-from yieldbot.prices_svm import feeds_of
-from yieldbot.protocols._lp import by_plans
+from yieldbot.protocols.evm.lp_tables import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:

@@ -14,8 +14,8 @@ from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
 from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, ChainId, is_svm
-from yieldbot.model.market import Deployment
 from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_witnesses
 

@@ -17,7 +17,6 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.names import LISTS, TABLES, check, gone
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
-from yieldbot.files import read_text, refuse_if_others_change
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import (
     NEVER,
@@ -32,7 +31,7 @@ from yieldbot.model.policy import (
     Settings,
     Wallet,
 )
-from yieldbot.resources import folder
+from yieldbot.resources import folder, read_text, refuse_if_others_change
 
 M = TypeVar("M", bound=BaseModel)
 _MONEY = (

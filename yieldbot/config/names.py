@@ -12,8 +12,9 @@ from pathlib import Path
 
 from yieldbot.config.address import parse_key
 from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import is_svm, market_chain
-from yieldbot.model.market import Deployment, Market, Snapshot
+from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
 from yieldbot.model.policy import TRY_FIRST, ChainSettings, Job, Policy
 from yieldbot.protocols import adapters, liquidity, svm_adapters

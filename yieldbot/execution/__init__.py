@@ -2,17 +2,18 @@
 
 What the cycle uses (nothing heavy is imported here; import from the modules named):
 
-    from yieldbot.execution.account import Account, LegWork, native_token
-    from yieldbot.execution.approve import Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
-    from yieldbot.execution.calldata import abi_functions       # abis/*.json -> what the policy can decode
-    from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
-    from yieldbot.execution.kms import KmsSigner                # and ledger.LedgerSigner over ledger_hid.HidTransport
-    from yieldbot.execution.leg import LegResult, execute_leg
+    from yieldbot.chains.evm.execution.account import Account, LegWork
+    from yieldbot.chains.evm.execution.abi_calls import abi_functions  # abis/*.json -> what the policy can decode
+    from yieldbot.chains.evm.execution.leg import execute_leg
+    from yieldbot.chains.evm.execution.settle import settle
+    from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+    from yieldbot.chains.evm.node.fork import fork_of
+    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+    from yieldbot.chains.evm.signing.kms import KmsSigner  # and ledger.LedgerSigner over ledger_hid.HidTransport
+    from yieldbot.execution.approvals import Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
     from yieldbot.execution.lock import run_lock
-    from yieldbot.execution.settle import settle
-    from yieldbot.execution.simulate import Rehearsal, rehearse
+    from yieldbot.execution.results import LegResult
     from yieldbot.journal.store import Journal
-    from yieldbot.rpc.fork import fork_of
 
     with run_lock(data_dir), Journal.open(data_dir / "journal.sqlite") as journal:
         account = Account(node=..., settings=ChainSettings, owner=..., journal=journal, signer=..., fork=..., ...)

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.files import head, why
 from yieldbot.model.text import one_line
+from yieldbot.resources import head, why
 
 NAME = "HALT"
 LONGEST = 4096

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, YieldbotError
-from yieldbot.files import why
+from yieldbot.resources import why
 
 
 @contextmanager

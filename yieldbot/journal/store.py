@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import InvariantError, TransientError
-from yieldbot.files import why
 from yieldbot.journal.events import Event, Keys, PlanStatus, TxSigned, decode, encode
 from yieldbot.journal.fold import (
     Record,
@@ -32,6 +31,7 @@ from yieldbot.journal.fold import (
     fold_transactions,
 )
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.resources import why
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

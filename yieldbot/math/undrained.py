@@ -14,6 +14,8 @@ from itertools import pairwise
 
 from yieldbot.math.curves import TARGET_UTILISATION, AdaptiveCurve, LookThroughCurve, Points
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.market import MarketState
+from yieldbot.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +91,21 @@ def kink(points: Points) -> float:
         if u > 0.0 and (higher - rate) / (further - u) > 2.0 * max(0.0, rate - points[0][1]) / u:
             return u
     return 1.0
+
+
+def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
+    """The market's curve without rewards, of which no gain from draining it counts.
+
+    Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
+    its borrowers by the market's own figures.
+    """
+    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
+    if not state.held.raw or state.lp is not None:
+        return curve
+    if isinstance(curve, LookThroughCurve):
+        return looked_through(curve, utilisation)
+    most = filled(curve, utilisation)
+    if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
+        lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
+        most = held + lent - float(state.supplied)
+    return undrained(curve, held, most)

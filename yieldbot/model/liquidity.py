@@ -10,7 +10,7 @@ from yieldbot.model.ids import Address
 
 if TYPE_CHECKING:
     from yieldbot.model.amounts import Token
-    from yieldbot.model.market import Deployment
+    from yieldbot.model.deployment import Deployment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

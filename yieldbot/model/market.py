@@ -92,21 +92,6 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery.
-
-    ``name``: the market's display name, as "Aave v3". ``params``: the TOML table's other keys, already validated by the
-    adapter's own ``params_schema`` (pydantic model) into a plain mapping; ``assets``: chain tokens that may be held.
-    """
-
-    protocol: str
-    chain: ChainId
-    name: str
-    params: Mapping[str, Any]
-    assets: tuple[Token, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Market:
     """One place to put one asset. ``address``: the contract that takes the deposit; ``params``: the adapter's own;
     ``deployment``: what its table in chains/ is called, filled in by who observes."""

@@ -209,3 +209,6 @@ class NoWayOut(Declined):
 
     market_id: MarketId
     lasting: bool = True
+
+
+EXCLUDED = "excluded by policy"

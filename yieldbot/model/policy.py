@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.market import Deployment
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yieldbot.model.abi_words import pack
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.words import pack
 
 NO_HOOKS = Address("0x" + "00" * 20)
 KEY = ("address", "address", "uint24", "int24", "address")

@@ -1,4 +1,5 @@
-"""Protocol adapters, one file each. A module that has ``ADAPTER`` (or ``EXCHANGE``) is one; there is no other list."""
+"""Protocol adapters, one file each, in the folder of their family: a module that has ``ADAPTER`` (or ``EXCHANGE``,
+``LIQUIDITY``, ``WITNESS``) is one. There is no other list."""
 
 from __future__ import annotations
 
@@ -8,14 +9,8 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.protocols.base import (
-        LiquidityAdapter,
-        SvmAdapter,
-        SvmSwapAdapter,
-        SvmWitness,
-        SwapAdapter,
-        YieldAdapter,
-    )
+    from yieldbot.protocols.evm.base import LiquidityAdapter, SwapAdapter, YieldAdapter
+    from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter, SvmWitness
 
 
 @cache
@@ -27,7 +22,7 @@ def adapters() -> dict[str, YieldAdapter]:
 @cache
 def svm_adapters() -> dict[str, SvmAdapter]:
     """Every adapter of Solana programs by its protocol name."""
-    return _of("svm")
+    return _of("solana")
 
 
 @cache
@@ -39,25 +34,23 @@ def exchanges() -> dict[str, SwapAdapter]:
 @cache
 def svm_exchanges() -> dict[str, SvmSwapAdapter]:
     """Every Solana exchange's adapter by its protocol name."""
-    return _of("svm", "EXCHANGE")
+    return _of("solana", "EXCHANGE")
 
 
 @cache
 def svm_witnesses() -> dict[str, SvmWitness]:
     """Every Solana program that says what tokens are worth: the modules that have ``WITNESS``."""
-    return _of("svm", "WITNESS")
+    return _of("solana", "WITNESS")
 
 
 @cache
 def liquidity() -> dict[str, LiquidityAdapter]:
     """Every adapter of liquidity by its exchange's protocol name: the modules that have ``LIQUIDITY``."""
-    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
-    found = [module.LIQUIDITY for module in modules if hasattr(module, "LIQUIDITY")]
-    return {adapter.protocol: adapter for adapter in sorted(found, key=lambda a: str(a.protocol))}
+    return _of("evm", "LIQUIDITY")
 
 
 def _of(family: str, kind: str = "ADAPTER") -> dict[str, Any]:
-    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_"))
-    found = [getattr(module, kind) for module in modules if hasattr(module, kind)]
-    mine = [adapter for adapter in found if getattr(adapter, "family", "evm") == family]
+    package = import_module(f"{__name__}.{family}")
+    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
+    mine = [getattr(module, kind) for module in modules if hasattr(module, kind)]
     return {adapter.protocol: adapter for adapter in sorted(mine, key=lambda a: str(a.protocol))}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.model.market import Deployment
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.policy import Job
-from yieldbot.protocols._abi import checksum
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE
 from yieldbot.sandbox.artifacts import Artifact, compiled, packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, ZERO, Contract, Deployer

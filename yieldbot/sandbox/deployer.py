@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.artifacts import Artifact
 
 MAX_UINT256 = 2**256 - 1

@@ -11,7 +11,7 @@ from typing import Self
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
-from yieldbot.sandbox.svm import node as solana
+from yieldbot.sandbox.solana import node as solana
 
 CHAINS = ("evm", "solana", "both")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.ids import Address
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.aave import (
     DAI_ONE,
     USDC_ONE,

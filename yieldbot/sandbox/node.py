@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, evm_chain
-from yieldbot.rpc.anvil import is_anvil, spawn, stop
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.aave import USDC_ONE
 from yieldbot.sandbox.chain import MULTICALL3, addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet

@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
 from yieldbot.model.ids import Address
-from yieldbot.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
-from yieldbot.rpc.evm import EvmNode
 from yieldbot.sandbox.artifacts import Artifact, compiled, packages
 from yieldbot.sandbox.deployer import Deployer
 

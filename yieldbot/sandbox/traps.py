@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.protocols._abi import checksum
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.artifacts import compiled
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.allocator.market_builder import USDC, usdc
-from yieldbot.allocator.fair import Fair, depegged, enough, fair, stale
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
+from yieldbot.risk.prices import Fair, depegged, enough, fair, stale
 
 WETH = Token(USDC.chain, Address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"), "WETH", 18)
 

@@ -10,17 +10,17 @@ import pytest
 from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.test_protections import JOB
 from yieldbot.allocator.assess import assess
+from yieldbot.app.cycle import decide, still_holds
+from yieldbot.chains.exits import steps
+from yieldbot.chains.leg_limits import shares_for
 from yieldbot.cli import documents
 from yieldbot.cli.render import leaving
-from yieldbot.cycle import decide, still_holds
-from yieldbot.exits import steps
 from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
 from yieldbot.journal.fold import Record, fold_leaving
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.sessions.limits import shares_for
 
 NOW = BLOCK.timestamp
 WEEK = Exit(kind=ExitKind.COOLDOWN, seconds=7 * 86_400)

@@ -15,18 +15,19 @@ from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
 from yieldbot.allocator.provide import Seen, proceeds, provided, without
 from yieldbot.allocator.ranges import called_for, range_plan
+from yieldbot.chains.evm.liquidity.work import share_for
 from yieldbot.math.concentrated import V3Pool, sqrt_at
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.math.positions import Range
 from yieldbot.math.provided import ProvidedCurve
 from yieldbot.model.amounts import Amount, Apr
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpHistory, LpPosition
-from yieldbot.model.market import Deployment, Kind, Market, MarketState, Snapshot, Status, contradiction
+from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status, contradiction
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Base, Policy
-from yieldbot.sessions.provide import share_for
 
 BASE = Base(unit="USD", shares={"1": 1.0, "2": 1.0}, liquidity=True)
 WIDE = 88_720

@@ -10,14 +10,14 @@ from tests.unit.allocator import test_several as several
 from tests.unit.allocator.market_builder import kinked, market, snapshot
 from tests.unit.allocator.test_decisions import decide
 from yieldbot.allocator.outcome import exchange_cost
-from yieldbot.execution.build import Fees
-from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.leg_limits import dearer
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, SWAP_TXS, ChainFees, Snapshot
 from yieldbot.model.plan import Declined, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee
-from yieldbot.sessions.limits import dearer
 
 ETHER = 10**18
 PRICE = 3_000.0

@@ -10,9 +10,9 @@ from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC
 from tests.unit.allocator.test_several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id
-from yieldbot.cycle import still_holds
-from yieldbot.execution.approve import Auto, Proposal
-from yieldbot.execution.simulate import Fees, Rehearsal
+from yieldbot.app.cycle import still_holds
+from yieldbot.chains.evm.execution.simulate import Fees, Rehearsal
+from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.journal.codec import plan_from_doc, plan_to_doc
 from yieldbot.journal.store import Journal
 from yieldbot.math.venues import V2Venue

@@ -18,7 +18,7 @@ from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.protocols._vaults import rates_of
+from yieldbot.protocols.evm.vaults import rates_of
 
 WEEK = Exit(kind=ExitKind.COOLDOWN, seconds=7 * 86_400)
 QUEUE = Exit(kind=ExitKind.REQUEST, seconds=None)

@@ -9,6 +9,7 @@ from yieldbot.books.entries import SVM_NATIVE, WRAPPED_SOL, Entry, Kind, from_jo
 from yieldbot.books.ledger import What, post
 from yieldbot.journal.events import Event, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.model import native
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -197,7 +198,6 @@ def test_rent_on_solana_is_neither_fee_nor_change() -> None:
 
 def test_native_tokens_are_named_as_execution_names_them() -> None:
     from yieldbot.books.entries import EVM_NATIVE
-    from yieldbot.execution import account
-    from yieldbot.execution.svm import account as svm_account
+    from yieldbot.chains.solana.execution import account as svm_account
 
-    assert (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL) == (account.NATIVE, svm_account.SYSTEM, svm_account.WRAPPED_SOL)
+    assert (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL) == (native.NATIVE, svm_account.SYSTEM, svm_account.WRAPPED_SOL)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, entry
-from yieldbot.bookkeeping import Check, reconciled, wallet_sums
+from yieldbot.books.chain_record import Check, reconciled, wallet_sums
 from yieldbot.books.entries import EVM_NATIVE, Entry, Kind
 from yieldbot.books.prices import nearest, recorded
 from yieldbot.books.transfers import NOBODY, TRANSFER_TOPIC, Known, transfers_in, with_outside

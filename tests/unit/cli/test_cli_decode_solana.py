@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.config.chain import load_chain
-from yieldbot.config.load import read_toml
-from yieldbot.execution.svm.build import (
+from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
     Bid,
     budget,
@@ -23,11 +21,13 @@ from yieldbot.execution.svm.build import (
     create_account,
     message_bytes,
 )
-from yieldbot.execution.svm.clear import SvmBook, lines, read
+from yieldbot.chains.solana.execution.clear import SvmBook, lines, read
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import read_toml
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes, layout
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes, layout
 
 FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.program import yieldbot
+from yieldbot.chains.evm.signing.keystore import keystore_address
 from yieldbot.config.load import load
-from yieldbot.execution.keystore import keystore_address
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 KEYS_ADDRESS = "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23"

@@ -9,10 +9,10 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import SETTINGS, swapped, written
+from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.cli.context import Context
 from yieldbot.cli.wiring import signers
 from yieldbot.errors import ConfigError
-from yieldbot.execution.keystore import create
 
 PASSPHRASE = "correct horse battery staple"
 

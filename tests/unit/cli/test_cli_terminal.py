@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from tests.unit.cli.program import ROOT
+from yieldbot.chains.evm.signing.keystore import keystore_address
 from yieldbot.cli.main import INTERRUPTED
 from yieldbot.config.load import load
-from yieldbot.execution.keystore import keystore_address
 
 PASSPHRASE = "correct horse battery staple"
 SECONDS = 60

@@ -13,8 +13,8 @@ import pytest
 from yieldbot.cli import deadline as module
 from yieldbot.cli.deadline import Deadline, run_within
 from yieldbot.errors import PendingError, RunTimedOut
+from yieldbot.execution.world import World
 from yieldbot.model.policy import Policy
-from yieldbot.world import World
 
 JOB: Any = SimpleNamespace(chain=SimpleNamespace(chain="eip155:1"), wallet=SimpleNamespace(address="0x" + "11" * 20))
 

@@ -15,14 +15,14 @@ from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 from wiring import CHAIN, KEY, NOW, OWNER, RULES
 
-from yieldbot.execution.account import Account
-from yieldbot.execution.sign import fields, verified
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import ApprovedTx, SignedTx
-from yieldbot.rpc.evm import EvmNode
 
 GWEI = 10**9
 BALANCE_OF, ALLOWANCE, PERMITTED = "70a08231", "dd62ed3e", "927da105"

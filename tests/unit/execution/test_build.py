@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wiring import MARKET, OWNER, POOL, RAW, STRANGER, USDC, supply_data, work
 
-from yieldbot.execution.build import (
+from yieldbot.chains.evm.execution.build import (
     Fees,
     TxContext,
     bumped,
@@ -15,7 +15,7 @@ from yieldbot.execution.build import (
     unsigned,
     with_allowances,
 )
-from yieldbot.execution.reverts import revert_words
+from yieldbot.chains.evm.execution.reverts import revert_words
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Allowance, EvmCall
 

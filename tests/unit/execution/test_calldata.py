@@ -10,16 +10,15 @@ import pytest
 from eth_abi.abi import encode
 from wiring import OWNER, POOL, STRANGER, USDC, supply_data
 
-from yieldbot.execution.calldata import (
+from yieldbot.chains.evm.execution.abi_calls import (
     Argument,
     abi_functions,
     addresses_in,
     arguments,
     functions,
-    numbers_in,
-    objection,
     selector,
 )
+from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
 
 
 def test_addresses_and_numbers_of_nested_params() -> None:

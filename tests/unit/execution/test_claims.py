@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 from wiring import APPROVAL, BLOCK, CHAIN, MARKET, NOW, OWNER, RULES, STRANGER, USDC, plan
 
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import Auto, Proposal, judge, leg_in_plan
-from yieldbot.execution.build import Fees
-from yieldbot.execution.calldata import abi_functions
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.judge import judge, leg_in_plan
+from yieldbot.chains.evm.execution.simulate import Rehearsal
+from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.execution.deltas import leg_fault
-from yieldbot.execution.simulate import Rehearsal
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols._abi import MAX_UINT256, abi
+from yieldbot.protocols.evm.abi import MAX_UINT256, abi
 
 RWD = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "RWD", 18)
 A_TOKEN = Address("0x4e65fE4DbA92790696d040ac24Aa414708F5c0AB")

@@ -13,13 +13,13 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, abi_functions
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, lines, read
+from yieldbot.chains.evm.execution.erc7730 import Descriptor, at, descriptors, leaves, parsed, plain, tree, unit
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
 from yieldbot.errors import ConfigError
-from yieldbot.execution.account import native_token
-from yieldbot.execution.calldata import AbiFunction, abi_functions
-from yieldbot.execution.clear import Book, Call, Reading, lines, read
-from yieldbot.execution.erc7730 import Descriptor, at, descriptors, leaves, parsed, plain, tree, unit
+from yieldbot.model.native import native_token
 from yieldbot.resources import folder
 
 TARGET = "0x" + "c0" * 20

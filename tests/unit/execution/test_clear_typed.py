@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata
 from tests.unit.execution.test_dangers import KNOWN, PERMIT2
 from tests.unit.execution.test_erc7730 import WHO
+from yieldbot.chains.evm.execution.clear import Reading, lines
+from yieldbot.chains.evm.execution.clear_typed import read_typed
+from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors
 from yieldbot.errors import ConfigError
-from yieldbot.execution.clear import Reading, lines
-from yieldbot.execution.clear_typed import read_typed
-from yieldbot.execution.erc7730 import Descriptor, descriptors
 
 DETAILS = [
     {"name": "token", "type": "address"},

@@ -13,15 +13,15 @@ from chain_double import GWEI, SOON, ChainDouble, account_of, hash_at, open_jour
 from test_submit import TIP, approved, journalled, moving
 from wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC, simulated, supply_tx
 
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.confirm import Sighting, confirm, finality_seconds, look, paid
+from yieldbot.chains.evm.execution.judge import judge_cancellation
+from yieldbot.chains.evm.execution.submit import stored
+from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.errors import InvariantError, PendingError, TransientError
-from yieldbot.execution.account import Account
-from yieldbot.execution.approve import judge_cancellation
-from yieldbot.execution.confirm import Sighting, confirm, finality_seconds, look, paid
-from yieldbot.execution.submit import stored
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import ApprovedTx, Confirmed, Expired, Replaced, Reverted
-from yieldbot.rollups import fee_of_receipt
 
 HELD = {(USDC.address.lower(), OWNER.lower()): 20_000 * 10**6, (SHARES.address.lower(), OWNER.lower()): 0}
 AFTER = {(USDC.address.lower(), OWNER.lower()): 8_000 * 10**6, (SHARES.address.lower(), OWNER.lower()): RAW}

@@ -11,8 +11,8 @@ from eth_utils.crypto import keccak
 
 from tests.unit.execution.test_clear import ABI, BASE, BOOK, OTHER, TARGET, USDC, calldata, described, values
 from tests.unit.execution.test_erc7730 import WHO
-from yieldbot.execution.clear import Call, Reading, lines, read
-from yieldbot.execution.erc7730 import Descriptor
+from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
+from yieldbot.chains.evm.execution.erc7730 import Descriptor
 
 
 def plain(to: str, signature: str, *arguments: Any, value: int = 0) -> Reading:

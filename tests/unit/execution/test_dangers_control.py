@@ -13,8 +13,8 @@ from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, call
 from tests.unit.execution.test_clear_typed import typed
 from tests.unit.execution.test_dangers import KNOWN, MOST, SIGNED, packed
 from tests.unit.execution.test_erc7730 import WHO
-from yieldbot.execution.clear import Call, Reading, lines, read
-from yieldbot.execution.clear_typed import read_typed
+from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
+from yieldbot.chains.evm.execution.clear_typed import read_typed
 
 ZERO = "0x" + "00" * 20
 VRS = (0, bytes(32), bytes(32))

@@ -6,28 +6,22 @@ import pytest
 from chain_double import ChainDouble, hash_at, node_of
 from wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
 
-from yieldbot.execution.account import NATIVE
-from yieldbot.execution.deltas import (
+from yieldbot.chains.evm.execution.balances import (
     APPROVAL_TOPIC,
     TRANSFER_TOPIC,
     allowances_touched,
     changes_in,
     given,
     given_fault,
-    leg_fault,
     log_changes,
     nfts_sent,
-    provided_fault,
-    real_fault,
-    still_least,
     tokens_sent,
-    total,
-    within,
     word,
-    worth_fault,
 )
+from yieldbot.execution.deltas import leg_fault, provided_fault, real_fault, still_least, total, within, worth_fault
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import Delta
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata, described, values
-from yieldbot.execution.clear import Book, Call, Reading, read
-from yieldbot.execution.erc7730 import descriptors
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.erc7730 import descriptors
 
 WHO = "0x" + "ab" * 20
 

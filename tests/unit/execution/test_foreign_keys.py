@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, decrypted, list_keystores
+from yieldbot.chains.key_import import SOLANA_PATH, key_in
+from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
-from yieldbot.execution.imports import SOLANA_PATH, key_in
-from yieldbot.execution.keystore import KeystoreSigner, decrypted, list_keystores
-from yieldbot.execution.svm import keystore as solana
 from yieldbot.model.ids import Address
 
 SECRET = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"

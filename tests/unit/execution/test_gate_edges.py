@@ -36,27 +36,19 @@ from wiring import (
     work,
 )
 
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import (
-    NEVER,
-    Approval,
-    Ask,
-    Auto,
-    DeclineAll,
-    PreApproved,
-    Proposal,
-    Queue,
+from yieldbot.chains.evm.execution.abi_calls import APPROVE, functions, selector
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.judge import (
     Rules,
     bounds,
-    in_time,
     judge,
     judge_cancellation,
     judge_replacement,
     judge_revocation,
 )
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.calldata import APPROVE, functions, selector
-from yieldbot.execution.sign import digest
+from yieldbot.chains.evm.signing.sign import digest
+from yieldbot.execution.approvals import NEVER, Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, in_time
 from yieldbot.journal.events import PlanMarked, PlanStatus, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount

@@ -18,9 +18,9 @@ from test_sign import approved
 from wiring import OWNER, supply_tx
 
 from tests.signers.kms_server import REGION, aws_environment, digests, make_key
+from yieldbot.chains.evm.signing.kms import INSTALL, KmsClient, KmsSigner, ecdsa_signature, public_key
+from yieldbot.chains.evm.signing.sign import CURVE_ORDER, digest
 from yieldbot.errors import ConfigError, SafetyError, TransientError
-from yieldbot.execution.kms import INSTALL, KmsClient, KmsSigner, ecdsa_signature, public_key
-from yieldbot.execution.sign import CURVE_ORDER, digest
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey
 from yieldbot.model.tx import ApprovedTx

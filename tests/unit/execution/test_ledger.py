@@ -18,10 +18,10 @@ from test_sign import approved
 from wiring import OWNER, supply_data, supply_tx
 
 from tests.signers.ledger_double import PATH, Ledger, UsbLibrary, key_of
+from yieldbot.chains.evm.signing.ledger import EthereumApp, LedgerSigner, chunks, encoded
+from yieldbot.chains.evm.signing.ledger_hid import INSTALL, HidTransport, framed, joined
+from yieldbot.chains.evm.signing.sign import digest, payload
 from yieldbot.errors import ConfigError, SafetyError, SignerRefused, TransientError
-from yieldbot.execution.ledger import EthereumApp, LedgerSigner, chunks, encoded
-from yieldbot.execution.ledger_hid import INSTALL, HidTransport, framed, joined
-from yieldbot.execution.sign import digest, payload
 from yieldbot.model.ids import Address, hd_path
 from yieldbot.model.policy import LedgerKey
 from yieldbot.model.tx import ApprovedTx

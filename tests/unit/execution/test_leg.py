@@ -43,20 +43,23 @@ from wiring import (
     work,
 )
 
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.judge import judge_batch
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.permit2 import permit_call
+from yieldbot.chains.evm.execution.simulate import _with_least, rehearse, simulate_tx, still_allowed
+from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided
+from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError
-from yieldbot.execution.account import Account, native_token
-from yieldbot.execution.approve import Approval, judge_batch
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.leg import LegResult, execute_leg
-from yieldbot.execution.permit2 import permit_call
-from yieldbot.execution.provide import _take_back, execute_provided
-from yieldbot.execution.sign import unsigned_of
-from yieldbot.execution.simulate import _with_least, rehearse, simulate_tx, still_allowed
-from yieldbot.execution.transact import barred
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.gate import barred
+from yieldbot.execution.results import LegResult
 from yieldbot.journal.events import AccountStopped, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
+from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, Reverted, SimulatedTx
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from wiring import BLOCK, CHAIN, EXPIRES, NOW, OWNER, STRANGER, USDC
 
-from yieldbot.execution.approve import NEVER, Rules
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.calldata import abi_functions
-from yieldbot.execution.deltas import TRANSFER_TOPIC, nfts_sent, tokens_sent, word
-from yieldbot.execution.liquidity import judge_liquidity
-from yieldbot.execution.orders import LpOrder
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.balances import TRANSFER_TOPIC, nfts_sent, tokens_sent, word
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.judge import Rules
+from yieldbot.chains.evm.liquidity.judge import judge_liquidity
+from yieldbot.chains.evm.liquidity.order import LpOrder
+from yieldbot.execution.approvals import NEVER
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms
@@ -21,9 +22,9 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.liquidity import LpState
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols import _manager as calls
 from yieldbot.protocols import exchanges
-from yieldbot.protocols._abi import abi
+from yieldbot.protocols.evm import position_manager as calls
+from yieldbot.protocols.evm.abi import abi
 
 MANAGER = Address("0xC36442b4a4522E871399CD717aBDD847Ab11FE88")
 ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")

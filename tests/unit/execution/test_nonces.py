@@ -12,11 +12,11 @@ from chain_double import GWEI, ChainDouble, account_of, hash_at, open_journal, r
 from test_submit import TIP, approved, journalled, moving
 from wiring import CHAIN, NOW, OWNER, RULES, simulated, supply_tx
 
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.judge import judge_cancellation
+from yieldbot.chains.evm.execution.nonces import cancelled, cancels, clear_leftovers, given_up, leftovers, next_nonce
+from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.errors import PendingError, TransientError
-from yieldbot.execution.account import Account
-from yieldbot.execution.approve import judge_cancellation
-from yieldbot.execution.nonces import cancelled, cancels, clear_leftovers, given_up, leftovers, next_nonce
-from yieldbot.execution.submit import stored
 from yieldbot.journal.events import TxSettled
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal

@@ -11,9 +11,9 @@ import pytest
 from chain_double import ChainDouble, node_of, open_journal
 from wiring import APPROVAL, EXPIRES, NOW, OWNER, POOL, RAW, RULES, STRANGER, USDC, simulated, supply_tx, word, work
 
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import NEVER, judge
-from yieldbot.execution.permit2 import (
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.judge import judge
+from yieldbot.chains.evm.execution.permit2 import (
     PERMIT,
     is_permit,
     onward,
@@ -23,7 +23,8 @@ from yieldbot.execution.permit2 import (
     permitted,
     still_permitted,
 )
-from yieldbot.execution.swaps import MOST_DEADLINE_SECONDS
+from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
+from yieldbot.execution.approvals import NEVER
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined

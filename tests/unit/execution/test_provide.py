@@ -10,12 +10,13 @@ import pytest
 from test_liquidity import MANAGER, POOL, POSITION, ROUTER, RULES, STATE, WETH, swapped
 from wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
 
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import NEVER, Approval
-from yieldbot.execution.build import allowance_call
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.liquidity.execute import judge_provided
+from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
-from yieldbot.execution.orders import LpOrder, Provides, Step, Tally
-from yieldbot.execution.provide import judge_provided
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import SwapTerms
@@ -23,8 +24,7 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind, Plan
 from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols import _manager as calls
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.protocols.evm import position_manager as calls
 
 MARKET = Market(MarketId("uniswap_v3_lp/1/0x"), "uniswap_v3_lp", Kind.LP, USDC.chain, "a pool", USDC, POOL.address)
 LEG = Leg(LegKind.DEPOSIT, MARKET.id, Amount(USDC, 4000), ticks=(-100, 100))

@@ -14,21 +14,21 @@ from test_liquidity import MANAGER, POSITION, ROUTER, WETH
 from test_provide import LEG, ORDER, RULES, STATE, plan_of, work_of
 from wiring import EXPIRES, NOW, OWNER, STRANGER, USDC
 
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.liquidity.execute import execute_provided
+from yieldbot.chains.evm.liquidity.order import Step, Tally
+from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import MarketError, PendingError, SafetyError
-from yieldbot.execution.account import Account, LegWork
-from yieldbot.execution.approve import Approval
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.orders import Step, Tally
-from yieldbot.execution.provide import execute_provided
-from yieldbot.execution.simulate import Rehearsal, rehearse
+from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Confirmed, Reverted
-from yieldbot.protocols import _manager as calls
-from yieldbot.rpc.evm import EvmNode
+from yieldbot.protocols.evm import position_manager as calls
 
 RAW = 2_000
 PUT = replace(LEG, amount=Amount(USDC, RAW))

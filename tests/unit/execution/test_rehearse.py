@@ -12,11 +12,11 @@ from chain_double import GWEI, ChainDouble, account_of, node_of, open_journal, r
 from test_leg import ITS, OURS, SET, living
 from wiring import BLOCK, MARKET, OWNER, POOL, RAW, SHARES, STRANGER, USDC, supply_tx, work
 
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.simulate import Rehearsal, leg_calls, mined, priority_fee, rehearse, simulate_tx
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.build import Fees
-from yieldbot.execution.deltas import APPROVAL_TOPIC
-from yieldbot.execution.simulate import Rehearsal, leg_calls, mined, priority_fee, rehearse, simulate_tx
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.plan import Declined, Leg, LegFails, LegKind
@@ -207,14 +207,16 @@ async def test_the_tip_is_what_the_node_suggests_up_to_the_setting(journal: Jour
 async def test_a_fork_that_mines_nothing_is_not_waited_for_for_ever(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("yieldbot.execution.simulate.RECEIPT_SECONDS", 0.05)
+    monkeypatch.setattr("yieldbot.chains.evm.execution.simulate.RECEIPT_SECONDS", 0.05)
     account = account_of(living(journal), journal)
     silent = ChainDouble(effect=lambda chain, fields: [])
     silent._eth_getTransactionReceipt = lambda name: None  # type: ignore[method-assign]
 
     with pytest.raises(TransientError, match=r"mined nothing in 0\.05 s"):
         await mined(account, node_of(silent), {"from": OWNER, "to": POOL}, "x")
-    monkeypatch.setattr("yieldbot.execution.simulate.RECEIPT_SECONDS", 20.0)  # a busy machine is no silent fork
+    monkeypatch.setattr(
+        "yieldbot.chains.evm.execution.simulate.RECEIPT_SECONDS", 20.0
+    )  # a busy machine is no silent fork
     late, asked = ChainDouble(), 0
 
     def slow(name: str) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.execution.wiring import OWNER, RAW, STRANGER, USDC, word
-from yieldbot.execution.calldata import ROLES, AbiFunction, abi_functions, functions, objection, selector
+from yieldbot.chains.evm.execution.abi_calls import ROLES, AbiFunction, abi_functions, functions, selector
+from yieldbot.chains.evm.execution.calldata_rules import objection
 from yieldbot.resources import folder
 
 ABIS = abi_functions(folder("abis"))

@@ -13,11 +13,9 @@ from eth_abi.abi import encode
 from test_leg import SET, living
 from wiring import APPROVAL, BLOCK, OWNER, POOL, RAW, plan, supply_tx, work
 
-from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.execution.account import native_token
-from yieldbot.execution.build import Fees
-from yieldbot.execution.leg import execute_leg
-from yieldbot.execution.rollup import (
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rollup import (
     charge,
     cost_above_gain,
     node_gas,
@@ -25,15 +23,8 @@ from yieldbot.execution.rollup import (
     rollup_fee,
     short_of_native,
 )
-from yieldbot.execution.sign import payload
-from yieldbot.execution.simulate import Rehearsal, rehearse, simulate_tx
-from yieldbot.journal.events import PlanWritten
-from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Amount
-from yieldbot.model.plan import Declined
-from yieldbot.model.policy import FeeKind
-from yieldbot.model.tx import NO_ROLLUP_FEE, RollupFee, SimulatedTx
-from yieldbot.rollups import (
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse, simulate_tx
+from yieldbot.chains.evm.rollups import (
     ARB_GAS_INFO,
     GAS_PRICE_ORACLE,
     MOST_WEI,
@@ -50,6 +41,15 @@ from yieldbot.rollups import (
     typical_fee,
     wei_of,
 )
+from yieldbot.chains.evm.signing.sign import payload
+from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.journal.events import PlanWritten
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
+from yieldbot.model.native import native_token
+from yieldbot.model.plan import Declined
+from yieldbot.model.policy import FeeKind
+from yieldbot.model.tx import NO_ROLLUP_FEE, RollupFee, SimulatedTx
 
 OP, ARBITRUM = settings(fee_kind=FeeKind.OP_STACK), settings(fee_kind=FeeKind.ARBITRUM)
 L1, OPERATOR, UNITS = 7 * 10**12, 3 * 10**12, 40_000

@@ -31,12 +31,11 @@ from wiring import (
     work,
 )
 
-from yieldbot.errors import NodeRefused, SafetyError
-from yieldbot.execution.account import Account, LegWork, native_token
-from yieldbot.execution.approve import Approval
-from yieldbot.execution.build import Fees, allowance_call
-from yieldbot.execution.calldata import selector
-from yieldbot.execution.safe import (
+from yieldbot.chains.evm.execution.abi_calls import selector
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.build import Fees, allowance_call
+from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.signing.safe import (
     EXEC,
     MULTI_SEND,
     NOBODY,
@@ -53,10 +52,12 @@ from yieldbot.execution.safe import (
     unpacked,
     waiting,
 )
-from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.errors import NodeRefused, SafetyError
+from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
+from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Delta, EvmCall
 

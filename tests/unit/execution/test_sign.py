@@ -12,10 +12,9 @@ from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 from wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
 
-from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.approve import judge
-from yieldbot.execution.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
-from yieldbot.execution.sign import (
+from yieldbot.chains.evm.execution.judge import judge
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+from yieldbot.chains.evm.signing.sign import (
     CURVE_ORDER,
     address_of,
     assembled,
@@ -26,6 +25,7 @@ from yieldbot.execution.sign import (
     verified,
     with_parity,
 )
+from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, UnsignedTx

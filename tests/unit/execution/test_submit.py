@@ -13,12 +13,12 @@ from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 from wiring import APPROVAL, BLOCK, EXPIRES, NOW, OWNER, RULES, SHARES, USDC, simulated, supply_data, supply_tx, work
 
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.judge import judge, judge_cancellation
+from yieldbot.chains.evm.execution.replace import replaced
+from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
+from yieldbot.chains.evm.signing.sign import fields, unsigned_of
 from yieldbot.errors import ConfigError, SignerRefused
-from yieldbot.execution.account import Account
-from yieldbot.execution.approve import judge, judge_cancellation
-from yieldbot.execution.replace import replaced
-from yieldbot.execution.sign import fields, unsigned_of
-from yieldbot.execution.submit import in_pool, record, sign, stored, submit
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined

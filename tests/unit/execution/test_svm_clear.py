@@ -14,11 +14,11 @@ from solders.pubkey import Pubkey
 from test_svm_gate import CHAIN, KEY, MINT, OTHER, OWNER, SOL, STRANGER, TOKEN_PROGRAM, USDC
 from test_svm_judge import TOKEN_2022, mine
 
-from yieldbot.execution.svm.account import SYSTEM
-from yieldbot.execution.svm.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
-from yieldbot.execution.svm.clear import MEMO, SOLANAS, Said, SvmBook, SvmReading, lines, read
+from yieldbot.chains.solana.execution.account import SYSTEM
+from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
+from yieldbot.chains.solana.execution.clear import MEMO, SOLANAS, Said, SvmBook, SvmReading, lines, read
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Deployment
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.resources import folder
 

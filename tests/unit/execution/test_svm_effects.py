@@ -29,19 +29,19 @@ from test_svm_gate import (
     wallet,
 )
 
+from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount
+from yieldbot.chains.solana.execution.deltas import TokenAccount, changes, of_ours, token_account, trespass
+from yieldbot.chains.solana.execution.send import _why, confirm, finality, record, settle, submit
+from yieldbot.chains.solana.node.client import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
-from yieldbot.execution.svm.account import SYSTEM, SvmAccount
-from yieldbot.execution.svm.deltas import TokenAccount, changes, of_ours, token_account, trespass
-from yieldbot.execution.svm.send import _why, confirm, finality, record, settle, submit
 from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined
-from yieldbot.model.svm import SvmApproved, SvmSigned, SvmSimulated, SvmUnsigned
+from yieldbot.model.solana_tx import SvmApproved, SvmSigned, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Confirmed, Delta, Expired
-from yieldbot.rpc.svm import AccountImage, Landed
 
 TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 
@@ -286,7 +286,7 @@ async def test_the_same_bytes_are_sent_again_only_while_they_may_be(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, now: int, halted: str | None, again: bool
 ) -> None:
     """Its approval ends at second 1."""
-    monkeypatch.setattr("yieldbot.execution.svm.send.AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr("yieldbot.chains.solana.execution.send.AGAIN_SECONDS", 0.02)
     cluster = Cluster()
     account, tx = waiting(journal, cluster, now=lambda: now, halted=lambda: halted, settings=SOON)
     with pytest.raises(PendingError):

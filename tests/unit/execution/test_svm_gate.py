@@ -18,13 +18,14 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmAccount
+from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
+from yieldbot.chains.solana.execution.clear import SOLANAS, SvmBook, read
+from yieldbot.chains.solana.execution.deltas import sol_change
+from yieldbot.chains.solana.execution.judge import SvmRules, budget_fault
+from yieldbot.chains.solana.execution.send import _settled, told_changes
+from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import InvariantError, TransientError
-from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL, SvmAccount
-from yieldbot.execution.svm.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
-from yieldbot.execution.svm.clear import SOLANAS, SvmBook, read
-from yieldbot.execution.svm.deltas import sol_change
-from yieldbot.execution.svm.judge import SvmRules, budget_fault
-from yieldbot.execution.svm.send import _settled, told_changes
 from yieldbot.journal.events import SvmTerms, TxSigned
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
@@ -32,9 +33,8 @@ from yieldbot.math.stake_pool import StakePool, fee_of, rate
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, svm_chain
 from yieldbot.model.policy import SvmLimits
-from yieldbot.model.svm import SvmUnsigned
+from yieldbot.model.solana_tx import SvmUnsigned
 from yieldbot.model.tx import Confirmed, Delta, Reverted, SvmInstruction
-from yieldbot.rpc.svm import AccountImage
 
 CHAIN = svm_chain("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")
 KEY = Keypair.from_seed(bytes([7] * 32))

@@ -14,9 +14,8 @@ from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 from test_svm_gate import CHAIN, LIMITS, NATIVE, OWNER, RULES, SOL, STRANGER, TABLE, TOKEN_PROGRAM, USDC, held
 
-from yieldbot.execution.approve import Approval
-from yieldbot.execution.svm.account import SYSTEM, SvmWork
-from yieldbot.execution.svm.build import (
+from yieldbot.chains.solana.execution.account import SYSTEM, SvmWork
+from yieldbot.chains.solana.execution.build import (
     ATA_PROGRAM,
     CLOSE_ACCOUNT,
     NO_BLOCKHASH,
@@ -42,16 +41,17 @@ from yieldbot.execution.svm.build import (
     wrap,
     written_out,
 )
-from yieldbot.execution.svm.judge import as_built, decode, judge
+from yieldbot.chains.solana.execution.judge import as_built, decode, judge
+from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.execution.approvals import Approval
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind, Plan
-from yieldbot.model.svm import SvmApproved, SvmSimulated, SvmUnsigned
+from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
-from yieldbot.protocols._svm import ata, layout
-from yieldbot.rpc.svm import AccountImage, Blockhash
+from yieldbot.protocols.solana.layout import ata, layout
 
 SAVE, RESERVE, SUPPLY, MINT, LENDING = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in range(31, 36))
 TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")

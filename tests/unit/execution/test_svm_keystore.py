@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from yieldbot.chains.evm.signing.keystore import keystore_address, list_keystores
+from yieldbot.chains.solana.signing.keystore import SvmKeySigner, create, import_key
 from yieldbot.errors import ConfigError
-from yieldbot.execution.keystore import keystore_address, list_keystores
-from yieldbot.execution.svm.keystore import SvmKeySigner, create, import_key
 
 WORK = 2**10
 WORDS = "correct horse battery"

@@ -26,9 +26,12 @@ from wiring import (
     work,
 )
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions, functions, selector
+from yieldbot.chains.evm.execution.calldata_rules import objection
+from yieldbot.chains.evm.execution.judge import judge
+from yieldbot.chains.evm.swap_work import lasting
 from yieldbot.errors import MarketError
-from yieldbot.execution.approve import Approval, judge
-from yieldbot.execution.calldata import abi_functions, functions, objection, selector
+from yieldbot.execution.approvals import Approval
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms, tokens_along, v3_path
 from yieldbot.model.ids import Address
@@ -36,9 +39,8 @@ from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import Base
 from yieldbot.model.tx import Allowance, ApprovedTx, EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.protocols.base import SwapAdapter
+from yieldbot.protocols.evm.base import SwapAdapter
 from yieldbot.resources import folder
-from yieldbot.sessions.swaps import lasting
 
 WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
 DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)

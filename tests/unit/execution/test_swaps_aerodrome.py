@@ -9,8 +9,9 @@ import pytest
 from eth_abi.abi import decode, encode
 from wiring import CHAIN, NOW, OWNER, STRANGER, USDC
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.calldata_rules import objection
 from yieldbot.errors import MarketError
-from yieldbot.execution.calldata import abi_functions, objection
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address

@@ -10,12 +10,14 @@ import pytest
 from eth_abi.abi import decode, encode
 from wiring import CHAIN, EXPIRES, MARKET, NOW, OWNER, RULES, STRANGER, USDC, plan, simulated, supply_tx, work
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.build import spender_names, with_allowances
+from yieldbot.chains.evm.execution.calldata_rules import objection
+from yieldbot.chains.evm.execution.judge import judge
+from yieldbot.chains.evm.execution.permit2 import permit_call
 from yieldbot.errors import MarketError
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import NEVER, Approval, judge
-from yieldbot.execution.build import spender_names, with_allowances
-from yieldbot.execution.calldata import abi_functions, objection
-from yieldbot.execution.permit2 import permit_call
+from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address

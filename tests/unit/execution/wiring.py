@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from yieldbot.execution.account import LegWork
-from yieldbot.execution.approve import Approval, Rules
-from yieldbot.execution.build import allowance_call
-from yieldbot.execution.calldata import AbiFunction, functions, selector
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, selector
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.judge import Rules
+from yieldbot.execution.approvals import Approval
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.market import Kind, Market

@@ -12,8 +12,8 @@ from tests.unit.protocols.recorded import folder
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE
 from yieldbot.math.slots import SlotCurve
-from yieldbot.protocols._svm import layout
-from yieldbot.protocols.kamino_lend import points_of, reserve_of
+from yieldbot.protocols.solana.kamino_lend import points_of, reserve_of
+from yieldbot.protocols.solana.layout import layout
 
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 

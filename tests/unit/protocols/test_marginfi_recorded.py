@@ -13,8 +13,8 @@ from yieldbot.errors import MarketError
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import ONE
 from yieldbot.model.ids import Address
-from yieldbot.protocols._svm import key_bytes, layout, pda
-from yieldbot.protocols.marginfi import bank_of, points_of
+from yieldbot.protocols.solana.layout import key_bytes, layout, pda
+from yieldbot.protocols.solana.marginfi import bank_of, points_of
 
 PROGRAM = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
 SECONDS_PER_DAY = 86_400

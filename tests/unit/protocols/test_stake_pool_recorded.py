@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.protocols.recorded import folder
 from yieldbot.errors import MarketError
-from yieldbot.protocols.spl_stake_pool import decode
+from yieldbot.protocols.solana.spl_stake_pool import decode
 
 
 def test_picosol() -> None:

@@ -1,0 +1,380 @@
+"""The whole bot, readable top to bottom.
+
+settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per leg: observe, sign, send, confirm, check)
+-> observe again. Live, dry run and rehearsal are wirings of these same stages: what differs is the approver that a
+World holds, and the node that it points at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator import ranges
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess, no_new_money
+from yieldbot.allocator.claims import claim_plan, sale_plan
+from yieldbot.allocator.leave import step_plan
+from yieldbot.allocator.plan import make_plan
+from yieldbot.chains import exits
+from yieldbot.chains.leg_limits import beyond_limits
+from yieldbot.chains.open import session
+from yieldbot.chains.ports import Session
+from yieldbot.config.names import unbound
+from yieldbot.decision.aside import set_aside, without_again, without_pools
+from yieldbot.decision.holds import still_holds as still_holds
+from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.execution.approvals import Approval, Proposal
+from yieldbot.execution.world import World
+from yieldbot.history import holdings as forecast
+from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
+from yieldbot.journal.fold import Record
+from yieldbot.journal.unsold_rewards import unsold
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
+from yieldbot.model.tx import Confirmed, Outcome, Reverted
+from yieldbot.risk.limits import Guard, beyond, guard, lost, stopped
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.execution.simulate import Rehearsal
+    from yieldbot.chains.evm.signing.safe import Proposed
+    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
+    from yieldbot.execution.results import LegResult
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the pure stages made of a snapshot."""
+
+    assessments: tuple[Assessment, ...]
+    allocation: Allocation
+    outcome: Plan | Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one cycle of one job saw and did, for the command line to show. Absent stages are None or empty.
+
+    left_out: (host, why) of RPC endpoints that were not believed.
+    """
+
+    job: Job
+    skipped: str | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+    settled: tuple[Outcome, ...] = ()
+    snapshot: Snapshot | None = None
+    unread: tuple[forecast.Unread, ...] = ()
+    decision: Decision | None = None
+    rehearsal: Rehearsal | SvmRehearsal | None = None
+    declined: Declined | None = None
+    outcomes: tuple[tuple[Leg, Outcome], ...] = ()
+    after: Snapshot | None = None
+    proposed: Proposed | None = None
+
+    @property
+    def failed(self) -> bool:
+        """A transaction of ours was mined but did not succeed, or was displaced."""
+        return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
+
+
+def decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None = None,
+    unread: Sequence[forecast.Unread] = (),
+    records: Sequence[Record] = (),
+) -> Decision:
+    """The pure stages: guard, assess, allocate, plan. ``wealth`` answers "what if we had this much".
+
+    ``records``: the journal, for the limits that time sets. Hold, whatever the allocation, while money of ours lies
+    where it cannot be read (shares would be of half of it), and when a protection says so. What reverted on the chain
+    when it was last asked for is asked for again in a plan of its own, when nothing else is to be done.
+    """
+    found = _decide(without_again(snapshot), policy, job, now, wealth, unread, records)
+    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
+        return found
+    again = _decide(snapshot, policy, job, now, wealth, unread, records)
+    return again if isinstance(again.outcome, Plan) else found
+
+
+def _decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None,
+    unread: Sequence[forecast.Unread],
+    records: Sequence[Record],
+) -> Decision:
+    def made(guarded: Guard) -> Decision:
+        assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
+        allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
+        if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
+            return Decision(assessments, allocation, Hold(reason, None))
+        ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
+        plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
+        if isinstance(plan, Hold) and wealth is None:
+            settled = (snapshot, allocation, guarded.policy, job.asset)
+            seen = (snapshot, assessments, allocation, guarded.policy, now, job.base)
+            plan = step_plan(*seen, max_fee_wei=ceiling_wei) or plan
+        if isinstance(plan, Hold) and wealth is None:
+            plan = claim_plan(*settled, now, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold) and job.sale is not None:
+                ours = unsold(records, snapshot.block.chain, snapshot.owner)
+                plan = sale_plan(*settled, job.sale, ours, now, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold):
+                settled_on = (snapshot, assessments, allocation, guarded.policy, now)
+                plan = ranges.range_plan(*settled_on, max_fee_wei=ceiling_wei) or plan
+            if isinstance(plan, Hold) and (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
+                plan = replace(plan, reason=f"{plan.reason}; no new money goes in: {said}")
+        return Decision(assessments, allocation, plan)
+
+    guarded = guard(policy, records, snapshot, job.asset, now)
+    first = made(guarded)
+    if not isinstance(plan := first.outcome, Plan):
+        if guarded.policy == policy:
+            return first
+        # Whether it is the limits that leave nothing to do: what would be done without them says which.
+        wanted = made(replace(guarded, policy=policy)).outcome
+        legs = wanted.legs if isinstance(wanted, Plan) else ()
+        refused = beyond(policy, records, job.chain.chain, legs, now)
+        return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
+    if beyond(policy, records, job.chain.chain, plan.legs, now) is None:
+        return first
+    # Money moved between markets counts too: less new money beside it.
+    left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
+    moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
+    second = made(guard(policy, records, snapshot, job.asset, now, reserved_raw=moved_raw))
+    if isinstance(plan := second.outcome, Plan):
+        refused = beyond(policy, records, job.chain.chain, plan.legs, now)
+        return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
+    return second
+
+
+async def look(world: World, job: Job) -> Snapshot:
+    """Observe one job, checking first that the node serves the right chain."""
+    async with session(world, job) as live:
+        await live.verify_chain()
+        return await live.observe()
+
+
+async def run_job(world: World, job: Job) -> Report:
+    """One cycle of one job. A chain that cannot be served now is skipped with its reason; safety errors go up."""
+    return await _served(world, job, lambda live: _cycle(world, job, live))
+
+
+async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
+    """Work done with the job's nodes, once those are known to serve its chain; who was not believed is named."""
+    async with session(world, job) as live:
+        try:
+            await live.verify_chain()
+            report = await work(live)
+        except TransientError as passing:
+            report = Report(job=job, skipped=str(passing))
+        for host, why in live.left_out:
+            world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
+        return replace(report, left_out=live.left_out)
+
+
+async def _observed(world: World, live: Session) -> Snapshot:
+    """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
+    snapshot, records = await live.observe(), world.journal.history()
+    if news := exits.steps(records, snapshot):
+        world.journal.append(*news)
+    return await live.with_exits(snapshot, records, world.settings.policy)
+
+
+async def _cycle(world: World, job: Job, live: Session) -> Report:
+    settled = await live.settle()
+    world.say(f"observing {job.chain.name}")
+    snapshot = await _observed(world, live)
+    policy = world.settings.policy
+    for line in unbound(policy, world.settings.jobs, [(job, snapshot)]):
+        world.say(line)
+    records = world.journal.history()
+    unread = _unread(records, snapshot, job, policy)
+    _stop_at_a_loss(world, job, snapshot)
+    decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
+    if isinstance(decision.outcome, Hold):
+        _record(world, job, snapshot)
+        return replace(report, declined=_stopped(world, snapshot))
+    found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
+        # A market that fails must not keep the rest of the money where it is.
+        snapshot, said = aside
+        world.say(said)
+        decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+        report = replace(report, decision=decision, snapshot=snapshot)
+        if isinstance(decision.outcome, Hold):
+            _record(world, job, snapshot)
+            return replace(found, decision=decision, snapshot=snapshot)
+        found = await _propose(world, live, job, snapshot, decision.outcome, report)
+    assert isinstance(decision.outcome, Plan)
+    if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
+        return found
+    # A pool that will not take or give the money must not keep the rest of it where it is.
+    rest = decide(paused, policy, job, world.now(), unread=unread, records=records)
+    if isinstance(rest.outcome, Hold):
+        return found
+    world.say(f"nothing is done about liquidity: {found.declined.reason}")
+    return await _propose(world, live, job, paused, rest.outcome, replace(report, decision=rest))
+
+
+def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
+    """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
+    rehearsed to its end."""
+    named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
+    pools = {market_id for market_id in named if snapshot.of(market_id).lp is not None}
+    if not pools or report.rehearsal is not None:
+        return None
+    return without_pools(snapshot, frozenset(pools))
+
+
+def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:
+    """A loss beyond the policy's limit stops the account, until a person clears it."""
+    loss = lost(world.settings.policy, world.journal.history(), snapshot)
+    if loss is None:
+        return None
+    account = (snapshot.block.chain, snapshot.owner)
+    if account not in world.journal.stopped_accounts():
+        world.journal.append(AccountStopped(*account, loss))
+    return Declined("LOSS", loss)
+
+
+def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
+    """Why nothing would be signed even if there were something to do: a person is to know though nothing moves."""
+    stop = stopped(world.settings.policy, world.journal.history(), snapshot, world.now())
+    reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
+    if stop is not None or reason is None:
+        return stop
+    return Declined("ACCOUNT_STOPPED", f"{reason}: `yieldbot resume --clear` lets it sign again")
+
+
+async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
+    """Rehearse the plan, put it to the approver and, when approved, carry it out."""
+    if (refused := beyond_limits(world, job, plan.legs)) is not None:
+        return replace(report, declined=refused)
+    world.open_key(job.wallet)
+    world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.said(snapshot.block)}")
+    rehearsal = await live.rehearse(plan, snapshot)
+    if isinstance(rehearsal, NoWayOut) and rehearsal.lasting:
+        await live.refused(rehearsal.market_id, rehearsal.reason, snapshot)
+    if isinstance(rehearsal, Declined):
+        return replace(report, declined=rehearsal)
+    report = replace(report, rehearsal=rehearsal)
+    approval = await world.approver.approve(Proposal(plan, rehearsal))
+    if isinstance(approval, Declined):
+        return replace(report, declined=approval)
+    live.spend_at_most(plan, snapshot)
+    if isinstance(job.wallet.held, SafeOwner):
+        proposed = await live.hand_over(approval, snapshot)
+        if isinstance(proposed, Declined):
+            return replace(report, declined=proposed)
+        world.journal.append(PlanMarked(plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))
+        return replace(report, proposed=proposed)
+    return await _carry_out(world, live, job, approval, report)
+
+
+async def approve_queued(world: World, plan_id: str) -> Report:
+    """Carry out a plan that waits in the journal: observe again, rehearse again, ask, sign, send.
+
+    Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
+    """
+    plan = forecast.queued_plan(world.journal, plan_id, world.now())
+    job = job_of(world.settings, plan)
+    return await _served(world, job, lambda live: _resume(world, job, live, plan))
+
+
+async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
+    settled = await live.settle()
+    snapshot = await _observed(world, live)
+    unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
+    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
+    if (lost := forecast.lost_sight_of(unread)) is not None:
+        return replace(report, declined=Declined("HOLDING_UNREAD", lost))
+    loss = _stop_at_a_loss(world, job, snapshot)
+    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
+    if refused is not None:
+        return replace(report, declined=refused)
+    return await _propose(world, live, job, snapshot, plan, report)
+
+
+async def _carry_out(world: World, live: Session, job: Job, approval: Approval, report: Report) -> Report:
+    """Leg by leg: look again, check that the leg still lies inside what was approved, then sign and send it."""
+    plan = approval.plan
+    outcomes: list[tuple[Leg, Outcome]] = []
+    declined: Declined | None = None
+    before: Snapshot | None = None
+    for index, leg in enumerate(plan.legs):
+        snapshot = await _observed(world, live)
+        before = before or snapshot
+        loss = _stop_at_a_loss(world, job, snapshot)
+        declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
+        if declined is not None:
+            break
+        try:
+            result = await live.execute(approval, index, snapshot)
+        except InvariantError as fault:  # other money came out than was foreseen: the account is stopped
+            if is_trial(plan, index):
+                await live.refused(leg.market_id, str(fault), snapshot, on_chain=True)
+            raise
+        outcomes += [(leg, outcome) for outcome in result.outcomes]
+        declined = result.declined
+        if isinstance(declined, NoWayOut) and declined.lasting:
+            await live.refused(declined.market_id, declined.reason, snapshot)
+        if is_trial(plan, index) and (why := _stuck(result)) is not None:
+            await live.refused(
+                leg.market_id, f"{leg.amount} of what went in do not come out: {why}", snapshot, on_chain=True
+            )
+        if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
+            break
+    after = await _observed(world, live)
+    _record(world, job, after, before)
+    return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
+
+
+def is_trial(plan: Plan, index: int) -> bool:
+    """Whether a leg takes out what an earlier one of the plan put in, to see that it comes (``policy.try_first``)."""
+    leg = plan.legs[index]
+    before = plan.legs[:index]
+    return leg.kind is LegKind.WITHDRAW and any(
+        one.kind is LegKind.DEPOSIT and one.market_id == leg.market_id for one in before
+    )
+
+
+def _stuck(result: LegResult) -> str | None:
+    """Why what was to come out of a market did not, where that is the market's doing."""
+    for outcome in result.outcomes:
+        if isinstance(outcome, Reverted):
+            return outcome.reason
+    declined = result.declined
+    return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
+
+
+def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy) -> tuple[forecast.Unread, ...]:
+    """What the snapshot lacks, of each of the job's assets."""
+    parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
+    return tuple(one for part in parts for one in part)
+
+
+def _record(world: World, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
+    """Write down what each position is expected to earn, an asset at a time; ``before`` a plan was carried out."""
+    for token in job.assets:
+        forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
+
+
+def job_of(settings: Settings, plan: Plan) -> Job:
+    for job in settings.jobs:
+        if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, plan.asset):
+            return job
+    raise ConfigError(
+        f"{settings.source}: no job for wallet {plan.owner} on {plan.block.chain}; the plan cannot be run"
+    )

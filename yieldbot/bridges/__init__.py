@@ -1,0 +1,1 @@
+"""Other venues that move tokens between chains, and what they quote."""

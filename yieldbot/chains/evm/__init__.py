@@ -1,0 +1,1 @@
+"""EVM chains: what is read, built, rehearsed, signed and sent there."""

@@ -1,0 +1,293 @@
+"""An account on an EVM chain: Transfer events, balances at the first and the newest block, feeds at each entry's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from typing import Any, TypeVar
+
+from yieldbot.books.chain_record import NOTHING_HANDED, Check, Handed, Quotes, Seen, reconciled, wallet_sums
+from yieldbot.books.entries import Account, Entry, Kind, receipts
+from yieldbot.books.ledger import Quote
+from yieldbot.books.transfers import TRANSFER_TOPIC, Known, Transfer, transfers_in, with_outside
+from yieldbot.chains.evm.execution.balances import balances, word
+from yieldbot.chains.evm.logs import read_logs
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.observe import observe
+from yieldbot.chains.evm.prices import feed
+from yieldbot.chains.evm.rollups import fee_of_receipt
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Price
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.market import Kind as MarketKind
+from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.native import native_token
+from yieldbot.model.policy import ChainSettings, Job
+from yieldbot.model.tx import Delta
+from yieldbot.protocols import adapters
+from yieldbot.rpc.together import together
+
+AT_ONCE = 8
+"""Requests under way at one time."""
+OLD_SECONDS = 86_400
+"""A feed that has not spoken for longer is said to be old."""
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+
+async def look(
+    jobs: Sequence[Job],
+    entries: Sequence[Entry],
+    ours: frozenset[str],
+    *,
+    handed: Handed = NOTHING_HANDED,
+    checked: bool = True,
+    also: Sequence[Token] = (),
+    since: int | None = None,
+    say: Say = lambda line: None,
+    most_parts: int | None = None,
+    snapshots: Sequence[Snapshot] | None = None,
+) -> Seen:
+    """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
+
+    handed: plans that others carry out. checked: whether balances are read at both ends and compared. also: tokens
+    whose price is wanted at every entry. since: from which block on events are read, by default that of the first entry
+    or of the first such plan; most_parts: how many parts of events are asked for at most. ``snapshots``: the jobs',
+    where they were taken already. Raises TransientError when the chain cannot be served.
+    """
+    settings, owner = jobs[0].chain, jobs[0].wallet.address
+    async with connect(settings) as node:
+        await node.verify_chain()
+        if snapshots is None:
+            snapshots = [await observe(node, job, adapters()) for job in jobs]
+        block = max((snapshot.block for snapshot in snapshots), key=lambda ref: ref.height)
+        heights = [entry.height for entry in entries if entry.hash] + list(handed.heights)
+        first = min([*heights, block.height if since is None else since])
+        known = _known(entries, snapshots, handed.legs)
+        native = native_token(settings)
+        tokens = _tokens(settings, jobs, entries, known)
+        notes: list[str] = []
+        mine, opened = list(entries), False
+        if checked:
+            mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
+        found, complete = await _transfers(node, owner, tokens, first, block.height, say, most_parts, notes)
+        strangers = [one for one in found if one.hash not in ours]
+        times, fees = await _times_and_fees(node, owner, strangers)
+        mine = await _old_fees(node, mine)
+        account = (settings.chain, owner)
+        every = with_outside(mine, found, account, known, ours, times, fees, native)
+        checks: tuple[Check, ...] = ()
+        if checked:
+            now = await balances(node, owner, [*tokens, native], block)
+            checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
+            every = reconciled(every, checks, account, block, frozenset(known.shares))
+        quotes = await quotes_at(node, settings, every, native, also, notes, say)
+    return Seen(
+        account=account,
+        block=block,
+        since=complete,
+        entries=every,
+        quotes=quotes,
+        checks=checks,
+        snapshots=tuple(zip(jobs, snapshots, strict=True)),
+        notes=tuple(notes),
+    )
+
+
+def _checks(
+    now: Mapping[Token, int], sums: Mapping[Token, int], opened: bool, growing: Mapping[Token, bool], known: Known
+) -> tuple[Check, ...]:
+    """Each balance that is not nothing, by the chain and by the entries."""
+    return tuple(
+        Check(token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw))
+        for token, raw in now.items()
+        if raw or sums.get(token, 0)
+    )
+
+
+def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
+    return [state for snapshot in snapshots for state in snapshot.states.values()]
+
+
+def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]) -> Known:
+    """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
+    states = _states(snapshots)
+    shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
+    moves = [entry for entry in entries if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAW)]
+    assets = {entry.market_id: entry.asset for entry in moves if entry.market_id and entry.asset}
+    assets |= {state.market.id: state.market.asset for state in states}
+    takers: dict[str, list[MarketId]] = {}
+    for state in states:
+        if state.market.kind not in (MarketKind.IDLE, MarketKind.LP):  # what goes to a pool may be a swap
+            contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
+            for contract in contracts:
+                takers.setdefault(contract.lower(), []).append(state.market.id)
+    return Known(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
+
+
+def _tokens(settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: Known) -> list[Token]:
+    """Everything with a contract that the chain's file, the markets or the journal name."""
+    native = native_token(settings)
+    seen = [delta.token for entry in entries for delta in entry.changes]
+    named = [*(job.asset for job in jobs), *settings.tokens.values(), *known.shares, *seen]
+    return [token for token in dict.fromkeys(named) if token != native]
+
+
+def _growing(snapshots: Sequence[Snapshot]) -> dict[Token, bool]:
+    """Receipts that are worth one unit of the asset each: their balance grows by the interest."""
+    return {
+        s.share_token: s.shares == s.held.raw and s.share_token.decimals == s.held.token.decimals
+        for s in _states(snapshots)
+        if s.share_token is not None
+    }
+
+
+async def _opened(
+    node: EvmNode,
+    account: Account,
+    tokens: Sequence[Token],
+    native: Token,
+    first: int,
+    entries: Sequence[Entry],
+    known: Known,
+    notes: list[str],
+) -> tuple[list[Entry], bool]:
+    """The entries begun with what the wallet held before block ``first``, and whether the node could tell that."""
+    if first <= 0:
+        return [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None], True
+    try:
+        before = await node.block(first - 1)
+        held = await balances(node, account[1], [*tokens, native], before)
+    except TransientError as gone:
+        notes.append(f"balances before block {first} cannot be read ({gone}): they are not checked")
+        return list(entries), False
+    opening = Entry(
+        account=account,
+        kind=Kind.OPENING,
+        at=before.timestamp,
+        height=before.height,
+        words="held before the first entry",
+        changes=tuple(Delta(token, raw) for token, raw in held.items() if raw),
+        shares=frozenset(known.shares),
+        native=native,
+    )
+    rest = [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None]
+    return [*([opening] if opening.changes else []), *rest], True
+
+
+async def _transfers(
+    node: EvmNode,
+    owner: Address,
+    tokens: Sequence[Token],
+    first: int,
+    last: int,
+    say: Say,
+    most_parts: int | None,
+    notes: list[str],
+) -> tuple[tuple[Transfer, ...], int]:
+    """Transfers of the tokens to and from us, and the height from which they are complete."""
+    mine, contracts = "0x" + word(owner).hex(), [token.address for token in tokens]
+    filters: list[Mapping[str, Any]] = [
+        {"address": contracts, "topics": [TRANSFER_TOPIC, mine]},
+        {"address": contracts, "topics": [TRANSFER_TOPIC, None, mine]},
+    ]
+    try:
+        read = await read_logs(node, filters, first, last, say, most_parts)
+    except TransientError as none:
+        notes.append(f"transfers by others are not known: {none}")
+        return (), last + 1
+    if read.cut is not None:
+        notes.append(f"transfers by others before block {read.since} are not known: {read.cut}")
+    return transfers_in([log for part in read.logs for log in part], owner, tokens), read.since
+
+
+async def _times_and_fees(
+    node: EvmNode, owner: Address, found: Sequence[Transfer]
+) -> tuple[dict[int, int], dict[str, int]]:
+    """When the blocks of transfers were, and what those cost that our own account sent by another hand."""
+    heights, hashes = sorted({one.height for one in found}), sorted({one.hash for one in found})
+    blocks = await each([partial(node.block, height) for height in heights])
+    told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
+    fees = {
+        name: fee_of_receipt(receipt) or 0
+        for name, receipt in zip(hashes, told, strict=True)
+        if isinstance(receipt, Mapping) and str(receipt.get("from", "")).lower() == owner.lower()
+    }
+    return {height: block.timestamp for height, block in zip(heights, blocks, strict=True)}, fees
+
+
+async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
+    """Fees that the journal's older rows lack, by their receipts."""
+    done = []
+    for entry in entries:
+        if entry.fee_raw is None:
+            receipt = await node.request("eth_getTransactionReceipt", [entry.hash])
+            entry = replace(entry, fee_raw=fee_of_receipt(receipt) if isinstance(receipt, Mapping) else None)
+        done.append(entry)
+    return done
+
+
+async def quotes_at(
+    node: EvmNode,
+    settings: ChainSettings,
+    entries: Sequence[Entry],
+    native: Token,
+    also: Sequence[Token],
+    notes: list[str],
+    say: Say,
+) -> Quotes:
+    """The feeds of each entry's tokens at its block."""
+    wanted: dict[int, set[Token]] = {}
+    for entry in entries:
+        tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set()) | set(also)
+        wanted.setdefault(entry.height, set()).update(tokens)
+    feeds = {
+        token: address for token in {t for ts in wanted.values() for t in ts} if (address := _feed(settings, token))
+    }
+    asked = {height: [t for t in tokens if t in feeds] for height, tokens in sorted(wanted.items())}
+    asked = {height: tokens for height, tokens in asked.items() if tokens}
+    if len(asked) > AT_ONCE * 4:
+        say(f"reading prices at {len(asked):,} blocks")
+    reads = [partial(_at, node, height, feeds, tokens) for height, tokens in asked.items()]
+    found: dict[tuple[ChainId, int, Address], Quote] = {}
+    failed: list[str] = []
+    for height, told in zip(asked, await each(reads), strict=True):
+        if isinstance(told, str):
+            failed.append(f"{height} ({told})")
+        else:
+            found |= {(settings.chain, height, token.address): quote for token, quote in told.items()}
+    if failed:
+        more = f" and at {len(failed) - 1} others" if len(failed) > 1 else ""
+        notes.append(f"feeds cannot be read at block {failed[0]}{more}")
+    return found
+
+
+def _feed(settings: ChainSettings, token: Token) -> Address | None:
+    return settings.native_feed if token == native_token(settings) else settings.feeds.get(token.address)
+
+
+async def _at(
+    node: EvmNode, height: int, feeds: Mapping[Token, Address], tokens: Sequence[Token]
+) -> dict[Token, Quote] | str:
+    try:
+        block = await node.block(height)
+        told = await node.run([feed(feeds[token], block.timestamp) for token in tokens], block)
+    except TransientError as gone:
+        return str(gone)
+    return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}
+
+
+def _quote(price: Price, block: BlockRef) -> Quote:
+    age = block.timestamp - price.updated_at
+    old = f", {age // 3600} h old" if age > OLD_SECONDS else ""
+    return Quote(Fraction(repr(price.usd)), f"feed at block {block.height}{old}")
+
+
+async def each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """All answers in order, few requests at a time."""
+    return await together(asks, AT_ONCE)

@@ -1,0 +1,156 @@
+"""Which allowances an account has given: every Approval event of its, and every listed token against every contract of
+the chain's file, each checked by a read.
+
+EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events alone prove nothing (a
+token may spend an allowance without one, or lie), so that only what ``allowance`` answers at one block is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
+from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, word
+from yieldbot.chains.evm.execution.erc7730 import clean
+from yieldbot.chains.evm.logs import read_logs
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import EthCall, Flow
+
+UNLIMITED = 2**255
+"""From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
+
+    at: height of the last Approval event that named the spender, None where none was seen. right: what else than an
+    amount may be taken; account: out of which account of ours, and its token program (Solana).
+    """
+
+    token: Token
+    spender: Address
+    raw: int
+    listed: bool
+    name: str | None
+    at: int | None
+    right: str = ""
+    account: Address | None = None
+    program: Address | None = None
+
+    @property
+    def words(self) -> str:
+        """How much may be taken."""
+        if self.right:
+            return self.right
+        return f"any amount of {self.token.symbol}" if self.unlimited else str(Amount(self.token, self.raw))
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it is as good as without limit: SPL Token counts in 64 bits."""
+        return self.raw >= UNLIMITED if self.account is None else self.raw == 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found. since: the height from which it is complete; block: where the allowances were read.
+
+    cut: why no events before ``since`` could be read, although they were asked for. unread: tokens whose allowance
+    could not be read, with the spender and the reason.
+    """
+
+    block: BlockRef
+    since: int
+    given: tuple[Given, ...]
+    unread: tuple[tuple[Address, Address, str], ...] = ()
+    cut: str | None = None
+
+
+async def find(
+    node: EvmNode,
+    settings: ChainSettings,
+    owner: Address,
+    names: Mapping[str, str],
+    *,
+    since: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Found:
+    """Every allowance that is not zero. ``names``: contracts by lower-case address.
+
+    Raises TransientError when the node serves no events at all.
+    """
+    from eth_utils.address import to_checksum_address
+
+    block = await node.block()
+    seen, complete, cut = await _approvals(node, owner, since, block.height, say)
+    tokens = [token.address for token in settings.tokens.values()]
+    contracts = [Address(str(to_checksum_address(name))) for name in names]
+    listed_pairs = [(token, spender) for token in tokens for spender in contracts if spender not in tokens]
+    pairs: dict[tuple[Address, Address], int | None] = dict.fromkeys(listed_pairs) | dict(seen)
+    flows = [_look(settings, token, owner, spender) for token, spender in pairs]
+    given: list[Given] = []
+    unread: list[tuple[Address, Address, str]] = []
+    for ((token, spender), at), answer in zip(pairs.items(), await node.run(flows, block), strict=True):
+        if isinstance(answer, MarketError):
+            unread.append((token, spender, str(answer)))
+        elif answer[1]:
+            found, raw = answer
+            listed = any(found == one for one in settings.tokens.values())
+            given.append(Given(found, spender, raw, listed, names.get(spender.lower()), at))
+    given.sort(key=lambda one: (not one.listed, one.token.address, one.spender))
+    return Found(block, complete, tuple(given), tuple(unread), cut)
+
+
+async def _approvals(
+    node: EvmNode, owner: Address, first: int, last: int, say: Callable[[str], None]
+) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
+    """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
+    and why not from ``first``."""
+    mine = "0x" + word(owner).hex()
+    wanted = {"topics": [APPROVAL_TOPIC, mine]}
+    read = await read_logs(node, [wanted], first, last, lambda line: say(f"{owner}: {line}"))
+    return pairs_in(list(read.logs[0]), mine), read.since, read.cut
+
+
+def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
+    """(token, spender) of well-formed EIP-20 Approval events, with their height; others (an NFT's has one topic more, a
+    hostile one any shape) are passed over. Pure."""
+    from eth_utils.address import to_checksum_address
+
+    found: dict[tuple[Address, Address], int] = {}
+    for log in logs if isinstance(logs, list) else ():
+        try:
+            topics = [str(topic).lower() for topic in log["topics"]]
+            if len(topics) != 3 or topics[:2] != [APPROVAL_TOPIC, owner_topic] or len(str(log["data"])) != 66:
+                continue
+            token = Address(str(to_checksum_address(log["address"])))
+            spender = Address(str(to_checksum_address("0x" + topics[2][-40:])))
+            found[token, spender] = max(int(log["blockNumber"], 16), found.get((token, spender), 0))
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def _look(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
+    allowed, symbol, decimals = yield [
+        EthCall(address, ALLOWANCE + word(owner) + word(spender)),
+        EthCall(address, SYMBOL, optional=True),
+        EthCall(address, DECIMALS, optional=True),
+    ]
+    raw = int.from_bytes(allowed[:32], "big")
+    for token in settings.tokens.values():
+        if token.address == address:
+            return token, raw
+    places = int.from_bytes(decimals[-32:], "big") if decimals else 0
+    return Token(settings.chain, address, _name(symbol) or address, places if places <= 36 else 0), raw
+
+
+def _name(data: bytes) -> str:
+    """A token's own word for itself, which may be anything: sixteen signs of it at most."""
+    return clean(text_of(data))[:16].strip()

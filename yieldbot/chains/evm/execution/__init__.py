@@ -1,0 +1,1 @@
+"""From a planned leg to a confirmed transaction on an EVM chain."""

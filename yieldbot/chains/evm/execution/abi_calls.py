@@ -1,0 +1,159 @@
+"""Functions of an ABI, and calls read by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from yieldbot.model.ids import Address
+
+PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
+"""Roles of the arguments of deposits, withdrawals and claims. amount: base units of the leg's asset, never more than
+the plan's. shares: never more than what the leg may give back. recipient: whose money it is, our own account. market:
+an address or a number that the market names. empty: no bytes at all. free: anything, for the ``reason`` beside it."""
+ROLES = PLAIN | {
+    *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
+    *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps: swaps*.py
+    *("token0", "token1", "tick_lower", "tick_upper", "amount0", "amount1", "least0", "least1"),
+    *("position", "liquidity"),  # of liquidity: liquidity.py
+    *("spender", "allowance"),  # of allowances: approve.py, permit2.py
+}
+APPROVE = bytes.fromhex("095ea7b3")  # approve(address,uint256)
+UNBOUNDED = 2**256 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class AbiFunction:
+    """One function: its name, its argument types for eth_abi, and each argument's ABI entry."""
+
+    name: str
+    types: tuple[str, ...]
+    inputs: tuple[Mapping[str, Any], ...]
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({','.join(self.types)})"
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether abis/*.json says of every argument what it is; without that it is never signed."""
+        return all(_roles(self.inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One leaf of a call's arguments: lower-case name without underscores, ABI type, value, and its role in
+    abis/*.json: empty where none is given, or one that is free without a reason."""
+
+    name: str
+    type: str
+    value: Any
+    role: str = ""
+
+
+def abi_functions(folder: Path) -> dict[bytes, tuple[AbiFunction, ...]]:
+    """Every function in the folder's *.json, by selector. Raises ValueError for a file that is not an ABI.
+
+    A file holds an ABI list, or an object whose values (or whose ``abi``) are ABI lists. One selector can have several
+    entries, when contracts name the arguments differently.
+    """
+    found: dict[bytes, dict[str, AbiFunction]] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            entries = list(_entries(json.loads(path.read_text())))
+        except (json.JSONDecodeError, TypeError) as damage:
+            raise ValueError(f"{path.name} is not an ABI: {damage}") from None
+        for function in functions(entries):
+            key = json.dumps([function.signature, [dict(item) for item in function.inputs]], sort_keys=True)
+            found.setdefault(selector(function.signature), {})[key] = function
+    return {key: tuple(entries.values()) for key, entries in found.items()}
+
+
+def functions(entries: Iterable[Mapping[str, Any]]) -> Iterator[AbiFunction]:
+    """The functions among ABI entries."""
+    for entry in entries:
+        if entry.get("type") == "function":
+            inputs = tuple(entry.get("inputs", ()))
+            yield AbiFunction(str(entry["name"]), tuple(_type(item) for item in inputs), inputs)
+
+
+@lru_cache(maxsize=4096)
+def selector(signature: str) -> bytes:
+    """First four bytes of keccak-256 of a canonical signature."""
+    from eth_utils.crypto import keccak
+
+    return keccak(text=signature)[:4]
+
+
+def arguments(function: AbiFunction, data: bytes) -> tuple[Argument, ...] | None:
+    """The call's arguments, nested ones flattened; None when the bytes are not exactly this function's encoding."""
+    from eth_abi.abi import decode, encode
+    from eth_abi.exceptions import DecodingError, EncodingError
+
+    try:
+        values = decode(function.types, data[4:])
+        if encode(function.types, values) != data[4:]:
+            return None
+    except (DecodingError, EncodingError, OverflowError):
+        return None
+    return tuple(_leaves(function.inputs, values))
+
+
+def addresses_in(value: Any) -> Iterator[Address]:
+    """Every address-shaped text in nested params."""
+    if isinstance(value, str):
+        if len(value) == 42 and value.startswith("0x"):
+            yield Address(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from addresses_in(inner)
+    elif isinstance(value, list | tuple | frozenset | set):
+        for inner in value:
+            yield from addresses_in(inner)
+    elif hasattr(value, "address"):
+        yield from addresses_in(value.address)
+
+
+def _entries(document: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(document, list):
+        yield from (item for item in document if isinstance(item, Mapping))
+    elif isinstance(document, Mapping):
+        for value in document.values():
+            if isinstance(value, list | Mapping):
+                yield from _entries(value)
+
+
+def _type(item: Mapping[str, Any]) -> str:
+    kind = str(item["type"])
+    if kind.startswith("tuple"):
+        inner = ",".join(_type(part) for part in item["components"])
+        return f"({inner}){kind[5:]}"
+    return kind
+
+
+def _roles(inputs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The role of each argument, structs' members included."""
+    for item in inputs:
+        yield from _roles(item["components"]) if "components" in item else [_role(item)]
+
+
+def _role(item: Mapping[str, Any]) -> str:
+    role = str(item.get("role", ""))
+    return "" if role not in ROLES or (role == "free" and not item.get("reason")) else role
+
+
+def _leaves(inputs: Iterable[Mapping[str, Any]], values: Iterable[Any]) -> Iterator[Argument]:
+    for item, value in zip(inputs, values, strict=True):
+        kind, name = str(item["type"]), str(item.get("name", "")).lower().strip("_")
+        if kind.endswith("]"):
+            inner = dict(item) | {"type": kind[: kind.rindex("[")]}
+            for element in value:
+                yield from _leaves([inner], [element])
+        elif kind == "tuple":
+            yield from _leaves(item["components"], value)
+        else:
+            yield Argument(name, kind, value, _role(item))

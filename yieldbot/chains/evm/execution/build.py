@@ -1,0 +1,134 @@
+"""From an adapter's calls to unsigned EIP-1559 transactions: exact allowances, fees under the ceiling. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from yieldbot.chains.evm.execution.abi_calls import APPROVE
+from yieldbot.chains.evm.execution.account import GWEI, LegWork
+from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
+from yieldbot.chains.evm.execution.permit2 import onward, permit_call
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import EvmCall, UnsignedTx
+
+GAS_MARGIN_PERCENT = 25
+"""Added to the gas that the fork says is needed: state moves between the simulation and the block that mines it."""
+
+BASE_FEE_HEADROOM = 2
+"""max_fee = this * base fee + priority fee: the base fee may double (six full blocks of +12.5 %) first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """EIP-1559 fees in wei per gas."""
+
+    max_fee_wei: int
+    priority_fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class TxContext:
+    """What a transaction needs beyond its call."""
+
+    chain: ChainId
+    sender: Address
+    plan_id: str
+    leg: int
+    market_id: MarketId
+
+
+def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
+    """``approve(spender, raw)`` on the token (EIP-20)."""
+    data = APPROVE + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
+    words = (
+        f"allow {spender_name} to take exactly {Amount(token, raw)}"
+        if raw
+        else f"take back {spender_name}'s allowance of {token.symbol}"
+    )
+    return EvmCall(token.address, data, 0, words)
+
+
+def with_allowances(
+    calls: Sequence[EvmCall], existing: Mapping[tuple[Token, Address], int], names: Mapping[Address, str]
+) -> tuple[EvmCall, ...]:
+    """The calls, each with the allowance that it consumes set before it.
+
+    ``existing``: allowances on the chain now. One that is right already is left alone; another that is not zero is
+    reset first, since tokens such as USDT refuse to change it in one step. Where Permit2 stands between, what it lets
+    the onward spender take is set after it.
+    """
+    spread: list[EvmCall] = []
+    given = dict(existing)
+    for call in calls:
+        need = call.allowance
+        if need is not None:
+            key = (need.token, need.spender)
+            name = names.get(need.spender, need.spender)
+            now = given.get(key, 0)
+            if now != need.raw:
+                if now:
+                    spread.append(allowance_call(need.token, need.spender, 0, name))
+                spread.append(allowance_call(need.token, need.spender, need.raw, name))
+            if need.onward is not None:
+                spread.append(permit_call(need, need.raw, names.get(need.onward.spender, need.onward.spender)))
+            given[key] = 0  # the call consumes it in full
+        spread.append(call)
+    return tuple(spread)
+
+
+def spender_names(work: LegWork) -> dict[Address, str]:
+    """How the market's spenders are named to the person who approves."""
+    names = {spender: work.market.name for spender in work.spenders}
+    return names | {need.spender: PERMIT2 for need in onward(work.calls)}
+
+
+def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | Declined:
+    """Fees for the next blocks, or Declined when even the present price lies above the ceiling."""
+    now = base_fee_wei + priority_fee_wei
+    if now > ceiling_wei:
+        return Declined(
+            "FEE_ABOVE_CEILING",
+            f"gas costs {now / GWEI:.4g} gwei now, above the ceiling of {ceiling_wei / GWEI:.4g} gwei (max_fee_gwei)",
+        )
+    return Fees(min(BASE_FEE_HEADROOM * base_fee_wei + priority_fee_wei, ceiling_wei), priority_fee_wei)
+
+
+def bumped(fees: Fees, paid: Fees) -> Fees:
+    """Fees that replace a transaction paying ``paid``: both at least +12.5 % (nodes ask for +10 %)."""
+
+    def more(wei: int) -> int:
+        return wei + wei // 8 + 1
+
+    return Fees(max(fees.max_fee_wei, more(paid.max_fee_wei)), max(fees.priority_fee_wei, more(paid.priority_fee_wei)))
+
+
+def gas_limit(needed: int) -> int:
+    """The limit for a transaction that needs ``needed`` gas on the fork."""
+    return needed + needed * GAS_MARGIN_PERCENT // 100
+
+
+def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees) -> UnsignedTx:
+    """The transaction of one call."""
+    return UnsignedTx(
+        chain=context.chain,
+        sender=context.sender,
+        to=call.to,
+        data=call.data,
+        value=call.value,
+        nonce=nonce,
+        gas=gas,
+        max_fee_wei=fees.max_fee_wei,
+        priority_fee_wei=min(fees.priority_fee_wei, fees.max_fee_wei),
+        words=call.words,
+        plan_id=context.plan_id,
+        leg=context.leg,
+        market_id=context.market_id,
+    )
+
+
+def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, words: str) -> UnsignedTx:
+    """A transfer of nothing to ourselves that takes the nonce of a transaction whose approval has ended."""
+    return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {words}"), context, nonce, gas, fees)

@@ -1,0 +1,135 @@
+"""What bytes of a call say: decoded with the ABIs of abis/*.json and refused where they say more than they should.
+
+Decoding is strict: the arguments are encoded again and must give the same bytes, so that nothing can hide behind
+them. Arguments are judged by the role that abis/*.json gives each of them (``ROLES``), never by their names: a function
+with an argument that has no role cannot be signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, Argument, arguments
+from yieldbot.chains.evm.execution.swaps import swap_fault
+from yieldbot.chains.evm.execution.swaps_aerodrome import PROTOCOL as AERODROME
+from yieldbot.chains.evm.execution.swaps_aerodrome import aerodrome_fault
+from yieldbot.chains.evm.execution.swaps_v4 import PROTOCOL as UNISWAP_V4
+from yieldbot.chains.evm.execution.swaps_v4 import v4_fault
+from yieldbot.model.exchange import SwapTerms
+from yieldbot.model.ids import Address
+
+AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
+"""Names that amounts of the asset commonly have, by which a call is told in words; nothing is judged by them."""
+
+BY_DEADLINE = "multicall(uint256,bytes[])"
+IN_MULTICALL = frozenset({"exactInputSingle", "exactInput"})
+"""Of SwapRouter02 (swap-router-contracts 1.3.1): what carries a deadline, and what we put into it."""
+
+
+def objection(
+    candidates: Iterable[AbiFunction],
+    data: bytes,
+    owner: Address,
+    known: frozenset[str],
+    most: int | None,
+    swap: SwapTerms | None = None,
+    now: int = 0,
+    inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
+    most_shares: int = 0,
+) -> tuple[str, str] | None:
+    """Why a call must not be signed, as (code, words); None when some ABI reading of it is without fault.
+
+    ``known``: lower-case addresses, and numbers as digits, that the market names. ``most``: the greatest amount of the
+    asset allowed; None where the whole position is meant (then the protocol's own maximum may stand there).
+    ``most_shares``: the most shares that may be given back. ``swap``: the terms of a
+    leg that swaps, by which alone its calls are judged at ``now`` (unix seconds); without them no swap is signed.
+    ``inner``: by selector, what may be within a router's multicall.
+    """
+    fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
+    for function in candidates:
+        read = arguments(function, data)
+        if read is None:
+            fault = ("CALLDATA_MALFORMED", f"the bytes are not an exact call of {function.signature}")
+            continue
+        found: tuple[str, str] | None
+        if not function.has_roles:
+            found = "ARGUMENT_WITHOUT_ROLE", "abis/ does not say what each of its arguments is"
+        elif swap is not None:
+            found = judged_swap(function, read, owner, swap, now, inner or {})
+        elif any(item.role == "least_out" for item in read):
+            found = "SWAP_NOT_PLANNED", "a swap, and the leg is none"
+        else:
+            found = next((bad for item in read if (bad := _fault(item, owner, known, most, most_shares))), None)
+        if found is None:
+            return None
+        fault = (found[0], f"{function.name}: {found[1]}")
+    return fault
+
+
+def judged_swap(
+    function: AbiFunction,
+    read: tuple[Argument, ...],
+    owner: Address,
+    terms: SwapTerms,
+    now: int,
+    inner: Mapping[bytes, tuple[AbiFunction, ...]],
+) -> tuple[str, str] | None:
+    """``swap_fault`` of a router's call. Of SwapRouter02's multicall, which has the deadline, the one call in it is
+    judged with that deadline: more calls, or another one than a swap of that router, are refused."""
+    if terms.pools[0].protocol == UNISWAP_V4:
+        return v4_fault(read, terms, now)
+    if terms.pools[0].protocol == AERODROME:
+        return aerodrome_fault(read, owner, terms, now)
+    if function.signature != BY_DEADLINE:
+        return swap_fault(read, owner, terms, now)
+    deadline, *calls = read
+    if len(calls) != 1:
+        return "SWAP_NOT_PLANNED", f"there are {len(calls)} calls in it, and one swap was approved"
+    data = calls[0].value
+    for one in inner.get(data[:4], ()):
+        if one.name in IN_MULTICALL and (found := arguments(one, data)) is not None:
+            return swap_fault((deadline, *found), owner, terms, now)
+    return "CALLDATA_UNKNOWN", f"the call in it, {data[:4].hex()}, is no exact swap of that router"
+
+
+def _fault(
+    item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int
+) -> tuple[str, str] | None:
+    """Default deny: a role that has no rule here is refused, and so is a value of another type than the role's."""
+    name, value = item.name or "an argument", item.value
+    match item.role:
+        case "recipient" if item.type == "address":
+            if str(value).lower() != owner.lower():
+                return "RECIPIENT_NOT_SELF", f"{name} is {value}, not our account {owner}"
+        case "market":
+            if str(value).lower() not in known:
+                return "ADDRESS_NOT_KNOWN", f"{name} is {value}, which the market does not name"
+        case "amount" if isinstance(value, int):
+            if most is not None and value > most:
+                return "AMOUNT_ABOVE_PLAN", f"{name} is {value}, {most} was approved"
+        case "shares" if isinstance(value, int):
+            if value > most_shares:
+                return "AMOUNT_ABOVE_PLAN", f"{name} is {value} shares, {most_shares} may be given back"
+        case "free":
+            return None
+        case _ if item.type in ("bytes", "string"):  # "empty", or bytes of a call that is judged elsewhere
+            if value or item.role != "empty":
+                return "CALLDATA_OPAQUE", f"{name} carries bytes that nobody can read"
+        case _ if item.type == "address" and str(value).lower() not in known:
+            return "ADDRESS_NOT_KNOWN", f"{name} is {value}, which the market does not name"
+        case _:
+            return "ARGUMENT_NOT_KNOWN", f"{name} has the role {item.role}, which no such call of ours has"
+    return None
+
+
+def numbers_in(value: Any) -> Iterator[str]:
+    """Every integer in nested params, as digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from numbers_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from numbers_in(inner)

@@ -1,0 +1,313 @@
+"""What a call says, in words: by an ERC-7730 descriptor of its target, else by our own ABIs; never more than is known.
+
+A call is *known* when its target is: a contract of chains/*.toml, or one that a descriptor names. The function's
+selector alone proves nothing, for anybody can write a contract that answers to it: then the arguments are shown as what
+they would be. Tokens are those of chains/*.toml; another one's amount is shown in its base units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from yieldbot.chains.evm.execution import erc7730
+from yieldbot.chains.evm.execution.abi_calls import UNBOUNDED, AbiFunction, addresses_in
+from yieldbot.chains.evm.execution.calldata_rules import AMOUNTS
+from yieldbot.chains.evm.execution.clear_bytes import decoded
+from yieldbot.chains.evm.execution.clear_control import CONTROL, control_of, control_told
+from yieldbot.chains.evm.execution.clear_grants import GRANTS, PLAIN, dangers, grants_of, in_words, plain_calls
+from yieldbot.chains.evm.execution.clear_router import EXECUTE, routed
+from yieldbot.chains.evm.execution.clear_v4 import spelled_out
+from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
+from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
+from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.policy import ChainSettings
+
+MOST_NESTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it would be made. ``sender`` None: not told."""
+
+    to: str
+    data: bytes
+    value: int = 0
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a call says. known: whether the target is; source: whose word it is (a descriptor's file, or abis/).
+
+    fault: why nothing more can be said. nested: calls within this one's bytes. warnings: what a person should know
+    beside the fields; dangers: what they should not sign without thinking (an allowance without limit, or to somebody
+    unknown). owner: who speaks, of a descriptor; sentence: all in one of its own. typed: it is a message to sign, not a
+    call. within: how many calls its arguments hold by what the function is.
+    """
+
+    known: bool
+    contract: str | None
+    function: str | None
+    source: str | None
+    intent: str
+    fields: tuple[Shown, ...]
+    fault: str | None = None
+    nested: tuple[Reading, ...] = ()
+    warnings: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()
+    owner: str | None = None
+    sentence: str = ""
+    typed: bool = False
+    within: int = 0
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether this or a call within it has a danger."""
+        return bool(self.dangers) or any(one.dangerous for one in self.nested)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The names of one chain: contracts by lower-case address, tokens likewise."""
+
+    chain: int
+    native: Token
+    names: Mapping[str, str]
+    tokens: Mapping[str, Token]
+    chains: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: ChainSettings, native: Token) -> Book:
+        """The names in a chain's file."""
+        names = {settings.multicall3.lower(): "Multicall3"}
+        for deployment in (*settings.deployments, *settings.exchanges):
+            if permit2 := deployment.params.get("permit2"):
+                names.setdefault(permit2.lower(), PERMIT2)
+            for address in addresses_in(deployment.params):
+                names.setdefault(address.lower(), deployment.name)
+        tokens = {token.address.lower(): token for token in settings.tokens.values()}
+        names |= {address: token.symbol for address, token in tokens.items()}
+        return cls(evm_number(settings.chain), native, names, tokens)
+
+    def named(self, address: str) -> str:
+        """The address, with its name where it has one."""
+        from eth_utils.address import is_hex_address, to_checksum_address
+
+        shown = str(to_checksum_address(address)) if is_hex_address(address) else address
+        name = self.names.get(address.lower())
+        return f"{shown} ({name})" if name else shown
+
+
+def read(
+    call: Call,
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor] = (),
+    depth: int = 0,
+) -> Reading:
+    """What a call says. Never raises for what the bytes are."""
+    if not call.data:
+        said = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
+        return Reading(True, book.names.get(call.to.lower()), None, None, said, ())
+    made = _by_descriptor(call, book, abi, known, depth)
+    made = _by_abi(call, book, abi, known, depth) if made is None else made
+    grants, moves, unread = routed(book, call.data)
+    given = (*grants_of(call.to, call.data), *grants)
+    handed = [control_told(book, one, call.sender) for one in (*control_of(book, call.to, call.data), *moves)]
+    told = [*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed)]
+    if call.value and not any("@.value" in one.paths for one in made.fields):
+        told.append(f"sends {Amount(book.native, call.value)} along")
+    wrong = [*dangers(book, given), *(danger for _, danger in handed if danger is not None), *unread]
+    for known_by, what in ((GRANTS, "an allowance"), (CONTROL, "handing over control or money")):
+        if call.data[:4] in known_by and decoded(known_by[call.data[:4]], call.data) is None:
+            wrong.append(f"it looks like {what}, but its bytes cannot be read exactly")
+    if depth == MOST_NESTED and (made.within or any(one.calls for one in made.fields)):
+        wrong.append("calls are nested deeper than is read here")
+    return replace(made, warnings=(*made.warnings, *told), dangers=tuple(wrong))
+
+
+def _by_descriptor(
+    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> Reading | None:
+    here = (book.chain, call.to.lower())
+    for descriptor in known:
+        rule = descriptor.formats.get(call.data[:4]) if here in descriptor.deployments else None
+        if rule is None or rule.function is None:
+            continue
+        names = (True, descriptor.name, rule.function.signature, descriptor.file)
+        if (found := decoded(rule.function, call.data)) is None:
+            fault = f"the bytes are not an exact call of {rule.function.signature}"
+            return Reading(*names, "", (), fault, owner=descriptor.owner)
+        values, behind = found
+        root = erc7730.tree(rule.function.inputs, values)
+        container = {
+            "to": Node("address", call.to),
+            "value": Node("uint256", call.value),
+            "chainId": Node("uint256", book.chain),
+            "data": Node("bytes", call.data),
+        }
+        if call.sender is not None:
+            container["from"] = Node("address", call.sender)
+        scope = Scope(book, descriptor, root, container, own_token(descriptor, book, call.to))
+        try:
+            shown = scope.all(rule)
+        except Mismatch as broken:
+            return Reading(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
+        words, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
+        held = plain_calls(rule.function, root, call.to)
+        more = _read_all(call, held, rule.function, book, abi, known, depth)
+        if nested and not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
+            more = tuple(one for one in more if one.dangerous)
+        nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
+        told = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
+        return Reading(*names, words, tuple(shown), None, nested, tail(behind), (), *told)
+    return None
+
+
+def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] | None:
+    """The token that a descriptor says its contract is; by lower-case address."""
+    metadata = descriptor.document.get("metadata")
+    said = metadata.get("token") if isinstance(metadata, Mapping) else None
+    if not isinstance(said, Mapping):
+        return None
+    ticker, decimals = said.get("ticker"), said.get("decimals")
+    if isinstance(ticker, str) and isinstance(decimals, int) and 0 <= decimals <= 36:
+        return to.lower(), Token(book.native.chain, Address(to), erc7730.clean(ticker[:40]), decimals)
+    return None
+
+
+def within(
+    shown: Sequence[Shown],
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+    depth: int,
+) -> tuple[Reading, ...]:
+    """The calls within fields, in their order, as far as it is said whom they call."""
+    return tuple(
+        read(Call(one.to, one.data, one.value, one.sender), book, abi, known, depth + 1)
+        for part in shown
+        for one in part.calls
+        if one.to is not None and depth < MOST_NESTED
+    )
+
+
+def tail(behind: int) -> tuple[str, ...]:
+    """The warning for bytes behind the arguments."""
+    if not behind:
+        return ()
+    return (f"{behind} byte{'s' if behind > 1 else ''} behind the arguments, which the function does not read",)
+
+
+def _by_abi(
+    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> Reading:
+    name = book.names.get(call.to.lower())
+    candidates = list(abi.get(call.data[:4], ()))
+    candidates += [common[call.data[:4]] for common in (PLAIN, GRANTS, CONTROL, EXECUTE) if call.data[:4] in common]
+    exact = [(f, *v) for f in candidates if (v := decoded(f, call.data)) is not None]
+    if not exact:
+        fault = (
+            f"the bytes are not an exact call of {candidates[0].signature}"
+            if candidates
+            else f"nothing that is known here describes the function 0x{call.data[:4].hex()}"
+        )
+        return Reading(name is not None, name, None, None, "", (), fault)
+    function, values, behind = min(exact, key=lambda one: one[2])
+    root = erc7730.tree(function.inputs, values)
+    held = plain_calls(function, root, call.to)
+    nested = _read_all(call, held, function, book, abi, known, depth)
+    tokens = _tokens(book, call.to, root)
+    fields = tuple(
+        Shown(path, erc7730.clean(_by_name(book, tokens, path, node)), (path,))
+        for path, node in erc7730.leaves(root)
+        if not (nested and node.type == "bytes")
+    )
+    fields = spelled_out(book.tokens, book.named, function.signature, values) or fields
+    if function.signature == "deposit()":
+        fields = (Shown("value", str(Amount(book.native, call.value)), ()),)
+    source = "abis" if call.data[:4] in abi else "common"
+    words = function.name
+    return Reading(
+        name is not None, name, function.signature, source, words, fields, None, nested, tail(behind), within=len(held)
+    )
+
+
+def _read_all(
+    call: Call,
+    held: Sequence[tuple[bytes, str, int]],
+    function: AbiFunction,
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+    depth: int,
+) -> tuple[Reading, ...]:
+    """The calls that a multicall holds: a router calls itself, for who called it; Multicall3 calls others, itself; a
+    MultiSend calls others for the Safe that runs it."""
+    if depth == MOST_NESTED:
+        return ()
+    sender = call.sender if function.name in ("multicall", "multiSend") else call.to
+    return tuple(read(Call(to, data, value, sender), book, abi, known, depth + 1) for data, to, value in held)
+
+
+def lines(reading: Reading, indent: str = "") -> Iterator[str]:
+    """The reading as lines for a terminal."""
+    where = reading.contract or "an unknown contract"
+    if reading.fault is not None:
+        yield f"{indent}{where}: {reading.fault}"
+        yield from (f"{indent}  note: {said}" for said in reading.warnings)
+        yield from (f"{indent}  DANGER: {said}" for said in reading.dangers)
+        return
+    if reading.typed and reading.source is None:
+        yield f"{indent}sign a message {reading.function} for {where}, which no descriptor describes; field by field:"
+    elif reading.known:
+        by = f" [{reading.source}]" if reading.source else ""
+        yield f"{indent}{reading.intent}" + (f": {reading.function} of {where}{by}" if reading.function else "")
+    else:
+        yield f"{indent}UNKNOWN CONTRACT: what it does cannot be told. If it is {reading.function}, then:"
+    inner = indent + "  "
+    if reading.sentence:
+        yield f"{inner}in its owner's words: {reading.sentence}"
+    for one in reading.fields:
+        yield f"{inner}{one.label}: {one.value}" + ("" if one.visible else "  (not shown by the descriptor)")
+    for said in reading.warnings:
+        yield f"{inner}note: {said}"
+    for said in reading.dangers:
+        yield f"{inner}DANGER: {said}"
+    for nested in reading.nested:
+        yield from lines(nested, inner)
+
+
+def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
+    """By an argument's lower-case name, the token that it is an amount of."""
+    asset = erc7730.at(root, "asset")
+    token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
+    way: list[str] = []
+    for path, node in erc7730.leaves(root):
+        name = path.rpartition(".")[2].lower()
+        if name in ("tokenin", "tokenout") or "path.[" in path:
+            way.append(str(node.value))
+        elif name == "path" and isinstance(node.value, bytes):
+            way += [str(step) for step in unpacked(node.value)]
+    ends = [book.tokens.get(address.lower()) for address in way] or [None]
+    meant = ((AMOUNTS, token), (GIVEN, ends[0]), (LEAST, ends[-1]))
+    return {name: of for names, of in meant for name in names}
+
+
+def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: Node) -> str:
+    """An argument of a call that only our ABI describes: addresses with names, amounts where their token is known."""
+    name = path.rpartition(".")[2].lower()
+    if node.type == "address":
+        return book.named(str(node.value))
+    if node.type == "uint256" and node.value == UNBOUNDED:
+        return "the greatest number there is (all, or without limit)"
+    if node.type == "uint256" and (token := tokens.get(name if name not in AMOUNTS else path)) is not None:
+        return str(Amount(token, node.value))
+    if node.type == "uint256" and name == "deadline":
+        return erc7730.date(node.value)
+    if name == "path" and isinstance(node.value, bytes) and (way := unpacked(node.value)):
+        return " > ".join(f"{step / 10_000:.2f} %" if isinstance(step, int) else book.named(step) for step in way)
+    return erc7730.plain(node)

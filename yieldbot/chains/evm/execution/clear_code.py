@@ -1,0 +1,74 @@
+"""EIP-7702 authorizations in words: an account hands itself to a contract's code.
+
+They are no typed data: what is signed is 0x05 and the RLP of chain, address and nonce. The JSON is that of nodes
+(``authorizationList`` of a transaction, or one of its items) and of wallets (``contractAddress``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.execution.clear import Book, Reading
+from yieldbot.chains.evm.execution.erc7730 import Shown
+from yieldbot.chains.evm.execution.erc7730.values import as_number
+from yieldbot.errors import ConfigError
+
+NOBODY = "0x" + "00" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """chain 0: on every chain. address zero: the account's code is taken away again."""
+
+    chain: int
+    address: str
+    nonce: int
+
+
+def authorizations(document: Any) -> tuple[Authorization, ...]:
+    """Those of a document; none where it is something else. Raises ConfigError where it is one that cannot be read."""
+    if not isinstance(document, Mapping) or "types" in document or "domain" in document:
+        return ()
+    listed = document.get("authorizationList", [document])
+    rows = listed if isinstance(listed, list) else [listed]
+    made = []
+    for row in rows:
+        if not isinstance(row, Mapping) or "nonce" not in row or not {"address", "contractAddress"} & set(row):
+            if "authorizationList" not in document:
+                return ()
+            raise ConfigError("the file's authorizationList is no list of EIP-7702 authorizations: give it whole")
+        said = {str(row[name]) for name in ("address", "contractAddress") if name in row}
+        chain, nonce = as_number(row.get("chainId", row.get("chain_id"))), as_number(row["nonce"])
+        address = said.pop()
+        if said or chain is None or nonce is None or len(address) != 42 or not _is_hex(address):
+            raise ConfigError("the file's EIP-7702 authorization needs chainId, one address and nonce: give it whole")
+        made.append(Authorization(chain, address, nonce))
+    return tuple(made)
+
+
+def read_authorizations(codes: tuple[Authorization, ...], book: Book) -> Reading:
+    """What signing them does. Each that names code is a danger, whose code it may be: it is the whole account."""
+    fields, dangers = list[Shown](), list[str]()
+    for place, one in enumerate(codes):
+        where = "on EVERY chain" if one.chain == 0 else f"on chain {one.chain}"
+        path = f"[{place}]"
+        fields.append(Shown("code", book.named(one.address), (path,)))
+        fields.append(Shown("chain", where.removeprefix("on "), (path,)))
+        fields.append(Shown("nonce", str(one.nonce), (path,)))
+        if one.address.lower() != NOBODY:
+            dangers.append(
+                f"control of the whole account: the code of {book.named(one.address)} runs as the account {where}, and "
+                "may do everything with all it holds until another authorization is sent"
+            )
+    intent = (
+        "hand the account to a contract's code (EIP-7702)" if dangers else "take the account's code away (EIP-7702)"
+    )
+    return Reading(True, None, None, None, intent, tuple(fields), dangers=tuple(dangers), typed=False)
+
+
+def _is_hex(address: str) -> bool:
+    from eth_utils.address import is_hex_address
+
+    return bool(is_hex_address(address))

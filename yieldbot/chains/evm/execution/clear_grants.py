@@ -1,0 +1,258 @@
+"""Allowances in words: what somebody else may take after a call or a signature, and which of them are dangerous.
+
+Dangerous are: allowances without limit, setApprovalForAll, and whatever a permit, Permit2 or a delegation of credit
+allows to a spender that chains/*.toml does not name. A descriptor's word for a spender does not make it known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
+from yieldbot.chains.evm.execution.clear_bytes import decoded
+from yieldbot.chains.evm.execution.erc7730 import Node, at, clean, date, parsed, tree
+from yieldbot.chains.evm.execution.erc7730.scope import Names
+from yieldbot.chains.evm.execution.erc7730.values import number
+from yieldbot.model.amounts import Amount
+
+PERMIT2_ADDRESS = "0x000000000022d473030f116ddee9f6b43ac78ba3"
+"""The same on every chain."""
+WITHOUT_LIMIT = 2**128 - 1
+"""No token has as many base units; what is allowed beyond is all that there ever is."""
+OLD_LIMIT = 2**96 - 1
+"""The greatest amount of tokens that count in 96 bits (UNI, COMP): without limit there."""
+
+_DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
+_PERMITTED = "(address token, uint256 amount)"
+
+
+def _by_selector(*signatures: str) -> dict[bytes, AbiFunction]:
+    return {selector(one.signature): one for one in map(parsed, signatures)}
+
+
+GRANTS = _by_selector(
+    "approve(address spender, uint256 amount)",
+    "increaseAllowance(address spender, uint256 amount)",
+    "increaseApproval(address spender, uint256 amount)",
+    "approveAndCall(address spender, uint256 amount, bytes data)",
+    "setApprovalForAll(address operator, bool approved)",
+    "permit(address owner, address spender, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
+    "permit(address owner, address spender, uint256 amount, uint256 deadline, bytes signature)",
+    "permit(address holder, address spender, uint256 nonce, uint256 expiry, bool allowed, "
+    "uint8 v, bytes32 r, bytes32 s)",
+    "approve(address token, address spender, uint160 amount, uint48 expiration)",
+    "approve(address spender, uint256 id, uint256 amount)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, bytes signature)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
+    "permit(address spender, uint256 tokenId, uint256 deadline, uint256 nonce, bytes signature)",
+    "approveDelegation(address delegatee, uint256 amount)",
+    "delegationWithSig(address delegator, address delegatee, uint256 amount, uint256 deadline, uint8 v, bytes32 r, "
+    "bytes32 s)",
+    f"permit(address owner, ({_DETAILS} details, address spender, uint256 sigDeadline) permitSingle, bytes signature)",
+    f"permit(address owner, ({_DETAILS}[] details, address spender, uint256 sigDeadline) permitBatch, bytes signature)",
+)
+PLAIN = _by_selector(
+    "approve(address spender, uint256 amount)",
+    "increaseAllowance(address spender, uint256 amount)",
+    "decreaseAllowance(address spender, uint256 amount)",
+    "transfer(address to, uint256 amount)",
+    "transferFrom(address from, address to, uint256 amount)",
+    "setApprovalForAll(address operator, bool approved)",
+    "deposit()",
+    "withdraw(uint256 amount)",
+    "permit(address owner, address spender, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
+    "multicall(bytes[] data)",
+    "multicall(uint256 deadline, bytes[] data)",
+    "multicall(bytes32 previousBlockhash, bytes[] data)",
+    "aggregate((address target, bytes callData)[] calls)",
+    "aggregate3((address target, bool allowFailure, bytes callData)[] calls)",
+    "aggregate3Value((address target, bool allowFailure, uint256 value, bytes callData)[] calls)",
+    "tryAggregate(bool requireSuccess, (address target, bytes callData)[] calls)",
+    "multiSend(bytes transactions)",
+    "execTransaction(address to, uint256 value, bytes data, uint8 operation, uint256 safeTxGas, uint256 baseGas, "
+    "uint256 gasPrice, address gasToken, address refundReceiver, bytes signatures)",
+    "execTransactionFromModule(address to, uint256 value, bytes data, uint8 operation)",
+    "execTransactionFromModuleReturnData(address to, uint256 value, bytes data, uint8 operation)",
+    "execute(address to, uint256 value, bytes data)",
+)
+"""What is known without a descriptor, when no file of abis/ describes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An allowance: who may take how much of what. amount None: of everything, now and later. token None: not said.
+
+    until: unix seconds, 0: in the same block alone; None without an end (the deadline of an EIP-2612 permit ends the
+    signature, not the allowance). permit: it is given by a signature or lies at Permit2. once: for one transfer. item:
+    of a collection, the number of the one thing. borrow: what is taken is borrowed, and becomes our debt (Aave's credit
+    delegation; the token is the debt's).
+    """
+
+    spender: str
+    token: str | None
+    amount: int | None
+    until: int | None = None
+    permit: bool = False
+    once: bool = False
+    item: int | None = None
+    borrow: bool = False
+
+    @property
+    def unlimited(self) -> bool:
+        return self.amount is None or self.amount >= WITHOUT_LIMIT or self.amount == OLD_LIMIT
+
+
+def grants_of(to: str, data: bytes) -> Iterator[Grant]:
+    """The allowances that a call gives, by its selector alone; none for one that takes them away."""
+    function = GRANTS.get(data[:4])
+    read = decoded(function, data) if function is not None else None
+    if function is None or read is None:
+        return
+    root = tree(function.inputs, read[0])
+    said = {name: node.value for name, node in root.value.items()}
+    if function.name == "setApprovalForAll":
+        if said["approved"]:
+            yield Grant(said["operator"], to, None)
+    elif (signed := said.get("permitSingle") or said.get("permitBatch")) is not None:
+        yield from details_of(signed)
+    elif "delegatee" in said:
+        if said["amount"]:
+            yield Grant(said["delegatee"], to, said["amount"], borrow=True)
+    elif "tokenId" in said:
+        yield Grant(said["spender"], to, 1, None, True, item=said["tokenId"])
+    elif "id" in said:
+        if said["amount"]:
+            yield Grant(said["spender"], to, said["amount"], item=said["id"])
+    elif "allowed" in said:
+        if said["allowed"]:
+            yield Grant(said["spender"], to, None, None, True)
+    elif said["amount"]:
+        permit = function.name == "permit" or "token" in said
+        yield Grant(said["spender"], said.get("token", to), said["amount"], said.get("expiration"), permit)
+
+
+def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
+    """The allowances of a PermitSingle or PermitBatch of Permit2."""
+    listed = signed["details"].value
+    for one in listed if isinstance(listed, list) else [signed["details"]]:
+        inner = one.value
+        if inner["amount"].value:
+            until = inner["expiration"].value
+            yield Grant(signed["spender"].value, inner["token"].value, inner["amount"].value, until, True)
+
+
+def grants_in(primary: str, contract: str | None, root: Node) -> Iterator[Grant]:
+    """The allowances that a typed message gives: EIP-2612, DAI's form, ERC-4494, Aave's credit and all of
+    Permit2's. By what its fields are:
+    another contract's message with the same fields gives the same."""
+    fields = root.value
+    delegatee = fields["delegatee"].value if "delegatee" in fields else None
+    if isinstance(delegatee, str) and "value" in fields and (lent := number(fields["value"])):
+        yield Grant(delegatee, contract, lent, borrow=True)
+    spender = fields["spender"].value if "spender" in fields else None
+    if not isinstance(spender, str):
+        return
+    if "details" in fields or "permitted" in fields:
+        once = "details" not in fields
+        group = fields["permitted" if once else "details"]
+        for one in group.value if isinstance(group.value, list) else [group]:
+            held = one.value if isinstance(one.value, Mapping) else {}
+            if "token" in held and "amount" in held and (amount := number(held["amount"])):
+                until = _number(root, "deadline") if once else _number(one, "expiration")
+                yield Grant(spender, str(held["token"].value), amount, until, True, once)
+    elif "allowed" in fields:
+        if fields["allowed"].value:
+            yield Grant(spender, contract, None, None, True)
+    elif "tokenId" in fields:
+        yield Grant(spender, contract, 1, None, True, item=number(fields["tokenId"]))
+    elif primary.lower().startswith("permit"):
+        amount_of = next((number(fields[name]) for name in ("value", "amount") if name in fields), None)
+        if amount_of or amount_of is None:
+            yield Grant(spender, contract, amount_of, None, True)
+
+
+def _number(node: Node, path: str) -> int | None:
+    found = at(node, path)
+    return number(found[0][1]) if len(found) == 1 else None
+
+
+def in_words(names: Names, grant: Grant) -> str:
+    """The allowance as a sentence."""
+    token = names.tokens.get(grant.token.lower()) if grant.token else None
+    of = (
+        token.symbol
+        if token
+        else f"the token {names.named(grant.token)}"
+        if grant.token
+        else "a token that is not said"
+    )
+    if grant.item is not None:
+        some = "" if grant.amount in (None, 1) else "all there is of " if grant.unlimited else f"{grant.amount} of "
+        much = f"{some}number {grant.item} of {of}"
+    elif grant.amount is None:
+        much = f"ALL of {of}, now and later"
+    elif grant.unlimited:
+        much = f"{of} WITHOUT LIMIT ({grant.amount})"
+    else:
+        much = str(Amount(token, grant.amount)) if token else f"{grant.amount} base units of {of}"
+    ends = ", for ever"
+    if grant.until == 0:
+        ends = ", in the same block alone"
+    elif grant.until is not None and grant.until < 2**40:
+        ends = f", until {date(grant.until)}"
+    elif grant.until is None and not grant.permit:
+        ends = ""
+    verb = "borrow, as a debt of the account that signs," if grant.borrow else "take"
+    return clean(f"{names.named(grant.spender)} may {verb} {much}{', once' if grant.once else ''}{ends}")
+
+
+def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
+    """Of the allowances those that a person should not give without thinking, in words."""
+    said = []
+    for grant in grants:
+        spender = grant.spender.lower()
+        known = spender in names.names or spender == PERMIT2_ADDRESS
+        why = []
+        if grant.unlimited:
+            why.append("without limit")
+        if not known and (grant.permit or grant.borrow or grant.unlimited):
+            why.append("to an unknown spender")
+        if why:
+            said.append(f"an allowance {' and '.join(why)}: {in_words(names, grant)}")
+    return tuple(said)
+
+
+def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes, str, int]]:
+    """The calls within a multicall: bytes, whom they call, value. A router's multicall calls the router itself."""
+    plain = PLAIN.get(selector(function.signature))
+    if plain is None:
+        return []
+    if plain.name == "multiSend":
+        return batched(next(iter(root.value.values())).value)
+    if plain.name == "execute" or plain.name.startswith("execTransaction"):
+        first = [node.value for node in root.value.values()]
+        return [(first[2], first[0], first[1])] if first[2] else []
+    if plain.name != "multicall" and "ggregate" not in plain.name:
+        return []
+    values: Sequence[Any] = next(node for node in root.value.values() if isinstance(node.value, list)).value
+    if plain.name == "multicall":
+        return [(node.value, to, 0) for node in values]
+    made = []
+    for node in values:  # target, ..., bytes: the names are whatever the ABI calls them
+        parts = [part.value for part in node.value.values()]
+        made.append((parts[-1], str(parts[0]), parts[2] if len(parts) == 4 else 0))
+    return made
+
+
+def batched(packed: bytes) -> list[tuple[bytes, str, int]]:
+    """The calls of a Safe's MultiSend: each one byte of operation, target, value, length, bytes (MultiSend.sol)."""
+    made, place = list[tuple[bytes, str, int]](), 0
+    while place < len(packed):
+        head = packed[place : place + 85].ljust(85, b"\0")
+        length = int.from_bytes(head[53:85], "big")
+        data = packed[place + 85 : place + 85 + length]
+        made.append((data, "0x" + head[1:21].hex(), int.from_bytes(head[21:53], "big")))
+        place += 85 + length
+    return made

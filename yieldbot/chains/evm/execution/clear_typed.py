@@ -1,0 +1,209 @@
+"""What a typed message (EIP-712) says, in words: by an ERC-7730 descriptor of its domain, else field by field.
+
+A message is read strictly: every field that its types name is there and of its type, and nothing else is; what is shown
+is then all that is signed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yieldbot.chains.evm.execution import erc7730
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, own_token, read, within
+from yieldbot.chains.evm.execution.clear_control import control_in, control_told
+from yieldbot.chains.evm.execution.clear_grants import dangers, grants_in, in_words
+from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
+from yieldbot.chains.evm.execution.erc7730.values import as_number
+from yieldbot.errors import ConfigError
+
+DOMAIN = {
+    "name": "string",
+    "version": "string",
+    "chainId": "uint256",
+    "verifyingContract": "address",
+    "salt": "bytes32",
+}
+OWNERS = ("owner", "from", "authorizer")
+"""Fields that name the account that signs."""
+MOST_DEPTH = 32
+_BAD = "is no typed data of EIP-712"
+
+
+def read_typed(
+    document: Any, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor] = ()
+) -> Reading:
+    """What a message says. book: of the chain that the domain names. Raises ConfigError for what is no typed data."""
+    types, primary, domain, root = _parts(document)
+    said = erc7730.type_string(types, primary)
+    contract = str(domain["verifyingContract"]) if "verifyingContract" in domain else None
+    given = tuple(grants_in(primary, contract, root))
+    own = next((str(root.value[name].value) for name in OWNERS if name in root.value), None)
+    handed = [control_told(book, one, own) for one in control_in(book, primary, contract, root)]
+    told = (*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed))
+    wrong = (*dangers(book, given), *(danger for _, danger in handed if danger is not None))
+    calls = _of_safe(primary, contract, root, book, abi, known)
+    shown_domain = tuple(
+        Shown(
+            f"domain {name}", erc7730.clean(book.named(str(value)) if name == "verifyingContract" else str(value)), ()
+        )
+        for name, value in domain.items()
+    )
+    for descriptor in known:
+        rule = descriptor.typed.get(said)
+        if rule is None or not _bound(descriptor, domain, document):
+            continue
+        names = (True, descriptor.name, primary, descriptor.file)
+        container = {"value": Node("uint256", 0)}
+        if contract is not None:
+            container["to"] = Node("address", contract)
+        if (chain := chain_of(document)) is not None:
+            container["chainId"] = Node("uint256", chain)
+        scope = Scope(book, descriptor, root, container, own_token(descriptor, book, contract or ""))
+        try:
+            shown = scope.all(rule)
+        except Mismatch as broken:
+            fault = f"its descriptor does not fit it: {broken}"
+            return Reading(*names, "", (), fault, (), told, wrong, descriptor.owner, typed=True)
+        words, nested = rule.intent or primary, within(shown, book, abi, known, 0)
+        if not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
+            nested = (*nested, *(one for one in calls if one.dangerous))
+        fields, sentence = (*shown, *shown_domain), scope.sentence(rule, shown)
+        return Reading(*names, words, fields, None, nested, told, wrong, descriptor.owner, sentence, True)
+    name = book.names.get(str(contract).lower())
+    bare = tuple(
+        Shown(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,)) for path, node in erc7730.leaves(root)
+    )
+    return Reading(
+        name is not None, name, erc7730.clean(primary), None, "sign", (*bare, *shown_domain), None, calls, told, wrong,
+        typed=True,
+    )  # fmt: skip
+
+
+def _of_safe(
+    primary: str,
+    contract: str | None,
+    root: Node,
+    book: Book,
+    abi: Mapping[bytes, tuple[AbiFunction, ...]],
+    known: Sequence[Descriptor],
+) -> tuple[Reading, ...]:
+    """The call that a Safe's transaction makes."""
+    if primary != "SafeTx" or not {"to", "value", "data"} <= set(root.value) or contract is None:
+        return ()
+    to, value, data = (root.value[key].value for key in ("to", "value", "data"))
+    if isinstance(to, str) and isinstance(value, int) and isinstance(data, bytes) and data:
+        return (read(Call(to, data, value, contract), book, abi, known, 1),)
+    return ()
+
+
+def chain_of(document: Any) -> int | None:
+    """The chain number in the domain; None where it has none. Raises ConfigError for what is no typed data."""
+    domain = document.get("domain") if isinstance(document, Mapping) else None
+    if not isinstance(domain, Mapping):
+        raise ConfigError(f"the file {_BAD}: it has no domain")
+    if "chainId" not in domain:
+        return None
+    if (chain := as_number(domain["chainId"])) is None or not 0 < chain < 2**64:
+        raise ConfigError(f"the file {_BAD}: the chainId of its domain is no chain number")
+    return chain
+
+
+def _bare(book: Book, node: Node) -> str:
+    return book.named(str(node.value)) if node.type == "address" else erc7730.plain(node)
+
+
+def _bound(descriptor: Descriptor, domain: Mapping[str, Any], document: Any) -> bool:
+    """Whether a message's domain is one that the descriptor is of; one that binds to nothing is of none."""
+    if not (descriptor.deployments or descriptor.domain or descriptor.separator):
+        return False
+    for key, said in descriptor.domain.items():
+        mine, theirs = str(domain.get(key)), str(said)
+        if mine != theirs and not (key == "verifyingContract" and mine.lower() == theirs.lower()):
+            return False
+    here = (chain_of(document) or 0, str(domain.get("verifyingContract")).lower())
+    if descriptor.deployments and here not in descriptor.deployments:
+        return False
+    return not descriptor.separator or _separator(document) == descriptor.separator.lower()
+
+
+def _separator(document: Any) -> str:
+    """Of the message's domain; empty where it cannot be computed."""
+    from eth_account.messages import encode_typed_data
+
+    try:
+        return "0x" + bytes(encode_typed_data(full_message=document).header).hex()
+    except (ValueError, TypeError):
+        return ""
+
+
+def _parts(document: Any) -> tuple[dict[str, list[dict[str, str]]], str, dict[str, Any], Node]:
+    """Types, primary type, domain (known names, as values), and the message as a tree."""
+    try:
+        types = {
+            str(name): [{"name": str(f["name"]), "type": str(f["type"])} for f in fields]
+            for name, fields in document["types"].items()
+        }
+        primary, message = str(document["primaryType"]), document["message"]
+        for fields in types.values():
+            if len({f["name"] for f in fields}) < len(fields):
+                raise ValueError("a type has two fields of one name")
+        listed = types.get("EIP712Domain") or [
+            {"name": name, "type": kind} for name, kind in DOMAIN.items() if name in document["domain"]
+        ]
+        domain = _struct(listed, document["domain"], types, "domain", 0)
+        root = _struct(types[primary], message, types, "message", 0)
+        chain_of(document)
+    except (KeyError, TypeError, AttributeError) as bad:
+        raise ConfigError(
+            f"the file {_BAD}: types, primaryType, domain or message is missing or wrong ({bad})"
+        ) from None
+    except (ValueError, RecursionError) as bad:
+        raise ConfigError(erc7730.clean(f"the file {_BAD}: {bad}")) from None
+    return types, primary, {name: node.value for name, node in domain.value.items()}, root
+
+
+def _struct(fields: Sequence[Mapping[str, str]], values: Any, types: Mapping[str, Any], where: str, depth: int) -> Node:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} is no object")
+    names = [f["name"] for f in fields]
+    if more := [str(key) for key in values if key not in names]:
+        raise ValueError(f"{where} has {more[0][:60]!r}, which its type does not name: it would not be signed")
+    if missing := [name for name in names if name not in values]:
+        raise ValueError(f"{where} has no {missing[0][:60]!r}")
+    return Node("tuple", {f["name"]: _value(f["type"], values[f["name"]], types, f["name"], depth + 1) for f in fields})
+
+
+def _value(kind: str, value: Any, types: Mapping[str, Any], where: str, depth: int) -> Node:
+    if depth > MOST_DEPTH:
+        raise ValueError("it is nested too deep")
+    if kind.endswith("]"):
+        inner, _, count = kind[:-1].rpartition("[")
+        if not isinstance(value, list) or (count and len(value) != int(count)):
+            raise ValueError(f"{where} is no {kind}")
+        return Node(kind, [_value(inner, one, types, where, depth + 1) for one in value])
+    if kind in types:
+        return _struct(types[kind], value, types, where, depth)
+    return Node(kind, _atom(kind, value, where))
+
+
+def _atom(kind: str, value: Any, where: str) -> Any:
+    if kind == "string" and isinstance(value, str):
+        return value
+    if kind == "bool" and (isinstance(value, bool) or value in ("true", "false")):
+        return value in (True, "true")
+    if kind == "address" and isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        return value
+    sized = re.fullmatch(r"bytes([1-9]|[12]\d|3[0-2])?", kind)
+    if sized and isinstance(value, str) and re.fullmatch(r"0x([0-9a-fA-F]{2})*", value):
+        raw = bytes.fromhex(value[2:])
+        if sized[1] is None or len(raw) == int(sized[1]):
+            return raw
+    if (found := re.fullmatch(r"(u?)int(\d{0,3})", kind)) and (number := as_number(value)) is not None:
+        bits = int(found[2] or 256)
+        low, high = (0, 2**bits) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+        if low <= number < high:
+            return number
+    raise ValueError(f"{where} is no {kind[:40]}")

@@ -1,0 +1,63 @@
+"""A call of the Universal Router that swaps in Uniswap v4's pools, in words: each action of its one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from yieldbot.chains.evm.execution.erc7730 import Shown, date
+from yieldbot.chains.evm.execution.swaps_v4 import exactly
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.v4 import (
+    ALL_THERE_IS,
+    NO_HOOKS,
+    PLAN_TYPES,
+    SETTLE,
+    SETTLE_TYPES,
+    SWAP_EXACT_IN_SINGLE,
+    SWAP_TYPE,
+    TAKE_ALL,
+    TAKE_TYPES,
+    V4_SWAP,
+)
+
+SIGNATURE = "execute(bytes,bytes[],uint256)"
+PIPS = 1_000_000
+
+
+def spelled_out(
+    tokens: Mapping[str, Token], named: Callable[[str], str], signature: str, values: Sequence[Any]
+) -> tuple[Shown, ...] | None:
+    """The actions, one a field; None for another call, or for one of which something cannot be told. tokens: by
+    lower-case address; named: an address with its name."""
+    if signature != SIGNATURE or values[0] != V4_SWAP or len(values[1]) != 1:
+        return None
+    if (plan := exactly(PLAN_TYPES, values[1][0])) is None or len(plan[0]) != len(plan[1]):
+        return None
+
+    def money(token: str, raw: int) -> str:
+        known = tokens.get(token.lower())
+        return str(Amount(known, raw)) if known else f"{raw} units of {named(token)}"
+
+    told = []
+    for place, part in enumerate(plan[1]):
+        line = _line(plan[0][place : place + 1], part, money, named)
+        if line is None:
+            return None
+        told.append(Shown(f"{place + 1}.", line, (f"inputs.[0].[{place}]",)))
+    return (*told, Shown("deadline", date(values[2]), ("deadline",)))
+
+
+def _line(action: bytes, part: bytes, money: Callable[[str, int], str], named: Callable[[str], str]) -> str | None:
+    if action == SWAP_EXACT_IN_SINGLE and (read := exactly([SWAP_TYPE], part)) is not None:
+        ((zero, one, fee, spacing, hooks), up, into, least, data) = read[0]
+        source, wanted = (zero, one) if up else (one, zero)
+        given = f"all the {named(source)} there is" if into == ALL_THERE_IS else money(source, into)
+        guarded = "no hooks" if hooks == NO_HOOKS else f"HOOKS {named(hooks)}"
+        said = f"swap {given} for at least {money(wanted, least)} in the pool of {fee * 100 / PIPS:g}%"
+        return f"{said} and spacing {spacing}, {guarded}" + (f", with data for them: 0x{data.hex()}" if data else "")
+    if action == SETTLE and (read := exactly(SETTLE_TYPES, part)) is not None:
+        return f"pay {money(read[0], read[1])}, {'from the caller' if read[2] else 'from the router'}"
+    if action == TAKE_ALL and (read := exactly(TAKE_TYPES, part)) is not None:
+        return f"send all that comes out, at least {money(read[0], read[1])}, to the caller"
+    return None

@@ -1,0 +1,232 @@
+"""From a sent transaction to its outcome, final by the chain's setting, with the balance changes that happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.balances import changes_in, given, given_fault
+from yieldbot.chains.evm.execution.replace import replaced
+from yieldbot.chains.evm.execution.simulate import replay
+from yieldbot.chains.evm.execution.submit import in_pool, stored, submit
+from yieldbot.chains.evm.node.client import number
+from yieldbot.chains.evm.rollups import fee_of_receipt
+from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
+from yieldbot.execution.deltas import real_fault
+from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled, TxSigned
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+
+LONGEST_PAUSE_SECONDS = 30.0
+"""At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
+MOST_L1_FEE_WEI = 10**20
+"""What a rollup takes for one transaction beside its gas: no honest one comes near a hundred coins."""
+FOREIGN_POLLS = 3
+"""Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one poll saw of transactions that share a nonce: the one mined (with its block), or who else took it."""
+
+    mined: StoredTx | None = None
+    receipt: Mapping[str, Any] | None = None
+    block: BlockRef | None = None
+    nonce_taken: bool = False
+    final: bool = False
+
+
+async def look(account: Account, group: Sequence[StoredTx]) -> Sighting:
+    """One poll. A receipt counts only while its block is the chain's own at that height."""
+    head = await account.node.block()
+    final_height = await _final_height(account, head)
+    for _ in range(2):  # mined between the two questions: ask for receipts again
+        for tx in group:
+            receipt = await account.node.request("eth_getTransactionReceipt", [tx.signed.hash])
+            if isinstance(receipt, Mapping) and receipt.get("blockNumber"):
+                block = await account.node.block(int(receipt["blockNumber"], 16))
+                if block.hash == receipt["blockHash"]:
+                    return Sighting(tx, receipt, block, True, block.height <= final_height)
+        nonce = group[0].signed.nonce
+        if await account.node.nonce(account.owner) <= nonce:
+            return Sighting()
+    return Sighting(nonce_taken=True, final=await account.node.nonce(account.owner, hex(final_height)) > nonce)
+
+
+async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
+    """Wait until the nonce that ``group`` shares is used for good; settle all of the group in the journal.
+
+    While nothing is mined and the newest of the group may still be sent, bytes that the node has forgotten are sent
+    again, and after ``replace_after_seconds`` they are replaced at higher fees. Returns the outcomes in order of
+    signing. Raises PendingError when the time is up, InvariantError when the balances changed otherwise than simulated
+    (the account is then stopped).
+    """
+    deadline = time.monotonic() + account.settings.confirm_timeout_seconds
+    sent_at = again_at = time.monotonic()
+    pause = account.settings.poll_seconds
+    seen: Sighting = Sighting()
+    foreign = 0
+    trouble = "it is not mined yet"
+    while True:
+        try:
+            now = await look(account, group)
+            if seen.block and seen.mined and (now.block is None or now.block.hash != seen.block.hash):
+                note = f"its block {seen.block.height} {seen.block.hash} was taken back by a reorganisation"
+                account.journal.append(TxNoted(group[0].signed.chain, account.owner, seen.mined.signed.hash, note))
+            seen = now
+            foreign = foreign + 1 if now.nonce_taken and now.mined is None else 0
+            if now.final and now.mined is not None:
+                return await _settled(account, group, now)
+            if now.final and foreign and foreign % FOREIGN_POLLS == 0:
+                if (height := await _named_in(account, group)) is None:
+                    return _displaced(account, group)
+                trouble = f"block {height} names it, but the node gives no receipt of it"
+            elif now.mined is not None:
+                trouble = f"it is mined but not final ({account.settings.finality})"
+            elif not now.nonce_taken:
+                trouble = "it is not mined yet"
+                newest = group[-1]
+                alive = account.halted() is None and account.now() < newest.signed.expires_at
+                if alive and time.monotonic() - sent_at >= account.settings.replace_after_seconds:
+                    group, sent_at = await replaced(account, group), time.monotonic()
+                elif alive and time.monotonic() >= again_at and not await in_pool(account, newest.signed.hash):
+                    await submit(account, newest)
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    again_at = time.monotonic() + pause
+        except TransientError as failure:
+            trouble = str(failure)
+        if time.monotonic() >= deadline:
+            newest = stored(account, group[-1].signed.hash)
+            if newest.notes and not seen.nonce_taken:
+                trouble = f"{trouble} ({newest.notes[-1]})"  # why a node would not take it, say
+            raise PendingError(f"{newest.signed.hash} ({newest.signed.words}): {trouble}; run again to settle it")
+        await asyncio.sleep(account.settings.poll_seconds)
+
+
+async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
+    """The height of the block that used up the nonce, where that block names one of ``group``: it is ours then, and
+    only its receipt is missing (nodes index receipts later than blocks, and requests go to different nodes).
+
+    The block is found by the nonces that earlier blocks knew. None: it names none of ours, or the node has no longer
+    the state of back then.
+    """
+    owner, nonce = account.owner, group[0].signed.nonce
+    floor = min(tx.signed.simulated_at.height for tx in group)  # the nonce was free there
+    used = (await account.node.block()).height
+    step = 1
+    try:
+        while (free := max(floor, used - step)) < used and await account.node.nonce(owner, hex(free)) > nonce:
+            used, step = free, 2 * step
+        while used - free > 1:
+            middle = (used + free) // 2
+            if await account.node.nonce(owner, hex(middle)) > nonce:
+                used = middle
+            else:
+                free = middle
+        found = await account.node.request("eth_getBlockByNumber", [hex(used), False])
+    except NodeRefused:
+        return None
+    names = found.get("transactions") if isinstance(found, Mapping) else None
+    ours = {tx.signed.hash.lower() for tx in group}
+    return used if ours & {str(name).lower() for name in names or ()} else None
+
+
+async def finality_seconds(account: Account) -> int:
+    """About how long a transaction that is mined now takes to be final."""
+    head = await account.node.block()
+    return max(0, head.timestamp - (await account.node.block(await _final_height(account, head))).timestamp)
+
+
+async def _final_height(account: Account, head: BlockRef) -> int:
+    finality = account.settings.finality
+    if finality == "latest":
+        return head.height
+    if isinstance(finality, int):
+        return max(0, head.height - finality)
+    return (await account.node.block(finality)).height
+
+
+async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) -> tuple[Outcome, ...]:
+    assert seen.mined is not None and seen.receipt is not None and seen.block is not None
+    mined, receipt, block = seen.mined.signed, seen.receipt, seen.block
+    gas_used, events = paid(mined, receipt, account.node.host), list[Event]()
+    fault: str | None = None
+    outcome: Outcome
+    if int(receipt["status"], 16) == 1:
+        tokens = [delta.token for delta in mined.predicted]
+        deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
+        gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt))
+        fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
+        fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
+    else:
+        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_of_receipt(receipt))
+    outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
+    events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
+    if fault is not None:
+        fault = f"{mined.words}: {fault}"
+        events.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
+    account.journal.append(*events)  # together: an outcome without its stop must never be what is left
+    if fault is not None:
+        raise InvariantError(
+            f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
+        )
+    return outcomes
+
+
+def paid(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
+    """The gas that a receipt says was used. Raises TransientError for one that says more than the bytes allow."""
+    try:
+        gas_used = number(receipt["gasUsed"])
+        price_wei = number(receipt.get("effectiveGasPrice") or "0x0")
+        for name in ("l1Fee", "operatorFeeScalar", "operatorFeeConstant"):
+            number(receipt.get(name) or "0x0")
+    except (KeyError, TypeError, ValueError):
+        raise TransientError(f"{host} gives a receipt of {signed.hash} that cannot be read") from None
+    wei = fee_of_receipt(receipt)
+    beside_wei = 0 if wei is None else wei - gas_used * price_wei
+    if gas_used > signed.gas or price_wei > signed.max_fee_wei or beside_wei > MOST_L1_FEE_WEI:
+        said = f"{gas_used} gas at {price_wei} wei, with {beside_wei} wei beside it"
+        raise TransientError(f"{host} gives a receipt of {signed.hash} that its bytes do not allow: {said}")
+    return gas_used
+
+
+def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
+    try:
+        return given(receipt, account.owner)
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
+
+
+def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:
+    """The outcome of one whose nonce another of ours took."""
+    if unsigned_of(winner.signed, 0, 0).to.lower() == winner.signed.owner.lower():
+        return Expired(tx.signed.hash, f"its approval had ended; cancelled by {winner.signed.hash}")
+    return Replaced(tx.signed.hash, winner.signed.hash)
+
+
+def _displaced(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
+    outcomes: tuple[Outcome, ...] = tuple(Replaced(tx.signed.hash, None) for tx in group)
+    account.journal.append(*(TxSettled(group[0].signed.chain, account.owner, each) for each in outcomes))
+    return outcomes
+
+
+async def _why(account: Account, tx: StoredTx, block: BlockRef) -> str:
+    """Why a mined transaction reverted: its call made again on the block before."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from hexbytes import HexBytes
+
+    fields = TypedTransaction.from_bytes(HexBytes(tx.signed.raw)).as_dict()
+    call = {
+        "from": account.owner,
+        "to": "0x" + bytes(fields["to"]).hex(),
+        "data": "0x" + bytes(fields["data"]).hex(),
+        "gas": hex(tx.signed.gas),
+    }
+    return await replay(account.node, call, hex(block.height - 1), account)

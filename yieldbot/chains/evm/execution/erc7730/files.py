@@ -1,0 +1,224 @@
+"""Descriptors from a folder: the public registry as it is, or a part of it.
+
+A file that is no descriptor (tests, indexes, templates without a context) is passed over; a descriptor that cannot be
+read loses itself alone and is named once. A file may include another one anywhere in the registry that it lies in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, selector
+from yieldbot.chains.evm.execution.erc7730.signatures import parsed, type_string, types_of
+from yieldbot.chains.evm.execution.erc7730.words import clean
+from yieldbot.errors import ConfigError
+
+MOST_INCLUDES = 8
+MOST_DEPTH = 200
+MOST_BYTES = 4_000_000
+NOT_DESCRIPTORS = frozenset({"tests", "testsv1", "testsv2", "sigs", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one function, or one primary type of EIP-712, is shown. function: None for typed data.
+
+    sentence: the interpolated intent, with {path} where values stand; empty without one.
+    """
+
+    function: AbiFunction | None
+    intent: str
+    fields: Sequence[Mapping[str, Any]]
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One file: which contracts it is of (chain number, lower-case address), and its formats.
+
+    formats: of calls, by selector. typed: of messages, by type string (EIP-712's encodeType). domain: what a message's
+    domain must say. separator: the domain separator that it must hash to (hex), or empty.
+    """
+
+    file: str
+    name: str
+    deployments: frozenset[tuple[int, str]]
+    formats: Mapping[bytes, Format]
+    document: Mapping[str, Any] = field(repr=False)
+    owner: str = ""
+    typed: Mapping[str, Format] = field(default_factory=dict)
+    domain: Mapping[str, Any] = field(default_factory=dict)
+    separator: str = ""
+
+
+def descriptors(folder: Path, lost: Callable[[str], None] | None = None) -> tuple[Descriptor, ...]:
+    """Every descriptor in a folder and those below it. lost: is told each that cannot be read, one line a file.
+
+    Raises ConfigError where there is no folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder of ERC-7730 descriptors: name one with *.json files")
+    top, found, read = _registry(folder), list[Descriptor](), dict[Path, dict[str, Any]]()
+    for path in _files(folder):
+        try:
+            document = _with_includes(path, top, read)
+            if (made := _descriptor(path, document)) is not None:
+                found.append(made)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
+            if lost is not None:
+                lost(clean(f"{path} is no ERC-7730 descriptor and is left out ({bad}): correct or remove it"))
+    return tuple(found)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*.json")):
+        above = path.relative_to(folder).parts[:-1]
+        if not NOT_DESCRIPTORS.intersection(above) and not any(part.startswith(".") for part in above):
+            yield path
+
+
+def _registry(folder: Path) -> Path:
+    """The root of the registry that a folder lies in (with ercs/ and registry/ in it); else the folder itself."""
+    here = folder.resolve()
+    for above in (here, *here.parents[:3]):
+        if (above / "ercs").is_dir() and (above / "registry").is_dir():
+            return above
+    return here
+
+
+def json_of(text: str, once: bool = False) -> Any:
+    """JSON that is not nested so deep that reading it could end the process. once: no object may have a key twice, for
+    who reads it again may take the other value. Raises ValueError."""
+    depth = 0
+    for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MOST_DEPTH:
+            raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+    return json.loads(text, object_pairs_hook=_once if once else None)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict[str, Any]()
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(
+                f"the key {key[:60]!r} stands twice in one object: which value would be signed cannot be told"
+            )
+        made[key] = value
+    return made
+
+
+def _json(path: Path, read: dict[Path, dict[str, Any]]) -> dict[str, Any]:
+    if path not in read:
+        if not path.is_file():
+            raise ValueError("it, or what it includes, is no regular file")
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes")
+        document = json_of(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
+        read[path] = document
+    return read[path]
+
+
+def _with_includes(path: Path, top: Path, read: dict[Path, dict[str, Any]], depth: int = 0) -> dict[str, Any]:
+    document = _json(path, read)
+    if "includes" not in document:
+        return document
+    if depth == MOST_INCLUDES:
+        raise ValueError("its includes go round in a circle")
+    base = (path.parent / str(document["includes"])).resolve()
+    if not base.is_relative_to(top):
+        raise ValueError("it includes a file outside of the registry's folder")
+    return merged(_with_includes(base, top, read, depth + 1), document)
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` wins; objects are merged key by key; fields (an array of objects with paths) by their path."""
+    made = dict(under)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(made.get(key), Mapping):
+            made[key] = merged(made[key], value)
+        elif key == "fields" and isinstance(value, list) and isinstance(made.get(key), list):
+            made[key] = _fields_merged(made[key], value)
+        else:
+            made[key] = value
+    return made
+
+
+def _fields_merged(under: Sequence[Any], over: Sequence[Any]) -> list[Any]:
+    made = list(under)
+    places = {one["path"]: place for place, one in enumerate(made) if isinstance(one, Mapping) and "path" in one}
+    for one in over:
+        place = places.get(one.get("path")) if isinstance(one, Mapping) else None
+        if place is None:
+            made.append(one)
+        else:
+            made[place] = merged(made[place], one)
+    return made
+
+
+def _descriptor(path: Path, document: Mapping[str, Any]) -> Descriptor | None:
+    """None for a file that is of no contract and of no message: templates, indexes and the like."""
+    context = document.get("context")
+    if context is None or "display" not in document:
+        return None
+    if not isinstance(context, Mapping) or not isinstance(document["display"], Mapping):
+        raise ValueError("its context or display is no object")
+    contract, message = context.get("contract"), context.get("eip712")
+    if contract is None and message is None:
+        return None
+    bound: Mapping[str, Any] = contract if contract is not None else message or {}
+    deployments = frozenset((int(row["chainId"]), str(row["address"]).lower()) for row in bound.get("deployments", ()))
+    if contract is not None and not deployments:
+        return None
+    calls, typed = dict[bytes, Format](), dict[str, Format]()
+    for key, rule in (document["display"].get("formats") or {}).items():
+        if contract is not None:
+            function = _function(key, bound)
+            made = _format(rule, function)
+            calls[selector(function.signature)] = made
+        else:
+            typed |= {said: _format(rule, None) for said in _type_strings(key, bound)}
+    metadata = document.get("metadata") or {}
+    owner = str(metadata.get("owner") or "")
+    name = metadata.get("contractName") or owner or context.get("$id") or path.stem
+    domain, separator = (message or {}).get("domain") or {}, (message or {}).get("domainSeparator") or ""
+    if not isinstance(domain, Mapping):
+        raise ValueError("its domain is no object")
+    return Descriptor(
+        clean(path.name), clean(str(name)), deployments, calls, document, clean(owner), typed, domain, str(separator)
+    )
+
+
+def _format(rule: Mapping[str, Any], function: AbiFunction | None) -> Format:
+    intent = rule.get("intent", "")
+    words = " ".join(map(str, intent.values())) if isinstance(intent, Mapping) else str(intent)
+    return Format(function, clean(words), tuple(rule.get("fields") or ()), str(rule.get("interpolatedIntent") or ""))
+
+
+def _function(key: str, contract: Mapping[str, Any]) -> AbiFunction:
+    """By its signature; by its selector where the file brings the ABI along, as older ones do."""
+    if "(" in key:
+        return parsed(key)
+    abi = contract.get("abi")
+    for function in functions(abi) if isinstance(abi, list) else ():
+        if "0x" + selector(function.signature).hex() == key.lower():
+            return function
+    raise ValueError(f"{key!r} is no function signature")
+
+
+def _type_strings(key: str, message: Mapping[str, Any]) -> Iterator[str]:
+    """By its type string; by the name of its primary type where the file brings the types along, as older ones do."""
+    if "(" in key:
+        primary, types = types_of(key)
+        yield type_string(types, primary)
+        return
+    for schema in message.get("schemas") or ():
+        if isinstance(schema, Mapping) and schema.get("primaryType") == key:
+            yield type_string(schema["types"], key)

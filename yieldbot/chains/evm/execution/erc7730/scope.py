@@ -1,0 +1,345 @@
+"""The fields of one call or message as its descriptor wants them: paths, groups, conditions, formats, sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from yieldbot.chains.evm.execution.erc7730.files import Descriptor, Format, merged
+from yieldbot.chains.evm.execution.erc7730.values import Node, address_of, as_number, at, leaves, number, places, plain
+from yieldbot.chains.evm.execution.erc7730.words import clean, date, duration, unit
+from yieldbot.model.amounts import Amount, Token
+
+NATIVE = "0x" + "ee" * 20
+"""Stands for the native currency in the calls of many applications."""
+MOST_FIELDS = 5_000
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+class Names(Protocol):
+    """The names of one chain, as far as they are known here."""
+
+    @property
+    def chain(self) -> int: ...
+    @property
+    def native(self) -> Token: ...
+    @property
+    def names(self) -> Mapping[str, str]: ...
+    @property
+    def tokens(self) -> Mapping[str, Token]: ...
+    @property
+    def chains(self) -> Mapping[int, str]: ...
+    def named(self, address: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A call within another one's bytes. to: None where it is not said whom it calls, or it is on another chain."""
+
+    data: bytes
+    to: str | None
+    value: int = 0
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One field as its descriptor wants it: ``paths`` are the values that it shows. calls: nested calldata with whom it
+    calls. visible: whether the descriptor would show it. described: False for a value that no field speaks of."""
+
+    label: str
+    value: str
+    paths: tuple[str, ...]
+    visible: bool = True
+    calls: tuple[Inner, ...] = ()
+    described: bool = True
+
+
+class Mismatch(Exception):
+    """The values break a rule of the descriptor, so that its words must not be shown for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One call or message that a descriptor describes, with everything that its paths can point to.
+
+    container: what ``@.`` paths point to. own: a token that the descriptor says its contract is.
+    """
+
+    names: Names
+    descriptor: Descriptor
+    root: Node
+    container: Mapping[str, Node]
+    own: tuple[str, Token] | None = None
+    count: list[int] = field(default_factory=lambda: [0])
+
+    def all(self, rule: Format) -> list[Shown]:
+        """Every field, and every value that no field speaks of. Raises Mismatch."""
+        shown = [one for item in rule.fields for one in self.fields(item, "")]
+        covered = {path for one in shown for path in one.paths}
+        missed = (
+            Shown(clean(path), clean(self._bare(node)), (path,), described=False)
+            for path, node in leaves(self.root)
+            if not any(path == one or path.startswith(f"{one}.") for one in covered)
+        )
+        return [*shown, *missed]
+
+    def fields(self, item: Mapping[str, Any], prefix: str) -> Iterator[Shown]:
+        """The fields of one entry; an entry with fields of its own is a group. Raises Mismatch."""
+        if isinstance(reference := item.get("$ref"), str):
+            base = self.pointed(reference)
+            item = merged(base, item) if isinstance(base, Mapping) else item
+        path = str(item.get("path") or "")
+        full = path if path.startswith(("@.", "$.", "#.")) or not prefix else f"{prefix}.{path}" if path else prefix
+        if isinstance(group := item.get("fields"), list | tuple):
+            yield from self._group(item, group, full)
+            return
+        label = clean(str(item.get("label") or full or "value"))
+        params = item.get("params") if isinstance(item.get("params"), Mapping) else {}
+        kind = str(item.get("format") or "raw")
+        if not path:
+            said = self.constant(item.get("value"))
+            found = [] if said is None else [("", Node("constant", said))]
+        else:
+            found = [pair for place, node in self.at(full) for pair in leaves(node, place)]
+        for order, (place, node) in enumerate(found):
+            self.count[0] += 1
+            if self.count[0] > MOST_FIELDS:
+                raise Mismatch(f"it has more than {MOST_FIELDS} values to show")
+            near = _Near(prefix, place, order, len(found))
+            visible = self._visible(item.get("visible"), node, label)
+            calls: tuple[Inner, ...] = ()
+            if isinstance(item.get("encryption"), Mapping):
+                fallback = str(item["encryption"].get("fallbackLabel") or "[encrypted]")
+                value = f"{fallback} {plain(node)}"
+            else:
+                value, calls = self.shown(node, kind, params or {}, near)
+            if len(found) > 1 and isinstance(parting := item.get("separator"), str):
+                label_of = f"{clean(parting.replace('{index}', str(order)))} {label}"
+            else:
+                label_of = label
+            yield Shown(label_of, clean(value), (place,) if place else (), visible, calls)
+
+    def _group(self, item: Mapping[str, Any], group: Sequence[Any], full: str) -> Iterator[Shown]:
+        """A group's fields: element by element where its path goes through an array, unless it says otherwise."""
+        if full and item.get("iteration") != "sequential" and not full.startswith(("@.", "$.")):
+            found = self.at(full)
+            elements = [
+                f"{place}.[{n}]" if isinstance(node.value, list) else place
+                for place, node in found
+                for n in range(len(node.value) if isinstance(node.value, list) else 1)
+            ]
+            if any(places(element) for element in elements):
+                for element in elements:
+                    for inner in group:
+                        yield from self.fields(inner, element)
+                return
+        each = [list(self.fields(inner, full)) for inner in group]
+        if item.get("iteration") == "bundled":
+            if len({len(one) for one in each}) > 1:
+                raise Mismatch("arrays that belong together have different lengths")
+            yield from (one for bundle in zip(*each, strict=True) for one in bundle)
+        else:
+            yield from (one for part in each for one in part)
+
+    def _visible(self, rule: Any, node: Node, label: str) -> bool:
+        if isinstance(rule, Mapping):
+            if isinstance(unless := rule.get("ifNotIn"), list):
+                return not any(self._same(node, one) for one in unless)
+            if isinstance(must := rule.get("mustMatch"), list):
+                if not any(self._same(node, one) for one in must):
+                    raise Mismatch(f"{label} is {plain(node)}, which its descriptor does not allow")
+                return False
+        return rule not in ("never", False)
+
+    def _same(self, node: Node, said: Any) -> bool:
+        said = self.constant(said)
+        mine, theirs = number(node), as_number(said)
+        if mine is not None and theirs is not None:
+            return mine == theirs
+        if isinstance(node.value, bool) or isinstance(said, bool):
+            return plain(node) == str(said).lower()
+        return plain(node).lower() == str(said).lower()
+
+    def at(self, path: str) -> list[tuple[str, Node]]:
+        """What a full path points to; none where there is nothing there."""
+        if path.startswith("@."):
+            name, _, rest = path[2:].partition(".")
+            if name not in self.container:
+                return []
+            return [(path, node) for _, node in at(self.container[name], rest)]
+        if path.startswith("$."):
+            value = self.pointed(path)
+            return [(path, Node("constant", value))] if value is not None else []
+        return at(self.root, path)
+
+    def pointed(self, path: str) -> Any:
+        """What a ``$.`` path of the descriptor's own document points to; None where there is nothing."""
+        value: Any = self.descriptor.document
+        for step in path.removeprefix("$.").split("."):
+            if not isinstance(value, Mapping) or step not in value:
+                return None
+            value = value[step]
+        return value
+
+    def constant(self, said: Any) -> Any:
+        """A literal, or the constant that it points to."""
+        return self.pointed(said) if isinstance(said, str) and said.startswith("$.") else said
+
+    def sentence(self, rule: Format, shown: Sequence[Shown]) -> str:
+        """The interpolated intent with the values that are shown; empty where there is none or one cannot be told."""
+        said, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
+
+        def put(found: re.Match[str]) -> str:
+            nonlocal failed
+            path = found[1].strip()
+            want = {place for place, _ in self.at(path)}
+            parts = [one.value for one in shown if one.described and one.visible and want.intersection(one.paths)]
+            failed = failed or not parts
+            return " and ".join(parts)
+
+        said = re.sub(r"\{([^{}]*)\}", put, said)
+        return "" if failed else clean(said.replace("\0", "{").replace("\1", "}"))
+
+    def _bare(self, node: Node) -> str:
+        return self.names.named(str(node.value)) if node.type == "address" else plain(node)
+
+    def shown(self, node: Node, kind: str, params: Mapping[str, Any], near: _Near) -> tuple[str, tuple[Inner, ...]]:
+        """A value by its format, and the calls that are in it."""
+        if kind == "calldata" and isinstance(node.value, bytes) and (node.value or params.get("selector")):
+            return plain(node), (self._inner(node.value, params, near),)
+        if kind in ("addressName", "tokenTicker") or (node.type == "address" and kind != "nftName"):
+            return self._address_words(node, kind, params, near), ()
+        if kind == "enum":
+            options = self.pointed(str(params.get("$ref", "")))
+            raw = number(node)
+            keys = (plain(node), plain(node).title()) if raw is None else (str(raw), plain(node))
+            name = (
+                next((options[key] for key in keys if key in options), None) if isinstance(options, Mapping) else None
+            )
+            return (f"{name} ({plain(node)})" if name is not None else plain(node)), ()
+        raw = number(node)
+        if raw is None or (isinstance(node.value, bytes) and not node.part and kind in ("raw", "nftName")):
+            return plain(node), ()
+        match kind:
+            case "tokenAmount":
+                return self._token_amount(raw, params, near), ()
+            case "amount":
+                return str(Amount(self.names.native, raw)), ()
+            case "date" if params.get("encoding", "timestamp") == "timestamp":
+                return date(raw), ()
+            case "date":
+                return f"block {raw}", ()
+            case "duration":
+                return duration(raw), ()
+            case "chainId":
+                name = self.names.chains.get(raw)
+                return (f"{name} ({raw})" if name else str(raw)), ()
+            case "nftName":
+                collection = self.address(params, "collection", near)
+                known = self.names.names.get(collection.lower()) if collection else None
+                return (f"{known} #{raw}" if known else f"#{raw}" + (f" of {collection}" if collection else "")), ()
+            case "unit":
+                decimals, base = as_number(self.constant(params.get("decimals", 0))), self.constant(params.get("base"))
+                if decimals is not None and 0 <= decimals <= 77:
+                    return unit(raw, decimals, str(base or ""), bool(params.get("prefix"))), ()
+        return plain(node), ()
+
+    def _address_words(self, node: Node, kind: str, params: Mapping[str, Any], near: _Near) -> str:
+        address = address_of(node)
+        if address is None:
+            return plain(node)
+        if kind == "tokenTicker":
+            token = self._token(address, params, near)
+            return f"{token.symbol} ({self.names.named(address)})" if token else self.names.named(address)
+        if any(one.lower() == address.lower() for one in self._addresses(params.get("senderAddress"))):
+            sender = self.container.get("from")
+            return "Sender" + (f" ({self.names.named(str(sender.value))})" if sender else "")
+        return self.names.named(address)
+
+    def _token(self, address: str, params: Mapping[str, Any], near: _Near) -> Token | None:
+        chain = self._number(params, "chainId", near)
+        if chain is not None and chain != self.names.chain:
+            return None
+        return self.names.tokens.get(address.lower())
+
+    def _token_amount(self, raw: int, params: Mapping[str, Any], near: _Near) -> str:
+        address = self.address(params, "token", near)
+        natives = {NATIVE, *(one.lower() for one in self._addresses(params.get("nativeCurrencyAddress")))}
+        token = None
+        if address is not None:
+            token = self.names.native if address.lower() in natives else self._token(address, params, near)
+        threshold = as_number(self.constant(params.get("threshold")))
+        if threshold is not None and raw >= threshold:
+            message = str(self.constant(params.get("message")) or "Unlimited")
+            of = token.symbol if token else f"of {address}" if address else "of a token that is not said"
+            return f"{message} {of} ({raw})"
+        if address is None:
+            return f"{raw} base units of a token that is not said"
+        if token is not None:
+            return str(Amount(token, raw))
+        words = f"{raw} base units of {address}"
+        if self.own is not None and self.own[0] == address.lower():  # whoever wrote the file says so
+            words += f" (by its descriptor {Amount(self.own[1], raw)})"
+        return words
+
+    def _inner(self, data: bytes, params: Mapping[str, Any], near: _Near) -> Inner:
+        said = self.constant(params.get("selector"))
+        if said is None and isinstance(params.get("selectorPath"), str):
+            found = self.near(params["selectorPath"], near)
+            said = plain(found) if found is not None else None
+        if isinstance(said, str) and re.fullmatch(r"0x[0-9a-fA-F]{8}", said) and data[:4].hex() != said[2:].lower():
+            data = bytes.fromhex(said[2:]) + data
+        chain = self._number(params, "chainId", near)
+        to = self.address(params, "callee", near) if chain in (None, self.names.chain) else None
+        sender = self.address(params, "spender", near)
+        if sender is None and (held := self.container.get("to")) is not None:
+            sender = str(held.value)
+        return Inner(data, to, self._number(params, "amount", near) or 0, sender)
+
+    def _addresses(self, said: Any) -> list[str]:
+        said = self.constant(said)
+        listed = said if isinstance(said, list) else [said]
+        return [one for entry in listed if isinstance(one := self.constant(entry), str)]
+
+    def near(self, path: str, near: _Near) -> Node | None:
+        """The one value that a parameter's path points to: relative to the field's group, else from the root; of an
+        array the value that stands where the field's own value stands."""
+        found = []
+        if near.prefix and not path.startswith(("@.", "$.", "#.")):
+            found = self.at(f"{near.prefix}.{path}")
+        found = found or self.at(path)
+        if len(found) == 1:
+            return found[0][1]
+        mine = places(near.place)
+        if mine:
+            fitting = [node for place, node in found if places(place)[: len(mine)] == mine[: len(places(place))]]
+            if len(fitting) == 1:
+                return fitting[0]
+        return found[near.order][1] if found and len(found) == near.of else None
+
+    def address(self, params: Mapping[str, Any], name: str, near: _Near) -> str | None:
+        """An address given as ``name`` or by ``namePath``."""
+        if isinstance(path := params.get(f"{name}Path"), str):
+            found = self.near(path, near)
+            return address_of(found) if found is not None else None
+        said = self.constant(params.get(name))
+        return said if isinstance(said, str) and _ADDRESS.fullmatch(said) else None
+
+    def _number(self, params: Mapping[str, Any], name: str, near: _Near) -> int | None:
+        if isinstance(path := params.get(f"{name}Path"), str):
+            found = self.near(path, near)
+            return number(found) if found is not None else None
+        return as_number(self.constant(params.get(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Where a value stands: its group's path, its own full path, which of how many of its field it is."""
+
+    prefix: str
+    place: str
+    order: int
+    of: int

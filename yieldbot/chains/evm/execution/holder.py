@@ -1,0 +1,108 @@
+"""What a holder of our intended size would get out of a market now: simulated on a fork, where nobody can see the cash.
+
+The fork is told that we hold shares (their balance is written into the token's storage, so that none of our money goes
+in and pays us back), and the adapter's own calls take them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.balances import BALANCE_OF, balances, word
+from yieldbot.chains.evm.execution.simulate import impersonate, mined
+from yieldbot.chains.evm.execution.wayout import GAS_WEI
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import MarketError, NodeRefused
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import EvmCall
+
+PARTS = (1, 4, 16)
+"""What is tried: all of the size, then a quarter, then a sixteenth."""
+FIRST_SHARES = 1000
+"""Whole shares that are held first, to see what they are worth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A market that is to be tried: how much should come out, and the adapter's reads and calls."""
+
+    state: MarketState
+    size: Amount
+    observe: Callable[[BlockRef], Flow[MarketState]]
+    withdraw: Callable[[MarketState], tuple[EvmCall, ...]]
+
+
+async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef) -> dict[MarketId, Amount]:
+    """By market what such a holder was paid on a fork of ``block``; markets that paid nothing are left out."""
+    found: dict[MarketId, Amount] = {}
+    if not holders:
+        return found
+    async with account.fork(block) as fork:
+        await impersonate(fork, account.owner)
+        await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])
+        for holder in holders:
+            for part in PARTS:
+                kept = await fork.request("evm_snapshot", [])
+                paid = await _paid(account, fork, holder, holder.size.raw // part)
+                await fork.request("evm_revert", [kept])
+                if paid is not None:
+                    found[holder.state.market.id] = paid
+                    break
+    return found
+
+
+async def _paid(account: Account, fork: EvmNode, holder: Holder, raw: int) -> Amount | None:
+    """What shares worth ``raw`` base units of the asset bring; None where they cannot be held, or bring less."""
+    token, asset = holder.state.share_token, holder.state.market.asset
+    if token is None or not raw:
+        return None
+    first = await _holding(account, fork, holder, token, FIRST_SHARES * token.one)
+    if first is None or not first.held:
+        return None
+    state = await _holding(account, fork, holder, token, FIRST_SHARES * token.one * raw // first.held.raw)
+    if state is None or not state.held:
+        return None
+    before = await balances(fork, account.owner, (asset,))
+    for call in holder.withdraw(state):
+        fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "gas": hex(account.max_gas)}
+        if not isinstance(await mined(account, fork, fields, call.words), Mapping):
+            return None
+    came = (await balances(fork, account.owner, (asset,)))[asset] - before[asset]
+    return Amount(asset, came) if came + state.rounding_raw >= state.held.raw else None
+
+
+async def _holding(account: Account, fork: EvmNode, holder: Holder, token: Token, raw: int) -> MarketState | None:
+    """The market as one sees it who holds so many shares; None where they cannot be given to us."""
+    if not await _given(fork, token.address, account.owner, raw):
+        return None
+    await fork.request("evm_mine", [])
+    block = await fork.block()
+    (state,) = await fork.run([holder.observe(block)], block)
+    return None if isinstance(state, MarketError) else state
+
+
+async def _given(fork: EvmNode, token: Address, owner: Address, raw: int) -> bool:
+    """Write a balance into the token's storage: where reading it looks, and where it then shows."""
+    data = BALANCE_OF + word(owner)
+    asked = {"from": owner, "to": token, "data": "0x" + data.hex()}
+    try:
+        told: Any = await fork.request("eth_createAccessList", [asked, "latest"])
+    except NodeRefused:
+        return False
+    for entry in told.get("accessList", ()):
+        for slot in entry.get("storageKeys", ()):
+            old = await fork.request("eth_getStorageAt", [entry["address"], slot, "latest"])
+            await fork.request("anvil_setStorageAt", [entry["address"], slot, f"0x{raw:064x}"])
+            try:
+                if int.from_bytes(await fork.call(token, data), "big") == raw:
+                    return True
+            except NodeRefused:
+                pass
+            await fork.request("anvil_setStorageAt", [entry["address"], slot, old])
+    return False

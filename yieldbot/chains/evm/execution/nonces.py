@@ -1,0 +1,166 @@
+"""Which nonce may be signed, and what becomes of bytes that were signed under one which the chain has not reached.
+
+An endpoint that inflates our nonce once has us sign bytes that nobody can mine until the account has sent as many
+transactions more: a gap. They are outbid by a cancellation under their own nonce and no longer waited for; as soon as
+the chain's nonce is theirs, the cancellation is sent, before anything new is signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
+from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation
+from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
+from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
+from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.errors import ConfigError, PendingError, TransientError
+from yieldbot.journal.events import TxNoted, TxSettled
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+from yieldbot.rpc.together import together
+
+SAME_POLLS = 3
+"""Polls that must agree that a nonce of ours is beyond the chain's, before its bytes are given up."""
+
+
+async def next_nonce(account: Account) -> int | Declined:
+    """The next nonce, from the chain and the journal together.
+
+    The newest block's state, ``latest`` and ``pending`` must say the same, each by a quorum of the endpoints: a number
+    that one answer inflates is signed for nobody. TransientError when they contradict each other, or when the node is
+    behind the journal.
+    """
+    mined, pending = await _seen(account)
+    transactions = account.journal.transactions(account.settings.chain, account.owner)
+    beyond = {tx.signed.hash for tx in leftovers(transactions)}
+    used = [tx.signed.nonce for tx in transactions if tx.signed.hash not in beyond]
+    if used and mined <= max(used):
+        raise TransientError(
+            f"{account.node.host} knows {mined} transactions of {account.owner}, the journal has settled "
+            f"{max(used) + 1}: the node is behind, or serves another chain"
+        )
+    if pending > mined:
+        return Declined("NONCE_BUSY", f"another transaction of {account.owner} waits in the node's pool")
+    return mined
+
+
+async def _seen(account: Account) -> tuple[int, int]:
+    """Our nonce, mined and with the pool's. Raises TransientError where the answers contradict each other."""
+    node, owner = account.node, account.owner
+    block = await node.block()
+    asks: tuple[str | Mapping[str, object], ...] = (
+        {"blockHash": block.hash, "requireCanonical": True},
+        "latest",
+        "pending",
+    )
+
+    at_block, latest, pending = await together([partial(node.nonce, owner, tag) for tag in asks])
+    if at_block > latest or latest > pending or (latest != at_block and await _still(account, block.hash)):
+        said = f"{at_block} at block {block.height}, {latest} as the latest, {pending} with what is pending"
+        raise TransientError(f"{node.host} contradicts itself about the nonce of {owner}: {said}; nothing is signed")
+    return latest, pending
+
+
+async def _still(account: Account, block_hash: str) -> bool:
+    """Whether a block is still the newest: then nothing can have been mined meanwhile."""
+    return (await account.node.block()).hash == block_hash
+
+
+def leftovers(transactions: Iterable[StoredTx]) -> tuple[StoredTx, ...]:
+    """Bytes that were given up and whose nonce nothing of ours, or of another's, is known to have taken. Pure."""
+    every = tuple(transactions)
+    taken = {
+        tx.signed.nonce for tx in every if isinstance(tx.outcome, Confirmed | Reverted | Replaced) or tx.outcome is None
+    }
+    return tuple(tx for tx in every if isinstance(tx.outcome, Expired) and tx.signed.nonce not in taken)
+
+
+def cancels(tx: StoredTx) -> bool:
+    """Whether it does nothing but take a nonce."""
+    unsigned = unsigned_of(tx.signed, 0, 0)
+    return unsigned.to.lower() == tx.signed.owner.lower() and not unsigned.data and not unsigned.value
+
+
+async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...] | None:
+    """The outcomes of transactions whose nonce the chain has not reached and nothing of ours will reach: they are
+    outbid by a cancellation and no longer waited for. None where there is no such gap.
+
+    Only what is certain counts: a later block than the one that they were simulated at, with nothing pending, several
+    times; where the journal holds something mined in between, the node is behind, and that is another matter.
+    """
+    nonce, signed_at = group[0].signed.nonce, max(tx.signed.simulated_at.height for tx in group)
+    reached = 0
+    for poll in range(SAME_POLLS):
+        if poll:
+            await asyncio.sleep(account.settings.poll_seconds)
+        head = await account.node.block()
+        reached, pending = await _seen(account)
+        if pending >= nonce or pending > reached or head.height <= signed_at:
+            return None
+    every = account.journal.transactions(account.settings.chain, account.owner)
+    beyond = {tx.signed.hash for tx in leftovers(every)}
+    if any(reached <= tx.signed.nonce < nonce and tx.signed.hash not in beyond for tx in every):
+        return None
+    newest = group[-1]
+    try:
+        cancel = None if cancels(newest) else await cancelled(account, newest)
+    except (ConfigError, PendingError, TransientError) as failure:
+        note = f"not outbid by a cancellation: {failure}"
+        account.journal.append(TxNoted(newest.signed.chain, account.owner, newest.signed.hash, note))
+    else:
+        if cancel is not None:
+            await submit(account, cancel)
+            group = [*group, cancel]
+    lacking = nonce - reached
+    reason = (
+        f"its nonce {nonce} was never the account's next, which is {reached}: no longer waited for; it cannot be mined "
+        f"before {lacking} other transaction{'s are' if lacking > 1 else ' is'} sent, and is cancelled then"
+    )
+    outcomes: tuple[Outcome, ...] = tuple(Expired(tx.signed.hash, reason) for tx in group)
+    account.journal.append(*(TxSettled(newest.signed.chain, account.owner, outcome) for outcome in outcomes))
+    return outcomes
+
+
+async def clear_leftovers(account: Account) -> tuple[Outcome, ...]:
+    """Settle what was given up and can be mined now: the chain's nonce has come to theirs, or passed it."""
+    outcomes: list[Outcome] = []
+    while True:
+        groups: dict[int, list[StoredTx]] = {}
+        for tx in leftovers(account.journal.transactions(account.settings.chain, account.owner)):
+            groups.setdefault(tx.signed.nonce, []).append(tx)
+        if not groups or min(groups) > (mined := await account.node.nonce(account.owner)):
+            return tuple(outcomes)
+        group = groups[min(groups)]
+        if group[0].signed.nonce == mined:
+            if not cancels(group[-1]):
+                group.append(await cancelled(account, group[-1]))
+                await submit(account, group[-1])
+            elif not await in_pool(account, group[-1].signed.hash):
+                await submit(account, stored(account, group[-1].signed.hash))
+        outcomes += await confirm(account, group)
+
+
+async def cancelled(account: Account, stuck: StoredTx) -> StoredTx:
+    """A journalled cancellation of a transaction that is no longer wanted. Raises PendingError when it cannot be."""
+    signed = stuck.signed
+    _, base_fee_wei = await account.node.block_and_base_fee()
+    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    if isinstance(fees, Declined):
+        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {fees.reason}")
+    fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
+    context = TxContext(signed.chain, account.owner, signed.plan_id, signed.leg, signed.market_id)
+    ourselves = {"from": account.owner, "to": account.owner, "value": "0x0"}
+    gas = gas_limit(int(await account.node.request("eth_estimateGas", [ourselves]), 16))
+    tx = cancellation(context, signed.nonce, gas, fees, signed.words)
+    simulated = await simulate_tx(account, tx, None)
+    approved = simulated if isinstance(simulated, Declined) else judge_cancellation(Rules.of(account), simulated)
+    cancel = approved if isinstance(approved, Declined) else sign(account, approved)
+    if isinstance(cancel, Declined):
+        raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {cancel.reason}")
+    return record(account, cancel, replaces=signed.hash)

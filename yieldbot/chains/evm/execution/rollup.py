@@ -1,0 +1,124 @@
+"""What a transaction pays for its data on L1, asked of the chain for the very bytes that will be signed.
+
+A fork charges none of it: an OP-stack chain takes it beside the gas, and Arbitrum's own node alone knows the gas that
+it takes inside. What is asked for leaves room for a change until the block that mines it.
+"""
+
+from __future__ import annotations
+
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
+from yieldbot.chains.evm.execution.reverts import REVERTED
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.rollups import (
+    GAS_PRICE_ORACLE,
+    NODE_INTERFACE,
+    l1_component_call,
+    l1_fee_call,
+    operator_fee_call,
+    wei_of,
+)
+from yieldbot.chains.evm.signing.sign import payload
+from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import MarketId
+from yieldbot.model.plan import Declined
+from yieldbot.model.policy import FeeKind
+from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
+from yieldbot.rpc.together import both
+
+
+async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
+    """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
+
+    Raises TransientError where it cannot be told: nothing may be signed without.
+    """
+    kind = account.settings.fee_kind
+    try:
+        if kind is FeeKind.OP_STACK:
+            data_fee = node.call(GAS_PRICE_ORACLE, l1_fee_call(payload(tx)), block)
+            l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
+            return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
+        if kind is FeeKind.ARBITRUM:
+            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
+            return RollupFee(l1_gas=wei_of(said))
+    except (NodeRefused, MarketError) as failure:
+        where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
+        raise TransientError(f"the fee for data on L1 cannot be read ({where}): {failure}") from None
+    return NO_ROLLUP_FEE
+
+
+async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
+    try:
+        return wei_of(await node.call(GAS_PRICE_ORACLE, operator_fee_call(gas), block))
+    except NodeRefused as refusal:
+        if refusal.data or refusal.code != REVERTED:
+            raise
+        return 0  # an oracle of before Isthmus has no such function, and there is no such fee
+
+
+async def rehearsed_gas(
+    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees
+) -> tuple[int, RollupFee]:
+    """The gas limit of a call that needs ``needed`` gas on the fork, and what it pays for its data on L1."""
+    limit = gas_limit(needed)
+    if account.settings.fee_kind is FeeKind.ETHEREUM or not account.pays_gas:
+        return limit, NO_ROLLUP_FEE
+    context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
+    nonce = await fork.nonce(account.owner)
+    tx = unsigned(call, context, nonce, limit, fees)
+    fee = await rollup_fee(account, fork, tx)
+    return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
+
+
+async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
+    """The limit of a call: ``gas``, or by the chain's own estimate where it takes data on L1 inside the gas and that
+    says more. Where it makes no estimates its NodeInterface's word is added; where it says that the call fails, the
+    simulation tells why.
+    """
+    if account.settings.fee_kind is not FeeKind.ARBITRUM:
+        return gas
+    call = {"from": account.owner, "to": made.to, "data": "0x" + made.data.hex(), "value": hex(made.value)}
+    try:
+        return max(gas, gas_limit(int(await account.node.request("eth_estimateGas", [call]), 16)))
+    except NodeRefused as refusal:
+        if refusal.code == REVERTED or refusal.data:
+            return gas
+    except (TypeError, ValueError):
+        raise TransientError(f"{account.node.host} answered eth_estimateGas with something that is no number") from None
+    context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
+    fee = await rollup_fee(account, account.node, unsigned(made, context, 0, gas, Fees(0, 0)))
+    return gas + BASE_FEE_HEADROOM * fee.l1_gas
+
+
+async def charge(account: Account, fork: EvmNode, fee: RollupFee, price_wei: int) -> None:
+    """Take from our balance on the fork what the chain would take besides: later calls must be paid for too."""
+    if wei := fee.wei + fee.l1_gas * price_wei:
+        left = await fork.balance_wei(account.owner) - wei
+        await fork.request("anvil_setBalance", [account.owner, hex(max(0, left))])
+
+
+async def short_of_native(
+    account: Account, fork: EvmNode, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
+) -> Declined | None:
+    """Why the wallet cannot pay ``gas_wei`` (what it sends included) and ``fee``, which may double until the block that
+    mines it; None when it can."""
+    held = await fork.balance_wei(account.owner)
+    beside = BASE_FEE_HEADROOM * fee.wei
+    if held >= gas_wei + beside:
+        return None
+    native = account.native
+    more = f" and its data on L1 {Amount(native, beside)}" if beside else ""
+    return Declined(
+        "INSUFFICIENT_NATIVE",
+        f"gas may cost up to {Amount(native, gas_wei)}{more}, the wallet holds {Amount(native, held)}: "
+        f"send {native.symbol} to {account.owner}",
+    )
+
+
+def cost_above_gain(account: Account, words: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE) -> Declined | None:
+    """Why a transaction costs more than the plan's gain allows (``Account.max_cost_wei``); None when it does not."""
+    if account.max_cost_wei is None or gas_wei + fee.wei <= account.max_cost_wei:
+        return None
+    most, beside = Amount(account.native, account.max_cost_wei), " with its data on L1" if fee.wei else ""
+    return Declined("COST_ABOVE_GAIN", f"{words}: its gas{beside} costs more than the gain allows, {most}")

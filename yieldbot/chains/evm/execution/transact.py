@@ -1,0 +1,60 @@
+"""One call, from its price to its outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.build import TxContext, price, unsigned
+from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.nonces import clear_leftovers, next_nonce
+from yieldbot.chains.evm.execution.rollup import cost_above_gain, node_gas
+from yieldbot.chains.evm.execution.simulate import priority_fee
+from yieldbot.chains.evm.execution.submit import record, sign, submit
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
+from yieldbot.rpc.together import both
+
+if TYPE_CHECKING:
+    pass
+
+Simulate = Callable[[UnsignedTx], Awaitable[SimulatedTx | Declined]]
+Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
+
+
+async def transact(
+    account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
+) -> Outcome | Declined:
+    """Carry out one call. ``gas``: its limit, more where the chain's own node says so. Refusals are values; see
+    ``execute_leg`` for what is raised."""
+    _, base_fee_wei = await account.node.block_and_base_fee()
+    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    if isinstance(fees, Declined):
+        return fees
+    await clear_leftovers(account)
+    nonce, gas = await both(next_nonce(account), node_gas(account, call, gas))
+    if isinstance(nonce, Declined):
+        return nonce
+    gas_wei = gas * (base_fee_wei + fees.priority_fee_wei)
+    if (dear := cost_above_gain(account, call.words, gas_wei)) is not None:
+        return dear
+    simulated = await simulate(unsigned(call, context, nonce, gas, fees))
+    if isinstance(simulated, Declined):
+        return simulated
+    if (dear := cost_above_gain(account, call.words, gas_wei, simulated.rollup)) is not None:
+        return dear
+    await account.node.verify_chain()  # the last look before a key is used
+    approved = judge(simulated)
+    if isinstance(approved, Declined):
+        return approved
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
+    signed = sign(account, approved)
+    if isinstance(signed, Declined):
+        return signed
+    recorded = record(account, signed)
+    await submit(account, recorded)
+    outcomes = await confirm(account, (recorded,))
+    mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
+    return next(mined, outcomes[0])  # of several attempts the one that was mined tells

@@ -1,0 +1,1 @@
+"""Positions in liquidity pools of EVM chains: read, opened, changed and left."""

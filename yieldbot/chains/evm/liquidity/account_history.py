@@ -1,0 +1,117 @@
+"""What moved positions of liquidity, by the position manager's events in the receipts of transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from yieldbot.books.chain_record import Quotes
+from yieldbot.books.entries import Entry, Kind
+from yieldbot.books.liquidity import Moved
+from yieldbot.chains.evm.account_history import each, quotes_at
+from yieldbot.chains.evm.liquidity.position_events import moves_in
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.rollups import fee_of_receipt
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.native import native_token
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.tx import Delta
+
+Moves = Mapping[str, tuple[Moved, ...]]
+"""Events by the transaction's hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What our account moved by another program: entries, their events and the feeds at their blocks."""
+
+    entries: tuple[Entry, ...] = ()
+    moves: Moves = field(default_factory=dict)
+    quotes: Quotes = field(default_factory=dict)
+
+
+async def moves_of(node: EvmNode, hashes: Iterable[str], managers: frozenset[Address]) -> Moves:
+    """What the node has no receipt of, or none that can be read, is left out. Raises TransientError."""
+    found = {}
+    for name, receipt in (await _receipts(node, hashes)).items():
+        try:
+            found[name] = moves_in(receipt["logs"], managers)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+async def by_hand(
+    node: EvmNode,
+    settings: ChainSettings,
+    owner: Address,
+    hashes: Iterable[str],
+    places: Mapping[int, tuple[MarketId, Pool]],
+    managers: frozenset[Address],
+    also: Iterable[Token] = (),
+) -> ByHand:
+    """Those of these transactions that our account sent. places: where each position is; one transaction in several
+    pools is left out, as nobody tells which of them paid for what. also: tokens whose prices are wanted besides.
+
+    Raises TransientError.
+    """
+    receipts, native = await _receipts(node, hashes), native_token(settings)
+    told: list[tuple[str, int, tuple[Moved, ...], tuple[MarketId, Pool]]] = []
+    for name, receipt in receipts.items():
+        try:
+            moved, sender = moves_in(receipt["logs"], managers), str(receipt["from"]).lower()
+            height = int(receipt["blockNumber"], 16)
+        except (KeyError, TypeError, ValueError):
+            continue
+        where = {places[one.position] for one in moved if one.position in places}
+        if sender == owner.lower() and len(where) == 1:
+            told.append((name, height, moved, where.pop()))
+    blocks = await each([partial(node.block, height) for _, height, *_ in told])
+    entries = [
+        _entry(name, owner, block, moved, place, native, fee_of_receipt(receipts[name]))
+        for (name, _, moved, place), block in zip(told, blocks, strict=True)
+    ]
+    notes: list[str] = []
+    quotes = await quotes_at(node, settings, entries, native, tuple(also), notes, lambda line: None)
+    return ByHand(tuple(entries), {name: moved for name, _, moved, _ in told}, quotes)
+
+
+def _entry(
+    name: str,
+    owner: Address,
+    block: BlockRef,
+    moved: tuple[Moved, ...],
+    place: tuple[MarketId, Pool],
+    native: Token,
+    fee_raw: int | None,
+) -> Entry:
+    market_id, pool = place
+    signed = [(-1 if one.liquidity > 0 else 1, one.amounts) for one in moved if one.liquidity >= 0]
+    changes = [
+        Delta(token, sign * raw)
+        for sign, amounts in signed
+        for token, raw in zip((pool.token0, pool.token1), amounts, strict=True)
+        if raw
+    ]
+    return Entry(
+        account=(block.chain, owner),
+        kind=Kind.LIQUIDITY if changes else Kind.GAS,
+        at=block.timestamp,
+        height=block.height,
+        hash=name,
+        words="by another program",
+        market_id=market_id,
+        changes=tuple(changes),
+        native=native,
+        fee_raw=fee_raw,
+    )
+
+
+async def _receipts(node: EvmNode, hashes: Iterable[str]) -> dict[str, Any]:
+    names = tuple(dict.fromkeys(hashes))
+    told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in names])
+    return dict(zip(names, told, strict=True))

@@ -1,0 +1,103 @@
+"""A plan's legs of liquidity as steps: in from one token, out to one token, a range laid anew.
+
+What the wallet held before stays there: a leg moves its own amount, what came out of positions, and what those became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from yieldbot.allocator.provide import without
+from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.orders import laid, manager_of, removing
+from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import SafetyError
+from yieldbot.math.positions import Range
+from yieldbot.model.amounts import Token
+from yieldbot.model.liquidity import LpMarket, LpPosition
+from yieldbot.model.policy import Base
+
+BPS = 10_000
+
+
+NOTHING_BEFORE: Mapping[Token, int] = {}
+"""What a leg has is told by its tally alone."""
+
+
+def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]) -> Swapper:
+    """The market's pool, with the bounds of the base's swaps; ``start``: what is put in, nothing where it comes out."""
+    state, near = lp.state, base.max_impact_bps / BPS
+    order = LpOrder(
+        id=terms.id,
+        manager=manager_of(state),
+        tokens=(state.pool.token0, state.pool.token1),
+        fee_pips=round(state.fee * 1_000_000),
+        token_id=None,
+        expires_at=terms.deadline,
+        router=router_of(state),
+    )
+    return Swapper(state.pool, lp.deployment, order, usd, near, terms, near, Tally(start))
+
+
+def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+    """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price,
+    moved by ``shift`` ticks at most."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        ticks = Range(*lp.ticks)
+        if lp.token_id is None:
+            ticks = _near(await pool.centred(node, ticks, NOTHING_BEFORE), lp, shift)
+        async for step in laid(pool, node, ticks, lp.token_id, NOTHING_BEFORE):
+            yield step
+
+    return steps
+
+
+def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
+    """A share of each position's liquidity and all fees that wait, out and into one token."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        async for step in _out(lp, share, pool, node):
+            yield step
+        async for step in pool.sold(node, asset != pool.order.tokens[0], NOTHING_BEFORE):
+            yield step
+
+    return steps
+
+
+def relaying(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+    """Everything out, and all of it into one new position, as wide as the market's range, around the price, moved by
+    ``shift`` ticks at most; which is looked at before anything is taken out."""
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
+        rest = without(await pool.read(node), lp.positions)
+        _near(around_price(rest, Range(*lp.ticks), (sum(a[0] for a in have), sum(a[1] for a in have))), lp, shift)
+        async for step in _out(lp, Fraction(1), pool, node):
+            yield step
+        ticks = await pool.centred(node, Range(*lp.ticks), NOTHING_BEFORE)
+        async for step in laid(pool, node, ticks, None, NOTHING_BEFORE):
+            yield step
+
+    return steps
+
+
+def _near(found: Range, lp: LpMarket, shift: int) -> Range:
+    """The range, where it lies near the approved one. Raises SafetyError."""
+    if abs(found.low - lp.ticks[0]) <= shift:
+        return found
+    said = f"the price has moved since the plan was made: the range would be ticks {found.low} to {found.high}"
+    raise SafetyError("NOT_IN_PLAN", f"{said}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
+
+
+async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: EvmNode) -> AsyncIterator[Step]:
+    """Minimums are for the price as it is when a position's turn comes, which independent ones must bear out."""
+    for position in lp.positions:
+        await pool.trusted(node)
+        now: LpPosition = replace(position, state=await pool.state(node))
+        taken = -(-position.liquidity * share.numerator // share.denominator)
+        async for step in removing(now, min(position.liquidity, taken), pool.terms).steps(node):
+            yield step

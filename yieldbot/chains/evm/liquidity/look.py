@@ -1,0 +1,227 @@
+"""A chain's pools, their records and our positions in them at one block, and what both tokens earn elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, cast
+
+from yieldbot.chains.evm.liquidity.position_ids import token_ids
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.prices import feed
+from yieldbot.chains.evm.rollups import TypicalFee, fee_told, typical_fee
+from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, Price
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.market import LP_TX_GAS
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import Flow
+from yieldbot.protocols import exchanges, liquidity
+from yieldbot.protocols.evm.lp_tables import Empty
+from yieldbot.protocols.evm.uniswap_v4_lp import NUMBERS, UniswapV4Lp
+
+GWEI = 10**9
+OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
+"""Blocks back at which it is asked how long a position had been in range by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LpView:
+    """A chain as far as liquidity goes. states, records, deployments: by the pool's id; usd: US dollars of a whole
+    token, by token, of those that have a feed, and usd_at: when it said so (unix seconds); gas_usd: of a unit of gas,
+    None without a feed. unread: what could not be read, with the reason; failed: the pools among it."""
+
+    block: BlockRef
+    states: Mapping[str, LpState]
+    records: Mapping[str, LpHistory]
+    deployments: Mapping[str, Deployment]
+    positions: tuple[LpPosition, ...]
+    usd: Mapping[Token, float]
+    usd_at: Mapping[Token, int]
+    gas_usd: float | None
+    unread: tuple[str, ...] = field(default=())
+    failed: tuple[tuple[Pool, str], ...] = field(default=())
+
+    def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
+        """US dollars of base units of a pool's tokens; by the pool's own price where one of them has no feed."""
+        prices = self.prices(pool)
+        if prices is None:
+            return None
+        return amounts[0] * prices[0] + amounts[1] * prices[1]
+
+    def prices(self, pool: Pool) -> tuple[float, float] | None:
+        """US dollars of a base unit of token0 and of token1; None where neither has a feed."""
+        zero, one = (self.usd[token] / token.one if token in self.usd else None for token in (pool.token0, pool.token1))
+        price = (self.states[pool.id].sqrt_price_x96 / 2**96) ** 2
+        if one is None and zero is not None:
+            one = zero / price
+        if zero is None and one is not None:
+            zero = one * price
+        return None if zero is None or one is None else (zero, one)
+
+    def gas_price(self, pool: Pool) -> float | None:
+        """Base units of token1 for a unit of gas."""
+        prices = self.prices(pool)
+        return None if prices is None or self.gas_usd is None else self.gas_usd / prices[1]
+
+
+async def look(
+    node: EvmNode,
+    chain: ChainSettings,
+    owner: Address,
+    *,
+    only_ours: bool = False,
+    at: tuple[BlockRef, int] | None = None,
+    tables: Sequence[Deployment] | None = None,
+    tokens: Sequence[Token] | None = None,
+    beside: TypicalFee | None = None,
+) -> LpView:
+    """Read it, at the newest block, or ``at`` one with its base fee in wei. ``only_ours``: records of the pools that we
+    have positions in, and no others. ``tables``, ``tokens``: exchanges and tokens that are looked at, all by default.
+    ``beside``: what transactions pay beside their gas, where it is known already.
+
+    Raises TransientError where the chain cannot be read; a pool that cannot be is named in ``unread``.
+    """
+    block, base_fee_wei = at or await node.block_and_base_fee()
+    known, tokens = liquidity(), list(chain.tokens.values()) if tokens is None else tokens
+    tables = [table for table in chain.exchanges if table.protocol in known] if tables is None else tables
+    pairs = list(combinations(tokens, 2))
+    unread: list[str] = []
+    failed: list[tuple[Pool, str]] = []
+    listed = await node.run([exchanges()[table.protocol].pools(table, pairs) for table in tables], block)
+    deployments: dict[str, Deployment] = {}
+    pools: list[Pool] = []
+    for table, found in zip(tables, listed, strict=True):
+        if isinstance(found, MarketError):
+            unread.append(f"{table.name}: {found}")
+            continue
+        pools += found
+        deployments |= {pool.id: table for pool in found}
+    feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
+    flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.id]) for pool in pools]
+    flows += [
+        feed(address, block.timestamp)
+        for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))
+    ]
+    flows += [typical_fee()] if beside is None else []
+    answers = await node.run(flows, block)
+    if beside is None:
+        beside = fee_told(chain, node.host, answers.pop())
+    states: dict[str, LpState] = {}
+    for pool, state in zip(pools, answers, strict=False):
+        if isinstance(state, Empty):
+            continue
+        if isinstance(state, MarketError):
+            unread.append(f"{pool.name}: {state}")
+            failed.append((pool, str(state)))
+        else:
+            states[pool.id] = cast(LpState, state)
+    priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
+    told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
+    native = priced[len(feeds)] if len(priced) > len(feeds) else None
+    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LP_TX_GAS
+    positions = await _owned(node, block, tables, states, owner, unread, failed)
+    wanted = [position.state for position in positions] if only_ours else list(states.values())
+    return LpView(
+        block=block,
+        states=states,
+        records=await _records(node, block, {s.pool.id: s for s in wanted}, deployments, unread),
+        deployments=deployments,
+        positions=positions,
+        usd={token: price.usd for token, price in told.items()},
+        usd_at={token: price.updated_at for token, price in told.items()},
+        gas_usd=None if native is None else native.usd * gas_wei / 10**18,
+        unread=tuple(unread),
+        failed=tuple(failed),
+    )
+
+
+async def _owned(
+    node: EvmNode,
+    block: BlockRef,
+    tables: Sequence[Deployment],
+    states: Mapping[str, LpState],
+    owner: Address,
+    unread: list[str],
+    failed: list[tuple[Pool, str]],
+) -> tuple[LpPosition, ...]:
+    known = liquidity()
+    found: list[LpPosition] = []
+    tables = [await _numbered(node, block, table, owner, unread) for table in tables]
+    flows = [known[table.protocol].owned(_of(states, table.protocol), table, owner) for table in tables]
+    for table, answer in zip(tables, await node.run(flows, block), strict=True):
+        if isinstance(answer, MarketError):
+            unread.append(f"our positions at {table.name}: {answer}")
+            failed += [(s.pool, f"our positions: {answer}") for s in _of(states, table.protocol).values()]
+        else:
+            found += answer[0]
+            if answer[1]:
+                numbers = ", ".join(str(number) for number in answer[1])
+                unread.append(f"{table.name}: positions {numbers} are of tokens that the chain's file does not list")
+    return tuple([replace(position, out_for=await _out_for(node, block, position)) for position in found])
+
+
+async def _numbered(node: EvmNode, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
+    """The table, with our positions' numbers where its manager does not list them (Uniswap v4)."""
+    if table.protocol != UniswapV4Lp.protocol or not table.params.get("manager"):
+        return table
+    numbers, why = await token_ids(node, Address(table.params["manager"]), owner, block)
+    if why:
+        unread.append(f"{table.name}: {why}")
+    return replace(table, params={**table.params, NUMBERS: numbers})
+
+
+async def _out_for(node: EvmNode, block: BlockRef, position: LpPosition) -> float | None:
+    """Seconds for which a position has been out of range, at least; 0 while it is in, None where nobody says."""
+    if position.in_range:
+        return 0.0
+    adapter, out = liquidity()[position.state.pool.protocol], None
+    (now,) = await node.run([adapter.inside(position, 0)], block)
+    for lag in OUT_LAGS:
+        try:
+            (then,) = await node.run([adapter.inside(position, lag)], block)
+        except TransientError:  # a node without so much history
+            break
+        if not isinstance(now, tuple) or not isinstance(then, tuple) or then[0] != now[0]:
+            break
+        out = float(now[1] - then[1])
+    return out
+
+
+def _of(states: Mapping[str, LpState], protocol: str) -> dict[str, LpState]:
+    return {at: state for at, state in states.items() if state.pool.protocol == protocol}
+
+
+async def _records(
+    node: EvmNode,
+    block: BlockRef,
+    states: Mapping[str, LpState],
+    deployments: Mapping[str, Deployment],
+    unread: list[str],
+) -> dict[str, LpHistory]:
+    """The pools' records; where the node serves no earlier blocks, what the pools themselves keep."""
+    known = liquidity()
+
+    def flows(with_past: bool) -> list[Flow[LpHistory]]:
+        return [
+            known[s.pool.protocol].record(s, deployments[at].params["lookback_blocks"] if with_past else 0)
+            for at, s in states.items()
+        ]
+
+    why = ""
+    try:
+        told = await node.run(flows(True), block)
+    except TransientError as refusal:
+        why = f"the node serves no earlier blocks ({refusal})"
+        told = await node.run(flows(False), block)
+    found = {}
+    for at, record in zip(states, told, strict=True):
+        if isinstance(record, MarketError):
+            unread.append(f"{states[at].pool.name}: its record: {record}")
+            record = LpHistory(missing=(f"its record cannot be read: {record}",))
+        found[at] = replace(record, missing=(*record.missing, why)) if why else record
+    return found

@@ -1,0 +1,80 @@
+"""A base's pools as markets that plans may provide liquidity to: read at the block of the snapshot they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yieldbot.allocator.provide import Seen, market_of, provided
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.rollups import TypicalFee
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import MarketState, Quarantined
+from yieldbot.model.policy import Job
+from yieldbot.protocols.evm.lp_tables import by_plans
+from yieldbot.protocols.evm.uniswap_v3 import read_pool
+
+
+async def lp_markets(
+    node: EvmNode,
+    job: Job,
+    block: BlockRef,
+    base_fee_wei: int,
+    states: Mapping[MarketId, MarketState],
+    beside: TypicalFee,
+) -> tuple[list[MarketState], list[Quarantined]]:
+    """The pools of two of the job's assets, where its base allows liquidity; none for other jobs. ``states``: its other
+    markets, by whose holdings the range is chosen; beside: what transactions pay beside their gas.
+
+    Raises TransientError where the chain cannot be read; a pool that cannot be is quarantined.
+    """
+    if job.base is None or not job.base.liquidity:
+        return [], []
+    tables = [table for table in job.chain.exchanges if by_plans(table)]
+    if not tables:
+        return [], []
+    found_at, tokens = (block, base_fee_wei), list(job.assets)
+    view = await look(node, job.chain, job.wallet.address, at=found_at, tables=tables, tokens=tokens, beside=beside)
+    bad = [Quarantined(market_of(pool, asset_of(job, pool)), why) for pool, why in view.failed]
+    failed = {pool.address for pool, _ in view.failed}
+    looked_at = {address: state for address, state in view.states.items() if address not in failed}
+    pools = await node.run([read_pool(state.pool.address) for state in looked_at.values()], block)
+    found = list[MarketState]()
+    for (address, state), pool in zip(looked_at.items(), pools, strict=True):
+        asset = asset_of(job, state.pool)
+        gas_price = view.gas_price(state.pool)
+        lacks = gas_price is None or not {state.pool.token0, state.pool.token1} <= set(view.usd)
+        if isinstance(pool, MarketError) or gas_price is None or lacks:
+            why = str(pool) if isinstance(pool, MarketError) else "no feed prices its tokens, or gas"
+            bad.append(Quarantined(market_of(state.pool, asset), why))
+            continue
+        seen = Seen(
+            state=state,
+            record=view.records[address],
+            deployment=view.deployments[address],
+            pool=pool,
+            positions=tuple(p for p in view.positions if p.state.pool.address == address),
+            gas_price=gas_price,
+            fair=_fair(view.usd, state.pool),
+        )
+        found.append(provided(seen, asset, _wealth(states, view.usd, asset), block, job.base))
+    return found, bad
+
+
+def _fair(usd: Mapping[Token, float], pool: Pool) -> float:
+    zero, one = (usd[token] / token.one for token in (pool.token0, pool.token1))
+    return zero / one
+
+
+def asset_of(job: Job, pool: Pool) -> Token:
+    """Which of a pool's tokens its market is counted in: the one that the base names first."""
+    return next(token for token in job.assets if token in (pool.token0, pool.token1))
+
+
+def _wealth(states: Mapping[MarketId, MarketState], usd: Mapping[Token, float], asset: Token) -> Amount:
+    """All that the snapshot has, in one of its assets, by the feeds."""
+    worth = sum(float(s.held) * usd[s.market.asset] for s in states.values() if s.market.asset in usd)
+    return Amount(asset, int(worth / usd[asset] * asset.one) if asset in usd else 0)

@@ -1,0 +1,190 @@
+"""What is done about liquidity, as an order and its steps: add, remove, collect, compound, lay a range anew.
+
+Amounts are exact at the price that was read; each call carries minimums for a price within the slippage of it, and the
+price itself must be within the slippage of independent ones (feeds; the pool's own mean).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+
+from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
+from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import ConfigError, MarketError
+from yieldbot.math.positions import Range
+from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.protocols.evm import position_manager as calls
+
+MANAGER = "the position manager"
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An order, its steps, and what it is expected to do: base units of token0 and token1 to the wallet (negative: from
+    it)."""
+
+    order: LpOrder
+    steps: Steps
+    expected: Pair
+
+
+def manager_of(state: LpState) -> Address:
+    """Raises ConfigError where positions in this pool are not kept by a manager that is named."""
+    if state.manager is None:
+        what = "a share of a pair" if not state.spacing else "its [[exchanges]] table names no manager"
+        what = "Uniswap v4's liquidity is shown, not moved" if state.pool.protocol == "uniswap_v4" else what
+        raise ConfigError(f"{state.pool.name}: {what}: nothing can be added or removed here (docs/liquidity.md)")
+    return state.manager
+
+
+def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms: Terms) -> Prepared:
+    """As much liquidity as these base units make; what it does not take stays in the wallet. Raises MarketError where
+    they make none."""
+    if ticks.low >= ticks.high:
+        raise MarketError(f"{state.pool.name}: the range from tick {ticks.low} to {ticks.high} is empty")
+    liquidity, desired, taken = ticks.settled(state.sqrt_price_x96, *have)
+    if not liquidity:
+        raise MarketError(f"{calls.said(state.pool, have)} make no liquidity: {_ratio(state, ticks)}")
+    least = ticks.least_put(state.sqrt_price_x96, desired, terms.slippage)
+    order = LpOrder(
+        id=terms.id,
+        manager=manager_of(state),
+        tokens=(state.pool.token0, state.pool.token1),
+        fee_pips=round(state.fee * 1_000_000),
+        token_id=token_id,
+        ticks=(ticks.low, ticks.high) if token_id is None else None,
+        most=desired,
+        least_put=least,
+        expires_at=terms.deadline,
+    )
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        for token, raw in zip(order.tokens, desired, strict=True):
+            async for step in allowing(node, order, token, raw, terms.owner, order.manager, MANAGER):
+                yield step
+        end = await terms.end(node)
+        call = (
+            calls.mint(state, ticks, desired, least, terms.owner, end)
+            if token_id is None
+            else calls.increase(state, token_id, desired, least, end)
+        )
+        moved = {token: -raw for token, raw in zip(order.tokens, desired, strict=True)}
+        yield Step(call=call, order=replace(order, expires_at=end), moves=order.tokens, least=moved)
+        for token in order.tokens:  # roundings, and a price that has moved, can leave some of it allowed
+            if await allowance(node, token.address, terms.owner, order.manager):
+                yield Step(call=allowance_call(token, order.manager, 0, MANAGER), order=order)
+
+    return Prepared(order, steps, (-taken[0], -taken[1]))
+
+
+def removing(position: LpPosition, liquidity: int, terms: Terms) -> Prepared:
+    """Some of a position's liquidity, and all that waits in it, into the wallet."""
+    state, token_id = position.state, _number(position)
+    ticks = Range(*(position.ticks or (0, 0)))
+    taken = ticks.amounts(liquidity, state.sqrt_price_x96)
+    least = ticks.least_out(state.sqrt_price_x96, liquidity, terms.slippage)
+    order = _order(state, token_id, terms, liquidity=liquidity, least_out=least)
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        if liquidity:
+            end = await terms.end(node)
+            call = calls.decrease(state, token_id, liquidity, least, end)
+            yield Step(call=call, order=replace(order, expires_at=end))
+        floor = {t: low + fee for t, low, fee in zip(order.tokens, least, position.fees, strict=True)}
+        yield Step(call=calls.collect(state, token_id, terms.owner), order=order, least=floor)
+
+    return Prepared(order, steps, (taken[0] + position.fees[0], taken[1] + position.fees[1]))
+
+
+def collecting(position: LpPosition, terms: Terms) -> Prepared:
+    """What waits in a position, into the wallet."""
+    return removing(position, 0, terms)
+
+
+def compounding(position: LpPosition, terms: Terms) -> Prepared:
+    """What waits in a position into its liquidity; what does not fit stays in the wallet. Raises MarketError where it
+    makes none."""
+    state, token_id = position.state, _number(position)
+    paid = collecting(position, terms)
+    added = adding(state, position.fees, Range(*(position.ticks or (0, 0))), token_id, terms)
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        async for step in paid.steps(node):
+            yield step
+        async for step in added.steps(node):
+            yield step
+
+    expected = (paid.expected[0] + added.expected[0], paid.expected[1] + added.expected[1])
+    return Prepared(added.order, steps, expected)
+
+
+def reranging(
+    position: LpPosition, deployment: Deployment, ticks: Range, usd: Mapping[Token, float], terms: Terms
+) -> Prepared:
+    """Everything out of a position, as much swapped in its own pool as the new range needs, and all of that into it.
+
+    What the wallet held before stays there. The swap and the new position are made for what is there when their turn
+    comes; the price must stand near independent ones then too (SafetyError where it does not).
+    """
+    state = position.state
+    out = removing(position, position.liquidity, terms)
+    order = replace(out.order, router=router_of(state))
+    pool = Swapper(state.pool, deployment, order, usd, terms.slippage, terms)
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        before = await balances(node, terms.owner, order.tokens)
+        async for step in out.steps(node):
+            yield step
+        async for step in laid(pool, node, ticks, None, before):
+            yield step
+
+    return Prepared(order, steps, out.expected)
+
+
+async def laid(
+    pool: Swapper, node: EvmNode, ticks: Range, token_id: int | None, before: Mapping[Token, int]
+) -> AsyncIterator[Step]:
+    """All that the wallet has beyond ``before`` into a range, swapped as it needs. Raises SafetyError, MarketError."""
+    async for step in pool.balanced(node, ticks, before):
+        yield step
+    have = await pool.beyond(node, before)
+    async for step in adding(await pool.state(node), have, ticks, token_id, pool.terms).steps(node):
+        yield step
+
+
+def _order(state: LpState, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LpOrder:
+    return LpOrder(
+        id=terms.id,
+        manager=manager_of(state),
+        tokens=(state.pool.token0, state.pool.token1),
+        fee_pips=round(state.fee * 1_000_000),
+        token_id=token_id,
+        liquidity=liquidity,
+        least_out=least_out,
+        expires_at=terms.deadline,
+    )
+
+
+def _number(position: LpPosition) -> int:
+    manager_of(position.state)
+    assert position.token_id is not None
+    return position.token_id
+
+
+def _ratio(state: LpState, ticks: Range) -> str:
+    """What a range takes of both tokens at the present price, in words."""
+    zero, one = ticks.amounts(10**18, state.sqrt_price_x96, up=True)
+    pool = state.pool
+    if not zero or not one:
+        return f"this range takes {(pool.token0 if zero else pool.token1).symbol} alone at the present price"
+    a, b = zero / pool.token0.one, one / pool.token1.one
+    each, other, ratio = (pool.token0, pool.token1, b / a) if b >= a else (pool.token1, pool.token0, a / b)
+    return f"this range takes {ratio:,.6g} {other.symbol} with each {each.symbol}"

@@ -1,0 +1,134 @@
+"""What was put into a pair for our shares and came out for them, by the pair's events, checked against our balance.
+
+Source: UniswapV2Pair (v2 core 1.0.1): mint emits Transfer from nobody, then Mint with both amounts; burn emits the
+Transfer of shares to nobody, then Burn. Fees stay in the pair, where they let a share's root of k grow: what was put in
+is worth root(amount0 amount1) of it, and what a share has beyond that is fees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.chains.evm.liquidity.position_events import MOST_PARTS, Past, unread
+from yieldbot.chains.evm.logs import parts_of
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpPosition
+
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+MINT = "0x4c209b5fc8ad50758f13e2e1088ba56a560dff690a1c6fef26394f4c03821c4f"
+BURN = "0xdccd412f0b1252819cb1fd330b93224ca42612892bb3f4f789976e6d81936496"
+NOBODY = "0x" + 64 * "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Shares that came (more than 0) or went, and the tokens that were paid for them or by them."""
+
+    height: int
+    shares: int
+    amounts: tuple[int, int]
+
+
+async def past_of_shares(node: EvmNode, position: LpPosition, owner: Address, block: BlockRef) -> Past | str:
+    """The past of our shares of a pair, or why it is not known."""
+    pair, ours = position.state.pool.address, _topic(owner)
+    steps: list[Step] = []  # the newest first
+    left, end = position.shares, block.height + 1
+    sides = [{"address": pair, "topics": topics} for topics in ([TRANSFER, ours], [TRANSFER, None, ours])]
+    async for part in parts_of(node, sides, 0, block.height, MOST_PARTS):
+        if part.logs is None:
+            return unread(node, part, end)
+        found = [log for logs in part.logs for log in logs]
+        try:
+            places = {str(log["transactionHash"]): _place(log) for log in found}
+            for name in sorted(places, key=lambda name: places[name], reverse=True):
+                receipt = await node.request("eth_getTransactionReceipt", [name])
+                made = list(steps_of(receipt["logs"], pair, ours))
+                for step in reversed(made):
+                    if isinstance(step, str):
+                        return step
+                    steps.append(step)
+                    left -= step.shares
+                    if not left:
+                        return told(reversed(steps), position)
+        except TransientError as refusal:
+            return f"{node.host} serves no receipt of block {part.start} to {part.end} ({refusal})"
+        except (KeyError, TypeError, ValueError, IndexError):
+            return f"{node.host} answers events that cannot be read"
+        end = part.start
+    return "its events do not add up to what it holds"
+
+
+def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[Step | str]:
+    """What one transaction did with our shares, in its order; a word instead where it says no amounts: shares that
+    went from one account to another. Pure. Raises KeyError or ValueError for what is no event of a pair."""
+    at, sent, came = _topic(pair), 0, 0
+    minted = burnt = ("", 0)
+    for log in sorted((one for one in logs if str(one["address"]).lower() == pair.lower()), key=_place):
+        kind, words = str(log["topics"][0]).lower(), _words(str(log["data"]))
+        if kind == TRANSFER:
+            source, target = (str(topic).lower() for topic in log["topics"][1:3])
+            if source == NOBODY:
+                minted = (target, words[0])
+                came += words[0] if target == ours else 0
+            elif (source, target) == (at, NOBODY):
+                burnt = (source, words[0])
+            elif source == ours and target == at:
+                sent += words[0]
+            elif ours in (source, target) and source != target:
+                yield "shares came from another account, or went to one"
+                return
+        elif kind == MINT and minted[0] == ours:
+            came -= minted[1]
+            yield Step(_place(log)[0], minted[1], (words[0], words[1]))
+        elif kind == BURN and burnt[1] == sent:
+            yield Step(_place(log)[0], -sent, (words[0], words[1]))
+            sent = 0
+    if sent or came:
+        yield "shares moved and no amounts were told with them"
+
+
+def told(steps: Iterable[Step], position: LpPosition) -> Past:
+    """The past from its steps, the oldest first. Pure."""
+    put, taken, paid = [0, 0], [0, 0], [0, 0]
+    shares, root, since = 0, 0.0, 0
+    for step in steps:
+        since = since or step.height
+        of_it = math.sqrt(step.amounts[0] * step.amounts[1])
+        if step.shares > 0:
+            put = [a + b for a, b in zip(put, step.amounts, strict=True)]
+            root += of_it
+        else:
+            gone = root * -step.shares / shares
+            fees = _fees(step.amounts, gone, of_it)
+            taken = [t + a - f for t, a, f in zip(taken, step.amounts, fees, strict=True)]
+            paid = [p + a for p, a in zip(paid, step.amounts, strict=True)]
+            root -= gone
+        shares += step.shares
+    grown = _fees(position.amounts, root, math.sqrt(position.amounts[0] * position.amounts[1]))
+    return Past((put[0], put[1]), (taken[0], taken[1]), (paid[0], paid[1]), since, grown)
+
+
+def _fees(amounts: tuple[int, int], root: float, now: float) -> tuple[int, int]:
+    """What of both amounts is beyond the root that was put in for them."""
+    part = max(0.0, 1.0 - root / now) if now else 0.0
+    return round(amounts[0] * part), round(amounts[1] * part)
+
+
+def _topic(address: str) -> str:
+    return "0x" + address[2:].lower().rjust(64, "0")
+
+
+def _words(data: str) -> list[int]:
+    raw = bytes.fromhex(data[2:])
+    return [int.from_bytes(raw[i : i + 32], "big") for i in range(0, len(raw), 32)]
+
+
+def _place(log: Mapping[str, Any]) -> tuple[int, int]:
+    return int(log["blockNumber"], 16), int(log["logIndex"], 16)

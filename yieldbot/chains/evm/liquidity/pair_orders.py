@@ -1,0 +1,125 @@
+"""What is done about shares of Uniswap v2 pairs, as an order and its steps: add and remove, through the router.
+
+Source: v2 periphery, UniswapV2Router02.addLiquidity and removeLiquidity; v2 core, UniswapV2Pair.mint and burn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+
+from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.liquidity.order import LpOrder, Step
+from yieldbot.chains.evm.liquidity.orders import Pair, Prepared
+from yieldbot.chains.evm.liquidity.swaps import Terms, allowing
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import ConfigError, MarketError
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.position_manager import said
+
+ROUTER = "the router"
+
+
+def share_of(state: LpState) -> Token:
+    """The pair's own token."""
+    return Token(state.pool.token0.chain, state.pool.address, "pair", 18)
+
+
+def router_of(state: LpState) -> Address:
+    """Raises ConfigError where none is named."""
+    router = state.pool.params.get("router")
+    if not router:
+        raise ConfigError(
+            f"{state.pool.name}: its [[exchanges]] table names no router: nothing can be added or removed"
+        )
+    return Address(str(router))
+
+
+def adding_shares(state: LpState, have: Pair, terms: Terms) -> Prepared:
+    """As much as these base units make at the pair's ratio. Raises MarketError where that is nothing."""
+    taken = fitting(state.reserves, have)
+    if not all(taken):
+        raise MarketError(f"{said(state.pool, have)} make no liquidity: a pair takes both tokens at its price")
+    slip = 1.0 + terms.slippage
+    least = (max(0, int(taken[0] / slip) - 1), max(0, int(taken[1] / slip) - 1))
+    order = _order(state, terms, most=taken, least_put=least)
+    pair, share = order.tokens, share_of(state)
+    amounts = (*taken, *least)
+    data = abi("uniswap_v2").encode("addLiquidity", *(t.address for t in pair), *amounts, terms.owner, terms.deadline)
+    call = EvmCall(order.manager, data, 0, f"add {said(state.pool, taken)} to {state.pool.name}")
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        for token, raw in zip(pair, taken, strict=True):
+            async for step in allowing(node, order, token, raw, terms.owner, order.manager, ROUTER):
+                yield step
+        # The shares are as many as the price makes them when it is mined; the minimums above bound what they hold.
+        moved = {token: -raw for token, raw in zip(pair, taken, strict=True)} | {share: 1}
+        yield Step(call=call, order=order, moves=pair, least=moved)
+        for token in pair:
+            if await allowance(node, token.address, terms.owner, order.manager):
+                yield Step(call=allowance_call(token, order.manager, 0, ROUTER), order=order)
+
+    return Prepared(order, steps, (-taken[0], -taken[1]))
+
+
+def removing_shares(position: LpPosition, part: float, terms: Terms) -> Prepared:
+    """Some of our shares, burned for both tokens. part: of them, 1 for all."""
+    state = position.state
+    shares = position.shares if part == 1.0 else position.shares * round(part * 10**9) // 10**9
+    if not shares:
+        raise MarketError(f"{state.pool.name}: so small a part is no share")
+    paid = (position.amounts[0] * shares // position.shares, position.amounts[1] * shares // position.shares)
+    slip = math.sqrt(1.0 + terms.slippage)
+    least = (max(0, int(paid[0] / slip) - 1), max(0, int(paid[1] / slip) - 1))
+    order = _order(state, terms, liquidity=shares, least_out=least)
+    pair, share = order.tokens, share_of(state)
+    terms_of_call = (*(t.address for t in pair), shares, *least, terms.owner, terms.deadline)
+    data = abi("uniswap_v2").encode("removeLiquidity", *terms_of_call)
+    words = f"burn {shares:,} shares of {state.pool.name} for at least {said(state.pool, least)}"
+    call = EvmCall(order.manager, data, 0, words)
+
+    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+        async for step in allowing(node, order, share, shares, terms.owner, order.manager, ROUTER):
+            yield step
+        yield Step(call=call, order=order, moves=(share,), least=dict(zip(pair, least, strict=True)))
+
+    return Prepared(order, steps, paid)
+
+
+def fitting(reserves: Pair, have: Pair) -> Pair:
+    """What the router takes of at most these amounts (UniswapV2Router02._addLiquidity), such that asking for exactly
+    this takes the same."""
+    one = have[0] * reserves[1] // reserves[0]
+    if one <= have[1]:
+        return have[0], one
+    zero = have[1] * reserves[0] // reserves[1]
+    return zero, zero * reserves[1] // reserves[0]
+
+
+def _order(
+    state: LpState,
+    terms: Terms,
+    *,
+    most: Pair = (0, 0),
+    least_put: Pair = (0, 0),
+    liquidity: int = 0,
+    least_out: Pair = (0, 0),
+) -> LpOrder:
+    return LpOrder(
+        id=terms.id,
+        manager=router_of(state),
+        tokens=(state.pool.token0, state.pool.token1),
+        fee_pips=round(state.fee * 1_000_000),
+        token_id=None,
+        share=share_of(state),
+        most=most,
+        least_put=least_put,
+        liquidity=liquidity,
+        least_out=least_out,
+        expires_at=terms.deadline,
+    )

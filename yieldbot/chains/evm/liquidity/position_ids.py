@@ -1,0 +1,53 @@
+"""Which positions of Uniswap v4's position manager are ours: it does not list them, its Transfer events do.
+
+The newest events are read first, in parts that a node serves; what they name is believed only as far as ``ownerOf``
+says so now, and counted against ``balanceOf``.
+"""
+
+from __future__ import annotations
+
+from yieldbot.chains.evm.execution.balances import TRANSFER_TOPIC, word
+from yieldbot.chains.evm.logs import read_logs
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.abi import abi
+
+MOST_PARTS = 300
+"""Requests for one account's events; what lies further back is said to be unread."""
+
+
+async def token_ids(node: EvmNode, manager: Address, owner: Address, block: BlockRef) -> tuple[tuple[int, ...], str]:
+    """The numbers of our positions, lowest first, and why some are not known (empty: all are)."""
+    codec = abi("uniswap_v4_manager")
+    try:
+        said = await node.call(manager, codec.encode("balanceOf", owner), block)
+    except NodeRefused as refusal:
+        if refusal.by_provider:
+            return (), f"whether {manager} keeps positions of ours is not known: {refusal}"
+        return (), f"{manager} does not answer as a position manager"
+    count = int.from_bytes(said[:32], "big")
+    if not count:
+        return (), ""
+    mine = "0x" + word(owner).hex()
+    wanted = {"address": manager, "topics": [TRANSFER_TOPIC, None, mine]}
+    try:
+        read = await read_logs(node, [wanted], 0, block.height, most_parts=MOST_PARTS)
+    except TransientError as refusal:
+        return (), f"{count} positions of ours are kept there, and {refusal}"
+    named = sorted({int(str(log["topics"][3]), 16) for log in read.logs[0] if len(log["topics"]) == 4})
+    found = [number for number in named if await _is_ours(node, manager, number, owner, block)]
+    lacking = count - len(found)
+    why = read.cut or "its events do not name them"
+    return tuple(found), f"{lacking} more positions of ours are kept there: {why}" if lacking else ""
+
+
+async def _is_ours(node: EvmNode, manager: Address, number: int, owner: Address, block: BlockRef) -> bool:
+    try:
+        said = await node.call(manager, abi("uniswap_v4_manager").encode("ownerOf", number), block)
+    except NodeRefused as refusal:
+        if refusal.by_provider:
+            raise
+        return False  # burnt
+    return said[:32] == word(owner)

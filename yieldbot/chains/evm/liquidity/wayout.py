@@ -1,0 +1,85 @@
+"""The way out of liquidity that a person adds, rehearsed before the way in: on the fork on which it was added, it is
+taken out again an hour later, and what comes back is compared with what went in, by the pool's own price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yieldbot.allocator.liquidity import value_of
+from yieldbot.allocator.provide import market_id
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.simulate import run_steps
+from yieldbot.chains.evm.execution.wayout import GAS_WEI, LEAST_SECONDS, ROUNDING_RAW
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.orders import Prepared, removing
+from yieldbot.chains.evm.liquidity.pair_orders import removing_shares
+from yieldbot.chains.evm.liquidity.swaps import Terms
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import ConfigError, MarketError
+from yieldbot.execution.deltas import change_of, changes
+from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.plan import Declined, NoWayOut
+from yieldbot.model.tx import Delta
+from yieldbot.protocols.evm import position_manager as words
+
+BPS = 10_000
+
+
+async def come_back(
+    account: Account,
+    fork: EvmNode,
+    fees: Fees,
+    put: Sequence[Delta],
+    state: LpState,
+    before: Sequence[LpPosition],
+    slippage: float,
+) -> NoWayOut | None:
+    """Why what was just added does not come out again; None when it does. The fork is used up afterwards. put: what
+    adding it did to our balances; before: our positions in the pool until then; slippage: a fraction."""
+    pool = state.pool
+    pair = (pool.token0, pool.token1)
+    await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a pool is not judged by our gas
+    await fork.request("evm_increaseTime", [hex(LEAST_SECONDS)])
+    await fork.request("evm_mine", [])
+    block = await fork.block()
+    terms = Terms(id="lp-back", owner=account.owner, slippage=slippage, deadline=block.timestamp + LEAST_SECONDS)
+    try:
+        view = await look(fork, account.settings, account.owner, only_ours=True)
+        mine = [position for position in view.positions if position.state.pool.id == pool.id]
+        prepared = _removal(mine, before, terms)
+    except (MarketError, ConfigError) as unread:
+        return _stuck(state, f"it cannot be taken out: {unread}")
+    if prepared is None:
+        return _stuck(state, "what was put in is no position of ours")
+    had = await balances(fork, account.owner, pair)
+    ran = await run_steps(account, fork, prepared.steps, fees)
+    if isinstance(ran, Declined):
+        return _stuck(state, f"nothing comes out: {ran.reason}", lasting=ran.code in ("WOULD_REVERT", "BELOW_LEAST"))
+    back = changes(had, await balances(fork, account.owner, pair))
+    gone, came = (tuple(change_of(deltas, token) for token in pair) for deltas in (put, back))
+    went = (-gone[0], -gone[1])
+    least = value_of(state, went) * (1 - account.tolerance_bps / BPS) - value_of(state, (ROUNDING_RAW, ROUNDING_RAW))
+    if value_of(state, (came[0], came[1])) >= least:
+        return None
+    return _stuck(state, f"{words.said(pool, went)} go in, {words.said(pool, (came[0], came[1]))} come out")
+
+
+def _removal(mine: Sequence[LpPosition], before: Sequence[LpPosition], terms: Terms) -> Prepared | None:
+    """What takes out just what was added: of the position that has more now than it had."""
+    had = {position.token_id: position for position in before}
+    for position in mine:
+        earlier = had.get(position.token_id)
+        if position.shares:
+            more = position.shares - (earlier.shares if earlier else 0)
+            if more > 0:
+                return removing_shares(position, more / position.shares, terms)
+        elif (more := position.liquidity - (earlier.liquidity if earlier else 0)) > 0:
+            return removing(position, more, terms)
+    return None
+
+
+def _stuck(state: LpState, why: str, *, lasting: bool = True) -> NoWayOut:
+    return NoWayOut("NO_WAY_OUT", f"{state.pool.name}: {why}", market_id(state.pool), lasting)

@@ -1,0 +1,157 @@
+"""A fork of a chain: a real ``anvil`` on the loopback, starting from one upstream block; it sends nothing back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from yieldbot.chains.evm.node.anvil import find_anvil, surroundings
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.relay import relay
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address, ChainId, evm_number
+
+START_SECONDS = 30.0
+_LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
+
+
+@asynccontextmanager
+async def fork_of(
+    upstream_url: str,
+    block: BlockRef,
+    *,
+    chain: ChainId,
+    multicall3: Address,
+    anvil: Path | None = None,
+    timestamp: int | None = None,
+    timeout_seconds: float = 30.0,
+) -> AsyncIterator[EvmNode]:
+    """A node holding ``block``'s state of the upstream, mining each transaction at once; stopped when left.
+
+    Its clock goes on from ``timestamp`` (unix seconds; the block's own by default), not from this machine's time.
+    ``anvil``: the program; None has it looked for. Raises ConfigError when there is none, TransientError when the fork
+    does not start or does not hold the block asked for.
+    """
+    program = str(find_anvil(anvil))
+    number = str(evm_number(chain))
+    options = [
+        *("--fork-url", upstream_url, "--fork-block-number", str(block.height), "--fork-chain-id", number),
+        *("--chain-id", number, "--host", "127.0.0.1", "--port", "0", "--no-cors", "--no-storage-caching"),
+        *("--max-persisted-states", "0", "--accounts", "0", "--no-rate-limit", "--retries", "1"),
+    ]
+    process = await _started(program, options)
+    try:
+        port = await _port(process, block)
+        drain = asyncio.create_task(_drain(process))
+        try:
+            url = f"http://127.0.0.1:{port}"
+            async with EvmNode(chain, url, multicall3=multicall3, timeout_seconds=timeout_seconds) as node:
+                await _positioned(node, block, timestamp)
+                yield node
+        finally:
+            drain.cancel()
+    finally:
+        await _stopped(process)
+
+
+def forks(node: EvmNode, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]:
+    """Forks of the chain as the node tells it (``rpc.relay``). Their clock stands where the chain's own next block
+    would: what is simulated there accrues the same seconds of interest as what is then mined."""
+
+    @asynccontextmanager
+    async def fork(block: BlockRef) -> AsyncIterator[EvmNode]:
+        try:
+            coming = (await node.block("pending")).timestamp
+        except TransientError:  # a node without pending blocks: one second after the block is near enough
+            coming = block.timestamp + 1
+        async with (
+            relay(node) as url,
+            fork_of(url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming) as forked,
+        ):
+            yield forked
+
+    return fork
+
+
+async def _started(program: str, options: list[str]) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            program,
+            *options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=surroundings(),
+            preexec_fn=_dies_with_us() if sys.platform == "linux" else None,
+        )
+    except OSError as failure:
+        raise TransientError(f"{program} cannot be started: {failure.strerror}") from None
+
+
+def _dies_with_us() -> Any:
+    """For the child, before exec: the kernel kills it when we die, even by SIGKILL, so that no fork is left behind."""
+    import ctypes
+
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
+
+
+async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
+    """The port that anvil says it listens on. Its output is never quoted: it can name the upstream's URL."""
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while line := await process.stdout.readline():
+                if found := _LISTENING.search(line):
+                    return int(found[1])
+    except TimeoutError:
+        raise TransientError(f"no fork of {block.chain} block {block.height} after {START_SECONDS:g} s") from None
+    except ValueError:  # a line beyond the reader's limit: not what anvil prints when it starts
+        pass
+    code = await process.wait()
+    raise TransientError(
+        f"anvil ended with {code} while it forked {block.chain} at block {block.height}: "
+        "the RPC does not answer, or has no state of that block"
+    )
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """Read on, so that a full pipe never halts anvil."""
+    assert process.stdout is not None
+    while await process.stdout.read(1 << 16):
+        pass
+
+
+async def _positioned(node: EvmNode, block: BlockRef, timestamp: int | None) -> None:
+    """Check that the fork stands where it was asked to, and set the time of its next block."""
+    head = await node.block("latest")
+    if head.height != block.height or head.hash != block.hash:
+        raise TransientError(f"the fork holds block {head.height} {head.hash[:10]}…, not {block.hash[:10]}…: a reorg")
+    try:
+        await node.request("evm_setTime", [hex(max(timestamp or 0, block.timestamp + 1))])
+    except NodeRefused as refusal:
+        raise TransientError(f"the fork's clock cannot be set: {refusal}") from None
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), timeout=3.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

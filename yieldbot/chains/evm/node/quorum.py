@@ -1,0 +1,378 @@
+"""Several endpoints of one chain that must agree: what decides is believed only when a quorum of them says the same.
+
+The newest block is the highest one that a quorum knows by the same hash; reads of "the latest" state are pinned to it.
+An endpoint that is behind, says something else or does not answer is left out and named. Sending goes where the
+configuration says: to private endpoints where there are some, to the public ones only where it allows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from yieldbot.chains.evm.node.client import OF_THE_REQUEST, EvmNode
+from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
+from yieldbot.model.ids import Address, ChainId, evm_number
+from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.sizes import Size, size_of
+from yieldbot.rpc.votes import NO_BLOCK, excerpt, key_of, where_they_differ
+
+GRACE_SECONDS = 0.2
+"""After a quorum is reached the others are waited for this long, so that one which says something else is named."""
+TIP_TRIES = 3
+TIP_PAUSE_SECONDS = 0.3
+"""At the tip honest endpoints may differ for a moment: the block is asked for again before that is called a lie."""
+
+ANY = ("eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice", "eth_estimateGas", "net_version", "web3_")
+"""Suggestions: the first endpoint that answers is enough, for what is made of them has ceilings of ours."""
+SEND = "eth_sendRawTransaction"
+REFUSES = "refuses"
+
+_T = TypeVar("_T")
+_Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Where signed bytes go. private: endpoints that keep them from the public pool; public: whether the chain's own
+    endpoints get them too when no private one took them; to_all: every one at once, not the first that takes them."""
+
+    private: tuple[Endpoint, ...] = ()
+    public: bool = False
+    to_all: bool = False
+
+
+@dataclass(slots=True)
+class _Vote:
+    """What one endpoint said: ``key`` compares, ``value`` is the answer or the refusal."""
+
+    endpoint: Endpoint
+    key: str
+    value: Any
+
+
+class QuorumNode(EvmNode):
+    """``quorum`` of ``endpoints`` must agree; with one endpoint and a quorum of one it is that endpoint.
+
+    ``max_behind``: blocks by which an endpoint may lag what a quorum has reached.
+    """
+
+    def __init__(
+        self,
+        chain: ChainId,
+        endpoints: Sequence[Endpoint],
+        *,
+        multicall3: Address,
+        quorum: int = 1,
+        max_behind: int = 5,
+        submission: Submission | None = None,
+    ) -> None:
+        if not 1 <= quorum <= len(endpoints):
+            raise ValueError(f"a quorum of {quorum} among {len(endpoints)} endpoints")
+        self.chain = chain
+        self.multicall3 = multicall3
+        self.endpoint = endpoints[0]
+        self.endpoints = tuple(endpoints)
+        self.quorum = quorum
+        self._max_behind = max_behind
+        self.submission = submission or Submission()
+        self._lied: dict[Endpoint, str] = {}
+        self._behind: dict[Endpoint, str] = {}
+        self._failed: dict[Endpoint, str] = {}
+
+    @property
+    def host(self) -> str:
+        return ", ".join(dict.fromkeys(endpoint.host for endpoint in self.endpoints))
+
+    @property
+    def round_trips(self) -> int:
+        return sum(endpoint.round_trips for endpoint in self.endpoints)
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """(host, why) of each endpoint that was left out since this node was made."""
+        named = {**self._failed, **self._behind, **self._lied}
+        said = [(e.host, named[e].removeprefix(f"{e.host} ")) for e in self.endpoints if e in named]
+        return tuple(said)
+
+    async def aclose(self) -> None:
+        every = (*self.endpoints, *self.submission.private)
+        await asyncio.gather(*(endpoint.aclose() for endpoint in every), return_exceptions=True)
+
+    def size(self, what: str, most: int) -> Size:
+        return size_of(self.endpoints, what, most)
+
+    async def verify_chain(self) -> None:
+        """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
+
+        One for signed bytes alone may not tell its chain; it is asked again as long as it does.
+        """
+        private = [e for e in self.submission.private if e not in self._failed]
+        answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]
+        said = 0
+        for endpoint, answer in (*answers[0].items(), *answers[1].items()):
+            try:
+                number = self._quantity(answer, "eth_chainId")
+            except TransientError as nonsense:
+                self._failed[endpoint] = str(nonsense)
+                continue
+            said += endpoint in self.endpoints
+            if number != evm_number(self.chain):
+                raise ConfigError(
+                    f"{endpoint.setting}: the node at {endpoint.host} serves chain {number}, not "
+                    f"{evm_number(self.chain)}: put the right chain's URL there"
+                )
+        self._enough(said)
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        """One JSON-RPC request, answered by as many endpoints as its method needs.
+
+        Raises TransientError when fewer than a quorum can be used or agree, NodeRefused when a quorum refuses.
+        """
+        if method == SEND:
+            return await self._send(params)
+        if len(self.endpoints) == 1:
+            return await self.endpoint.request(method, params)
+        if method == "eth_getBlockByNumber":
+            return await self._block(str(params[0]), params[1:])
+        if method == "eth_getTransactionCount" and params[1:] == ["pending"]:
+            return await self._pending(params)
+        if method == "eth_getTransactionByHash":
+            return await self._first(self._usable(), method, params, found=lambda answer: answer is not None)
+        if method.startswith(ANY):
+            return await self._first(self._usable(), method, params)
+        if method == "eth_getTransactionReceipt":
+            return await self._agreed(method, params, or_none=True)
+        if params and params[-1] == "latest":  # each endpoint's own latest would not be the same
+            head = await self._block("latest", [False])
+            params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
+        return await self._agreed(method, params)
+
+    async def _pending(self, params: list[Any]) -> Any:
+        """How many transactions of an account a quorum knows with those in the pool: one endpoint that says more keeps
+        nobody from signing. Pools differ for a moment, so that it is asked again before that is an error."""
+        for _ in range(TIP_TRIES - 1):
+            with suppress(TransientError):
+                return await self._agreed("eth_getTransactionCount", params, at_tip=True)
+            await asyncio.sleep(TIP_PAUSE_SECONDS)
+        return await self._agreed("eth_getTransactionCount", params, at_tip=True)
+
+    async def _block(self, tag: str, rest: list[Any]) -> Any:
+        """A block that a quorum knows by the same hash; None when a quorum knows none at that height."""
+        if tag == "pending":
+            return await self._first(self._usable(), "eth_getBlockByNumber", [tag, *rest])
+        if tag.startswith("0x"):
+            return await self._agreed("eth_getBlockByNumber", [tag, *rest])
+        for trial in range(TIP_TRIES):
+            honest = [e for e in self.endpoints if e not in self._lied]  # one that was behind may have caught up
+            heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
+            heights = heights_of(heads)
+            self._enough(len(heights))
+            reached = sorted(heights.values(), reverse=True)[self.quorum - 1]
+            self._judge_heights(heights, reached)
+            try:
+                return await self._agreed("eth_getBlockByNumber", [hex(reached), *rest], at_tip=True)
+            except TransientError:
+                if trial == TIP_TRIES - 1:
+                    raise
+                await asyncio.sleep(TIP_PAUSE_SECONDS)
+        raise AssertionError("not reached")
+
+    def _judge_heights(self, heights: Mapping[Endpoint, int], reached: int) -> None:
+        """Leave out, until the next look, who is too far behind what a quorum has reached, or alone far ahead."""
+        self._behind = {}
+        for endpoint, height in heights.items():
+            if height < reached - self._max_behind:
+                self._behind[endpoint] = f"is {reached - height} blocks behind"
+            elif height > reached + self._max_behind:
+                self._behind[endpoint] = f"claims block {height}, the others know {reached}"
+
+    async def _agreed(self, method: str, params: list[Any], at_tip: bool = False, or_none: bool = False) -> Any:
+        """What a quorum says. Who says something else is left out from now on; ``at_tip``, where honest endpoints can
+        differ for a moment, until the next look at the tip.
+
+        Where no quorum agrees: TransientError; with ``or_none`` None, and nobody is called a liar.
+        """
+        votes: list[_Vote] = []
+        tally: dict[str, int] = {}
+        most = ""
+
+        def count(endpoint: Endpoint, task: asyncio.Task[_Vote | None]) -> None:
+            nonlocal most
+            if (vote := task.result()) is not None:
+                votes.append(vote)
+                tally[vote.key] = tally.get(vote.key, 0) + 1
+                most = max(tally, key=lambda key: tally[key])
+
+        await self._gather(
+            {asyncio.ensure_future(self._vote(e, method, params)): e for e in self._usable()},
+            count,
+            enough=lambda: tally.get(most, 0) >= self.quorum,
+            silent=f"gave no answer to {method} when the others did",
+        )
+        if tally.get(most, 0) < self.quorum:
+            if or_none:
+                return None
+            refusals = [vote.value for vote in votes if vote.key.startswith(REFUSES)]
+            if refusals and len({vote.key for vote in votes if not vote.key.startswith(REFUSES)}) < 2:
+                raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
+            self._enough(len(votes))
+            start = where_they_differ([vote.key for vote in votes])
+            said = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
+            raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {said}")
+        value = next(vote.value for vote in votes if vote.key == most)
+        if isinstance(value, NodeRefused):
+            raise value
+        for vote in votes:  # not the one that has refused or knows no such block: it may have a limit, or be behind
+            silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
+            if vote.key != most and most != NO_BLOCK and not silent and not or_none:
+                out = self._behind if at_tip else self._lied
+                out[vote.endpoint] = f"says otherwise than {tally[most]} others about {_about(method, params)}"
+        return value
+
+    async def _vote(self, endpoint: Endpoint, method: str, params: list[Any]) -> _Vote | None:
+        try:
+            answer = await endpoint.request(method, params)
+        except NodeRefused as refusal:
+            if refusal.data or refusal.code == 3:  # 3: execution reverted (geth and those after it)
+                return _Vote(endpoint, f"reverts 0x{refusal.data.hex()}", refusal)
+            self._failed[endpoint] = str(refusal)
+            return _Vote(endpoint, f"{REFUSES} ({refusal.code})", refusal)
+        except HttpRefused as refused:
+            self._failed[endpoint] = str(refused)
+            if refused.status not in OF_THE_REQUEST:
+                return None
+            return _Vote(endpoint, f"{REFUSES} (HTTP {refused.status})", _as_a_node(method, refused))
+        except TransientError as failure:
+            self._failed[endpoint] = str(failure)
+            return None
+        self._failed.pop(endpoint, None)
+        return _Vote(endpoint, key_of(method, answer), answer)
+
+    async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
+        """Answers of those that gave one; the others are remembered with the reason."""
+        given: dict[Endpoint, Any] = {}
+
+        def take(endpoint: Endpoint, task: asyncio.Task[Any]) -> None:
+            try:
+                given[endpoint] = task.result()
+                self._failed.pop(endpoint, None)
+            except TransientError as failure:
+                self._failed[endpoint] = str(failure)
+
+        await self._gather(
+            {asyncio.ensure_future(ask(endpoint)): endpoint for endpoint in endpoints},
+            take,
+            enough=lambda: len(given) >= self.quorum,
+            silent="gave no answer when the others did",
+        )
+        return given
+
+    async def _gather(
+        self,
+        asked: Mapping[asyncio.Task[_T], Endpoint],
+        take: Callable[[Endpoint, asyncio.Task[_T]], None],
+        *,
+        enough: Callable[[], bool],
+        silent: str,
+    ) -> None:
+        """``take`` each task as it ends. Once it is ``enough``, the others get a moment, and those that have failed
+        before none; who is still ``silent`` then is remembered with those words, unless worse is known."""
+        pending = set(asked)
+        try:
+            while pending:
+                reached = enough()
+                if reached and all(asked[task] in self._failed for task in pending):
+                    break
+                done, pending = await asyncio.wait(
+                    pending, timeout=GRACE_SECONDS if reached else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                for task in done:
+                    take(asked[task], task)
+        finally:
+            for task in pending:
+                task.cancel()
+        for task in pending:
+            self._failed.setdefault(asked[task], silent)
+
+    async def _first(
+        self,
+        endpoints: Sequence[Endpoint],
+        method: str,
+        params: list[Any],
+        found: Callable[[Any], bool] = lambda answer: True,
+    ) -> Any:
+        """The first answer that is one, endpoint by endpoint; a refusal is the answer when all give nothing better."""
+        refusal: TransientError | None = None
+        answered = False
+        for endpoint in endpoints:
+            try:
+                answer = await endpoint.request(method, params)
+            except NodeRefused as refused:
+                refusal = refused
+            except TransientError as failure:
+                self._failed[endpoint] = str(failure)
+                refusal = refusal or failure
+            else:
+                answered = True
+                if found(answer):
+                    return answer
+        if answered:
+            return None
+        raise refusal or TransientError(f"{self.chain}: no RPC endpoint can be used")
+
+    async def _send(self, params: list[Any]) -> Any:
+        private, public = self.submission.private, self._usable()
+        if private:
+            try:
+                return await self._deliver(private, params)
+            except TransientError:
+                if not self.submission.public:
+                    raise
+        return await self._deliver(public, params)
+
+    async def _deliver(self, endpoints: Sequence[Endpoint], params: list[Any]) -> Any:
+        """Sent to one after the other until one takes it, or to all at once. One that has it already has taken it;
+        what is true of the transaction is looked up afterwards, whatever is said here."""
+        if not self.submission.to_all:
+            return await self._first(endpoints, SEND, params)
+        answers = await asyncio.gather(*(e.request(SEND, params) for e in endpoints), return_exceptions=True)
+        for answer in answers:
+            if not isinstance(answer, BaseException):
+                return answer
+        raise next(answer for answer in answers if isinstance(answer, BaseException))
+
+    def _usable(self) -> list[Endpoint]:
+        return [e for e in self.endpoints if e not in self._lied and e not in self._behind]
+
+    def _enough(self, count: int) -> None:
+        """Raise TransientError when fewer than a quorum can be used."""
+        if count >= self.quorum:
+            return
+        reasons = "; ".join(f"{host}: {why}" for host, why in self.left_out)
+        raise TransientError(
+            f"{self.chain}: {count} of {len(self.endpoints)} RPC endpoints can be used, {self.quorum} must agree"
+            + (f" ({reasons})" if reasons else "")
+        )
+
+
+def _as_a_node(method: str, refused: HttpRefused) -> NodeRefused:
+    return NodeRefused(method, 0, refused.what, status=refused.status, remedy=refused.remedy)
+
+
+def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
+    """The height of each endpoint whose block can be read."""
+    heights = {}
+    for endpoint, found in heads.items():
+        with suppress(KeyError, TypeError, ValueError):
+            heights[endpoint] = int(found["number"], 16)
+    return heights
+
+
+def _about(method: str, params: list[Any]) -> str:
+    return f"block {int(params[0], 16)}" if method == "eth_getBlockByNumber" else method

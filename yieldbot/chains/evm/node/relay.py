@@ -1,0 +1,69 @@
+"""A JSON-RPC server on the loopback that hands a fork's reads on to our node.
+
+What a fork starts from is thereby what our node believes, a quorum's word where there are several endpoints, with its
+patience and limits; and no URL, with the key that providers put into it, stands on the fork's command line, which every
+user of the machine can read. It answers reads alone, under a path that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.rpc.endpoint import READS
+
+MAX_REQUEST_BYTES = 2**20
+
+
+@asynccontextmanager
+async def relay(node: EvmNode) -> AsyncIterator[str]:
+    """The URL under which ``node`` can be asked to read, while the context lasts."""
+    from aiohttp import web
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.text())
+        except ValueError:
+            return web.json_response(_error(None, -32700, "this is no JSON"))
+        if isinstance(asked, list):
+            return web.json_response([await _answered(node, one) for one in asked])
+        return web.json_response(await _answered(node, asked))
+
+    application = web.Application(client_max_size=MAX_REQUEST_BYTES)
+    path = f"/{secrets.token_urlsafe(24)}"
+    application.router.add_post(path, answer)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}{path}"
+    finally:
+        await runner.cleanup()
+
+
+async def _answered(node: EvmNode, asked: Any) -> dict[str, Any]:
+    if not isinstance(asked, Mapping) or not isinstance(asked.get("method"), str):
+        return _error(None, -32600, "this is no request")
+    number, method, params = asked.get("id"), str(asked["method"]), asked.get("params") or []
+    if not method.startswith(READS) or not isinstance(params, list):
+        return _error(number, -32601, f"{method} is not answered here")
+    try:
+        return {"jsonrpc": "2.0", "id": number, "result": await node.request(method, params)}
+    except NodeRefused as refusal:
+        return _error(number, refusal.code or -32000, refusal.node_message, refusal.data)
+    except TransientError as failure:
+        return _error(number, -32000, str(failure))
+
+
+def _error(number: Any, code: int, message: str, data: bytes = b"") -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if data:
+        error["data"] = "0x" + data.hex()
+    return {"jsonrpc": "2.0", "id": number, "error": error}

@@ -1,0 +1,184 @@
+"""One chain at one block: adapters' flows in, a Snapshot out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from yieldbot.chains.evm import merkl
+from yieldbot.chains.evm.liquidity.markets import lp_markets
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
+from yieldbot.chains.evm.rollups import fee_told, typical_fee
+from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks, pools_of
+from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, Price
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
+from yieldbot.model.policy import Job
+from yieldbot.model.reads import Flow
+from yieldbot.protocols.evm.base import YieldAdapter
+from yieldbot.protocols.evm.merkl import merkl_rewards
+from yieldbot.rpc.together import both
+
+GWEI = 10**9
+
+
+async def observe(
+    node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter], at: BlockRef | None = None
+) -> Snapshot:
+    """Every market of the job's asset, our positions and gas prices, all at one block (the newest, or ``at``).
+
+    Two phases after the block itself is known: discovery with prices and balance, then all states; each round of a
+    phase is one aggregate3. A market that cannot be read is quarantined; a chain that cannot be read raises
+    TransientError, an asset whose decimals are not the configured ones ConfigError.
+    """
+    (block, base_fee_wei), suggested_wei = await both(
+        node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
+    )
+    if at is not None and block.hash != at.hash:
+        raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
+    seen, told = await both(_discover(node, job, adapters, block), merkl.told(job))
+    markets, quarantined, around, pools = seen
+    owner = job.wallet.address
+    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
+    owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *asked, owner) for asked in merkl.asked(job, told)]
+    answers = await node.run(flows + owed + looks(pools.pools, pools.usd), block)
+    found = [_believed(answer) for answer in answers[: len(flows)]]
+    states = {state.market.id: state for state in found if isinstance(state, MarketState)}
+    quarantined += [
+        Quarantined(market, str(state))
+        for market, state in zip(markets, found, strict=True)
+        if isinstance(state, MarketError)
+    ]
+    ceiling_wei = int(job.chain.priority_fee_gwei * GWEI)
+    try:
+        fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
+    except MarketError as missing:
+        raise TransientError(f"{job.chain.name}: {missing}") from missing
+    paid = None if told is None else answers[len(flows)] if owed else ((), ())
+    own = next((s for s in states.values() if s.market.kind is Kind.IDLE and s.market.asset == job.asset), None)
+    if own is not None:
+        states[own.market.id] = merkl.with_rewards(own, paid)
+    states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
+    liquid, unread = await lp_markets(node, job, block, base_fee_wei, states, around.beside)
+    for state in liquid:
+        why = contradiction(state)
+        if why is None:
+            states[state.market.id] = state
+        else:
+            unread.append(Quarantined(state.market, why))
+    quarantined += unread
+    exchange = None
+    if job.swaps:
+        exchange = exchange_of(pools.pools, pools.usd, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
+    return Snapshot(
+        block,
+        owner,
+        states,
+        tuple(quarantined),
+        fees,
+        around.native_balance_wei,
+        around.asset.usd if around.asset else None,
+        around.native.usd if around.native else None,
+        exchange,
+        {token: around.told.get(token.address) for token in job.assets if token.address in job.chain.pegged},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """Where the job's assets are exchanged, and what their feeds say; nothing for a job of one asset."""
+
+    pools: list[Pool]
+    unread: list[str]
+    usd: dict[Token, Price]
+
+
+def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
+    """A state that contradicts itself is as good as none."""
+    if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
+        return MarketError(why)
+    return answer
+
+
+async def _discover(
+    node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
+) -> tuple[list[Market], list[Quarantined], Surroundings, _Pools]:
+    deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
+    native_feed, asset_feed = feeds_of(job)
+    rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
+    # Rewards are any tokens, and go through any other.
+    listed = listings(job.chain, None if job.sale else job.assets) if job.swaps else []
+    flows: list[Flow[Any]] = [
+        native_balance(node.multicall3, job.wallet.address),
+        typical_fee(),
+        *(decimals_of(token.address) for token in job.assets),
+        *(feed(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
+        *listed,
+        *(adapters[d.protocol].discover(d) for d in deployments),
+    ]
+    answers = await node.run(flows, block)
+    balance = answers.pop(0)
+    if isinstance(balance, MarketError):
+        raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
+    beside = fee_told(job.chain, node.host, answers.pop(0))
+    for token in job.assets:
+        _same_decimals(job, token, answers.pop(0))
+    native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
+    told = {token: price for token in rest if isinstance(price := answers.pop(0), Price)}
+    if asset is not None:
+        told[job.asset.address] = asset
+    if lacking := [token.symbol for token in job.others if token.address not in told]:
+        raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
+    valued = job.assets if job.sale is None else job.chain.tokens.values()
+    usd = {token: told[token.address] for token in valued if token.address in told}
+    pools, unread = pools_of([answers.pop(0) for _ in listed])
+    markets: list[Market] = []
+    quarantined: list[Quarantined] = []
+    for deployment, answer in zip(deployments, answers, strict=True):
+        if isinstance(answer, MarketError):
+            quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
+        else:
+            found = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            markets += [replace(market, deployment=deployment.name) for market in found]
+    return markets, quarantined, Surroundings(balance, native, asset, told, beside), _Pools(pools, unread, usd)
+
+
+def _same_decimals(job: Job, asset: Token, said: Any) -> None:
+    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+    file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
+    if isinstance(said, MarketError):
+        raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({said}): correct it")
+    if said != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {said}: correct it")
+
+
+def _price(answer: Price | MarketError) -> Price | None:
+    if isinstance(answer, MarketError):
+        raise TransientError(f"a price feed cannot be read: {answer}")
+    return answer
+
+
+def _idle(job: Job) -> Deployment:
+    """The wallet itself as a market: what is withdrawn but not yet deposited is an ordinary state."""
+    return Deployment("idle", job.chain.chain, "Wallet", {}, job.assets)
+
+
+def _unread(deployment: Deployment, job: Job) -> Market:
+    """A name for a deployment whose markets could not even be listed."""
+    from yieldbot.model.ids import MarketId, evm_number
+
+    return Market(
+        MarketId(f"{deployment.protocol}/{evm_number(deployment.chain)}/?"),
+        deployment.protocol,
+        Kind.LENDING,
+        deployment.chain,
+        deployment.name,
+        job.asset,
+        Address(job.asset.address),
+        deployment=deployment.name,
+    )

@@ -1,0 +1,304 @@
+"""A job on an EVM chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from yieldbot.allocator.claims import claim_of
+from yieldbot.chains import exits
+from yieldbot.chains.evm.cash import unseen, with_cash
+from yieldbot.chains.evm.execution.abi_calls import AbiFunction, abi_functions
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.confirm import finality_seconds
+from yieldbot.chains.evm.execution.holder import Holder, paid_out
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.wayout import WayOut
+from yieldbot.chains.evm.liquidity.execute import execute_provided
+from yieldbot.chains.evm.liquidity.work import provide_work
+from yieldbot.chains.evm.node.anvil import find_anvil
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.evm.observe import observe
+from yieldbot.chains.evm.signing.safe import HashSigner, Proposed, propose
+from yieldbot.chains.evm.swap_work import swap_work
+from yieldbot.chains.leg_limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
+from yieldbot.chains.ports import Session, Watch
+from yieldbot.errors import ConfigError, TransientError
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.halt import halted
+from yieldbot.execution.results import LegResult
+from yieldbot.execution.world import World
+from yieldbot.journal.fold import Record
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.names import named
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.policy import Job, Policy, SafeOwner
+from yieldbot.model.tx import EvmCall, Outcome
+from yieldbot.protocols import adapters, exchanges
+from yieldbot.protocols.evm.base import InSteps, YieldAdapter
+from yieldbot.resources import folder
+
+
+@dataclass(slots=True)
+class EvmWatch:
+    """See ``Watch``."""
+
+    job: Job
+    node: QuorumNode
+    adapters: Mapping[str, YieldAdapter]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        return self.node.left_out
+
+    @property
+    def round_trips(self) -> int:
+        return self.node.round_trips
+
+    async def verify_chain(self) -> None:
+        await self.node.verify_chain()
+
+    async def observe(self) -> Snapshot:
+        return await observe(self.node, self.job, self.adapters)
+
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        if isinstance(self.job.wallet.held, SafeOwner):
+            policy = replace(policy, try_first=())  # a batch is one transaction: all of it happens, or nothing
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.with_exits(prints, snapshot, records, policy)
+
+
+@dataclass(slots=True)
+class EvmSession(EvmWatch):
+    """See ``Session``."""
+
+    world: World
+    account: Account
+    rehearsal: Rehearsal | None = None
+    known: frozenset[int] = frozenset()
+    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
+
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        """Besides, the cash of markets where nobody sees any, as a simulated holder of our size is paid."""
+        known = await EvmWatch.with_exits(self, snapshot, records, policy)
+        sizes = unseen(known, policy)
+        holders = [self._holder(known.of(market_id), size) for market_id, size in sizes.items()]
+        try:
+            return with_cash(known, await paid_out(self.account, holders, known.block))
+        except TransientError:  # without a fork it stays unknown, and no new money goes in
+            return known
+
+    def _holder(self, state: MarketState, size: Amount) -> Holder:
+        adapter, owner = self.adapters[state.market.protocol], self.account.owner
+        return Holder(
+            state=state,
+            size=size,
+            observe=lambda block: adapter.observe(state.market, owner, block),
+            withdraw=lambda now: adapter.withdraw(now, None, owner),
+        )
+
+    async def settle(self) -> tuple[Outcome, ...]:
+        return tuple(await settle(self.account))
+
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
+        self.known = await self._proven(plan.legs, snapshot)
+        works = self.works(plan, snapshot)
+        found = await rehearse(self.account, works, snapshot.block)
+        if not isinstance(found, Declined):
+            policy = self.world.settings.policy
+            refused = await self._too_late(plan, works, found) or dearer(plan, snapshot, found, policy)
+            found = refused or found
+        self.rehearsal = None if isinstance(found, Declined) else found
+        return found
+
+    async def _too_late(self, plan: Plan, works: Sequence[LegWork], found: Rehearsal) -> Declined | None:
+        """Why a plan would end in the middle of a leg of liquidity, with its money swapped and not put in: each of its
+        transactions waits until the one before it is final."""
+        last = max((work.index for work in works if work.provides is not None), default=None)
+        if last is None:
+            return None
+        count = sum(len(leg.txs) for leg in found.legs if leg.index <= last)
+        needs_seconds = count * await finality_seconds(self.account)
+        left_seconds = plan.expires_at - self.world.now()
+        if needs_seconds <= left_seconds:
+            return None
+        said = f"{count} transactions take about {needs_seconds / 60:.0f} minutes to be final, one after the other"
+        ends = f"the plan ends in {left_seconds / 60:.0f}: raise policy.plan_ttl_seconds"
+        return Declined("EXPIRED", f"leg {last + 1}: {said}; {ends}")
+
+    def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
+        most = most_gas(plan, snapshot, self.world.settings.policy, 18)
+        self.account = replace(self.account, max_cost_wei=most)
+
+    async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
+        legs, leg = approval.plan.legs, approval.plan.legs[index]
+        self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
+        work = self._work(approval.plan, snapshot, index, idle(snapshot, leg.amount.token))
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        if work.provides is not None:
+            return await execute_provided(self.account, approval, work)
+        result = await execute_leg(self.account, approval, work)
+        if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
+            state = snapshot.of(leg.market_id)
+            await self._write_proof(state, state.held + work.leg.amount)
+        if result.done and leg.kind is LegKind.WITHDRAW:
+            state = snapshot.of(leg.market_id)
+            if named(state.market, self.world.settings.policy.try_first):
+                await self._write_proof(state, work.leg.amount, on_chain=True)
+        return result
+
+    async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
+        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
+
+    async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
+        """Write down that money comes out of a market, where the market can be told from what it may become."""
+        said = (await exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
+        if said is not None:
+            proof = exits.proven(state, self.account.owner, said, up_to, on_chain=on_chain)
+            self.world.journal.append(proof)
+
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        state = snapshot.of(market_id)
+        said = (await exits.fingerprints(self.node, [state], state.block)).get(market_id)
+        if said is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
+
+    async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
+        """Raises ConfigError for a wallet whose signer cannot sign for a Safe."""
+        wallet = self.job.wallet
+        signer = self.world.signer_of(wallet)
+        if not isinstance(signer, HashSigner):
+            raise ConfigError(
+                f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
+            )
+        assert self.rehearsal is not None  # an approval is of what was rehearsed
+        works = self.works(approval.plan, snapshot)
+        return await propose(self.account, signer, approval, works, self.rehearsal)
+
+    def said(self, block: BlockRef) -> str:
+        return f"block {block.height}"
+
+    def works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
+        """Every leg with its calls, from the newest state."""
+        return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+
+    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
+        """A leg with its calls, from the newest state."""
+        leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
+        bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
+        if bounds is not None:
+            return swap_work(plan, index, leg, snapshot, bounds, self.world.now())
+        if leg.kind is LegKind.CLAIM:
+            return self._claim(leg, index, snapshot, plan.owner)
+        state = snapshot.of(leg.market_id)
+        if state.lp is not None and self.job.base is not None:
+            return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
+        adapter = self.adapters[state.market.protocol]
+        calls = _calls(adapter, state, leg, plan.owner)
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=state.market,
+            calls=calls,
+            share_token=state.share_token,
+            targets=adapter.targets(state.market),
+            spenders=adapter.spenders(state.market),
+            observe=lambda block: adapter.observe(state.market, plan.owner, block),
+            most_shares=shares_for(state, leg),
+            out=None
+            if index in self.known
+            else WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
+            entry_cost_bps=state.entry_cost_bps,
+            again=lambda now, idle: self._work(plan, _with(snapshot, now), index, idle),
+        )
+
+    def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
+        """A claim with its calls: it names what it brings at least, and nothing that could leave."""
+        found = claim_of(snapshot, leg.market_id)
+        assert found is not None  # ``still_holds`` has seen it
+        state, reward = found
+        adapter = self.adapters[state.market.protocol]
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=replace(state.market, id=leg.market_id, asset=leg.amount.token),
+            calls=tuple(replace(call, least=leg.gets) for call in adapter.claim(state, reward, owner)),
+            share_token=None,
+            targets=adapter.claim_targets(state.market, reward),
+            spenders=(),
+            known=frozenset({reward.token.address}),
+        )
+
+
+def _calls(adapter: YieldAdapter, state: MarketState, leg: Leg, owner: Address) -> tuple[EvmCall, ...]:
+    """What a leg does to its market."""
+    if leg.kind is LegKind.DEPOSIT:
+        return adapter.deposit(state, leg.amount, owner)
+    amount = None if leg.all else leg.amount
+    if leg.kind is LegKind.WITHDRAW:
+        return adapter.withdraw(state, amount, owner)
+    assert isinstance(adapter, InSteps)  # no other market is asked to be left in two steps
+    if leg.kind is LegKind.REQUEST:
+        return adapter.request_exit(state, amount, owner)
+    return adapter.collect_exit(state, owner) if leg.kind is LegKind.COLLECT else adapter.cancel_exit(state, owner)
+
+
+def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
+    return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state})
+
+
+@asynccontextmanager
+async def evm_session(world: World, job: Job) -> AsyncIterator[Session]:
+    """The job's chain, to be acted on."""
+    async with connect(job.chain) as node:
+        yield EvmSession(job, node, world.adapters, world, account_of(world, job, node))
+
+
+@asynccontextmanager
+async def evm_watch(job: Job) -> AsyncIterator[Watch]:
+    """The job's chain, to be looked at."""
+    async with connect(job.chain) as node:
+        yield EvmWatch(job, node, adapters())
+
+
+def account_of(world: World, job: Job, node: EvmNode) -> Account:
+    """What execution needs for this job; the fork is made of the very node that we observe."""
+
+    def explain(data: bytes) -> str | None:
+        asked = [a.explain_revert for a in world.adapters.values()] + [e.explain_revert for e in exchanges().values()]
+        return next((words for one in asked if (words := one(data))), None)
+
+    return Account(
+        node=node,
+        settings=job.chain,
+        owner=job.wallet.address,
+        journal=world.journal,
+        signer=world.signer_of(job.wallet),
+        pays_gas=not isinstance(job.wallet.held, SafeOwner),
+        fork=forks(node, find_anvil(world.settings.anvil)),
+        abi=_abis(),
+        explain=explain,
+        tolerance_bps=world.settings.policy.delta_tolerance_bps,
+        now=world.now,
+        halted=partial(halted, world.settings.data_dir),
+        limits=partial(beyond_limits, world, job),
+    )
+
+
+@cache
+def _abis() -> Mapping[bytes, tuple[AbiFunction, ...]]:
+    return abi_functions(folder("abis"))

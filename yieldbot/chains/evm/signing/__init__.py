@@ -1,0 +1,1 @@
+"""Who signs on EVM chains: keystores, hardware, key services, and Safes."""

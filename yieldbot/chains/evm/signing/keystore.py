@@ -1,0 +1,276 @@
+"""Local keys: encrypted keystore files, version 3 (scrypt), readable by their owner alone.
+
+A key exists in clear only inside eth-account's object while it signs; it is in no message, repr, or file of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.chains.evm.signing.sign import fields, verified
+from yieldbot.errors import ConfigError
+from yieldbot.execution.keyfile import AGAIN, check_private, long_enough, read_private, write_new
+from yieldbot.model.ids import Address
+from yieldbot.model.policy import Wallet
+from yieldbot.model.tx import ApprovedTx, SignedTx
+from yieldbot.resources import first_line
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.signing.safe import ApprovedSafeTx
+
+SCRYPT_N = 2**18
+"""Work factor of new keystores: about half a second a try."""
+KEY_BYTES = 32
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Of secp256k1: a private key is below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoreFile:
+    """A keystore found on disk. ``fault``: why it cannot be used safely, None when it can."""
+
+    path: Path
+    address: Address | None
+    fault: str | None
+
+
+def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Make a new key and write its keystore. Raises ConfigError when the file exists or the passphrase is short."""
+    return _write(path, os.urandom(32), passphrase, scrypt_n)
+
+
+def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
+    return import_seed(path, private_key_of(private_key), passphrase, scrypt_n)
+
+
+def import_seed(path: Path, key: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+    """Write the keystore of a private key's 32 bytes. Raises ConfigError."""
+    return _write(path, key, passphrase, scrypt_n)
+
+
+def private_key_of(text: str) -> bytes:
+    """The private key in 64 hex digits. Raises ConfigError, quoting nothing."""
+    try:
+        key = bytes.fromhex(text.strip().removeprefix("0x"))
+        if len(key) != KEY_BYTES or not 0 < int.from_bytes(key, "big") < ORDER:
+            raise ValueError
+    except ValueError:
+        said = "this is not a private key: 64 hex digits are expected"
+        if text.strip().startswith("["):
+            said += "; this looks like a solana-cli file: add --chain solana"
+        raise ConfigError(said) from None
+    return key
+
+
+def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
+    """Every *.json of a folder that is, or looks like, a keystore."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(KeystoreFile(path, named_address(path), None))
+        except ConfigError as fault:
+            found.append(KeystoreFile(path, None, str(fault)))
+    return tuple(found)
+
+
+def keystore_address(path: Path) -> Address:
+    """The account that a keystore says it is for, of either family. Raises ConfigError, also where it says none."""
+    if (found := named_address(path)) is None:
+        raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
+    return found
+
+
+def named_address(path: Path) -> Address | None:
+    """As ``keystore_address``; None for a keystore that names no address: the definition asks for none, and Foundry's
+    `cast wallet` writes none."""
+    from yieldbot.chains.solana.signing.keystore import address_of, is_solana_key
+
+    document = read_private(path)
+    return address_of(document, path) if is_solana_key(document) else _address(_evm(document, path), path)
+
+
+def passphrase(
+    wallet: Wallet, environment: Mapping[str, str], prompt: Callable[[str], str] | None
+) -> Callable[[], str]:
+    """How to get the wallet's passphrase when it is needed: from its file, its variable, or by asking.
+
+    Calling the result raises ConfigError when none of the three gives one.
+    """
+
+    def ask() -> str:
+        if wallet.passphrase_file is not None:
+            return passphrase_in(wallet.passphrase_file)
+        if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
+            return environment[wallet.passphrase_env]
+        if prompt is not None:
+            return prompt(f"Passphrase of wallet {wallet.name}: ")
+        where = (
+            f"${wallet.passphrase_env} is not set" if wallet.passphrase_env else "no passphrase_file or _env is named"
+        )
+        raise ConfigError(f"wallet {wallet.name}: {where}, and there is no terminal to ask on")
+
+    return ask
+
+
+def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
+    """Whether nobody is asked for a passphrase: it comes from a file or a variable that is set, or there is none."""
+    given = wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
+    return given or wallet.held is not None
+
+
+def passphrase_in(file: Path, what: str = "passphrase_file") -> str:
+    """The passphrase that a file holds, for every command: its first line. Raises ConfigError.
+
+    what: how the file was named, as its key in yieldbot.toml or its flag.
+    """
+    check_private(file, what, "write the passphrase into that file (mode 600), or name the right one")
+    try:
+        found = first_line(file)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{what} {file} cannot be read as text: write the passphrase into it") from None
+    if not found:
+        raise ConfigError(f"{what} {file} is empty: write the passphrase into it")
+    return found
+
+
+class KeystoreSigner:
+    """Signs with a keystore's key, decrypted by ``open`` or the first signature (and kept until the process ends)."""
+
+    __slots__ = ("_address", "_ask", "_key", "_path")
+
+    def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
+        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore).
+
+        address: the wallet's, for a keystore that names none; it is compared with the key's when that is opened.
+        """
+        self._path = path
+        self._ask = ask
+        self._address = named_address(path) or address or keystore_address(path)
+        self._key: Any = None
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    def __repr__(self) -> str:
+        return f"KeystoreSigner({self._address})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signer cannot be copied out of its process")
+
+    @property
+    def opened(self) -> bool:
+        """Whether the key is decrypted already."""
+        return self._key is not None
+
+    def open(self) -> None:
+        """Ask for the passphrase and decrypt the key (about a second), once. Raises ConfigError."""
+        if self._key is None:
+            self._key = self._unlocked()
+
+    def sign(self, approved: ApprovedTx) -> SignedTx:
+        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+        self.open()
+        signed = self._key.sign_transaction(fields(approved.simulated.tx))
+        return verified(approved, bytes(signed.raw_transaction))
+
+    def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
+        """An owner's signature over a Safe transaction: r, s, v. Raises ConfigError."""
+        self.open()
+        return bytes(self._key.unsafe_sign_hash(approved.hash).signature)
+
+    def _unlocked(self) -> Any:
+        from eth_account import Account as Keys
+
+        document = read_private(self._path)
+        key = Keys.from_key(decrypted(document, self._path, self._ask()))
+        if str(key.address).lower() != self._address.lower():
+            says = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
+            raise ConfigError(f"{says} {self._path}, says {self._address} but it holds the key of {key.address}")
+        return key
+
+
+MOST_MEMORY_BYTES = 2**30
+"""What a keystore's scrypt may ask for (128 * n * r): four times geth's standard."""
+MOST_SCRYPT = 2**24
+"""n * r * p: eight times geth's standard, some seconds."""
+MOST_ROUNDS = 10_000_000
+"""Of pbkdf2: forty times the definition's, some seconds."""
+
+
+def forms(secret: str) -> tuple[str, ...]:
+    """A passphrase as it was typed, and as other systems write the same letters (Unicode NFC and NFD)."""
+    return tuple(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))
+
+
+def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
+    """The 32 bytes of a keystore of version 3 (scrypt or pbkdf2). Raises ConfigError for a wrong passphrase, a damaged
+    file, or one whose work factors ask for more than MOST_MEMORY_BYTES, MOST_SCRYPT or MOST_ROUNDS."""
+    from eth_account import Account as Keys
+
+    _bounded(_evm(document, path), path)
+    for form in forms(secret):
+        try:
+            key = bytes(Keys.decrypt(document, form))
+        except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, OverflowError):
+            continue
+        if len(key) == KEY_BYTES and any(key):
+            return key
+    said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+    raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}")
+
+
+def _bounded(document: Mapping[str, Any], path: Path) -> None:
+    """Raise ConfigError for work factors that would take minutes or the whole memory, or are none."""
+    crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
+    try:
+        kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]
+        asked = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
+        names = ("n", "r", "p", "dklen") if kinds["kdf"] == "scrypt" else ("c", "dklen")
+        factors = [asked[name] for name in names]
+        if not all(type(factor) is int and factor > 0 for factor in factors):
+            raise ValueError
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
+    if len(factors) == 4:
+        n, r, p, length = factors
+        above = 128 * n * r > MOST_MEMORY_BYTES or n * r * p > MOST_SCRYPT
+    else:
+        rounds, length = factors
+        above = rounds > MOST_ROUNDS
+    if above or length > 1024:
+        raise ConfigError(f"{path} asks for more work than any keystore needs: it is damaged or hostile; {AGAIN}")
+
+
+def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
+    from eth_account import Account as Keys
+
+    long_enough(secret)
+    document = Keys.encrypt(key, secret, kdf="scrypt", iterations=scrypt_n)
+    address = Address(str(Keys.from_key(key).address))
+    write_new(path, document | {"address": address[2:].lower()})
+    return address
+
+
+def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The document, of a keystore of version 3. Raises ConfigError."""
+    if document.get("version") != 3:
+        raise ConfigError(f"{path} is not a keystore of version 3: {AGAIN}")
+    return document
+
+
+def _address(document: Mapping[str, Any], path: Path) -> Address | None:
+    from eth_utils.address import is_hex_address, to_checksum_address
+
+    if not document.get("address"):
+        return None
+    text = "0x" + str(document["address"]).lower().removeprefix("0x")
+    if not is_hex_address(text):
+        raise ConfigError(f"{path} names no address that is one: {AGAIN}")
+    return Address(str(to_checksum_address(text)))

@@ -1,0 +1,341 @@
+"""A Safe (https://safe.global) as the account: its plan becomes one Safe transaction with one owner's signature.
+
+Nothing is sent: the other owners confirm, and whoever likes executes. All calls of the plan go together, in one
+``multiSend`` of MultiSendCallOnly, so that they all happen or none does and no allowance is left between. Source of the
+hash and of the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from yieldbot.chains.evm.execution.abi_calls import selector
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.balances import balances, word
+from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
+from yieldbot.chains.evm.execution.judge import Rules, judge_batch
+from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
+from yieldbot.chains.evm.execution.simulate import Rehearsal, impersonate, mined, priority_fee
+from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.errors import NodeRefused, SafetyError
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.deltas import changes
+from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Delta, EvmCall
+from yieldbot.rpc.together import both
+
+CALL, DELEGATE_CALL = 0, 1
+NOBODY = Address("0x" + "00" * 20)
+MOST_SIGNATURES = 100
+"""Of a Safe's owners that are reckoned with: a threshold is a number from outside."""
+THRESHOLD_SLOT = 4
+"""Where a Safe (1.3 and 1.4) keeps how many owners must sign: on the fork ours alone is made enough."""
+MULTI_SEND = "multiSend(bytes)"
+EXEC = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)"
+FIELDS = (
+    *(("to", "address"), ("value", "uint256"), ("data", "bytes"), ("operation", "uint8"), ("safeTxGas", "uint256")),
+    *(("baseGas", "uint256"), ("gasPrice", "uint256"), ("gasToken", "address"), ("refundReceiver", "address")),
+    ("nonce", "uint256"),
+)
+"""The EIP-712 type SafeTx."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafeTx:
+    """A Safe transaction that refunds nobody: its gas is paid by who executes it."""
+
+    safe: Address
+    chain: int
+    to: Address
+    data: bytes
+    operation: int
+    nonce: int
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The values of FIELDS."""
+        zeros = {"value": 0, "safeTxGas": 0, "baseGas": 0, "gasPrice": 0, "gasToken": NOBODY, "refundReceiver": NOBODY}
+        return zeros | {"to": self.to, "data": self.data, "operation": self.operation, "nonce": self.nonce}
+
+    @property
+    def hash(self) -> bytes:
+        """The 32 bytes that owners sign: EIP-712 with the domain (chainId, verifyingContract)."""
+        from eth_account.messages import encode_typed_data
+        from eth_utils.crypto import keccak
+
+        types = {"SafeTx": [{"name": name, "type": kind} for name, kind in FIELDS]}
+        domain = {"chainId": self.chain, "verifyingContract": self.safe}
+        signable = encode_typed_data(domain, types, self.message)
+        return bytes(keccak(b"\x19" + signable.version + signable.header + signable.body))
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedSafeTx:
+    """A Safe transaction that ran on a fork as it is and that policy and approver accepted."""
+
+    tx: SafeTx
+    hash: bytes
+    approver: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A signed proposal: its hash, who must still agree, and the document that Safe's transaction service takes."""
+
+    hash: str
+    threshold: int
+    owners: tuple[Address, ...]
+    document: dict[str, Any]
+
+    @property
+    def note(self) -> str:
+        """What the journal keeps of it; ``waiting`` reads it again."""
+        return f"{self.hash} nonce {self.document['nonce']}"
+
+
+@runtime_checkable
+class HashSigner(Protocol):
+    """A signer that can sign for a Safe."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
+        """r, s, v (65 bytes) over the approved hash."""
+
+
+def waiting(notes: Sequence[str], nonce: int) -> str | None:
+    """The hash of a proposal that the Safe has not gone past (``notes``: of proposals that are still in time); None
+    where there is none. Pure."""
+    for note in notes:
+        name, _, its = note.partition(" nonce ")
+        if its.isdigit() and int(its) >= nonce:
+            return name
+    return None
+
+
+def packed(calls: Sequence[EvmCall]) -> bytes:
+    """Calls as MultiSendCallOnly reads them: operation, to, value, length, data, one after the other."""
+    return b"".join(
+        bytes([CALL])
+        + bytes.fromhex(call.to[2:])
+        + call.value.to_bytes(32, "big")
+        + len(call.data).to_bytes(32, "big")
+        + call.data
+        for call in calls
+    )
+
+
+def unpacked(data: bytes) -> list[tuple[int, str, int, bytes]]:
+    """(operation, to, value, data) of each packed call. Raises ValueError for bytes that are not exactly such calls."""
+    found, at = [], 0
+    while at < len(data):
+        head = data[at : at + 85]
+        length = int.from_bytes(head[53:], "big")
+        if len(head) < 85 or at + 85 + length > len(data):
+            raise ValueError("the batch ends in the middle of a call")
+        to, value = "0x" + head[1:21].hex(), int.from_bytes(head[21:53], "big")
+        found.append((head[0], to, value, data[at + 85 : at + 85 + length]))
+        at += 85 + length
+    return found
+
+
+def batch(safe: Address, chain: int, calls: Sequence[EvmCall], multi_send: Address, nonce: int) -> SafeTx:
+    """The calls as one transaction of the Safe."""
+    from eth_abi.abi import encode
+
+    data = selector(MULTI_SEND) + bytes(encode(["bytes"], [packed(calls)]))
+    return SafeTx(safe, chain, multi_send, data, DELEGATE_CALL, nonce)
+
+
+def calls_in(tx: SafeTx, multi_send: Address) -> list[tuple[str, bytes]]:
+    """What the final bytes would do, read again from them. Raises ValueError for anything but a batch of plain calls
+    without value."""
+    from eth_abi.abi import decode, encode
+    from eth_abi.exceptions import DecodingError
+
+    if tx.to.lower() != multi_send.lower() or tx.operation != DELEGATE_CALL or tx.data[:4] != selector(MULTI_SEND):
+        raise ValueError("it is no multiSend of the chain's MultiSendCallOnly")
+    try:
+        (inner,) = decode(["bytes"], tx.data[4:])
+    except (DecodingError, OverflowError):
+        raise ValueError("its bytes are no exact call of multiSend") from None
+    if bytes(encode(["bytes"], [inner])) != tx.data[4:]:
+        raise ValueError("its bytes are no exact call of multiSend")
+    calls = unpacked(inner)
+    if any(operation != CALL or value for operation, _, value, _ in calls):
+        raise ValueError("one of its calls delegates or sends value")
+    return [(to, data) for _, to, _, data in calls]
+
+
+async def propose(
+    account: Account, signer: HashSigner, approval: Approval, works: Sequence[LegWork], rehearsal: Rehearsal
+) -> Proposed | Declined:
+    """The approved plan as a signed Safe transaction. Nothing is sent.
+
+    Raises SafetyError when the signer gives another signature.
+    """
+    node, safe, ours = account.node, account.owner, signer.address
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
+    if (reason := account.journal.stopped_accounts().get((account.settings.chain, safe))) is not None:
+        return Declined("ACCOUNT_STOPPED", f"account {safe} is stopped: {reason}")
+    multi_send = account.settings.safe_multisend
+    for address, what in ((safe, "Safe"), (multi_send, "MultiSendCallOnly (safe_multisend in chains/*.toml)")):
+        if not await node.code(address):
+            return Declined("NO_SAFE", f"there is no {what} at {address}")
+    try:
+        owners, threshold, nonce = await state_of(node, safe)
+    except (NodeRefused, ValueError) as wrong:
+        if isinstance(wrong, NodeRefused) and wrong.by_provider:
+            raise
+        return Declined("NO_SAFE", f"{safe} does not answer as a Safe")
+    if ours.lower() not in {owner.lower() for owner in owners}:
+        return Declined("NOT_AN_OWNER", f"{ours} is no owner of the Safe {safe}")
+    if (earlier := waiting(_in_time(account, approval), nonce)) is not None:
+        said = f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
+        return Declined("WAITS_FOR_OWNERS", said)
+    calls = [tx.call for leg in rehearsal.legs for tx in leg.txs]
+    tx = batch(safe, evm_number(account.settings.chain), calls, multi_send, nonce)
+    refused = _judged(account, approval, works, rehearsal, tx) or await _simulated(account, ours, tx, rehearsal)
+    if refused is not None:
+        return refused
+    await node.verify_chain()
+    approved = ApprovedSafeTx(tx, tx.hash, approval.approver, approval.expires_at)
+    signature = signer.sign_safe(approved)
+    if _recovered(approved.hash, signature).lower() != ours.lower():
+        raise SafetyError("WRONG_KEY", f"the signature is not {ours}'s")
+    if account.halted() is not None or account.now() >= approval.expires_at:
+        return Declined("EXPIRED", "the approval ended, or yieldbot was halted, before the proposal was signed")
+    return Proposed("0x" + approved.hash.hex(), threshold, owners, _document(approved, ours, signature))
+
+
+def _in_time(account: Account, approval: Approval) -> list[str]:
+    """Notes of this Safe's proposals whose plans have not expired."""
+    alive = {
+        stored.plan.id
+        for stored in account.journal.plans()
+        if (stored.plan.owner, stored.plan.block.chain) == (account.owner, approval.plan.block.chain)
+        and account.now() < stored.plan.expires_at
+    }
+    marks = [row.event for row in account.journal.history() if isinstance(row.event, PlanMarked)]
+    # From the marks, not the plans: one that is made again at the same block is the same plan, in another state.
+    return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
+
+
+def _judged(
+    account: Account, approval: Approval, works: Sequence[LegWork], rehearsal: Rehearsal, tx: SafeTx
+) -> Declined | None:
+    try:
+        inner = calls_in(tx, account.settings.safe_multisend)
+    except ValueError as fault:
+        return Declined("NOT_A_BATCH", f"the Safe transaction is refused: {fault}")
+    pairs = [(work, rehearsed.call) for work, leg in zip(works, rehearsal.legs, strict=True) for rehearsed in leg.txs]
+    return judge_batch(Rules.of(account), approval, pairs, inner, account.now())
+
+
+async def state_of(node: EvmNode, safe: Address) -> tuple[tuple[Address, ...], int, int]:
+    """Owners, how many must sign, and the next nonce. Raises ValueError or NodeRefused where there is no Safe."""
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+    from eth_utils.address import to_checksum_address
+
+    async def ask(signature: str) -> bytes:
+        return await node.call(safe, selector(signature))
+
+    try:
+        (owners,) = decode(["address[]"], await ask("getOwners()"))
+    except (DecodingError, OverflowError):
+        raise ValueError(f"{safe} names no owners") from None
+    threshold, nonce = [int.from_bytes(await ask(name), "big") for name in ("getThreshold()", "nonce()")]
+    return tuple(Address(str(to_checksum_address(owner))) for owner in owners), threshold, nonce
+
+
+async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
+    """The very transaction, executed on a fork of the newest block where our signature alone is made enough; it must
+    change the Safe's balances as the rehearsal did."""
+    agreed = word(ours) + bytes(32) + b"\x01"  # Safe's form of "who executes this is an owner and agrees"
+    data = exec_data(tx, agreed)
+    wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
+    block = await account.node.block()
+    async with account.fork(block) as fork:
+        await fork.request("anvil_setStorageAt", [tx.safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
+        await fork.request("anvil_setBalance", [ours, hex(10**20)])
+        await impersonate(fork, ours)
+        before = await balances(fork, tx.safe, [delta.token for delta in wanted])
+        fields = {"from": ours, "to": tx.safe, "data": "0x" + data.hex(), "value": "0x0", "gas": hex(account.max_gas)}
+        receipt = await mined(account, fork, fields, "the Safe transaction")
+        if isinstance(receipt, Declined):
+            return receipt
+        done = changes(before, await balances(fork, tx.safe, list(before)))
+    dear = await _dear(account, ours, tx, int(receipt["gasUsed"], 16), block)
+    return dear or _compared(wanted, done, account.tolerance_bps)
+
+
+async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: BlockRef) -> Declined | None:
+    """Why executing it costs more than the plan's gain allows, whoever pays for that: its gas, and its data on L1 with
+    every owner's signature; None where it does not."""
+    if account.max_cost_wei is None:
+        return None
+    _, threshold, _ = await state_of(account.node, tx.safe)
+    call = EvmCall(tx.safe, exec_data(tx, unsigned_yet(threshold)), 0, "the Safe transaction")
+    (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), priority_fee(account))
+    fees = Fees(base_fee_wei + tip_wei, tip_wei)
+    context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
+    fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
+    return cost_above_gain(account, call.words, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
+
+
+def unsigned_yet(threshold: int) -> bytes:
+    """In the place of so many signatures: bytes that compress as badly as they do (the OP stack's fee goes by that)."""
+    places = [hashlib.sha512(bytes([n])).digest() for n in range(min(threshold, MOST_SIGNATURES))]
+    return b"".join(place + b"\x1c" for place in places)
+
+
+def exec_data(tx: SafeTx, signatures: bytes) -> bytes:
+    """``execTransaction`` of it."""
+    from eth_abi.abi import encode
+
+    values = [tx.message[name] for name, _ in FIELDS[:-1]]
+    return selector(EXEC) + bytes(encode([kind for _, kind in FIELDS[:-1]] + ["bytes"], [*values, signatures]))
+
+
+def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: float) -> Declined | None:
+    from yieldbot.execution.deltas import change_of, within
+
+    for delta in wanted:
+        seen = change_of(done, delta.token)
+        if not within(seen, delta.raw, delta.raw, tolerance_bps):
+            said = f"{delta.token.symbol} changes by {seen} base units, {delta.raw} were rehearsed"
+            return Declined("DELTA_NOT_PLANNED", f"the Safe transaction: {said}")
+    return None
+
+
+def _recovered(digest: bytes, signature: bytes) -> str:
+    from eth_account import Account as Keys
+
+    if len(signature) != 65:
+        return ""
+    return str(Keys._recover_hash(digest, signature=signature))
+
+
+def _document(approved: ApprovedSafeTx, sender: Address, signature: bytes) -> dict[str, Any]:
+    """What https://docs.safe.global's transaction service takes for a new multisig transaction."""
+    message = approved.tx.message
+    return {
+        "safe": approved.tx.safe,
+        **{name: str(message[name]) if name in ("value", "nonce") else message[name] for name, _ in FIELDS[:-1]},
+        "data": "0x" + approved.tx.data.hex(),
+        "nonce": approved.tx.nonce,
+        "contractTransactionHash": "0x" + approved.hash.hex(),
+        "sender": sender,
+        "signature": "0x" + signature.hex(),
+        "origin": "yieldbot",
+    }

@@ -1,0 +1,77 @@
+"""Where a chain's tokens are exchanged, and who says what they are worth: flows in, an Exchange out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Token
+from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import Flow
+from yieldbot.protocols import exchanges
+from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, mean_price
+
+MEAN_SECONDS = 1800
+"""What a pool's own mean price is taken over: to move it, a price must be held against everybody for that long."""
+
+
+def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> list[Flow[tuple[Pool, ...]]]:
+    """A flow for each of the chain's exchanges: its pools of any two of the chain's tokens, one of them among ``near``.
+
+    Of a swap between two tokens these are all that matter: no way leads through more than two pools.
+    """
+    known = exchanges()
+    pairs = [p for p in combinations(chain.tokens.values(), 2) if near is None or not {*p}.isdisjoint(near)]
+    return [known[exchange.protocol].pools(exchange, pairs) for exchange in chain.exchanges]
+
+
+def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:
+    """The pools that listings found, and what could not be read. One that was named twice is one: its liquidity is not
+    there twice, nor is its word that of two."""
+    pools, unread = dict[tuple[str, frozenset[Token]], Pool](), list[str]()
+    for found in answers:
+        if isinstance(found, MarketError):
+            unread.append(str(found))
+            continue
+        for pool in found:
+            pools.setdefault((pool.id, frozenset((pool.token0, pool.token1))), pool)
+    return list(pools.values()), unread
+
+
+def looks(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:
+    """A flow for each pool's state, then one for the mean price of each that has an oracle and two of ``tokens``."""
+    known = exchanges()
+    return [
+        *(known[pool.protocol].observe(pool) for pool in pools),
+        *(mean_price(pool, MEAN_SECONDS) for pool in _with_means(pools, tokens)),
+    ]
+
+
+def exchange_of(
+    pools: Sequence[Pool],
+    tokens: Iterable[Token],
+    answers: Sequence[PoolState | float | MarketError],
+    usd: Mapping[Token, Price],
+    unread: Sequence[str] = (),
+) -> Exchange:
+    """What ``looks`` were answered, in their order."""
+    states, means, bad = list[PoolState](), list[tuple[Pool, float]](), list(unread)
+    for pool, answer in zip(pools, answers, strict=False):
+        if isinstance(answer, PoolState):
+            states.append(answer)
+        else:
+            bad.append(f"{pool.name}: {answer}")
+    for pool, answer in zip(_with_means(pools, tokens), answers[len(pools) :], strict=True):
+        if isinstance(answer, float):
+            means.append((pool, answer))
+        else:
+            bad.append(f"{pool.name}: no mean over {MEAN_SECONDS // 60} minutes: {answer}")
+    return Exchange(tuple(states), dict(usd), tuple(means), tuple(bad))
+
+
+def _with_means(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Pool]:
+    wanted = set(tokens)
+    return [p for p in pools if p.protocol == UniswapV3.protocol and {p.token0, p.token1} <= wanted]

@@ -1,0 +1,90 @@
+"""A plan's swap as one leg's work: the calls of each part, from the newest pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from yieldbot.allocator.convert import Conversion, convert
+from yieldbot.allocator.route import Part
+from yieldbot.chains.evm.execution.account import LegWork
+from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
+from yieldbot.errors import SafetyError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.exchange import SwapTerms
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind, Market, Snapshot
+from yieldbot.model.plan import Declined, Leg, Plan
+from yieldbot.model.policy import Base
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols import exchanges
+from yieldbot.risk.prices import enough
+
+
+def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
+    """The leg with its calls. ``now``: unix seconds, by which the plan expires; the deadline is in the chain's time.
+
+    Raises SafetyError where the pools or the prices no longer give what was approved.
+    """
+    made = made_of(leg, snapshot, base)
+    lasts_seconds = max(1, min(lasting(_calls(made, plan.owner, 0), base), plan.expires_at - now))
+    calls, terms = _calls(made, plan.owner, snapshot.block.timestamp + lasts_seconds), list[SwapTerms]()
+    targets: dict[Address, frozenset[bytes]] = {}
+    spenders: list[Address] = []
+    for part, least in leasts(made):
+        adapter = exchanges()[part.pools[0].protocol]
+        terms.append(SwapTerms(part.pools, part.taken, least))
+        for address, selectors in adapter.targets(part.pools).items():
+            targets[address] = targets.get(address, frozenset()) | selectors
+        spenders += adapter.spenders(part.pools)
+    wanted = made.least.token
+    pools = [pool for part in made.route.parts for pool in part.pools]
+    name = " and ".join(dict.fromkeys(pool.name for pool in pools))
+    tokens = {token.address for pool in pools for token in (pool.token0, pool.token1)}
+    return LegWork(
+        index=index,
+        leg=replace(leg, gets=made.least),
+        market=Market(leg.market_id, "swap", Kind.EXCHANGE, snapshot.block.chain, name, leg.amount.token, spenders[0]),
+        calls=tuple(calls),
+        share_token=None,
+        targets=targets,
+        spenders=tuple(dict.fromkeys(spenders)),
+        swaps=tuple(terms),
+        lasts_seconds=lasts_seconds,
+        known=frozenset({*tokens, *(pool.address for pool in pools), wanted.address}),
+    )
+
+
+def _calls(made: Conversion, owner: Address, deadline: int) -> list[EvmCall]:
+    found = []
+    for part, least in leasts(made):
+        adapter = exchanges()[part.pools[0].protocol]
+        found += [replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, owner, deadline)]
+    return found
+
+
+def lasting(calls: Sequence[EvmCall], base: Base) -> int:
+    """Seconds until the deadline that all the leg's calls carry: ``deadline_seconds`` for each of its transactions, its
+    allowances among them. Each is begun when the one before it is final, which takes minutes on some chains."""
+    count = sum(1 + (call.allowance is not None) for call in calls)
+    return min(count * base.deadline_seconds, MOST_DEADLINE_SECONDS)
+
+
+def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+    """The leg's swap as it would be made now. Raises SafetyError where it may not be, or brings too little."""
+    if leg.gets is None:
+        raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
+    made = convert(snapshot, leg.amount, leg.gets.token, base)
+    refused = made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    if isinstance(made, Declined) or refused is not None:
+        assert refused is not None
+        raise SafetyError(refused.code, refused.reason)
+    return made if made.least >= leg.gets else replace(made, least=leg.gets)
+
+
+def leasts(made: Conversion) -> list[tuple[Part, Amount]]:
+    """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
+    parts, whole = made.route.parts, made.route.given.raw
+    shares = [made.least.raw * part.given.raw // whole for part in parts]
+    shares[0] += made.least.raw - sum(shares)
+    return [(part, Amount(made.least.token, raw)) for part, raw in zip(parts, shares, strict=True)]

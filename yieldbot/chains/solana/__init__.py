@@ -1,0 +1,1 @@
+"""Solana: what is read, built, rehearsed, signed and sent there."""

@@ -1,0 +1,163 @@
+"""An account on a Solana cluster: what changed between two of our transactions is not ours.
+
+Past slots cannot be read, but each landed transaction tells the balances before and after it. So money that came or
+left in between is known to the unit, though not by whom nor in which slot; and a price is known where a run wrote one
+down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from yieldbot.books.chain_record import Check, Seen, reconciled, wallet_sums
+from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, in_order, receipts
+from yieldbot.chains.solana.execution.account import native_token
+from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
+from yieldbot.chains.solana.observe import observe_svm
+from yieldbot.errors import TransientError
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Snapshot
+from yieldbot.model.policy import Job
+from yieldbot.model.tx import Delta
+from yieldbot.protocols import svm_adapters
+from yieldbot.rpc.together import together
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """Base units by mint (lamports under the native token's address) before and after one transaction."""
+
+    before: Mapping[Address, int]
+    after: Mapping[Address, int]
+
+
+async def look(jobs: Sequence[Job], entries: Sequence[Entry], *, snapshots: Sequence[Snapshot] | None = None) -> Seen:
+    """The account of the jobs, which is one, as ``evm.look``. Raises TransientError when the cluster is not served."""
+    settings, owner = jobs[0].chain, jobs[0].wallet.address
+    account, native = (settings.chain, owner), native_token(settings.chain, settings.native_symbol)
+    async with connect_svm(settings) as nodes:
+        await nodes.verify_chain()
+        if snapshots is None:
+            snapshots = [await observe_svm(nodes, job, svm_adapters()) for job in jobs]
+        told = await _told(nodes, entries, owner, native)
+    newest = max(snapshots, key=lambda snapshot: snapshot.block.height)
+    now = _now(snapshots, newest, native)
+    mine = [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None]
+    every, known = _with_gaps(account, mine, told, now, native)
+    forgotten = sum(entry.hash not in told for entry in mine if entry.hash)
+    sums = wallet_sums(every)
+    checks = tuple(
+        Check(token, sums.get(token, 0), raw, token in known) for token, raw in now.items() if raw or sums.get(token, 0)
+    )
+    shares = {s.share_token for snapshot in snapshots for s in snapshot.states.values() if s.share_token}
+    every = reconciled(every, checks, account, newest.block, frozenset(receipts(entries)) | shares)
+    return Seen(
+        account=account,
+        block=newest.block,
+        since=min((entry.height for entry in mine if entry.hash), default=newest.block.height),
+        entries=every,
+        quotes={},
+        checks=checks,
+        snapshots=tuple(zip(jobs, snapshots, strict=True)),
+        notes=(f"the node no longer knows {forgotten} of our transactions",) if forgotten else (),
+    )
+
+
+def _now(snapshots: Sequence[Snapshot], newest: Snapshot, native: Token) -> dict[Token, int]:
+    """The wallet's balances as the snapshots have them: each asset, each market's share token, and lamports."""
+    now = {native: newest.native_balance_raw}
+    for snapshot in snapshots:
+        for state in snapshot.states.values():
+            if state.market.id.startswith("idle/") and state.market.asset.address != WRAPPED_SOL:
+                now[state.market.asset] = state.held.raw
+            if state.share_token is not None:
+                now[state.share_token] = state.shares
+    return now
+
+
+async def _told(nodes: SvmNodes, entries: Sequence[Entry], owner: Address, native: Token) -> dict[str, Balances]:
+    """Balances around each transaction of ours that the nodes still know."""
+
+    async def one(signature: str) -> Balances | None:
+        try:
+            told = await nodes.transaction(signature, "confirmed")
+            return None if told is None else balances_in(told, owner, native)
+        except (TransientError, IndexError, KeyError, TypeError, ValueError):
+            return None
+
+    signatures = [entry.hash for entry in entries if entry.hash]
+    answers = await together([partial(one, signature) for signature in signatures], AT_ONCE)
+    return {signature: found for signature, found in zip(signatures, answers, strict=True) if found is not None}
+
+
+def balances_in(told: Mapping[str, Any], owner: Address, native: Token) -> Balances:
+    """Our balances as a landed transaction's meta tells them; it is ours, so that the first account is the payer's."""
+    meta = told["meta"]
+    found: list[dict[Address, int]] = []
+    for lamports, tokens in (("preBalances", "preTokenBalances"), ("postBalances", "postTokenBalances")):
+        sums = {native.address: int(meta[lamports][0])}
+        for one in meta.get(tokens) or ():
+            if one.get("owner") == owner and one["mint"] != WRAPPED_SOL:
+                mint = Address(one["mint"])
+                sums[mint] = sums.get(mint, 0) + int(one["uiTokenAmount"]["amount"])
+        found.append(sums)
+    before, after = found
+    mints = before.keys() | after.keys()
+    return Balances({mint: before.get(mint, 0) for mint in mints}, {mint: after.get(mint, 0) for mint in mints})
+
+
+def _with_gaps(
+    account: Account, entries: Sequence[Entry], told: Mapping[str, Balances], now: Mapping[Token, int], native: Token
+) -> tuple[tuple[Entry, ...], frozenset[Token]]:
+    """The entries begun with what was there before, and one for each balance that changed between two of them; and the
+    tokens whose beginning is known. Pure."""
+    tokens = {token.address: token for token in now}
+    tokens |= {d.token.address: d.token for entry in entries for d in entry.changes}
+    last: dict[Address, int] = {}
+    shares = frozenset(receipts(entries))
+    found: list[Entry] = []
+    for entry in in_order(entries):
+        around = told.get(entry.hash)
+        if around is not None:
+            new = [(tokens[m], raw) for m, raw in around.before.items() if m in tokens and m not in last and raw]
+            gaps = [(tokens[m], raw - last[m]) for m, raw in around.before.items() if m in tokens and m in last]
+            found += _made(account, Kind.OPENING, entry, "held before the first transaction", new, shares, native)
+            words = "between two transactions of ours: by whom is not known"
+            found += _made(account, Kind.IN, entry, words, [g for g in gaps if g[1] > 0], frozenset(), native)
+            found += _made(account, Kind.OUT, entry, words, [g for g in gaps if g[1] < 0], frozenset(), native)
+            last |= around.after
+        found.append(entry)
+    return tuple(found), frozenset(tokens[mint] for mint in last if mint in tokens)
+
+
+def _made(
+    account: Account,
+    kind: Kind,
+    by: Entry,
+    words: str,
+    changes: Sequence[tuple[Token, int]],
+    shares: frozenset[Token],
+    native: Token,
+) -> list[Entry]:
+    """An entry at the time of the transaction that shows it; none where nothing changed."""
+    moved = tuple(Delta(token, raw) for token, raw in changes if raw)
+    if not moved:
+        return []
+    return [
+        Entry(
+            account=account,
+            kind=kind,
+            at=by.at,
+            height=by.height,
+            words=words,
+            changes=moved,
+            shares=shares,
+            native=native,
+        )
+    ]

@@ -1,0 +1,1 @@
+"""From a planned leg to a finalised transaction on Solana."""

@@ -1,0 +1,279 @@
+"""From an adapter's instructions to version 0 messages: our token accounts made and closed, SOL wrapped and unwrapped,
+compute budget set, split where one transaction cannot hold it. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmWork
+from yieldbot.chains.solana.execution.deltas import token_account
+from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.plan import Declined, LegKind
+from yieldbot.model.solana_tx import SvmUnsigned
+from yieldbot.model.tx import SvmInstruction, SvmMeta
+
+if TYPE_CHECKING:
+    from solders.message import MessageV0
+
+COMPUTE_BUDGET = Address("ComputeBudget111111111111111111111111111111")
+ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+SET_UNIT_LIMIT, SET_UNIT_PRICE = 2, 3
+CREATE_IDEMPOTENT = b"\x01"
+SYSTEM_TRANSFER = struct.pack("<I", 2)
+SYNC_NATIVE, CLOSE_ACCOUNT = b"\x11", b"\x09"
+
+LARGEST_TRANSACTION_BYTES = 1232
+SIGNATURE_BYTES = 65
+"""One signature and their count."""
+MOST_UNITS = 1_400_000
+LAMPORTS_PER_SIGNATURE = 5000
+UNITS_MARGIN_PERCENT = 15
+SPARE_UNITS = 120_000
+"""Beyond the margin: a reserve's refresh takes more steps the more slots have passed since the one before."""
+NO_BLOCKHASH = "11111111111111111111111111111111"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Instructions that make one transaction. about: the program that it is made for."""
+
+    instructions: tuple[SvmInstruction, ...]
+    about: Address
+
+    @property
+    def words(self) -> str:
+        """All that it does, for the person who approves, in order."""
+        return "; ".join(instruction.words for instruction in self.instructions if instruction.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An address lookup table and what it holds."""
+
+    address: Address
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """What a transaction asks for: compute units, and micro-lamports for each."""
+
+    units: int
+    micro_lamports: int
+
+    @property
+    def fee_lamports(self) -> int:
+        """The whole fee: one signature and the priority fee, rounded up as the runtime does."""
+        return LAMPORTS_PER_SIGNATURE + -(-self.units * self.micro_lamports // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class SvmContext:
+    """What a transaction needs beyond its instructions. written_out: addresses that no lookup table may stand for."""
+
+    chain: ChainId
+    payer: Address
+    plan_id: str
+    leg: int
+    market_id: MarketId
+    written_out: frozenset[Address] = frozenset()
+
+
+def associated(owner: Address, mint: Address, token_program: Address) -> Address:
+    """The owner's associated token account."""
+    from solders.pubkey import Pubkey
+
+    key = Pubkey.from_string
+    seeds = [bytes(key(owner)), bytes(key(token_program)), bytes(key(mint))]
+    return Address(str(Pubkey.find_program_address(seeds, key(ATA_PROGRAM))[0]))
+
+
+def own_accounts(work: SvmWork, owner: Address) -> dict[Token, Address]:
+    """Our token accounts that the leg moves, by token."""
+    return {token: associated(owner, token.address, program) for token, program in work.programs.items()}
+
+
+def written_out(work: SvmWork, owner: Address) -> frozenset[Address]:
+    """What a leg's bytes must name in full: our token accounts, the market, the pools swapped in.
+
+    What a lookup table holds is known by a node's word alone: one that lies would have us sign for another's account.
+    """
+    pools = {pool.address for terms in work.swaps for pool in terms.pools}
+    return frozenset({*own_accounts(work, owner).values(), work.market.address, *pools})
+
+
+def without(tables: Sequence[Table], kept: Collection[Address]) -> tuple[Table, ...]:
+    """The tables as if the table's own address, which nothing names, stood where they hold one of ``kept``."""
+    return tuple(Table(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
+
+
+def steps(
+    work: SvmWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[Table] = ()
+) -> tuple[Step, ...]:
+    """The leg as few transactions as can be: all in one, or what prepares, what is called, and what tidies up.
+
+    ``present``: our token accounts (``own_accounts``) as they are now.
+    """
+    before, after = _around(work, owner, present)
+    whole = Step((*before, *work.calls, *after), work.about)
+    if _fits(whole.instructions, owner, tables):
+        return (whole,)
+    parts = [Step(tuple(part), work.about) for part in (before, work.calls, after)]
+    return tuple(part for part in parts if part.instructions)
+
+
+def _around(
+    work: SvmWork, owner: Address, present: Mapping[Address, AccountImage | None]
+) -> tuple[list[SvmInstruction], list[SvmInstruction]]:
+    """What goes before and after the adapter's calls."""
+    mine = own_accounts(work, owner)
+    asset_account, programs = mine[work.asset], work.programs
+    before: list[SvmInstruction] = []
+    after: list[SvmInstruction] = []
+    is_sol = work.asset.address == WRAPPED_SOL
+    wrapped = token_account(present.get(asset_account))
+    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # what it takes lies in the account before
+    for token, account in mine.items():
+        if token == work.asset and (work.native or (gives and not is_sol)):
+            continue  # the program takes lamports, or the account holds what is deposited
+        if present.get(account) is None:
+            before.append(create_account(owner, token, account, programs[token]))
+    if is_sol and work.native and wrapped is not None:
+        before.append(close_account(owner, asset_account, work.token_program, "unwrap what SOL lies wrapped"))
+    if is_sol and not work.native:
+        if gives:
+            missing = work.leg.amount.raw - (wrapped.amount if wrapped else 0)
+            if missing > 0:
+                before += wrap(owner, asset_account, Amount(work.asset, missing), work.token_program)
+        after.append(close_account(owner, asset_account, work.token_program, "unwrap SOL"))
+    if work.wanted is not None and work.wanted.address == WRAPPED_SOL:
+        after.append(close_account(owner, mine[work.wanted], programs[work.wanted], "unwrap SOL"))
+    if not gives and work.leg.all and work.share_token is not None:
+        share = mine[work.share_token]
+        after.append(close_account(owner, share, work.share_program, f"close our {work.share_token.symbol} account"))
+    return before, after
+
+
+def create_account(owner: Address, token: Token, account: Address, token_program: Address) -> SvmInstruction:
+    """The associated token account's ``CreateIdempotent``."""
+    metas = (
+        SvmMeta(owner, signer=True, writable=True),
+        SvmMeta(account, writable=True),
+        SvmMeta(owner),
+        SvmMeta(token.address),
+        SvmMeta(SYSTEM),
+        SvmMeta(token_program),
+    )
+    return SvmInstruction(ATA_PROGRAM, metas, CREATE_IDEMPOTENT, f"open an account for {token.symbol}")
+
+
+def close_account(owner: Address, account: Address, token_program: Address, words: str) -> SvmInstruction:
+    """SPL Token's ``CloseAccount``: what SOL it holds, rent and wrapped alike, comes back to the wallet."""
+    metas = (SvmMeta(account, writable=True), SvmMeta(owner, writable=True), SvmMeta(owner, signer=True))
+    return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, words)
+
+
+def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
+    """SOL into our wrapped account: a transfer, and ``SyncNative`` so that the account counts it."""
+    metas = (SvmMeta(owner, signer=True, writable=True), SvmMeta(account, writable=True))
+    transfer = SvmInstruction(SYSTEM, metas, SYSTEM_TRANSFER + struct.pack("<Q", sol.raw), f"wrap {sol}")
+    return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
+
+
+def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamports: int) -> Bid:
+    """What to ask for a transaction that needed ``units`` in simulation: a margin above it, and the price that three of
+    four recent transactions on the same accounts did not exceed, below the ceiling."""
+    paid = sorted(recent_micro_lamports)
+    price = paid[(3 * (len(paid) - 1)) // 4] if paid else 0
+    asked = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
+    return Bid(min(MOST_UNITS, asked), min(price, ceiling_micro_lamports))
+
+
+def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
+    """The compute budget program's two instructions."""
+    limit = SvmInstruction(COMPUTE_BUDGET, (), struct.pack("<BI", SET_UNIT_LIMIT, bid.units), "")
+    price = SvmInstruction(COMPUTE_BUDGET, (), struct.pack("<BQ", SET_UNIT_PRICE, bid.micro_lamports), "")
+    return limit, price
+
+
+def unsigned(
+    step: Step, context: SvmContext, bid: Bid, blockhash: Blockhash, tables: Sequence[Table] = ()
+) -> SvmUnsigned | Declined:
+    """The transaction of one step; Declined when it is longer than a packet."""
+    instructions = (*budget(bid), *step.instructions)
+    message = compiled(instructions, context.payer, blockhash.hash, tables)
+    raw = message_bytes(message)
+    if len(raw) + SIGNATURE_BYTES > LARGEST_TRANSACTION_BYTES:
+        return _declined(step, len(raw) + SIGNATURE_BYTES)
+    return SvmUnsigned(
+        chain=context.chain,
+        payer=context.payer,
+        message=raw,
+        last_valid_height=blockhash.last_valid_height,
+        instructions=instructions,
+        meaning=meaning_of(raw, blockhash.hash),
+        fee_lamports=bid.fee_lamports,
+        words=step.words,
+        plan_id=context.plan_id,
+        leg=context.leg,
+        market_id=context.market_id,
+    )
+
+
+def compiled(
+    instructions: Sequence[SvmInstruction], payer: Address, blockhash: str, tables: Sequence[Table] = ()
+) -> MessageV0:
+    """The version 0 message of these instructions, our account paying."""
+    from solders.address_lookup_table_account import AddressLookupTableAccount
+    from solders.hash import Hash
+    from solders.instruction import AccountMeta, Instruction
+    from solders.message import MessageV0
+    from solders.pubkey import Pubkey
+
+    key = Pubkey.from_string
+    made = [
+        Instruction(key(i.program), i.data, [AccountMeta(key(m.address), m.signer, m.writable) for m in i.accounts])
+        for i in instructions
+    ]
+    known = [AddressLookupTableAccount(key(t.address), [key(a) for a in t.addresses]) for t in tables]
+    return MessageV0.try_compile(key(payer), made, known, Hash.from_string(blockhash))
+
+
+def message_bytes(message: Any) -> bytes:
+    """What is signed: the message behind its version byte."""
+    from solders.message import to_bytes_versioned
+
+    return bytes(to_bytes_versioned(message))
+
+
+def meaning_of(raw: bytes, blockhash: str) -> bytes:
+    """sha256 of a message with its blockhash (whose place is found by its value) replaced by zeros."""
+    from solders.hash import Hash
+
+    return hashlib.sha256(raw.replace(bytes(Hash.from_string(blockhash)), bytes(32), 1)).digest()
+
+
+def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Declined | None:
+    """Why no transaction holds a step; None where one does."""
+    size = _size(step.instructions, payer, tables)
+    return None if size <= LARGEST_TRANSACTION_BYTES else _declined(step, size)
+
+
+def _declined(step: Step, size: int) -> Declined:
+    return Declined("TOO_LARGE", f"{step.words}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
+
+
+def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> bool:
+    return _size(instructions, payer, tables) <= LARGEST_TRANSACTION_BYTES
+
+
+def _size(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> int:
+    whole = compiled((*budget(Bid(MOST_UNITS, 0)), *instructions), payer, NO_BLOCKHASH, tables)
+    return len(message_bytes(whole)) + SIGNATURE_BYTES

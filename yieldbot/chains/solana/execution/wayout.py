@@ -1,0 +1,106 @@
+"""The way out of a market of a cluster, rehearsed before the way in, as ``execution.wayout`` does on EVM chains: on the
+fork on which a deposit was rehearsed, everything is taken out again some time later by the adapter's own instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from yieldbot.chains.solana.execution.build import own_accounts, steps, too_large
+from yieldbot.chains.solana.execution.deltas import changes
+from yieldbot.errors import MarketError
+from yieldbot.execution.deltas import change_of
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.market import MarketState
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
+from yieldbot.model.tx import SvmInstruction
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.execution.wayout import WayOut
+    from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+    from yieldbot.chains.solana.execution.build import Table
+    from yieldbot.chains.solana.node.fork import SvmFork
+
+
+SLACK = 1000
+"""What is taken out of a thin market is priced some slots ahead: one part in so many of it may be missing."""
+
+
+async def way_out(
+    account: SvmAccount, fork: SvmFork, work: SvmWork, held_raw: int, tables: Sequence[Table] = ()
+) -> NoWayOut | None:
+    """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
+    afterwards, its clock too. held_raw: what the position was worth before the leg."""
+    out = work.out
+    if out is None or work.observe is None:
+        return None
+    fork.keep()
+    try:
+        return await _tried(account, fork, work, out, held_raw, tables)
+    finally:
+        fork.put_back()
+
+
+async def _tried(
+    account: SvmAccount,
+    fork: SvmFork,
+    work: SvmWork,
+    out: WayOut[SvmInstruction],
+    held_raw: int,
+    tables: Sequence[Table],
+) -> NoWayOut | None:
+    put, less, back_raw = work.leg.amount, None, 0
+    for seconds in out.waits:
+        fork.wait(seconds)
+        state = await _now(fork, work)
+        if isinstance(state, MarketError):
+            return out.unread(put, state)
+        part, least_raw = out.asked(put, held_raw, state.cash)
+        if part is None and state.withdrawable < state.held:
+            part = state.withdrawable  # some shares stay, so that their account is not to be closed
+        back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
+        if isinstance(back, Declined):
+            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # an oracle may speak again
+        back_raw += back
+        if (less := out.less(put, back_raw, least_raw)) is None:
+            return None
+        # What it says itself that it pays out no more of now (a limit of outflow is used up) is no trap to remember.
+        pays = min(least_raw, state.withdrawable.raw)
+        less = replace(less, lasting=back + pays // SLACK + out.state.rounding_raw < pays)
+    return less
+
+
+async def _now(fork: SvmFork, work: SvmWork) -> MarketState | MarketError:
+    assert work.observe is not None
+    (state,) = await fork.run([work.observe(BlockRef(work.market.chain, fork.slot, "", 0))])
+    return state
+
+
+async def _taken(
+    account: SvmAccount,
+    fork: SvmFork,
+    work: SvmWork,
+    calls: tuple[SvmInstruction, ...],
+    part: Amount | None,
+    tables: Sequence[Table],
+) -> int | Declined:
+    """Make the calls on the fork as a withdrawal's leg would be made; base units of the asset that they bring."""
+    from yieldbot.chains.solana.execution.simulate import ran_step, watched_of
+
+    if not calls:
+        return Declined("WOULD_REVERT", "there is no instruction that takes it out")
+    leg = replace(work.leg, kind=LegKind.WITHDRAW, amount=part or work.leg.amount, all=part is None)
+    back = replace(work, leg=leg, calls=calls)
+    owner, watched, brought = account.owner, watched_of(back), 0
+    present = fork.images(own_accounts(back, owner).values())
+    for step in steps(back, owner, present, tables):
+        if (never := too_large(step, owner, tables)) is not None:
+            return never
+        ran = await ran_step(account, fork, step, watched, tables)
+        if isinstance(ran, Declined):
+            return ran
+        done = changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports)
+        brought += change_of(done, back.asset)
+    return brought

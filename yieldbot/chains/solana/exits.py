@@ -1,0 +1,73 @@
+"""Fingerprints of Solana's markets: what a way out that was proven or refused depends on.
+
+The SHA-256 of the program as it is deployed (of an upgradeable one the slot of its last deployment and who may upgrade
+it, else its code), of what the adapter keeps of the market, of its terms (``protocols._svm.TERMS``: what its owners set
+and what the way out depends on) and of its kind of exit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from yieldbot.chains.exits import fingerprint
+from yieldbot.chains.solana.node.client import AccountImage, SvmNode
+from yieldbot.errors import TransientError
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState
+from yieldbot.protocols.solana.layout import TERMS
+
+UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
+PROGRAM_TAG, PROGRAM_BYTES = b"\x02\0\0\0", 36
+"""UpgradeableLoaderState::Program: its tag, then the address of the account with its code."""
+DEPLOYED_BYTES = 45
+"""UpgradeableLoaderState::ProgramData before the code: tag, slot of the last deployment, who may upgrade it."""
+
+
+async def fingerprints(node: SvmNode, states: Sequence[MarketState]) -> dict[MarketId, str]:
+    """By market, as the node has them now; nothing where it cannot tell."""
+    programs = list(dict.fromkeys(Address(state.market.params["program"]) for state in states))
+    try:
+        deployed = await _deployed(node, programs)
+    except TransientError:
+        return {}
+    found = ((state, deployed.get(Address(state.market.params["program"]))) for state in states)
+    return {state.market.id: print_of(state, code) for state, code in found if code is not None}
+
+
+def print_of(state: MarketState, code: bytes) -> str:
+    """Of a market, whose program is deployed as ``code`` says. Pure."""
+    fixed = {name: value for name, value in state.market.params.items() if isinstance(value, str | bool)}
+    terms = {TERMS: state.market.params.get(TERMS, {})}
+    market = replace(state.market, params={**fixed, **terms})
+    return fingerprint(replace(state, market=market), (), (code,))
+
+
+async def _deployed(node: SvmNode, programs: Sequence[Address]) -> Mapping[Address, bytes]:
+    """What tells each program from what it may become; one that is no program is left out."""
+    told = await node.heads(programs, PROGRAM_BYTES)
+    heads = {program: image for program, image in told.items() if image is not None}
+    behind = {program: _key(image.data) for program, image in heads.items() if _upgradeable(image)}
+    deployed = await node.heads(list(behind.values()), DEPLOYED_BYTES) if behind else {}
+    others = [program for program in heads if program not in behind]
+    whole = await node.accounts(others) if others else {}
+    found: dict[Address, bytes] = {}
+    for program, image in whole.items():
+        if image is not None and image.executable:
+            found[program] = image.program.encode() + hashlib.sha256(image.data).digest()
+    for program, address in behind.items():
+        if (head := deployed[address]) is not None and len(head.data) == DEPLOYED_BYTES:
+            found[program] = address.encode() + head.data
+    return found
+
+
+def _upgradeable(image: AccountImage) -> bool:
+    of_loader = image.program == UPGRADEABLE_LOADER and len(image.data) == PROGRAM_BYTES
+    return of_loader and image.data.startswith(PROGRAM_TAG)
+
+
+def _key(data: bytes) -> Address:
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey(data[4:36])))

@@ -1,0 +1,381 @@
+"""One Solana node over JSON-RPC: accounts of a snapshot within few slots, transactions and what became of them.
+
+Reads cannot be pinned to a past slot as an EVM block can. Each answer says which slot it saw; the answers of one
+snapshot must lie within the chain's ``max_slot_skew``, else all is read again.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self, TypeVar
+
+from yieldbot.chains.solana.node.transport import SolanaProvider
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.model import bounds
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address, ChainId, svm_chain
+from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
+from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.lockstep import Answer, run
+from yieldbot.rpc.sizes import Size, size_of
+from yieldbot.rpc.together import together
+
+T = TypeVar("T")
+
+ACCOUNTS_A_REQUEST = 100
+"""The most that getMultipleAccounts takes; providers' plans take down to 5."""
+AT_ONCE = 8
+"""Requests for accounts under way at a time: in turn they would drift apart by too many slots."""
+REFUSED_ALONE = 8
+"""Accounts that are refused each by itself, before any is answered, after which the node serves none."""
+MOST_U64 = 2**64
+LONGEST_HASH = 44
+"""Characters of 32 bytes in base 58."""
+CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
+MIN_CONTEXT_SLOT_NOT_REACHED = -32016
+
+
+class SlotSkew(TransientError):
+    """The answers of one snapshot came from slots too far apart; another try may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountImage:
+    """An account as the chain holds it."""
+
+    lamports: int
+    program: Address
+    data: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blockhash:
+    """A recent blockhash, and the last block height at which a transaction that names it may land."""
+
+    hash: str
+    last_valid_height: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a node says of a signature. error: None for a success. commitment: processed, confirmed or finalized."""
+
+    slot: int
+    error: Any
+    commitment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A node's own simulation. accounts: those asked for, as they would be afterwards (None: no account)."""
+
+    slot: int
+    error: Any
+    logs: tuple[str, ...]
+    units: int
+    accounts: tuple[AccountImage | None, ...]
+
+
+class SvmNode:
+    """One JSON-RPC endpoint of a Solana cluster."""
+
+    def __init__(
+        self,
+        chain: ChainId,
+        url: str,
+        *,
+        commitment: str = "confirmed",
+        max_slot_skew: int = 16,
+        timeout_seconds: float = 10.0,
+        setting: str = "the RPC address",
+    ) -> None:
+        self.chain = chain
+        self.commitment = commitment
+        self.max_slot_skew = max_slot_skew
+        self.features: Any = None
+        """What of the runtime the cluster has activated (svm_fork.features); None while nobody has asked."""
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=SolanaProvider)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.chain}, {self.host})"
+
+    @property
+    def host(self) -> str:
+        """Who answers, for messages."""
+        return self.endpoint.host
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection; the node can be used again afterwards."""
+        await self.endpoint.aclose()
+
+    def size(self, what: str, most: int) -> Size:
+        """How much of ``what`` is asked for at once, as far as this process has found out."""
+        return size_of((self.endpoint,), what, most)
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        """One JSON-RPC request: see ``Endpoint.request``. SlotSkew from a node that is behind the slot asked for."""
+        try:
+            return await self.endpoint.request(method, params)
+        except NodeRefused as refusal:
+            if refusal.code == MIN_CONTEXT_SLOT_NOT_REACHED:
+                raise SlotSkew(f"{self.host} is behind the slot that was seen before") from None
+            raise
+
+    async def verify_chain(self) -> None:
+        """Raise ConfigError when the node serves another cluster than ours."""
+        genesis = str(await self.request("getGenesisHash", []))
+        if svm_chain(genesis) != self.chain:
+            raise ConfigError(
+                f"{self.endpoint.setting}: the node at {self.host} serves {svm_chain(genesis)}, not {self.chain}: "
+                "put the right cluster's URL there"
+            )
+
+    async def block(self) -> BlockRef:
+        """The newest slot at our commitment, its blockhash, and the chain's own time of it."""
+        newest = await self.blockhash()
+        ((slot, (clock,)),) = (await self.accounts_at([CLOCK], newest.slot),)
+        if clock is None or len(clock.data) < 40:
+            raise TransientError(f"{self.host} has no clock")
+        (written,) = struct.unpack_from("<q", clock.data, 32)
+        if not 0 < written < bounds.LATEST_TIME:
+            raise TransientError(f"{self.host} has a clock that says {written}, which is no time")
+        return BlockRef(self.chain, slot, newest.hash, written)
+
+    async def blockhash(self) -> Blockhash:
+        """The newest blockhash at our commitment."""
+        slot, said = self._context(
+            await self.request("getLatestBlockhash", [{"commitment": self.commitment}]), "getLatestBlockhash"
+        )
+        try:
+            height = self._integer(said["lastValidBlockHeight"], "getLatestBlockhash")
+            return Blockhash(str(said["blockhash"])[:LONGEST_HASH], height, slot)
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense("getLatestBlockhash") from None
+
+    async def height(self, commitment: str | None = None) -> int:
+        """The block height (not the slot) at a commitment, by default ours."""
+        return self._integer(
+            await self.request("getBlockHeight", [{"commitment": commitment or self.commitment}]), "getBlockHeight"
+        )
+
+    async def accounts_at(
+        self, addresses: Sequence[Address], least_slot: int = 0
+    ) -> tuple[int, list[AccountImage | None]]:
+        """Accounts (None where there is none) and the newest slot among the answers. Raises SlotSkew beyond the limit.
+
+        ``least_slot``: the node must have seen it.
+        """
+        newest, found = await self._images(addresses, least_slot)
+        for one in found:
+            if isinstance(one, NodeRefused):
+                raise one
+        return newest, [one for one in found if not isinstance(one, NodeRefused)]
+
+    async def _images(
+        self, addresses: Sequence[Address], least_slot: int
+    ) -> tuple[int, list[AccountImage | NodeRefused | None]]:
+        """As ``accounts_at``, with the refusal in place of an account that is refused by itself. Raises the refusal
+        where so many are, before any is answered, that the node serves none."""
+        size = self.size("getMultipleAccounts", ACCOUNTS_A_REQUEST)
+        found: list[AccountImage | NodeRefused | None] = []
+        slots: list[int] = []
+        while len(found) < len(addresses):
+            width = size.now
+            rest = addresses[len(found) :]
+            parts = [rest[start : start + width] for start in range(0, len(rest), width)]
+            if not slots and size.refused is not None and size.works == 0:
+                parts = parts[:1]  # how much it takes is being found out
+            answers = await together([partial(self._answered, part, least_slot) for part in parts], AT_ONCE)
+            for part, answer in zip(parts, answers, strict=True):
+                if isinstance(answer, NodeRefused):
+                    if len(part) > 1:
+                        size.refuse(len(part))
+                        break  # from here on again, in smaller parts
+                    size.not_for_its_size()
+                    if not slots and len(found) >= REFUSED_ALONE:
+                        raise answer
+                    found.append(answer)
+                    continue
+                if size.refused is not None:
+                    size.worked(len(part))
+                slots.append(answer[0])
+                found += answer[1]
+        if slots and (skew := max(slots) - min(*slots, least_slot or slots[0])) > self.max_slot_skew:
+            raise SlotSkew(f"{self.host}: {skew} slots lie between the accounts of one snapshot")
+        return max(slots, default=least_slot), found
+
+    async def heads(self, addresses: Sequence[Address], length: int) -> dict[Address, AccountImage | None]:
+        """Accounts by address, of whose bytes no more than the first ``length`` are read: programs' code is long."""
+        answers = await together([partial(self._answered, (one,), 0, length) for one in addresses], AT_ONCE)
+        found: dict[Address, AccountImage | None] = {}
+        for address, answer in zip(addresses, answers, strict=True):
+            if isinstance(answer, NodeRefused):
+                raise answer
+            found[address] = answer[1][0]
+        return found
+
+    async def _answered(
+        self, part: Sequence[Address], least_slot: int, length: int | None = None
+    ) -> tuple[int, list[AccountImage | None]] | NodeRefused:
+        """One request: the slot and the accounts (of each the first ``length`` bytes), or what the node refuses it
+        with."""
+        options: dict[str, Any] = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
+        if length is not None:
+            options["dataSlice"] = {"offset": 0, "length": length}
+        try:
+            said = await self.request("getMultipleAccounts", [list(part), options])
+        except NodeRefused as refusal:
+            return refusal
+        slot, images = self._context(said, "getMultipleAccounts")
+        if not isinstance(images, list) or len(images) != len(part):
+            raise self._nonsense("getMultipleAccounts")
+        return slot, [self._image(one) for one in images]
+
+    async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:
+        """Accounts by address, read within few slots of each other."""
+        _, found = await self.accounts_at(addresses)
+        return dict(zip(addresses, found, strict=True))
+
+    async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
+        """Advance all flows in lockstep from slot ``block`` on; the distinct accounts of one round are asked for once.
+
+        Returns each flow's value, or the MarketError that ended it, in order. Raises TransientError when the node
+        fails, SlotSkew when the rounds drift too far from ``block``: then no flow's result may be used.
+        """
+
+        served = False
+
+        async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            nonlocal served
+            wanted = list(dict.fromkeys(read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)))
+            slot, images = await self._images(wanted, block.height)
+            if slot - block.height > self.max_slot_skew:
+                raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
+            refused = [one for one in images if isinstance(one, NodeRefused)]
+            if refused and not served and len(refused) == len(images):
+                raise refused[0]  # it is not one account that is refused: this node serves none
+            served = True
+            known = dict(zip(wanted, images, strict=True))
+            return [answer_of(read, known) for read in reads]
+
+        return await run(flows, answer)
+
+    async def send(self, raw: bytes) -> str:
+        """Submit signed bytes; the signature that the node answers. The node neither simulates nor repeats: both are
+        ours. Raises NodeRefused, TransientError."""
+        options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
+        return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
+
+    async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
+        """What the node knows of a signature; None for nothing. history: search all that it keeps, not recent ones."""
+        _, said = self._context(
+            await self.request("getSignatureStatuses", [[signature], {"searchTransactionHistory": history}]),
+            "getSignatureStatuses",
+        )
+        if not isinstance(said, list) or len(said) != 1:
+            raise self._nonsense("getSignatureStatuses")
+        (one,) = said
+        if one is None:
+            return None
+        try:
+            slot = self._integer(one["slot"], "getSignatureStatuses")
+            return Landed(slot, one["err"], str(one["confirmationStatus"]))
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense("getSignatureStatuses") from None
+
+    async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
+        """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs); None when unknown."""
+        options = {"encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0}
+        said = await self.request("getTransaction", [signature, options])
+        if said is None:
+            return None
+        if not isinstance(said, Mapping) or not isinstance(said.get("meta"), Mapping):
+            raise self._nonsense("getTransaction")
+        return said
+
+    async def simulate(self, raw: bytes, addresses: Sequence[Address], least_slot: int = 0) -> Simulated:
+        """The node's own simulation of a transaction (its signatures unchecked), with accounts as it leaves them."""
+        options = {
+            "encoding": "base64",
+            "commitment": self.commitment,
+            "sigVerify": False,
+            "replaceRecentBlockhash": True,
+            "minContextSlot": least_slot,
+            "accounts": {"encoding": "base64", "addresses": list(addresses)},
+        }
+        slot, said = self._context(
+            await self.request("simulateTransaction", [base64.b64encode(raw).decode(), options]), "simulateTransaction"
+        )
+        try:
+            images = tuple(self._image(one) for one in said.get("accounts") or [None] * len(addresses))
+            logs = tuple(str(line) for line in said.get("logs") or ())
+            units = self._integer(said.get("unitsConsumed") or 0, "simulateTransaction")
+            return Simulated(slot, said["err"], logs, units, images)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._nonsense("simulateTransaction") from None
+
+    async def recent_unit_prices(self, writable: Sequence[Address]) -> list[int]:
+        """Micro-lamports a compute unit that landed transactions touching these accounts paid in recent slots."""
+        said = await self.request("getRecentPrioritizationFees", [list(writable)[:128]])
+        if not isinstance(said, list):
+            raise self._nonsense("getRecentPrioritizationFees")
+        return [self._integer(one.get("prioritizationFee"), "a fee") for one in said if isinstance(one, Mapping)]
+
+    def _context(self, said: Any, method: str) -> tuple[int, Any]:
+        try:
+            return self._integer(said["context"]["slot"], method), said["value"]
+        except (KeyError, TypeError):
+            raise self._nonsense(method) from None
+
+    def _integer(self, value: Any, method: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_U64:
+            raise self._nonsense(method)
+        return value
+
+    def _image(self, said: Any) -> AccountImage | None:
+        if said is None:
+            return None
+        try:
+            data = base64.b64decode(said["data"][0], validate=True)
+            return AccountImage(
+                self._integer(said["lamports"], "lamports"), Address(str(said["owner"])), data, bool(said["executable"])
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise self._nonsense("getMultipleAccounts") from None
+
+    def _nonsense(self, method: str) -> TransientError:
+        return TransientError(f"{self.host} answered {method} with something that cannot be read")
+
+
+def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | None]) -> Answer:
+    """What a read is answered from accounts that are known, or that the node refuses to tell."""
+    if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
+        return ReadReverted(f"the node refuses account {read.address}: {refusal}")
+    if isinstance(read, SvmLamports):
+        image = _told(known, read.address)
+        return (image.lamports if image else 0).to_bytes(8, "little")
+    if not isinstance(read, SvmAccount):
+        raise TypeError("a Solana node answers reads of accounts alone")
+    image = _told(known, read.address)
+    if image is None:
+        return b"" if read.optional else ReadReverted(f"there is no account {read.address}")
+    if image.program != read.program:
+        return ReadReverted(f"account {read.address} belongs to {image.program}, not to {read.program}")
+    return image.data
+
+
+def _told(known: Mapping[Address, AccountImage | NodeRefused | None], address: Address) -> AccountImage | None:
+    image = known[address]
+    return None if isinstance(image, NodeRefused) else image

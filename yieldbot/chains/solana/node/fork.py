@@ -1,0 +1,273 @@
+"""A fork of a Solana cluster in this process: LiteSVM, with accounts and programs cloned as transactions name them.
+
+A transaction lists every account that it touches, what its programs call included; so the accounts of the message,
+those of its lookup tables and the code of upgradeable programs are a complete fork.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, SvmNode, answer_of
+from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
+from yieldbot.rpc.lockstep import Answer, run
+
+if TYPE_CHECKING:
+    from solders.message import MessageV0
+
+T = TypeVar("T")
+
+UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
+NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
+SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
+FEATURES = Address("Feature111111111111111111111111111111111111")
+GONE = AccountImage(0, Address("11111111111111111111111111111111"), b"", executable=False)
+"""An account that is set to this is no account."""
+SLOTS_A_SECOND = 5, 2
+"""A slot is made to last 0.4 seconds (solana-clock, DEFAULT_MS_PER_SLOT)."""
+LAMPORTS = 10**15
+"""What airdrops of the local runtime come from; nothing of ours does."""
+PROGRAM_TAG = struct.pack("<I", 2)
+"""UpgradeableLoaderState::Program, whose next 32 bytes name the account that holds the code."""
+TABLE_META_BYTES = 56
+"""A lookup table's addresses begin after its meta data (address-lookup-table program, LOOKUP_TABLE_META_SIZE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A transaction as it went on the fork. error: None for a success; accounts: those of the message afterwards."""
+
+    error: Any
+    logs: tuple[str, ...]
+    units: int
+    fee_lamports: int
+    before: dict[Address, AccountImage | None]
+    after: dict[Address, AccountImage | None]
+
+    @property
+    def custom_error(self) -> tuple[int, int] | None:
+        """(index of the instruction, the program's own error number) where that is what failed."""
+        return _custom(self.error)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A fork's clock, and the accounts that were changed since it was kept, as they were."""
+
+    clock: Any
+    images: dict[Address, AccountImage | None] = field(default_factory=dict)
+
+
+class SvmFork:
+    """LiteSVM with what it lacks fetched from ``node``; transactions that are sent stay for the next ones."""
+
+    def __init__(self, node: SvmNode) -> None:
+        from solders.litesvm import LiteSVM
+
+        self.node = node
+        self.slot = 0
+        self._seen: set[Address] = set()
+        self._kept: Kept | None = None
+        self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
+
+    async def send(self, message: MessageV0) -> Ran:
+        """Run a transaction; its changes stay. Raises TransientError when the node cannot give the accounts."""
+        from solders.signature import Signature
+        from solders.transaction import VersionedTransaction
+
+        addresses = await self._prepare(message)
+        before = self.images(addresses)
+        unsigned = [Signature.default()] * message.header.num_required_signatures
+        self._svm.expire_blockhash()  # so that a transaction like one before is none already processed
+        result = self._svm.send_transaction(VersionedTransaction.populate(message, unsigned))
+        if self._kept is not None:
+            self._kept.images = before | self._kept.images
+        failed = hasattr(result, "err")
+        meta = result.meta() if failed else result
+        return Ran(
+            error=result.err() if failed else None,
+            logs=tuple(meta.logs()),
+            units=meta.compute_units_consumed(),
+            fee_lamports=meta.fee(),
+            before=before,
+            after=self.images(addresses),
+        )
+
+    async def clone(self, addresses: Iterable[Address]) -> None:
+        """Bring accounts to the fork that are not there yet; with the first ones the clock, so all see one slot."""
+        wanted = [a for a in dict.fromkeys(addresses) if a not in self._seen and not self._builtin(a)]
+        first = not self._seen
+        if not wanted and not first:
+            return
+        if first:
+            self._svm = _runtime(await features(self.node))
+        slot, found = await self.node.accounts_at([*wanted, CLOCK], self.slot)
+        if self.slot and slot - self.slot > self.node.max_slot_skew:
+            raise TransientError(f"{self.node.host}: {slot - self.slot} slots passed while a fork was made")
+        clock = found.pop()
+        if first:
+            self._set_clock(clock)
+            self.slot = slot
+        code = {
+            _address(image.data[4:36])
+            for image in found
+            if image and image.program == UPGRADEABLE_LOADER and image.data[:4] == PROGRAM_TAG
+        } - self._seen
+        if code:
+            _, programs = await self.node.accounts_at(sorted(code), slot)
+            for address, image in zip(sorted(code), programs, strict=True):
+                self._set(address, image)  # must be there before the program that names it
+        for address, image in zip(wanted, found, strict=True):
+            self._set(address, image)
+
+    def keep(self) -> None:
+        """Remember the accounts and the clock as they are now, for ``put_back``. LiteSVM cannot be copied: what
+        transactions change from here on is kept as it was before the first of them."""
+        self._kept = Kept(self._svm.get_clock())
+
+    def put_back(self) -> None:
+        """Accounts and clock as they were at ``keep``; what was brought to the fork since stays, as its node has it."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            raise RuntimeError("nothing was kept")
+        for address, image in kept.images.items():
+            if image != self._image(address):
+                self._set(address, image or GONE)
+        self._svm.set_clock(kept.clock)
+
+    def wait(self, seconds: int) -> None:
+        """Let time go by, and as many slots as the cluster makes of it at its usual pace. The epoch stays: what others
+        do when one begins (stake that earns, pools that are brought up to it) nobody does on a fork."""
+        from solders.clock import Clock
+
+        now = self._svm.get_clock()
+        slot = now.slot + seconds * SLOTS_A_SECOND[0] // SLOTS_A_SECOND[1]
+        at = (now.epoch_start_timestamp, now.epoch, now.leader_schedule_epoch, now.unix_timestamp + seconds)
+        self._svm.set_clock(Clock(slot, *at))
+
+    async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
+        """Adapters' flows against the fork as it is now, as ``SvmNode.run``."""
+
+        async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
+            wanted = [read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)]
+            await self.clone(wanted)
+            known = self.images(wanted)
+            return [answer_of(read, known) for read in reads]
+
+        return await run(flows, answer)
+
+    def images(self, addresses: Iterable[Address]) -> dict[Address, AccountImage | None]:
+        """Accounts as the fork holds them now."""
+        return {address: self._image(address) for address in addresses}
+
+    async def _prepare(self, message: MessageV0) -> list[Address]:
+        """Clone all that a message touches; its addresses, those of lookup tables after the others."""
+        static = [Address(str(key)) for key in message.account_keys]
+        tables = list(message.address_table_lookups)
+        await self.clone([*static, *(Address(str(table.account_key)) for table in tables)])
+        looked_up: list[Address] = []
+        for table in tables:
+            image = self._image(Address(str(table.account_key)))
+            if image is None:
+                raise TransientError(f"there is no lookup table {table.account_key}")
+            looked_up += table_addresses(image.data, [*table.writable_indexes, *table.readonly_indexes])
+        await self.clone(looked_up)
+        return [*static, *looked_up]
+
+    def _set(self, address: Address, image: AccountImage | None) -> None:
+        from solders.account import Account
+        from solders.pubkey import Pubkey
+
+        self._seen.add(address)
+        if image is None:
+            return
+        account = Account(image.lamports, image.data, Pubkey.from_string(image.program), image.executable, 0)
+        try:
+            self._svm.set_account(Pubkey.from_string(address), account)
+        except Exception as refused:  # LiteSVM's own error, which has no name to import: code that cannot be code
+            raise TransientError(f"{self.node.host}: account {address} cannot be forked: {refused}") from None
+
+    def _image(self, address: Address) -> AccountImage | None:
+        from solders.pubkey import Pubkey
+
+        found = self._svm.get_account(Pubkey.from_string(address))
+        if found is None or (found.lamports == 0 and not found.data):
+            return None
+        return AccountImage(found.lamports, Address(str(found.owner)), bytes(found.data), found.executable)
+
+    def _builtin(self, address: Address) -> bool:
+        image = self._image(address)
+        return image is not None and image.program in (NATIVE_LOADER, SYSVARS)
+
+    def _set_clock(self, image: AccountImage | None) -> None:
+        from solders.clock import Clock
+
+        if image is None or len(image.data) < 40:
+            raise TransientError(f"{self.node.host} has no clock")
+        slot, epoch_start, epoch, leader_epoch, now = struct.unpack_from("<QqQQq", image.data)
+        self._svm.set_clock(Clock(slot, epoch_start, epoch, leader_epoch, now))
+
+
+async def features(node: SvmNode) -> Any:
+    """What of the runtime the cluster has activated, of all that this LiteSVM knows: a solders FeatureSet. Asked for
+    once a node. Where the node has no such account at all (a cluster of somebody's own) it is the main cluster's.
+
+    Source of the layout: solana-feature-gate-interface, ``Feature``: an optional slot, 1 byte and 8.
+    """
+    from solders.litesvm import LiteSVM
+    from solders.pubkey import Pubkey
+
+    if node.features is None:
+        found = LiteSVM.mainnet_feature_set()
+        known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
+        told: dict[Address, AccountImage | None] = {}
+        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
+            told |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
+        slots = {
+            address: int.from_bytes(image.data[1:9], "little")
+            for address, image in told.items()
+            if image is not None and image.program == FEATURES and image.data[:1] == b"\x01"
+        }
+        for address in known if slots else ():
+            feature = Pubkey.from_string(address)
+            if address in slots:
+                found.activate(feature, slots[address])
+            else:
+                found.deactivate(feature)
+        node.features = found
+    return node.features
+
+
+def _runtime(active: Any) -> Any:
+    """A LiteSVM with these features and nothing else that is not every cluster's."""
+    from solders.litesvm import LiteSVM
+
+    made = LiteSVM.default().with_feature_set(active).with_builtins().with_lamports(LAMPORTS).with_sysvars()
+    made = made.with_feature_accounts().with_default_programs()
+    return made.with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
+
+
+def table_addresses(data: bytes, indexes: Sequence[int]) -> list[Address]:
+    """Addresses of a lookup table at these indexes. Raises TransientError for one that it does not have."""
+    found = [data[TABLE_META_BYTES + 32 * i : TABLE_META_BYTES + 32 * (i + 1)] for i in indexes]
+    if any(len(raw) != 32 for raw in found):
+        raise TransientError("a lookup table is shorter than a transaction wants it")
+    return [_address(raw) for raw in found]
+
+
+def _address(raw: bytes) -> Address:
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey(raw)))
+
+
+def _custom(error: Any) -> tuple[int, int] | None:
+    """From solders' TransactionErrorInstructionError with a custom code."""
+    index, inner = getattr(error, "index", None), getattr(error, "err", None)
+    code = getattr(inner, "code", None)
+    return (index, code) if isinstance(index, int) and isinstance(code, int) else None

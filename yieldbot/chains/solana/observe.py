@@ -1,0 +1,233 @@
+"""One Solana cluster within few slots: adapters' flows in, a Snapshot out; by a quorum where there are more nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from yieldbot.chains.solana.node.client import SlotSkew, SvmNode
+from yieldbot.chains.solana.node.quorum import SvmNodes
+from yieldbot.chains.solana.prices import feeds_of, pyth_price
+from yieldbot.chains.solana.swap_pools import NOWHERE, SAME_PRICE, Found, apart, exchange_of, found_of, listings, looks
+from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Price
+from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, SvmFees, contradiction
+from yieldbot.model.policy import Job
+from yieldbot.model.reads import Flow, SvmLamports
+from yieldbot.protocols.solana.base import SvmAdapter
+from yieldbot.protocols.solana.idle import mint_of
+from yieldbot.protocols.solana.layout import WRAPPED_SOL
+
+TRIES = 4
+SIGNATURE_LAMPORTS = 5000
+
+SAME_RATE = 1e-4
+"""By how much a rate may differ between nodes that saw different slots (1 bp a year)."""
+SAME_SHARE = 0.01
+"""By which part of itself the cash of a market, or the price of SOL for fees, may differ between them."""
+
+
+async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+    """Every market of the job's assets, our positions and fees, as a quorum of the nodes shows them.
+
+    Each node is observed by itself, for no two answer at the same slot; what they show must agree. Raises
+    TransientError below the quorum or when the slots drift too far, ConfigError for an asset whose decimals are not the
+    configured ones.
+    """
+    return await nodes.agreed(lambda node: _from(node, job, adapters), difference, job.chain.name)
+
+
+def difference(one: Snapshot, other: Snapshot) -> str | None:
+    """Why two snapshots, taken within few slots of each other, are not of one chain; None when they are. Pure."""
+    if one.states.keys() != other.states.keys():
+        return "it shows other markets"
+    if one.native_balance_raw != other.native_balance_raw:
+        return f"it shows {other.native_balance_raw} lamports of ours, not {one.native_balance_raw}"
+    for market_id, mine in one.states.items():
+        theirs, name = other.states[market_id], mine.market.name
+        if abs(mine.held.raw - theirs.held.raw) > 2 + mine.held.raw // 100_000:
+            return f"it shows {theirs.held} of ours in {name}, not {mine.held}"
+        if mine.status is not theirs.status or abs(mine.quoted.value - theirs.quoted.value) > SAME_RATE:
+            here, there = (f"{s.status} at {s.quoted.value:.4%}" for s in (mine, theirs))
+            return f"it shows {name} {there}, not {here}"
+        if not _near(mine.liquidity.raw, theirs.liquidity.raw) or not _near(mine.supplied.raw, theirs.supplied.raw):
+            return f"it shows another size of {name}"
+    if not _near(one.fees.native_price, other.fees.native_price):
+        return "it shows another price of SOL"
+    if one.exchange is not None and other.exchange is not None:
+        return apart(one.exchange, other.exchange, SAME_PRICE)
+    return None
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME_SHARE * max(abs(one), abs(other), 1e-9)
+
+
+async def _from(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+    """One node's snapshot; read again when its slots drift too far apart."""
+    for attempt in range(TRIES):
+        try:
+            return await _once(node, job, adapters)
+        except SlotSkew:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a decision needs beside the markets: our lamports, SOL's price in whole tokens of the first asset, US
+    dollars by the feeds; of a job over several assets also where they are exchanged, and each one's price."""
+
+    lamports: int
+    native_price: float
+    asset_usd: float | None
+    native_usd: float | None
+    usd: Mapping[Token, Price]
+    exchanges: Found
+    pegs: Mapping[Token, Price] = field(default_factory=dict)
+
+
+async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+    block = await node.block()
+    markets, quarantined, around = await _discover(node, job, adapters, block)
+    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
+    asked = looks(around.exchanges, around.usd, block)
+    answers = await node.run(flows + asked, block)
+    found = [_believed(answer) for answer in answers[: len(flows)]]
+    states = {state.market.id: state for state in found if isinstance(state, MarketState)}
+    quarantined += [
+        Quarantined(market, str(state))
+        for market, state in zip(markets, found, strict=True)
+        if isinstance(state, MarketError)
+    ]
+    quarantined += [Quarantined(states.pop(m).market, why) for m, why in _twice(job, states).items()]
+    exchange = exchange_of(around.exchanges, around.usd, answers[len(flows) :], around.usd) if job.base else None
+    assert job.chain.svm is not None
+    recent = sorted(await node.recent_unit_prices([market.address for market in markets]))
+    usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
+    price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
+    fees = SvmFees(price, SIGNATURE_LAMPORTS, around.native_price)
+    return Snapshot(
+        block,
+        job.wallet.address,
+        states,
+        tuple(quarantined),
+        fees,
+        around.lamports,
+        around.asset_usd,
+        around.native_usd,
+        exchange,
+        {token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
+    )
+
+
+def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, str]:
+    """Markets whose share token is itself an asset of the job: our money there would be counted twice. Pure."""
+    own = {token.address: token.symbol for token in job.assets}
+    return {
+        market_id: f"its token, {own[state.share_token.address]}, is an asset of this job"
+        for market_id, state in states.items()
+        if state.share_token is not None and state.share_token.address in own
+    }
+
+
+def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
+    if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
+        return MarketError(why)
+    return answer
+
+
+async def _discover(
+    node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
+) -> tuple[list[Market], list[Quarantined], _Around]:
+    """The job's markets, those that cannot be listed, and what else a decision needs."""
+    assert job.chain.svm is not None
+    idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, job.assets)
+    deployments = [d for d in (*job.chain.deployments, idle) if set(job.assets) & set(d.assets)]
+    feeds, listed = _feeds(job), listings(job.chain) if job.base is not None else []
+    flows: Sequence[Flow[Any]] = [
+        _lamports(job.wallet.address),
+        *(mint_of(token.address) for token in job.assets),
+        *(pyth_price(address, block.timestamp) for address in feeds.values()),
+        *listed,
+        *(adapters[d.protocol].discover(d) for d in deployments),
+    ]
+    answers = await node.run(flows, block)
+    lamports = answers.pop(0)
+    if isinstance(lamports, MarketError):
+        raise TransientError(f"{node.host}: our lamports cannot be read: {lamports}")
+    for token in job.assets:
+        _same_decimals(job, token, answers.pop(0))
+    said = {address: answers.pop(0) for address in feeds}
+    found = found_of(job.chain, [answers.pop(0) for _ in listed]) if listed else NOWHERE
+    around = _around(job, lamports, said, found)
+    markets: list[Market] = []
+    quarantined: list[Quarantined] = []
+    for deployment, answer in zip(deployments, answers, strict=True):
+        if isinstance(answer, MarketError):
+            quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
+        else:
+            ours = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            markets += [replace(market, deployment=deployment.name) for market in ours]
+    return markets, quarantined, around
+
+
+def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
+    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+    file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
+    if isinstance(mint, MarketError):
+        raise ConfigError(f"{file}.address: {asset.address} is no mint: correct it")
+    if mint[1] != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {mint[1]}: correct it")
+
+
+def _feeds(job: Job) -> dict[Address, Address]:
+    """Price accounts by mint: the assets', and SOL's. A job of SOL alone needs none, but for its value in the books."""
+    known = feeds_of(job.chain)
+    wanted = dict.fromkeys((*(token.address for token in job.assets), WRAPPED_SOL))
+    alone = job.base is None and job.asset.address == WRAPPED_SOL
+    if not alone and any(mint not in known for mint in wanted):
+        raise TransientError(
+            f"{job.chain.name}: no price for fees: name a Pyth price account for the native token and for "
+            f"{job.title} in chains/{job.chain.name}.toml"
+        )
+    return {mint: known[mint] for mint in wanted if mint in known}
+
+
+def _around(job: Job, lamports: int, said: Mapping[Address, Price | MarketError], found: Found) -> _Around:
+    if job.base is None and job.asset.address == WRAPPED_SOL:  # nothing is decided by its price: none is missed
+        price = said.get(WRAPPED_SOL)
+        usd = price.usd if isinstance(price, Price) else None
+        return _Around(lamports, 1.0, usd, usd, {}, found)
+    prices: dict[Address, Price] = {}
+    for mint, answer in said.items():
+        if isinstance(answer, MarketError):
+            raise TransientError(f"{job.chain.name}: a price account cannot be read: {answer}")
+        prices[mint] = answer
+    asset, native = prices[job.asset.address].usd, prices[WRAPPED_SOL].usd
+    each = {token: prices[token.address] for token in job.assets}
+    return _Around(lamports, native / asset, asset, native, each if job.base is not None else {}, found, each)
+
+
+def _lamports(owner: Address) -> Flow[int]:
+    (data,) = yield [SvmLamports(owner)]
+    return int.from_bytes(data, "little")
+
+
+def _unread(deployment: Deployment, job: Job) -> Market:
+    """A name for a deployment whose markets could not even be listed."""
+    return Market(
+        MarketId(f"{deployment.protocol}/{market_chain(deployment.chain)}/?"),
+        deployment.protocol,
+        Kind.LENDING,
+        deployment.chain,
+        deployment.name,
+        job.asset,
+        job.asset.address,
+        deployment=deployment.name,
+    )

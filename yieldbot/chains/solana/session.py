@@ -1,0 +1,192 @@
+"""A job on a Solana cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from yieldbot.chains import exits
+from yieldbot.chains.evm.execution.wayout import WayOut
+from yieldbot.chains.evm.signing.safe import Proposed
+from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.chains.ports import Session, Watch
+from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.leg import execute_leg
+from yieldbot.chains.solana.execution.send import settle
+from yieldbot.chains.solana.execution.simulate import SvmRehearsal, rehearse
+from yieldbot.chains.solana.exits import fingerprints
+from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
+from yieldbot.chains.solana.observe import observe_svm
+from yieldbot.chains.solana.swap_work import svm_swap_work
+from yieldbot.errors import ConfigError
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.halt import halted
+from yieldbot.execution.results import LegResult
+from yieldbot.execution.world import World
+from yieldbot.journal.fold import Record
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.policy import Job, Policy
+from yieldbot.model.tx import Outcome
+from yieldbot.protocols import svm_adapters, svm_exchanges
+from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
+
+
+@dataclass(slots=True)
+class SvmWatch:
+    """See ``Watch``."""
+
+    job: Job
+    nodes: SvmNodes
+    adapters: Mapping[str, SvmAdapter]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        return self.nodes.left_out
+
+    @property
+    def round_trips(self) -> int:
+        return sum(node.endpoint.round_trips for node in self.nodes.nodes)
+
+    async def verify_chain(self) -> None:
+        await self.nodes.verify_chain()
+
+    async def observe(self) -> Snapshot:
+        return await observe_svm(self.nodes, self.job, self.adapters)
+
+    async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+        return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))
+
+    async def prints(self, states: Sequence[MarketState]) -> Mapping[MarketId, str]:
+        """Fingerprints of markets: what a word on their way out is of."""
+        return await fingerprints(self.nodes.first, states)
+
+
+@dataclass(slots=True)
+class SvmSession(SvmWatch):
+    """See ``Session``."""
+
+    world: World
+    account: SvmAccount
+    known: frozenset[int] = frozenset()
+    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
+
+    async def settle(self) -> tuple[Outcome, ...]:
+        return await settle(self.account)
+
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> SvmRehearsal | Declined:
+        self.known = await self._proven(plan.legs, snapshot)
+        works = [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+        return await rehearse(self.account, works, snapshot.block)
+
+    def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
+        most = most_gas(plan, snapshot, self.world.settings.policy, 9)
+        self.account = replace(self.account, max_cost_lamports=most)
+
+    async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
+        legs, leg = approval.plan.legs, approval.plan.legs[index]
+        self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
+        work = self._work(approval.plan, snapshot, index, most=idle(snapshot, leg.amount.token))
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        result = await execute_leg(self.account, approval, work)
+        if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
+            state = snapshot.of(leg.market_id)
+            if (said := (await self.prints([state])).get(leg.market_id)) is not None:
+                up_to = state.held + work.leg.amount
+                self.world.journal.append(exits.proven(state, self.account.owner, said, up_to))
+        return result
+
+    async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
+        return await exits.proven_legs(self.prints, self.world.journal.history(), legs, snapshot)
+
+    async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
+        state = snapshot.of(market_id)
+        if (said := (await self.prints([state])).get(market_id)) is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
+
+    async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
+        raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
+
+    def said(self, block: BlockRef) -> str:
+        return f"slot {block.height}"
+
+    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> SvmWork:
+        """A leg with its instructions, from the newest state."""
+        leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
+        bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
+        if bounds is not None:
+            return svm_swap_work(plan, index, leg, snapshot, bounds, self.world.now())
+        state = snapshot.of(leg.market_id)
+        market = state.market
+        adapter = self.adapters[market.protocol]
+        calls = (
+            adapter.withdraw(state, None if leg.all else leg.amount, plan.owner)
+            if leg.kind is LegKind.WITHDRAW
+            else adapter.deposit(state, leg.amount, plan.owner)
+        )
+        return SvmWork(
+            index=index,
+            leg=leg,
+            market=market,
+            calls=calls,
+            share_token=state.share_token,
+            tags=adapter.tags(market),
+            token_program=Address(market.params.get("token_program", TOKEN_PROGRAM)),
+            share_program=Address(market.params.get("share_program", TOKEN_PROGRAM)),
+            native=bool(market.params.get("native", False)),
+            entry_cost_bps=state.entry_cost_bps,
+            observe=lambda block: adapter.observe(market, plan.owner, block),
+            most_shares=shares_for(state, leg),
+            out=None
+            if index in self.known
+            else WayOut(
+                state=state,
+                withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                fees_bps=state.entry_cost_bps,
+            ),
+        )
+
+
+@asynccontextmanager
+async def svm_session(world: World, job: Job) -> AsyncIterator[Session]:
+    """The job's cluster, to be acted on."""
+    async with connect_svm(job.chain) as nodes:
+        yield SvmSession(job, nodes, world.svm_adapters, world, svm_account_of(world, job, nodes))
+
+
+@asynccontextmanager
+async def svm_watch(job: Job) -> AsyncIterator[Watch]:
+    """The job's cluster, to be looked at."""
+    async with connect_svm(job.chain) as nodes:
+        yield SvmWatch(job, nodes, svm_adapters())
+
+
+def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
+    """What execution needs for this job."""
+
+    of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {
+        d.params["program"]: world.svm_adapters[d.protocol] for d in job.chain.deployments if "program" in d.params
+    }
+    of_program |= {Address(d.params["program"]): svm_exchanges()[d.protocol] for d in job.chain.exchanges}
+
+    def explain(program: Address, code: int) -> str | None:
+        adapter = of_program.get(program)
+        return adapter.explain_error(program, code) if adapter else None
+
+    return SvmAccount(
+        nodes=nodes,
+        settings=job.chain,
+        owner=job.wallet.address,
+        journal=world.journal,
+        signer=world.signer_of(job.wallet),
+        explain=explain,
+        tolerance_bps=world.settings.policy.delta_tolerance_bps,
+        now=world.now,
+        halted=partial(halted, world.settings.data_dir),
+        limits=partial(beyond_limits, world, job),
+    )

@@ -1,0 +1,106 @@
+"""Where a Solana cluster's tokens are exchanged, and who says what they are worth: flows in, an Exchange out.
+
+Orca's pools keep no mean of their price. Beside the feeds the witnesses of the cluster's file are asked: other pools'
+recorded means, and stake pools' own rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from yieldbot.chains.evm.swap_pools import pools_of
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
+from yieldbot.model.policy import ChainSettings
+from yieldbot.model.reads import Flow
+from yieldbot.protocols import svm_exchanges, svm_witnesses
+
+Found = tuple[list[Pool], list[Pool], list[str]]
+"""Pools that are swapped in, pools that are witnesses, and what could not be read."""
+NOWHERE: Found = ([], [], [])
+SAME_PRICE = 0.002
+"""By which part of itself a price that tokens are swapped by may differ between nodes that saw different slots."""
+
+
+def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
+    """A flow for each of the cluster's exchanges, then one for each of its witnesses."""
+    pairs = list(combinations(chain.tokens.values(), 2))
+    return [
+        *(svm_exchanges()[row.protocol].pools(row, pairs) for row in chain.exchanges),
+        *(svm_witnesses()[row.protocol].pools(row, pairs) for row in chain.witnesses),
+    ]
+
+
+def found_of(chain: ChainSettings, answers: Sequence[tuple[Pool, ...] | MarketError]) -> Found:
+    """What ``listings`` were answered, in their order."""
+    count = len(chain.exchanges)
+    (pools, unread), (means, more) = pools_of(answers[:count]), pools_of(answers[count:])
+    return pools, means, unread + more
+
+
+def looks(found: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
+    """A flow for the state of each pool, then one for the word of each witness, of those between two of ``tokens``."""
+    pools, means = _between(found, tokens)
+    return [
+        *(svm_exchanges()[pool.protocol].observe(pool) for pool in pools),
+        *(svm_witnesses()[pool.protocol].mean(pool, block.timestamp) for pool in means),
+    ]
+
+
+def exchange_of(
+    found: Found,
+    tokens: Iterable[Token],
+    answers: Sequence[PoolState | tuple[Pool, float] | MarketError],
+    usd: Mapping[Token, Price],
+) -> Exchange:
+    """What ``looks`` were answered, in their order."""
+    pools, means = _between(found, tokens)
+    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(found[2])
+    for pool, answer in zip((*pools, *means), answers, strict=True):
+        if isinstance(answer, PoolState):
+            states.append(answer)
+        elif isinstance(answer, MarketError):
+            bad.append(f"{pool.name}: {answer}")
+        elif 0.0 < answer[1] < math.inf:
+            said.append(answer)
+        else:
+            bad.append(f"{pool.name}: {answer[1]} is no price")
+    return Exchange(tuple(states), dict(usd), tuple(said), tuple(bad))
+
+
+def apart(one: Exchange, other: Exchange, most: float) -> str | None:
+    """Why what two nodes say of prices, within few slots of each other, is not of one chain; None when it is. ``most``:
+    by which part of itself a price may differ. Pure."""
+    if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.means] != [
+        pool for pool, _ in other.means
+    ]:
+        return "it shows other pools, or other witnesses"
+    said = [
+        (token.symbol, price.usd, other.usd[token].usd if token in other.usd else 0.0)
+        for token, price in one.usd.items()
+    ]
+    said += [(pool.name, mean, also) for (pool, mean), (_, also) in zip(one.means, other.means, strict=True)]
+    theirs_of = {state.pool: state for state in other.states}
+    said += [(state.pool.name, _marginal(state), _marginal(theirs_of[state.pool])) for state in one.states]
+    for name, mine, theirs in said:
+        if abs(mine - theirs) > most * max(abs(mine), abs(theirs)):
+            return f"it shows another price of {name}"
+    return None
+
+
+def _marginal(state: PoolState) -> float:
+    """What a pool gives for one whole token, in base units; 0 where it gives none."""
+    try:
+        return float(state.zero.give(state.pool.token0.one)[0])
+    except ValueError:
+        return 0.0
+
+
+def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:
+    wanted = set(tokens)
+    pools, means = ([pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in found[:2])
+    return pools, means

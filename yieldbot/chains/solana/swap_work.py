@@ -1,0 +1,64 @@
+"""A plan's swap on Solana as one leg's work: an instruction for each part, all in one transaction, from the newest
+pools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yieldbot.allocator.convert import Conversion
+from yieldbot.chains.evm.swap_work import leasts, made_of
+from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.model.exchange import SwapTerms
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind, Market, Snapshot
+from yieldbot.model.plan import Leg, Plan
+from yieldbot.model.policy import Base
+from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols import svm_exchanges
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
+
+MOST_PARTS = 2
+"""Swaps that one transaction has room for."""
+
+
+def svm_swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> SvmWork:
+    """The leg with its instructions. ``now``: unix seconds, by which the plan expires.
+
+    Raises SafetyError where the pools or the prices no longer give what was approved.
+    """
+    made = made_of(leg, snapshot, base)
+    if len(made.route.parts) > MOST_PARTS:
+        made = made_of(leg, _narrowed(snapshot, made), base)
+    calls, terms = list[SvmInstruction](), list[SwapTerms]()
+    tags: dict[Address, frozenset[bytes]] = {}
+    for part, least in leasts(made):
+        (pool,) = part.pools
+        adapter = svm_exchanges()[pool.protocol]
+        calls.append(adapter.swap(pool, part.taken, least, plan.owner))
+        terms.append(SwapTerms(part.pools, part.taken, least))
+        for program, allowed in adapter.tags(pool).items():
+            tags[program] = tags.get(program, frozenset()) | allowed
+    name = " and ".join(dict.fromkeys(part.pools[0].name for part in made.route.parts))
+    token = leg.amount.token
+    return SvmWork(
+        index=index,
+        leg=replace(leg, gets=made.least),
+        market=Market(
+            leg.market_id, "swap", Kind.EXCHANGE, snapshot.block.chain, name, token, terms[0].pools[0].address
+        ),
+        calls=tuple(calls),
+        share_token=None,
+        tags=tags,
+        token_program=TOKEN_PROGRAM,
+        share_program=TOKEN_PROGRAM,
+        swaps=tuple(terms),
+        expires_at=min(plan.expires_at, now + base.deadline_seconds),
+    )
+
+
+def _narrowed(snapshot: Snapshot, made: Conversion) -> Snapshot:
+    """The snapshot with the pools of the largest parts alone."""
+    assert snapshot.exchange is not None  # it was swapped in
+    kept = {part.pools[0].address for part in made.route.parts[:MOST_PARTS]}
+    states = tuple(state for state in snapshot.exchange.states if state.pool.address in kept)
+    return replace(snapshot, exchange=replace(snapshot.exchange, states=states))

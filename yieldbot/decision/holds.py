@@ -1,0 +1,259 @@
+"""Whether what was planned is still to be done: each leg against the newest snapshot and today's policy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from yieldbot.allocator import leave, ranges
+from yieldbot.allocator.allocate import exact_of, group_names, purses_of
+from yieldbot.allocator.assess import assess, mistrusted, net_income
+from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
+from yieldbot.allocator.convert import convert
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
+from yieldbot.model.policy import Base, Job, Policy
+from yieldbot.risk.prices import enough
+
+STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
+SLACK = 1000
+"""One part in so many of a bound may be passed: what interest and roundings do to holdings and to shares of the wealth
+while a plan waits is no reason to drop it."""
+
+
+def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
+    """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
+
+    Pure. ``job``: whose swaps they are. The markets must still take and give the amounts, the exchanges what each swap
+    must bring, new money must go only where a fresh plan under this policy would put it, and the income that the plan
+    was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
+    """
+    coming: dict[MarketId, int] = {}
+    for leg in plan.legs[index:]:
+        if leg.kind is LegKind.DEPOSIT:  # a later leg may take of it
+            coming[leg.market_id] = coming.get(leg.market_id, 0) + leg.amount.raw
+        if leg.kind is LegKind.CLAIM:
+            if (refused := _claim_gone(leg, snapshot)) is not None:
+                return refused
+            continue
+        if leg.kind is LegKind.SWAP:
+            if (refused := _swap_refused(leg, snapshot, job)) is not None:
+                return refused
+            continue
+        state = snapshot.states.get(leg.market_id)
+        if state is None:
+            return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
+        if leg.kind in STEPS:
+            if (why := leave.due_again(snapshot, leg, state.market.asset)) is not None:
+                return Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
+        elif leg.kind is LegKind.RERANGE:
+            if ranges.called_for(snapshot, state, policy) is None:
+                return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
+        elif leg.kind is LegKind.DEPOSIT:
+            if state.status is not Status.ACTIVE:
+                return Declined("MARKET_CLOSED", f"{state.market.name} is {state.status} now")
+            if state.capacity is not None and state.capacity < leg.amount:
+                return Declined("CAP_REACHED", f"{state.market.name} takes only {state.capacity} now")
+        elif _above(leg.amount.raw, state.withdrawable.raw + coming.get(leg.market_id, 0)) and not leg.all:
+            return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
+    if (refused := not_entered(plan, index, snapshot, policy, job.base if job else None)) is not None:
+        return refused
+    if plan.legs and plan.legs[index].kind in STEPS:
+        return _step_unpaid(plan, index, snapshot, policy)
+    least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
+    gain = _gain_per_year(plan.legs[index:], snapshot, policy)
+    if gain < least:
+        return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
+    return None
+
+
+def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
+    """Why a step out of a market is not worth its gas any more; what it was to bring was said when it was planned, and
+    a person who approves it wants to be out."""
+    leg = plan.legs[index]
+    cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
+    worth = float(leg.amount) * snapshot.price(leg.amount.token)
+    if cost <= policy.max_gas_share_of_gain * worth:
+        return None
+    return Declined("GAIN_GONE", f"{leg.amount} are not worth the {cost:,.4f} of gas that this step costs now")
+
+
+def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:
+    """Why a fresh plan would not put the new money of the legs from ``index`` on where they put it; None where it
+    would. Pure.
+
+    Every such market is assessed again; its holding, those of its groups and the wallet are taken as they will be when
+    the legs are done. As in a fresh plan, what was above a bound before the plan's first leg may stay, but not grow.
+    """
+    legs = plan.legs[index:]
+    into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE)]
+    if not into:
+        return None
+    assessed = {one.market_id: one for one in assess(snapshot, policy, None, base)}
+    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every share, smaller
+    done, ahead = _changes(plan.legs[:index]), _changes(legs)
+    for leg in into:
+        state, assessment = snapshot.of(leg.market_id), assessed[leg.market_id]
+        if (refused := _vetoed(leg, state, assessment, snapshot, policy, base)) is not None:
+            return refused
+        if leg.kind is LegKind.DEPOSIT and assessment.max_exposure is not None:
+            start, after = (state.held.raw + more for more in (-done.get(leg.market_id, 0), ahead[leg.market_id]))
+            token = leg.amount.token
+            slack = int(paid / snapshot.price(token) * token.one)
+            if _above(after, max(assessment.max_exposure.raw, start), slack):
+                said = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
+                return Declined("EXPOSURE_LIMIT", f"{said}, {assessment.max_exposure} are allowed: {assessment.bound}")
+    if all(leg.kind is LegKind.RERANGE for leg in into):
+        return None
+    deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]
+    return (
+        _group_exceeded(deposits, snapshot, policy, base, assessed, done, ahead, paid)
+        or _too_small(deposits, snapshot, policy, base, assessed, done, ahead)
+        or _buffer_taken(plan, index, snapshot, policy)
+    )
+
+
+def _vetoed(
+    leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
+) -> Declined | None:
+    """Why no new money may go into a market; a range that the price has left is frozen, and just then laid anew."""
+    for token in (state.market.asset, state.lp.other) if state.lp else (state.market.asset,):
+        if (why := mistrusted(snapshot, token, policy, base)) is not None:
+            return why
+    against = [one for one in assessment.vetoes if leg.kind is LegKind.DEPOSIT or one != str(Status.FROZEN)]
+    if not against:
+        return None
+    code = "EXCLUDED" if EXCLUDED in against else "MARKET_VETOED"
+    return Declined(code, f"{state.market.name} gets no new money now: {'; '.join(against)}")
+
+
+def _changes(legs: Sequence[Leg]) -> dict[MarketId, int]:
+    """Base units that legs put into each market, negative where they take."""
+    found: dict[MarketId, int] = {}
+    for leg in legs:
+        sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
+        found[leg.market_id] = found.get(leg.market_id, 0) + sign * leg.amount.raw
+    return found
+
+
+def _above(value: int, most: int, slack: int = 0) -> bool:
+    return value > most + most // SLACK + slack
+
+
+def _group_exceeded(
+    deposits: Sequence[Leg],
+    snapshot: Snapshot,
+    policy: Policy,
+    base: Base | None,
+    assessed: Mapping[MarketId, Assessment],
+    done: Mapping[MarketId, int],
+    ahead: Mapping[MarketId, int],
+    paid: float,
+) -> Declined | None:
+    """Shares of protocols and of assets. ``paid``: what of the wealth the plan may have cost, in the first asset."""
+    states, purses = snapshot.markets, purses_of(snapshot)
+    exact = exact_of(states, assessed, policy, purses, base)
+    gets = {leg.market_id for leg in deposits}
+    for name, (members, most) in zip(group_names(states, policy, purses, base), exact.groups, strict=True):
+        ids = [(states[i].market.id, exact.weights[i], states[i].held.raw) for i in members]
+        if not gets.intersection(market_id for market_id, _, _ in ids):
+            continue
+        start = sum(weight * (held - done.get(market_id, 0)) for market_id, weight, held in ids)
+        after = sum(weight * (held + ahead.get(market_id, 0)) for market_id, weight, held in ids)
+        if _above(after, max(most, start), int(paid * purses.ones[0]) * purses.weights[0]):
+            part = after / purses.total if purses.total else 1.0
+            return Declined("EXPOSURE_LIMIT", f"{part:.1%} of the wealth would be there: {name} allows less")
+    return None
+
+
+def _too_small(
+    deposits: Sequence[Leg],
+    snapshot: Snapshot,
+    policy: Policy,
+    base: Base | None,
+    assessed: Mapping[MarketId, Assessment],
+    done: Mapping[MarketId, int],
+    ahead: Mapping[MarketId, int],
+) -> Declined | None:
+    """Positions and moves below the policy's least; what a plan puts into a market in parts is one move."""
+    purses = purses_of(snapshot)
+    exact = exact_of(snapshot.markets, assessed, policy, purses, base)
+    for leg in deposits:
+        state = snapshot.of(leg.market_id)
+        least, step = (bounds[purses.of(state)] for bounds in (exact.min_positions, exact.min_moves))
+        moved = done.get(leg.market_id, 0) + ahead[leg.market_id]
+        if _above(step, moved) or _above(least, state.held.raw + ahead[leg.market_id]):
+            return Declined("BELOW_MINIMUM", f"{leg.amount} into {state.market.name} is below min_move or min_position")
+    return None
+
+
+def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
+    """Whether the wallet would be left with less than its buffer; what was missing before the plan stays missing."""
+    first = snapshot.assets[0]
+    buffer = first.parse(policy.idle_buffer)
+    idle = snapshot.idle[0].held.raw
+    start, left = idle - _into_wallet(plan, plan.legs[:index]), idle + _into_wallet(plan, plan.legs[index:])
+    slack = int(2 * plan.cost * first.one) if plan.asset == first else 0  # fees may be paid from it
+    if _above(min(buffer.raw, start), max(0, left), slack):
+        return Declined(
+            "BUFFER_TAKEN", f"{Amount(first, max(0, left))} would stay in the wallet, idle_buffer: {buffer}"
+        )
+    return None
+
+
+def _into_wallet(plan: Plan, legs: Sequence[Leg]) -> int:
+    """Base units of the plan's first asset that legs bring into the wallet, what is expected of swaps included."""
+    expected = {(swap.given, swap.least): swap.gets for swap in plan.allocation.swaps}
+    found = 0
+    for leg in legs:
+        if leg.amount.token == plan.asset and leg.kind in (LegKind.DEPOSIT, LegKind.SWAP):
+            found -= leg.amount.raw
+        if leg.amount.token == plan.asset and leg.kind is LegKind.WITHDRAW:
+            found += leg.amount.raw
+        if leg.kind is LegKind.SWAP and leg.gets is not None and leg.gets.token == plan.asset:
+            found += expected.get((leg.amount, leg.gets), leg.gets).raw
+    return found
+
+
+def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | None:
+    base = None if job is None else job.bounds(leg.amount.token)
+    if leg.gets is None or base is None:
+        return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
+    made = convert(snapshot, leg.amount, leg.gets.token, base)
+    return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+
+
+def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
+    """Why what a claim was to bring can no longer be seen; None while it can."""
+    found = claim_of(snapshot, leg.market_id)
+    if found is None:
+        return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
+    if leg.gets is None or found[1].claimable.token != leg.gets.token or found[1].claimable < leg.gets:
+        return Declined("REWARD_GONE", f"{found[0].market.name} has only {found[1].claimable} to be claimed now")
+    return None
+
+
+def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
+    """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
+    now."""
+    gain = sale_per_year(legs, snapshot, policy)
+    changes: dict[str, float] = {}
+    for leg in legs:
+        if leg.kind is LegKind.CLAIM:
+            found = claim_of(snapshot, leg.market_id)
+            gain += per_year(found[1], policy) if found is not None else 0.0
+            continue
+        if leg.kind is LegKind.RERANGE:
+            state = snapshot.of(leg.market_id)
+            trigger = ranges.called_for(snapshot, state, policy)
+            gain += ranges.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
+            continue
+        sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
+        changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
+    for state in snapshot.states.values():
+        held = float(state.held)
+        target = max(0.0, held + changes.get(state.market.id, 0.0))
+        more = net_income(state, target, policy) - net_income(state, held, policy)
+        gain += more * snapshot.price(state.market.asset)
+    return gain

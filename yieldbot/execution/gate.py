@@ -1,0 +1,56 @@
+"""What bars an account from sending anything more, on any chain."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from yieldbot.errors import PendingError
+from yieldbot.journal.store import Journal
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.plan import Declined
+
+
+class _Chain(Protocol):
+    @property
+    def chain(self) -> ChainId: ...
+
+
+class _Key(Protocol):
+    @property
+    def address(self) -> Address: ...
+
+
+class Sender(Protocol):
+    """An account that sends transactions, on any chain."""
+
+    @property
+    def settings(self) -> _Chain: ...
+
+    @property
+    def owner(self) -> Address: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def signer(self) -> _Key: ...
+
+    @property
+    def halted(self) -> Any:
+        """Asked without arguments: the reason for which nothing may be signed now, else None."""
+
+
+def barred(account: Sender) -> Declined | None:
+    """Stopped accounts sign nothing; an open transaction must be settled first (PendingError)."""
+    if (reason := account.halted()) is not None:
+        return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
+    key = (account.settings.chain, account.owner)
+    if (reason := account.journal.stopped_accounts().get(key)) is not None:
+        return Declined("ACCOUNT_STOPPED", f"account {account.owner} is stopped: {reason}")
+    open_ones = account.journal.open_transactions(*key)
+    if open_ones:
+        raise PendingError(f"{open_ones[0].signed.hash} ({open_ones[0].signed.words}) is still open; run again")
+    key_of = account.signer.address
+    if key_of != account.owner and not (key_of.startswith("0x") and key_of.lower() == account.owner.lower()):
+        return Declined("WRONG_KEY", f"the key is for {key_of}, the account is {account.owner}")
+    return None

@@ -1,0 +1,73 @@
+"""Files that hold secrets: written once, read only where nobody else can."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
+
+if TYPE_CHECKING:
+    pass
+
+SHORTEST = 8
+"""Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""
+AGAIN = "restore it from your copy, or make it again with `yieldbot wallet import`"
+
+
+def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.toml, or `yieldbot wallet new`") -> None:
+    """Raise ConfigError unless the file exists and no other user can read or change it.
+
+    ``what``: what the file is, as its key in yieldbot.toml; ``missing``: the remedy where it is not there.
+    """
+    named = f"{what} {path}" if what else str(path)
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        raise ConfigError(f"{named} cannot be found: {missing}") from None
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a device no mode is to be mended
+        raise ConfigError(f"{named} is no regular file: name one")
+    mode = stat.S_IMODE(kind)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")
+    refuse_if_others_change(path, what or "the file")
+
+
+def long_enough(secret: str) -> None:
+    """Raise ConfigError for a passphrase of a new keystore that is too short."""
+    if len(secret) < SHORTEST:
+        raise ConfigError(
+            f"a passphrase of fewer than {SHORTEST} characters protects nothing: choose a longer one, several words say"
+        )
+
+
+def write_new(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a new keystore, readable by its owner alone, down to the disk. Raises ConfigError; never overwrites."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise ConfigError(f"{path} cannot be written: {path.parent} is no folder: name another place") from None
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
+    try:
+        create_whole(path, json.dumps(document).encode())
+    except FileExistsError:
+        raise ConfigError(f"{path} exists already: choose another name (a key is never overwritten)") from None
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
+
+
+def read_private(path: Path) -> dict[str, Any]:
+    """A keystore's document. Raises ConfigError for a file that others can read, or that is none."""
+    check_private(path)
+    try:
+        document = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}")
+    return document

@@ -1,0 +1,38 @@
+"""How a leg ended, on any chain, and the mark that it leaves in the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.execution.approvals import Approval
+from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LegResult:
+    """The outcomes of the transactions that were sent, in order, and why the leg stopped early (None: it did not)."""
+
+    outcomes: tuple[Outcome, ...]
+    declined: Declined | None = None
+
+    @property
+    def done(self) -> bool:
+        """Every transaction of the leg was sent and succeeded."""
+        return self.declined is None and all(isinstance(outcome, Confirmed) for outcome in self.outcomes)
+
+
+def mark(journal: Journal, approval: Approval, index: int, result: LegResult) -> None:
+    """The plan's mark after a leg: executed after its last one; when it stopped on the way, rejected where a person did
+    that (at the signing device, by a halt) and failed otherwise, which the policy's max_failures counts."""
+    if journal.plan(approval.plan.id) is None:
+        return
+    if not result.done:
+        reason = result.declined.reason if result.declined else "a transaction did not succeed"
+        said_no = result.declined is not None and result.declined.code in ("HUMAN_REJECTED", "HALTED")
+        status = PlanStatus.REJECTED if said_no else PlanStatus.FAILED
+        journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {index + 1}: {reason}"))
+    elif index == len(approval.plan.legs) - 1:
+        journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))

@@ -1,0 +1,244 @@
+"""What we expected of each position, written down when we took it, and what it really earned since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
+from yieldbot.journal.fold import Record
+from yieldbot.journal.store import Journal
+from yieldbot.math.undrained import own_curve
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
+from yieldbot.model.names import matches
+from yieldbot.model.plan import Plan
+from yieldbot.model.plan import plan_id as plan_id_of
+from yieldbot.model.policy import Policy
+from yieldbot.model.tx import Confirmed, Delta
+
+ROUNDING = 10
+"""Base units that are lost by protocols' rounding, over several transactions: no fee."""
+LEAST_GROWTH = -1 + 1e-9
+"""All but nothing is left: what is less has no yield a year."""
+LEAST_SECONDS = 3600
+"""Below an hour the protocols' rounding, to one base unit, would be taken for yield."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A position as it stood when it was last changed, and the rate expected of it (simple annual fraction).
+
+    fees_raw: what that change cost in the asset (fees of entry, and of the exit that what it is worth counts already).
+    """
+
+    block: BlockRef
+    held_raw: int
+    apr: float
+    horizon_seconds: float
+    fees_raw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A holding of ours: since when, what was predicted and what came. None where nothing was written down, or yet.
+
+    Fees of entry and exit count as lost in all three: what was predicted bears them over the horizon.
+    """
+
+    state: MarketState
+    since: int | None
+    predicted: Apy | None
+    realised: Apy | None
+    earned: Amount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A market that could not be observed. held: what the journal last knew that we hold there, None for nothing."""
+
+    market_id: MarketId
+    name: str
+    reason: str
+    held: Amount | None
+
+
+def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[Unread, ...]:
+    """What the snapshot lacks: quarantined markets, and holdings of ours in markets that it does not show. Pure.
+
+    A market that the policy excludes by any of its names is known to be given up: it is not counted as held.
+    """
+    remembered = {
+        market_id: said
+        for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
+        if market_id not in snapshot.states and not _given_up(market_id, said, policy)
+    }
+    found = []
+    for bad in snapshot.quarantined:
+        said = remembered.pop(bad.market.id, None)
+        held = Amount(asset, int(said["held_raw"])) if said else None
+        found.append(Unread(bad.market.id, bad.market.name, bad.reason, held))
+    for market_id, said in remembered.items():
+        whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
+        reason = whole.reason if whole else "it is no longer among the configured markets"
+        found.append(Unread(market_id, said.get("name", market_id), reason, Amount(asset, int(said["held_raw"]))))
+    return tuple(found)
+
+
+def _given_up(market_id: MarketId, said: Mapping[str, Any], policy: Policy) -> bool:
+    called = (str(said.get("name", "")), str(said.get("deployment", "")), str(said.get("flavour", "")))
+    return any(matches(name, market_id, called) for name in policy.exclude)
+
+
+def lost_sight_of(found: Iterable[Unread]) -> str | None:
+    """Why no plan may be made: money of ours that cannot be seen. None where there is none."""
+    lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
+    if not lost:
+        return None
+    return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name its id in policy.exclude to go on without"
+
+
+def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: Token) -> dict[MarketId, dict[str, Any]]:
+    """Our holdings of an asset as they were last written down, by market. Pure."""
+    last: Mapping[str, Any] = {}
+    for row in records:
+        if isinstance(row.event, Observed) and (row.event.chain, row.event.owner) == (chain, owner):
+            facts = row.event.facts
+            if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
+                last = facts["forecasts"]
+    return {MarketId(market_id): dict(said) for market_id, said in last.items() if int(said["held_raw"]) > 0}
+
+
+def _within(market_id: MarketId, bad: Quarantined) -> bool:
+    """Whether a market belongs to a deployment whose markets could not even be listed."""
+    return market_id.startswith(bad.market.id.removesuffix("?"))
+
+
+def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
+    """Write down what each position of the snapshot is expected to earn over the policy's horizon.
+
+    before: what there was before a plan was carried out, so that of what its withdrawals left no more is expected than
+    the plan counted (``own_curve``). Holdings in markets that the snapshot does not show are carried on as they were:
+    they must not be forgotten.
+    """
+    horizon_seconds = policy.horizon_days * 86_400
+    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    forecasts: dict[str, Any] = {
+        market_id: said for market_id, said in known.items() if market_id not in snapshot.states
+    }
+    forecasts |= {
+        state.market.id: {
+            "name": state.market.name,
+            "deployment": state.market.deployment,
+            "flavour": str(state.market.params.get("flavour", "")),
+            "held_raw": str(state.held.raw),
+            "apr": _expected(state, before.states.get(state.market.id) if before else None, policy),
+            "horizon_seconds": horizon_seconds,
+        }
+        for state in _held(snapshot)
+    }
+    facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
+    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+
+
+def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
+    """Simple annual fraction over the policy's horizon."""
+    held, horizon_seconds = float(state.held), policy.horizon_days * 86_400
+    rate = state.curve.apr(held, horizon_seconds)
+    if before is None or before.held <= state.held:
+        return rate
+    return min(rate, own_curve(before, policy).apr(held, horizon_seconds))
+
+
+def _usd(snapshot: Snapshot) -> dict[str, Any]:
+    """The prices that the snapshot was made with, for the books: Python's shortest decimal text of each."""
+    told = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
+    found = {name: repr(usd) for name, usd in told.items() if usd is not None}
+    return {"usd": found} if found else {}
+
+
+def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
+    """Every holding of the snapshot, measured from its last change that the journal knows."""
+    known = basis(journal.history(), snapshot.block.chain, snapshot.owner)
+    return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
+
+
+def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
+    """For each market the first forecast since our last transaction there. Pure."""
+    found: dict[MarketId, Forecast] = {}
+    touched: dict[str, MarketId] = {}
+    last, moved = dict[MarketId, tuple[str, int]](), dict[MarketId, list[Delta]]()
+    for row in records:
+        match row.event:
+            case TxSigned() as signed:
+                touched[signed.hash] = signed.market_id
+            case TxSettled(outcome=Confirmed(hash=tx_hash, deltas=deltas)):
+                if tx_hash in touched:
+                    found.pop(touched[tx_hash], None)
+                    moved.setdefault(touched[tx_hash], []).extend(deltas)
+            case Observed(chain=its_chain, owner=its_owner, block=block, facts=facts):
+                if (its_chain, its_owner) != (chain, owner):
+                    continue
+                asset, said_of = str(facts.get("asset", "")), facts.get("forecasts", {})
+                for market_id, said in said_of.items():
+                    market, held_raw = MarketId(market_id), int(said["held_raw"])
+                    fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
+                    forecast = Forecast(block, held_raw, said["apr"], said["horizon_seconds"], fees_raw)
+                    found.setdefault(market, forecast)
+                    last[market] = (asset, held_raw)
+                for market in [one for one, (of, _) in last.items() if of == asset and one not in said_of]:
+                    del last[market]  # left: what comes later is another stay
+                    moved.pop(market, None)
+            case _:
+                pass
+    return found
+
+
+def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) -> int:
+    """Of what was there and what was put in, the part that is not there any more; 0 where nothing moved."""
+    raws = [-delta.raw for delta in moved if delta.token.address == asset]
+    lost_raw = before_raw + sum(raws) - held_raw
+    return lost_raw if any(raws) and lost_raw > ROUNDING else 0
+
+
+def _position(state: MarketState, forecast: Forecast | None) -> Position:
+    if forecast is None or forecast.held_raw <= 0:
+        return Position(state, None, None, None, None)
+    horizon = forecast.horizon_seconds
+    elapsed = state.block.timestamp - forecast.block.timestamp
+    start_raw = forecast.held_raw + forecast.fees_raw
+    growth = state.held.raw / start_raw - 1
+    expected = forecast.apr * horizon / SECONDS_PER_YEAR - forecast.fees_raw / start_raw
+    return Position(
+        state=state,
+        since=forecast.block.timestamp,
+        predicted=Apy.from_growth(max(expected, LEAST_GROWTH), horizon),
+        realised=Apy.from_growth(growth, elapsed) if elapsed >= LEAST_SECONDS else None,
+        earned=Amount(state.market.asset, state.held.raw - start_raw),
+    )
+
+
+def _held(snapshot: Snapshot) -> list[MarketState]:
+    return [s for s in snapshot.states.values() if s.held and s.market.kind is not Kind.IDLE]
+
+
+def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
+    """The plan that waits under ``plan_id``. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
+    stored = journal.plan(plan_id)
+    if stored is None:
+        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
+    if plan_id != plan_id_of(stored.plan) or stored.plan.id != plan_id:
+        raise SafetyError(
+            "NOT_THE_PLAN",
+            f"what the journal holds as plan {plan_id} is not what was shown under it: `yieldbot run --approve queue` "
+            "makes a new one; somebody may have edited the journal (`yieldbot history --verify`)",
+        )
+    if stored.status is not PlanStatus.QUEUED:
+        raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
+    if now >= stored.plan.expires_at:
+        journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
+        raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
+    return stored.plan

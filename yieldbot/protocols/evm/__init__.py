@@ -1,0 +1,1 @@
+"""Adapters of protocols on EVM chains, one file each."""

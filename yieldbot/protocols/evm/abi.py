@@ -1,0 +1,156 @@
+"""Encoding calls and decoding answers by the ABIs in abis/, and words for reverts."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from yieldbot.model import bounds
+from yieldbot.model.abi_words import is_static, pack, unpack
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall
+from yieldbot.model.text import one_line
+from yieldbot.resources import folder
+
+MAX_UINT256 = 2**256 - 1
+ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
+DECIMALS = ("decimals", "DECIMALS_OFFSET")
+"""Functions whose answer is an exponent of ten: what cannot be one ends the market's flow."""
+PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
+
+
+class Abi:
+    """One file of abis/: a list of ABI entries with distinct function names."""
+
+    def __init__(self, name: str) -> None:
+        entries = json.loads((folder("abis") / f"{name}.json").read_text())
+        self._functions = {e["name"]: e for e in entries if e["type"] == "function"}
+        self._errors = [e for e in entries if e["type"] == "error"]
+
+    @cache  # noqa: B019
+    def selector(self, function: str) -> bytes:
+        return _selector(_signature(self._functions[function]))
+
+    def encode(self, function: str, *args: Any) -> bytes:
+        """Call data of ``function``."""
+        types = self._types(function, "inputs")
+        if is_static(types):
+            return self.selector(function) + pack(types, args)
+        from eth_abi.abi import encode
+
+        return self.selector(function) + bytes(encode(types, args))
+
+    def read(self, to: Address, function: str, *args: Any, optional: bool = False, lag_blocks: int = 0) -> EthCall:
+        """The read of a view function."""
+        return EthCall(to, self.encode(function, *args), optional=optional, lag_blocks=lag_blocks)
+
+    def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """A view function's answer. Raises an error, which ends the market's flow, for an answer of another shape."""
+        types = self._types(function, "outputs")
+        if is_static(types):
+            values = unpack(types, data)
+            if function in DECIMALS:
+                bounds.decimals(values[0])
+            return values
+        inner = tuple(types[0][1:-1].split(",")) if len(types) == 1 else ()
+        if types[0].startswith("(") and is_static(inner):  # one struct of static members lies flat
+            return (unpack(inner, data),)
+        from eth_abi.abi import decode
+
+        return tuple(decode(types, data))
+
+    @cache  # noqa: B019 (one Abi a protocol, for the life of the process)
+    def _types(self, function: str, side: str) -> tuple[str, ...]:
+        return tuple(_type(item) for item in self._functions[function][side])
+
+    def one(self, function: str, data: bytes) -> Any:
+        """The only (or first) value of an answer; addresses in checksum form."""
+        value = self.decode(function, data)[0]
+        return checksum(value) if isinstance(value, str) and value.startswith("0x") else value
+
+    def explain(self, data: bytes) -> str | None:
+        """A custom error of this ABI, with its arguments; None when it is not one."""
+        from eth_abi.abi import decode
+        from eth_abi.exceptions import DecodingError
+
+        for entry in self._errors:
+            if data[:4] == _selector(_signature(entry)):
+                try:
+                    values = decode([_type(i) for i in entry["inputs"]], data[4:])
+                except DecodingError:
+                    return str(entry["name"])
+                shown = ", ".join(f"{i['name']} {v}" for i, v in zip(entry["inputs"], values, strict=True))
+                return f"{entry['name']}({shown})" if shown else str(entry["name"])
+        return None
+
+
+@cache
+def abi(name: str) -> Abi:
+    """The ABI of a protocol, read once."""
+    return Abi(name)
+
+
+def explain_standard(data: bytes) -> str | None:
+    """Solidity's own two errors in words: Error(string) and Panic(uint256)."""
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        if data[:4] == ERROR_STRING:
+            return one_line(str(decode(["string"], data[4:])[0]), 200)
+        if data[:4] == PANIC:
+            return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}"
+    except (DecodingError, UnicodeDecodeError):
+        return None
+    return None
+
+
+def explain(name: str, data: bytes) -> str | None:
+    """A revert of one protocol's contracts in words."""
+    return abi(name).explain(data) or explain_standard(data)
+
+
+def checksum(address: str) -> Address:
+    """EIP-55 form."""
+    from eth_utils.address import to_checksum_address
+
+    return Address(to_checksum_address(address))
+
+
+def label(data: bytes) -> str | None:
+    """A string answer made fit to be shown: printable ASCII, at most 24 characters. Old tokens answer bytes32.
+
+    None for anything else: what a contract calls itself must not make it unreadable.
+    """
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        text = data.decode() if len(data) == 32 else str(decode(["string"], data)[0])
+    except (DecodingError, UnicodeDecodeError):
+        return None
+    return "".join(c for c in text if " " <= c <= "~")[:24] or None
+
+
+def short(address: str) -> str:
+    """An address as people compare it: 0x1234…cdef."""
+    return f"{address[:6]}…{address[-4:]}"
+
+
+@cache
+def _selector(signature: str) -> bytes:
+    from eth_utils.crypto import keccak
+
+    return keccak(text=signature)[:4]
+
+
+def _signature(entry: dict[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_type(i) for i in entry['inputs'])})"
+
+
+def _type(item: dict[str, Any]) -> str:
+    kind: str = item["type"]
+    if kind.startswith("tuple"):
+        return f"({','.join(_type(part) for part in item['components'])}){kind[5:]}"
+    return kind

@@ -1,0 +1,116 @@
+"""What adapters of EVM protocols are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.market import Market, MarketState, Reward
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import EvmCall
+
+
+class YieldAdapter(Protocol):
+    """Reads and calls of one protocol. Pure: flows yield reads, calls are bytes; nothing here does I/O."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]  # schema of the deployment's table in chains/*.toml (extra keys forbidden)
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        """The deployment's markets for its assets. Raises MarketError when the deployment is not what it claims."""
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        """The market's state for ``owner`` at ``block``."""
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that deposit exactly ``amount``; each names the exact allowance that it consumes."""
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that withdraw ``amount``, or the whole position for None."""
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that claim all of one of the state's rewards for ``owner``; empty where there is no such."""
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        """As ``targets``, of a claim: nothing else may be called by it."""
+
+    def explain_revert(self, data: bytes) -> str | None:
+        """A custom error of the protocol in words, or None when it is not one of its own."""
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        """Contracts that may receive an allowance of the asset."""
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        """Contracts and four-byte selectors that the signer may allow for this market."""
+
+
+@runtime_checkable
+class InSteps(Protocol):
+    """An adapter some of whose markets are left in two steps (``Exit.kind`` COOLDOWN or REQUEST)."""
+
+    def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that begin the way out of ``amount``, or of all that is inside for None."""
+
+    def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that bring what ``MarketState.leaving`` says is ready."""
+
+    def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        """Calls that call back what is asked for, or take in again what was called back."""
+
+
+class SwapAdapter(Protocol):
+    """Reads and calls of one exchange. Pure, as YieldAdapter is. A module that has ``EXCHANGE`` is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """The exchange's pools of these pairs, those that have none left out."""
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        """All of a pool that swaps in it need. Raises MarketError for what is none."""
+
+    def swap(
+        self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
+    ) -> tuple[EvmCall, ...]:
+        """Calls that swap exactly ``given`` along ``pools`` (one or two, all of this exchange) for at least ``least``,
+        to ``owner``, before ``deadline`` (unix seconds); each names the exact allowance that it consumes.
+
+        Raises MarketError where the deployment names no router, ValueError where the pools do not lead there.
+        """
+
+    def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        """Contracts and four-byte selectors that the signer may allow for swaps along ``pools``."""
+
+    def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
+        """Contracts that may receive an allowance of what goes in."""
+
+    def explain_revert(self, data: bytes) -> str | None:
+        """A revert of the exchange in words, or None when it is not one of its own."""
+
+
+class LiquidityAdapter(Protocol):
+    """Reads of liquidity in one exchange's pools. Pure. A module of this folder that has ``LIQUIDITY`` is one."""
+
+    protocol: ClassVar[str]  # the exchange's, whose ``pools`` lists them
+
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+        """A pool as it is. Raises MarketError for what is none."""
+
+    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+        """What the pool recorded of its past; with a lookback of 0 no earlier block is read."""
+
+    def owned(
+        self, states: Mapping[str, LpState], deployment: Deployment, owner: Address
+    ) -> Flow[tuple[list[LpPosition], tuple[int, ...]]]:
+        """Our positions in the pools among ``states`` (by id), and the numbers of those in other pools."""
+
+    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+        """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""

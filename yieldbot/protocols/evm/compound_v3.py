@@ -1,0 +1,164 @@
+"""Compound v3: supplying the base asset to a Comet."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from yieldbot.errors import MarketError
+from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
+from yieldbot.math.curves import SupplyKinkedCurve
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.evm.abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols.evm.doubts import backed
+from yieldbot.protocols.evm.rewards import comet_claim, comet_listed, comet_listing, comet_reads, comet_rewards
+
+CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
+SIDES = ("supply", "borrow")
+SUPPLY_PAUSED, WITHDRAW_PAUSED = 1 << 0, 1 << 2
+"""Bits of pauseFlags (CometExt.sol: PAUSE_SUPPLY_OFFSET, PAUSE_WITHDRAW_OFFSET)."""
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
+
+
+class CometParams(BaseModel):
+    """rewards: the CometRewards that pays for holding the base asset."""
+
+    model_config = ConfigDict(extra="forbid")
+    comet: str
+    rewards: str | None = None
+
+
+class CompoundV3:
+    """Supply to a Comet; the position is a balance inside it, growing by an index."""
+
+    protocol: ClassVar[str] = "compound_v3"
+    params: ClassVar[type[BaseModel]] = CometParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        abi_, comet = abi("compound_v3"), checksum(deployment.params["comet"])
+        names = [f"{side}{part}" for side in SIDES for part in CURVE]
+        rewards = checksum(deployment.params["rewards"]) if deployment.params.get("rewards") else None
+        base, *answers = yield [
+            *(abi_.read(comet, name) for name in ("baseToken", *names)),
+            *(comet_listing(rewards, comet) if rewards else ()),
+        ]
+        asset = abi_.one("baseToken", base)
+        token = next((t for t in deployment.assets if t.address == asset), None)
+        if token is None:
+            raise MarketError(f"{deployment.name} lends {asset}, which is not among its assets in chains/*.toml")
+        parts = tuple(abi_.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True))
+        paid = {"rewards": comet_listed(rewards, answers[len(names) :]), "rewards_address": rewards} if rewards else {}
+        return (
+            Market(
+                id=MarketId(f"compound_v3/{evm_number(deployment.chain)}/{comet.lower()}"),
+                protocol=self.protocol,
+                kind=Kind.LENDING,
+                chain=deployment.chain,
+                name=deployment.name,
+                asset=token,
+                address=comet,
+                params={"supply_curve": parts[:4], "borrow_curve": parts[4:], **paid},
+            ),
+        )
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        comet, erc20, token = abi("compound_v3"), abi("erc20"), market.asset
+        totals, balance, cash, *about = yield [
+            comet.read(market.address, "totalsBasic"),
+            comet.read(market.address, "balanceOf", owner),
+            erc20.read(token.address, "balanceOf", market.address),
+            *comet_reads(market, owner),
+        ]
+        supply, borrow = RateCurve.of(market.params["supply_curve"]), RateCurve.of(market.params["borrow_curve"])
+        supply_index, borrow_index, _, _, supplied, borrowed, updated, paused = comet.one("totalsBasic", totals)
+        stored = CometTotals(supply_index, borrow_index, supplied, borrowed, updated)
+        now = stored.accrued(supply, borrow, block.timestamp)
+        held = Amount(token, comet.one("balanceOf", balance))
+        liquidity = Amount(token, erc20.one("balanceOf", cash))
+        if paused & WITHDRAW_PAUSED:
+            status = Status.PAUSED
+        else:
+            status = Status.FROZEN if paused & SUPPLY_PAUSED else Status.ACTIVE
+        flags = {
+            "above-kink": now.utilisation > supply.kink,
+            str(status): status is not Status.ACTIVE,
+            "thin-liquidity": liquidity.raw * THIN < now.supplied_raw,
+        }
+        doubts = backed(now.supplied_raw, liquidity.raw, now.borrowed_raw, token)
+        rewards, unread = comet_rewards(market, about, now, held.raw, block.timestamp)
+        return MarketState(
+            market=market,
+            block=block,
+            held=held,
+            shares=held.raw,
+            share_token=None,
+            liquidity=liquidity,
+            capacity=None,
+            supplied=Amount(token, now.supplied_raw),
+            borrowed=Amount(token, now.borrowed_raw),
+            status=status,
+            curve=SupplyKinkedCurve(
+                others=(now.supplied_raw - held.raw) / token.one,
+                borrowed=now.borrowed_raw / token.one,
+                points=_points(supply),
+            ),
+            quoted=Apr(supply.rate(stored.utilisation) * SECONDS_PER_YEAR / FACTOR_SCALE),
+            pools=frozenset({market.id}),
+            gas_deposit=180_000,
+            gas_withdraw=140_000,
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *unread, *doubts),
+            doubts=doubts,
+            rewards=rewards,
+            exit=Exit(cash=liquidity),
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        return (
+            EvmCall(
+                to=market.address,
+                data=abi("compound_v3").encode("supply", market.asset.address, amount.raw),
+                value=0,
+                words=f"supply {amount} to {market.name} for {short(owner)}",
+                allowance=Allowance(market.asset, market.address, amount.raw),
+            ),
+        )
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        raw, what = (MAX_UINT256, f"all ({state.held})") if amount is None else (amount.raw, str(amount))
+        data = abi("compound_v3").encode("withdraw", market.asset.address, raw)
+        return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return comet_claim(state.market, reward, owner)
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        terms = market.params.get("rewards")
+        return {terms["distributor"]: frozenset({abi("comet_rewards").selector("claim")})} if terms else {}
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain("compound_v3", data) or explain("comet_rewards", data)
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        return (market.address,)
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        comet = abi("compound_v3")
+        return {market.address: frozenset({comet.selector("supply"), comet.selector("withdraw")})}
+
+
+def _points(curve: RateCurve) -> tuple[tuple[float, float], ...]:
+    """((utilisation, supply rate a year), ...): the curve's corners as fractions."""
+    corners = sorted({0, curve.kink, FACTOR_SCALE})
+    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in corners)
+
+
+ADAPTER = CompoundV3()

@@ -1,0 +1,131 @@
+"""Curve's StableSwap pools, named one by one in the chain's file; each is its own router.
+
+Source: the pools' own getters and ``exchange`` (Curve's published 3pool, pool template, factory plain pools and
+StableSwap-NG). ``exchange`` names no recipient, so that what comes out goes to whoever calls, and no deadline: what
+bounds a swap that waits is its least output alone. The flavour says where the pool rounds; it is checked against the
+pool's own ``get_dy`` whenever the pool is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from yieldbot.errors import MarketError
+from yieldbot.math.concentrated import Unswappable
+from yieldbot.math.stableswap import MOST_COINS, Flavour, StablePool, StableVenue, invariant, told
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, PoolState, tokens_along
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.swap_calls import explain_swap, swap_words
+
+SWAP = "exchange"
+REVERTS = {"Exchange resulted in fewer coins than expected": "the swap would give less than the least that was named"}
+PROBES = (10, 1000, 100_000)
+"""Parts of a coin's balance that the pool is asked about, to see that our arithmetic is its own."""
+
+
+class CurveParams(BaseModel):
+    """``pools``: their addresses; ``flavour``: "3pool" (its contemporaries of 2020, A without decimals), "template"
+    (the pool template and factory plain pools of three and four coins), "plain2" (factory plain pools of two), "ng"."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pools: list[str] = Field(min_length=1)
+    flavour: Flavour = "ng"
+
+
+class CurveStableSwap:
+    """Pools of plain coins: each counts by its decimals alone (NG: by the pool's own stored rates)."""
+
+    protocol: ClassVar[str] = "curve_stableswap"
+    params: ClassVar[type[BaseModel]] = CurveParams
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        codec = abi(self.protocol)
+        addresses = [checksum(address) for address in deployment.params["pools"]]
+        answers = yield [codec.read(at, "coins", i, optional=True) for at in addresses for i in range(MOST_COINS)]
+        listed = {token.address: token for pair in pairs for token in pair}
+        wanted = {frozenset(pair) for pair in pairs}
+        found = []
+        for number, at in enumerate(addresses):
+            told_of = answers[MOST_COINS * number : MOST_COINS * (number + 1)]
+            coins = [codec.one("coins", data) for data in told_of if len(data) == 32]
+            if len(coins) < 2:
+                raise MarketError(f"{deployment.name}: {at} is no pool of Curve's")
+            name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in coins)])
+            params = {"coins": tuple(coins), "flavour": deployment.params["flavour"], "router": at}
+            known = [listed[coin] for coin in coins if coin in listed]
+            found += [
+                Pool(self.protocol, name, at, a, b, params) for a, b in combinations(known, 2) if {a, b} in wanted
+            ]
+        return tuple(found)
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        codec, at, flavour = abi(self.protocol), pool.address, pool.params["flavour"]
+        coins: tuple[Address, ...] = pool.params["coins"]
+        asked = [codec.read(at, "A" if flavour == "3pool" else "A_precise"), codec.read(at, "fee")]
+        asked += [codec.read(at, "balances", i) for i in range(len(coins))]
+        asked += [abi("erc20").read(coin, "decimals") for coin in coins]
+        asked += [codec.read(at, name) for name in ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng"]
+        amp, fee, *rest = yield asked
+        balances = tuple(codec.one("balances", data) for data in rest[: len(coins)])
+        decimals = [abi("erc20").one("decimals", data) for data in rest[len(coins) : 2 * len(coins)]]
+        rates = tuple(10 ** (36 - places) for places in decimals)
+        offpeg = 0
+        if flavour == "ng":
+            offpeg = codec.one("offpeg_fee_multiplier", rest[-2])
+            rates = tuple(codec.one("stored_rates", rest[-1]))
+        state = StablePool(flavour, balances, rates, codec.one("A", amp), codec.one("fee", fee), offpeg)
+        i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
+        amounts = [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
+        said = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]
+        for probe, data in zip(amounts, said, strict=True):
+            if not data or codec.one("get_dy", data) != _own(state, *probe):
+                raise MarketError(f"{pool.name} ({at}) is no pool of the flavour {flavour!r}: it rounds otherwise")
+        try:
+            d = invariant(state)
+        except Unswappable as bad:
+            raise MarketError(f"{pool.name} ({at}): {bad}") from None
+        return PoolState(pool, StableVenue(state, i, j, d), StableVenue(state, j, i, d), gas=150_000)
+
+    def swap(
+        self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
+    ) -> tuple[EvmCall, ...]:
+        (pool,) = self._one(pools)
+        tokens_along(pools, given.token, least.token)
+        i, j = (pool.params["coins"].index(token.address) for token in (given.token, least.token))
+        data = abi(self.protocol).encode(SWAP, i, j, given.raw, least.raw)
+        words = swap_words(pools, given, least)
+        return (EvmCall(pool.address, data, 0, words, Allowance(given.token, pool.address, given.raw), least),)
+
+    def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
+        return {self._one(pools)[0].address: frozenset({abi(self.protocol).selector(SWAP)})}
+
+    def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
+        return (self._one(pools)[0].address,)
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain_swap(self.protocol, REVERTS, data)
+
+    def _one(self, pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
+        if len(pools) != 1:
+            raise MarketError("Curve's pools are swapped in one at a time: each is its own router")
+        return pools
+
+
+def _own(state: StablePool, i: int, j: int, dx: int) -> int | None:
+    try:
+        return told(state, i, j, dx)
+    except Unswappable:
+        return None
+
+
+EXCHANGE = CurveStableSwap()

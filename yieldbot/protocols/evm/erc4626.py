@@ -1,0 +1,372 @@
+"""ERC-4626 vaults: MetaMorpho seen through to its markets, stataToken to its Aave reserve, others by their record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from yieldbot.errors import MarketError
+from yieldbot.math.aave import RAY
+from yieldbot.math.curves import LookThroughCurve, VaultSlot
+from yieldbot.math.morpho import TARGET_UTILISATION, WAD
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.evm import steps as _steps
+from yieldbot.protocols.evm.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
+from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
+from yieldbot.protocols.evm.morpho_blue import blue_market, blue_reads
+from yieldbot.protocols.evm.vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
+
+QUEUE_LENGTH = 30
+"""MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
+INSTANT_SECONDS = 1.0
+CAP_MARGIN_SECONDS = 3600
+"""Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
+THIN = 20
+"""Flagged: liquidity below a twentieth of what is supplied."""
+QUEUES = ("supply_queue", "withdraw_queue")
+SLACK = 10**6
+"""Two readings of one sum agree within a millionth, and a base unit a part."""
+HEAD = ("asset", "decimals", "symbol")
+META = ("fee", "DECIMALS_OFFSET", "MORPHO")
+NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
+
+
+class VaultParams(BaseModel):
+    """generic needs lookback_blocks, and takes no new money beyond a fee of max_fee_bps;
+    metamorpho needs morpho and irm; stata needs pool and data_provider."""
+
+    model_config = ConfigDict(extra="forbid")
+    flavour: Literal["generic", "metamorpho", "stata"]
+    vaults: list[str]
+    lookback_blocks: int = Field(default=7200, gt=0)
+    max_fee_bps: float = Field(default=MAX_FEE_BPS, ge=0, lt=10_000)
+    morpho: str | None = None
+    irm: str | None = None
+    pool: str | None = None
+    data_provider: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> VaultParams:
+        missing = [name for name in NEEDED[self.flavour] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"flavour {self.flavour} needs {' and '.join(missing)}")
+        return self
+
+
+class Erc4626:
+    """Deposit to a vault; the position is its shares."""
+
+    protocol: ClassVar[str] = "erc4626"
+    params: ClassVar[type[BaseModel]] = VaultParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        where = deployment.params
+        vaults = [checksum(text) for text in where["vaults"]]
+        per_vault = [_discovery_reads(where["flavour"], vault) for vault in vaults]
+        reads_of_all = [read for reads in per_vault for read in reads]
+        reserves: dict[Token, dict[str, object]] = {}
+        if where["flavour"] == "stata":
+            provider = Address(where["data_provider"])
+            reserves, answers = yield from reserve_discovery(provider, deployment.assets, reads_of_all)
+        else:
+            answers = yield reads_of_all
+        found = []
+        for vault, reads in zip(vaults, per_vault, strict=True):
+            mine, answers = answers[: len(reads)], answers[len(reads) :]
+            found.append(_market(deployment, vault, mine, reserves))
+        if where["flavour"] == "metamorpho":
+            found = yield from _with_oracles(found, where["morpho"])
+        return tuple(found)
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        if "unfit" in market.params:
+            raise MarketError(market.params["unfit"])
+        flows = {"generic": generic, "metamorpho": _metamorpho, "stata": _stata}
+        token = market.asset
+        view, shares = yield from flows[market.params["flavour"]](market, owner, block)
+        return MarketState(
+            market=market,
+            block=block,
+            held=Amount(token, view.held_raw),
+            shares=shares,
+            share_token=Token(
+                token.chain,
+                market.params.get("share", market.address),
+                market.params["symbol"],
+                market.params["share_decimals"],
+            ),
+            liquidity=Amount(token, view.liquidity_raw),
+            capacity=None if view.capacity_raw is None else Amount(token, view.capacity_raw),
+            supplied=Amount(token, view.supplied_raw),
+            borrowed=None if view.borrowed_raw is None else Amount(token, view.borrowed_raw),
+            status=view.status,
+            curve=view.curve,
+            quoted=view.quoted,
+            pools=view.pools or frozenset({market.id}),
+            gas_deposit=view.gas_deposit,
+            gas_withdraw=view.gas_withdraw,
+            flags=view.flags,
+            entry_cost_bps=view.entry_cost * 10_000,
+            exit=view.exit,
+            opaque=view.opaque,
+            offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
+            doubts=view.doubts,
+            leaving=view.leaving,
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        return (
+            EvmCall(
+                to=market.address,
+                data=abi("erc4626").encode("deposit", amount.raw, owner),
+                value=0,
+                words=f"deposit {amount} into {market.name} for {short(owner)}",
+                allowance=Allowance(market.asset, market.address, amount.raw),
+            ),
+        )
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        market, vault_abi = state.market, abi("erc4626")
+        if state.exit.kind in _steps.TWO_STEPS:  # the next of its steps
+            return _steps.collect(state, owner) or (() if state.leaving else _steps.ask(state, amount, owner))
+        if amount is None:  # by shares, so that nothing is left behind
+            data, what = vault_abi.encode("redeem", state.shares, owner, owner), f"all ({state.held})"
+        else:
+            data, what = vault_abi.encode("withdraw", amount.raw, owner, owner), str(amount)
+        return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
+
+    def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.ask(state, amount, owner)
+
+    def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.collect(state, owner)
+
+    def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+        return _steps.cancel(state, owner)
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return ()
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain("erc4626", data)
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        return (market.address,)
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        vault_abi, names = abi("erc4626"), ["deposit", "withdraw", "redeem"]
+        names += _steps.NAMES if market.params.get("flavour") == "generic" else ()
+        return {market.address: frozenset(map(vault_abi.selector, names))}
+
+
+def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
+    vault_abi = abi("erc4626")
+    reads = [vault_abi.read(vault, name, optional=True) for name in HEAD]
+    if flavour == "generic":
+        reads += interface_reads(vault)
+    if flavour == "metamorpho":
+        reads += [vault_abi.read(vault, name, optional=True) for name in META]
+        for queue in ("supplyQueue", "withdrawQueue"):  # reading past the end reverts: that is how its length shows
+            reads += [vault_abi.read(vault, queue, index, optional=True) for index in range(QUEUE_LENGTH)]
+    return reads
+
+
+def _market(
+    deployment: Deployment, vault: Address, mine: Sequence[bytes], reserves: Mapping[Token, Mapping[str, object]]
+) -> Market:
+    """One vault as a market; one that is not what it should be says so when observed, and only it is quarantined."""
+    vault_abi, where = abi("erc4626"), deployment.params
+    token, symbol, params = deployment.assets[0], short(vault), dict[str, object](flavour=where["flavour"])
+    if not all(mine[: len(HEAD)]):
+        params["unfit"] = f"{vault} is not an ERC-4626 vault"
+    else:
+        asset = vault_abi.one("asset", mine[0])
+        symbol = label(mine[2]) or symbol
+        params |= {"share_decimals": vault_abi.one("decimals", mine[1]), "symbol": symbol}
+        params["lookback_blocks"] = where["lookback_blocks"]
+        match = next((t for t in deployment.assets if t.address == asset), None)
+        if match is None:
+            params["unfit"] = f"{vault} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
+        else:
+            token = match
+            params |= _flavoured(where, vault, mine, reserves.get(token, {}))
+    return Market(
+        id=MarketId(f"erc4626/{evm_number(deployment.chain)}/{vault.lower()}"),
+        protocol=Erc4626.protocol,
+        kind=Kind.VAULT,
+        chain=deployment.chain,
+        name=f"{deployment.name} {symbol}",
+        asset=token,
+        address=vault,
+        params=params,
+    )
+
+
+def _flavoured(
+    where: Mapping[str, Any], vault: Address, mine: Sequence[bytes], reserve_parts: Mapping[str, object]
+) -> dict[str, object]:
+    """What a flavour keeps in Market.params."""
+    if where["flavour"] == "stata":
+        return {"pool": where["pool"], **reserve_parts}
+    if where["flavour"] != "metamorpho":
+        return {"max_fee_bps": where.get("max_fee_bps", MAX_FEE_BPS), **interfaces(vault, mine[len(HEAD) :])}
+    vault_abi, head, meta = abi("erc4626"), len(HEAD), len(HEAD) + len(META)
+    if not all(mine[head:meta]) or vault_abi.one("MORPHO", mine[meta - 1]) != checksum(where["morpho"]):
+        return {"unfit": f"not a MetaMorpho vault of Morpho {where['morpho']}"}
+    queues = [answer.hex() for answer in mine[meta:]]
+    return {
+        "morpho": where["morpho"],
+        "irm": where["irm"],
+        "fee": vault_abi.one("fee", mine[head]),
+        "offset": vault_abi.one("DECIMALS_OFFSET", mine[head + 1]),
+        "supply_queue": tuple(q for q in queues[:QUEUE_LENGTH] if q),
+        "withdraw_queue": tuple(q for q in queues[QUEUE_LENGTH:] if q),
+    }
+
+
+def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
+    """The vaults with the oracle of each market of their queues that takes a collateral."""
+    blue = abi("morpho_blue")
+    ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
+    terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
+    told = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    oracles = {i: checksum(term[2]) for i, term in told if int(term[1], 16)}
+    return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
+
+
+def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
+    """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
+
+    Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
+    """
+    vault, where, token = abi("erc4626"), market.params, market.asset
+    balance, paused, *answers = yield [
+        vault.read(market.address, "balanceOf", owner),
+        vault.read(market.address, "paused", optional=True),
+        *reserve_reads(where, token.address),
+    ]
+    found = reserve(where, answers, block.timestamp)
+    shares = vault.one("balanceOf", balance)
+    held_raw = shares * found.indices.liquidity_index_ray // RAY
+    stopped = bool(paused) and vault.one("paused", paused)
+    flags = found.flags(token)
+    return View(
+        held_raw=held_raw,
+        supplied_raw=found.lent_raw,
+        borrowed_raw=found.indices.debt_raw,
+        liquidity_raw=found.cash_raw,
+        exit=Exit(cash=Amount(token, found.cash_raw)),
+        capacity_raw=found.capacity_raw(token),
+        curve=found.curve(token, held_raw),
+        quoted=found.quoted,
+        pools=frozenset({pool_key(evm_number(market.chain), where["pool"], token.address)}),
+        flags=(*flags, "paused") if stopped and "paused" not in flags else flags,
+        status=Status.PAUSED if stopped else found.status,
+        gas_deposit=360_000,
+        gas_withdraw=320_000,
+    ), shares
+
+
+def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
+    """MetaMorpho: each market of its queues as it stands, and where our deposit or withdrawal would go."""
+    vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
+    morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
+    ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
+    names = ("totalSupply", "totalAssets", "lastTotalAssets")
+    oracles = {i: where["oracles"][i] for i in ids if i in where["oracles"]}
+    reads = [*(vault.read(at, name) for name in names), vault.read(at, "balanceOf", owner)]
+    for market_id in ids:
+        key = bytes.fromhex(market_id)
+        reads += [vault.read(at, "config", key), blue.read(morpho, "position", key, at), *blue_reads(morpho, irm, key)]
+    count = len(reads)
+    reads += [oracle_read(oracle) for oracle in oracles.values()]
+    reads += [read for oracle in oracles.values() for read in feeds_reads(oracle)]
+    lost_answer, *answers = yield [vault.read(at, "lostAssets", optional=True), *reads]
+    answers, prices = answers[:count], answers[count:]
+    lost_raw = vault.one("lostAssets", lost_answer) if lost_answer else 0
+    unfit = yield from _unpriced(oracles, prices, block.timestamp)
+    supply, assets, last_assets = (vault.one(name, answer) for name, answer in zip(names, answers, strict=False))
+    shares, fee = vault.one("balanceOf", answers[3]), where["fee"]
+    # Fee shares on the interest since the last interaction (MetaMorpho._accruedFeeShares).
+    fee_assets, virtual = max(0, assets - last_assets) * fee // WAD, 10 ** where["offset"]
+    supply += fee_assets * (supply + virtual) // (assets - fee_assets + 1)
+    held_raw = shares * (assets + 1) // (supply + virtual)
+    slots, borrowed, cash, room_raw, lent_raw = [], 0, 0, 0, 0
+    doubts: list[str] = []
+    for index, market_id in enumerate(ids):
+        config, position, *state = answers[4 + 4 * index : 8 + 4 * index]
+        below, later = (blue_market(state, block.timestamp + wait) for wait in (0, CAP_MARGIN_SECONDS))
+        if below.totals.borrow_assets and not blue.one("rateAtTarget", state[1]):
+            raise MarketError(f"{market.name} lends in market 0x{market_id}, whose rate model is not {irm}")
+        its_shares = blue.decode("position", position)[0]
+        theirs = below.worth(its_shares)
+        cap = vault.one("config", config) if market_id in where["supply_queue"] else 0
+        # MetaMorpho._maxDeposit rounds up what it holds. The slot takes what it would now; the headroom is later's.
+        room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
+        slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
+        room_raw += room_later
+        if market_id in where["withdraw_queue"]:
+            lent_raw += theirs
+        if market_id in unfit and (room or theirs * FULL > assets):
+            doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
+        cash += min(theirs, below.liquidity_raw)
+        borrowed += int(theirs * below.utilisation)
+    curve = LookThroughCurve(
+        others=(assets - held_raw) / one,
+        ours=held_raw / one,
+        fee=fee / WAD,
+        slots=tuple(slots),
+        withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
+    )
+    if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
+        held, said, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {said}, of which {lost} are lost")
+    flags = {
+        "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
+        "at-cap": room_raw < assets // FULL,
+        "thin-liquidity": cash * THIN < assets,
+    }
+    return View(
+        held_raw=held_raw,
+        supplied_raw=assets,
+        borrowed_raw=borrowed,
+        liquidity_raw=cash,
+        exit=Exit(cash=Amount(market.asset, cash)),
+        capacity_raw=room_raw,
+        curve=curve,
+        quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),
+        pools=frozenset(f"morpho_blue/{evm_number(market.chain)}/0x{i}" for i in ids),
+        flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+        doubts=tuple(doubts),
+        gas_deposit=650_000,
+        gas_withdraw=550_000,
+    ), shares
+
+
+def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
+    """Markets whose collateral has no price that liquidations could go by, and why: one round more, for the feeds."""
+    count = len(oracles)
+    each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
+    told = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+    found = {}
+    for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
+        mine, told = told[: len(feeds)], told[len(feeds) :]
+        if why := unpriced(oracle, price, feeds, mine, now):
+            found[market_id] = why
+    return found
+
+
+ADAPTER = Erc4626()

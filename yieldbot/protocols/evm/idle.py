@@ -1,0 +1,91 @@
+"""The wallet itself as a market: it earns nothing, takes anything and pays at once. What Merkl owes the wallet,
+whatever it was earned by, is its reward."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.merkl import merkl_claim, merkl_targets
+
+
+class IdleParams(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Idle:
+    """Tokens lying in the wallet."""
+
+    protocol: ClassVar[str] = "idle"
+    params: ClassVar[type[BaseModel]] = IdleParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        yield ()
+        return tuple(
+            Market(
+                MarketId(f"idle/{evm_number(token.chain)}/{token.address.lower()}"),
+                self.protocol,
+                Kind.IDLE,
+                token.chain,
+                deployment.name,
+                token,
+                token.address,
+            )
+            for token in deployment.assets
+        )
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        erc20 = abi("erc20")
+        (data,) = yield [erc20.read(market.asset.address, "balanceOf", owner)]
+        held = Amount(market.asset, erc20.one("balanceOf", data))
+        return MarketState(
+            market=market,
+            block=block,
+            held=held,
+            shares=held.raw,
+            share_token=None,
+            liquidity=held,
+            capacity=None,
+            supplied=held,
+            borrowed=None,
+            status=Status.ACTIVE,
+            curve=ConstantCurve(0.0),
+            quoted=Apr(0.0),
+            pools=frozenset(),
+            gas_deposit=0,
+            gas_withdraw=0,
+            exit=Exit(cash=held),
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        return ()
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        return ()
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return merkl_claim(reward, owner)
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return merkl_targets(reward)
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return None
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        return ()
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+
+ADAPTER = Idle()

@@ -1,0 +1,148 @@
+"""Merkl's distributions: leaves that its API tells, believed only where they lead to the root on the chain.
+
+Source: Merkl's Distributor (getMerkleRoot, claimed, claim): a leaf is keccak256(abi.encode(user, token, amount)), the
+amount being all that was ever earned; pairs of nodes are hashed in ascending order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.market import Proof, Reward
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols.evm.abi import abi, checksum, label, short
+
+UNREAD, UNPROVEN = "merkl-not-read", "merkl-not-proven"
+MOST_LEAVES = 32
+MOST_SIBLINGS = 64
+"""A tree of 2^64 leaves."""
+MOST_RAW = 2**208
+"""What the Distributor can remember as claimed."""
+GAS = 220_000
+
+Found = tuple[tuple[Reward, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What an answer says of one token of ours."""
+
+    token: Address
+    proof: Proof
+
+
+def leaves(document: object, chain_number: int, owner: Address) -> tuple[Leaf, ...]:
+    """The leaves of an answer of v4/users/{address}/rewards for one chain. Raises MarketError for any other shape.
+
+    Entries for other chains, or for another recipient, are not ours and are left out. Nothing of it is believed yet.
+    """
+    try:
+        found = [
+            leaf
+            for entry in _list(document)
+            if int(entry["chain"]["id"]) == chain_number
+            for reward in _list(entry["rewards"])
+            if (leaf := _leaf(reward, owner)) is not None
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise MarketError("Merkl's answer cannot be read: it is not of the shape that is expected") from None
+    if len(found) > MOST_LEAVES:
+        raise MarketError(f"Merkl's answer has {len(found)} rewards")
+    return tuple(found)
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _leaf(reward: Any, owner: Address) -> Leaf | None:
+    if str(reward.get("recipient", owner)).lower() != owner.lower():
+        return None
+    total_raw, siblings = int(reward["amount"]), [_bytes32(text) for text in reward["proofs"]]
+    if not 0 < total_raw < MOST_RAW or len(siblings) > MOST_SIBLINGS:
+        raise ValueError("an amount or a proof that cannot be")
+    return Leaf(checksum(reward["token"]["address"]), Proof(total_raw, tuple(siblings)))
+
+
+def _bytes32(text: str) -> bytes:
+    found = bytes.fromhex(text.removeprefix("0x"))
+    if len(found) != 32:
+        raise ValueError(f"{len(found)} bytes are no node")
+    return found
+
+
+def root_of(owner: Address, leaf: Leaf) -> bytes:
+    """The root of the tree that the leaf's siblings lead to."""
+    from eth_utils.crypto import keccak
+
+    words = (bytes(12) + bytes.fromhex(owner[2:]), bytes(12) + bytes.fromhex(leaf.token[2:]))
+    node = bytes(keccak(b"".join(words) + leaf.proof.total_raw.to_bytes(32, "big")))
+    for sibling in leaf.proof.siblings:
+        node = bytes(keccak(b"".join(sorted((node, sibling)))))
+    return node
+
+
+def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], owner: Address) -> Flow[Found]:
+    """What of the leaves can be claimed now, in one round: those that the Distributor's root proves, less what it has
+    paid already. A leaf that no root proves, or a token that does not describe itself, is flagged and left out."""
+    merkl, erc20 = abi("merkl"), abi("erc20")
+    reads: list[EthCall] = [merkl.read(distributor, "getMerkleRoot")]
+    for leaf in told:
+        reads += [
+            merkl.read(distributor, "claimed", owner, leaf.token, optional=True),
+            erc20.read(leaf.token, "decimals", optional=True),
+            erc20.read(leaf.token, "symbol", optional=True),
+            erc20.read(leaf.token, "balanceOf", owner, optional=True),
+        ]
+    root, *answers = yield reads
+    found: list[Reward] = []
+    flags: set[str] = set()
+    for at, leaf in enumerate(told):
+        if root_of(owner, leaf) != root:
+            flags.add(UNPROVEN)
+            continue
+        try:
+            paid, decimals, symbol, wallet = answers[4 * at : 4 * at + 4]
+            token = Token(chain, leaf.token, label(symbol) or short(leaf.token), erc20.one("decimals", decimals))
+            claimed_raw, in_wallet = merkl.one("claimed", paid), Amount(token, erc20.one("balanceOf", wallet))
+        except Exception:  # whatever a contract answers
+            flags.add(UNREAD)
+            continue
+        found.append(
+            Reward(
+                token=token,
+                claimable=Amount(token, max(0, leaf.proof.total_raw - claimed_raw)),
+                in_wallet=in_wallet,
+                raw_per_second=0.0,
+                ends_at=None,
+                others=0.0,
+                distributor=distributor,
+                gas=GAS,
+                proof=leaf.proof,
+            )
+        )
+    return tuple(found), tuple(sorted(flags))
+
+
+def merkl_claim(reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+    """One token's leaf; the Distributor pays what it has not paid of it yet, to the user of the leaf."""
+    if reward.proof is None:
+        return ()
+    data = abi("merkl").encode(
+        "claim", [owner], [reward.token.address], [reward.proof.total_raw], [list(reward.proof.siblings)]
+    )
+    words = f"claim {reward.claimable} from Merkl's distributor for {short(owner)}"
+    return (EvmCall(reward.distributor, data, 0, words),)
+
+
+def merkl_targets(reward: Reward) -> dict[Address, frozenset[bytes]]:
+    """The Distributor that the chain's file names, and its claim alone."""
+    return {reward.distributor: frozenset({abi("merkl").selector("claim")})} if reward.proof is not None else {}

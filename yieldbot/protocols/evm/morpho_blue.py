@@ -1,0 +1,249 @@
+"""Morpho Blue: supplying to single markets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from yieldbot.errors import MarketError
+from yieldbot.math.curves import AdaptiveCurve
+from yieldbot.math.morpho import (
+    TARGET_UTILISATION,
+    WAD,
+    YEAR,
+    MarketTotals,
+    accrue,
+    assets_down,
+    assets_up,
+    borrow_rate,
+)
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, in_vault, oracle_read, unpriced
+
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
+
+
+class MorphoParams(BaseModel):
+    """``markets``: market ids (0x and 64 hex digits), all under the one ``irm``, an AdaptiveCurveIrm."""
+
+    model_config = ConfigDict(extra="forbid")
+    morpho: str
+    irm: str
+    markets: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BlueMarket:
+    """One market accrued to a block. rate_at_target: a second, scaled by 1e18."""
+
+    totals: MarketTotals
+    rate_at_target: int
+
+    @property
+    def utilisation(self) -> float:
+        return self.totals.borrow_assets / self.totals.supply_assets if self.totals.supply_assets else 0.0
+
+    @property
+    def liquidity_raw(self) -> int:
+        return self.totals.supply_assets - self.totals.borrow_assets
+
+    def worth(self, shares: int) -> int:
+        """Assets of supply shares, rounded down."""
+        return assets_down(shares, self.totals.supply_assets, self.totals.supply_shares)
+
+    def worth_up(self, shares: int) -> int:
+        """Assets of supply shares, rounded up."""
+        return assets_up(shares, self.totals.supply_assets, self.totals.supply_shares)
+
+    def curve(self, token: Token, held_raw: int) -> AdaptiveCurve:
+        """Income of a holder of ``held_raw`` in this market."""
+        return AdaptiveCurve(
+            others=(self.totals.supply_assets - held_raw) / token.one,
+            borrowed=self.totals.borrow_assets / token.one,
+            fee=self.totals.fee / WAD,
+            rate_at_target=self.rate_at_target * YEAR / WAD,
+        )
+
+    def quoted(self) -> Apr:
+        """The supply rate of this instant."""
+        rate, _ = borrow_rate(self.totals, self.rate_at_target, self.totals.last_update)
+        return Apr(rate * YEAR / WAD * self.utilisation * (1 - self.totals.fee / WAD))
+
+
+BLUE_READS = 2
+
+
+def blue_reads(morpho: Address, irm: Address, market_id: bytes) -> list[EthCall]:
+    """The reads that ``blue_market`` decodes."""
+    blue = abi("morpho_blue")
+    return [blue.read(morpho, "market", market_id), blue.read(irm, "rateAtTarget", market_id)]
+
+
+def blue_market(answers: Sequence[bytes], now: int) -> BlueMarket:
+    """The market as of ``now`` (unix seconds), interest accrued as the next transaction would."""
+    blue = abi("morpho_blue")
+    supply, shares, borrow, borrow_shares, updated, fee = blue.decode("market", answers[0])
+    totals = MarketTotals(supply, shares, borrow, borrow_shares, updated, fee)
+    return BlueMarket(*accrue(totals, blue.one("rateAtTarget", answers[1]), now))
+
+
+class MorphoBlue:
+    """Supply to a Morpho Blue market; the position is shares inside Morpho."""
+
+    protocol: ClassVar[str] = "morpho_blue"
+    params: ClassVar[type[BaseModel]] = MorphoParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        blue, where = abi("morpho_blue"), deployment.params
+        morpho, irm = checksum(where["morpho"]), checksum(where["irm"])
+        ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
+        answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
+        terms = [blue.decode("idToMarketParams", answer) for answer in answers]
+        told = yield [
+            read
+            for part in terms
+            for read in (
+                abi("erc20").read(checksum(part[1]), "symbol", optional=True),
+                *feeds_reads(checksum(part[2])),
+            )
+        ]
+        each = len(told) // len(terms) if terms else 0
+        return tuple(
+            _market(deployment, morpho, irm, market_id, part, told[each * at : each * (at + 1)])
+            for at, (market_id, part) in enumerate(zip(ids, terms, strict=True))
+        )
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        if "unfit" in market.params:
+            raise MarketError(market.params["unfit"])
+        blue, token = abi("morpho_blue"), market.asset
+        market_id = bytes.fromhex(market.params["id"])
+        oracle, feeds = market.params["oracle"], market.params["feeds"]
+        position, lies, price, *answers = yield [
+            blue.read(market.address, "position", market_id, owner),
+            abi("erc20").read(token.address, "balanceOf", market.address),
+            oracle_read(oracle),
+            *blue_reads(market.address, market.params["irm"], market_id),
+            *feed_reads(feeds),
+        ]
+        found = blue_market(answers, block.timestamp)
+        shares = blue.decode("position", position)[0]
+        held_raw = found.worth(shares)
+        supplied = found.totals.supply_assets
+        doubts = in_vault(found.liquidity_raw, abi("erc20").one("balanceOf", lies), token)
+        if int(market.params["collateral"], 16) and (
+            why := unpriced(oracle, price, feeds, answers[BLUE_READS:], block.timestamp)
+        ):
+            doubts = (*doubts, why)
+        flags = {
+            "above-kink": found.totals.borrow_assets * WAD > TARGET_UTILISATION * supplied,
+            "thin-liquidity": found.liquidity_raw * THIN < supplied,
+        }
+        return MarketState(
+            market=market,
+            block=block,
+            held=Amount(token, held_raw),
+            shares=shares,
+            share_token=None,
+            liquidity=Amount(token, found.liquidity_raw),
+            capacity=None,
+            supplied=Amount(token, supplied),
+            borrowed=Amount(token, found.totals.borrow_assets),
+            status=Status.ACTIVE,
+            curve=found.curve(token, held_raw),
+            quoted=found.quoted(),
+            pools=frozenset({market.id}),
+            gas_deposit=200_000,
+            gas_withdraw=150_000,
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+            doubts=doubts,
+            exit=Exit(cash=Amount(token, found.liquidity_raw)),
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        return (
+            EvmCall(
+                to=market.address,
+                data=abi("morpho_blue").encode("supply", _params(market), amount.raw, 0, owner, b""),
+                value=0,
+                words=f"supply {amount} to {market.name} for {short(owner)}",
+                allowance=Allowance(market.asset, market.address, amount.raw),
+            ),
+        )
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        assets, shares = (0, state.shares) if amount is None else (amount.raw, 0)
+        what = f"all ({state.held})" if amount is None else str(amount)
+        data = abi("morpho_blue").encode("withdraw", _params(market), assets, shares, owner, owner)
+        return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return ()
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain("morpho_blue", data)
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        return (market.address,)
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        blue = abi("morpho_blue")
+        return {market.address: frozenset({blue.selector("supply"), blue.selector("withdraw")})}
+
+
+def _market(
+    deployment: Deployment,
+    morpho: Address,
+    irm: Address,
+    market_id: bytes,
+    terms: tuple[Any, ...],
+    told: Sequence[bytes],
+) -> Market:
+    """One market of the list; one that cannot be used says so when observed, and only it is quarantined."""
+    loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
+    name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
+    params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
+    params["feeds"] = feeds_of(told[1:])
+    params |= {"lltv": terms[4], "id": market_id.hex()}
+    token = next((t for t in deployment.assets if t.address == loan), None)
+    if int(loan, 16) == 0:
+        params["unfit"] = f"{morpho} has no market {key}"
+    elif token is None:
+        params["unfit"] = f"market {key} lends {loan}, which is not among {deployment.name}'s assets in chains/*.toml"
+    elif its_irm != irm:
+        params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
+    if against := label(told[0]):
+        name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
+    return Market(
+        id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),
+        protocol=MorphoBlue.protocol,
+        kind=Kind.LENDING,
+        chain=deployment.chain,
+        name=name,
+        asset=token or deployment.assets[0],
+        address=morpho,
+        params=params,
+    )
+
+
+def _params(market: Market) -> tuple[Any, ...]:
+    where = market.params
+    return where["loan"], where["collateral"], where["oracle"], where["irm"], where["lltv"]
+
+
+ADAPTER = MorphoBlue()

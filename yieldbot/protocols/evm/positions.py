@@ -1,0 +1,78 @@
+"""A Uniswap v3 position, read so that what it holds and what ``collect`` would pay are known to the unit.
+
+The position manager counts fees of each of its positions, the pool those of all of the manager's positions of one range
+together, each rounded down: ``collect`` pays the lesser, so that both are read. Source:
+NonfungiblePositionManager.collect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.errors import MarketError
+from yieldbot.math.positions import Growth, Range, owed
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import Flow
+from yieldbot.protocols.evm.abi import abi
+
+
+@dataclass(frozen=True, slots=True)
+class V3Position:
+    """A position at one block. amounts: what its liquidity is worth; fees: what ``collect`` pays besides; base units of
+    token0 and token1. in_range: whether it earns."""
+
+    token_id: int
+    pool: Address
+    ticks: Range
+    liquidity: int
+    sqrt_price_x96: int
+    tick: int
+    amounts: tuple[int, int]
+    fees: tuple[int, int]
+
+    @property
+    def in_range(self) -> bool:
+        return self.ticks.low <= self.tick < self.ticks.high
+
+
+def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3Position]:
+    """One position of a manager, in three rounds. Raises MarketError where its pool is none."""
+    from eth_hash.auto import keccak
+
+    pools, managers = abi("uniswap_v3"), abi("uniswap_v3_manager")
+    (data,) = yield [managers.read(manager, "positions", token_id)]
+    _, _, token0, token1, fee, low, high, liquidity, last0, last1, owed0, owed1 = managers.decode("positions", data)
+    (data,) = yield [pools.read(factory, "getPool", token0, token1, fee)]
+    pool = pools.one("getPool", data)
+    if not int(pool, 16):
+        raise MarketError(f"position {token_id} is of a pool that the factory does not know")
+    key = keccak(
+        bytes.fromhex(manager[2:]) + low.to_bytes(3, "big", signed=True) + high.to_bytes(3, "big", signed=True)
+    )
+    told = yield [
+        pools.read(pool, "slot0"),
+        pools.read(pool, "feeGrowthGlobal0X128"),
+        pools.read(pool, "feeGrowthGlobal1X128"),
+        pools.read(pool, "ticks", low),
+        pools.read(pool, "ticks", high),
+        pools.read(pool, "positions", key),
+    ]
+    sqrt_price, tick = pools.decode("slot0", told[0])[:2]
+    everywhere = Growth(pools.one("feeGrowthGlobal0X128", told[1]), pools.one("feeGrowthGlobal1X128", told[2]))
+    below, above = (Growth(*pools.decode("ticks", answer)[2:4]) for answer in told[3:5])
+    ticks = Range(low, high)
+    now = ticks.growth_inside(tick, everywhere, below, above)
+    whole, whole0, whole1, kept0, kept1 = pools.decode("positions", told[5])
+    # A position without liquidity is not brought up to date by collect: what was counted is what there is.
+    mine = owed(liquidity, now, Growth(last0, last1), (owed0, owed1)) if liquidity else (owed0, owed1)
+    all_of_it = owed(whole, now, Growth(whole0, whole1), (kept0, kept1)) if liquidity else (kept0, kept1)
+    return V3Position(
+        token_id=token_id,
+        pool=pool,
+        ticks=ticks,
+        liquidity=liquidity,
+        sqrt_price_x96=sqrt_price,
+        tick=tick,
+        amounts=ticks.amounts(liquidity, sqrt_price),
+        fees=(min(mine[0], all_of_it[0]), min(mine[1], all_of_it[1])),
+    )

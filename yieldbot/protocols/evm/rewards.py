@@ -1,0 +1,212 @@
+"""Incentives that Aave's RewardsController and Compound's CometRewards pay: reads that go along with a market's own.
+
+Every read is optional: a reward that cannot be read is flagged, and its market stands without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yieldbot.math.aave import RAY
+from yieldbot.math.comet import BASE_INDEX_SCALE, CometTotals
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Market, Reward
+from yieldbot.model.reads import EthCall
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols.evm.abi import MAX_UINT256, abi, checksum, label, short
+
+UNREAD = "rewards-not-read"
+BELOW_MINIMUM = "rewards-below-minimum"
+MOST = 8
+"""Reward tokens of one market that are looked at."""
+MOST_DECIMALS = 36
+FACTOR_SCALE = 10**18
+"""Of the multiplier that newer CometRewards have as a fourth word of their configuration."""
+
+Found = tuple[tuple[Reward, ...], tuple[str, ...]]
+"""Rewards, and flags of the market for what could not be read."""
+
+
+def _token_reads(token: Address, owner: Address) -> list[EthCall]:
+    erc20 = abi("erc20")
+    return [
+        erc20.read(token, "decimals", optional=True),
+        erc20.read(token, "symbol", optional=True),
+        erc20.read(token, "balanceOf", owner, optional=True),
+    ]
+
+
+def _token(market: Market, address: Address, answers: Sequence[bytes]) -> Amount:
+    """What is in our wallet of a reward token, as it describes itself. Raises ValueError for one that does not."""
+    erc20 = abi("erc20")
+    decimals = erc20.one("decimals", answers[0])
+    if decimals > MOST_DECIMALS:
+        raise ValueError(f"{address} has {decimals} decimals")
+    symbol = label(answers[1]) or short(address)
+    return Amount(Token(market.chain, address, symbol, decimals), erc20.one("balanceOf", answers[2]))
+
+
+def aave_listing(controller: Address, a_token: Address) -> EthCall:
+    """The read of an aToken's reward tokens."""
+    return abi("aave_rewards").read(controller, "getRewardsByAsset", a_token, optional=True)
+
+
+def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
+    """Their addresses; None where the controller does not answer as one."""
+    if answer == (32).to_bytes(32, "big") + bytes(32):  # none, told without loading a decoder
+        return ()
+    try:
+        return tuple(checksum(each) for each in abi("aave_rewards").one("getRewardsByAsset", answer)[:MOST])
+    except Exception:  # whatever a contract answers
+        return None
+
+
+def aave_reads(where: Mapping[str, Any], owner: Address) -> list[EthCall]:
+    """Five reads for each reward token of a market's params, as ``aave_rewards`` takes them."""
+    if not where.get("rewards"):
+        return []
+    rewards, controller, a_token = abi("aave_rewards"), Address(where["rewards_controller"]), where["a_token"]
+    found: list[EthCall] = []
+    for token in where["rewards"]:
+        found += [
+            rewards.read(controller, "getRewardsData", a_token, token, optional=True),
+            rewards.read(controller, "getUserRewards", [a_token], owner, token, optional=True),
+            *_token_reads(token, owner),
+        ]
+    return found
+
+
+def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: int, index_ray: int, held: int) -> Found:
+    """Emission goes by scaled balances (RewardsDistributor._getAssetIndex); ``index_ray`` and ``held``, in base units,
+    as of the snapshot's block."""
+    where, rewards, one = market.params, abi("aave_rewards"), market.asset.one
+    if where.get("rewards_controller") is None:
+        return (), ()
+    flags = {UNREAD} if where.get("rewards") is None else set()
+    found: list[Reward] = []
+    for at, token in enumerate(where.get("rewards") or ()):
+        data, owed, *about = answers[5 * at : 5 * at + 5]
+        try:
+            wallet = _token(market, token, about)
+            _, per_second, _, ends_at = rewards.decode("getRewardsData", data)
+            claimable = Amount(wallet.token, rewards.one("getUserRewards", owed))
+        except Exception:  # whatever a contract answers
+            flags.add(UNREAD)
+            continue
+        found.append(
+            Reward(
+                token=wallet.token,
+                claimable=claimable,
+                in_wallet=wallet,
+                raw_per_second=float(per_second),
+                ends_at=ends_at,
+                others=max(0, scaled_supply_raw * index_ray // RAY - held) / one,
+                distributor=where["rewards_controller"],
+                gas=240_000,
+            )
+        )
+    return tuple(found), tuple(sorted(flags))
+
+
+def aave_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+    """All of one reward token, which this function can send to nobody but the caller."""
+    data = abi("aave_rewards").encode(
+        "claimRewardsToSelf", [market.params["a_token"]], MAX_UINT256, reward.token.address
+    )
+    return (EvmCall(reward.distributor, data, 0, _words(market, reward, owner)),)
+
+
+COMET_TERMS = ("baseTrackingSupplySpeed", "trackingIndexScale", "baseMinForRewards")
+
+
+def comet_listing(rewards: Address, comet: Address) -> list[EthCall]:
+    """Four reads, as ``comet_listed`` takes them."""
+    read = abi("comet_rewards").read
+    return [
+        *(read(comet, name, optional=True) for name in COMET_TERMS),
+        read(rewards, "rewardConfig", comet, optional=True),
+    ]
+
+
+def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] | None:
+    """What a market's params keep under ``rewards``; None where something does not answer.
+
+    speed and scale: Comet.trackingSupplyIndex grows by speed * seconds * baseScale / totalSupplyBase. multiplier: that
+    of newer CometRewards, 1e18 where there is none.
+    """
+    terms = abi("comet_rewards")
+    try:
+        speed, scale, least = (terms.one(name, answer) for name, answer in zip(COMET_TERMS, answers[:3], strict=True))
+        token = terms.one("rewardConfig", answers[3])
+    except Exception:  # whatever a contract answers
+        return None
+    more = answers[3][96:128]
+    multiplier = int.from_bytes(more, "big") if len(more) == 32 else FACTOR_SCALE
+    if int(token, 16) == 0 or scale == 0:
+        return None
+    return {
+        "distributor": rewards,
+        "token": token,
+        "speed": speed,
+        "scale": scale,
+        "least": least,
+        "multiplier": multiplier,
+    }
+
+
+def comet_reads(market: Market, owner: Address) -> list[EthCall]:
+    """Five reads, as ``comet_rewards`` takes them. The last one accrues our account when it is called, so that whatever
+    reads the Comet must be asked before it."""
+    if (terms := market.params.get("rewards")) is None:
+        return []
+    rewards, token = terms["distributor"], terms["token"]
+    return [
+        *_token_reads(token, owner),
+        abi("erc20").read(token, "balanceOf", rewards, optional=True),
+        abi("comet_rewards").read(rewards, "getRewardOwed", market.address, owner, optional=True),
+    ]
+
+
+def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals, held: int, now: int) -> Found:
+    """Shares go by principal (CometCore.updateBaseBalance). It lasts as long as what the contract holds, or for ever
+    where it pays nothing. ``now``: unix seconds; ``held``: base units."""
+    terms = market.params.get("rewards")
+    if terms is None:
+        return (), (UNREAD,) if market.params.get("rewards_address") else ()
+    try:
+        wallet = _token(market, terms["token"], answers)
+        funds_raw = abi("erc20").one("balanceOf", answers[3])
+        token, owed = abi("comet_rewards").decode("getRewardOwed", answers[4])
+        if token.lower() != terms["token"].lower():
+            raise ValueError("it owes another token than it is configured for")
+    except Exception:  # whatever a contract answers
+        return (), (UNREAD,)
+    # accrued * rescaleFactor: base units of the token, whatever the scale in between
+    per_second = terms["speed"] / terms["scale"] * wallet.token.one * terms["multiplier"] / FACTOR_SCALE
+    others_principal = totals.supply_principal - held * BASE_INDEX_SCALE // totals.supply_index
+    below = others_principal < terms["least"]
+    if below:
+        per_second = 0.0
+    reward = Reward(
+        token=wallet.token,
+        claimable=Amount(wallet.token, owed),
+        in_wallet=wallet,
+        raw_per_second=per_second,
+        ends_at=now + int(min(funds_raw / per_second, 2**40)) if per_second else None,
+        others=max(0, totals.supplied_raw - held) / market.asset.one,
+        distributor=terms["distributor"],
+        gas=180_000,
+    )
+    return (reward,), (BELOW_MINIMUM,) if below and terms["speed"] else ()
+
+
+def comet_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+    """What is owed goes to the account that earned it."""
+    data = abi("comet_rewards").encode("claim", market.address, owner, True)
+    return (EvmCall(reward.distributor, data, 0, _words(market, reward, owner)),)
+
+
+def _words(market: Market, reward: Reward, owner: Address) -> str:
+    return f"claim {reward.claimable} from {market.name} for {short(owner)}"

@@ -1,0 +1,35 @@
+"""What the adapters of exchanges share: their router, and a swap in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.exchange import Pool, tokens_along
+from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.abi import checksum, explain
+
+
+def router_of(pools: Sequence[Pool]) -> Address:
+    """The one router of all the pools. Raises MarketError where they have none in common."""
+    routers = {checksum(pool.params["router"]) for pool in pools if pool.params.get("router")}
+    if not routers:
+        name = pools[0].name if pools else "a swap"
+        raise MarketError(f"{name}: the chain's file names no router of this exchange: nothing can be swapped there")
+    if len(routers) > 1 or not all(pool.params.get("router") for pool in pools):
+        raise MarketError(f"{' and '.join(pool.name for pool in pools)} are not swapped in by one router")
+    return routers.pop()
+
+
+def swap_words(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
+    """What a swap does, for the person who approves."""
+    between = [token.symbol for token in tokens_along(pools, given.token, least.token)[1:-1]]
+    through = f" through {', '.join(between)}" if between else ""
+    return f"swap {given} for at least {least}{through} on {', then '.join(pool.name for pool in pools)}"
+
+
+def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:
+    """A router's revert, its short reasons in words."""
+    said = explain(abi_name, data)
+    return known.get(said, said) if said is not None else None

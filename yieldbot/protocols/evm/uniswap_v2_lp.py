@@ -1,0 +1,122 @@
+"""Uniswap v2 liquidity: a pair's state and its record, and our share of it.
+
+Source: Uniswap v2 core (UniswapV2Pair): reserves, price0CumulativeLast in UQ112x112, shares of totalSupply. Fees stay
+in the reserves: sqrt(reserve0 reserve1) over the supply grows by them alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from yieldbot.math.concentrated import Q96
+from yieldbot.math.estimate import LOG_TICK
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.reads import Flow
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.lp_tables import Empty, Owned, clock, lags, windows
+
+BPS = 10_000
+
+
+class UniswapV2Lp:
+    """Shares of pairs; every one is of the full range."""
+
+    protocol: ClassVar[str] = "uniswap_v2"
+
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+        codec = abi("uniswap_v2")
+        (data,) = yield [codec.read(pool.address, "getReserves")]
+        zero, one = codec.decode("getReserves", data)[:2]
+        if not zero or not one:
+            raise Empty(f"pair {pool.address} is empty")
+        return LpState(
+            pool=pool,
+            sqrt_price_x96=math.isqrt((one << 192) // zero),
+            tick=math.floor(math.log(one / zero) / LOG_TICK),
+            liquidity=math.isqrt(zero * one),
+            fee=pool.params["fee_bps"] / BPS,
+            spacing=0,
+            reserves=(zero, one),
+        )
+
+    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+        """Growth of a share and mean prices between earlier blocks (a node with history is asked; 0: none is)."""
+        codec, at = abi("uniswap_v2"), state.pool.address
+        back, names = lags(lookback_blocks), ("getReserves", "totalSupply", "price0CumulativeLast")
+        told = yield [
+            *(clock(lag) for lag in back),
+            *(codec.read(at, name, optional=True, lag_blocks=lag) for name in names for lag in back),
+        ]
+        count = len(back)
+        times, reserves, supplies, sums = (told[i * count : (i + 1) * count] for i in range(4))
+
+        def there(i: int) -> bool:
+            return bool(reserves[i] and supplies[i] and sums[i]) and any(reserves[i][:32]) and any(supplies[i])
+
+        def share(i: int) -> float:
+            zero, one = codec.decode("getReserves", reserves[i])[:2]
+            return math.sqrt(zero * one) / float(codec.one("totalSupply", supplies[i]))
+
+        def price_sum(i: int) -> float:
+            """The price's sum up to the block, what passed since the pair's last update included."""
+            zero, one, last = codec.decode("getReserves", reserves[i])
+            now = int.from_bytes(times[i][:32], "big")
+            return float(codec.one("price0CumulativeLast", sums[i]) / 2**112 + one / zero * (now - last))
+
+        value = 2.0 * state.sqrt_price_x96 / Q96
+        fees, seconds, whole = windows(times, there, lambda late, early: value * (share(late) / share(early) - 1.0))
+        price_sums, _, _ = windows(times, there, lambda late, early: price_sum(late) - price_sum(early))
+        missing = () if whole else ("the node has no history of so many blocks",)
+        every = math.fsum(seconds) / len(fees) if fees else 0.0  # blocks come at about equal times
+        ticks = [0.0]
+        for summed, length in zip(reversed(price_sums), reversed(seconds), strict=True):
+            ticks.append(ticks[-1] + math.log(summed / length) / LOG_TICK * every)
+        return LpHistory(
+            fees=tuple(max(0.0, fee) for fee in fees),
+            fee_seconds=seconds,
+            ticks=tuple(ticks) if price_sums else (),
+            tick_seconds=every,
+            missing=missing,
+        )
+
+    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+        """Our shares of the pairs among ``states``; what burning them would pay (UniswapV2Pair.burn rounds down)."""
+        codec = abi("uniswap_v2")
+        mine = [state for state in states.values() if state.pool.protocol == self.protocol]
+        told = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
+        found = []
+        for i, state in enumerate(mine):
+            held = codec.one("balanceOf", told[2 * i])
+            supply = codec.one("totalSupply", told[2 * i + 1])
+            if held:
+                zero, one = (reserve * held // supply for reserve in state.reserves)
+                liquidity = state.liquidity * held // supply
+                found.append(
+                    LpPosition(
+                        state=state,
+                        token_id=None,
+                        ticks=None,
+                        liquidity=liquidity,
+                        amounts=(zero, one),
+                        fees=(0, 0),
+                        shares=held,
+                    )
+                )
+        return found, ()
+
+    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+        """Nothing: a share is never out of range."""
+        yield ()
+        return None
+
+
+def _asked(owner: Address) -> tuple[tuple[str, tuple[Address, ...]], ...]:
+    return (("balanceOf", (owner,)), ("totalSupply", ()))
+
+
+LIQUIDITY = UniswapV2Lp()

@@ -1,0 +1,156 @@
+"""Uniswap v4 liquidity, to be looked at: a pool's state and its record, and our positions, as collecting pays them.
+
+Source: v4 core 1.0.2 (Pool.modifyLiquidity, Position.update) and v4 periphery 1.0.3 (StateView, PositionManager). Each
+position has a place of its own in the pool (its number is the salt), so that what it earned is its alone. v4 has no
+oracle: prices are those of the blocks that are looked at. Whoever donates to a pool raises what it seems to earn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import ClassVar
+
+from yieldbot.math.concentrated import MOST_TICK, PIPS, Q96, Q128, V3Pool, delta0, delta1, sqrt_at
+from yieldbot.math.positions import MASK256, Growth, Range, owed
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.reads import Flow
+from yieldbot.model.v4 import PoolKey
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.lp_tables import Empty, Owned, lags, windows
+from yieldbot.protocols.evm.lp_tables import clock as time_of
+from yieldbot.protocols.evm.uniswap_v4 import read_pool
+
+NUMBERS = "token_ids"
+"""In a deployment's params: the numbers of our positions, which the position manager itself does not list."""
+SPOT = 1.5
+"""Differences of prices have the variance sigma^2 t, those of means, which ``volatility`` expects, two thirds of it: so
+much longer is the time between them said to be."""
+
+
+class UniswapV4Lp:
+    """Positions kept by a PositionManager: the exchange's table names it as ``manager``; without it no pool is looked
+    at. Nothing is moved here: ``LpState.manager`` is None."""
+
+    protocol: ClassVar[str] = "uniswap_v4"
+
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+        if not deployment.params.get("manager"):
+            yield ()
+            raise Empty(f"{deployment.name} names no position manager")
+        state, protocol_fee = yield from read_pool(pool)
+        del protocol_fee  # on top of the providers' fee
+        return LpState(
+            pool=pool,
+            sqrt_price_x96=state.sqrt_price_x96,
+            tick=state.tick,
+            liquidity=state.liquidity,
+            fee=state.fee_pips / PIPS,
+            spacing=state.spacing,
+            reserves=held(state),
+        )
+
+    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+        """Fees by the growth between earlier blocks, and prices then (a node with history is asked; 0: none is)."""
+        codec, view = abi(self.protocol), state.pool.params["state_view"]
+        id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
+        names = ("getFeeGrowthGlobals", "getLiquidity", "getSlot0")
+        told = yield [
+            *(time_of(lag) for lag in back),
+            *(codec.read(view, name, id_, optional=True, lag_blocks=lag) for name in names for lag in back),
+        ]
+        times, growths, sizes, slots = (told[i * len(back) : (i + 1) * len(back)] for i in range(4))
+        price = (state.sqrt_price_x96 / Q96) ** 2
+
+        def there(i: int) -> bool:
+            return bool(growths[i] and sizes[i] and slots[i]) and any(slots[i][:32])
+
+        def grown(late: int, early: int) -> float:
+            after, before = (codec.decode("getFeeGrowthGlobals", growths[i]) for i in (late, early))
+            zero, one = ((a - b) & MASK256 for a, b in zip(after, before, strict=True))
+            size = sum(codec.one("getLiquidity", sizes[i]) for i in (late, early)) / 2
+            return float((zero * price + one) / Q128 * (size / state.liquidity if state.liquidity else 1.0))
+
+        fees, seconds, whole = windows(times, there, grown)
+        before, _, _ = windows(times, there, lambda late, early: float(codec.decode("getSlot0", slots[early])[1]))
+        every = SPOT * sum(seconds) / len(seconds) if seconds else 0.0  # blocks come at about equal times
+        ticks = tuple(accumulate((tick * every for tick in [*reversed(before), state.tick]), initial=0.0))
+        missing = () if whole and fees else ("the node has no history of so many blocks",)
+        return LpHistory(
+            fees=fees, fee_seconds=seconds, ticks=ticks if fees else (), tick_seconds=every, missing=missing
+        )
+
+    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+        """Those of ``params["token_ids"]`` in pools among ``states`` (by id), empty ones left out; and the numbers of
+        those in other pools, among them all with hooks."""
+        numbers, manager = deployment.params.get(NUMBERS, ()), deployment.params.get("manager")
+        if not numbers or not manager:
+            yield ()
+            return [], ()
+        codec, view, kept = abi(self.protocol), checksum(deployment.params["state_view"]), abi("uniswap_v4_manager")
+        at = checksum(manager)
+        told = yield [kept.read(at, "getPoolAndPositionInfo", number) for number in numbers]
+        infos = [_info(kept.decode("getPoolAndPositionInfo", data)) for data in told]
+        inside = yield [codec.read(view, "getFeeGrowthInside", id_, t.low, t.high) for id_, t in infos]
+        there = yield [
+            codec.read(view, "getPositionInfo", id_, at, ticks.low, ticks.high, number.to_bytes(32, "big"))
+            for number, (id_, ticks) in zip(numbers, infos, strict=True)
+        ]
+        found, others = [], []
+        for number, (id_, ticks), now, data in zip(numbers, infos, inside, there, strict=True):
+            liquidity, *then = codec.decode("getPositionInfo", data)
+            fees = owed(liquidity, Growth(*codec.decode("getFeeGrowthInside", now)), Growth(*then), (0, 0))
+            state = states.get("0x" + id_.hex())
+            if not liquidity:
+                continue  # v4 pays fees with every change: nothing waits in an empty one
+            if state is None:
+                others.append(number)
+                continue
+            amounts = ticks.amounts(liquidity, state.sqrt_price_x96)
+            found.append(
+                LpPosition(
+                    state=state,
+                    token_id=number,
+                    ticks=(ticks.low, ticks.high),
+                    liquidity=liquidity,
+                    amounts=amounts,
+                    fees=fees,
+                )
+            )
+        return found, tuple(others)
+
+    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+        """Nothing: v4 does not count the time within a range."""
+        yield ()
+        return None
+
+
+def held(pool: V3Pool) -> tuple[int, int]:
+    """Base units of both tokens in a pool's liquidity: the manager holds those of all pools together. Liquidity that
+    the last tick that was read leaves over goes on to the end of all ticks."""
+    zero = one = 0
+    at, size = pool.sqrt_price_x96, pool.liquidity
+    for tick in [*sorted(t for t in pool.net if t > pool.tick), MOST_TICK]:
+        there = sqrt_at(tick)
+        zero, at, size = zero + delta0(at, there, size, False), there, size + pool.net.get(tick, 0)
+    at, size = pool.sqrt_price_x96, pool.liquidity
+    for tick in [*sorted((t for t in pool.net if t <= pool.tick), reverse=True), -MOST_TICK]:
+        there = sqrt_at(tick)
+        one, at, size = one + delta1(there, at, size, False), there, size - pool.net.get(tick, 0)
+    return zero, one
+
+
+def _info(said: tuple[str | int, ...]) -> tuple[bytes, Range]:
+    """(the pool's id, the range) of getPoolAndPositionInfo's answer. The packed word has the upper tick above the lower
+    one, and that above eight bits."""
+    zero, one, fee, spacing, hooks, packed = said
+    assert isinstance(fee, int) and isinstance(spacing, int) and isinstance(packed, int)
+    low, high = (int.from_bytes((packed >> at & 0xFFFFFF).to_bytes(3, "big"), "big", signed=True) for at in (8, 32))
+    key = PoolKey(checksum(str(zero)), checksum(str(one)), fee, spacing, checksum(str(hooks)))
+    return key.id, Range(low, high)
+
+
+LIQUIDITY = UniswapV4Lp()

@@ -1,0 +1,273 @@
+"""ERC-4626 vaults that cannot be looked into: what they say of themselves, each claim held against another one.
+
+Nothing that such a vault claims is taken for cash, for a rate or for what a position is worth where a second reading
+of it says less. Source of what each view means: EIP-4626; of the requests: EIP-7540 and EIP-7575; of the cooldown:
+Ethena's StakedUSDeV2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from yieldbot.errors import MarketError
+from yieldbot.math.curves import DilutedCurve, EnteredCurve
+from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
+from yieldbot.model.curve import YieldCurve
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.protocols.evm import steps as _steps
+from yieldbot.protocols.evm.abi import abi, checksum
+
+MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
+UNLIMITED_RAW = 2**128
+"""maxDeposit from here on means that there is no limit."""
+FULL = 10_000
+"""Flagged: headroom below a ten-thousandth of what is supplied."""
+SAMPLES = 2
+"""Parts of the lookback whose rates are compared, one more request to the node: the least of them is moved up by no
+single step of the price."""
+FINE = 10**9
+"""How many whole shares are converted, so that a price shows its small steps whatever the decimals of both tokens."""
+PROBE_TOKENS = 10**6
+"""Whole tokens of the asset of which the entry fee is asked."""
+BPS = 10_000
+SLACK = 10**6
+"""Two readings agree within a millionth and two base units."""
+LEAST_COST = 1e-8
+"""Fees below a ten-thousandth of a bp are rounding."""
+STEP_APR = 0.01
+"""A whole window's rate that is this far above its least part is a step, and said."""
+LONGEST_SECONDS = 10 * 365 * 86_400
+ASYNC_REDEEM, ASYNC_DEPOSIT = bytes.fromhex("620ee8e4"), bytes.fromhex("ce3bbe50")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a flavour found: raw units of the asset, and the curve. ``capacity_raw``: None without a limit; the rest as
+    in MarketState."""
+
+    held_raw: int
+    supplied_raw: int
+    borrowed_raw: int | None
+    liquidity_raw: int
+    capacity_raw: int | None
+    curve: YieldCurve
+    quoted: Apr
+    pools: frozenset[str]
+    flags: tuple[str, ...]
+    exit: Exit
+    status: Status = Status.ACTIVE
+    gas_deposit: int = 250_000
+    gas_withdraw: int = 250_000
+    opaque: bool = False
+    offered_raw: int | None = None
+    entry_cost: float = 0.0
+    doubts: tuple[str, ...] = ()
+    leaving: Leaving | None = None
+
+
+def interface_reads(vault: Address) -> list[EthCall]:
+    """What a vault says of the standards that it follows beside ERC-4626."""
+    vault_abi = abi("erc4626")
+    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _steps.CANCELS)
+    asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
+    return [*asked, vault_abi.read(vault, "share", optional=True)]
+
+
+def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
+    """Of ``interface_reads``: whether exits and entries are requests, and where the shares lie if not in the vault."""
+    redeem, deposit, cancels, share = (_number(answer) for answer in answers)
+    found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
+    if redeem == 1:
+        found |= {"request_id": _steps.REQUEST_ID, "cancel_redeem": cancels == 1}
+    if share and share < 2**160 and share != int(vault, 16):
+        found["share"] = checksum(f"0x{share:040x}")
+    return found
+
+
+def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
+    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
+
+    The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
+    It is what the smaller of the totals then and now earned: money that came meanwhile had little part in it. Its rate
+    is the least of ``SAMPLES`` parts of the lookback: a gift, or a report, raises one of them alone.
+
+    Cash is the asset's balance of the vault and nothing else; where there is none it is not known. What a position is
+    worth is what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` of 0 or without an
+    answer tell nothing of a holding of ours: it is offered whole, and the rehearsal decides.
+    """
+    vault, erc20, where = abi("erc4626"), abi("erc20"), market.params
+    at, asset, lag = market.address, market.asset, where["lookback_blocks"]
+    share_token = where.get("share", at)
+    probe, tokens = FINE * 10 ** where["share_decimals"], PROBE_TOKENS * asset.one
+    lags = [max(1, lag * part // SAMPLES) for part in range(SAMPLES, 0, -1)]
+    past = [
+        read
+        for blocks in lags
+        for read in (
+            vault.read(at, "convertToAssets", probe, lag_blocks=blocks),
+            vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=blocks),
+        )
+    ]
+    answers = yield [
+        erc20.read(share_token, "balanceOf", owner),
+        vault.read(at, "totalAssets"),
+        vault.read(at, "totalAssets", lag_blocks=lag),
+        vault.read(at, "convertToAssets", probe),
+        erc20.read(asset.address, "balanceOf", at),
+        *(vault.read(at, name, owner, optional=True) for name in ("maxDeposit", "maxRedeem", "maxWithdraw")),
+        vault.read(at, "previewRedeem", probe, optional=True),
+        vault.read(at, "previewRedeem", probe // FINE, optional=True),
+        vault.read(at, "convertToAssets", probe // FINE, optional=True),
+        vault.read(at, "previewDeposit", tokens, optional=True),
+        vault.read(at, "convertToShares", tokens, optional=True),
+        vault.read(at, "cooldownDuration", optional=True),
+        *past,
+        *(steps := _steps.reads(where, at, owner)),
+    ]
+    answers, told = answers[: -len(steps)], answers[-len(steps) :]
+    shares, total_raw = erc20.one("balanceOf", answers[0]), vault.one("totalAssets", answers[1])
+    earlier_raw, now = vault.one("totalAssets", answers[2]), vault.one("convertToAssets", answers[3])
+    balance_raw = erc20.one("balanceOf", answers[4])
+    limit, free, payable, many_pay, one_pays, one_is, taken, given, cooldown = (_number(a) for a in answers[5:14])
+    times = [(vault.one("getCurrentBlockTimestamp", t), vault.one("convertToAssets", p)) for p, t in _pairs(answers)]
+    whole, rate = rates_of([*times, (block.timestamp, now)], market.name, lag)
+    doubts: list[str] = []
+    out = _fee(many_pay, now) if many_pay is not None else _fee(one_pays, one_is)
+    into = _fee(taken, given)
+    for name, fee, (paid, is_worth), words in (
+        ("exit", out, (many_pay, now) if many_pay is not None else (one_pays, one_is), "previewRedeem pays"),
+        ("entry", into, (taken, given), "previewDeposit gives"),
+    ):
+        most = where.get("max_fee_bps", MAX_FEE_BPS)
+        if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
+            doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
+    worth_raw, paid_raw = shares * now // probe, None
+    asked = _steps.asked(where, told, cooldown)
+    pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
+    if shares or asked.unpriced:
+        converted, previewed, *waits = yield [
+            vault.read(at, "convertToAssets", shares, optional=True),
+            vault.read(at, "previewRedeem", shares, optional=True),
+            *(vault.read(at, "convertToAssets", part, optional=True) for part in (asked.pending, asked.back) if part),
+        ]
+        its_worth, paid_raw = _number(converted), _number(previewed)
+        worth_raw = worth_raw if its_worth is None else its_worth
+        pending_raw = _priced(waits.pop(0), pending_raw) if asked.pending else 0
+        back_raw = _priced(waits.pop(0), back_raw) if asked.back else 0
+    ready_raw = (payable or asked.claimable * now // probe) if asked.claimable else 0
+    worth = (pending_raw, ready_raw, back_raw)
+    gone = _steps.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
+    gone_raw = gone.whole.raw if gone else 0
+    inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
+    held_raw = inside_raw + gone_raw
+    way = _way_out(where, cooldown, Amount(asset, min(balance_raw, total_raw)) if balance_raw else None)
+    cost = 1.0 - (1.0 - max(0.0, into or 0.0)) * (1.0 - max(0.0, out or 0.0))
+    cost = cost if cost >= LEAST_COST else 0.0
+    if where.get("async_deposit"):
+        doubts.append("deposits are requests that somebody else serves (EIP-7540)")
+    income = min(total_raw, earlier_raw) / asset.one * rate
+    others = max(0, total_raw - held_raw) / asset.one
+    if asked.assets:  # what cools down earns nothing
+        income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
+    limit_raw = UNLIMITED_RAW if limit is None else limit
+    flags = {
+        "trailing-rate": True,
+        f"step-in-price: {whole:.1%} a year over the window, {rate:.1%} in its least part": (whole - rate > STEP_APR),
+        "losing": rate < 0,
+        "at-cap": limit_raw < total_raw // FULL,
+        "cash-unknown": way.cash is None,
+        "exit-not-previewed": bool(shares) and paid_raw is None,
+        way.words: way.kind is not ExitKind.INSTANT,
+    }
+    offered_raw = _offered(way, shares, inside_raw, free, payable)
+    flags["exit-not-told"] = bool(shares) and way.kind is ExitKind.INSTANT and not (free and payable)
+    flags["thin-liquidity"] = offered_raw < inside_raw
+    curve = EnteredCurve(others, income, held_raw / asset.one, cost) if cost else DilutedCurve(others, income)
+    return View(
+        held_raw=held_raw,
+        supplied_raw=total_raw + gone_raw,
+        borrowed_raw=None,
+        liquidity_raw=way.cash.raw if way.cash is not None else 0,
+        capacity_raw=None if limit_raw >= UNLIMITED_RAW else limit_raw,
+        curve=curve,
+        quoted=Apr(rate),
+        pools=frozenset(),
+        flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+        exit=way,
+        gas_deposit=150_000,
+        gas_withdraw=120_000,
+        opaque=True,
+        offered_raw=offered_raw,
+        entry_cost=cost,
+        doubts=tuple(doubts),
+        leaving=gone,
+    ), shares
+
+
+def _priced(answer: bytes, otherwise: int) -> int:
+    found = _number(answer)
+    return otherwise if found is None else found
+
+
+MAX_FEE_BPS = 100.0
+"""Fees of entry or exit up to this are counted with; beyond it a vault gets no new money unless its table says more."""
+
+
+def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[float, float]:
+    """(simple annual rate of the whole window, the least of its parts' rates) from (unix seconds, price), oldest first.
+
+    Raises MarketError where there is no such history. A step of the price lies in one part, so that it moves the former
+    alone; a price that moves in steps alone, one in a window, is told to earn nothing.
+    """
+    parts = [
+        (price / before - 1) * SECONDS_PER_YEAR / (then - start)
+        for (start, before), (then, price) in pairwise(prices)
+        if then > start and before > 0
+    ]
+    (start, first), (end, last) = prices[0], prices[-1]
+    if end <= start or first <= 0 or not parts:
+        raise MarketError(f"{name} has no history of {lag} blocks to take a rate from")
+    return (last / first - 1) * SECONDS_PER_YEAR / (end - start), min(parts)
+
+
+def _pairs(answers: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    rest = answers[14:]
+    return list(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | None) -> Exit:
+    """How the vault is left, by what it says of itself."""
+    if where.get("async_redeem"):
+        return Exit(kind=ExitKind.REQUEST, seconds=None, cash=cash, limit="exits are requests (EIP-7540)")
+    if cooldown:
+        seconds = cooldown if cooldown <= LONGEST_SECONDS else None
+        return Exit(kind=ExitKind.COOLDOWN, seconds=seconds, cash=cash, limit="exits wait for a cooldown")
+    return Exit(cash=cash, limit="" if cash is not None else "no cash is seen in the vault")
+
+
+def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: int | None) -> int:
+    """What of our holding may be asked for at once: all, where the vault does not tell; what it says, where
+    it says that there is less. A way out that takes two steps offers nothing in one."""
+    if way.kind is not ExitKind.INSTANT:
+        return 0
+    if not free or not payable or free >= shares:
+        return held_raw
+    return min(held_raw, payable)
+
+
+def _fee(after: int | None, before: int | None) -> float | None:
+    """What of ``before`` is not there ``after``, as a fraction; None where one of them is not told."""
+    if after is None or not before:
+        return None
+    if abs(after - before) <= before // SLACK + 2:
+        return 0.0
+    return 1.0 - after / before
+
+
+def _number(answer: bytes) -> int | None:
+    """The first word of an answer; None where there is none."""
+    return int.from_bytes(answer[:32], "big") if len(answer) >= 32 else None

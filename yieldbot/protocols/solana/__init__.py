@@ -1,0 +1,1 @@
+"""Adapters of programs on Solana, one file each."""

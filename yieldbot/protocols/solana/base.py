@@ -1,0 +1,87 @@
+"""What adapters of Solana's programs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Market, MarketState
+from yieldbot.model.reads import Flow
+from yieldbot.model.tx import SvmInstruction
+
+
+class SvmAdapter(Protocol):
+    """Reads and instructions of one Solana program. Pure, as YieldAdapter is.
+
+    Accounts of the asset's and the share token's mints that are ours (associated token accounts) are created, wrapped
+    and closed by what builds the transaction; an adapter only names them. What a first deposit creates beside them it
+    creates itself, and says its rent in ``MarketState.rent_deposit`` (share accounts' rent included while they lack).
+    """
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        """As YieldAdapter. Market.params must name the asset's ``token_program``."""
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        """The market's state for ``owner`` at ``block`` (a slot), interest accrued up to it."""
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions, all of one transaction, that deposit exactly ``amount``; refreshes before it included."""
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions that withdraw at least ``amount`` (by less than one share more), or everything for None."""
+
+    def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
+        """Instructions that claim rewards; empty where there are none."""
+
+    def explain_error(self, program: Address, code: int) -> str | None:
+        """A custom program error in words, or None when it is not one of its own."""
+
+    def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        """Programs, and the first bytes of their instructions, that the signer may allow for this market."""
+
+
+class SvmSwapAdapter(Protocol):
+    """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """As SwapAdapter."""
+
+    def observe(self, pool: Pool) -> Flow[PoolState]:
+        """As SwapAdapter; the state's own pool carries what ``swap`` needs of it."""
+
+    def swap(self, pool: Pool, given: Amount, least: Amount, owner: Address) -> SvmInstruction:
+        """The instruction that swaps exactly ``given`` in a pool of a state for at least ``least``, out of and into
+        our associated accounts. Raises ValueError where the pool does not lead there."""
+
+    def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
+        """As SvmAdapter, of a swap in this pool."""
+
+    def explain_error(self, program: Address, code: int) -> str | None:
+        """As SvmAdapter."""
+
+
+class SvmWitness(Protocol):
+    """Reads of a Solana program that says what a token is worth in another, which no one swap can move. Pure. A module
+    that has ``WITNESS`` is one."""
+
+    protocol: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        """Where these pairs are priced."""
+
+    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+        """The pool with ``says`` among its params (what the price is, in words), and whole token1 for one token0.
+        ``now``: the chain's own time. Raises MarketError where it does not say."""

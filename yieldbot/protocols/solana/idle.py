@@ -1,0 +1,111 @@
+"""A Solana wallet itself as a market: it earns nothing, takes anything and pays at once."""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from yieldbot.errors import ReadReverted
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
+from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
+from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols.solana.layout import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL, ata
+
+AMOUNT_AT = 64
+"""SPL Token's account: mint 0, owner 32, amount 64 (u64)."""
+MINT_DECIMALS_AT = 44
+
+
+def mint_of(address: Address) -> Flow[tuple[Address, int]]:
+    """The program that a mint belongs to, SPL Token or Token-2022, and its decimals. One or two rounds.
+
+    Raises MarketError for what is no mint.
+    """
+    try:
+        (data,) = yield [SvmAccount(address, TOKEN_PROGRAM)]
+        return TOKEN_PROGRAM, data[MINT_DECIMALS_AT]
+    except ReadReverted:
+        (data,) = yield [SvmAccount(address, TOKEN_2022_PROGRAM)]
+        return TOKEN_2022_PROGRAM, data[MINT_DECIMALS_AT]
+
+
+class IdleSvmParams(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class IdleSvm:
+    """Tokens lying in the wallet; for SOL what it holds beyond ``keep_lamports``, wrapped SOL included."""
+
+    protocol: ClassVar[str] = "idle"
+    params: ClassVar[type[BaseModel]] = IdleSvmParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        markets = []
+        for token in deployment.assets:
+            program, _ = yield from mint_of(token.address)
+            markets.append(
+                Market(
+                    MarketId(f"idle/{market_chain(token.chain)}/{token.address}"),
+                    self.protocol,
+                    Kind.IDLE,
+                    token.chain,
+                    deployment.name,
+                    token,
+                    token.address,
+                    {"token_program": program, "keep_lamports": deployment.params.get("keep_lamports", 0)},
+                )
+            )
+        return tuple(markets)
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        program = market.params["token_program"]
+        account, lamports = yield [
+            SvmAccount(ata(owner, market.asset.address, program), program, optional=True),
+            SvmLamports(owner),
+        ]
+        raw = struct.unpack_from("<Q", account, AMOUNT_AT)[0] if account else 0
+        if market.asset.address == WRAPPED_SOL:
+            raw += max(0, int.from_bytes(lamports, "little") - market.params["keep_lamports"])
+        held = Amount(market.asset, raw)
+        return MarketState(
+            market=market,
+            block=block,
+            held=held,
+            shares=held.raw,
+            share_token=None,
+            liquidity=held,
+            capacity=None,
+            supplied=held,
+            borrowed=None,
+            status=Status.ACTIVE,
+            curve=ConstantCurve(0.0),
+            quoted=Apr(0.0),
+            pools=frozenset(),
+            gas_deposit=0,
+            gas_withdraw=0,
+            exit=Exit(cash=held),
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
+        return ()
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
+        return ()
+
+    def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
+        return ()
+
+    def explain_error(self, program: Address, code: int) -> str | None:
+        return None
+
+    def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+
+ADAPTER = IdleSvm()

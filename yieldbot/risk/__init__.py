@@ -1,0 +1,1 @@
+"""Limits and prices by which risk is judged: pure."""

@@ -1,0 +1,272 @@
+"""Limits that time sets: what went into markets today, what failed or was left lately, what was lost. Pure.
+
+``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``beyond`` is asked again
+before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled), amounts are
+what the chain did, or what a transaction whose outcome is open would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from yieldbot.history.holdings import basis
+from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
+from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import ChainId, MarketId, is_market
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.names import named, of_table
+from yieldbot.model.native import NATIVE
+from yieldbot.model.numbers import exact
+from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
+from yieldbot.model.policy import Policy
+from yieldbot.model.tx import Confirmed, Delta, Reverted
+
+DAY_SECONDS = 86_400
+MARGIN = 1e-9
+"""Shares of wealth are floats: an amount that becomes one is made smaller by this part, lest it come back larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The policy as it is now, and why nothing may be planned (None: it may). closed, bounded: by market, the limit
+    that lets nothing more go in, or that sets the most; the policy's own exclusions are not in them."""
+
+    policy: Policy
+    reason: str | None = None
+    closed: Mapping[MarketId, str] = field(default_factory=dict)
+    bounded: Mapping[MarketId, str] = field(default_factory=dict)
+
+    def told(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
+        """Assessments under this policy, with these limits named where they are what closes or bounds a market."""
+        return tuple(
+            replace(
+                one,
+                vetoes=tuple(self.closed.get(one.market_id, veto) if veto == EXCLUDED else veto for veto in one.vetoes),
+                bound=self.bounded.get(one.market_id, one.bound),
+            )
+            for one in assessments
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What one transaction moved of an asset: raw > 0 into the market. failed: it was mined and reverted."""
+
+    at: int
+    chain: ChainId
+    market_id: MarketId
+    token: Token
+    raw: int
+    failed: bool
+    back: bool = False
+    """Of what the same plan had put in just before (``policy.try_first``): neither new money nor the end of a stay."""
+
+
+def guard(
+    policy: Policy, records: Sequence[Record], snapshot: Snapshot, asset: Token, now: int, reserved_raw: int = 0
+) -> Guard:
+    """What the journal and the clock leave of the policy for a plan of this snapshot. ``now``: unix seconds.
+
+    ``reserved_raw``: of the day's limits, what money that is moved between markets will take.
+    """
+    if (stop := stopped(policy, records, snapshot, now)) is not None:
+        return Guard(policy, stop.reason)
+    flows = _flows(fold_transactions(records).values())
+    chain = snapshot.block.chain
+    closed, bounded = dict[MarketId, str](), dict[MarketId, str]()
+    shares = dict(policy.max_share_markets)
+    for state in snapshot.markets:
+        market_id, token = state.market.id, state.market.asset
+        wealth_raw = snapshot.wealth(token).raw
+        if (cooling := _cooling(policy, flows, market_id, now)) is not None:
+            closed[market_id] = cooling.removeprefix(f"{market_id}: ")
+        rooms = {
+            "limit_move": _parsed(policy.limit_move, token),
+            "limit_day_market": _left(policy.limit_day_market, flows, now, token, market_id),
+        }
+        if token != asset:  # the day's limits of the first asset are kept by its idle buffer, those of others here
+            rooms |= _of_all(policy, flows, now, token, chain)
+        name, room = _least(rooms)
+        if room is None or not wealth_raw:
+            continue
+        if room <= state.held.raw * 2 * MARGIN:
+            closed.setdefault(market_id, _nothing(name))
+            continue
+        most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
+        if most < of_table(policy.max_share_markets, state.market, policy.max_share_market):
+            shares[market_id], bounded[market_id] = most, f"policy.{name}"
+    name, room = _least(_of_all(policy, flows, now, asset, chain))
+    buffer = policy.idle_buffer
+    if room is not None:
+        fresh = max(0, room - reserved_raw)
+        idle_raw = sum(s.held.raw for s in snapshot.idle if s.market.asset == asset)
+        stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
+        buffer = exact(max(stays, Decimal(policy.idle_buffer)))
+        if room == 0:
+            for state in snapshot.markets:
+                if state.market.asset == asset:
+                    closed.setdefault(state.market.id, _nothing(name))
+    exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
+    for state in snapshot.markets:
+        if named(state.market, policy.exclude):
+            closed.pop(state.market.id, None)
+    narrowed = replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer)
+    return Guard(narrowed, None, closed, bounded)
+
+
+def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int) -> Declined | None:
+    """Why these legs, together, are beyond the limits; None when they are not. What leaves a market has none."""
+    flows = _flows(fold_transactions(records).values())
+    if (failing := _failing(policy, records, now)) is not None:
+        return Declined("TOO_MANY_FAILURES", failing)
+    put = set[MarketId]()
+    for leg in legs:
+        if leg.kind is LegKind.WITHDRAW and leg.market_id in put:
+            flows = (*flows, _Flow(now, chain, leg.market_id, leg.amount.token, -leg.amount.raw, False, back=True))
+        if leg.kind is not LegKind.DEPOSIT:
+            continue
+        put.add(leg.market_id)
+        token, market_id = leg.amount.token, leg.market_id
+        if (cooling := _cooling(policy, flows, market_id, now)) is not None:
+            return Declined("COOLDOWN", cooling)
+        for code, name, room in (
+            ("MOVE_LIMIT", "limit_move", _parsed(policy.limit_move, token)),
+            ("DAY_LIMIT", "limit_day", _left(policy.limit_day, flows, now, token)),
+            ("CHAIN_DAY_LIMIT", "limit_day_chain", _left(policy.limit_day_chain, flows, now, token, chain=chain)),
+            ("MARKET_DAY_LIMIT", "limit_day_market", _left(policy.limit_day_market, flows, now, token, market_id)),
+        ):
+            if room is not None and leg.amount.raw > room:
+                said = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now"
+                return Declined(code, said)
+        flows = (*flows, _Flow(now, chain, market_id, token, leg.amount.raw, failed=False))
+    return None
+
+
+def stopped(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
+    """The protection that lets nothing be planned now, whatever there were to do."""
+    if (loss := lost(policy, records, snapshot)) is not None:
+        return Declined("LOSS", loss)
+    failing = _failing(policy, records, now)
+    return None if failing is None else Declined("TOO_MANY_FAILURES", failing)
+
+
+def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
+    """A holding that is worth less than when we last changed it, or since a person last cleared the account, by more
+    than stop_at_loss_bps; None where there is none."""
+    if policy.stop_at_loss_bps is None:
+        return None
+    account = (snapshot.block.chain, snapshot.owner)
+    cleared = max(
+        (r.seq for r in records if isinstance(r.event, AccountCleared) and (r.event.chain, r.event.owner) == account),
+        default=-1,
+    )
+    for market_id, before in basis([row for row in records if row.seq > cleared], *account).items():
+        state = snapshot.states.get(market_id)
+        if state is None or before.held_raw <= 0 or state.market.kind is Kind.IDLE:
+            continue
+        bps = (1 - state.held.raw / before.held_raw) * 10_000
+        if bps > policy.stop_at_loss_bps:
+            return _loss(state, before.held_raw, bps)
+    return None
+
+
+def _loss(state: MarketState, before_raw: int, bps: float) -> str:
+    was = Amount(state.market.asset, before_raw)
+    return f"{state.market.name} is down {bps:.1f} bp: {state.held} is left of {was} (policy.stop_at_loss_bps)"
+
+
+def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
+    if policy.max_failures is None:
+        return None
+    since = now - int(policy.failure_window_hours * 3600)
+    failed = [r for r in records if r.at > since and isinstance(r.event, PlanMarked)]
+    count = sum(1 for r in failed if isinstance(r.event, PlanMarked) and r.event.status is PlanStatus.FAILED)
+    if count < policy.max_failures:
+        return None
+    hours = f"{policy.failure_window_hours:g} h"
+    return (
+        f"{count} plans failed within {hours} (policy.max_failures): see `yieldbot history`; it goes on by itself then"
+    )
+
+
+def _cooling(policy: Policy, flows: Sequence[_Flow], market_id: MarketId, now: int) -> str | None:
+    since = now - policy.cooldown_hours * 3600
+    for flow in reversed(flows):
+        if flow.market_id == market_id and flow.at > since and ((flow.raw < 0 and not flow.back) or flow.failed):
+            what = "a transaction there reverted" if flow.failed else "it was withdrawn from"
+            hours = (now - flow.at) / 3600
+            return f"{market_id}: {what} {hours:.1f} h ago (policy.cooldown_hours)"
+    return None
+
+
+def _left(
+    limit: str | None,
+    flows: Sequence[_Flow],
+    now: int,
+    token: Token,
+    market_id: MarketId | None = None,
+    chain: ChainId | None = None,
+) -> int | None:
+    """Base units that may still go in today (the last 24 hours) under a limit; None without one. A token is the same
+    on every chain when it is called the same: the limit is in units of it."""
+    if limit is None:
+        return None
+    whole = [
+        Decimal(flow.raw).scaleb(-flow.token.decimals)
+        for flow in flows
+        if (flow.raw > 0 or flow.back)
+        and flow.at > now - DAY_SECONDS
+        and flow.token.symbol == token.symbol
+        and (market_id is None or flow.market_id == market_id)
+        and (chain is None or flow.chain == chain)
+    ]
+    return max(0, token.parse(limit).raw - int(sum(whole, Decimal(0)).scaleb(token.decimals)))
+
+
+def _parsed(limit: str | None, token: Token) -> int | None:
+    return None if limit is None else token.parse(limit).raw
+
+
+def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chain: ChainId) -> dict[str, int | None]:
+    """What the day's limits of all markets together leave, by the limit's name."""
+    return {
+        "limit_day": _left(policy.limit_day, flows, now, token),
+        "limit_day_chain": _left(policy.limit_day_chain, flows, now, token, chain=chain),
+    }
+
+
+def _least(rooms: Mapping[str, int | None]) -> tuple[str, int | None]:
+    """The limit that leaves least, and what; no name and None where there is none."""
+    found = [(room, name) for name, room in rooms.items() if room is not None]
+    return min(found)[::-1] if found else ("", None)
+
+
+def _nothing(name: str) -> str:
+    return f"policy.{name} leaves nothing now"
+
+
+def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
+    """The asset is the first token that a transaction's changes name; an allowance moves none of it."""
+    found = []
+    put = set[tuple[str, MarketId]]()
+    for tx in transactions:
+        if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
+            continue  # a nonce taken back moves nothing
+        if not is_market(tx.signed.market_id):
+            continue  # a swap or a claim puts nothing into a market
+        failed = isinstance(tx.outcome, Reverted)
+        deltas: Sequence[Delta] = ()
+        if isinstance(tx.outcome, Confirmed):
+            deltas = tx.outcome.deltas
+        elif tx.outcome is None:
+            deltas = tx.signed.predicted
+        token = tx.signed.predicted[0].token
+        raw = -sum(delta.raw for delta in deltas if delta.token == token)
+        stay = (tx.signed.plan_id, tx.signed.market_id)
+        found.append(_Flow(tx.at, tx.signed.chain, tx.signed.market_id, token, raw, failed, raw < 0 and stay in put))
+        if raw > 0:
+            put.add(stay)
+    return tuple(found)

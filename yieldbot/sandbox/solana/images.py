@@ -1,0 +1,72 @@
+"""Accounts as a local Solana starts with them: mints, token accounts, programs, and what layouts describe."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.model.ids import Address
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, WRAPPED_SOL, key_bytes, rent_exempt
+from yieldbot.resources import folder
+
+LOADER = Address("BPFLoader2111111111111111111111111111111111")
+MINT_BYTES, TOKEN_ACCOUNT_BYTES = 82, 165
+
+Images = dict[Address, AccountImage]
+
+
+def image(program: Address, data: bytes, lamports: int | None = None) -> AccountImage:
+    """An account with its data, exempt from rent unless its lamports are given."""
+    return AccountImage(rent_exempt(len(data)) if lamports is None else lamports, program, data)
+
+
+def program_image(code: bytes) -> AccountImage:
+    """A program that can no longer be changed (loader v2), which LiteSVM runs as it is."""
+    return AccountImage(rent_exempt(len(code)), LOADER, code, executable=True)
+
+
+def mint(authority: Address, supply: int, decimals: int, token_program: Address = TOKEN_PROGRAM) -> AccountImage:
+    """SPL Token's mint: authority option 0, supply 36, decimals 44, initialised 45, freeze authority option 46."""
+    data = struct.pack("<I32sQBB36x", 1, key_bytes(authority), supply, decimals, 1)
+    return image(token_program, data)
+
+
+def token_account(
+    mint_address: Address, owner: Address, amount: int, token_program: Address = TOKEN_PROGRAM
+) -> AccountImage:
+    """SPL Token's account: mint 0, owner 32, amount 64, no delegate, initialised 108. Of wrapped SOL it is native (109:
+    its rent) and its lamports are what it holds and the rent."""
+    rent = rent_exempt(TOKEN_ACCOUNT_BYTES)
+    native = mint_address == WRAPPED_SOL
+    keys = key_bytes(mint_address), key_bytes(owner)
+    data = struct.pack("<32s32sQ36xBIQ44x", *keys, amount, 1, int(native), rent if native else 0)
+    return image(token_program, data, rent + amount if native else None)
+
+
+def laid_out(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
+    """An account of abis/<layout>.json with these fields, the others zero. KeyError for one that it does not have."""
+    kind = json.loads((folder("abis") / f"{layout}.json").read_text())["accounts"][account]
+    data = bytearray(kind["size"])
+    tag = bytes.fromhex(kind.get("tag", ""))
+    data[: len(tag)] = tag
+    for name, value in fields.items():
+        at, what = kind["fields"][name]
+        raw = _raw(what, value)
+        data[at : at + len(raw)] = raw
+    return bytes(data)
+
+
+def _raw(kind: Any, value: Any) -> bytes:
+    if isinstance(kind, list):
+        return b"".join(_raw(kind[0], one) for one in value)
+    if kind == "pubkey":
+        return key_bytes(value)
+    if kind == "f64":
+        return struct.pack("<d", value)
+    if kind == "bool":
+        return bytes([bool(value)])
+    signed = kind.startswith("i")
+    return int(value).to_bytes(int(kind[1:]) // 8, "little", signed=signed)

@@ -1,0 +1,101 @@
+"""Accounts of Kamino Lend's double: a lending market, and reserves in any state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.math.kamino import ONE
+from yieldbot.model.ids import Address
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, key_bytes
+from yieldbot.sandbox.solana.compile import program
+from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
+from yieldbot.sandbox.solana.save import named
+
+POINTS = 11
+Points = tuple[tuple[int, int], ...]
+USUAL_POINTS: Points = ((0, 0), (9_000, 500), (10_000, 4_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KaminoTerms:
+    """A reserve as it is to be at the start. points: (utilisation, rate) in bps, up to full utilisation."""
+
+    available_raw: int
+    borrowed_raw: int
+    points: Points = USUAL_POINTS
+    take_rate_percent: int = 10
+    host_rate_bps: int = 0
+    deposit_limit_raw: int = 10**18
+    withdrawal_cap_raw: int = 10**18
+    status: int = 0
+    blocked: int = 0
+    queued_collateral: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KaminoMarket:
+    """Addresses of a lending market; the same seed gives the same ones."""
+
+    program: Address
+    lending_market: Address
+    authority: Address
+
+
+def kamino_market(
+    seed: str = "kamino", *, emergency: bool = False, referral_bps: int = 0
+) -> tuple[KaminoMarket, Images]:
+    """The program and a lending market."""
+    from solders.pubkey import Pubkey
+
+    program_id, market = named(seed, "program"), named(seed, "market")
+    authority, bump = Pubkey.find_program_address([b"lma", key_bytes(market)], Pubkey.from_string(program_id))
+    fields = {
+        "version": 1,
+        "bump_seed": bump,
+        "owner": named(seed, "owner"),
+        "referral_fee_bps": referral_bps,
+        "emergency_mode": int(emergency),
+    }
+    images = {
+        program_id: program_image(program("kamino_lend")),
+        market: image(program_id, laid_out("kamino_lend", "LendingMarket", fields)),
+    }
+    return KaminoMarket(program_id, market, Address(str(authority))), images
+
+
+def kamino_reserve(
+    market: KaminoMarket, asset: Address, decimals: int, slot: int, terms: KaminoTerms, seed: str = "kamino"
+) -> tuple[Address, Images]:
+    """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
+    reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
+    shares = (terms.available_raw + terms.borrowed_raw) * 93 // 100  # worth more than one, as after some years
+    curve = [*terms.points, *[terms.points[-1]] * (POINTS - len(terms.points))]
+    fields = {
+        "version": 1,
+        "slot": slot,
+        "lending_market": market.lending_market,
+        "liquidity_mint": asset,
+        "mint_decimals": decimals,
+        "supply_vault": vault,
+        "available_amount": terms.available_raw,
+        "borrowed_amount_sf": terms.borrowed_raw * ONE,
+        "liquidity_token_program": TOKEN_PROGRAM,
+        "collateral_mint": collateral,
+        "collateral_mint_total_supply": shares,
+        "collateral_vault": named(seed, asset, "collateral vault"),
+        "status": terms.status,
+        "host_fixed_interest_rate_bps": terms.host_rate_bps,
+        "block_ctoken_usage": terms.blocked,
+        "protocol_take_rate_pct": terms.take_rate_percent,
+        "curve": [number for point in curve for number in point],
+        "deposit_limit": terms.deposit_limit_raw,
+        "scope_price_feed": named(seed, "scope"),
+        "withdrawal_cap": terms.withdrawal_cap_raw,
+        "withdrawal_interval_seconds": 86_400,
+        "queued_collateral": terms.queued_collateral,
+    }
+    return reserve, {
+        reserve: image(market.program, laid_out("kamino_lend", "Reserve", fields)),
+        vault: token_account(asset, market.authority, terms.available_raw),
+        collateral: mint(market.authority, shares, decimals),
+    }

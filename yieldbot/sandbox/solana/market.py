@@ -1,0 +1,199 @@
+"""The Solana sandbox's market: SPL mints, price accounts, and doubles of lending programs. All of it is play money."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from functools import partial
+
+from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.prices import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
+from yieldbot.sandbox.solana.exchange import Published, SvmExchanges, exchanges
+from yieldbot.sandbox.solana.images import Images, image, mint, token_account
+from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
+from yieldbot.sandbox.solana.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
+from yieldbot.sandbox.solana.save import SaveTerms, named, save_market, save_reserve
+from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, stake_pool
+
+USDC_DECIMALS, SOL_DECIMALS = 6, 9
+IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
+PRICE_EXPONENT = -8
+PLACES = ("reserves", "banks", "pools")
+"""Under which of these a protocol's row lists where money goes."""
+
+PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0, "stSOL": 177.0}
+"""US dollars, as the sandbox's price accounts say all the time."""
+PEGGED = ("USDC", "USDT")
+SLOT_SECONDS = 0.4
+STAKED_KEPT = 0.945
+"""What of the stake's growth a pool token keeps: without the manager's share, and with what lies unstaked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmMarket:
+    """What the sandbox holds: its tokens, and chains/<name>.toml's [[protocols]] rows; published: accounts that are
+    written anew all the time."""
+
+    usdc: Token
+    sol: Token
+    feeds: dict[str, Address]
+    rows: tuple[dict[str, object], ...]
+    images: Images
+    stake: StakePlace
+    tokens: tuple[Token, ...]
+    exchanges: SvmExchanges
+    published: Published
+
+
+def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
+    """Every account of the sandbox at its first slot, our wallet's among them."""
+    usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
+    sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
+    usdt = Token(chain, named("sandbox", "USDT"), "USDT", USDC_DECIMALS)
+    feeds = {symbol: named("sandbox", f"{symbol}/USD") for symbol in PRICES}
+    images: Images = {
+        usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
+        usdt.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
+        WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
+        **{feed: price_account(feed, PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
+        owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
+        ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
+    }
+    rows: list[dict[str, object]] = []
+    pooled = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
+    stake, more = stake_pool(slot // SLOTS_PER_EPOCH, pooled)
+    images |= more
+    stsol = Token(chain, stake.pool_mint, "stSOL", SOL_DECIMALS)
+    for name, seed, terms in (
+        (
+            "Save main (double)",
+            "save",
+            SaveTerms(available_raw=3_000_000 * usdc.one, borrowed_raw=9_000_000 * usdc.one, optimal_rate=7),
+        ),
+        (
+            "Save turbo (double)",
+            "turbo",
+            SaveTerms(available_raw=150_000 * usdc.one, borrowed_raw=600_000 * usdc.one, optimal_rate=9, max_rate=60),
+        ),
+    ):
+        lending, more = save_market(seed)
+        images |= more
+        reserve, more = save_reserve(lending, usdc.address, USDC_DECIMALS, slot, terms, seed)
+        images |= more
+        lent = SaveTerms(
+            available_raw=20_000 * sol.one,
+            borrowed_raw=60_000 * sol.one,
+            optimal_rate=terms.optimal_rate,
+            max_rate=terms.max_rate,
+        )
+        of_sol, more = save_reserve(lending, WRAPPED_SOL, SOL_DECIMALS, slot, lent, seed)
+        images |= more
+        reserves, assets = [reserve, of_sol], ["USDC", "SOL"]
+        other, avail, borrowed, rate = (
+            (usdt, 1_700_000, 6_300_000, 15) if seed == "turbo" else (stsol, 12_000, 36_000, 13)
+        )
+        busy = SaveTerms(available_raw=avail * other.one, borrowed_raw=borrowed * other.one, optimal_rate=rate)
+        of_other, more = save_reserve(lending, other.address, other.decimals, slot, busy, seed)
+        images |= more
+        reserves.append(of_other)
+        assets.append(other.symbol)
+        place = {"program": lending.program, "reserves": reserves, "assets": assets}
+        rows.append({"protocol": "save", "name": name, **place})
+    kamino, more = kamino_market()
+    images |= more
+    points = ((0, 0), (9_000, 700), (10_000, 4_000))
+    usual = KaminoTerms(available_raw=390_000 * usdc.one, borrowed_raw=3_700_000 * usdc.one, points=points)
+    reserve, more = kamino_reserve(kamino, usdc.address, USDC_DECIMALS, slot, usual)
+    images |= more
+    name = "Kamino main (double)"
+    rows.append({"protocol": "kamino_lend", "name": name, "program": kamino.program, "reserves": [reserve]})
+    group, more = marginfi_group()
+    images |= more
+    banked = MarginfiTerms(
+        available_raw=400_000 * usdc.one,
+        borrowed_raw=2_600_000 * usdc.one,
+        points=((0.0, 0.0), (0.85, 0.08), (0.95, 0.15), (1.0, 1.0)),
+    )
+    bank, more = marginfi_bank(group, usdc.address, USDC_DECIMALS, timestamp, banked)
+    images |= more
+    name = "marginfi (double)"
+    rows.append({"protocol": "marginfi", "name": name, "program": group.program, "banks": [bank]})
+    place = {"program": stake.program, "pools": [stake.pool], "assets": ["SOL"]}
+    rows.append({"protocol": "spl_stake_pool", "name": "Stake pool (double)", **place})
+    swapped = exchanges(
+        {
+            (usdc, usdt): (1.0, 4_000_000.0, 100, 1),
+            (sol, usdc): (PRICES["SOL"], 6_000_000.0, 400, 4),
+            (stsol, sol): (PRICES["stSOL"] / PRICES["SOL"], 60_000.0, 100, 1),
+        },
+        rated=(stsol,),
+    )
+    images |= swapped.images
+    published = {
+        feed: partial(price_account, feed, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"
+    }
+    published[feeds["stSOL"]] = partial(staked_price, feeds["stSOL"], stake.growth_ppb, timestamp)
+    listed = tuple({"assets": ["USDC"], **row} for row in rows)
+    tokens = (usdc, usdt, sol, stsol)
+    rated: dict[str, object] = {
+        "protocol": "spl_stake_pool",
+        "name": "Stake pool (double)",
+        "program": stake.program,
+        "pools": [stake.pool],
+    }
+    swapped = replace(swapped, witnesses=(*swapped.witnesses, rated))
+    return SvmMarket(usdc, sol, feeds, listed, images, stake, tokens, swapped, {**published, **swapped.published})
+
+
+def price_account(feed: Address, usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:
+    """A fully verified Pyth price account (``prices_svm`` says the layout). unsure: half of its confidence interval, as
+    a part of the price."""
+    data = bytearray(134)
+    data[:8] = PRICE_UPDATE_V2
+    data[8:40] = key_bytes(feed)
+    data[40] = FULL
+    price = round(usd * 10**-PRICE_EXPONENT)
+    struct.pack_into("<qQiq", data, PRICE_AT, price, round(price * unsure), PRICE_EXPONENT, published_at)
+    return image(PYTH_RECEIVER, bytes(data))
+
+
+def staked_price(feed: Address, growth_ppb: int, began: int, now: int) -> AccountImage:
+    """The price account of staked SOL, which is worth more each epoch, about as the pool's stake grows."""
+    epochs = max(0, int((now - began) / (SLOTS_PER_EPOCH * SLOT_SECONDS)))
+    return price_account(feed, PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
+
+
+def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str:
+    """chains/<name>.toml: the same format as a real cluster's."""
+    lines = [
+        f'name = "{name}"',
+        f'chain = "{chain}"',
+        f'rpc_env = "{rpc_env}"',
+        'finality = "finalized"',
+        "poll_seconds = 0.1",
+        "confirm_timeout_seconds = 90",
+        "",
+        "[native]",
+        'symbol = "SOL"',
+        f'feed = "{found.feeds["SOL"]}"',
+    ]
+    for token in found.tokens:
+        lines += ["", f"[tokens.{token.symbol}]", f'address = "{token.address}"', f"decimals = {token.decimals}"]
+        if token != found.sol:
+            lines.append(f'feed = "{found.feeds[token.symbol]}"')
+        if token.symbol in PEGGED:
+            lines.append("pegged = true")
+    tables = {"protocols": found.rows, "exchanges": found.exchanges.exchanges, "witnesses": found.exchanges.witnesses}
+    for table, rows in tables.items():
+        for row in rows:
+            lines += ["", f"[[{table}]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -1,0 +1,245 @@
+"""The Solana sandbox's node: a process of its own, started, left running or ended, and found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import ConfigError, NodeRefused, TransientError
+from yieldbot.model.ids import Address, ChainId, svm_chain
+from yieldbot.sandbox.files import write_private
+from yieldbot.sandbox.solana.market import PLACES, chain_toml, market
+
+NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
+STATE = "solana-sandbox.json"
+START_SECONDS = 60.0
+DAY_SECONDS = 86_400
+SLOTS_PER_DAY = DAY_SECONDS * 10 // 4
+PAST_SECONDS = 90 * DAY_SECONDS
+"""The cluster starts this far back, so that warping forward does not overtake the wall clock."""
+SCRYPT_WORK = 2**12
+"""Far below a real keystore's: the passphrase lies in the same folder, and unlocking must not slow the demo."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmSandbox:
+    """A running Solana sandbox; all of it lies in ``directory``."""
+
+    directory: Path
+    rpc_url: str
+    pid: int
+    token: str
+    chain: ChainId
+    wallet: Address
+    addresses: dict[str, str]
+
+    @property
+    def config(self) -> Path:
+        """Its yieldbot.toml."""
+        return self.directory / "yieldbot.toml"
+
+    @property
+    def alive(self) -> bool:
+        """Whether its node still runs (and is not another process under the same number)."""
+        try:
+            return self.token.encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
+        import urllib.request
+
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
+        request = urllib.request.Request(self.rpc_url, body, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                answer = json.load(response)
+        except (OSError, ValueError):
+            raise TransientError(f"the sandbox's node does not answer at {self.rpc_url}") from None
+        if error := answer.get("error"):
+            raise NodeRefused(method, error["code"], error["message"], details=error.get("data"))
+        return answer["result"]
+
+    def warp(self, days: float) -> None:
+        """Let ``days`` pass."""
+        self.rpc("svm_warp", round(days * SLOTS_PER_DAY))
+
+    def stop(self) -> None:
+        """End the node; the folder stays. Nothing happens when it has ended already."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGTERM)
+            deadline = time.monotonic() + 5
+            while self.alive and time.monotonic() < deadline:
+                _reap(self.pid)
+                time.sleep(0.02)
+        (self.directory / STATE).unlink(missing_ok=True)
+
+
+def current(directory: Path) -> SvmSandbox | None:
+    """The Solana sandbox that runs from a folder, or None."""
+    try:
+        state = json.loads((directory / STATE).read_text())
+        sandbox = SvmSandbox(**(state | {"directory": directory}))
+    except (OSError, ValueError, TypeError):
+        return None
+    return sandbox if sandbox.alive else None
+
+
+def start(
+    directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False, auto: bool = True
+) -> SvmSandbox:
+    """Start a node with the market and write the folder; a Solana sandbox that ran there is ended.
+
+    Beside an EVM sandbox's files its own are added: one configuration with two chains. ``temporary``: the node dies
+    with this process. ``auto``: slots go by with the wall clock.
+    """
+    directory = directory.absolute()
+    if (running := current(directory)) is not None:
+        running.stop()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    beside = (directory / "chains" / "sandbox.toml").exists()
+    if not beside:
+        for old in directory.glob("journal.sqlite*"):
+            old.unlink()  # the journal of a cluster that no longer exists would only confuse
+    say("compiling Solana programs and starting a cluster of one")
+    wallet = _write_wallet(directory)
+    genesis = _random_hash()
+    process, url, token = _spawn(directory, genesis, wallet, temporary, auto)
+    try:
+        chain = svm_chain(genesis)
+        found = market(chain, 0, 0, wallet)
+        _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
+        addresses: dict[str, str] = {token.symbol.lower(): token.address for token in found.tokens}
+        addresses |= {f"{symbol.lower()}_feed": feed for symbol, feed in found.feeds.items()}
+        addresses |= found.exchanges.places
+        for row in found.rows:
+            places = next((row[key] for key in PLACES if key in row), None)
+            if isinstance(places, list):
+                addresses[str(row["name"])] = str(places[0])
+        sandbox = SvmSandbox(directory, url, process.pid, token, chain, wallet, addresses)
+        part = directory / (STATE + ".part")
+        part.write_text(json.dumps(asdict(sandbox) | {"directory": str(directory)}, indent=1))
+        os.replace(part, directory / STATE)
+        return sandbox
+    except BaseException:
+        process.terminate()
+        raise
+
+
+@contextmanager
+def running(
+    directory: Path, say: Callable[[str], None] = lambda line: None, *, auto: bool = True
+) -> Iterator[SvmSandbox]:
+    """A Solana sandbox that ends with the block."""
+    sandbox = start(directory, say, temporary=True, auto=auto)
+    try:
+        yield sandbox
+    finally:
+        sandbox.stop()
+
+
+def _spawn(
+    directory: Path, genesis: str, wallet: Address, temporary: bool, auto: bool
+) -> tuple[subprocess.Popen[str], str, str]:
+    """The node's process, its URL, and a word of its command line that no other process has."""
+    token = secrets.token_hex(8)
+    options = [genesis, wallet, str(int(time.time()) - PAST_SECONDS), token]
+    log = (directory / "solana.log").open("w")
+    with log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "yieldbot.sandbox.solana.run", *options, *(["--auto"] if auto else [])],
+            stdin=subprocess.PIPE if temporary else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"YIELDBOT_DIES_WITH_STDIN": "1" if temporary else ""},
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("http://"):
+        process.terminate()
+        told = (directory / "solana.log").read_text().strip().splitlines() or ["no message"]
+        raise ConfigError(f"the Solana sandbox does not start: {told[-1][:300]}")
+    return process, line.strip(), token
+
+
+def _write_wallet(directory: Path) -> Address:
+    """A new key, encrypted, in keys/solana.json; the passphrase lies beside it: this folder holds play money alone."""
+    from yieldbot.chains.solana.signing.keystore import create
+
+    (directory / "keys").mkdir(mode=0o700, exist_ok=True)
+    keystore, file = directory / "keys" / "solana.json", directory / "solana-passphrase"
+    keystore.unlink(missing_ok=True)
+    secret = secrets.token_urlsafe(18)
+    write_private(file, secret + "\n")
+    return create(keystore, secret, SCRYPT_WORK)
+
+
+def _write_configuration(directory: Path, url: str, wallet: Address, chain: str, beside: bool) -> None:
+    (directory / "chains").mkdir(exist_ok=True)
+    (directory / "chains" / f"{NAME}.toml").write_text(chain)
+    env, settings = directory / ".env", directory / "yieldbot.toml"
+    kept = [line for line in env.read_text().splitlines() if not line.startswith(RPC_ENV)] if beside else []
+    write_private(env, "\n".join([*kept, f"{RPC_ENV}={url}"]) + "\n")
+    text = settings.read_text() if beside else HEAD + POLICY
+    head, policy, rest = text.partition("\n[policy]\n")
+    head = head.split("\n# Solana\n")[0]
+    settings.write_text(head + "\n# Solana\n" + TABLES.format(wallet=wallet) + policy + rest)
+
+
+def _random_hash() -> str:
+    from solders.hash import Hash
+
+    return str(Hash(secrets.token_bytes(32)))
+
+
+def _reap(pid: int) -> None:
+    """A child of ours that has ended is collected, so that it is no zombie under its number."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except OSError:
+        return
+
+
+HEAD = """# A sandbox: doubles of Solana programs on a local cluster, play money, throw-away key.
+schema = 1
+data_dir = "."
+"""
+TABLES = """[[wallets]]
+name = "solana"
+address = "{wallet}"
+keystore = "keys/solana.json"
+passphrase_file = "solana-passphrase"
+
+[[jobs]]
+wallet = "solana"
+chain = "solana-sandbox"
+asset = "USDC"
+"""
+POLICY = """
+[policy]
+horizon_days = 30
+idle_buffer = "500"
+min_position = "1000"
+min_move = "100"
+max_share_market = 0.6
+auto_max_move = "80000"
+auto_max_total = "200000"
+
+[policy.haircut_bps]
+save = 15
+kamino_lend = 10
+marginfi = 10
+"""

@@ -1,0 +1,41 @@
+"""The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.solana.run GENESIS WALLET TIMESTAMP TOKEN``.
+
+Prints its URL when it answers, and ends on SIGTERM, or with its standard input where its parent says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+
+from yieldbot.model.ids import Address, svm_chain
+from yieldbot.sandbox.solana.cluster import Cluster
+from yieldbot.sandbox.solana.market import market
+from yieldbot.sandbox.solana.server import serve
+from yieldbot.sandbox.solana.stake_pool import new_epoch
+
+
+async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
+    """Serve until told to end."""
+    cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
+    found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
+    cluster.set(found.images)
+    cluster.published = dict(found.published)
+    cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
+    cluster.each_epoch.append(partial(new_epoch, found.stake))
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if os.environ.get("YIELDBOT_DIES_WITH_STDIN"):
+        loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
+    async with serve(cluster) as url:
+        print(url, flush=True)
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], Address(sys.argv[2]), int(sys.argv[3]), "--auto" in sys.argv))

@@ -1,0 +1,131 @@
+"""Accounts of Save's double: a lending market, and reserves in any state."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from yieldbot.math.save import WAD
+from yieldbot.model.ids import Address
+from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, key_bytes
+from yieldbot.sandbox.solana.compile import program
+from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
+
+COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
+"""Collateral is worth more than one unit of liquidity, as it is after some years."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveTerms:
+    """A reserve as it is to be at the start; rates, utilisations and shares in whole percent."""
+
+    available_raw: int
+    borrowed_raw: int
+    optimal_utilisation: int = 80
+    max_utilisation: int = 90
+    min_rate: int = 0
+    optimal_rate: int = 6
+    max_rate: int = 30
+    super_max_rate: int = 150
+    take_rate: int = 10
+    deposit_limit_raw: int = 10**18
+    fees_raw: int = 0
+    outflow_raw: int = 2**64 - 1
+    outflow_window: int = 0
+    outflow_now_raw: int = 0
+    price_wads: int = WAD
+    smoothed_wads: int = 0
+    extra_wads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketLimit:
+    """A lending market's limiter of outflow, in whole US dollars and slots; before, now: of its last two windows."""
+
+    most: int
+    window: int
+    start: int
+    before: int = 0
+    now: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMarket:
+    """Addresses of a lending market; the same seed gives the same ones."""
+
+    program: Address
+    lending_market: Address
+    authority: Address
+    bump: int
+
+
+def named(*parts: str) -> Address:
+    """An address made of words, so that a sandbox has the same ones each time."""
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
+
+
+def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[SaveMarket, Images]:
+    """The program and a lending market."""
+    from solders.pubkey import Pubkey
+
+    program_id, market = named(seed, "program"), named(seed, "market")
+    authority, bump = Pubkey.find_program_address([key_bytes(market)], Pubkey.from_string(program_id))
+    fields = {"version": 1, "bump_seed": bump, "owner": named(seed, "owner"), "token_program": TOKEN_PROGRAM}
+    if limit is not None:
+        fields |= {"limiter_most": limit.most, "limiter_window": limit.window, "limiter_start": limit.start}
+        fields |= {"limiter_before": limit.before * WAD, "limiter_now": limit.now * WAD}
+    images = {
+        program_id: program_image(program("save")),
+        market: image(program_id, laid_out("save", "LendingMarket", fields)),
+    }
+    return SaveMarket(program_id, market, Address(str(authority)), bump), images
+
+
+def save_reserve(
+    market: SaveMarket, asset: Address, decimals: int, slot: int, terms: SaveTerms, seed: str = "reserve"
+) -> tuple[Address, Images]:
+    """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
+    reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
+    supplied = terms.available_raw + terms.borrowed_raw
+    shares = (supplied - terms.fees_raw) * COLLATERAL_AT_START_NUMERATOR // COLLATERAL_AT_START_DENOMINATOR
+    fields = {
+        "version": 1,
+        "slot": slot,
+        "lending_market": market.lending_market,
+        "liquidity_mint": asset,
+        "liquidity_mint_decimals": decimals,
+        "liquidity_supply": vault,
+        "pyth_oracle": named(seed, "pyth"),
+        "switchboard_oracle": named(seed, "switchboard"),
+        "available_amount": terms.available_raw,
+        "borrowed_amount_wads": terms.borrowed_raw * WAD,
+        "accumulated_protocol_fees_wads": terms.fees_raw * WAD,
+        "limiter_most": terms.outflow_raw,
+        "limiter_window": terms.outflow_window,
+        "limiter_start": slot // terms.outflow_window * terms.outflow_window if terms.outflow_window else 0,
+        "limiter_now": terms.outflow_now_raw * WAD,
+        "cumulative_borrow_rate_wads": WAD,
+        "market_price": terms.price_wads,
+        "smoothed_market_price": terms.smoothed_wads,
+        "has_extra_price": int(bool(terms.extra_wads)),
+        "extra_market_price": terms.extra_wads,
+        "collateral_mint": collateral,
+        "collateral_mint_total_supply": shares,
+        "collateral_supply": named(seed, "collateral vault"),
+        "optimal_utilization_rate": terms.optimal_utilisation,
+        "min_borrow_rate": terms.min_rate,
+        "optimal_borrow_rate": terms.optimal_rate,
+        "max_borrow_rate": terms.max_rate,
+        "deposit_limit": terms.deposit_limit_raw,
+        "protocol_take_rate": terms.take_rate,
+        "max_utilization_rate": terms.max_utilisation,
+        "super_max_borrow_rate": terms.super_max_rate,
+        "extra_oracle": named(seed, "extra oracle"),
+    }
+    return reserve, {
+        reserve: image(market.program, laid_out("save", "Reserve", fields)),
+        vault: token_account(asset, market.authority, terms.available_raw),
+        collateral: mint(market.authority, shares, decimals),
+    }

@@ -1,0 +1,352 @@
+"""The cluster's JSON-RPC over HTTP, on loopback: what solana-py's client asks, answered as Agave does; and ``svm_*``
+methods, which let time pass and do what tests want to see survived.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.model.ids import Address
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, rent_exempt
+from yieldbot.sandbox.solana.cluster import (
+    BLOCKHASH_BLOCKS,
+    FINALIZED_AFTER,
+    LAMPORTS_PER_SIGNATURE,
+    Cluster,
+    Landed,
+    Refused,
+    encoded,
+)
+from yieldbot.sandbox.solana.market import price_account
+
+PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
+PREFLIGHT_FAILED, SIGNATURE_FAILED, BEHIND = -32002, -32003, -32016
+MOST_ACCOUNTS = 100
+DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
+TOKEN_PROGRAMS = ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+
+
+class RpcError(Exception):
+    """A JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.document = {"code": code, "message": message} | ({} if data is None else {"data": data})
+
+
+class Methods:
+    """What the server answers, by JSON-RPC method name."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def answer(self, asked: Any) -> Any:
+        """The JSON-RPC answer to one request."""
+        if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
+            return _failed(None, RpcError(INVALID_REQUEST, "Invalid request"))
+        method, params = asked["method"], asked.get("params") or []
+        handler: Callable[..., Any] | None = getattr(self, f"on_{method}", None)
+        if handler is None:
+            return _failed(asked.get("id"), RpcError(NO_METHOD, "Method not found"))
+        self.cluster.tick()
+        try:
+            return {"jsonrpc": "2.0", "id": asked.get("id"), "result": handler(*params)}
+        except RpcError as error:
+            return _failed(asked.get("id"), error)
+        except Exception as wrong:  # whatever a request can do wrong is the request's fault
+            return _failed(asked.get("id"), RpcError(INVALID_PARAMS, f"Invalid params: {type(wrong).__name__}"))
+
+    def _in_context(self, value: Any, options: Any = None) -> Any:
+        slot = self.cluster.shown_slot
+        least = (options or {}).get("minContextSlot") or 0
+        if slot < least:
+            raise RpcError(BEHIND, "Minimum context slot has not been reached", {"contextSlot": slot})
+        return {"context": {"slot": slot, "apiVersion": "3.0.0"}, "value": value}
+
+    # -- the cluster
+
+    def on_getHealth(self) -> str:
+        return "ok"
+
+    def on_getVersion(self) -> Any:
+        return {"solana-core": "3.0.0", "feature-set": 0}
+
+    def on_getGenesisHash(self) -> str:
+        return self.cluster.genesis
+
+    def on_getSlot(self, options: Any = None) -> int:
+        return self._height(options)
+
+    def on_getBlockHeight(self, options: Any = None) -> int:
+        return self._height(options)
+
+    def _height(self, options: Any) -> int:
+        commitment = (options or {}).get("commitment", "finalized")
+        return self.cluster.shown_slot - (FINALIZED_AFTER if commitment == "finalized" else 0)
+
+    def on_getEpochInfo(self, options: Any = None) -> Any:
+        slot = self.cluster.shown_slot
+        return {
+            "absoluteSlot": slot,
+            "blockHeight": slot,
+            "epoch": slot // SLOTS_PER_EPOCH,
+            "slotIndex": slot % SLOTS_PER_EPOCH,
+            "slotsInEpoch": SLOTS_PER_EPOCH,
+            "transactionCount": len(self.cluster.landed),
+        }
+
+    def on_getLatestBlockhash(self, options: Any = None) -> Any:
+        slot = self.cluster.shown_slot
+        value = {"blockhash": self.cluster.blockhash(slot), "lastValidBlockHeight": slot + BLOCKHASH_BLOCKS}
+        return self._in_context(value, options)
+
+    def on_isBlockhashValid(self, blockhash: str, options: Any = None) -> Any:
+        return self._in_context(self.cluster.is_recent(blockhash), options)
+
+    def on_getBlockTime(self, slot: int) -> int:
+        return self.cluster.timestamp - int((self.cluster.slot - slot) * 0.4)
+
+    def on_getMinimumBalanceForRentExemption(self, size: int, options: Any = None) -> int:
+        return rent_exempt(size)
+
+    def on_getRecentPrioritizationFees(self, accounts: Any = None) -> Any:
+        return [{"slot": self.cluster.slot - i, "prioritizationFee": self.cluster.unit_price} for i in range(4)]
+
+    def on_getFeeForMessage(self, message: str, options: Any = None) -> Any:
+        from solders.message import from_bytes_versioned
+
+        parsed: Any = from_bytes_versioned(base64.b64decode(message))
+        return self._in_context(LAMPORTS_PER_SIGNATURE * parsed.header.num_required_signatures)
+
+    # -- accounts
+
+    def on_getAccountInfo(self, address: str, options: Any = None) -> Any:
+        return self._in_context(encoded(self.cluster.account(_key(address))), options)
+
+    def on_getMultipleAccounts(self, addresses: list[str], options: Any = None) -> Any:
+        if len(addresses) > MOST_ACCOUNTS:
+            raise RpcError(INVALID_PARAMS, f"Too many inputs provided; max {MOST_ACCOUNTS}")
+        found = [_sliced(self.cluster.account(_key(a)), options) for a in addresses]
+        return self._in_context([encoded(image) for image in found], options)
+
+    def on_getBalance(self, address: str, options: Any = None) -> Any:
+        image = self.cluster.account(_key(address))
+        return self._in_context(image.lamports if image else 0, options)
+
+    def on_getProgramAccounts(self, program: str, options: Any = None) -> Any:
+        found = self.cluster.program_accounts(_key(program))
+        return [{"pubkey": key, "account": encoded(image)} for key, image in found.items()]
+
+    def on_getTokenAccountsByOwner(self, owner: str, which: Any, options: Any = None) -> Any:
+        programs = [which["programId"]] if "programId" in which else TOKEN_PROGRAMS
+        rows = []
+        for program in programs:
+            for key, image in self.cluster.program_accounts(Address(program)).items():
+                told = _token(image)
+                if told and told[1] == owner and which.get("mint", told[0]) == told[0]:
+                    rows.append({"pubkey": key, "account": encoded(image)})
+        return self._in_context(rows, options)
+
+    # -- transactions
+
+    def on_sendTransaction(self, raw: str, options: Any = None) -> str:
+        options = options or {}
+        try:
+            return self.cluster.send(_bytes(raw, options), preflight=not options.get("skipPreflight"))
+        except Refused as refused:
+            if refused.error == "SignatureFailure":
+                raise RpcError(SIGNATURE_FAILED, "Transaction signature verification failure") from None
+            data = {"err": refused.error, "logs": list(refused.logs), "accounts": None, "unitsConsumed": 0}
+            said = f"Transaction simulation failed: {json.dumps(refused.error)}"
+            raise RpcError(PREFLIGHT_FAILED, said, data) from None
+
+    def on_simulateTransaction(self, raw: str, options: Any = None) -> Any:
+        options = options or {}
+        error, logs, units, after = self.cluster.simulate(_bytes(raw, options))
+        wanted = (options.get("accounts") or {}).get("addresses")
+        accounts = None
+        if wanted is not None:
+            known = {key: after.get(key, self.cluster.account(key)) for key in map(_key, wanted)}
+            accounts = [encoded(known[_key(address)]) for address in wanted]
+        value = {"err": error, "logs": list(logs), "accounts": accounts, "unitsConsumed": units, "returnData": None}
+        return self._in_context(value, options)
+
+    def on_getSignatureStatuses(self, signatures: list[str], options: Any = None) -> Any:
+        return self._in_context([self._status(signature) for signature in signatures])
+
+    def _status(self, signature: str) -> Any:
+        tx = self.cluster.landed.get(signature)
+        if tx is None or tx.slot > self.cluster.shown_slot:
+            return None
+        commitment = self.cluster.commitment(tx)
+        return {
+            "slot": tx.slot,
+            "confirmations": None if commitment == "finalized" else self.cluster.slot - tx.slot,
+            "err": tx.error,
+            "status": {"Ok": None} if tx.error is None else {"Err": tx.error},
+            "confirmationStatus": commitment,
+        }
+
+    def on_getTransaction(self, signature: str, options: Any = None) -> Any:
+        tx = self.cluster.landed.get(signature)
+        wanted = (options or {}).get("commitment", "finalized")
+        if tx is None or DEPTH[self.cluster.commitment(tx)] < DEPTH[wanted]:
+            return None
+        loaded = [str(key) for key in tx.keys[tx.static_keys :]]
+        return {
+            "slot": tx.slot,
+            "blockTime": tx.at,
+            "transaction": [base64.b64encode(tx.raw).decode(), "base64"],
+            "version": 0,
+            "meta": {
+                "err": tx.error,
+                "fee": tx.fee,
+                "preBalances": [_lamports(tx.before[key]) for key in tx.keys],
+                "postBalances": [_lamports(tx.after[key]) for key in tx.keys],
+                "preTokenBalances": _token_balances(tx, tx.before),
+                "postTokenBalances": _token_balances(tx, tx.after),
+                "logMessages": list(tx.logs),
+                "computeUnitsConsumed": tx.units,
+                "loadedAddresses": {"writable": loaded, "readonly": []},
+                "innerInstructions": [],
+            },
+        }
+
+    # -- what only a sandbox can
+
+    def on_svm_warp(self, slots: int, seconds: float | None = None) -> int:
+        self.cluster.advance(slots, seconds)
+        return self.cluster.slot
+
+    def on_svm_setAutoAdvance(self, auto: bool) -> bool:
+        self.cluster.auto = auto
+        return auto
+
+    def on_svm_setAccount(self, address: str, lamports: int, program: str, data: str, executable: bool = False) -> bool:
+        image = AccountImage(lamports, _key(program), base64.b64decode(data), executable)
+        self.cluster.set({_key(address): image})
+        return True
+
+    def on_svm_snapshot(self) -> bool:
+        self.cluster.snapshot()
+        return True
+
+    def on_svm_revert(self) -> bool:
+        self.cluster.revert()
+        return True
+
+    def on_svm_setPace(self, seconds_a_slot: float) -> float:
+        self.cluster.pace_seconds = seconds_a_slot
+        return seconds_a_slot
+
+    def on_svm_dropTransactions(self, count: int) -> int:
+        self.cluster.drop = count
+        return count
+
+    def on_svm_forkSwitch(self, count: int) -> list[str]:
+        return self.cluster.take_back(count)
+
+    def on_svm_staleBy(self, slots: int) -> int:
+        self.cluster.stale = slots
+        return slots
+
+    def on_svm_setUnitPrice(self, micro_lamports: int) -> int:
+        self.cluster.unit_price = micro_lamports
+        return micro_lamports
+
+    def on_svm_setPrice(self, feed: str, usd: float, unsure: float = 0.0005) -> bool:
+        """What a price account says from now on."""
+        made = partial(price_account, _key(feed), usd, unsure=unsure)
+        self.cluster.published[_key(feed)] = made
+        self.cluster.set({_key(feed): made(self.cluster.timestamp)})
+        return True
+
+    def on_svm_stopFeed(self, account: str) -> bool:
+        """Nobody writes a published account any more."""
+        return self.cluster.published.pop(_key(account), None) is not None
+
+    def on_svm_addresses(self) -> list[str]:
+        return list(self.cluster.landed)
+
+
+@asynccontextmanager
+async def serve(cluster: Cluster, port: int = 0) -> AsyncIterator[str]:
+    """The cluster's URL while it is served on loopback. ``port``: 0 for any that is free."""
+    from aiohttp import web
+
+    methods = Methods(cluster)
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            asked = await request.json()
+        except ValueError:
+            return web.json_response(_failed(None, RpcError(PARSE_ERROR, "Parse error")))
+        answer = [methods.answer(one) for one in asked] if isinstance(asked, list) else methods.answer(asked)
+        return web.json_response(answer)
+
+    app = web.Application(client_max_size=4 * 2**20)
+    app.router.add_post("/", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        bound: Any = runner.addresses[0]
+        yield f"http://127.0.0.1:{bound[1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _failed(number: Any, error: RpcError) -> Any:
+    return {"jsonrpc": "2.0", "id": number, "error": error.document}
+
+
+def _key(text: str) -> Address:
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey.from_string(text)))
+
+
+def _bytes(raw: str, options: Any) -> bytes:
+    if options.get("encoding", "base58") != "base64":
+        raise RpcError(INVALID_PARAMS, "only base64 is spoken here")
+    return base64.b64decode(raw)
+
+
+def _lamports(image: AccountImage | None) -> int:
+    return image.lamports if image else 0
+
+
+def _token(image: AccountImage | None) -> tuple[str, str, int] | None:
+    """(mint, owner, amount) of a token account."""
+    if image is None or image.program not in TOKEN_PROGRAMS or len(image.data) < 165:
+        return None
+    from solders.pubkey import Pubkey
+
+    mint, owner = (str(Pubkey(image.data[at : at + 32])) for at in (0, 32))
+    return mint, owner, int.from_bytes(image.data[64:72], "little")
+
+
+def _token_balances(tx: Landed, images: dict[Address, AccountImage | None]) -> list[Any]:
+    rows = []
+    for index, key in enumerate(tx.keys):
+        told = _token(images[key])
+        if told is not None:
+            mint, owner, amount = told
+            rows.append({"accountIndex": index, "mint": mint, "owner": owner, "uiTokenAmount": {"amount": str(amount)}})
+    return rows
+
+
+def _sliced(image: AccountImage | None, options: Any) -> AccountImage | None:
+    """An account of whose bytes a part alone is asked for."""
+    part = (options or {}).get("dataSlice")
+    if image is None or part is None:
+        return image
+    return replace(image, data=image.data[part["offset"] : part["offset"] + part["length"]])
