@@ -223,7 +223,7 @@ def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tupl
 
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
-    from yieldbot.chains.evm.execution.wayout import WayOut
+    from yieldbot.execution.wayout import WayOut
     from yieldbot.sandbox.artifacts import compiled
     from yieldbot.sandbox.deployer import Deployer
 

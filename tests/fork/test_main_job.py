@@ -15,7 +15,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.world import World
-from yieldbot.history import holdings as forecast
+from yieldbot.history import recorded
 from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
@@ -63,7 +63,7 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: Sandbox) -
         assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED
         sandbox.warp(30)
         later = await cycle.look(w, job)
-        held = forecast.positions(w.journal, later)
+        held = recorded.positions(w.journal, later)
         assert {p.state.market.id for p in held} == {leg.market_id for leg in plan.legs}
         for position in held:
             assert position.predicted is not None and position.realised is not None

@@ -17,7 +17,7 @@ from tests.crash.small_market import MULTICALL3, SmallMarket, running
 from tests.faults.rollup import ArbitrumNode, OpNode, Refused, serving
 from tests.fork import op_fees
 from tests.fork.test_execution import allow, pending_allowance
-from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.leg import execute_leg

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.solana.execution.build import Bid, Step, SvmContext, unsigned
 from yieldbot.chains.solana.execution.judge import SvmRules
 from yieldbot.chains.solana.execution.revoke import effect_fault, instruction_of, judge_revocation

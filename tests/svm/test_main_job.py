@@ -18,7 +18,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import PendingError
 from yieldbot.execution.approvals import Auto
 from yieldbot.execution.world import World
-from yieldbot.history import holdings as forecast
+from yieldbot.history import recorded
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Settings
@@ -65,7 +65,7 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: SvmSandbox
         assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6, "nothing is lost on the way in"
         sandbox.warp(30)
         later = await cycle.look(w, job)
-        held = forecast.positions(w.journal, later)
+        held = recorded.positions(w.journal, later)
         assert len(held) == 3
         for position in held:
             assert position.predicted is not None and position.realised is not None
@@ -170,7 +170,7 @@ async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_
         assert lost / leg.amount.raw * 1e4 == pytest.approx(5.0, abs=0.01)
         sandbox.warp(30)
         later = await cycle.look(w, job)
-        (position,) = forecast.positions(w.journal, later)
+        (position,) = recorded.positions(w.journal, later)
         assert position.predicted is not None and position.realised is not None
         assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
         staked = later.of(leg.market_id).held.raw
@@ -211,7 +211,7 @@ async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> 
         assert 2_039_280 <= paid <= 2_039_280 + 20_000, "the share account's rent and the fee, no more"
         sandbox.warp(30)
         later = await cycle.look(w, job)
-        (position,) = forecast.positions(w.journal, later)
+        (position,) = recorded.positions(w.journal, later)
         assert position.predicted is not None and position.realised is not None
         assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
 

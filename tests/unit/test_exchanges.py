@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from yieldbot.allocator.route import route
-from yieldbot.chains.evm.swap_pools import listings, pools_of
+from yieldbot.chains.evm.swap_pools import listings
+from yieldbot.chains.pools import pools_of
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
 from yieldbot.math.venues import V2Venue

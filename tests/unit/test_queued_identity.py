@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.test_holds import NOW, SEEN, planned, usdc
 from yieldbot.errors import SafetyError
-from yieldbot.history.holdings import queued_plan
+from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 

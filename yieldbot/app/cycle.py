@@ -26,8 +26,10 @@ from yieldbot.decision.aside import set_aside, without_again, without_pools
 from yieldbot.decision.holds import still_holds as still_holds
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
+from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.execution.world import World
 from yieldbot.history import holdings as forecast
+from yieldbot.history import recorded
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
@@ -39,10 +41,7 @@ from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.risk.limits import Guard, beyond, guard, lost, stopped
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.execution.simulate import Rehearsal
-    from yieldbot.chains.evm.signing.safe import Proposed
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
-    from yieldbot.execution.results import LegResult
+    from yieldbot.execution.results import LegResult, Proposed
 
 GWEI = 10**9
 
@@ -70,7 +69,7 @@ class Report:
     snapshot: Snapshot | None = None
     unread: tuple[forecast.Unread, ...] = ()
     decision: Decision | None = None
-    rehearsal: Rehearsal | SvmRehearsal | None = None
+    rehearsal: Rehearsed | None = None
     declined: Declined | None = None
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
     after: Snapshot | None = None
@@ -288,7 +287,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
 
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
     """
-    plan = forecast.queued_plan(world.journal, plan_id, world.now())
+    plan = recorded.queued_plan(world.journal, plan_id, world.now())
     job = job_of(world.settings, plan)
     return await _served(world, job, lambda live: _resume(world, job, live, plan))
 
@@ -368,7 +367,7 @@ def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Pol
 def _record(world: World, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
     """Write down what each position is expected to earn, an asset at a time; ``before`` a plan was carried out."""
     for token in job.assets:
-        forecast.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
+        recorded.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
 
 
 def job_of(settings: Settings, plan: Plan) -> Job:

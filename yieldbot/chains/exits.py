@@ -7,62 +7,25 @@ Solana's markets: ``exits_svm``.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.errors import TransientError
 from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.journal.fold import Exits, Record, Reverts, fold_exits, fold_leaving, fold_reverts
-from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot
 from yieldbot.model.names import named
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.policy import Policy
 
-IMPLEMENTATION = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
-BEACON = "0xa3f0ad74e5423aebfd80d3ef4346578335a9a72aeaee59ff6cb3582b35133d50"
-"""EIP-1967: keccak256 of eip1967.proxy.implementation and eip1967.proxy.beacon, less one."""
 RETRY_SECONDS = 86_400
 """How long what reverted on the chain is left alone before it is asked for again."""
 Prints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
 """Fingerprints by market, as the chain has them now; one that cannot be told is left out."""
-IMPLEMENTATION_OF = bytes.fromhex("5c60da1b")  # implementation(), of a beacon
-
-
-async def fingerprints(node: EvmNode, states: Sequence[MarketState], block: BlockRef) -> dict[MarketId, str]:
-    """By market, at the block; all markets at once, in three steps. One that the node cannot tell is left out."""
-
-    async def one(state: MarketState) -> str | None:
-        try:
-            return await _fingerprint(node, state, block)
-        except TransientError:
-            return None
-
-    found = await asyncio.gather(*(one(state) for state in states))
-    return {state.market.id: said for state, said in zip(states, found, strict=True) if said is not None}
-
-
-async def _fingerprint(node: EvmNode, state: MarketState, block: BlockRef) -> str:
-    market = state.market
-    code, behind, beacon = await asyncio.gather(
-        node.code(market.address, block),
-        _slot(node, market.address, IMPLEMENTATION, block),
-        _slot(node, market.address, BEACON, block),
-    )
-    names = [name for name in (behind, beacon) if name is not None]
-    codes = [code, *await asyncio.gather(*(node.code(name, block) for name in names))]
-    if beacon is not None:
-        told = await node.call(beacon, IMPLEMENTATION_OF, block)
-        if len(told) == 32 and any(told):
-            names.append(Address("0x" + told[12:].hex()))
-            codes.append(await node.code(names[-1], block))
-    return fingerprint(state, names, codes)
 
 
 def fingerprint(state: MarketState, names: Sequence[str], codes: Sequence[bytes]) -> str:
@@ -79,13 +42,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, frozenset | set):
         return sorted(map(str, value))
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-async def _slot(node: EvmNode, address: Address, slot: str, block: BlockRef) -> Address | None:
-    """The address in a storage slot, None where it is empty."""
-    at = {"blockHash": block.hash, "requireCanonical": True}
-    word = str(await node.request("eth_getStorageAt", [address, slot, at])).removeprefix("0x").rjust(64, "0")
-    return Address("0x" + word[-40:]) if word[-40:].strip("0") else None
 
 
 async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

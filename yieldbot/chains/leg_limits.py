@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.chains.evm.execution.simulate import Rehearsal
 from yieldbot.decision.holds import SLACK
 from yieldbot.execution.world import World
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
-from yieldbot.model.market import ChainFees, MarketState, Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
-from yieldbot.model.tx import NO_ROLLUP_FEE
 from yieldbot.risk.limits import beyond
 
 
@@ -26,22 +24,6 @@ def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: in
     gains within the horizon."""
     gain = plan.gain_per_year * policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     return int(gain * policy.max_gas_share_of_gain / snapshot.fees.native_price * 10**native_decimals)
-
-
-def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy) -> Declined | None:
-    """Why a plan costs more than its gain allows, now that the bytes of its calls are known: on a rollup they cost by
-    themselves, and before they were made a usual transaction stood for them. None on other chains."""
-    fees, beside = snapshot.fees, rehearsal.rollup
-    if not isinstance(fees, ChainFees) or beside == NO_ROLLUP_FEE:
-        return None
-    wei = (rehearsal.gas_used + beside.l1_gas) * (fees.base_fee_wei + fees.priority_fee_wei) + beside.wei
-    cost, gain, symbol = wei / 10**18 * fees.native_price, plan.gain_per_year, snapshot.assets[0].symbol
-    days = cost / gain * 365 if gain > 0 else float("inf")
-    late = bool(plan.moves) and days > policy.break_even_days  # claims and sales are paid at once
-    if wei <= most_gas(plan, snapshot, policy, 18) and not late:
-        return None
-    said = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"
-    return Declined("COST_ABOVE_GAIN", f"{said} (policy.max_gas_share_of_gain, break_even_days)")
 
 
 def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | None = None) -> Leg:

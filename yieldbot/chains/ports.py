@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.execution.simulate import Rehearsal
-    from yieldbot.chains.evm.signing.safe import Proposed
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
     from yieldbot.execution.approvals import Approval
-    from yieldbot.execution.results import LegResult
+    from yieldbot.execution.rehearsed import Rehearsed
+    from yieldbot.execution.results import LegResult, Proposed
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import BlockRef
     from yieldbot.model.ids import MarketId
@@ -48,7 +46,7 @@ class Session(Watch, Protocol):
     async def settle(self) -> tuple[Outcome, ...]:
         """Outcomes of what was still open. Raises PendingError while one stays so."""
 
-    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | SvmRehearsal | Declined:
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsed | Declined:
         """The whole plan, as it goes on a fork."""
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:

@@ -12,7 +12,7 @@ from yieldbot.errors import ConfigError, TransientError
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.chains.evm.allowances import Found, Given
+    from yieldbot.chains.allowances import Found, Given
     from yieldbot.cli.context import Context
     from yieldbot.execution.world import World
     from yieldbot.model.plan import Declined
@@ -144,7 +144,6 @@ async def _revoked(args: argparse.Namespace, context: Context, account: Any, fou
     """Each allowance with what came of its revocation; None for one that was not to be revoked."""
     from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
     from yieldbot.chains.evm.execution.simulate import RehearsedTx
-    from yieldbot.cli.render import fee_words
     from yieldbot.model.tx import NO_ROLLUP_FEE
 
     chosen = [given for given in found.given if given.listed or args.unlisted]
@@ -154,7 +153,7 @@ async def _revoked(args: argparse.Namespace, context: Context, account: Any, fou
         return await revoke(account, given, index, planned.gas_limit)
 
     fees = [tx.rollup for tx in rehearsed if isinstance(tx, RehearsedTx)]
-    beside = fee_words(sum(fees, NO_ROLLUP_FEE), account.native)
+    beside = sum(fees, NO_ROLLUP_FEE).words(account.native)
     return await _asked(args, context, found, list(zip(chosen, rehearsed, strict=True)), "gas", take, beside)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
 from yieldbot.cli.wiring import confirmed, decimal, world_of
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.history import recorded
 
 if TYPE_CHECKING:
     import argparse
@@ -119,7 +120,6 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     import asyncio
 
     from yieldbot.app import cycle
-    from yieldbot.history import holdings as forecast
 
     reported = []
     for job in world.settings.jobs:
@@ -132,7 +132,7 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     seen: list[Seen] = []
     for report in reported:
         later = asyncio.run(cycle.look(world, report.job))
-        seen.append((report, later, forecast.positions(world.journal, later)))
+        seen.append((report, later, recorded.positions(world.journal, later)))
     return seen
 
 

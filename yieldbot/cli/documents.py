@@ -15,7 +15,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job, Policy
-from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted, RollupFee
+from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -306,11 +306,6 @@ def across(found: Sequence[Across]) -> list[Doc]:
 
 def delta(change: Delta) -> Doc:
     return {"token": change.token.address, **money(Amount(change.token, change.raw))}
-
-
-def rollup_fee(fee: RollupFee) -> Doc:
-    """What transactions pay for their data on L1, beside their gas (wei) or inside it (units)."""
-    return {"l1_fee_wei": str(fee.l1_wei), "operator_fee_wei": str(fee.operator_wei), "l1_gas": fee.l1_gas}
 
 
 def declined(refusal: Declined | None) -> Doc | None:

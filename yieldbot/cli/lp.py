@@ -384,7 +384,6 @@ def _yes() -> bool:
 
 
 def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal, native: Token) -> None:
-    from yieldbot.cli.render import fee_words
     from yieldbot.model.amounts import Amount
 
     for warning in meant.warnings:
@@ -392,5 +391,5 @@ def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal, native: Token)
     for place, tx in enumerate(rehearsed.txs, 1):
         context.say(f"  {place}. {tx.words}  [{tx.gas_used:,} gas]")
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in rehearsed.deltas if d.raw]
-    said = ", ".join([*(changes or ["no token moves"]), *fee_words(rehearsed.rollup, native)])
+    said = ", ".join([*(changes or ["no token moves"]), *rehearsed.rollup.words(native)])
     context.say(f"rehearsed at block {rehearsed.block.height:,}: {said}")

@@ -18,7 +18,7 @@ def rehearsal(rehearsed: LpRehearsal) -> Doc:
     return {
         "block": docs.block(rehearsed.block),
         "gas_used": rehearsed.gas_used,
-        **docs.rollup_fee(rehearsed.rollup),
+        **rehearsed.rollup.document,
         "calls": [{"words": tx.words, "to": tx.to, "gas_used": tx.gas_used} for tx in rehearsed.txs],
         "deltas": [docs.delta(change) for change in rehearsed.deltas],
     }

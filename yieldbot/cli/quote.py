@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.route import Route
     from yieldbot.bridges.lifi import Quoted
-    from yieldbot.chains.quotes import Read
+    from yieldbot.chains.quote_values import Read
     from yieldbot.cli.context import Context
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined

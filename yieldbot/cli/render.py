@@ -13,18 +13,17 @@ from rich.text import Text
 from yieldbot.allocator.convert import swap_id
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
-from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
+from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
-from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted, RollupFee
+from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
-    from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
-    from yieldbot.chains.evm.signing.safe import Proposed
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
+    from yieldbot.execution.rehearsed import Rehearsed
+    from yieldbot.execution.results import Proposed
     from yieldbot.history.holdings import Unread
 
 
@@ -205,33 +204,19 @@ def certificate(allocation: Allocation, symbol: str) -> Text:
     )
 
 
-def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
+def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
     """Each transaction as it went on the fork, and what each leg did to our balances."""
     made = Sheet(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
-    parts: Sequence[RehearsedLeg | SvmRehearsedLeg] = found.legs
-    for done in parts:
+    for done in found.legs:
         step = legs[done.index] if done.index < len(legs) else None
         label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
-        txs: Sequence[RehearsedTx | SvmRehearsedTx] = done.txs
-        for position, tx in enumerate(txs):
-            last = position == len(txs) - 1
+        for position, tx in enumerate(done.txs):
+            last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
-    return Group(made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *beside(found), *moved(found.deltas)])))
-
-
-def beside(found: Rehearsed) -> list[str]:
-    """What a plan's transactions pay for their data on L1, in words."""
-    from yieldbot.chains.evm.execution.simulate import Rehearsal
-
-    return fee_words(found.rollup, found.native) if isinstance(found, Rehearsal) else []
-
-
-def fee_words(fee: RollupFee, native: Token) -> list[str]:
-    """What transactions pay for their data on L1 (rollups), apart from the fork's gas."""
-    said = [f"{fee.l1_gas:,} gas more for data on L1"] if fee.l1_gas else []
-    said += [f"{Amount(native, fee.l1_wei)} beside the gas for data on L1"] if fee.l1_wei else []
-    return said + ([f"an operator's fee of at most {Amount(native, fee.operator_wei)}"] if fee.operator_wei else [])
+    return Group(
+        made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *found.fees_beside, *moved(found.deltas)]))
+    )
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:

@@ -15,10 +15,9 @@ from yieldbot.model.tx import Delta
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
-    from yieldbot.chains.evm.execution.simulate import Rehearsal
-    from yieldbot.chains.evm.signing.safe import Proposed
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal
     from yieldbot.cli.pnl import Earned
+    from yieldbot.execution.rehearsed import Rehearsed
+    from yieldbot.execution.results import Proposed
     from yieldbot.history.holdings import Position
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
@@ -46,21 +45,12 @@ def worst(codes: Sequence[int]) -> int:
     return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
 
 
-def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
-    """What is asked for: wei a gas on EVM chains, lamports in all on Solana."""
-    from yieldbot.chains.evm.execution.simulate import Rehearsal
-
-    if isinstance(found, Rehearsal):
-        return {"max_fee_wei": str(found.fees.max_fee_wei), **docs.rollup_fee(found.rollup)}
-    return {"fee_lamports": str(found.fee_lamports)}
-
-
-def rehearsal(found: Rehearsal | SvmRehearsal) -> Doc:
+def rehearsal(found: Rehearsed) -> Doc:
     """Each leg of a plan as it went on the fork."""
     return {
         "block": docs.block(found.block),
         "gas_used": found.gas_used,
-        **_fees(found),
+        **found.fee_terms,
         "legs": [
             {
                 "index": leg.index,

@@ -99,7 +99,7 @@ def approve(args: argparse.Namespace, context: Context) -> int:
     from yieldbot.cli.deadline import Deadline, run_within
     from yieldbot.execution.approvals import PreApproved
     from yieldbot.execution.lock import run_lock
-    from yieldbot.history.holdings import queued_plan
+    from yieldbot.history.recorded import queued_plan
 
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
@@ -161,7 +161,6 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     import time
 
     from yieldbot.chains.evm.execution.simulate import RehearsedTx
-    from yieldbot.cli.render import beside
     from yieldbot.cli.reports import moved
 
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
@@ -182,7 +181,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
             context.say(f"  {number}. {tx.words}  [{tx.to}, {tx.gas_used:,} {unit}]")
             for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
                 context.say(f"     {line}")
-    context.say("  in all: " + ", ".join([*beside(proposal.rehearsal), *moved(proposal.rehearsal.deltas)]))
+    context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))
 
 
 def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:

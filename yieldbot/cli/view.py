@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+from yieldbot.history import recorded
 
 if TYPE_CHECKING:
     import argparse
@@ -289,7 +290,7 @@ def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, .
     file = context.settings.data_dir / JOURNAL
     if file.exists():
         with Journal.read(file) as journal:
-            return [() if isinstance(s, str) else forecast.positions(journal, s) for _, s in seen]
+            return [() if isinstance(s, str) else recorded.positions(journal, s) for _, s in seen]
     return [
         ()
         if isinstance(snapshot, str)

@@ -122,7 +122,7 @@ def key_module(family: str) -> Any:
 
 
 def list_(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.evm.signing.keystore import list_keystores
+    from yieldbot.chains.keystores import list_keystores
     from yieldbot.cli import documents as docs
 
     configured = context.settings.wallets.values() if context.config.exists() else ()

@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
+from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 
-if TYPE_CHECKING:
-    from yieldbot.model.amounts import BlockRef
-    from yieldbot.model.tx import Delta
-
 NEVER = 2**62
 """Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
 GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
 """Legs that give some of the asset away, and so may allow a contract to take it."""
-
-
-class Rehearsed(Protocol):
-    """How a plan went on a fork, on any chain."""
-
-    @property
-    def block(self) -> BlockRef:
-        """The fork's."""
-
-    @property
-    def legs(self) -> Sequence[Any]:
-        """How each leg went, in the words of its family: transactions, balance changes."""
-
-    @property
-    def gas_used(self) -> int:
-        """Of the whole plan: gas, or compute units on Solana."""
-
-    @property
-    def deltas(self) -> tuple[Delta, ...]:
-        """Balance changes of the whole plan."""
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Every call in words, in order."""
 
 
 @dataclass(frozen=True, slots=True)

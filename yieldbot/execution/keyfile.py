@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,3 +72,14 @@ def read_private(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}")
     return document
+
+
+MOST_MEMORY_BYTES = 2**30
+"""What a keystore's scrypt may ask for (128 * n * r): four times geth's standard."""
+MOST_SCRYPT = 2**24
+"""n * r * p: eight times geth's standard, some seconds."""
+
+
+def forms(secret: str) -> tuple[str, ...]:
+    """A passphrase as it was typed, and as other systems write the same letters (Unicode NFC and NFD)."""
+    return tuple(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.plan import Declined
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails
 from yieldbot.model.tx import Confirmed, Outcome
 
 
@@ -36,3 +38,34 @@ def mark(journal: Journal, approval: Approval, index: int, result: LegResult) ->
         journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {index + 1}: {reason}"))
     elif index == len(approval.plan.legs) - 1:
         journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))
+
+
+class Numbered(Protocol):
+    """A leg's work, on any chain. index: the leg's place in its plan, from 0."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def leg(self) -> Leg: ...
+
+
+def of_leg(work: Numbered, why: Declined) -> Declined:
+    """Why a leg does not go through, said of it; LegFails where that is its own market's doing."""
+    said = f"leg {work.index + 1}: {why.reason}"
+    return LegFails(why.code, said, work.leg) if why.code in OF_MARKET else Declined(why.code, said)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A signed proposal: its hash, who must still agree, and the document that Safe's transaction service takes."""
+
+    hash: str
+    threshold: int
+    owners: tuple[Address, ...]
+    document: dict[str, Any]
+
+    @property
+    def note(self) -> str:
+        """What the journal keeps of it; ``waiting`` reads it again."""
+        return f"{self.hash} nonce {self.document['nonce']}"

@@ -6,17 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
+from yieldbot.journal.events import Observed, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
-from yieldbot.journal.store import Journal
 from yieldbot.math.undrained import own_curve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
 from yieldbot.model.names import matches
-from yieldbot.model.plan import Plan
-from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta
 
@@ -117,33 +113,6 @@ def _within(market_id: MarketId, bad: Quarantined) -> bool:
     return market_id.startswith(bad.market.id.removesuffix("?"))
 
 
-def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
-    """Write down what each position of the snapshot is expected to earn over the policy's horizon.
-
-    before: what there was before a plan was carried out, so that of what its withdrawals left no more is expected than
-    the plan counted (``own_curve``). Holdings in markets that the snapshot does not show are carried on as they were:
-    they must not be forgotten.
-    """
-    horizon_seconds = policy.horizon_days * 86_400
-    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
-    forecasts: dict[str, Any] = {
-        market_id: said for market_id, said in known.items() if market_id not in snapshot.states
-    }
-    forecasts |= {
-        state.market.id: {
-            "name": state.market.name,
-            "deployment": state.market.deployment,
-            "flavour": str(state.market.params.get("flavour", "")),
-            "held_raw": str(state.held.raw),
-            "apr": _expected(state, before.states.get(state.market.id) if before else None, policy),
-            "horizon_seconds": horizon_seconds,
-        }
-        for state in _held(snapshot)
-    }
-    facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
-    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
-
-
 def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
     """Simple annual fraction over the policy's horizon."""
     held, horizon_seconds = float(state.held), policy.horizon_days * 86_400
@@ -158,12 +127,6 @@ def _usd(snapshot: Snapshot) -> dict[str, Any]:
     told = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
     found = {name: repr(usd) for name, usd in told.items() if usd is not None}
     return {"usd": found} if found else {}
-
-
-def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
-    """Every holding of the snapshot, measured from its last change that the journal knows."""
-    known = basis(journal.history(), snapshot.block.chain, snapshot.owner)
-    return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 
 def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
@@ -223,22 +186,3 @@ def _position(state: MarketState, forecast: Forecast | None) -> Position:
 
 def _held(snapshot: Snapshot) -> list[MarketState]:
     return [s for s in snapshot.states.values() if s.held and s.market.kind is not Kind.IDLE]
-
-
-def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
-    """The plan that waits under ``plan_id``. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
-    stored = journal.plan(plan_id)
-    if stored is None:
-        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
-    if plan_id != plan_id_of(stored.plan) or stored.plan.id != plan_id:
-        raise SafetyError(
-            "NOT_THE_PLAN",
-            f"what the journal holds as plan {plan_id} is not what was shown under it: `yieldbot run --approve queue` "
-            "makes a new one; somebody may have edited the journal (`yieldbot history --verify`)",
-        )
-    if stored.status is not PlanStatus.QUEUED:
-        raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
-    if now >= stored.plan.expires_at:
-        journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
-        raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
-    return stored.plan

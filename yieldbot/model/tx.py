@@ -113,6 +113,18 @@ class RollupFee:
         l1_wei, operator_wei = self.l1_wei + other.l1_wei, self.operator_wei + other.operator_wei
         return RollupFee(l1_wei, operator_wei, self.l1_gas + other.l1_gas)
 
+    @property
+    def document(self) -> dict[str, str | int]:
+        """Its place in JSON documents."""
+        return {"l1_fee_wei": str(self.l1_wei), "operator_fee_wei": str(self.operator_wei), "l1_gas": self.l1_gas}
+
+    def words(self, native: Token) -> tuple[str, ...]:
+        """What is paid apart from the gas of the EVM; none where nothing is. native: the chain's own coin."""
+        said = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
+        said += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
+        said += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []
+        return tuple(said)
+
 
 NO_ROLLUP_FEE = RollupFee()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.chains.evm.signing.keystore import keystore_address
+from yieldbot.chains.keystores import keystore_address
 from yieldbot.config.load import load
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.unit.cli.program import ROOT
-from yieldbot.chains.evm.signing.keystore import keystore_address
+from yieldbot.chains.keystores import keystore_address
 from yieldbot.cli.main import INTERRUPTED
 from yieldbot.config.load import load
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner, decrypted, list_keystores
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, decrypted
 from yieldbot.chains.key_import import SOLANA_PATH, key_in
+from yieldbot.chains.keystores import list_keystores
 from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address

@@ -12,7 +12,8 @@ from test_rollup_fees import L1, OP, OPERATOR, ORACLE, asked_of, rollup
 from test_safe_proposals import APPROVAL, REHEARSAL, SAFE, WORK, Device, chain_with
 from test_submit import GAS, TIP, attempt, journalled, moving
 
-from yieldbot.chains.evm.signing.safe import Proposed, propose, unsigned_yet
+from yieldbot.chains.evm.signing.safe import propose, unsigned_yet
+from yieldbot.execution.results import Proposed
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined
 

@@ -40,7 +40,6 @@ from yieldbot.chains.evm.signing.safe import (
     MULTI_SEND,
     NOBODY,
     ApprovedSafeTx,
-    Proposed,
     SafeTx,
     _compared,
     _document,
@@ -54,6 +53,7 @@ from yieldbot.chains.evm.signing.safe import (
 )
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
+from yieldbot.execution.results import Proposed
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address

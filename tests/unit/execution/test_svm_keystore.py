@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.chains.evm.signing.keystore import keystore_address, list_keystores
+from yieldbot.chains.keystores import keystore_address, list_keystores
 from yieldbot.chains.solana.signing.keystore import SvmKeySigner, create, import_key
 from yieldbot.errors import ConfigError
 

@@ -8,68 +8,19 @@ token may spend an allowance without one, or lie), so that only what ``allowance
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from yieldbot.chains.allowances import Found, Given
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, word
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import MarketError
-from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import EthCall, Flow
-
-UNLIMITED = 2**255
-"""From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
-
-    at: height of the last Approval event that named the spender, None where none was seen. right: what else than an
-    amount may be taken; account: out of which account of ours, and its token program (Solana).
-    """
-
-    token: Token
-    spender: Address
-    raw: int
-    listed: bool
-    name: str | None
-    at: int | None
-    right: str = ""
-    account: Address | None = None
-    program: Address | None = None
-
-    @property
-    def words(self) -> str:
-        """How much may be taken."""
-        if self.right:
-            return self.right
-        return f"any amount of {self.token.symbol}" if self.unlimited else str(Amount(self.token, self.raw))
-
-    @property
-    def unlimited(self) -> bool:
-        """Whether it is as good as without limit: SPL Token counts in 64 bits."""
-        return self.raw >= UNLIMITED if self.account is None else self.raw == 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found. since: the height from which it is complete; block: where the allowances were read.
-
-    cut: why no events before ``since`` could be read, although they were asked for. unread: tokens whose allowance
-    could not be read, with the spender and the reason.
-    """
-
-    block: BlockRef
-    since: int
-    given: tuple[Given, ...]
-    unread: tuple[tuple[Address, Address, str], ...] = ()
-    cut: str | None = None
 
 
 async def find(

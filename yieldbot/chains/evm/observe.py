@@ -11,7 +11,8 @@ from yieldbot.chains.evm.liquidity.markets import lp_markets
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
 from yieldbot.chains.evm.rollups import fee_told, typical_fee
-from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks, pools_of
+from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks
+from yieldbot.chains.pools import pools_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment

@@ -9,6 +9,7 @@ from functools import cache, partial
 
 from yieldbot.allocator.claims import claim_of
 from yieldbot.chains import exits
+from yieldbot.chains.evm import exits as evm_exits
 from yieldbot.chains.evm.cash import unseen, with_cash
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, abi_functions
 from yieldbot.chains.evm.execution.account import Account, LegWork
@@ -17,7 +18,7 @@ from yieldbot.chains.evm.execution.holder import Holder, paid_out
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
-from yieldbot.chains.evm.execution.wayout import WayOut
+from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.work import provide_work
 from yieldbot.chains.evm.node.anvil import find_anvil
@@ -26,14 +27,15 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.node.quorum import QuorumNode
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.evm.signing.safe import HashSigner, Proposed, propose
+from yieldbot.chains.evm.signing.safe import HashSigner, propose
 from yieldbot.chains.evm.swap_work import swap_work
-from yieldbot.chains.leg_limits import beyond_limits, dearer, idle, leg_now, most_gas, shares_for
+from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.chains.ports import Session, Watch
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
-from yieldbot.execution.results import LegResult
+from yieldbot.execution.results import LegResult, Proposed
+from yieldbot.execution.wayout import WayOut
 from yieldbot.execution.world import World
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
@@ -73,7 +75,7 @@ class EvmWatch:
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):
             policy = replace(policy, try_first=())  # a batch is one transaction: all of it happens, or nothing
-        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        prints = partial(evm_exits.fingerprints, self.node, block=snapshot.block)
         return await exits.with_exits(prints, snapshot, records, policy)
 
 
@@ -157,19 +159,19 @@ class EvmSession(EvmWatch):
         return result
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
-        prints = partial(exits.fingerprints, self.node, block=snapshot.block)
+        prints = partial(evm_exits.fingerprints, self.node, block=snapshot.block)
         return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
 
     async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
         """Write down that money comes out of a market, where the market can be told from what it may become."""
-        said = (await exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
+        said = (await evm_exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
         if said is not None:
             proof = exits.proven(state, self.account.owner, said, up_to, on_chain=on_chain)
             self.world.journal.append(proof)
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         state = snapshot.of(market_id)
-        said = (await exits.fingerprints(self.node, [state], state.block)).get(market_id)
+        said = (await evm_exits.fingerprints(self.node, [state], state.block)).get(market_id)
         if said is not None:
             self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
 

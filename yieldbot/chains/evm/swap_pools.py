@@ -28,19 +28,6 @@ def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> lis
     return [known[exchange.protocol].pools(exchange, pairs) for exchange in chain.exchanges]
 
 
-def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:
-    """The pools that listings found, and what could not be read. One that was named twice is one: its liquidity is not
-    there twice, nor is its word that of two."""
-    pools, unread = dict[tuple[str, frozenset[Token]], Pool](), list[str]()
-    for found in answers:
-        if isinstance(found, MarketError):
-            unread.append(str(found))
-            continue
-        for pool in found:
-            pools.setdefault((pool.id, frozenset((pool.token0, pool.token1))), pool)
-    return list(pools.values()), unread
-
-
 def looks(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:
     """A flow for each pool's state, then one for the mean price of each that has an oracle and two of ``tokens``."""
     known = exchanges()

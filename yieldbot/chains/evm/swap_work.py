@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.allocator.convert import Conversion, convert
-from yieldbot.allocator.route import Part
+from yieldbot.allocator.convert import Conversion
+from yieldbot.chains.conversions import leasts, made_of
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
-from yieldbot.errors import SafetyError
-from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market, Snapshot
-from yieldbot.model.plan import Declined, Leg, Plan
+from yieldbot.model.plan import Leg, Plan
 from yieldbot.model.policy import Base
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.risk.prices import enough
 
 
 def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
@@ -68,23 +65,3 @@ def lasting(calls: Sequence[EvmCall], base: Base) -> int:
     allowances among them. Each is begun when the one before it is final, which takes minutes on some chains."""
     count = sum(1 + (call.allowance is not None) for call in calls)
     return min(count * base.deadline_seconds, MOST_DEADLINE_SECONDS)
-
-
-def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
-    """The leg's swap as it would be made now. Raises SafetyError where it may not be, or brings too little."""
-    if leg.gets is None:
-        raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
-    made = convert(snapshot, leg.amount, leg.gets.token, base)
-    refused = made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
-    if isinstance(made, Declined) or refused is not None:
-        assert refused is not None
-        raise SafetyError(refused.code, refused.reason)
-    return made if made.least >= leg.gets else replace(made, least=leg.gets)
-
-
-def leasts(made: Conversion) -> list[tuple[Part, Amount]]:
-    """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
-    parts, whole = made.route.parts, made.route.given.raw
-    shares = [made.least.raw * part.given.raw // whole for part in parts]
-    shares[0] += made.least.raw - sum(shares)
-    return [(part, Amount(made.least.token, raw)) for part, raw in zip(parts, shares, strict=True)]

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from yieldbot.chains.evm.allowances import Found, Given
+from yieldbot.chains.allowances import Found, Given
 from yieldbot.chains.solana.execution.account import WRAPPED_SOL
 from yieldbot.chains.solana.execution.deltas import TOKEN_PROGRAMS, token_account
 from yieldbot.chains.solana.node.client import AccountImage, SvmNode

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from yieldbot.chains import exits
-from yieldbot.chains.evm.execution.wayout import WayOut
-from yieldbot.chains.evm.signing.safe import Proposed
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.chains.ports import Session, Watch
 from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
@@ -23,7 +21,8 @@ from yieldbot.chains.solana.swap_work import svm_swap_work
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
-from yieldbot.execution.results import LegResult
+from yieldbot.execution.results import LegResult, Proposed
+from yieldbot.execution.wayout import WayOut
 from yieldbot.execution.world import World
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef

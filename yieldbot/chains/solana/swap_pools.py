@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from yieldbot.chains.evm.swap_pools import pools_of
+from yieldbot.chains.pools import pools_of
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price

@@ -22,9 +22,9 @@ from yieldbot.model.tx import EvmCall
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.abi_calls import AbiFunction
-    from yieldbot.chains.evm.execution.wayout import WayOut
     from yieldbot.chains.evm.liquidity.order import Provides
     from yieldbot.chains.evm.signing.sign import Signer
+    from yieldbot.execution.wayout import WayOut
 
 
 GWEI = 10**9

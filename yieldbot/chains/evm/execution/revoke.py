@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call
 from yieldbot.chains.evm.execution.judge import Rules, judge_revocation

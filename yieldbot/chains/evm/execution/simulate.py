@@ -26,14 +26,15 @@ from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
 from yieldbot.execution.deltas import changes, leg_fault, provided_fault, total, worth_fault
+from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.native import NATIVE
-from yieldbot.model.plan import OF_MARKET, Declined, LegFails, LegKind, NoWayOut
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 
 if TYPE_CHECKING:
-    from yieldbot.chains.solana.execution.account import SvmWork
+    pass
 
 RECEIPT_SECONDS = 20.0
 JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
@@ -95,6 +96,16 @@ class Rehearsal:
         return sum((tx.rollup for leg in self.legs for tx in leg.txs), NO_ROLLUP_FEE)
 
     @property
+    def fee_terms(self) -> dict[str, Any]:
+        """Wei asked for a gas, and what is paid for data on L1."""
+        return {"max_fee_wei": str(self.fees.max_fee_wei), **self.rollup.document}
+
+    @property
+    def fees_beside(self) -> tuple[str, ...]:
+        """What is paid for data on L1, in words."""
+        return self.rollup.words(self.native)
+
+    @property
     def deltas(self) -> tuple[Delta, ...]:
         """Balance changes of the whole plan."""
         return total(leg.deltas for leg in self.legs)
@@ -135,12 +146,6 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
                 return of_leg(work, leg)
             legs.append(leg)
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
-
-
-def of_leg(work: LegWork | SvmWork, why: Declined) -> Declined:
-    """Why a leg does not go through, said of it; LegFails where that is its own market's doing."""
-    said = f"leg {work.index + 1}: {why.reason}"
-    return LegFails(why.code, said, work.leg) if why.code in OF_MARKET else Declined(why.code, said)
 
 
 async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:

@@ -4,15 +4,14 @@ taken out again some time later, and what comes back is compared with what went 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
+from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut, no_way_out
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import ExitKind, Market, MarketState
+from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Declined, NoWayOut
 from yieldbot.model.tx import EvmCall
 
@@ -21,69 +20,9 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.build import Fees
     from yieldbot.chains.evm.node.client import EvmNode
 
-C = TypeVar("C")
-"""What an adapter's calls are: EvmCall, or SvmInstruction on Solana."""
 
-LEAST_SECONDS = 3600
-"""How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
 GAS_WEI = 10**20
 """What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
-
-ROUNDING_RAW = 4
-"""Base units that a pool's own rounding may take."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayOut(Generic[C]):
-    """How a deposit's way out is rehearsed. state: the market before it; withdraw: the adapter's own calls that take
-    everything out (None), or an amount, from a state that was just read; fees_bps: what of the deposit the adapter says
-    that fees take, those of the way out included."""
-
-    state: MarketState
-    withdraw: Callable[[MarketState, Amount | None], tuple[C, ...]]
-    fees_bps: float = 0.0
-
-    @property
-    def waits(self) -> tuple[int, ...]:
-        """Seconds that go by before the first try, and between it and the next: where the way out has to be asked for,
-        the first call may only ask; none where it takes a price, which would be too old."""
-        if self.state.exit.priced:
-            return (0,)
-        wait = self.state.exit.seconds or 0
-        asks_first = self.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
-        return (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
-
-    def net_raw(self, put: Amount) -> int:
-        """What should come back of a deposit, fees taken."""
-        return put.raw - int(put.raw * self.fees_bps / 10_000)
-
-    def asked(self, put: Amount, held_raw: int, cash: Amount | None) -> tuple[Amount | None, int]:
-        """What to ask for (None: everything), and the least that should come, in base units. held_raw: what the
-        position was worth before; where the market's cash could not pay that either, the deposit alone is asked for."""
-        net_raw = self.net_raw(put)
-        if held_raw and cash is not None and cash.raw < held_raw + net_raw:
-            return Amount(put.token, net_raw - self.state.rounding_raw), net_raw
-        return None, held_raw + net_raw
-
-    def unread(self, put: Amount, why: object) -> NoWayOut:
-        """The market cannot be read with the deposit in it."""
-        return _refused(self.state.market, f"it cannot be read any more once {put} are in: {why}")
-
-    def stuck(self, put: Amount, why: str, lasting: bool = True) -> NoWayOut:
-        """The calls that take it out fail; ``lasting``: for the market's own reason, and not the fork's."""
-        return _refused(self.state.market, f"{put} go in, and nothing comes out: {why}", lasting)
-
-    def unusable(self, why: str) -> NoWayOut:
-        """Neither the way in nor the way out can be called."""
-        return _refused(self.state.market, why)
-
-    def less(self, put: Amount, back_raw: int, least_raw: int) -> NoWayOut | None:
-        """The comparison: less comes out than should, by more than the protocol's rounding; None for enough."""
-        if back_raw + self.state.rounding_raw >= least_raw:
-            return None
-        fees = f" less {self.fees_bps:g} bps of fees that it names" if self.fees_bps else ""
-        least, back = Amount(put.token, least_raw), Amount(put.token, max(0, back_raw))
-        return _refused(self.state.market, f"{put} go in, {back} come out where {least} should{fees}")
 
 
 async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
@@ -136,18 +75,18 @@ async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, f
     try:
         back = await provides.back(fork)
     except MarketError as unread:
-        return _refused(work.market, f"it cannot be read any more once {put} are in: {unread}")
+        return no_way_out(work.market, f"it cannot be read any more once {put} are in: {unread}")
     ran = await run_steps(account, fork, back.steps, fees, back)
     if isinstance(ran, Declined):
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
-        return _refused(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
+        return no_way_out(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
     came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
     whole_raw = held_raw + put.raw
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:
         return None
     came, least = Amount(put.token, max(0, came_raw)), Amount(put.token, least_raw)
-    return _refused(work.market, f"{put} go in, {came} come out where {least} should, swaps of both ways taken off")
+    return no_way_out(work.market, f"{put} go in, {came} come out where {least} should, swaps of both ways taken off")
 
 
 async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
@@ -175,7 +114,3 @@ async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) ->
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
     return None
-
-
-def _refused(market: Market, why: str, lasting: bool = True) -> NoWayOut:
-    return NoWayOut("NO_WAY_OUT", f"{market.name}: {why}", market.id, lasting)

@@ -12,7 +12,7 @@ from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.simulate import run_steps
-from yieldbot.chains.evm.execution.wayout import GAS_WEI, LEAST_SECONDS, ROUNDING_RAW
+from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import Prepared, removing
 from yieldbot.chains.evm.liquidity.pair_orders import removing_shares
@@ -20,6 +20,7 @@ from yieldbot.chains.evm.liquidity.swaps import Terms
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.deltas import change_of, changes
+from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW
 from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.plan import Declined, NoWayOut
 from yieldbot.model.tx import Delta

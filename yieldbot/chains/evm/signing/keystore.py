@@ -6,15 +6,22 @@ A key exists in clear only inside eth-account's object while it signs; it is in 
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.errors import ConfigError
-from yieldbot.execution.keyfile import AGAIN, check_private, long_enough, read_private, write_new
+from yieldbot.execution.keyfile import (
+    AGAIN,
+    MOST_MEMORY_BYTES,
+    MOST_SCRYPT,
+    check_private,
+    forms,
+    long_enough,
+    read_private,
+    write_new,
+)
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -28,15 +35,6 @@ SCRYPT_N = 2**18
 KEY_BYTES = 32
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1: a private key is below it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeystoreFile:
-    """A keystore found on disk. ``fault``: why it cannot be used safely, None when it can."""
-
-    path: Path
-    address: Address | None
-    fault: str | None
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
@@ -68,31 +66,15 @@ def private_key_of(text: str) -> bytes:
     return key
 
 
-def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
-    """Every *.json of a folder that is, or looks like, a keystore."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(KeystoreFile(path, named_address(path), None))
-        except ConfigError as fault:
-            found.append(KeystoreFile(path, None, str(fault)))
-    return tuple(found)
-
-
-def keystore_address(path: Path) -> Address:
-    """The account that a keystore says it is for, of either family. Raises ConfigError, also where it says none."""
-    if (found := named_address(path)) is None:
-        raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
-    return found
-
-
 def named_address(path: Path) -> Address | None:
-    """As ``keystore_address``; None for a keystore that names no address: the definition asks for none, and Foundry's
-    `cast wallet` writes none."""
-    from yieldbot.chains.solana.signing.keystore import address_of, is_solana_key
+    """The account that a keystore says it is for; None for one that names none: the definition asks for none, and
+    Foundry's `cast wallet` writes none. Raises ConfigError."""
+    return evm_address(_evm(read_private(path), path), path)
 
-    document = read_private(path)
-    return address_of(document, path) if is_solana_key(document) else _address(_evm(document, path), path)
+
+def nameless(path: Path) -> Address:
+    """Raises ConfigError: nobody says whose key it is."""
+    raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
 
 
 def passphrase(
@@ -151,7 +133,7 @@ class KeystoreSigner:
         """
         self._path = path
         self._ask = ask
-        self._address = named_address(path) or address or keystore_address(path)
+        self._address = named_address(path) or address or nameless(path)
         self._key: Any = None
 
     @property
@@ -196,17 +178,8 @@ class KeystoreSigner:
         return key
 
 
-MOST_MEMORY_BYTES = 2**30
-"""What a keystore's scrypt may ask for (128 * n * r): four times geth's standard."""
-MOST_SCRYPT = 2**24
-"""n * r * p: eight times geth's standard, some seconds."""
 MOST_ROUNDS = 10_000_000
 """Of pbkdf2: forty times the definition's, some seconds."""
-
-
-def forms(secret: str) -> tuple[str, ...]:
-    """A passphrase as it was typed, and as other systems write the same letters (Unicode NFC and NFD)."""
-    return tuple(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))
 
 
 def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
@@ -265,7 +238,7 @@ def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def _address(document: Mapping[str, Any], path: Path) -> Address | None:
+def evm_address(document: Mapping[str, Any], path: Path) -> Address | None:
     from eth_utils.address import is_hex_address, to_checksum_address
 
     if not document.get("address"):

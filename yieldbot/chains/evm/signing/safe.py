@@ -23,6 +23,7 @@ from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.deltas import changes
+from yieldbot.execution.results import Proposed
 from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
@@ -83,21 +84,6 @@ class ApprovedSafeTx:
     hash: bytes
     approver: str
     expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A signed proposal: its hash, who must still agree, and the document that Safe's transaction service takes."""
-
-    hash: str
-    threshold: int
-    owners: tuple[Address, ...]
-    document: dict[str, Any]
-
-    @property
-    def note(self) -> str:
-        """What the journal keeps of it; ``waiting`` reads it again."""
-        return f"{self.hash} nonce {self.document['nonce']}"
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.execution.wayout import WayOut
+    from yieldbot.execution.wayout import WayOut
 
 SYSTEM = Address("11111111111111111111111111111111")
 TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")

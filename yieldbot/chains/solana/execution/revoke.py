@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.chains.evm.allowances import Given
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.solana.execution.account import SvmAccount
 from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,

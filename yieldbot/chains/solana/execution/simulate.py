@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.chains.evm.execution.simulate import of_leg
 from yieldbot.chains.solana.execution.account import WRAPPED_SOL, SvmAccount, SvmWork
 from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
@@ -31,6 +30,7 @@ from yieldbot.chains.solana.node.client import Simulated, SvmNode
 from yieldbot.chains.solana.node.fork import Ran, SvmFork, table_addresses
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
+from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
@@ -100,6 +100,15 @@ class SvmRehearsal:
     def fee_lamports(self) -> int:
         """The most that the whole plan pays in fees."""
         return sum(tx.bid.fee_lamports for leg in self.legs for tx in leg.txs)
+
+    @property
+    def fee_terms(self) -> dict[str, str]:
+        """Lamports in all."""
+        return {"fee_lamports": str(self.fee_lamports)}
+
+    @property
+    def fees_beside(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def deltas(self) -> tuple[Delta, ...]:

@@ -18,10 +18,10 @@ from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.execution.wayout import WayOut
     from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
     from yieldbot.chains.solana.execution.build import Table
     from yieldbot.chains.solana.node.fork import SvmFork
+    from yieldbot.execution.wayout import WayOut
 
 
 SLACK = 1000

@@ -13,9 +13,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from yieldbot.chains.evm.signing.keystore import MOST_MEMORY_BYTES, MOST_SCRYPT, forms
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.keyfile import AGAIN, long_enough, read_private, write_new
+from yieldbot.execution.keyfile import (
+    AGAIN,
+    MOST_MEMORY_BYTES,
+    MOST_SCRYPT,
+    forms,
+    long_enough,
+    read_private,
+    write_new,
+)
 from yieldbot.model.ids import Address
 from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 

@@ -1,0 +1,34 @@
+"""A plan's swap made anew from the newest pools, on any chain. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yieldbot.allocator.convert import Conversion, convert
+from yieldbot.allocator.route import Part
+from yieldbot.errors import SafetyError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Declined, Leg
+from yieldbot.model.policy import Base
+from yieldbot.risk.prices import enough
+
+
+def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+    """The leg's swap as it would be made now. Raises SafetyError where it may not be, or brings too little."""
+    if leg.gets is None:
+        raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
+    made = convert(snapshot, leg.amount, leg.gets.token, base)
+    refused = made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    if isinstance(made, Declined) or refused is not None:
+        assert refused is not None
+        raise SafetyError(refused.code, refused.reason)
+    return made if made.least >= leg.gets else replace(made, least=leg.gets)
+
+
+def leasts(made: Conversion) -> list[tuple[Part, Amount]]:
+    """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
+    parts, whole = made.route.parts, made.route.given.raw
+    shares = [made.least.raw * part.given.raw // whole for part in parts]
+    shares[0] += made.least.raw - sum(shares)
+    return [(part, Amount(made.least.token, raw)) for part, raw in zip(parts, shares, strict=True)]

@@ -1,0 +1,67 @@
+"""What the journal is told of each position at the end of a run, and what it knows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.history.holdings import Position, _expected, _held, _position, _usd, basis, remember
+from yieldbot.journal.events import Observed, PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Token
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Plan
+from yieldbot.model.plan import plan_id as plan_id_of
+from yieldbot.model.policy import Policy
+
+
+def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
+    """Write down what each position of the snapshot is expected to earn over the policy's horizon.
+
+    before: what there was before a plan was carried out, so that of what its withdrawals left no more is expected than
+    the plan counted (``own_curve``). Holdings in markets that the snapshot does not show are carried on as they were:
+    they must not be forgotten.
+    """
+    horizon_seconds = policy.horizon_days * 86_400
+    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    forecasts: dict[str, Any] = {
+        market_id: said for market_id, said in known.items() if market_id not in snapshot.states
+    }
+    forecasts |= {
+        state.market.id: {
+            "name": state.market.name,
+            "deployment": state.market.deployment,
+            "flavour": str(state.market.params.get("flavour", "")),
+            "held_raw": str(state.held.raw),
+            "apr": _expected(state, before.states.get(state.market.id) if before else None, policy),
+            "horizon_seconds": horizon_seconds,
+        }
+        for state in _held(snapshot)
+    }
+    facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
+    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+
+
+def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
+    """Every holding of the snapshot, measured from its last change that the journal knows."""
+    known = basis(journal.history(), snapshot.block.chain, snapshot.owner)
+    return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
+
+
+def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
+    """The plan that waits under ``plan_id``. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
+    stored = journal.plan(plan_id)
+    if stored is None:
+        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
+    if plan_id != plan_id_of(stored.plan) or stored.plan.id != plan_id:
+        raise SafetyError(
+            "NOT_THE_PLAN",
+            f"what the journal holds as plan {plan_id} is not what was shown under it: `yieldbot run --approve queue` "
+            "makes a new one; somebody may have edited the journal (`yieldbot history --verify`)",
+        )
+    if stored.status is not PlanStatus.QUEUED:
+        raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
+    if now >= stored.plan.expires_at:
+        journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
+        raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
+    return stored.plan
