@@ -37,6 +37,27 @@ def upstream(tmp_path: Path) -> Iterator[Anvil]:
         stop(anvil.pid)
 
 
+async def test_no_web_page_of_a_browser_on_this_machine_can_ask_a_fork_or_a_node_of_ours(upstream: Anvil) -> None:
+    """A page elsewhere may POST JSON to the loopback only where a preflight lets it; without one, as text, it must not
+    be understood."""
+    from aiohttp import ClientSession
+
+    page = {"Origin": "https://page.example"}
+    asks = page | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    body = f'{{"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": ["{RICH}", "0x5"]}}'
+    async with (
+        EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node,
+        fork_of(upstream.url, await node.block(), chain=CHAIN, multicall3=MULTICALL3) as fork,
+        ClientSession() as browser,
+    ):
+        for one in (fork, node):
+            async with browser.options(one.endpoint.url, headers=asks) as preflight:
+                assert not preflight.ok and not [name for name in preflight.headers if "Access-Control" in name]
+            async with browser.post(one.endpoint.url, data=body, headers=page | {"Content-Type": "text/plain"}) as said:
+                assert "result" not in await said.json()
+            assert await one.balance_wei(RICH) == 0
+
+
 async def test_a_fork_holds_its_block_and_leaves_the_upstream_alone(upstream: Anvil) -> None:
     async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
         await node.request("anvil_setBalance", [RICH, "0x5"])

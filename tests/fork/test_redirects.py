@@ -14,7 +14,7 @@ from yieldbot.chains.solana.node.client import SvmNode
 from yieldbot.errors import HttpRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.rpc.service import post
+from yieldbot.rpc.service import get, post
 
 SIGNED = "0x02abcdef"
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -109,3 +109,11 @@ def test_a_proposal_is_not_posted_elsewhere(status: int) -> None:
         with pytest.raises(TransientError, match=f"refused it with HTTP {status}"):
             post(server.url, {"safe": "0x00"})
         assert elsewhere.got == [] and len(server.got) == 1
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_nor_is_a_service_asked_elsewhere(status: int) -> None:
+    with running(200) as elsewhere, running(status, elsewhere.url) as service:
+        with pytest.raises(TransientError, match=f"HTTP {status}"):
+            get(f"{service.url}?fromAddress=0xabc")
+        assert elsewhere.got == [] and len(service.got) == 1

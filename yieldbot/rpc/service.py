@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import TransientError, transport_words
 from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
 
 SECONDS = 20.0
 MOST_BYTES = 2**20
@@ -17,21 +20,28 @@ DEEPEST = 100
 """Levels that an answer may nest."""
 
 
-def post(url: str, document: Mapping[str, Any]) -> None:
-    """POST a document to this host and no other. Raises TransientError, naming the host alone, when the service does
-    not take it, or sends us elsewhere."""
-    import urllib.error
+def _staying() -> OpenerDirector:
+    """What asks the host that is named and no other."""
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *asked: Any) -> None:
             return None  # then it is an HTTPError
 
+    return urllib.request.build_opener(Stay)
+
+
+def post(url: str, document: Mapping[str, Any]) -> None:
+    """POST a document to this host and no other. Raises TransientError, naming the host alone, when the service does
+    not take it, or sends us elsewhere."""
+    import urllib.error
+    import urllib.request
+
     host = urlsplit(url).hostname or "the service"
     headers = {"Content-Type": "application/json", "User-Agent": "yieldbot"}
     request = urllib.request.Request(url, json.dumps(document).encode(), headers)
     try:
-        with urllib.request.build_opener(Stay).open(request, timeout=SECONDS):
+        with _staying().open(request, timeout=SECONDS):
             return
     except urllib.error.HTTPError as refused:
         said = one_line(refused.read(300).decode(errors="replace"))
@@ -41,7 +51,8 @@ def post(url: str, document: Mapping[str, Any]) -> None:
 
 
 def get(url: str, seconds: float = SECONDS) -> object:
-    """The JSON document at a URL. Raises TransientError, naming the host alone, for every other answer and for none."""
+    """The JSON document at a URL of this host. Raises TransientError, naming the host alone, for every other answer
+    (one that sends us elsewhere included) and for none."""
     import http.client
     import urllib.error
     import urllib.request
@@ -49,7 +60,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
     host = urlsplit(url).hostname or "the service"
     request = urllib.request.Request(url, headers={"Accept": "application/json", "User-Agent": "yieldbot"})
     try:
-        with urllib.request.urlopen(request, timeout=seconds) as answer:
+        with _staying().open(request, timeout=seconds) as answer:
             body: bytes = answer.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as refused:
         if refused.code == 429:

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from chain_double import GWEI, ChainDouble, KeySigner, account_of, open_journal
+from eth_account import Account as Keys
+from eth_utils.crypto import keccak
 from wiring import APPROVAL, BLOCK, EXPIRES, NOW, OWNER, RULES, SHARES, USDC, simulated, supply_data, supply_tx, work
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.judge import judge, judge_cancellation
 from yieldbot.chains.evm.execution.replace import replaced
 from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
-from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.chains.evm.signing.sign import fields, unsigned_of
 from yieldbot.errors import ConfigError, SignerRefused
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
@@ -237,3 +239,21 @@ async def test_what_would_revert_now_is_not_replaced(journal: Journal) -> None:
     chain.effect = lambda fork, fields: None
     assert (await attempt(account, tx) or "").startswith("not replaced: WOULD_REVERT")
     assert not chain.sent
+
+
+async def test_a_row_that_somebody_wrote_into_the_journal_is_signed_for_nobody(journal: Journal) -> None:
+    """The row's hashes hold, the call would do what the row foresees: but our key never signed it."""
+    signer = KeySigner()
+    account = account_of(moving(), journal, signer=signer)
+    ours = journalled(account).signed
+    read = fields(unsigned_of(ours, ours.max_fee_wei, ours.priority_fee_wei))
+    raw = bytes(Keys.from_key("22" * 32).sign_transaction(read).raw_transaction)
+    forged = replace(ours, raw=raw, hash="0x" + keccak(raw).hex())
+    journal.append(forged)
+    signer.asked = 0
+    found = await attempt(account, stored(account, forged.hash))
+    assert found is not None and found.startswith("not replaced: WRONG_KEY")
+    other = replace(ours, hash="0x" + "ab" * 32)
+    journal.append(other)
+    found = await attempt(account, stored(account, other.hash))
+    assert found is not None and found.startswith("not replaced: WRONG_KEY") and signer.asked == 0

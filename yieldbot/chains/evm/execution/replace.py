@@ -1,8 +1,8 @@
 """A transaction that nobody mines: the same call again under the same nonce, at higher fees, while its approval lives.
 
-Nothing new is decided: the bytes are read back from the journal, only the fees differ, it is simulated once more, and
-what it would do must be what was foreseen. Each attempt is journalled before it is sent; whichever is mined settles
-all of them.
+Nothing new is decided: the bytes are read back from the journal and must carry our own signature, only the fees
+differ, it is simulated once more, and what it would do must be what was foreseen. Each attempt is journalled before it
+is sent; whichever is mined settles all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation, judge
 from yieldbot.chains.evm.execution.rollup import cost_above_gain
 from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
 from yieldbot.chains.evm.execution.submit import record, sign, submit
-from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.chains.evm.signing.sign import is_by, unsigned_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.deltas import still_least
 from yieldbot.journal.events import TxNoted
@@ -52,6 +52,8 @@ async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[Stor
 
 async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     signed = stuck.signed
+    if not is_by(signed, account.owner):
+        return Declined("WRONG_KEY", f"{signed.hash} in the journal is not what {account.owner} signed")
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):

@@ -94,7 +94,7 @@ def spawn(options: Sequence[str], *, log: Path, temporary: bool, anvil: Path | N
     program = str(find_anvil(anvil))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [program, "--host", "127.0.0.1", "--port", "0", *options],
+            [program, "--host", "127.0.0.1", "--port", "0", "--no-cors", *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

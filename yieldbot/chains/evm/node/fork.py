@@ -44,7 +44,7 @@ async def fork_of(
     number = str(evm_number(chain))
     options = [
         *("--fork-url", upstream_url, "--fork-block-number", str(block.height), "--fork-chain-id", number),
-        *("--chain-id", number, "--host", "127.0.0.1", "--port", "0", "--no-storage-caching"),
+        *("--chain-id", number, "--host", "127.0.0.1", "--port", "0", "--no-cors", "--no-storage-caching"),
         *("--max-persisted-states", "0", "--accounts", "0", "--no-rate-limit", "--retries", "1"),
     ]
     process = await _started(program, options)

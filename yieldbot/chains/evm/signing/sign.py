@@ -78,6 +78,21 @@ def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> Un
     )
 
 
+def is_by(signed: TxSigned, owner: Address) -> bool:
+    """Whether journalled bytes are what ``owner``'s key signed, and the row names them by their hash. Pure.
+
+    Whoever can write the journal can add a row whose hashes hold; a signature of ours he cannot make.
+    """
+    from eth_account import Account as Keys
+    from eth_utils.crypto import keccak
+
+    try:
+        sender = str(Keys.recover_transaction(signed.raw))
+    except Exception:  # as in ``verified``
+        return False
+    return sender.lower() == owner.lower() and signed.hash == "0x" + keccak(signed.raw).hex()
+
+
 def payload(tx: UnsignedTx) -> bytes:
     """What ``digest`` is of, and what a device is shown: 0x02 || rlp([...])."""
     import rlp
