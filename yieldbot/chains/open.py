@@ -1,33 +1,27 @@
-"""From a job to an open session on its chain."""
+"""From a chain's settings to the chain: the one place that knows which wing serves which family."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from yieldbot.chains.ports import Chain, Session, Watch
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
-from yieldbot.chains.ports import Session, Watch
+    from yieldbot.model.policy import ChainSettings, Job
+
+
+def chain_of(settings: ChainSettings) -> Chain:
+    """The chain, by its family's wing, which is imported only when one of its chains is asked for."""
+    return cast("Chain", import_module(f"yieldbot.chains.{settings.family.name}.chain").Chain(settings))
 
 
 def session(world: World, job: Job) -> AbstractAsyncContextManager[Session]:
     """The job's chain, to be acted on."""
-    if job.chain.svm is not None:
-        from yieldbot.chains.solana.session import svm_session
-
-        return svm_session(world, job)
-    from yieldbot.chains.evm.session import evm_session
-
-    return evm_session(world, job)
+    return chain_of(job.chain).session(world, job)
 
 
 def watch(job: Job) -> AbstractAsyncContextManager[Watch]:
     """The job's chain, to be looked at."""
-    if job.chain.svm is not None:
-        from yieldbot.chains.solana.session import svm_watch
-
-        return svm_watch(job)
-    from yieldbot.chains.evm.session import evm_watch
-
-    return evm_watch(job)
+    return chain_of(job.chain).watch(job)

@@ -1,20 +1,28 @@
-"""What the cycle asks of a chain, whatever its kind, while a connection to its nodes is open."""
+"""What is asked of a chain, whatever its family. ``chains/open.py`` finds the chain; each wing has a ``chain.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from yieldbot.books.chain_record import Handed, Seen
+    from yieldbot.books.entries import Entry
+    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.findings import Finding
+    from yieldbot.chains.quote_values import Read
     from yieldbot.execution.approvals import Approval
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import LegResult, Proposed
+    from yieldbot.execution.world import World
     from yieldbot.journal.fold import Record
-    from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
-    from yieldbot.model.policy import Policy
+    from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
     from yieldbot.model.tx import Outcome
 
 
@@ -63,3 +71,83 @@ class Session(Watch, Protocol):
 
     def said(self, block: BlockRef) -> str:
         """A block or slot in words."""
+
+
+class Revocation(Protocol):
+    """One right being taken back, as it went on a fork."""
+
+    @property
+    def words(self) -> str:
+        """What is done, in words."""
+
+    @property
+    def gas_used(self) -> int:
+        """Gas, or compute units on Solana."""
+
+
+class Rights(Protocol):
+    """What others may take from one account, and taking it back, while a connection is open."""
+
+    async def settle(self) -> None:
+        """Bring to its end what the account has still open. Raises PendingError while it cannot be."""
+
+    async def find(self) -> Found:
+        """Every right that stands. Raises TransientError when the nodes do not tell."""
+
+    async def rehearse(self, chosen: Sequence[Given]) -> list[Revocation | Declined]:
+        """Each of them taken back on a fork, or why that cannot be."""
+
+    def beside(self, tried: Sequence[Revocation | Declined]) -> tuple[str, ...]:
+        """What all of it pays beside its gas, in words."""
+
+    async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
+        """Take one back. index: its place among those of this run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAsked:
+    """What is wanted of an account's past beyond its own entries. Wings take of it what their chains can tell."""
+
+    ours: frozenset[str] = frozenset()
+    """Every hash that the account signed, in lower case."""
+    handed: Handed | None = None
+    """Plans that others carry out (a Safe's owners)."""
+    checked: bool = True
+    """Whether balances are read at both ends and compared."""
+    also: Sequence[Token] = ()
+    """Tokens whose price is wanted at every entry."""
+    since: int | None = None
+    """From which block on events are read; None: from the first entry."""
+    say: Callable[[str], None] = field(default=lambda line: None)
+    most_parts: int | None = None
+    """How many parts of events are asked for at most."""
+    snapshots: Sequence[Snapshot] | None = None
+    """The jobs', where they were taken already."""
+
+
+class Chain(Protocol):
+    """One chain of chains/*.toml."""
+
+    @property
+    def settings(self) -> ChainSettings: ...
+
+    def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
+        """The job's account, to be looked at."""
+
+    def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+        """The job's account, to be acted on."""
+
+    def rights(
+        self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
+    ) -> AbstractAsyncContextManager[Rights]:
+        """What the job's account has allowed to others. wallets: ours, known by name; since: from which block on events
+        are asked for, where events tell."""
+
+    async def quotes(self, given: Token, wanted: Token) -> Read:
+        """The pools of all the chain's tokens at one block, and the prices that they do not make alone."""
+
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
+        """The past of the jobs' account, which is one. entries: its own, by the journal. Raises TransientError."""
+
+    async def check(self) -> list[Finding]:
+        """Whether everything that chains/*.toml says of it is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.ports import Rights
     from yieldbot.cli.context import Context
     from yieldbot.execution.world import World
     from yieldbot.model.plan import Declined
@@ -52,8 +53,7 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
         deadline = Deadline(world)
         for job in accounts:
             try:
-                look = _account if job.chain.svm is None else _svm_account
-                work = partial(look, args, context, deadline.world, job)
+                work = partial(_account, args, context, deadline.world, job)
                 found, ended = run_within(deadline, job, work)
             except TransientError as passing:
                 rows.append(_row(job, None, [], str(passing)))
@@ -68,125 +68,44 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
 async def _account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.chains.evm.allowances import find
-    from yieldbot.chains.evm.execution.clear import Book
-    from yieldbot.chains.evm.execution.settle import settle
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.chains.evm.session import account_of
-    from yieldbot.model.native import native_token
+    """What the job's account has given, each with what came of taking it back; None where that was not asked."""
+    from yieldbot.chains.open import chain_of
 
-    async with connect(job.chain) as node:
-        await node.verify_chain()
-        account = account_of(world, job, node)
+    wallets = context.settings.wallets.values()
+    async with chain_of(job.chain).rights(world, job, wallets, args.from_block, context.detail) as rights:
         if args.revoke:
-            await settle(account)
-        names = Book.of(job.chain, native_token(job.chain)).names
-        found = await find(node, job.chain, job.wallet.address, names, since=args.from_block, say=context.detail)
+            await rights.settle()
+        found = await rights.find()
         if not args.revoke:
             return found, [(given, None) for given in found.given]
-        return found, await _revoked(args, context, account, found)
+        return found, await _revoked(args, context, job, rights, found)
 
 
-async def _svm_account(
-    args: argparse.Namespace, context: Context, world: World, job: Job
-) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.chains.solana.allowances import find_delegates
-    from yieldbot.chains.solana.execution.clear import SvmBook
-    from yieldbot.chains.solana.node.quorum import connect_svm
-
-    book = SvmBook.of(job.chain)
-    async with connect_svm(job.chain) as nodes:
-        await nodes.verify_chain()
-        own = {wallet.address: f"wallet {wallet.name}" for wallet in context.settings.wallets.values()}
-        names = {**book.markets, **book.programs, **own}
-        found = await find_delegates(nodes, job.chain, job.wallet.address, names)
-        if not args.revoke:
-            return found, [(given, None) for given in found.given]
-        return found, await _svm_revoked(args, context, world, job, nodes, found)
-
-
-async def _svm_revoked(
-    args: argparse.Namespace, context: Context, world: World, job: Job, nodes: Any, found: Found
+async def _revoked(
+    args: argparse.Namespace, context: Context, job: Job, rights: Rights, found: Found
 ) -> list[tuple[Given, Ended]]:
-    """Each right with what came of taking it back; None for one that was not to be taken back."""
-    from dataclasses import replace
-
-    from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocation, revoke
-    from yieldbot.chains.solana.execution.send import settle
-    from yieldbot.chains.solana.session import svm_account_of
+    """Shows each right being taken back as it went on the fork, asks, and takes back what can be."""
     from yieldbot.model.plan import Declined
 
-    wallets = {wallet.address: wallet for wallet in context.settings.wallets.values()}
     chosen = [given for given in found.given if given.listed or args.unlisted]
-    ours = [authority_of(given, job.wallet.address) in wallets for given in chosen]
-    by_account: dict[str, Any] = {
-        wallet.address: svm_account_of(world, replace(job, wallet=wallet), nodes)
-        for wallet in wallets.values()
-        if wallet.address in {authority_of(given, job.wallet.address) for given in chosen}
-    }
-    for account in by_account.values():
-        await settle(account)
-    tried: list[Any] = []
-    for given, mine in zip(chosen, ours, strict=True):
-        if mine:
-            tried.append(await rehearse_revocation(by_account[authority_of(given, job.wallet.address)], given))
-            continue
-        said = f"{given.spender} alone can give that right up: move what is there to another account"
-        tried.append(Declined("NOT_OURS", said))
-
-    async def take(given: Given, index: int, planned: Any) -> Ended:
-        return await revoke(by_account[authority_of(given, job.wallet.address)], given, index, planned)
-
-    return await _asked(args, context, found, list(zip(chosen, tried, strict=True)), "compute units", take)
-
-
-async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
-    """Each allowance with what came of its revocation; None for one that was not to be revoked."""
-    from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
-    from yieldbot.chains.evm.execution.simulate import RehearsedTx
-    from yieldbot.model.tx import NO_ROLLUP_FEE
-
-    chosen = [given for given in found.given if given.listed or args.unlisted]
-    rehearsed = await rehearse_revocations(account, chosen, found.block) if chosen else []
-
-    async def take(given: Given, index: int, planned: Any) -> Ended:
-        return await revoke(account, given, index, planned.gas_limit)
-
-    fees = [tx.rollup for tx in rehearsed if isinstance(tx, RehearsedTx)]
-    beside = sum(fees, NO_ROLLUP_FEE).words(account.native)
-    return await _asked(args, context, found, list(zip(chosen, rehearsed, strict=True)), "gas", take, beside)
-
-
-async def _asked(
-    args: argparse.Namespace,
-    context: Context,
-    found: Found,
-    rehearsed: Sequence[tuple[Given, Any]],
-    unit: str,
-    take: Callable[[Given, int, Any], Awaitable[Ended]],
-    beside: Sequence[str] = (),
-) -> list[tuple[Given, Ended]]:
-    """Shows each revocation as it went on the fork, asks, and takes back (``take``) what can be. beside: what all of
-    them pay for their data on L1, in words."""
-    from yieldbot.model.plan import Declined
-
+    tries = await rights.rehearse(chosen)
+    rehearsed = list(zip(chosen, tries, strict=True))
     for number, (given, tried) in enumerate(rehearsed, 1):
         if isinstance(tried, Declined):
             context.say(f"  {number}. {given.words} ({given.spender}) cannot be taken back: {tried.reason}")
             continue
-        place = given.account or given.token.address
-        said = tried.call.words if given.account is None else tried.words
-        context.say(f"  {number}. {said} ({given.words})  [{place} to {given.spender}, {tried.gas_used:,} {unit}]")
-    if beside:
+        place, cost = given.account or given.token.address, f"{tried.gas_used:,} {job.chain.family.gas}"
+        context.say(f"  {number}. {tried.words} ({given.words})  [{place} to {given.spender}, {cost}]")
+    if beside := rights.beside(tries):
         context.say(f"  in all: {', '.join(beside)}")
-    able = any(not isinstance(tried, Declined) for _, tried in rehearsed)
+    able = any(not isinstance(tried, Declined) for tried in tries)
     yes = able and (args.yes or confirmed("Sign and send these?"))
     ended: dict[int, Ended] = {}
     for index, (given, tried) in enumerate(rehearsed):
         if isinstance(tried, Declined):
             ended[id(given)] = tried
         elif yes:
-            ended[id(given)] = await take(given, index, tried)
+            ended[id(given)] = await rights.revoke(given, index, tried)
     return [(given, ended.get(id(given))) for given in found.given]
 
 

@@ -8,18 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
-from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, YieldbotError
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.chains.evm.node.quorum import QuorumNode
     from yieldbot.cli.context import Context
-    from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings, Wallet
 
 
@@ -203,149 +198,9 @@ async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
 
 
 async def _chain(chain: ChainSettings) -> list[Finding]:
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.cli.check_exchanges import exchanges
+    from yieldbot.chains.open import chain_of
 
-    what = f"chain {chain.name}"
-    if not chain.rpc_urls:
-        remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
-        return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
-    if chain.svm is not None:
-        from yieldbot.cli.check_svm import svm_chain
-
-        return await svm_chain(chain)
-    try:
-        async with connect(chain) as node:
-            faults = await _endpoints(node, chain)
-            if any(finding.code == MISCONFIGURED for finding in faults) or len(chain.rpc_urls) == len(faults):
-                return faults
-            block = await node.block()
-            some = len(chain.rpc_urls)
-            agree = f"; {node.quorum} of {some} must agree" if some > 1 else "; one endpoint alone is believed"
-            found = [Finding(what, f"{node.host} answers, block {block.height:,}{agree}"), *faults]
-            found += [
-                Finding(f"{what}: {host}", why, f"check it, or replace it in {chain.rpc_env} in .env", FAILED)
-                for host, why in node.left_out
-                if not any(finding.what.endswith(host) for finding in faults)
-            ]
-            found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
-            found.append(await _fee_kind(node, chain, block))
-            found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
-            feeds = {"[native] feed": chain.native_feed} | {
-                f"feed of {token.symbol}": chain.feeds.get(token.address) for token in chain.tokens.values()
-            }
-            for key, feed in feeds.items():
-                if feed is None:
-                    remedy = f"name it in chains/{chain.name}.toml: gas cannot be weighed without"
-                    found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
-                else:
-                    found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
-            return found + await _markets(node, chain, block) + await exchanges(node, chain, block)
-    except HttpRefused as refusal:
-        return [Finding(what, refusal.what, refusal.remedy, FAILED)]
-    except NodeRefused as refused:
-        remedy = refused.remedy or f"another provider in {chain.rpc_env} in .env may serve it"
-        return [Finding(what, refused.what, remedy, FAILED)]
-    except (YieldbotError, ValueError, TypeError) as failure:
-        remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
-        said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-        return [Finding(what, said, remedy, FAILED)]
-
-
-async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
-    """What is wrong with each endpoint by itself, those that are only submitted to included."""
-    from yieldbot.model.ids import evm_number
-
-    several = len(node.endpoints) > 1
-    found: list[Finding] = []
-    for endpoint in (*node.endpoints, *node.submission.private):
-        name = chain.submit_rpc_env if endpoint in node.submission.private else chain.rpc_env
-        what = f"chain {chain.name}: {endpoint.host}" if several or name != chain.rpc_env else f"chain {chain.name}"
-        try:
-            number = int(await endpoint.request("eth_chainId", []), 16)
-        except HttpRefused as refusal:
-            found.append(Finding(what, refusal.what, refusal.remedy, FAILED))
-        except NodeRefused as refused:
-            remedy = refused.remedy or f"another provider in {name} in .env may serve it"
-            found.append(Finding(what, refused.what, remedy, FAILED))
-        except (YieldbotError, ValueError, TypeError) as failure:
-            remedy = f"check the connection and {name} in .env; another provider may help"
-            said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-            found.append(Finding(what, said, remedy, FAILED))
-        else:
-            if number != evm_number(chain.chain):
-                said = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
-                found.append(Finding(what, said, f"correct {name} in .env", MISCONFIGURED))
-    return found
-
-
-async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
-    """Whether the chain takes what its file says beside the gas, and about how much that is now."""
-    from yieldbot.chains.evm.rollups import kind_fault, typical_fee
-    from yieldbot.model.amounts import Amount
-    from yieldbot.model.native import native_token
-
-    what = f"{chain.name} fee_kind"
-    (told,) = await node.run([typical_fee()], block)
-    if isinstance(told, MarketError):
-        return Finding(what, str(told), f"check the connection and {chain.rpc_env} in .env", FAILED)
-    if (fault := kind_fault(chain, told.kind)) is not None:
-        return Finding(what, *fault, MISCONFIGURED)
-    paid = f", a transaction pays about {Amount(native_token(chain), told.tx_wei)} for its data on L1"
-    return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
-
-
-async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
-    what = f"{chain.name} token {token.symbol}"
-    file = f"chains/{chain.name}.toml"
-    if not await node.code(token.address, block):
-        return Finding(what, f"no contract at {token.address}", f"correct it in {file}", MISCONFIGURED)
-    decimals = int.from_bytes((await node.call(token.address, DECIMALS, block))[-32:], "big")
-    symbol = text_of(await node.call(token.address, SYMBOL, block))
-    if decimals != token.decimals:
-        remedy = f"correct decimals in {file}"
-        return Finding(what, f"the chain says {decimals} decimals, not {token.decimals}", remedy, MISCONFIGURED)
-    if symbol not in chain.symbols.get(token.address, {token.symbol}):
-        remedy = f"correct the address in {file}; if it is the right one, add symbols = [{symbol!r}] to its table"
-        return Finding(what, f"the chain calls {token.address} {symbol!r}", remedy, MISCONFIGURED)
-    return Finding(what, f"{token.address}, {decimals} decimals")
-
-
-async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
-    from yieldbot.model.ids import Address
-    from yieldbot.protocols import adapters
-
-    known = adapters()
-    lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
-    found: list[Finding] = []
-    for deployment, markets in zip(chain.deployments, lists, strict=True):
-        what = f"{chain.name} {deployment.name}"
-        remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
-        if isinstance(markets, MarketError):
-            found.append(Finding(what, str(markets), remedy, MISCONFIGURED))
-            continue
-        missing = [m for m in markets if not await node.code(m.address, block)]
-        if missing or not markets:
-            said = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
-            found.append(Finding(what, said, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
-            continue
-        flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
-        bad = [
-            (market, answer)
-            for market, answer in zip(markets, await node.run(flows, block), strict=True)
-            if isinstance(answer, MarketError)
-        ]
-        found += [
-            Finding(f"{chain.name} {market.name}", str(answer), f"it is left out until it answers: {remedy}", FAILED)
-            for market, answer in bad
-        ]
-        if not bad:
-            found.append(Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets"))
-    return found
-
-
-async def _coded(node: EvmNode, what: str, address: Address, block: BlockRef, key: str) -> Finding:
-    if await node.code(address, block):
-        return Finding(what, address)
-    return Finding(what, f"no contract at {address}", f"correct {key} in the chain's file", MISCONFIGURED)
+    if chain.rpc_urls:
+        return await chain_of(chain).check()
+    remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
+    return [Finding(f"chain {chain.name}", f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]

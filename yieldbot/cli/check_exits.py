@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.cli.findings import Finding
+from yieldbot.chains.findings import Finding
 from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
 

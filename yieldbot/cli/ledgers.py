@@ -12,6 +12,8 @@ from yieldbot.books.entries import Account, Entry, from_journal, in_order
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.prices import recorded
 from yieldbot.books.text import Names
+from yieldbot.chains.open import chain_of
+from yieldbot.chains.ports import PastAsked
 from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.events import Observed, TxSigned
@@ -109,15 +111,8 @@ async def _ask(
         own = [entry for entry in entries if entry.account == account]
         ours = hashes(records, account)
         try:
-            if chain.svm is None:
-                from yieldbot.chains.evm import account_history as evm
-
-                handed = handed_over(records, account)
-                seen = await evm.look(jobs, own, ours, handed=handed, since=since, say=context.detail)
-            else:
-                from yieldbot.chains.solana import account_history as svm
-
-                seen = await svm.look(jobs, own)
+            asked = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
+            seen = await chain_of(chain).account_history(jobs, own, asked)
         except TransientError as passing:
             told.skipped[account] = str(passing)
             told.notes.append(f"{chain.name} is skipped: {passing}")

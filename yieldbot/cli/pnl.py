@@ -13,6 +13,8 @@ from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
 from yieldbot.books.text import day, decimal
+from yieldbot.chains.open import chain_of
+from yieldbot.chains.ports import PastAsked
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.errors import TransientError
@@ -168,26 +170,15 @@ async def _told(
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
         try:
-            if its_jobs[0].chain.svm is None:
-                from yieldbot.chains.evm import account_history as evm
-
-                ours = hashes(records, account)
-                handed = handed_over(records, account)
-                also = [token for job in its_jobs if (token := unit_of(job)[1]) is not None]
-                seen = await evm.look(
-                    its_jobs,
-                    own,
-                    ours,
-                    handed=handed,
-                    checked=False,
-                    also=also,
-                    most_parts=MOST_PARTS,
-                    snapshots=snapshots,
-                )
-            else:
-                from yieldbot.chains.solana import account_history as svm
-
-                seen = await svm.look(its_jobs, own, snapshots=snapshots)
+            asked = PastAsked(
+                ours=hashes(records, account),
+                handed=handed_over(records, account),
+                checked=False,
+                also=[token for job in its_jobs if (token := unit_of(job)[1]) is not None],
+                most_parts=MOST_PARTS,
+                snapshots=snapshots,
+            )
+            seen = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, asked)
         except TransientError as passing:
             context.say(f"{name}: profit and loss is by the journal alone: {passing}")
             return None

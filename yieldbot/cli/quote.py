@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
+from yieldbot.model.families import EVM
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +46,7 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from yieldbot.allocator.route import route, route_for
-    from yieldbot.chains.quotes import read
+    from yieldbot.chains.open import chain_of
     from yieldbot.cli import documents as docs
     from yieldbot.math.concentrated import Unswappable
 
@@ -63,7 +64,7 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     if not chain.exchanges:
         raise ConfigError(f"chains/{chain.name}.toml has no [[exchanges]] table: add one (docs/configuration.md)")
     try:
-        seen = asyncio.run(read(chain, given, wanted))
+        seen = asyncio.run(chain_of(chain).quotes(given, wanted))
         if args.out is None:
             found = route(seen.states, amount, wanted, seen.unit_cost(wanted), seen.way_cost(wanted))
         else:
@@ -101,7 +102,7 @@ def _aggregated(
     from yieldbot.bridges import lifi
     from yieldbot.rpc.service import get
 
-    if chain.svm is not None:
+    if chain.family is not EVM:
         raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
     try:
@@ -152,7 +153,7 @@ def _chain_file(context: Context, name: str) -> ChainSettings:
 
     files = chain_names(context.config)
     found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
-    if found is None or found.svm is not None:
+    if found is None or found.family is not EVM:
         raise ConfigError(f"--to-chain {name}: EVM chains are wanted, files of chains/ are: {', '.join(sorted(files))}")
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings
 
 
-async def svm_chain(chain: ChainSettings) -> list[Finding]:
+async def findings(chain: ChainSettings) -> list[Finding]:
     """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
     from yieldbot.chains.solana.node.quorum import connect_svm
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import addresses_in
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.cli.findings import MISCONFIGURED, Finding
+from yieldbot.chains.findings import MISCONFIGURED, Finding
 from yieldbot.errors import YieldbotError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.deployment import Deployment

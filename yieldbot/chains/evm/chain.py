@@ -1,0 +1,108 @@
+"""An EVM chain, as the rest of the bot asks for it (``chains/ports.Chain``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.books.chain_record import NOTHING_HANDED
+from yieldbot.chains.evm import account_history, allowances
+from yieldbot.chains.evm import check as checks
+from yieldbot.chains.evm.execution.clear import Book
+from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.execution.simulate import RehearsedTx
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.quotes import of_evm
+from yieldbot.chains.evm.session import account_of, evm_session, evm_watch
+from yieldbot.model.native import native_token
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import NO_ROLLUP_FEE
+
+if TYPE_CHECKING:
+    from yieldbot.books.chain_record import Seen
+    from yieldbot.books.entries import Entry
+    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.evm.execution.account import Account
+    from yieldbot.chains.findings import Finding
+    from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
+    from yieldbot.chains.quote_values import Read
+    from yieldbot.execution.world import World
+    from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.policy import ChainSettings, Job, Wallet
+    from yieldbot.model.tx import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain of chains/*.toml."""
+
+    settings: ChainSettings
+
+    def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
+        return evm_watch(job)
+
+    def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+        return evm_session(world, job)
+
+    @asynccontextmanager
+    async def rights(
+        self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
+    ) -> AsyncIterator[Rights]:
+        async with connect(self.settings) as node:
+            await node.verify_chain()
+            yield _Rights(account_of(world, job, node), since, say)
+
+    async def quotes(self, given: Token, wanted: Token) -> Read:
+        return await of_evm(self.settings, given, wanted)
+
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
+        return await account_history.look(
+            jobs,
+            entries,
+            asked.ours,
+            handed=asked.handed or NOTHING_HANDED,
+            checked=asked.checked,
+            also=asked.also,
+            since=asked.since,
+            say=asked.say,
+            most_parts=asked.most_parts,
+            snapshots=asked.snapshots,
+        )
+
+    async def check(self) -> list[Finding]:
+        return await checks.findings(self.settings)
+
+
+@dataclass(slots=True)
+class _Rights:
+    account: Account
+    since: int
+    say: Callable[[str], None]
+    block: BlockRef | None = None
+
+    async def find(self) -> Found:
+        settings = self.account.settings
+        names = Book.of(settings, native_token(settings)).names
+        owner, node = self.account.owner, self.account.node
+        found = await allowances.find(node, settings, owner, names, since=self.since, say=self.say)
+        self.block = found.block
+        return found
+
+    async def rehearse(self, chosen: Sequence[Given]) -> list[Revocation | Declined]:
+        if not chosen or self.block is None:
+            return []
+        return list(await rehearse_revocations(self.account, chosen, self.block))
+
+    async def settle(self) -> None:
+        await settle(self.account)
+
+    def beside(self, tried: Sequence[Revocation | Declined]) -> tuple[str, ...]:
+        fees = [tx.rollup for tx in tried if isinstance(tx, RehearsedTx)]
+        return sum(fees, NO_ROLLUP_FEE).words(self.account.native)
+
+    async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
+        assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
+        return await revoke(self.account, given, index, rehearsed.gas_limit)
