@@ -74,8 +74,7 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     remembered = {
         market_id: said
         for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
-        if market_id not in snapshot.states
-        and not _given_up(market_id, said, policy)
+        if market_id not in snapshot.states and not _given_up(market_id, said, policy)
     }
     found = []
     for bad in snapshot.quarantined:

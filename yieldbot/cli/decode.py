@@ -184,13 +184,14 @@ def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettin
                 "intent": said.words,
                 "fault": said.fault,
                 "warnings": list(said.warnings),
+                "dangers": list(said.dangers),
                 "fields": [{"label": label, "value": value} for label, value in said.fields],
             }
             for said in reading.instructions
         ],
     )
     context.show(document, lambda: "\n".join(lines(reading)))
-    return 0
+    return DANGEROUS if reading.dangerous else 0
 
 
 def _base64(said: str) -> bytes:

@@ -21,7 +21,8 @@ from solders.transaction import VersionedTransaction
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.execution.svm.account import SYSTEM, WRAPPED_SOL, SvmAccount
 from yieldbot.execution.svm.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
-from yieldbot.execution.svm.clear import SOLANAS, SvmBook, read
+from yieldbot.execution.svm.clear import SvmBook, read
+from yieldbot.execution.svm.clear_call import SOLANAS
 from yieldbot.execution.svm.deltas import sol_change
 from yieldbot.execution.svm.judge import SvmRules, budget_fault
 from yieldbot.execution.svm.send import _settled, told_changes
