@@ -34,12 +34,15 @@ SETTLES_SECONDS = 3600
 
 class Meant(NamedTuple):
     """What is to be done in which pool; warnings: what the person should know before saying yes; before: our positions
-    there, where something is to be added."""
+    there, where something is to be put in; out: base units of both tokens that come out of a position for that; swaps:
+    the fraction of it that swaps in the pool may take."""
 
     state: LpState
     prepared: Prepared
     warnings: tuple[str, ...] = ()
     before: tuple[LpPosition, ...] | None = None
+    out: tuple[int, int] = (0, 0)
+    swaps: float = 0.0
 
 
 def register(commands: Any) -> None:
@@ -162,13 +165,15 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
 
 
 def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
-    """How what is added is taken out again in the rehearsal; None where nothing is added."""
+    """How what is put in is taken out again in the rehearsal; None where nothing is."""
     from yieldbot.lp_back import come_back
 
     before = meant.before
     if before is None:
         return None
-    return lambda fork, fees, put: come_back(account, fork, fees, put, meant.state, before, slippage)
+    return lambda fork, fees, put: come_back(
+        account, fork, fees, put, meant.state, before, slippage, meant.out, meant.swaps
+    )
 
 
 async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
@@ -246,7 +251,12 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
             assert position is not None
             prepared = compounding(position, terms)
     before = tuple(one for one in view.positions if one.state.pool.id == state.pool.id)
-    return Meant(state, prepared, tuple(warnings), before if args.action == "add" else None)
+    meant = Meant(state, prepared, tuple(warnings), before if args.action in ("add", "compound", "rerange") else None)
+    if args.action == "compound" and position is not None:
+        return meant._replace(out=position.fees)
+    if args.action == "rerange":
+        return meant._replace(out=prepared.expected, swaps=state.fee + terms.slippage)
+    return meant
 
 
 def _part(liquidity: int, share: float) -> int:

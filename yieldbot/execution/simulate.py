@@ -308,7 +308,7 @@ async def _done(
         cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    if work.leg.kind is LegKind.DEPOSIT:
+    if work.leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE):
         trap = await way_out(account, fork, work, worth_raw or 0, fees)
         if trap is not None:
             return trap

@@ -13,7 +13,7 @@ from yieldbot.execution.deltas import balances
 from yieldbot.execution.reverts import REVERTED, revert_words
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import ExitKind, Market, MarketState
-from yieldbot.model.plan import Declined, NoWayOut
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import EvmCall
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, f
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
         return _refused(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
     came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
-    whole_raw = held_raw + put.raw
+    whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a new range brings nothing with it
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:
         return None
