@@ -198,7 +198,8 @@ async def _seen(job: Job, context: Context) -> Seen:
     try:
         async with watch(job) as live:
             await live.verify_chain()
-            snapshot = await live.with_exits(await live.observe(), _records(context), context.settings.policy)
+            records = _records(context)
+            snapshot = await live.with_exits(await live.observe(records), records, context.settings.policy)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:

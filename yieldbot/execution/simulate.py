@@ -20,6 +20,7 @@ from yieldbot.execution.deltas import (
     leg_fault,
     nfts_sent,
     provided_fault,
+    request_of,
     tokens_sent,
     total,
     worth_fault,
@@ -274,6 +275,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
             return stray
         touched |= allowances_touched(receipt, account.owner)
+        note_request(receipt, work, account.owner)
         await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     for token_address, spender in sorted(touched):
@@ -414,6 +416,13 @@ async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account)
 
 def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
     return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
+
+
+def note_request(receipt: Mapping[str, Any], work: LegWork, owner: Address) -> None:
+    """A request that was made of the leg's market on the fork is asked for from now on."""
+    number = request_of(receipt, work.market.address, owner)
+    if number is not None and number not in work.requests:
+        work.requests.append(number)
 
 
 def _stray(receipt: Mapping[str, Any], owner: Address, allowed: frozenset[str]) -> Declined | None:

@@ -115,7 +115,7 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.asked(put, held_raw, state.exit.cash)
-        if (stuck := await _taken(account, fork, out.withdraw(state, part))) is not None:
+        if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:
@@ -157,10 +157,10 @@ async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
     return state
 
 
-async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
+async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
     """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
     not a fork that could not go on; None when all do."""
-    from yieldbot.execution.simulate import mined
+    from yieldbot.execution.simulate import mined, note_request
 
     if not calls:
         return "there is no call that takes it out", True
@@ -174,6 +174,7 @@ async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) ->
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
+        note_request(receipt, work, account.owner)
     return None
 
 
