@@ -275,7 +275,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
             return stray
         touched |= allowances_touched(receipt, account.owner)
-        note_request(receipt, work, account.owner)
+        note_request(account, receipt, work)
         await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     for token_address, spender in sorted(touched):
@@ -418,10 +418,11 @@ def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined
     return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
 
 
-def note_request(receipt: Mapping[str, Any], work: LegWork, owner: Address) -> None:
-    """A request that was made of the leg's market on the fork is asked for from now on."""
-    number = request_of(receipt, work.market.address, owner)
-    if number is not None and number not in work.requests:
+def note_request(account: Account, receipt: Mapping[str, Any], work: LegWork) -> None:
+    """A request that was made of the leg's market on the fork is asked for from now on. Not a Safe's: of what others
+    send we see no receipt on the chain either, and would not know its number then."""
+    number = request_of(receipt, work.market.address, account.owner)
+    if number is not None and number not in work.requests and account.pays_gas:
         work.requests.append(number)
 
 

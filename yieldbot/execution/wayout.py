@@ -174,7 +174,7 @@ async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[Ev
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
-        note_request(receipt, work, account.owner)
+        note_request(account, receipt, work)
     return None
 
 
