@@ -8,6 +8,8 @@ import struct
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from solders import system_program as system
 from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
@@ -279,6 +281,27 @@ def test_a_right_that_any_signer_gives_is_not_hidden_by_another_account_in_its_p
         stake(6, b"\0\0\1" + bytes(HIS), HIS, OWNER),
     ):
         assert len(said(made).dangers) == 1
+
+
+def test_money_for_who_pays_is_not_taken_for_our_own_where_another_signs() -> None:
+    """A stranger pays the fee, and both sign: their token account is not the one of who gives."""
+    drained = stake(4, struct.pack("<Q", 10**9), THEIRS, CLOCK, HISTORY, OWNER, HIS)
+    metas = [AccountMeta(m.pubkey, m.pubkey in (OWNER, HIS), m.is_writable) for m in drained.accounts]
+    (one,) = reading(Instruction(STAKES, drained.data, metas), payer=HIS).instructions
+    assert len(one.dangers) == 1
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.sampled_from([TOKENS, TOKENS_22, STAKES, LOADERS, system.ID]),
+    st.binary(max_size=120)
+    | st.tuples(st.integers(0, 16), st.binary(max_size=120)).map(lambda drawn: u32(drawn[0]) + drawn[1])
+    | st.tuples(st.integers(0, 255), st.binary(max_size=80)).map(lambda drawn: bytes([drawn[0]]) + drawn[1]),
+    st.lists(st.sampled_from([OWNER, HIS, OURS, CLOCK, KEY, AT]), max_size=7),
+)
+def test_no_bytes_are_too_odd(program: Pubkey, data: bytes, accounts: list[Pubkey]) -> None:
+    found = said(call(program, data, *accounts))
+    assert all(text.isprintable() for text in (found.words, *found.dangers, *found.warnings))
 
 
 def test_bytes_that_are_a_message_and_a_transaction_are_refused() -> None:

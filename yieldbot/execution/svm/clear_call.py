@@ -87,7 +87,7 @@ def own_token(call: OwnCall, account: str, owner: str | None = None) -> Token | 
     """The listed token whose account this is: the payer's, or the owner's."""
     for token in call.tokens.values():
         for program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
-            if account == own_account(owner or call.payer, token.address, program):
+            if account == own_account(call.payer if owner is None else owner, token.address, program):
                 return token
     return None
 
