@@ -181,7 +181,7 @@ async def gift(sandbox: Sandbox, vault: str, admin: str, raw: int) -> None:
     for _ in range(2):
         data = "0xa9059cbb" + vault[2:].lower().rjust(64, "0") + f"{raw:064x}"
         sandbox.rpc("eth_sendTransaction", {"from": admin, "to": asset, "data": data})
-        sandbox.rpc("anvil_mine", hex(22), hex(3600))
+        sandbox.rpc("anvil_mine", hex(15), hex(3600))
 
 
 async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str = "") -> tuple[MarketId, str]:
@@ -190,6 +190,7 @@ async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str 
     async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         args = (entry_bps, exit_bps)
         d, vault = await deploy_trap(node, "FeeVault", job.asset.address, *args, deposited_raw=MILLION, history=False)
+        await node.request("anvil_mine", [hex(48), hex(3600)])
     await gift(sandbox, vault.address, d.me, 20_000 * USDC)
     file = sandbox.directory / "chains" / "sandbox.toml"
     file.write_text(file.read_text() + trap_table(vault.address) + table)
