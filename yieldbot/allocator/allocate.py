@@ -251,7 +251,7 @@ def problem_of(
         asset = exact.assets[i]
         places.append(
             Place(
-                curve=curve_of(state, policy),
+                curve=curve_of(state, policy, steady=state.market.id in beside),
                 held=exact.held[i] / ones[asset],
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],

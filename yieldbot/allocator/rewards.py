@@ -26,15 +26,15 @@ def value(reward: Reward, policy: Policy) -> float:
     return float(reward.claimable) * (reward.price or 0.0) * (1.0 - haircut_bps(reward, policy) / BPS)
 
 
-def curve_of(state: MarketState, policy: Policy) -> YieldCurve:
+def curve_of(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
     """The market's curve, of which nothing counts that a drought pays (``math/undrained``), with the rewards that still
-    run and that a feed prices."""
+    run and that a feed prices. steady: nor anything else that our own withdrawal makes of its rate."""
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
-    base = own_curve(state, policy)
+    base = own_curve(state, policy, steady=steady)
     return RewardedCurve(base, terms) if terms else base
 
 
-def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
+def own_curve(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
     """The market's curve without rewards, of which nothing counts that a drought pays.
 
     Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
@@ -44,8 +44,8 @@ def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
     if state.lp is not None:
         return curve
     if isinstance(curve, LookThroughCurve):
-        return looked_through(curve, utilisation)
-    most = filled(curve, utilisation)
+        return looked_through(curve, utilisation, steady=steady)
+    most = math.inf if steady else filled(curve, utilisation)
     if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
         lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
         most = held + lent - float(state.supplied)

@@ -46,9 +46,9 @@ def income_change(
 ) -> float:
     """Whole tokens a year that all of our holdings earn more once we hold ``target`` in this market, net of haircuts:
     leaving a market whose risk is no longer paid for is a gain."""
-    held, horizon_seconds = float(state.held), policy.horizon_days * 86_400
-    more = net_income(state, target, policy) - net_income(state, held, policy)
-    return more - sum(one.lost(held, target, horizon_seconds) for one in beside.get(state.market.id, ()))
+    held, horizon_seconds, others = float(state.held), policy.horizon_days * 86_400, beside.get(state.market.id, ())
+    then, now = (net_income(state, x, policy, steady=bool(others)) for x in (target, held))
+    return then - now - sum(one.lost(held, target, horizon_seconds) for one in others)
 
 
 def _in_pool(

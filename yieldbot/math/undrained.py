@@ -64,15 +64,17 @@ def undrained(curve: YieldCurve, held: float, filled: float, bent: float = -math
     return UndrainedCurve(curve, least) if 0.0 < least < math.inf else curve
 
 
-def looked_through(curve: LookThroughCurve, utilisation: float) -> LookThroughCurve:
-    """A vault's, with each market below it undrained: it is they that the vault's money drains and fills."""
+def looked_through(curve: LookThroughCurve, utilisation: float, *, steady: bool = False) -> LookThroughCurve:
+    """A vault's, with each market below it undrained: it is they that the vault's money drains and fills.
+    steady: no withdrawal's effect on a rate counts."""
     slots = []
     for slot in curve.slots:
         inner = slot.curve
         if isinstance(inner, LookThroughCurve):
-            inner = looked_through(inner, utilisation)
+            inner = looked_through(inner, utilisation, steady=steady)
         else:
-            inner = undrained(inner, slot.held, filled(inner, utilisation), filled(inner, 1.0))
+            most = math.inf if steady else filled(inner, utilisation)
+            inner = undrained(inner, slot.held, most, filled(inner, 1.0))
         slots.append(replace(slot, curve=inner))
     return replace(curve, slots=tuple(slots))
 
