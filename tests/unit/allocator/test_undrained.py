@@ -84,7 +84,9 @@ def lasting(curve: YieldCurve) -> float:
 def test_no_cash_leaves_for_a_lower_rate(curve: YieldCurve) -> None:
     """What stays was to earn hundreds of percent a year, once our own withdrawal had taken the last of the cash."""
     now = lasting(curve)
-    assert (HELD - CASH) * curve.apr(HELD - CASH, H) > HELD * curve.apr(HELD, H)  # what the market's own curve promises for it
+    assert (HELD - CASH) * curve.apr(HELD - CASH, H) > HELD * curve.apr(
+        HELD, H
+    )  # what the market's own curve promises for it
     decided = decide(two(curve, now - 0.005), Policy())
     assert isinstance(decided, Hold), [leg.amount for leg in decided.legs]
 
@@ -196,9 +198,7 @@ SPIKING = (
     SupplyKinkedCurve(POOL, 0.97 * POOL, STEEP),
     SlotCurve(POOL, 0.97 * POOL, STEEP, 0.9, 0.4, True, fees=500.0),
     SlotCurve(POOL, 0.97 * POOL, STEEP, 0.9, 0.4, False, 0.01),
-    LookThroughCurve(
-        POOL, 0.0, 0.1, (VaultSlot(AdaptiveCurve(POOL, 1.94 * POOL, 0.0, 0.04), POOL, 1e9, 3e4),), (0,)
-    ),
+    LookThroughCurve(POOL, 0.0, 0.1, (VaultSlot(AdaptiveCurve(POOL, 1.94 * POOL, 0.0, 0.04), POOL, 1e9, 3e4),), (0,)),
 )
 
 
