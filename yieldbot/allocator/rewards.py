@@ -1,5 +1,5 @@
-"""What a market pays us in the policy's eyes: its own curve, without what our own withdrawal would drive its rate to,
-and its rewards by the policy's haircuts; and which claims pay. Pure."""
+"""What a market pays us in the policy's eyes: its own curve, without what a drought drives its rate to, and its rewards
+by the policy's haircuts; and which claims pay. Pure."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def value(reward: Reward, policy: Policy) -> float:
     return float(reward.claimable) * (reward.price or 0.0) * (1.0 - haircut_bps(reward, policy) / BPS)
 
 
-def curve_of(state: MarketState, policy: Policy) -> YieldCurve:
-    """The market's curve, of which no gain from draining it counts (``math/undrained``), with the rewards that still
-    run and that a feed prices."""
+def curve_of(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
+    """The market's curve, of which nothing counts that a drought pays (``math/undrained``), with the rewards that still
+    run and that a feed prices. steady: nor anything else that our own withdrawal makes of its rate."""
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
-    base = own_curve(state, policy)
+    base = own_curve(state, policy, steady=steady)
     return RewardedCurve(base, terms) if terms else base
 
 
-def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
-    """The market's curve without rewards, of which no gain from draining it counts.
+def own_curve(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
+    """The market's curve without rewards, of which nothing counts that a drought pays.
 
     Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
-    its borrowers by the market's own figures.
+    its borrowers by the market's own figures, and as it knows no kink only for what our withdrawal would make of it.
     """
     curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
-    if not state.held.raw or state.lp is not None:
+    if state.lp is not None:
         return curve
     if isinstance(curve, LookThroughCurve):
-        return looked_through(curve, utilisation)
-    most = filled(curve, utilisation)
+        return looked_through(curve, utilisation, steady=steady)
+    most = math.inf if steady else filled(curve, utilisation)
     if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
         lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
         most = held + lent - float(state.supplied)
-    return undrained(curve, held, most)
+    return undrained(curve, held, most, filled(curve, 1.0))
 
 
 def reward_apr(state: MarketState, tokens: float, policy: Policy) -> float:

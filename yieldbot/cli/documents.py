@@ -51,7 +51,7 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
     """What each token earns once we hold ``holding``, over the horizon with no one else acting, a year.
 
     The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield. With a
-    policy as plans count it: for what a withdrawal leaves, no gain from draining the market.
+    policy as plans count it: no more than the rate at the kink while more is used, no gain from draining the market.
     """
     from yieldbot.allocator.rewards import own_curve
 
