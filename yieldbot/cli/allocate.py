@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
 
 MOST_BYTES = 64 * 2**20
 
 
-def register(commands: Any) -> None:
-    what = "solve a problem given as a JSON document: the best allocation, with the proof; no chain is asked"
-    parser = commands.add_parser("allocate", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("allocate")
     parser.add_argument("problem", metavar="PROBLEM.json", help="a yieldbot/problem/v1 document; - reads it from stdin")
     parser.set_defaults(command="allocate", handler=allocate)
 

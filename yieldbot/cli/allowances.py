@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from yieldbot.allowances import Found, Given
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     Ended = Outcome | Declined | None
 
 
-def register(commands: Any) -> None:
-    what = "list every allowance that our accounts have given; --revoke takes them back"
-    parser = commands.add_parser("allowances", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("allowances")
     add_job_flags(parser)
     parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="look at events from this block on")
     parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings, Wallet
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from yieldbot.rpc.quorum import QuorumNode
 
 
-def register(commands: Any) -> None:
-    what = "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"
-    parser = commands.add_parser("check", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("check")
     parser.set_defaults(command="check", handler=check)
 
 

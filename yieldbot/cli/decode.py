@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.execution.clear import Book, Reading
     from yieldbot.execution.erc7730 import Descriptor
     from yieldbot.model.policy import ChainSettings
@@ -27,9 +28,8 @@ DANGEROUS = 4
 MOST_BYTES = 4_000_000
 
 
-def register(commands: Any) -> None:
-    what = "say in words what a call does; what is not known is not described as known"
-    parser = commands.add_parser("decode", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("decode")
     said = "0x…; on Solana a transaction or its message in base64; - for standard input"
     parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=said)
     typed = "a message to sign (EIP-712) instead of a call: a JSON file with types, primaryType, domain and message"

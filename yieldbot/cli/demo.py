@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approver, Proposal
     from yieldbot.forecast import Position
@@ -62,9 +63,8 @@ class Stages:
         self._stage, self._turned = stage, now
 
 
-def register(commands: Any) -> None:
-    what = "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"
-    parser = commands.add_parser("demo", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from yieldbot.books.ledger import Books, Row
     from yieldbot.cli.context import Context
     from yieldbot.cli.ledgers import Told
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
 
 
-def register(commands: Any) -> None:
-    what = "all our transactions with their values, for taxes: first in, first out"
-    parser = commands.add_parser("export", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("export")
     add_job_flags(parser)
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: csv")
     parser.add_argument("--from", dest="start", metavar="DATE", help="the first day, in UTC, as 2026-01-01")

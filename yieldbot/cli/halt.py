@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yieldbot.cli.wiring import JOURNAL
 
@@ -11,17 +11,16 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address, ChainId
 
 
-def register(commands: Any) -> None:
-    what = "sign and send nothing more, a run in progress included, until `yieldbot resume`"
-    parser = commands.add_parser("halt", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("halt")
     parser.add_argument("--reason", default="", metavar="TEXT", help="shown wherever the bot refuses to go on")
     parser.set_defaults(command="halt", handler=halt)
 
-    what = "lift a halt; with --clear also the stop of accounts (a balance change that was not simulated, a loss)"
-    parser = commands.add_parser("resume", help=what, description=what)
+    parser = listed.add_parser("resume")
     parser.add_argument(
         "--clear",
         action="store_true",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.journal.fold import Record, StoredPlan
 
 
@@ -21,9 +22,8 @@ MOST_EVENTS = 2**31
 """The longest answer: a database takes no number without an end."""
 
 
-def register(commands: Any) -> None:
-    what = "what was planned, approved, signed and confirmed, from the journal"
-    parser = commands.add_parser("history", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("history")
     parser.add_argument("--limit", type=natural, default=50, metavar="N", help="the last N (default 50, 0 for all)")
     parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
     parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address
 
 NAME = "main"
@@ -34,9 +35,8 @@ class Answers(NamedTuple):
     max_share: float
 
 
-def register(commands: Any) -> None:
-    what = "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"
-    parser = commands.add_parser("init", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("init")
     parser.add_argument("--chain", metavar="NAME", help="1. the chain, as base")
     parser.add_argument(
         "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; - reads a URL from stdin"

@@ -6,7 +6,7 @@ Rehearsed as a whole on a fork, shown, asked for, then one transaction each by t
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from yieldbot.cli.wiring import decimal, natural
 from yieldbot.errors import ConfigError, MarketError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.execution.account import Account
     from yieldbot.execution.liquidity import Back, LpRehearsal
     from yieldbot.liquidity import LpView
@@ -42,9 +43,8 @@ class Meant(NamedTuple):
     before: tuple[LpPosition, ...] | None = None
 
 
-def register(commands: Any) -> None:
-    what = "liquidity in Uniswap v3 pools: add, remove, collect, compound, lay the range anew"
-    group = commands.add_parser("lp", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("lp")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=type(group))
     words = {
         "add": "open a position in a pool, or add to one",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from yieldbot.allocator.fair import Fair
     from yieldbot.allocator.route import Route
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.lifi import Quoted
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
     from yieldbot.quotes import Read
 
 
-def register(commands: Any) -> None:
-    what = "what a swap would give now, split over the chain's exchanges; nothing is sent"
-    parser = commands.add_parser("quote", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("quote")
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")

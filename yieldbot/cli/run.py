@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.cli.deadline import Deadline
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approval, Approver, PreApproved, Proposal
     from yieldbot.journal.store import Journal
@@ -30,14 +31,12 @@ if TYPE_CHECKING:
     Placed = tuple[int, Job]
 
 
-def register(commands: Any) -> None:
-    what = "one cycle with a rehearsal on a fork; nothing is signed"
-    parser = commands.add_parser("dry-run", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("dry-run")
     add_job_flags(parser)
     parser.set_defaults(command="dry-run", handler=dry_run)
 
-    what = "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm"
-    parser = commands.add_parser("run", help=what, description=what)
+    parser = listed.add_parser("run")
     add_job_flags(parser)
     parser.add_argument(
         "--approve",
@@ -48,15 +47,13 @@ def register(commands: Any) -> None:
     )
     parser.set_defaults(command="run", handler=run)
 
-    what = "carry out a queued plan: look again, rehearse again, show every call, sign, send"
     more = "On a terminal it asks once more; without one, naming the plan is the approval."
-    parser = commands.add_parser("approve", help=what, description=f"{what}. {more}")
+    parser = listed.add_parser("approve", f". {more}")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
     parser.set_defaults(command="approve", handler=approve)
 
-    what = "refuse a queued plan"
-    parser = commands.add_parser("reject", help=what, description=what)
+    parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("--reason", default="", help="kept in the journal")
     parser.set_defaults(command="reject", handler=reject)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.sandbox.local import Local
     from yieldbot.sandbox.node import Sandbox
     from yieldbot.sandbox.svm.node import SvmSandbox
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 DIRECTORY = Path(".yieldbot/sandbox")
 
 
-def register(commands: Any) -> None:
-    what = "a local market of real protocols to try everything on"
-    group = commands.add_parser("sandbox", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("sandbox")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     words = {
         "up": (up, "start it (compiling the contracts the first time) and write its configuration"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.cli.whatif import WhatIf
     from yieldbot.cycle import Decision
     from yieldbot.forecast import Position, Unread
@@ -30,14 +31,9 @@ KINDS = ("lending", "vault", "staking", "lp")
 """Of markets that are listed."""
 
 
-def register(commands: Any) -> None:
-    words = {
-        "markets": (markets, "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags"),
-        "positions": (positions, "what we hold, what it earned, predicted against realised yield"),
-        "plan": (plan, "the best allocation and the moves towards it, with the proof; nothing is simulated or signed"),
-    }
-    for name, (handler, what) in words.items():
-        parser = commands.add_parser(name, help=what, description=what)
+def register(listed: Listed) -> None:
+    for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
+        parser = listed.add_parser(name)
         add_job_flags(parser)
         parser.set_defaults(command=name, handler=handler)
         if name == "plan":

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Wallet
 
 KEYS = "keys"
 
 
-def register(commands: Any) -> None:
-    what = "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"
-    group = commands.add_parser("wallet", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("wallet")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     what = "make a new key and its keystore"
