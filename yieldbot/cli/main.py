@@ -85,7 +85,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """A command's parser: it takes the global flags too. Without ``flags`` it is a name in a list and parses nothing."""
+    """A command's parser: it takes the global flags too. Without ``flags`` it is a name in a list, no more."""
 
     def __init__(self, flags: bool = True, **options: Any) -> None:
         super().__init__(allow_abbrev=False, add_help=flags, **options)
