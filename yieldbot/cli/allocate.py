@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.allocator.answer import pose, solve
+from yieldbot.allocator.document import ProblemError, read
+from yieldbot.cli.tables import Sheet
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-
-    from rich.console import Group
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
@@ -26,9 +31,6 @@ def register(listed: Listed) -> None:
 
 
 def allocate(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.allocator.answer import pose, solve
-    from yieldbot.allocator.document import ProblemError, read
-
     name = "standard input" if args.problem == "-" else args.problem
     try:
         posed = pose(read(_loaded(args.problem, name)))
@@ -41,8 +43,6 @@ def allocate(args: argparse.Namespace, context: Context) -> int:
 
 def _loaded(path: str, name: str) -> Any:
     """The document. Raises ConfigError for what cannot be read or is no JSON."""
-    import json
-
     try:
         if path == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)
@@ -62,11 +62,6 @@ def _loaded(path: str, name: str) -> Any:
 
 
 def _shown(answer: dict[str, Any]) -> Group:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.cli.tables import Sheet
-
     sheet = Sheet("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
     for row in answer["markets"]:
         rates = (f"{row[key] * 100:.3f} %" for key in ("apr_quoted", "apr_after", "marginal_apr"))

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+
+from yieldbot import events, forecast
+from yieldbot.allocator.across import across
+from yieldbot.cli import documents as docs
+from yieldbot.cli import liquidity, listings, pnl, render, reports, whatif
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+from yieldbot.config.names import unbound
+from yieldbot.cycle import decide
+from yieldbot.errors import TransientError
+from yieldbot.journal.store import Journal
+from yieldbot.model.market import Kind
+from yieldbot.sessions import watch
 
 if TYPE_CHECKING:
     import argparse
@@ -53,12 +67,7 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markets(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     if args.kind == "lp":
-        from yieldbot.cli import liquidity
-
         return liquidity.markets(args, context)
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
@@ -89,18 +98,11 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """Its markets of one kind, and the wallet."""
-    from dataclasses import replace
-
-    from yieldbot.model.market import Kind
-
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
     return replace(snapshot, states=shown)
 
 
 def positions(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import liquidity, pnl, reports
-
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -131,9 +133,6 @@ def positions(args: argparse.Namespace, context: Context) -> int:
 
 
 def plan(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     asked = whatif.of_flags(args)
     rows: list[Doc] = []
     parts: list[Any] = [asked.words] if asked else []
@@ -161,8 +160,6 @@ def plan(args: argparse.Namespace, context: Context) -> int:
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
     """A job over several assets as one for each of them, as they are listed."""
-    from dataclasses import replace
-
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
@@ -170,10 +167,6 @@ def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
 
 def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
     """Every job's snapshot, all chains at once."""
-    import asyncio
-
-    from yieldbot.config.names import unbound
-
     jobs = jobs_of(args, context)
 
     async def every() -> list[Seen]:
@@ -187,10 +180,6 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 
 
 async def _seen(job: Job, context: Context) -> Seen:
-    from yieldbot import events
-    from yieldbot.errors import TransientError
-    from yieldbot.sessions import watch
-
     try:
         async with watch(job) as live:
             await live.verify_chain()
@@ -215,8 +204,6 @@ def _decide(
     asked: WhatIf | None = None,
     unread: Sequence[Unread] = (),
 ) -> Decision:
-    from yieldbot.cycle import decide
-
     policy, now = context.settings.policy, int(time.time())
     chosen = asked.policy(policy) if asked else policy
     return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
@@ -224,8 +211,6 @@ def _decide(
 
 def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
     """What bridging would gain, of what could be read; nothing for an amount that we do not have."""
-    from yieldbot.allocator.across import across
-
     if asked.wealth is not None:
         return ()
     return across([s for _, s in seen if not isinstance(s, str)], asked.policy(context.settings.policy))
@@ -233,8 +218,6 @@ def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Acro
 
 def _records(context: Context) -> tuple[Record, ...]:
     """The journal's rows, none while there is no journal; none is created."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
@@ -244,8 +227,6 @@ def _records(context: Context) -> tuple[Record, ...]:
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
-    from yieldbot import forecast
-
     records, policy = _records(context), context.settings.policy
     return [
         ()
@@ -269,8 +250,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
         return []
 
     def shown() -> Any:
-        from rich.console import Group
-
         return Group(*_render().unread(lost))
 
     return [shown]
@@ -278,10 +257,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
-    from yieldbot import forecast
-    from yieldbot.journal.store import Journal
-    from yieldbot.model.market import Kind
-
     file = context.settings.data_dir / JOURNAL
     if file.exists():
         with Journal.read(file) as journal:
@@ -299,8 +274,6 @@ def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, .
 
 
 def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
-    from yieldbot.cli import documents as docs
-
     rows.append(docs.job_head(job, None, reason))
     parts.append(lambda: _render().skipped(job, reason))
 
@@ -316,12 +289,8 @@ def _horizon_seconds(context: Context) -> float:
 
 
 def _render() -> Any:
-    from yieldbot.cli import render
-
     return render
 
 
 def _listings() -> Any:
-    from yieldbot.cli import listings
-
     return listings
