@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.allowances import find
+from yieldbot.allowances_svm import find_delegates
+from yieldbot.cli import documents as docs
+from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.render import fee_words
+from yieldbot.cli.tables import Sheet
 from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.execution.account import native_token
+from yieldbot.execution.approve import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.execution.simulate import RehearsedTx
+from yieldbot.execution.svm.clear import SvmBook
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import NO_ROLLUP_FEE, Confirmed
+from yieldbot.rpc.connect import connect
+from yieldbot.rpc.svm_nodes import connect_svm
+from yieldbot.sessions.evm import account_of
+from yieldbot.sessions.svm import svm_account_of
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allowances import Found, Given
     from yieldbot.cli.context import Context
-    from yieldbot.model.plan import Declined
+    from yieldbot.cli.main import Listed
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
     from yieldbot.world import World
@@ -22,9 +45,8 @@ if TYPE_CHECKING:
     Ended = Outcome | Declined | None
 
 
-def register(commands: Any) -> None:
-    what = "list every allowance that our accounts have given; --revoke takes them back"
-    parser = commands.add_parser("allowances", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("allowances")
     add_job_flags(parser)
     parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="look at events from this block on")
     parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")
@@ -34,14 +56,6 @@ def register(commands: Any) -> None:
 
 
 def allowances(args: argparse.Namespace, context: Context) -> int:
-    from contextlib import nullcontext
-    from functools import partial
-
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.execution.approve import DeclineAll
-    from yieldbot.execution.lock import run_lock
-
     if args.revoke and not args.yes and not sys.stdin.isatty():
         raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
     jobs = jobs_of(args, context)
@@ -68,12 +82,8 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
 async def _account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.allowances import find
-    from yieldbot.execution.account import native_token
     from yieldbot.execution.clear import Book
     from yieldbot.execution.settle import settle
-    from yieldbot.rpc.connect import connect
-    from yieldbot.sessions.evm import account_of
 
     async with connect(job.chain) as node:
         await node.verify_chain()
@@ -90,10 +100,6 @@ async def _account(
 async def _svm_account(
     args: argparse.Namespace, context: Context, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    from yieldbot.allowances_svm import find_delegates
-    from yieldbot.execution.svm.clear import SvmBook
-    from yieldbot.rpc.svm_nodes import connect_svm
-
     book = SvmBook.of(job.chain)
     async with connect_svm(job.chain) as nodes:
         await nodes.verify_chain()
@@ -109,12 +115,8 @@ async def _svm_revoked(
     args: argparse.Namespace, context: Context, world: World, job: Job, nodes: Any, found: Found
 ) -> list[tuple[Given, Ended]]:
     """Each right with what came of taking it back; None for one that was not to be taken back."""
-    from dataclasses import replace
-
     from yieldbot.execution.svm.revoke import authority_of, rehearse_revocation, revoke
     from yieldbot.execution.svm.send import settle
-    from yieldbot.model.plan import Declined
-    from yieldbot.sessions.svm import svm_account_of
 
     wallets = {wallet.address: wallet for wallet in context.settings.wallets.values()}
     chosen = [given for given in found.given if given.listed or args.unlisted]
@@ -142,10 +144,7 @@ async def _svm_revoked(
 
 async def _revoked(args: argparse.Namespace, context: Context, account: Any, found: Found) -> list[tuple[Given, Ended]]:
     """Each allowance with what came of its revocation; None for one that was not to be revoked."""
-    from yieldbot.cli.render import fee_words
     from yieldbot.execution.revoke import rehearse_revocations, revoke
-    from yieldbot.execution.simulate import RehearsedTx
-    from yieldbot.model.tx import NO_ROLLUP_FEE
 
     chosen = [given for given in found.given if given.listed or args.unlisted]
     rehearsed = await rehearse_revocations(account, chosen, found.block) if chosen else []
@@ -169,8 +168,6 @@ async def _asked(
 ) -> list[tuple[Given, Ended]]:
     """Shows each revocation as it went on the fork, asks, and takes back (``take``) what can be. beside: what all of
     them pay for their data on L1, in words."""
-    from yieldbot.model.plan import Declined
-
     for number, (given, tried) in enumerate(rehearsed, 1):
         if isinstance(tried, Declined):
             context.say(f"  {number}. {given.words} ({given.spender}) cannot be taken back: {tried.reason}")
@@ -192,10 +189,6 @@ async def _asked(
 
 
 def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], skipped: str | None) -> dict[str, Any]:
-    from yieldbot.cli import documents as docs
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
     def end(one: Ended) -> Any:
         if one is None:
             return None
@@ -237,13 +230,6 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(row: dict[str, Any]) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.cli.tables import Sheet
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
     who = f"{row['job'].wallet.name} on {row['job'].chain.name}"
     if row["skipped"]:
         return Text(f"{who} skipped: {row['skipped']}", style="yellow")

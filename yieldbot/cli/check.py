@@ -5,37 +5,52 @@ Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is con
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
+from yieldbot.cli import documents as docs
+from yieldbot.cli.check_exchanges import exchanges
+from yieldbot.cli.check_exits import no_way_out
+from yieldbot.cli.check_leftovers import left_over
+from yieldbot.cli.check_svm import svm_chain
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.cli.halt import stopped_accounts
+from yieldbot.cli.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, YieldbotError
+from yieldbot.execution.account import native_token
+from yieldbot.execution.halt import halted
+from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
+from yieldbot.execution.safe import state_of
+from yieldbot.execution.svm.keystore import SvmKeySigner
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.policy import SafeOwner
+from yieldbot.protocols import adapters
+from yieldbot.rollups import kind_fault, typical_fee
+from yieldbot.rpc.anvil import find_anvil
+from yieldbot.rpc.connect import connect
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings, Wallet
     from yieldbot.rpc.evm import EvmNode
     from yieldbot.rpc.quorum import QuorumNode
 
 
-def register(commands: Any) -> None:
-    what = "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"
-    parser = commands.add_parser("check", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("check")
     parser.set_defaults(command="check", handler=check)
 
 
 def check(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.check_exits import no_way_out
-    from yieldbot.cli.check_leftovers import left_over
-
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
     found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
@@ -56,8 +71,6 @@ def check(args: argparse.Namespace, context: Context) -> int:
 
 
 def _lines(found: list[Finding]) -> Any:
-    from rich.text import Text
-
     lines = Text()
     for finding in found:
         lines.append("ok    " if finding.code == 0 else "FAIL  ", style="green" if finding.code == 0 else "bold red")
@@ -68,8 +81,6 @@ def _lines(found: list[Finding]) -> Any:
 
 
 def _anvil(context: Context) -> Finding:
-    from yieldbot.rpc.anvil import find_anvil
-
     try:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
     except ConfigError as missing:
@@ -78,9 +89,6 @@ def _anvil(context: Context) -> Finding:
 
 def _stops(context: Context) -> list[Finding]:
     """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
-    from yieldbot.cli.halt import stopped_accounts
-    from yieldbot.execution.halt import halted
-
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
         found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
@@ -98,8 +106,6 @@ def _stops(context: Context) -> list[Finding]:
 
 def _env(context: Context) -> list[Finding]:
     """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
-    from yieldbot.cli.wiring import keyed_urls_in_env, passphrases_in_env
-
     holds = "a passphrase"
     try:
         file = passphrases_in_env(context)
@@ -120,8 +126,6 @@ def _wallet(context: Context, wallet: Wallet) -> Finding:
 
 def _held(context: Context, wallet: Wallet) -> Finding:
     """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
-    from yieldbot.cli.wiring import OPENING, signers
-
     what = f"wallet {wallet.name}"
     context.say(f"{OPENING[wallet.kind]} of {what}")
     try:
@@ -135,9 +139,6 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
-    from yieldbot.execution.keystore import KeystoreSigner, is_given, passphrase
-    from yieldbot.execution.svm.keystore import SvmKeySigner
-
     what = f"wallet {wallet.name}"
     environment = context.environment
     assert wallet.keystore is not None  # the configuration sees to it
@@ -162,10 +163,6 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
 
 async def _safes(context: Context) -> list[Finding]:
     """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
-    from yieldbot.execution.safe import state_of
-    from yieldbot.model.policy import SafeOwner
-    from yieldbot.rpc.connect import connect
-
     found: list[Finding] = []
     for job in context.settings.jobs:
         if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:
@@ -198,23 +195,16 @@ async def _safes(context: Context) -> list[Finding]:
 
 
 async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
-    import asyncio
-
     found = await asyncio.gather(*(_chain(chain) for chain in chains))
     return [finding for findings in found for finding in findings]
 
 
 async def _chain(chain: ChainSettings) -> list[Finding]:
-    from yieldbot.cli.check_exchanges import exchanges
-    from yieldbot.rpc.connect import connect
-
     what = f"chain {chain.name}"
     if not chain.rpc_urls:
         remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
         return [Finding(what, f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]
     if chain.svm is not None:
-        from yieldbot.cli.check_svm import svm_chain
-
         return await svm_chain(chain)
     try:
         async with connect(chain) as node:
@@ -256,8 +246,6 @@ async def _chain(chain: ChainSettings) -> list[Finding]:
 
 async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
     """What is wrong with each endpoint by itself, those that are only submitted to included."""
-    from yieldbot.model.ids import evm_number
-
     several = len(node.endpoints) > 1
     found: list[Finding] = []
     for endpoint in (*node.endpoints, *node.submission.private):
@@ -283,10 +271,6 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
 
 async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
     """Whether the chain takes what its file says beside the gas, and about how much that is now."""
-    from yieldbot.execution.account import native_token
-    from yieldbot.model.amounts import Amount
-    from yieldbot.rollups import kind_fault, typical_fee
-
     what = f"{chain.name} fee_kind"
     (told,) = await node.run([typical_fee()], block)
     if isinstance(told, MarketError):
@@ -315,9 +299,6 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
 
 async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
-    from yieldbot.model.ids import Address
-    from yieldbot.protocols import adapters
-
     known = adapters()
     lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
     found: list[Finding] = []

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from yieldbot.cli.findings import FAILED, Finding
 from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
+from yieldbot.execution.nonces import cancels, leftovers
+from yieldbot.journal.store import Journal
+from yieldbot.rpc.connect import connect
 
 if TYPE_CHECKING:
     from yieldbot.cli.context import Context
@@ -14,10 +17,6 @@ if TYPE_CHECKING:
 
 async def left_over(context: Context) -> list[Finding]:
     """A line for each, by account. They are no fault (code 0): the next runs see to them."""
-    from yieldbot.execution.nonces import cancels, leftovers
-    from yieldbot.journal.store import Journal
-    from yieldbot.rpc.connect import connect
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.cli.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
+from yieldbot.exchanges_svm import found_of, listings, looks
+from yieldbot.prices_svm import pyth_price
+from yieldbot.protocols import svm_adapters
+from yieldbot.protocols._svm import WRAPPED_SOL
+from yieldbot.protocols.idle_svm import mint_of
+from yieldbot.rpc.svm_nodes import connect_svm
 
 if TYPE_CHECKING:
     from yieldbot.model.amounts import BlockRef, Token
@@ -15,8 +21,6 @@ if TYPE_CHECKING:
 
 async def svm_chain(chain: ChainSettings) -> list[Finding]:
     """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
-    from yieldbot.rpc.svm_nodes import connect_svm
-
     what = f"chain {chain.name}"
     async with connect_svm(chain) as nodes:
         found: list[Finding] = []
@@ -49,8 +53,6 @@ async def svm_chain(chain: ChainSettings) -> list[Finding]:
 
 
 async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
-    from yieldbot.protocols.idle_svm import mint_of
-
     what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
     (answer,) = await node.run([mint_of(token.address)], block)
     if isinstance(answer, MarketError):
@@ -61,9 +63,6 @@ async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: Block
 
 
 async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    from yieldbot.prices_svm import pyth_price
-    from yieldbot.protocols._svm import WRAPPED_SOL
-
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
         for token in chain.tokens.values()
@@ -85,8 +84,6 @@ async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[F
 
 
 async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    from yieldbot.protocols import svm_adapters
-
     found = []
     for deployment in chain.deployments:
         flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
@@ -101,8 +98,6 @@ async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> 
 
 async def _exchanges(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
-    from yieldbot.exchanges_svm import found_of, listings, looks
-
     listed = listings(chain)
     if not listed:
         return []

@@ -6,14 +6,23 @@ beside each other.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot import cycle, forecast
+from yieldbot.allocator.across import across
+from yieldbot.cli import documents as docs
+from yieldbot.cli import listings, render, reports
+from yieldbot.cli.run import show_proposal
 from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
 from yieldbot.cli.wiring import confirmed, decimal, world_of
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.execution.approve import Ask, Auto
+from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.cycle import Report
     from yieldbot.execution.approve import Approver, Proposal
     from yieldbot.forecast import Position
@@ -62,9 +72,8 @@ class Stages:
         self._stage, self._turned = stage, now
 
 
-def register(commands: Any) -> None:
-    what = "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"
-    parser = commands.add_parser("demo", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
@@ -76,10 +85,6 @@ def register(commands: Any) -> None:
 
 
 def demo(args: argparse.Namespace, context: Context) -> int:
-    from contextlib import ExitStack
-
-    from yieldbot.sandbox.local import Local
-
     if not 0 < args.days <= 3650:
         raise ConfigError(f"--days {args.days:g}: name a number above 0, up to 3650")
     no_real_folder(args.dir)
@@ -104,9 +109,6 @@ def demo(args: argparse.Namespace, context: Context) -> int:
 
 
 def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> Approver:
-    from yieldbot.cli.run import show_proposal
-    from yieldbot.execution.approve import Ask, Auto
-
     async def ask(proposal: Proposal) -> bool:
         show_proposal(context, proposal)
         return confirmed("Sign and send these?")
@@ -116,10 +118,6 @@ def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> A
 
 def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[Seen]:
     """One cycle of each job, then time passes, then another look."""
-    import asyncio
-
-    from yieldbot import cycle, forecast
-
     reported = []
     for job in world.settings.jobs:
         report = asyncio.run(cycle.run_job(world, job))
@@ -136,9 +134,6 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
 
 
 def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds: dict[str, float]) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import reports
-
     policy = context.settings.policy
     horizon = policy.horizon_days * 86_400
     document = docs.document(
@@ -166,8 +161,6 @@ def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds:
 
 
 def _markets(report: Report, horizon: float, policy: Policy) -> Any:
-    from yieldbot.cli import documents as docs
-
     found, decision = report.snapshot, report.decision
     if found is None or decision is None:
         return None
@@ -175,9 +168,6 @@ def _markets(report: Report, horizon: float, policy: Policy) -> Any:
 
 
 def _print(console: Console, seen: list[Seen], settings: Settings, horizon: float) -> None:
-    from yieldbot.allocator.across import across
-    from yieldbot.cli import listings, render
-
     listed = [
         listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
         for report, _, _ in seen

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.bookkeeping import Seen, handed_over, quote_of
+from yieldbot.bookkeeping import Seen, evm, handed_over, quote_of, svm
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.prices import recorded
@@ -16,6 +16,7 @@ from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.events import Observed, TxSigned
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ class Told:
 
 def journalled(context: Context) -> tuple[Record, ...]:
     """The journal's rows; none while there is no journal."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
@@ -110,13 +109,9 @@ async def _ask(
         ours = hashes(records, account)
         try:
             if chain.svm is None:
-                from yieldbot.bookkeeping import evm
-
                 handed = handed_over(records, account)
                 seen = await evm.look(jobs, own, ours, handed=handed, since=since, say=context.detail)
             else:
-                from yieldbot.bookkeeping import svm
-
                 seen = await svm.look(jobs, own)
         except TransientError as passing:
             told.skipped[account] = str(passing)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.bookkeeping import Quotes, Seen, handed_over, quote_now, quote_of
+from yieldbot.bookkeeping import Quotes, Seen, evm, handed_over, quote_now, quote_of, svm
 from yieldbot.books.entries import EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
@@ -15,7 +15,10 @@ from yieldbot.books.prices import recorded
 from yieldbot.books.text import day, decimal
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
+from yieldbot.cli.render import money
+from yieldbot.cli.tables import Sheet
 from yieldbot.errors import TransientError
+from yieldbot.journal.events import Observed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind as MarketKind
@@ -170,8 +173,6 @@ async def _told(
         name = its_jobs[0].chain.name
         try:
             if its_jobs[0].chain.svm is None:
-                from yieldbot.bookkeeping import evm
-
                 ours = hashes(records, account)
                 handed = handed_over(records, account)
                 also = [token for job in its_jobs if (token := unit_of(job)[1]) is not None]
@@ -186,8 +187,6 @@ async def _told(
                     snapshots=snapshots,
                 )
             else:
-                from yieldbot.bookkeeping import svm
-
                 seen = await svm.look(its_jobs, own, snapshots=snapshots)
         except TransientError as passing:
             context.say(f"{name}: profit and loss is by the journal alone: {passing}")
@@ -220,8 +219,6 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
 
 def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     """Markets as runs wrote them down."""
-    from yieldbot.journal.events import Observed
-
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
     told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
@@ -256,9 +253,6 @@ def closed(rows: Sequence[Earned]) -> list[Doc]:
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
     """A row for each market, of all jobs."""
-    from yieldbot.cli.render import money
-    from yieldbot.cli.tables import Sheet
-
     several = len(found) > 1
     units = {row.unit for _, rows in found for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"

@@ -6,27 +6,41 @@ With ``--out AMOUNT``: what goes in for an exact output. With ``--aggregator``: 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot import lifi
+from yieldbot.allocator.fair import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
+from yieldbot.allocator.route import route, route_for
+from yieldbot.cli import documents as docs
+from yieldbot.cli.tables import Sheet
 from yieldbot.cli.wiring import decimal
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
+from yieldbot.lifi import NAME, Quoted
+from yieldbot.math.concentrated import Unswappable
+from yieldbot.model.policy import SVM_FEED_AGE_SECONDS
+from yieldbot.quotes import read
+from yieldbot.rpc.service import get
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.allocator.fair import Fair
     from yieldbot.allocator.route import Route
     from yieldbot.cli.context import Context
-    from yieldbot.lifi import Quoted
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Policy
     from yieldbot.quotes import Read
 
 
-def register(commands: Any) -> None:
-    what = "what a swap would give now, split over the chain's exchanges; nothing is sent"
-    parser = commands.add_parser("quote", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("quote")
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
@@ -42,13 +56,6 @@ def register(commands: Any) -> None:
 
 
 def quote(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.allocator.route import route, route_for
-    from yieldbot.cli import documents as docs
-    from yieldbot.math.concentrated import Unswappable
-    from yieldbot.quotes import read
-
     if not 0 <= args.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(args.chain, context)
@@ -79,8 +86,6 @@ def quote(args: argparse.Namespace, context: Context) -> int:
 
 def _bridge(args: argparse.Namespace, context: Context, chain: ChainSettings) -> int:
     """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
-    from yieldbot.cli import documents as docs
-
     if args.aggregator is None or args.out is not None or args.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, args.to_chain)
@@ -98,9 +103,6 @@ def _aggregated(
     args: argparse.Namespace, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
     """What the aggregator says, or why it says nothing: our own quote stands without it."""
-    from yieldbot import lifi
-    from yieldbot.rpc.service import get
-
     if chain.svm is not None:
         raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
@@ -123,9 +125,6 @@ def _amount(name: str, token: Token, said: str) -> Amount:
 
 def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
-    from yieldbot.allocator.fair import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
-    from yieldbot.model.policy import SVM_FEED_AGE_SECONDS
-
     updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
     usd = {token: price.usd for token, price in seen.usd.items()}
     oldest = (
@@ -150,9 +149,6 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
 
 def _chain_file(context: Context, name: str) -> ChainSettings:
     """An EVM chain of chains/, whether a job is on it or not."""
-    from yieldbot.config.chain import load_chain
-    from yieldbot.config.load import chain_names, read_toml
-
     files = chain_names(context.config)
     found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
     if found is None or found.svm is not None:
@@ -167,9 +163,6 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
-    from yieldbot.allocator.fair import Fair
-    from yieldbot.cli import documents as docs
-
     return {
         "block": seen.block.height,
         "taken": docs.money(found.taken),
@@ -198,9 +191,6 @@ def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
 
 
 def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
-    from yieldbot.cli import documents as docs
-    from yieldbot.lifi import NAME, Quoted
-
     if not isinstance(found, Quoted):
         return None if found is None else {"name": NAME, "error": str(found)}
     costs = {"fees_usd": found.fees_usd, "gas_usd": found.gas_usd, "seconds": found.seconds}
@@ -214,8 +204,6 @@ def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
 
 def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
     """The aggregator's word in a line, against our own quote where there is one."""
-    from yieldbot.lifi import Quoted
-
     if not isinstance(other, Quoted):
         return str(other)
     said = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
@@ -229,13 +217,6 @@ def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
 def _table(
     chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declined, other: Quoted | YieldbotError | None
 ) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.allocator.fair import Fair
-    from yieldbot.cli.tables import Sheet
-    from yieldbot.lifi import NAME
-
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
     title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {seen.block.height:,}"

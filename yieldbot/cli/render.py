@@ -13,6 +13,7 @@ from rich.text import Text
 from yieldbot.allocator.convert import swap_id
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
+from yieldbot.execution.simulate import Rehearsal
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import MarketId, is_svm
 from yieldbot.model.market import Kind, Snapshot
@@ -23,7 +24,7 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted, R
 if TYPE_CHECKING:
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+    from yieldbot.execution.simulate import RehearsedLeg, RehearsedTx
     from yieldbot.execution.svm.simulate import SvmRehearsal, SvmRehearsedLeg, SvmRehearsedTx
     from yieldbot.forecast import Unread
 
@@ -222,8 +223,6 @@ def rehearsal(found: Rehearsal | SvmRehearsal, legs: Sequence[Leg], names: Mappi
 
 def beside(found: Rehearsal | SvmRehearsal) -> list[str]:
     """What a plan's transactions pay for their data on L1, in words."""
-    from yieldbot.execution.simulate import Rehearsal
-
     return fee_words(found.rollup, found.native) if isinstance(found, Rehearsal) else []
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from yieldbot.cli import documents as docs
 from yieldbot.cli.documents import Doc
 from yieldbot.errors import SafetyError, YieldbotError
+from yieldbot.execution.simulate import Rehearsal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.policy import Job, Policy
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from yieldbot.cli.pnl import Earned
     from yieldbot.cycle import Report
     from yieldbot.execution.safe import Proposed
-    from yieldbot.execution.simulate import Rehearsal
     from yieldbot.execution.svm.simulate import SvmRehearsal
     from yieldbot.forecast import Position
 
@@ -48,8 +48,6 @@ def worst(codes: Sequence[int]) -> int:
 
 def _fees(found: Rehearsal | SvmRehearsal) -> Doc:
     """What is asked for: wei a gas on EVM chains, lamports in all on Solana."""
-    from yieldbot.execution.simulate import Rehearsal
-
     if isinstance(found, Rehearsal):
         return {"max_fee_wei": str(found.fees.max_fee_wei), **docs.rollup_fee(found.rollup)}
     return {"fee_lamports": str(found.fee_lamports)}

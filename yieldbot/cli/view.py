@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+
+from yieldbot import events, forecast
+from yieldbot.allocator.across import across
+from yieldbot.cli import documents as docs
+from yieldbot.cli import liquidity, listings, pnl, render, reports, whatif
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+from yieldbot.config.names import unbound
+from yieldbot.cycle import decide
+from yieldbot.errors import TransientError
+from yieldbot.journal.store import Journal
+from yieldbot.model.market import Kind
+from yieldbot.sessions import watch
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.cli.whatif import WhatIf
     from yieldbot.cycle import Decision
     from yieldbot.forecast import Position, Unread
@@ -30,14 +45,9 @@ KINDS = ("lending", "vault", "staking", "lp")
 """Of markets that are listed."""
 
 
-def register(commands: Any) -> None:
-    words = {
-        "markets": (markets, "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags"),
-        "positions": (positions, "what we hold, what it earned, predicted against realised yield"),
-        "plan": (plan, "the best allocation and the moves towards it, with the proof; nothing is simulated or signed"),
-    }
-    for name, (handler, what) in words.items():
-        parser = commands.add_parser(name, help=what, description=what)
+def register(listed: Listed) -> None:
+    for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
+        parser = listed.add_parser(name)
         add_job_flags(parser)
         parser.set_defaults(command=name, handler=handler)
         if name == "plan":
@@ -57,12 +67,7 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markets(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     if args.kind == "lp":
-        from yieldbot.cli import liquidity
-
         return liquidity.markets(args, context)
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
@@ -93,18 +98,11 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """Its markets of one kind, and the wallet."""
-    from dataclasses import replace
-
-    from yieldbot.model.market import Kind
-
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
     return replace(snapshot, states=shown)
 
 
 def positions(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import liquidity, pnl, reports
-
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -135,9 +133,6 @@ def positions(args: argparse.Namespace, context: Context) -> int:
 
 
 def plan(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     asked = whatif.of_flags(args)
     rows: list[Doc] = []
     parts: list[Any] = [asked.words] if asked else []
@@ -165,8 +160,6 @@ def plan(args: argparse.Namespace, context: Context) -> int:
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
     """A job over several assets as one for each of them, as they are listed."""
-    from dataclasses import replace
-
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
@@ -174,10 +167,6 @@ def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
 
 def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
     """Every job's snapshot, all chains at once."""
-    import asyncio
-
-    from yieldbot.config.names import unbound
-
     jobs = jobs_of(args, context)
 
     async def every() -> list[Seen]:
@@ -191,10 +180,6 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 
 
 async def _seen(job: Job, context: Context) -> Seen:
-    from yieldbot import events
-    from yieldbot.errors import TransientError
-    from yieldbot.sessions import watch
-
     try:
         async with watch(job) as live:
             await live.verify_chain()
@@ -220,8 +205,6 @@ def _decide(
     asked: WhatIf | None = None,
     unread: Sequence[Unread] = (),
 ) -> Decision:
-    from yieldbot.cycle import decide
-
     policy, now = context.settings.policy, int(time.time())
     chosen = asked.policy(policy) if asked else policy
     return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
@@ -229,8 +212,6 @@ def _decide(
 
 def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
     """What bridging would gain, of what could be read; nothing for an amount that we do not have."""
-    from yieldbot.allocator.across import across
-
     if asked.wealth is not None:
         return ()
     return across([s for _, s in seen if not isinstance(s, str)], asked.policy(context.settings.policy))
@@ -238,8 +219,6 @@ def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Acro
 
 def _records(context: Context) -> tuple[Record, ...]:
     """The journal's rows, none while there is no journal; none is created."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
@@ -249,8 +228,6 @@ def _records(context: Context) -> tuple[Record, ...]:
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
-    from yieldbot import forecast
-
     records, policy = _records(context), context.settings.policy
     return [
         ()
@@ -274,8 +251,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
         return []
 
     def shown() -> Any:
-        from rich.console import Group
-
         return Group(*_render().unread(lost))
 
     return [shown]
@@ -283,10 +258,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
-    from yieldbot import forecast
-    from yieldbot.journal.store import Journal
-    from yieldbot.model.market import Kind
-
     file = context.settings.data_dir / JOURNAL
     if file.exists():
         with Journal.read(file) as journal:
@@ -304,8 +275,6 @@ def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, .
 
 
 def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
-    from yieldbot.cli import documents as docs
-
     rows.append(docs.job_head(job, None, reason))
     parts.append(lambda: _render().skipped(job, reason))
 
@@ -321,12 +290,8 @@ def _horizon_seconds(context: Context) -> float:
 
 
 def _render() -> Any:
-    from yieldbot.cli import render
-
     return render
 
 
 def _listings() -> Any:
-    from yieldbot.cli import listings
-
     return listings
