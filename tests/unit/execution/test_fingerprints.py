@@ -262,12 +262,18 @@ async def known(
 
 
 def test_what_is_written_down_is_of_this_market_this_account_and_this_block() -> None:
-    assert ExitRefused(
-        chain=CHAIN, owner=OWNER, market_id=A.market.id, fingerprint="v1", reason="it does not come out", time=T
-    ) == BAD
-    assert ExitProven(
-        chain=CHAIN, owner=OWNER, market_id=A.market.id, fingerprint="v1", time=T, up_to=usdc(100), on_chain=True
-    ) == GOOD
+    assert (
+        ExitRefused(
+            chain=CHAIN, owner=OWNER, market_id=A.market.id, fingerprint="v1", reason="it does not come out", time=T
+        )
+        == BAD
+    )
+    assert (
+        ExitProven(
+            chain=CHAIN, owner=OWNER, market_id=A.market.id, fingerprint="v1", time=T, up_to=usdc(100), on_chain=True
+        )
+        == GOOD
+    )
     assert not proven(A, OWNER, "v1", usdc(1)).on_chain and not BAD.on_chain
     assert refused(A, OWNER, "v1", "x", on_chain=True).on_chain
 
