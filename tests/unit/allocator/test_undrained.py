@@ -200,6 +200,9 @@ def test_below_the_least_income_is_a_line_and_from_it_on_the_markets_own() -> No
         assert kept.apr(x, H) == min(rising.apr(x, H), rising.apr(least, H))
         same = rising.apr(x, H) < rising.apr(least, H)
         assert kept.marginal(x, H) == (rising.marginal(x, H) if same else rising.apr(least, H))
+    bump = SampledCurve(((0.0, 0.05), (100.0, 0.1), (200.0, 0.2), (300.0, 0.1)))
+    assert bump.apr(100.0, H) == bump.apr(300.0, H) < bump.marginal(100.0, H)
+    assert UndrainedCurve(bump, 300.0).marginal(100.0, H) == 0.1, "on the line, not above it"
 
 
 def test_a_least_of_nothing_changes_nothing() -> None:
