@@ -134,6 +134,12 @@ async def test_what_is_halted_or_beyond_limits_is_not_begun(journal: Journal) ->
     assert asked == [[Leg(LegKind.DEPOSIT, PLACE, Amount(USDC, RAW))]], "what nothing is put in of is none"
 
 
+async def test_fees_above_the_ceiling_when_it_is_made_leave_it_undone(journal: Journal) -> None:
+    chain = chain_of(journal)
+    chain.base_fee_wei = 10**12
+    assert kinds(await carried(journal, chain, *STEPS)) == ["FEE_ABOVE_CEILING"] and not chain.sent
+
+
 @pytest.mark.parametrize(
     ("live", "made"),
     [
