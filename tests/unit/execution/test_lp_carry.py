@@ -130,6 +130,10 @@ async def test_what_is_halted_or_beyond_limits_is_not_begun(journal: Journal) ->
 
     chain = chain_of(journal)
     assert kinds(await carried(journal, chain, *STEPS, halted=lambda: "stop")) == ["HALTED"]
+    rehearsal, live = await rehearsed(journal, chain_of(journal), *STEPS), Steps(*STEPS)
+    assert isinstance(rehearsal, LpRehearsal)
+    account = lp_account(chain, journal, halted=lambda: "stop")
+    assert kinds(await carry_out(account, live, rehearsal, TOKENS, PLACE, ONE_SIDED)) == ["HALTED"] and not live.runs
     assert kinds(await carried(journal, chain, *STEPS, limits=limits)) == ["LIMIT"] and not chain.sent
     assert asked == [[Leg(LegKind.DEPOSIT, PLACE, Amount(USDC, RAW))]], "what nothing is put in of is none"
 
