@@ -195,6 +195,15 @@ async def test_any_other_program_is_its_code_and_an_account_that_is_none_is_left
     code = LOADER.encode() + hashlib.sha256(b"code of old").digest()
     assert found[A.market.id] == exits_svm.print_of(old, code)
     assert node.asked[-1] == ("accounts", (OLD,))
+    closing = programs()
+    heads = await closing.heads([OLD], 36)
+    closing.held[OLD] = None
+
+    async def before(addresses: Sequence[Address], size: int) -> dict[Address, AccountImage | None]:
+        return heads
+
+    closing.heads = before  # type: ignore[method-assign]
+    assert await said_by(closing, old) == {}, "closed between two reads"
     still = AccountImage(1, LOADER, b"code of old", executable=False)
     assert await said_by(programs(OLD=still), old) == {}
     # Of the loader alone, and with its tag alone, are 36 bytes the head of a program.

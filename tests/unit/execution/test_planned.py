@@ -110,5 +110,6 @@ def test_the_parts_of_a_swap_are_together_the_leg() -> None:
         [],
     ):
         assert not right(SWAP, *parts)
-    assert right(leg()) and not right(leg(), terms(1_000, 900)) and not right(CLAIM, terms(1_000, 900))
+    assert right(leg()) and not right(leg(), terms(1_000, 900))
+    assert right(CLAIM) and not right(CLAIM, terms(1_000, 900)), "a claim brings something, and swaps nothing"
     assert not right(replace(SWAP, gets=None)) and not right(replace(SWAP, gets=None), terms(1_000, 900))

@@ -352,6 +352,14 @@ async def test_liquidity_comes_out_again_less_what_its_swaps_take_and_a_moved_pr
     )
 
 
+@pytest.mark.parametrize("came", [0, -5])
+async def test_nothing_that_comes_is_told_as_nothing(journal: Journal, came: int) -> None:
+    found = await left(journal, forked(came), 1)
+    assert found is not None and "12,000 USDC go in, 0 USDC come out where" in found.reason
+    found = await tried(journal, forked(came), out_of())
+    assert found is not None and "12,000 USDC go in, 0 USDC come out where" in found.reason
+
+
 async def test_liquidity_that_fails_to_leave_is_told_and_whose_fault_it_is(journal: Journal) -> None:
     found = await left(journal, forked(None), 1)
     assert found is not None and found.lasting

@@ -47,6 +47,7 @@ def test_what_a_vault_answers_of_a_request() -> None:
 
 def test_what_a_vault_answers_of_a_cooldown() -> None:
     assert asked(COOLS, [words(NOW, 44)], 0) == Asked(assets=44, until=NOW)
+    assert asked(COOLS, [words(2**255, 2**255)], 0) == Asked(assets=2**255, until=2**255), "whole words"
     for answer, cooldown in ((words(NOW, 44), None), (words(NOW), 9), (words(NOW, 44, 0), 9), (b"", 9)):
         assert asked(COOLS, [answer], cooldown) == Asked()
 
