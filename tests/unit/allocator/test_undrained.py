@@ -169,6 +169,7 @@ def test_a_curve_that_names_no_borrowers_is_bounded_by_the_markets_figures() -> 
     ("points", "at"),
     [
         (STEEP, 0.9),
+        (((0.0, 0.0), (0.8, 0.04), (1.0, 0.10)), 0.8),  # six times as steep
         (((0.0, 0.01), (0.45, 0.035), (0.8, 0.05), (1.0, 0.8)), 0.8),  # between collinear points there is none
         (((0.0, 0.0), (0.5, 0.0), (1.0, 0.1)), 0.5),
         (((0.0, 0.02), (1.0, 0.10)), 1.0),

@@ -12,18 +12,21 @@ import pytest
 from chain_double import ChainDouble, open_journal
 from test_leg import ITS, OURS, living
 from test_liquidity import MANAGER, POSITION, ROUTER, WETH
+from test_nonces import GONE, signed_under
 from test_provide_run import ALLOW, BACK, GIVEN, MINT, ONE_SIDED, RAW, STEPS, Steps, done_by, lp_account
 from wiring import BLOCK, CHAIN, EXPIRES, OWNER, USDC
 
 from yieldbot.execution.build import Fees, allowance_call
 from yieldbot.execution.deltas import balances
 from yieldbot.execution.liquidity import TAKE_BACK_GAS, LpRehearsal, carry_out, rehearse_steps
+from yieldbot.execution.nonces import leftovers
 from yieldbot.execution.orders import LpOrder, Step
+from yieldbot.execution.submit import stored
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.tx import NO_ROLLUP_FEE, Confirmed, Delta, Outcome, Reverted, RollupFee
+from yieldbot.model.tx import NO_ROLLUP_FEE, Confirmed, Delta, Outcome, Replaced, Reverted, RollupFee
 
 TOKENS = (USDC, WETH, POSITION)
 PLACE = MarketId("uniswap_v3_lp/8453/0x")
@@ -136,6 +139,15 @@ async def test_what_is_halted_or_beyond_limits_is_not_begun(journal: Journal) ->
     assert kinds(await carry_out(account, live, rehearsal, TOKENS, PLACE, ONE_SIDED)) == ["HALTED"] and not live.runs
     assert kinds(await carried(journal, chain, *STEPS, limits=limits)) == ["LIMIT"] and not chain.sent
     assert asked == [[Leg(LegKind.DEPOSIT, PLACE, Amount(USDC, RAW))]], "what nothing is put in of is none"
+
+
+async def test_what_was_given_up_is_settled_before_anything_is_signed(journal: Journal) -> None:
+    chain = chain_of(journal)
+    gone = signed_under(lp_account(chain, journal), chain.nonce - 2, GONE)
+    assert leftovers(journal.transactions()) == (gone,)
+    assert kinds(await carried(journal, chain, *STEPS)) == [Confirmed, Confirmed]
+    assert leftovers(journal.transactions()) == ()
+    assert stored(lp_account(chain, journal), gone.signed.hash).outcome == Replaced(gone.signed.hash, None)
 
 
 async def test_fees_above_the_ceiling_when_it_is_made_leave_it_undone(journal: Journal) -> None:
