@@ -26,7 +26,7 @@ from yieldbot.math.curves import (
     VaultSlot,
 )
 from yieldbot.math.slots import SlotCurve
-from yieldbot.math.undrained import UndrainedCurve, kink
+from yieldbot.math.undrained import UndrainedCurve, filled, kink, looked_through, undrained
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import Snapshot
@@ -178,6 +178,7 @@ def test_a_curve_that_names_no_borrowers_is_bounded_by_the_markets_figures() -> 
     ("points", "at"),
     [
         (STEEP, 0.9),
+        (((0.0, 0.0), (0.8, 0.04), (1.0, 0.10)), 0.8),  # six times as steep
         (((0.0, 0.01), (0.45, 0.035), (0.8, 0.05), (1.0, 0.8)), 0.8),  # between collinear points there is none
         (((0.0, 0.0), (0.5, 0.0), (1.0, 0.1)), 0.5),
         (((0.0, 0.02), (1.0, 0.10)), 1.0),
@@ -238,3 +239,54 @@ def test_what_we_left_is_not_entered_again_for_the_drought_that_our_leaving_made
     again = replace(seen, states={**seen.states, here.market.id: here, there.market.id: there})
     assert after.apr(float(here.held), H) > lasting(curve) + 0.02  # the drought's
     assert isinstance(decide(again, Policy()), Hold)
+
+
+BENT = KinkedCurve(500_000.0, 600_000.0, STEEP, 0.9)
+
+
+def test_below_the_least_income_is_a_line_and_from_it_on_the_markets_own() -> None:
+    least = 300_000.0
+    curve = UndrainedCurve(BENT, least)
+    flat = BENT.apr(least, H)
+    for x in (0.0, least - 1.0):
+        assert (curve.apr(x, H), curve.marginal(x, H)) == (flat, flat)
+    for x in (least, least + 1.0, 9e5):
+        assert (curve.apr(x, H), curve.marginal(x, H)) == (BENT.apr(x, H), BENT.marginal(x, H))
+        assert curve.marginal(x, H) < curve.apr(x, H)
+    assert curve.most(H) == flat and curve.others == 500_000.0
+    assert curve.breakpoints() == tuple(sorted({*BENT.breakpoints(), least}))
+    rising = SampledCurve(((0.0, 0.0), (400_000.0, 40_000.0), (800_000.0, 50_000.0)))
+    kept = UndrainedCurve(rising, least)
+    assert kept.others == 0.0
+    for x in (1.0, 100_000.0):
+        assert kept.apr(x, H) == min(rising.apr(x, H), rising.apr(least, H))
+        same = rising.apr(x, H) < rising.apr(least, H)
+        assert kept.marginal(x, H) == (rising.marginal(x, H) if same else rising.apr(least, H))
+    bump = SampledCurve(((0.0, 0.05), (100.0, 0.1), (200.0, 0.2), (300.0, 0.1)))
+    assert bump.apr(100.0, H) == bump.apr(300.0, H) < bump.marginal(100.0, H)
+    assert UndrainedCurve(bump, 300.0).marginal(100.0, H) == 0.1, "on the line, not above it"
+
+
+def test_a_least_of_nothing_changes_nothing() -> None:
+    for held, full in ((5.0, 0.0), (0.0, 5.0), (5.0, -1.0), (0.0, 0.0)):
+        assert undrained(BENT, held, full) is BENT
+    assert undrained(BENT, 5.0, 7.0) == UndrainedCurve(BENT, 5.0) == undrained(BENT, 7.0, 5.0)
+
+
+def test_a_vault_in_a_vault_is_looked_through() -> None:
+    inner, outer = looked_through(VAULT, 0.98), replace(VAULT, slots=(replace(VAULT.slots[0], curve=VAULT),))
+    full, calm = (slot.curve for slot in VAULT.slots)
+    assert inner.slots[0].curve == UndrainedCurve(full, filled(full, 1.0)), "used beyond its kink already"
+    assert inner.slots[1].curve == UndrainedCurve(calm, min(843_000.0, filled(calm, 0.98)))
+    assert [slot.held for slot in inner.slots] == [slot.held for slot in VAULT.slots]
+    assert looked_through(outer, 0.98).slots[0].curve == inner
+
+
+def test_the_holding_at_which_a_pool_is_full() -> None:
+    assert filled(BENT, 0.98) == pytest.approx(600_000.0 / 0.9 - 500_000.0)
+    assert filled(BENT, 0.5) == 700_000.0
+    slots = SlotCurve(500_000.0, 600_000.0, STEEP, 0.9, 0.4, True, fees=1_000.0)
+    assert filled(slots, 0.5) == 699_000.0, "what the pool holds for its owner is lent out with the rest"
+    assert filled(BENT, 0.0) == float("inf") and filled(ConstantCurve(0.1), 0.5) == float("-inf")
+    assert filled(replace(BENT, borrowed=0.0), 0.5) == float("-inf")
+    assert filled(AdaptiveCurve(500_000.0, 600_000.0, 0.0, 0.04), 0.98) == pytest.approx(600_000.0 / 0.9 - 500_000.0)
