@@ -10,12 +10,14 @@ import pytest
 from tests.bench.accuracy import DAY, Accuracy
 from tests.conformance.test_adapters import check_calls
 from yieldbot.allocator.assess import assess
+from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.errors import NodeRefused
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, ExitKind, Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
+from yieldbot.model.requests import with_requests
 from yieldbot.protocols.evm.erc4626 import Erc4626
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.traps import deploy_trap
@@ -271,6 +273,58 @@ async def test_a_request_is_left_in_two_steps(chain: Accuracy) -> None:
     check_calls(chain, trap.market, adapter.collect_exit(ready, chain.owner), None)
     assert await trap.leave(ready) == held.held.raw
     assert ((after := await trap.state()).leaving, after.held.raw) == (None, 0)
+
+
+async def test_where_deposits_are_requests_nothing_new_goes_in_and_what_is_there_can_be_left(chain: Accuracy) -> None:
+    """A position that a person made by `requestDeposit` and the three-argument `deposit` is held, counted and left."""
+    trap, adapter = await Trap.of(chain, "AsyncVault", True, deposited_raw=0), Erc4626()
+    await chain.fund(chain.owner, PUT_RAW)
+    vault, me = trap.contract.address, "0" * 24 + chain.owner[2:].lower()
+
+    def made(signature: str, *words: str) -> bytes:
+        return selector(signature) + bytes.fromhex("".join(words))
+
+    raw = f"{PUT_RAW:064x}"
+    spender = "0" * 24 + vault[2:].lower()
+    await chain.send(chain.job.asset.address, made("approve(address,uint256)", spender, raw), chain.owner)
+    await chain.send(vault, made("requestDeposit(uint256,address,address)", raw, me, me), chain.owner)
+    await trap.d.send(trap.contract, "serveDeposit", chain.owner)
+    await chain.send(vault, made("deposit(uint256,address,address)", raw, me, me), chain.owner)
+    held, judged = await trap.judged(max_exit_hours=math.inf)
+    assert held.held.raw == PUT_RAW and held.shares
+    assert any("deposits are requests" in veto and "EIP-7540" in veto for veto in judged.vetoes), judged.vetoes
+    await chain.do(adapter.request_exit(held, None, chain.owner), chain.owner)
+    await trap.d.send(trap.contract, "serveRedeem", chain.owner)
+    assert await trap.leave(await trap.state()) == PUT_RAW
+    assert (await trap.state()).held.raw == 0
+
+
+async def test_requests_with_numbers_are_asked_for_by_all_of_them(chain: Accuracy) -> None:
+    """Two halves are asked for, each under a number of its own; number 0 tells of neither."""
+    trap, adapter = await Trap.of(chain, "NumberedVault"), Erc4626()
+    held = await trap.put()
+    half = trap.market.asset.amount(held.held.raw // 2)
+    await chain.do(adapter.request_exit(held, half, chain.owner), chain.owner)
+    await chain.do(adapter.request_exit(await trap.state(), None, chain.owner), chain.owner)
+    assert (await trap.state()).held.raw == 0, "nobody remembers the numbers"
+    trap.market = with_requests(trap.market, (1, 2))
+    asked = await trap.state()
+    assert asked.leaving is not None and abs(asked.held.raw - held.held.raw) <= 2 and asked.held == asked.leaving.asked
+    assert asked.leaving.cancels and asked.leaving.request_id == 1
+    await trap.d.send(trap.contract, "serveRedeem", 1, chain.owner)
+    partly = await trap.state()
+    assert (
+        partly.leaving is not None and partly.leaving.request_id == 2 and abs(partly.leaving.ready.raw - half.raw) <= 2
+    )
+    calls = adapter.cancel_exit(partly, chain.owner)
+    check_calls(chain, trap.market, calls, None)  # the number that it names is one of the market's
+    await chain.do(calls, chain.owner)
+    back = await trap.state()
+    assert back.leaving is not None and back.leaving.back and back.leaving.request_id == 2
+    await chain.do(adapter.cancel_exit(back, chain.owner), chain.owner)
+    assert abs(await trap.leave(await trap.state()) - half.raw) <= 2  # what was served
+    last = await trap.state()
+    assert last.leaving is None and abs(last.held.raw - half.raw) <= 2
 
 
 async def test_a_request_is_called_back(chain: Accuracy) -> None:

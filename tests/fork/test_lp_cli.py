@@ -166,6 +166,22 @@ def without_decrease(sandbox: Sandbox) -> str:
     return str(code)
 
 
+def shut_from_now_on(sandbox: Sandbox) -> str:
+    """A double: the real position manager behind a proxy that lets nothing out half an hour from now: what is taken out
+    at once comes, what lies there for an hour does not. What its code was."""
+    address, behind = sandbox.addresses["uniswap_positions"], "0x" + "5e" * 20
+    code = sandbox.rpc("eth_getCode", address, "latest")
+    until = int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 1_800
+    later = "5f3560e01c630c49ccbe14" + f"4267{until:016x}1016" + "60..57"  # decreaseLiquidity, and the time is up: jump
+    rest = f"365f5f375f5f365f73{behind[2:]}5af43d5f5f3e"  # all else is asked of the code behind
+    ends = (len(later) + len(rest)) // 2
+    body = later + rest + f"60{ends + 6:02x}573d5ffd5b3d5ff3" + "5b5f5ffd"
+    body = body.replace("..", f"{ends + 10:02x}")
+    sandbox.rpc("anvil_setCode", behind, code)
+    sandbox.rpc("anvil_setCode", address, "0x" + body)
+    return str(code)
+
+
 def test_what_could_not_be_taken_out_again_is_not_put_in(pool_sandbox: Sandbox, lp: Callable[..., Ended]) -> None:
     within(pool_sandbox, fund)
     good = lp("lp", "add", POOL, *GIVE, "--anyway", "--yes", "--json")
@@ -175,6 +191,35 @@ def test_what_could_not_be_taken_out_again_is_not_put_in(pool_sandbox: Sandbox, 
     try:
         for more in ((), ("--to", row["token_id"])):
             shut = lp("lp", "add", POOL, *GIVE, *more, "--anyway", "--yes", "--json")
+            assert shut.code == 4, shut.err
+            declined = shut.document["declined"]
+            assert declined["code"] == "NO_WAY_OUT" and "nothing comes out" in declined["reason"], declined
+            assert shut.document["transactions"] == [] and balances(pool_sandbox) == before
+    finally:
+        pool_sandbox.rpc("anvil_setCode", pool_sandbox.addresses["uniswap_positions"], kept)
+
+
+def test_what_could_not_be_taken_out_again_is_not_compounded_nor_laid_anew(
+    pool_sandbox: Sandbox, lp: Callable[..., Ended]
+) -> None:
+    """The double lets what was there before out, and keeps what goes in after this block."""
+    within(pool_sandbox, fund)
+    wide = ("--range", "2500:3600", "--slippage-bps", "200")
+    assert lp("lp", "add", POOL, *GIVE, *wide, "--anyway", "--yes").code == 0
+    within(pool_sandbox, there_and_back)
+    (row,) = [p for p in lp("positions", "--json").document["liquidity"][0]["positions"] if p["in_range"]][-1:]
+    ways = (
+        ("compound", row["token_id"], "--slippage-bps", "200"),
+        ("rerange", row["token_id"], "--range", "2700:3300", "--slippage-bps", "200", "--anyway"),
+    )
+    before = balances(pool_sandbox)
+    for words in ways:
+        tried = lp("lp", *words, "--dry-run", "--json")
+        assert tried.code == 0 and tried.document["declined"]["code"] == "DRY_RUN", tried.err
+    kept = shut_from_now_on(pool_sandbox)
+    try:
+        for words in ways:
+            shut = lp("lp", *words, "--yes", "--json")
             assert shut.code == 4, shut.err
             declined = shut.document["declined"]
             assert declined["code"] == "NO_WAY_OUT" and "nothing comes out" in declined["reason"], declined

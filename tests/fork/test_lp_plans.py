@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fork.test_lp_cli import without_decrease
+from tests.fork.test_lp_cli import shut_from_now_on, without_decrease
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
@@ -277,3 +277,15 @@ def test_a_pool_that_could_not_be_left_gets_nothing_and_the_rest_goes_on(pools: 
     shown = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]
     (way,) = (way for way in shown["ways_out"] if way["market_id"] == pool.market.id)
     assert "nothing comes out" in way["no_way_out"], "it is written down, and stays shut"
+
+
+def test_a_range_is_not_laid_anew_in_a_pool_that_could_not_be_left_afterwards(pools: Sandbox) -> None:
+    """What is there comes out now; what would be put in anew would stay. It is not put in."""
+    trade(pools, *BUSY)
+    assert run_job(pools).declined is None
+    trade(pools, 180_000)
+    shut_from_now_on(pools)
+    report = run_job(pools)
+    pool = pool_of(report.snapshot)
+    assert "nothing comes out" in pool.no_way_out and pool.held
+    assert not [leg for leg, _ in report.outcomes if leg.kind is LegKind.RERANGE], "it was rehearsed and refused"

@@ -20,7 +20,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
 from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven
-from yieldbot.journal.fold import fold_leaving
+from yieldbot.journal.fold import fold_leaving, fold_requests
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import LegKind
@@ -167,6 +167,56 @@ async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox
         assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
         assert last.after.of(market_id).held.raw == 0
         assert isinstance(told(w.journal)[-1], ExitEnded)
+
+
+async def test_a_request_with_a_number_of_its_own_is_asked_for_by_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault that numbers its requests tells nothing of number 0: the number that the transaction's event told is in
+    the journal, also where the program was killed before it could look again."""
+    market_id, vault, admin = await held_in(sandbox, "NumberedVault")
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))
+        wealth = (await cycle.look(w, job)).wealth(job.asset).raw
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]  # rehearsed: what is ours there stays whole
+        assert fold_requests(w.journal.history(), job.chain.chain, job.wallet.address) == {market_id: (1,)}
+        waits = await cycle.run_job(w, job)
+        assert steps_of(waits) == [] and waits.snapshot is not None
+        state = waits.snapshot.of(market_id)
+        assert state.leaving is not None and (state.leaving.request_id, state.leaving.cancels) == (1, True)
+        assert (state.held.raw, state.shares) == (HELD_RAW, 0) and waits.snapshot.wealth(job.asset).raw >= wealth
+        assert "in exit until somebody serves the request" in " ".join(told_by(sandbox, "positions").split())
+        for _ in range(2):  # it earns again: called back by its number, and taken in
+            gift = "0x" + selector("transfer(address,uint256)").hex() + word(vault) + word(20_000 * USDC)
+            sandbox.rpc("eth_sendTransaction", {"from": admin, "to": job.asset.address, "data": gift})
+            sandbox.rpc("anvil_mine", hex(15), hex(3600))
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
+        assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
+        assert (await cycle.look(w, job)).of(market_id).leaving is None
+        assert steps_of(await cycle.run_job(w, job)) == []
+        assert fold_requests(w.journal.history(), job.chain.chain, job.wallet.address) == {}
+        sandbox.rpc("anvil_mine", hex(48), hex(3600))  # and nothing again
+
+        def dies(*args: Any) -> Any:
+            raise TransientError("killed")
+
+        with monkeypatch.context() as killing:
+            real, seen = cycle.exits.steps, list[int]()
+
+            def at_the_end(*args: Any) -> Any:
+                seen.append(1)
+                return dies() if len(seen) == 3 else real(*args)
+
+            killing.setattr(cycle.exits, "steps", at_the_end)
+            assert (await cycle.run_job(w, job)).skipped == "killed"
+        assert fold_requests(w.journal.history(), job.chain.chain, job.wallet.address) == {market_id: (2,)}
+        assert steps_of(await cycle.run_job(w, job)) == []  # and asks for nothing a second time
+        serve = "0x" + selector("serveRedeem(uint256,address)").hex() + word(2) + word(sandbox.wallet)
+        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": vault, "data": serve})
+        last = await cycle.run_job(w, job)
+        assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
+        assert last.after.of(market_id).held.raw == 0 and isinstance(told(w.journal)[-1], ExitEnded)
 
 
 async def test_new_money_that_a_person_lets_in_is_rehearsed_with_both_steps(sandbox: Sandbox) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
+from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.chains.open import session
 from yieldbot.config.load import load
@@ -20,6 +21,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import Job
+from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.traps import deploy_trap, trap_table
 
@@ -171,6 +173,110 @@ async def test_an_honest_vault_is_tried_once(sandbox: Sandbox) -> None:
         async with session(w, off.jobs[0]) as live:
             seen = await live.with_exits(await live.observe(), (), off.policy)
         assert not any(state.untried for state in seen.states.values())
+
+
+async def gift(sandbox: Sandbox, vault: str, admin: str, raw: int) -> None:
+    """Income in both halves of the window that the rate is taken from."""
+    asset = load(sandbox.directory / "yieldbot.toml").jobs[0].asset.address
+    for _ in range(2):
+        data = "0xa9059cbb" + vault[2:].lower().rjust(64, "0") + f"{raw:064x}"
+        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": asset, "data": data})
+        sandbox.rpc("anvil_mine", hex(15), hex(3600))
+
+
+async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str = "") -> tuple[MarketId, str]:
+    """A vault in the chain's file that earns, with fees that its previews alone name."""
+    job = load(sandbox.directory / "yieldbot.toml").jobs[0]
+    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+        args = (entry_bps, exit_bps)
+        d, vault = await deploy_trap(node, "FeeVault", job.asset.address, *args, deposited_raw=MILLION, history=False)
+        await node.request("anvil_mine", [hex(48), hex(3600)])
+    await gift(sandbox, vault.address, d.me, 20_000 * USDC)
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    file.write_text(file.read_text() + trap_table(vault.address) + table)
+    return MarketId(f"erc4626/31337/{vault.address.lower()}"), vault.address
+
+
+def told_by_vault(sandbox: Sandbox, vault: str, name: str, argument: int | str) -> int:
+    raw = int(argument, 16) if isinstance(argument, str) else argument
+    data = "0x" + selector(name).hex() + f"{raw:064x}"
+    return int(sandbox.rpc("eth_call", {"to": vault, "data": data}, "latest"), 16)
+
+
+async def test_a_vault_with_fees_is_entered_by_what_leaving_pays(sandbox: Sandbox) -> None:
+    """20 bps in, 50 out, which convertToAssets leaves out: declared, in the cost, in what the position is worth, and
+    the rehearsed way out and the tried hundredth are compared with them."""
+    market_id, vault = await fee_vault(sandbox, 20, 50)
+    with world(sandbox) as w:
+        job = w.settings.jobs[0]
+        plan = await planned(w, job)
+        legs = [leg for leg in plan.legs if leg.market_id == market_id]
+        assert [leg.kind for leg in legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
+        (state,) = [s for s in (await cycle.look(w, job)).markets if s.market.id == market_id]
+        assert state.entry_cost_bps == pytest.approx(1e4 * (1 - 0.998 * 0.995), rel=1e-4)
+        report = await cycle.run_job(w, job)
+        assert report.declined is None and not report.failed and report.after is not None
+        held = report.after.of(market_id)
+        shares = told_by_vault(sandbox, vault, "balanceOf(address)", sandbox.wallet)
+        pays = told_by_vault(sandbox, vault, "previewRedeem(uint256)", shares)
+        converts = told_by_vault(sandbox, vault, "convertToAssets(uint256)", shares)
+        assert held.held.raw == pays < converts and pays == pytest.approx(converts * 0.995, rel=1e-6)
+        target = plan.allocation.targets[market_id]
+        assert held.held.raw == pytest.approx(target.raw * 0.998 * 0.995, rel=1e-3)
+        proofs = [p for p in written(w.journal, ExitProven) if p.market_id == market_id and isinstance(p, ExitProven)]
+        assert {proof.on_chain for proof in proofs} == {True, False}
+        (row,) = [
+            p
+            for one in yieldbot("--json", "positions", cwd=sandbox.directory).document["jobs"]
+            for p in one["positions"]
+            if p["id"] == market_id
+        ]
+        assert int(row["held"]["raw"]) == pays
+        before = told_by_vault(sandbox, job.asset.address, "balanceOf(address)", sandbox.wallet)
+        text = sandbox.config.read_text()
+        sandbox.config.write_text(text.replace("erc4626 = 15", "erc4626 = 9000"))
+        settings = load(sandbox.config)
+    with world(sandbox, Auto, settings) as w:
+        left = await cycle.run_job(w, settings.jobs[0])
+        assert left.declined is None and not left.failed and left.after is not None
+        out = [leg for leg, _ in left.outcomes if leg.market_id == market_id]
+        assert [leg.kind for leg in out] == [LegKind.WITHDRAW] and not left.after.of(market_id).held
+        got = sum(
+            delta.raw
+            for leg, outcome in left.outcomes
+            if leg.market_id == market_id and isinstance(outcome, Confirmed)
+            for delta in outcome.deltas
+            if delta.token == job.asset
+        )
+        assert got == pays and before >= 0, "to the unit what it was said to be worth"
+
+
+@pytest.mark.parametrize(("exit_bps", "why"), [(500, "fees to 100 bps are let by")])
+async def test_a_fee_beyond_what_the_table_lets_by_keeps_new_money_out(
+    sandbox: Sandbox, exit_bps: int, why: str
+) -> None:
+    market_id, _ = await fee_vault(sandbox, 0, exit_bps)
+    with world(sandbox, DeclineAll) as w:
+        report = await cycle.run_job(w, w.settings.jobs[0])
+        assert report.decision is not None and isinstance(report.decision.outcome, Plan)
+        assert market_id not in {leg.market_id for leg in report.decision.outcome.legs}
+        vetoes = {one.market_id: one.vetoes for one in report.decision.assessments}[market_id]
+        assert any("previewRedeem pays" in veto and why in veto for veto in vetoes)
+
+
+async def test_a_market_is_not_judged_by_what_gas_the_wallet_has_left(sandbox: Sandbox) -> None:
+    """Gas for the way in alone: the way out is rehearsed with gas of the fork's own."""
+    with world(sandbox, DeclineAll) as w:
+        job = w.settings.jobs[0]
+        rich = await cycle.run_job(w, job)
+        assert rich.rehearsal is not None and rich.rehearsal.gas_used
+        need = sum(tx.gas_limit for leg in rich.rehearsal.legs for tx in leg.txs) * rich.rehearsal.fees.max_fee_wei
+        sandbox.rpc("anvil_setBalance", sandbox.wallet, hex(need * 102 // 100))
+        try:
+            poor = await cycle.run_job(w, job)
+        finally:
+            sandbox.rpc("anvil_setBalance", sandbox.wallet, hex(10**20))
+        assert poor.rehearsal is not None and written(w.journal, ExitRefused) == [], poor.declined
 
 
 def is_generic(plan: Plan, leg: Leg) -> bool:

@@ -1,7 +1,8 @@
 """scripts/mutate: changes drawn at random in modules of the money path, and whether their tests notice.
 
 [MODULE ...] as in modules.toml (default: all); --seed N; --each N changes a module (default 12; 0: all); --of TEXT only
-changes whose name holds it; --timeout SECONDS a change (default: five times the unchanged tests, at least 20);
+changes whose name holds it; --timeout SECONDS of the processor a change (default: five times the unchanged tests, at
+least 20; the clock's are ten times as many, so that a busy machine makes no change look noticed);
 --slow tries the slow tests too on what the others let through; --list prints the changes that would be made. What was
 found is kept in .cache/mutate and not done again while module and tests are the same. Changes that mean the same are in
 equal.toml, with the reason. Ends with 1 where a change survived.
@@ -107,7 +108,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--each", type=int, default=12, help="changes a module; 0: all")
     parser.add_argument("--of", default="", metavar="TEXT", help="only changes whose name holds this: a function, say")
-    parser.add_argument("--timeout", type=float, default=None, help="seconds a change")
+    parser.add_argument("--timeout", type=float, default=None, help="seconds of the processor a change")
     parser.add_argument("--slow", action="store_true", help="also the slow tests, on what the fast ones let through")
     parser.add_argument("--list", action="store_true", help="print the changes, run nothing")
     args = parser.parse_args(argv)
@@ -175,7 +176,7 @@ def files_of(tests: list[str]) -> list[Path]:
 
 
 def begun(host: Host, asked: float | None) -> float:
-    """The tests imported; the time-out of a change, from the tests on the unchanged module, which must pass."""
+    """The tests imported; the processor's seconds for a change, from the unchanged module's, whose tests must pass."""
     host.collect()
     outcome, seconds = host.baseline(900.0)
     if outcome != "passed":

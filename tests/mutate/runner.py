@@ -12,7 +12,9 @@ import ast
 import builtins
 import importlib
 import json
+import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -28,6 +30,8 @@ HEAVY = ("pytest", "pytest_asyncio", "hypothesis", "web3", "eth_account", "eth_a
 HEAVY_TOO = ("solders.message", "solders.transaction", "solders.keypair", "solders.litesvm", "highspy", "numpy")
 """Loaded once, before the processes of the changes are split off."""
 MARK = "__entered__"
+PATIENCE, AND = 10, 60.0
+"""Seconds of the clock for each of the processor's, and this many more: what has not ended by then stands still."""
 
 
 def copy_tree(root: Path, into: Path) -> None:
@@ -50,14 +54,21 @@ def load_heavy() -> None:
             continue
 
 
-def forked(log: Path, timeout: float, work: Callable[[], int]) -> tuple[int | None, float]:
-    """(exit code of ``work`` in a process of its own, None when its time was up; seconds). ``log``: what it prints."""
+def forked(log: Path, seconds: float, work: Callable[[], int]) -> tuple[int | None, float]:
+    """(exit code of ``work`` in a process of its own, None when its time was up; the processor's seconds it took).
+
+    ``seconds`` are the processor's, so that a busy machine ends nothing early; what waits for ever without using any is
+    ended by the clock, PATIENCE times as late. ``log``: what it prints.
+    """
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         code = 99
         try:
             os.setsid()
+            most = math.ceil(seconds)
+            resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
+            signal.signal(signal.SIGXCPU, signal.SIG_DFL)
             out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for descriptor in (1, 2):
                 os.dup2(out, descriptor)
@@ -67,14 +78,15 @@ def forked(log: Path, timeout: float, work: Callable[[], int]) -> tuple[int | No
         finally:
             sys.stdout.flush()
             os._exit(code)
-    while time.monotonic() - began < timeout:
-        done, status = os.waitpid(child, os.WNOHANG)
+    while True:
+        done, status, used = os.wait4(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), time.monotonic() - began
+            code_or_signal = os.waitstatus_to_exitcode(status)
+            over = code_or_signal in (-signal.SIGXCPU, -signal.SIGKILL)
+            return None if over else code_or_signal, used.ru_utime + used.ru_stime
+        if time.monotonic() - began > PATIENCE * seconds + AND:
+            os.killpg(child, signal.SIGKILL)
         time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None, time.monotonic() - began
 
 
 def outcome_of(code: int | None) -> str:

@@ -28,7 +28,7 @@ from yieldbot.decision.holds import (
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.market import Leaving, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Certificate, Declined, Exchanged, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 
@@ -294,3 +294,50 @@ def test_new_money_is_judged_with_what_a_swap_is_expected_to_bring() -> None:
     found = still_holds(replace(plan, legs=(dear, *plan.legs[1:])), 0, view, Policy(idle_buffer="0"), JOB)
     assert found is not None and found.code != "NOT_IN_PLAN"
     assert not_entered(replace(plan, legs=(swap,)), 0, view, Policy(), BASE) is None, "no deposit, no new money"
+
+
+# What the plan's own swaps have cost, in another asset; groups that get nothing; steps.
+
+
+@pytest.mark.parametrize(("whole", "wanted"), [(55_104.9, None), (55_106, "EXPOSURE_LIMIT")])
+def test_what_a_plan_has_cost_is_counted_in_the_assets_own_units(whole: float, wanted: str | None) -> None:
+    """Half of 220,000 USDC are 55,000 DAI at 2; a thousandth more, and the 100 USDC that the plan may have cost."""
+    view = seen(100_000, 60_000, LOW, HIGH, usd=(1.0, 2.0))
+    plan = plan_of(put(1, LOW), Leg(LegKind.DEPOSIT, HIGH.market.id, dai(whole)), cost=50.0)
+    assert view.price(DAI) == 2.0
+    assert code(plan, view, index=1, max_share_market=0.5) == wanted
+
+
+def test_a_group_that_gets_no_new_money_is_not_looked_at() -> None:
+    other = market("c", ConstantCurve(0.10), protocol="else")
+    view = snapshot(65_000, replace(A, held=usdc(30_000)), B, other)
+    plan = plan_of(put(30_000), put(1, other))
+    assert code(plan, view, index=1, max_share_protocol={"lend": 0.1}) is None
+    assert code(plan_of(put(30_000), put(1)), view, index=1, max_share_protocol={"lend": 0.1}) == "EXPOSURE_LIMIT"
+    assert code(plan, view, index=1, max_share_protocol={"else": 0.00000001}) == "EXPOSURE_LIMIT"
+
+
+def test_what_an_earlier_leg_took_out_of_a_group_may_go_in_again() -> None:
+    was = snapshot(40_000, replace(A, held=usdc(60_000), capacity=None), B)
+    plan = plan_of(take(20_000, A), put(20_000))
+    half_way = snapshot(60_000, replace(A, held=usdc(40_000), capacity=None), B)
+    for policy in ({"max_share_protocol": {"lend": 0.1}}, {"max_share_market": 0.1}):
+        assert code(plan, was, **policy) is code(plan, half_way, index=1, **policy) is None
+        more = plan_of(take(20_000, A), put(20_100))
+        assert code(more, half_way, index=1, **policy) == "EXPOSURE_LIMIT" == code(more, was, **policy)
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.15, None), (0.1499, "GAIN_GONE")])
+@pytest.mark.parametrize("kind", [LegKind.COLLECT, LegKind.CANCEL])
+def test_a_step_is_made_while_it_is_worth_its_gas(kind: LegKind, share: float, wanted: str | None) -> None:
+    """4 USDC, and 0.6 of gas."""
+    gone = Leaving(asked=usdc(0), ready=usdc(4), back=usdc(4))
+    view = changed(SEEN, replace(B, leaving=gone))
+    step = Leg(kind, B.market.id, usdc(4))
+    assert code(plan_of(step, gain=1e9), view, max_gas_share_of_gain=share) == wanted
+    assert code(plan_of(put(1), step, gain=1e9), view, index=1, max_gas_share_of_gain=share) == wanted
+
+
+def test_a_step_that_is_not_due_is_told_of_its_market() -> None:
+    found = still_holds(plan_of(Leg(LegKind.COLLECT, B.market.id, usdc(4))), 0, SEEN, Policy(), ALONE)
+    assert found == Declined("STEP_NOT_DUE", "b: nothing is on its way out")

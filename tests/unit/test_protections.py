@@ -25,7 +25,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
-from yieldbot.risk.limits import beyond, guard, stopped
+from yieldbot.risk.limits import _Flow, _left, beyond, guard, stopped
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -155,6 +155,14 @@ def test_a_plan_is_made_to_fit_inside_the_limits(policy: Policy) -> None:
     assert code(policy, records, *legs) is None
     if "4000" not in (policy.limit_day, policy.limit_day_market):
         assert any(leg.kind is LegKind.DEPOSIT for leg in legs), "what is left of the limit is used"
+
+
+def test_a_limit_is_kept_to_the_last_unit_of_long_amounts() -> None:
+    """What went in has 30 digits: Decimal's own arithmetic keeps 28."""
+    token = replace(USDC, decimals=18)
+    raw = 123_456_789_012 * 10**18 + 987_654_321_098_765_432
+    flow = _Flow(NOW, SEEN.block.chain, A, token, raw, False)
+    assert _left("123456789013", [flow], NOW, token) == 10**18 - 987_654_321_098_765_432
 
 
 def test_a_market_that_was_left_or_failed_gets_no_new_money_for_a_while() -> None:

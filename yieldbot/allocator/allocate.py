@@ -18,6 +18,7 @@ from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
 from yieldbot.allocator.purses import Purses as Purses
 from yieldbot.allocator.purses import purses_of as purses_of
 from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.shared import besides
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
@@ -244,13 +245,13 @@ def problem_of(
     """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
     swap_gas: of each of the exact problem's swaps."""
     years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, purses.ones
-    places = []
+    places, beside = [], besides(states, policy)
     for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
         places.append(
             Place(
-                curve=curve_of(state, policy),
+                curve=curve_of(state, policy, steady=state.market.id in beside),
                 held=exact.held[i] / ones[asset],
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
@@ -259,6 +260,7 @@ def problem_of(
                 pools=state.pools,
                 asset=asset,
                 price=purses.prices[asset],
+                beside=beside.get(state.market.id, ()),
             )
         )
     unit = purses.weights[0] * ones[0]  # what a whole first token weighs

@@ -54,9 +54,17 @@ class Posed:
         return (self.one,) * len(self.problem.purses)
 
     def text(self, raw: int) -> str:
-        """Base units as whole tokens, without needless zeros."""
-        text = f"{Decimal(raw).scaleb(-self.decimals):f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        """Base units as whole tokens, without needless zeros. In integers: a Decimal would round beyond 28 digits."""
+        whole, part = divmod(abs(raw), self.one)
+        text = f"{whole}.{part:0{self.decimals}d}" if self.decimals else str(whole)
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return f"-{text}" if raw < 0 else text
+
+
+def exact_raw(amount: Decimal, decimals: int) -> int:
+    """Whole tokens as base units, rounded down. In integers: a Decimal's own arithmetic rounds beyond 28 digits."""
+    above, below = amount.as_integer_ratio()
+    return above * int(10**decimals) // below
 
 
 def pose(document: ProblemDocument) -> Posed:
@@ -93,7 +101,7 @@ class _Poser:
         ]
 
     def raw(self, amount: Decimal) -> int:
-        return int(amount.scaleb(self.decimals))
+        return exact_raw(amount, self.decimals)
 
     def share(self, fraction: float, weight: int) -> int:
         """The most base units of an asset that are this share of all wealth. Read as written: 0.1 is a tenth."""
@@ -279,7 +287,7 @@ class _Answer:
             used[swap.target] -= swap.out(amount)
         ids = [document.asset, *(asset.id for asset in document.assets)]
         wealth = [document.wealth, *(asset.wealth for asset in document.assets)]
-        idle = [int(w.scaleb(posed.decimals)) - u for w, u in zip(wealth, used, strict=True)]
+        idle = [exact_raw(w, posed.decimals) - u for w, u in zip(wealth, used, strict=True)]
         income = self._income(x, idle)
         rows = [self._row(index, x) for index in range(len(problem.places))]
         return {

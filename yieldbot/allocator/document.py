@@ -7,7 +7,7 @@ annual ones. ``supplied`` and ``borrowed`` are a pool's totals with what we hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,8 @@ DECIMALS = 6
 """Decimals of an asset where no amount of the document is finer."""
 MOST_DECIMALS = 18
 MOST_TOKENS = Decimal(10) ** 15
+EXACT = Context(prec=60)
+"""Sums of amounts have more digits than the 28 that a Decimal keeps by itself."""
 
 
 class ProblemError(ValueError):
@@ -193,7 +195,7 @@ def _check(found: ProblemDocument) -> None:
         asset_id = row.asset or found.asset
         if asset_id not in assets:
             raise ProblemError(f"{path}.asset", f"{asset_id} is not among the assets: {', '.join(assets)}")
-        held[asset_id] += row.held
+        held[asset_id] = EXACT.add(held[asset_id], row.held)
         _check_pool(row, path)
     for asset_id, total in held.items():
         if total > assets[asset_id]:

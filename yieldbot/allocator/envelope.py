@@ -15,6 +15,8 @@ cell, the corners of a broken line nowhere below the income there. The error is 
   lines above is above the sum.
 - A curve of which no gain from draining counts: a straight line below the holding from which on it is the market's own.
 - Liquidity that we provide: concave or straight between the holding that is there and those from which on fees pay gas.
+- What a holding takes from others of ours in its pool (``taken``): a pool's rate is convex in what is there between
+  joints, so it is below its chord. Cells that are still rough leave it out, which can only raise the bound.
 - Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
 """
 
@@ -24,6 +26,7 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
+from yieldbot.math.beside import Beside
 from yieldbot.math.curves import (
     ADJUSTMENT_SPEED_PER_YEAR,
     MAX_RATE_AT_TARGET,
@@ -174,6 +177,30 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
+
+
+def beside_joints(beside: Beside, held: float, horizon_seconds: float) -> tuple[float, ...]:
+    """Holdings beyond ``held`` between which ``taken`` may be asked for a cell that has no joint of our own curve."""
+    levels = joints(beside.curve, horizon_seconds)
+    return tuple(x for level in levels if (x := beside.holding(held, level)) is not None)
+
+
+def taken(beside: Beside, held: float, corners: Corners, horizon_seconds: float) -> Corners:
+    """A cell's corners lowered by no more than what other holdings lose in it.
+
+    What those earn is convex in what the pool gets: its rate is what borrowers pay, which falls, times the share that
+    is lent, which falls too, both convex. Of rates that need not fall nothing is taken off.
+    """
+    a, b = corners[0][0], corners[-1][0]
+    if a < held or b <= held or not falls(beside.curve):
+        return corners
+    edge = (b - a) * INSIDE
+    # At a joint the rate may be that of either side: the smaller loss counts.
+    first = min(beside.lost(held, x, horizon_seconds) for x in (a, a + edge))
+    last = min(beside.lost(held, x, horizon_seconds) for x in (b, b - edge))
+    first, last = (loss - OUTSIDE * (abs(last - first) + 1e-6 * loss) for loss in (first, last))
+    each = (last - first) / (b - a) if b > a else 0.0
+    return [(x, y - max(0.0, first + each * (x - a))) for x, y in corners]
 
 
 def _undrained(curve: UndrainedCurve, a: float, b: float, horizon_seconds: float) -> Corners:

@@ -40,7 +40,9 @@ class Answer:
             upper_bound=max(bound, objective),
             gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
         )
-        incomes = (p.price * v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=False))
+        incomes = (
+            p.price * (v * p.curve.apr(v, h) - p.elsewhere(v, h)) for p, v in zip(problem.places, x, strict=False)
+        )
         targets, swaps = self._targets(swaps)
         return Allocation(
             targets=targets,

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yieldbot.allocator.allocate import exchange_cost
-from yieldbot.allocator.assess import haircut_bps, net_income
+from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.shared import besides, income_change
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
@@ -180,7 +181,12 @@ def _moves(
     """
     first = snapshot.assets[0]
     sources, targets = _ends(snapshot, allocation, changes)
-    worth = {s.market.id: _worth(snapshot, s, allocation.targets[s.market.id], policy) for s in snapshot.markets}
+    beside = besides(snapshot.markets, policy)
+    worth = {
+        s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, beside)
+        * snapshot.price(s.market.asset)
+        for s in snapshot.markets
+    }
     costs = {m: snapshot.fees.cost(*_gas(snapshot.of(m), c)) for m, c in changes.items()}
     spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)
     swapped = sum(end.value for end in targets) - _within_assets(sources, targets)
@@ -259,13 +265,6 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
                     source.value -= value
                     target.value -= value
                     yield source, target, value
-
-
-def _worth(snapshot: Snapshot, state: MarketState, target: Amount, policy: Policy) -> float:
-    """Income a year at the target less income now, in the first asset, both net of the haircut: leaving a market whose
-    risk is no longer paid for is a gain."""
-    more = net_income(state, float(target), policy) - net_income(state, float(state.held), policy)
-    return more * snapshot.price(state.market.asset)
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:

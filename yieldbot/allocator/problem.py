@@ -8,8 +8,8 @@ Maximise, over holdings x with idle money of each asset at least its buffer,
 
 in tokens of the first asset a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least
 the minimum position and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that
-share a pool at most one may change, because their curves are not independent: money that leaves one moves the rate of
-the other.
+share a pool at most one may change, because their curves are not independent: money that comes to one takes from the
+rate of the other, which is counted (``Place.beside``).
 A vector of holdings lists the places first, then what goes into each swap.
 """
 
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from yieldbot.math.beside import Beside
 from yieldbot.model.curve import YieldCurve
 
 Number = TypeVar("Number", int, float)
@@ -53,6 +54,7 @@ class Place:
 
     low, high: bounds of a changed holding; touch_cost: of any change, in the first asset a year over the horizon;
     move_cost: of each token moved, likewise; asset: index into the problem's purses, whose price is ``price``.
+    beside: our other holdings in its pool, from which more of ours here takes.
     """
 
     curve: YieldCurve
@@ -65,10 +67,28 @@ class Place:
     move_cost: float = 0.0
     asset: int = 0
     price: float = 1.0
+    beside: tuple[Beside, ...] = ()
 
     def income(self, x: float, horizon_seconds: float) -> float:
-        """In the first asset a year at holding x, net of the haircut, before all costs."""
-        return self.price * x * (self.curve.apr(x, horizon_seconds) - self.haircut) if x > 0.0 else 0.0
+        """In the first asset a year at holding x, net of the haircut and of what it takes from other holdings of ours,
+        before all costs."""
+        if x <= 0.0:
+            return 0.0
+        earned = x * (self.curve.apr(x, horizon_seconds) - self.haircut)
+        return self.price * (earned - self.elsewhere(x, horizon_seconds))
+
+    def elsewhere(self, x: float, horizon_seconds: float) -> float:
+        """Tokens a year that our other holdings in its pool earn less at holding x here; never less than 0."""
+        return sum(one.lost(self.held, x, horizon_seconds) for one in self.beside)
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        """What one more token earns a year, less the haircut and what it takes from other holdings of ours."""
+        found = self.curve.marginal(x, horizon_seconds) - self.haircut
+        if not self.beside:
+            return found
+        step = max(1e-6, 1e-6 * x)
+        more = self.elsewhere(x + step, horizon_seconds) - self.elsewhere(x, horizon_seconds)
+        return found - more / step
 
     def changed(self, x: float, horizon_seconds: float) -> float:
         """The same less what it costs to change the holding to x."""

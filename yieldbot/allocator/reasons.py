@@ -9,8 +9,7 @@ from yieldbot.allocator.problem import Problem
 
 def marginal_apr(problem: Problem, index: int, x: float) -> float:
     """What one more token earns a year, less the haircut (and what idle money earns, where the problem has that)."""
-    place = problem.places[index]
-    return place.curve.marginal(x, problem.horizon_seconds) - place.haircut
+    return problem.places[index].marginal(x, problem.horizon_seconds)
 
 
 def binding(

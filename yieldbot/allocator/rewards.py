@@ -1,5 +1,5 @@
-"""What a market pays us in the policy's eyes: its own curve, without what our own withdrawal would drive its rate to,
-and its rewards by the policy's haircuts; and which claims pay. Pure."""
+"""What a market pays us in the policy's eyes: its own curve, without what a drought drives its rate to, and its rewards
+by the policy's haircuts; and which claims pay. Pure."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def value(reward: Reward, policy: Policy) -> float:
     return float(reward.claimable) * (reward.price or 0.0) * (1.0 - haircut_bps(reward, policy) / BPS)
 
 
-def curve_of(state: MarketState, policy: Policy) -> YieldCurve:
-    """The market's curve, of which no gain from draining it counts (``math/undrained``), with the rewards that still
-    run and that a feed prices."""
+def curve_of(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
+    """The market's curve, of which nothing counts that a drought pays (``math/undrained``), with the rewards that still
+    run and that a feed prices. steady: nor anything else that our own withdrawal makes of its rate."""
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
-    base = own_curve(state, policy)
+    base = own_curve(state, policy, steady=steady)
     return RewardedCurve(base, terms) if terms else base
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
-from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
+from yieldbot.allocator.envelope import Corners, beside_joints, cover, falls, joints, rough, taken
 from yieldbot.allocator.problem import Place, Problem, Quotes
 
 LEAST_WIDTH = 1e-12
@@ -287,12 +287,17 @@ class PlaceTable(Table):
         return self.stay if x == self.held else self.place.changed(x, self.horizon_seconds)
 
     def joints(self) -> tuple[float, ...]:
-        return joints(self.place.curve, self.horizon_seconds)
+        place, h = self.place, self.horizon_seconds
+        found = [beside_joints(one, place.held, h) for one in place.beside]
+        own = joints(place.curve, h)
+        return tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
 
     def line(self, a: float, b: float, grain: Grain) -> Corners:
         place = self.place
         if grain is Grain.COVERED or a == b:
             corners = cover(place.curve, a, b, self.horizon_seconds)
+            for one in place.beside:
+                corners = taken(one, place.held, corners, self.horizon_seconds)
         else:
             corners = rough(place.curve, a, b, self.horizon_seconds)
         # No cell reaches over what is held, so the cost of moving is a straight line too.

@@ -161,7 +161,7 @@ async def look(world: World, job: Job) -> Snapshot:
     """Observe one job, checking first that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()
-        return await live.observe()
+        return await live.observe(world.journal.history())
 
 
 async def run_job(world: World, job: Job) -> Report:
@@ -184,7 +184,8 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
 
 async def _observed(world: World, live: Session) -> Snapshot:
     """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
-    snapshot, records = await live.observe(), world.journal.history()
+    records = world.journal.history()
+    snapshot = await live.observe(records)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
     return await live.with_exits(snapshot, records, world.settings.policy)

@@ -21,6 +21,7 @@ from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot
 from yieldbot.model.names import named
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.policy import Policy
+from yieldbot.model.requests import own_terms
 
 RETRY_SECONDS = 86_400
 """How long what reverted on the chain is left alone before it is asked for again."""
@@ -32,7 +33,7 @@ def fingerprint(state: MarketState, names: Sequence[str], codes: Sequence[bytes]
     """Of what was read: the addresses behind the market's own contract, and the code of all of them. Pure."""
     content: list[Any] = [state.market.address.lower(), [name.lower() for name in names]]
     content += [[hashlib.sha256(code).hexdigest() for code in codes]]
-    content += [_plain(state.market.params), state.exit.kind.value, state.exit.seconds]
+    content += [_plain(own_terms(state.market.params)), state.exit.kind.value, state.exit.seconds]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -40,8 +40,9 @@ class Watch(Protocol):
     async def verify_chain(self) -> None:
         """Raise ConfigError when the nodes serve another chain, TransientError when too few can be used."""
 
-    async def observe(self) -> Snapshot:
-        """Every market of the asset, our positions and the fees, all at one block (or within few slots)."""
+    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+        """Every market of the asset, our positions and the fees, all at one block (or within few slots). records: the
+        journal's, which know by what numbers our requests are asked for."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """The snapshot with what the journal's records say of its markets' ways out, as far as they are still what

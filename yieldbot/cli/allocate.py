@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.allocator.answer import pose, solve
+from yieldbot.allocator.document import ProblemError, read
+from yieldbot.cli.tables import Sheet
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Group
-
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
 
 MOST_BYTES = 64 * 2**20
 
 
-def register(commands: Any) -> None:
-    what = "solve a problem given as a JSON document: the best allocation, with the proof; no chain is asked"
-    parser = commands.add_parser("allocate", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("allocate")
     parser.add_argument("problem", metavar="PROBLEM.json", help="a yieldbot/problem/v1 document; - reads it from stdin")
     parser.set_defaults(command="allocate", handler=allocate)
 
 
 def allocate(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.allocator.answer import pose, solve
-    from yieldbot.allocator.document import ProblemError, read
-
     name = "standard input" if args.problem == "-" else args.problem
     try:
         posed = pose(read(_loaded(args.problem, name)))
@@ -41,8 +43,6 @@ def allocate(args: argparse.Namespace, context: Context) -> int:
 
 def _loaded(path: str, name: str) -> Any:
     """The document. Raises ConfigError for what cannot be read or is no JSON."""
-    import json
-
     try:
         if path == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)
@@ -62,11 +62,6 @@ def _loaded(path: str, name: str) -> Any:
 
 
 def _shown(answer: dict[str, Any]) -> Group:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.cli.tables import Sheet
-
     sheet = Sheet("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
     for row in answer["markets"]:
         rates = (f"{row[key] * 100:.3f} %" for key in ("apr_quoted", "apr_after", "marginal_apr"))

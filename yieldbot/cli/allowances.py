@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.cli import documents as docs
+from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.tables import Sheet
 from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
     import argparse
@@ -15,17 +27,16 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.ports import Rights
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.execution.world import World
-    from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
 
     Ended = Outcome | Declined | None
 
 
-def register(commands: Any) -> None:
-    what = "list every allowance that our accounts have given; --revoke takes them back"
-    parser = commands.add_parser("allowances", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("allowances")
     add_job_flags(parser)
     parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="look at events from this block on")
     parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")
@@ -35,14 +46,6 @@ def register(commands: Any) -> None:
 
 
 def allowances(args: argparse.Namespace, context: Context) -> int:
-    from contextlib import nullcontext
-    from functools import partial
-
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.execution.approvals import DeclineAll
-    from yieldbot.execution.lock import run_lock
-
     if args.revoke and not args.yes and not sys.stdin.isatty():
         raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
     jobs = jobs_of(args, context)
@@ -110,10 +113,6 @@ async def _revoked(
 
 
 def _row(job: Job, found: Found | None, ended: Sequence[tuple[Given, Ended]], skipped: str | None) -> dict[str, Any]:
-    from yieldbot.cli import documents as docs
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
     def end(one: Ended) -> Any:
         if one is None:
             return None
@@ -155,13 +154,6 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(row: dict[str, Any]) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.cli.tables import Sheet
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
     who = f"{row['job'].wallet.name} on {row['job'].chain.name}"
     if row["skipped"]:
         return Text(f"{who} skipped: {row['skipped']}", style="yellow")

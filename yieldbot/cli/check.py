@@ -5,32 +5,41 @@ Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is con
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
+from yieldbot.chains.evm.node.anvil import find_anvil
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.signing.keystore import is_given, passphrase
+from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.keystores import key_signer
+from yieldbot.cli import documents as docs
+from yieldbot.cli.check_exits import no_way_out
+from yieldbot.cli.check_leftovers import left_over
+from yieldbot.cli.halt import stopped_accounts
+from yieldbot.cli.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
+from yieldbot.execution.halt import halted
+from yieldbot.model.policy import SafeOwner
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.policy import ChainSettings, Wallet
 
 
-def register(commands: Any) -> None:
-    what = "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"
-    parser = commands.add_parser("check", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("check")
     parser.set_defaults(command="check", handler=check)
 
 
 def check(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.check_exits import no_way_out
-    from yieldbot.cli.check_leftovers import left_over
-
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
     found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
@@ -51,8 +60,6 @@ def check(args: argparse.Namespace, context: Context) -> int:
 
 
 def _lines(found: list[Finding]) -> Any:
-    from rich.text import Text
-
     lines = Text()
     for finding in found:
         lines.append("ok    " if finding.code == 0 else "FAIL  ", style="green" if finding.code == 0 else "bold red")
@@ -63,8 +70,6 @@ def _lines(found: list[Finding]) -> Any:
 
 
 def _anvil(context: Context) -> Finding:
-    from yieldbot.chains.evm.node.anvil import find_anvil
-
     try:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
     except ConfigError as missing:
@@ -73,9 +78,6 @@ def _anvil(context: Context) -> Finding:
 
 def _stops(context: Context) -> list[Finding]:
     """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
-    from yieldbot.cli.halt import stopped_accounts
-    from yieldbot.execution.halt import halted
-
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
         found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
@@ -93,8 +95,6 @@ def _stops(context: Context) -> list[Finding]:
 
 def _env(context: Context) -> list[Finding]:
     """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
-    from yieldbot.cli.wiring import keyed_urls_in_env, passphrases_in_env
-
     holds = "a passphrase"
     try:
         file = passphrases_in_env(context)
@@ -115,8 +115,6 @@ def _wallet(context: Context, wallet: Wallet) -> Finding:
 
 def _held(context: Context, wallet: Wallet) -> Finding:
     """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
-    from yieldbot.cli.wiring import OPENING, signers
-
     what = f"wallet {wallet.name}"
     context.say(f"{OPENING[wallet.kind]} of {what}")
     try:
@@ -130,9 +128,6 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
-    from yieldbot.chains.evm.signing.keystore import is_given, passphrase
-    from yieldbot.chains.keystores import key_signer
-
     what = f"wallet {wallet.name}"
     environment = context.environment
     try:
@@ -155,10 +150,6 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
 
 async def _safes(context: Context) -> list[Finding]:
     """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.chains.evm.signing.safe import state_of
-    from yieldbot.model.policy import SafeOwner
-
     found: list[Finding] = []
     for job in context.settings.jobs:
         if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.findings import Finding
 from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
+from yieldbot.journal.fold import fold_exits
+from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
     from yieldbot.cli.context import Context
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
 
 def no_way_out(context: Context) -> list[Finding]:
     """A line for each. They are no fault (code 0): the money goes elsewhere."""
-    from yieldbot.journal.fold import fold_exits
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.chains.evm.execution.nonces import cancels, leftovers
+from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.findings import FAILED, Finding
 from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
+from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
     from yieldbot.cli.context import Context
@@ -14,10 +17,6 @@ if TYPE_CHECKING:
 
 async def left_over(context: Context) -> list[Finding]:
     """A line for each, by account. They are no fault (code 0): the next runs see to them."""
-    from yieldbot.chains.evm.execution.nonces import cancels, leftovers
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

@@ -6,19 +6,38 @@ FILE.json``; on Solana a whole transaction, or its message, in base64.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.clear import Book
+from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
+from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
+from yieldbot.chains.evm.execution.erc7730 import descriptors
+from yieldbot.chains.evm.execution.erc7730.files import json_of
+from yieldbot.cli import documents as docs
 from yieldbot.cli.wiring import natural
+from yieldbot.config.address import parse_address
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.native import native_token
+from yieldbot.model.text import one_line
+from yieldbot.resources import folder
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.chains.evm.execution.clear import Book, Reading
+    from yieldbot.chains.evm.execution.clear import Reading
     from yieldbot.chains.evm.execution.erc7730 import Descriptor
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.policy import ChainSettings
 
 
@@ -27,9 +46,8 @@ DANGEROUS = 4
 MOST_BYTES = 4_000_000
 
 
-def register(commands: Any) -> None:
-    what = "say in words what a call does; what is not known is not described as known"
-    parser = commands.add_parser("decode", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("decode")
     said = "0x…; on Solana a transaction or its message in base64; - for standard input"
     parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=said)
     typed = "a message to sign (EIP-712) instead of a call: a JSON file with types, primaryType, domain and message"
@@ -44,11 +62,7 @@ def register(commands: Any) -> None:
 
 
 def decode(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.evm.execution.abi_calls import abi_functions
     from yieldbot.chains.evm.execution.clear import Call, lines, read
-    from yieldbot.cli import documents as docs
-    from yieldbot.config.address import parse_address
-    from yieldbot.resources import folder
 
     if args.typed is not None:
         return _of_typed(args, context)
@@ -72,16 +86,7 @@ def decode(args: argparse.Namespace, context: Context) -> int:
 
 
 def _of_typed(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.evm.execution.abi_calls import abi_functions
     from yieldbot.chains.evm.execution.clear import Book, lines
-    from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
-    from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
-    from yieldbot.cli import documents as docs
-    from yieldbot.config.chain import load_chain
-    from yieldbot.config.load import chain_names, read_toml
-    from yieldbot.model.amounts import Token
-    from yieldbot.model.ids import Address, evm_chain
-    from yieldbot.resources import folder
 
     given = (("CALLDATA", args.calldata), ("--to", args.to), ("--from", args.sender), ("--value", args.value))
     for flag, said in given:
@@ -115,9 +120,6 @@ def _of_typed(args: argparse.Namespace, context: Context) -> int:
 
 
 def _message(said: str) -> Any:
-    from yieldbot.chains.evm.execution.erc7730.files import json_of
-    from yieldbot.model.text import one_line
-
     file = Path(said)
     try:
         if said != "-" and (not file.is_file() or file.stat().st_size > MOST_BYTES):
@@ -132,20 +134,12 @@ def _message(said: str) -> Any:
 
 
 def _known(args: argparse.Namespace, context: Context) -> tuple[Descriptor, ...]:
-    from yieldbot.chains.evm.execution.erc7730 import descriptors
-
     where = args.descriptors or described_in(context)
     return descriptors(where, context.complain) if where else ()
 
 
 def _book(context: Context, settings: ChainSettings) -> Book:
     """The names of a chain, and the names of the chains that files describe."""
-    from dataclasses import replace
-
-    from yieldbot.chains.evm.execution.clear import Book
-    from yieldbot.config.load import chain_names, read_toml
-    from yieldbot.model.native import native_token
-
     chains = {}
     for name, file in chain_names(context.config).items():
         family, _, number = str(read_toml(file).get("chain", "")).partition(":")
@@ -156,7 +150,6 @@ def _book(context: Context, settings: ChainSettings) -> Book:
 
 def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettings) -> int:
     from yieldbot.chains.solana.execution.clear import SvmBook, lines, read
-    from yieldbot.cli import documents as docs
 
     for flag, given in (
         ("--to", args.to),
@@ -184,19 +177,17 @@ def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettin
                 "intent": said.words,
                 "fault": said.fault,
                 "warnings": list(said.warnings),
+                "dangers": list(said.dangers),
                 "fields": [{"label": label, "value": value} for label, value in said.fields],
             }
             for said in reading.instructions
         ],
     )
     context.show(document, lambda: "\n".join(lines(reading)))
-    return 0
+    return DANGEROUS if reading.dangerous else 0
 
 
 def _base64(said: str) -> bytes:
-    import base64
-    import binascii
-
     text = (sys.stdin.read() if said == "-" else said).strip()
     try:
         return base64.b64decode(text, validate=True)
@@ -211,9 +202,6 @@ def described_in(context: Context) -> Path | None:
 
 def _chain(context: Context, said: str) -> ChainSettings:
     """A chain by its number, CAIP-2 id or name."""
-    from yieldbot.config.chain import load_chain
-    from yieldbot.config.load import chain_names, read_toml
-
     files = chain_names(context.config)
     tables = {name: read_toml(file) for name, file in files.items()}
     for name, file in files.items():

@@ -6,15 +6,24 @@ beside each other.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.allocator.across import across
+from yieldbot.app import cycle
+from yieldbot.cli import documents as docs
+from yieldbot.cli import listings, render, reports
+from yieldbot.cli.run import show_proposal
 from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
 from yieldbot.cli.wiring import confirmed, decimal, world_of
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.execution.approvals import Ask, Auto
 from yieldbot.history import recorded
+from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 
     from yieldbot.app.cycle import Report
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.execution.approvals import Approver, Proposal
     from yieldbot.execution.world import World
     from yieldbot.history.holdings import Position
@@ -63,9 +73,8 @@ class Stages:
         self._stage, self._turned = stage, now
 
 
-def register(commands: Any) -> None:
-    what = "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"
-    parser = commands.add_parser("demo", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
     parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
@@ -77,10 +86,6 @@ def register(commands: Any) -> None:
 
 
 def demo(args: argparse.Namespace, context: Context) -> int:
-    from contextlib import ExitStack
-
-    from yieldbot.sandbox.local import Local
-
     if not 0 < args.days <= 3650:
         raise ConfigError(f"--days {args.days:g}: name a number above 0, up to 3650")
     no_real_folder(args.dir)
@@ -105,9 +110,6 @@ def demo(args: argparse.Namespace, context: Context) -> int:
 
 
 def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> Approver:
-    from yieldbot.cli.run import show_proposal
-    from yieldbot.execution.approvals import Ask, Auto
-
     async def ask(proposal: Proposal) -> bool:
         show_proposal(context, proposal)
         return confirmed("Sign and send these?")
@@ -117,10 +119,6 @@ def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> A
 
 def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[Seen]:
     """One cycle of each job, then time passes, then another look."""
-    import asyncio
-
-    from yieldbot.app import cycle
-
     reported = []
     for job in world.settings.jobs:
         report = asyncio.run(cycle.run_job(world, job))
@@ -137,9 +135,6 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
 
 
 def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds: dict[str, float]) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import reports
-
     policy = context.settings.policy
     horizon = policy.horizon_days * 86_400
     document = docs.document(
@@ -167,8 +162,6 @@ def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds:
 
 
 def _markets(report: Report, horizon: float, policy: Policy) -> Any:
-    from yieldbot.cli import documents as docs
-
     found, decision = report.snapshot, report.decision
     if found is None or decision is None:
         return None
@@ -176,9 +169,6 @@ def _markets(report: Report, horizon: float, policy: Policy) -> Any:
 
 
 def _print(console: Console, seen: list[Seen], settings: Settings, horizon: float) -> None:
-    from yieldbot.allocator.across import across
-    from yieldbot.cli import listings, render
-
     listed = [
         listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
         for report, _, _ in seen

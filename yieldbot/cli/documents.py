@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.allocator.rewards import haircut_bps, reward_apr, value
+from yieldbot.math.undrained import own_curve
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, Apy, BlockRef
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Reward, Snapshot
@@ -51,10 +53,8 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
     """What each token earns once we hold ``holding``, over the horizon with no one else acting, a year.
 
     The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield. With a
-    policy as plans count it: for what a withdrawal leaves, no gain from draining the market.
+    policy as plans count it: no more than the rate at the kink while more is used, no gain from draining the market.
     """
-    from yieldbot.math.undrained import own_curve
-
     curve = own_curve(state, policy) if policy else state.curve
     mean = curve.apr(float(holding), horizon_seconds)
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
@@ -63,8 +63,6 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
 def reward_apy(state: MarketState, holding: Amount, policy: Policy) -> Apy:
     """What the market's rewards add to that, net of their haircuts. They lie until they are claimed, so that nothing is
     compounded: the simple rate a year."""
-    from yieldbot.allocator.rewards import reward_apr
-
     return Apy(reward_apr(state, float(holding), policy) if state.rewards else 0.0)
 
 
@@ -105,8 +103,6 @@ def job_head(job: Job, snapshot: Snapshot | None = None, skipped: str | None = N
 
 def reward(found: Reward, market_id: MarketId, policy: Policy) -> Doc:
     """An incentive of one market. value: whole asset tokens that a claim is worth, after the haircut and before gas."""
-    from yieldbot.allocator.rewards import haircut_bps, value
-
     return {
         "id": market_id,
         "token": found.token.address,

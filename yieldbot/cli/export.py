@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.books import tables
+from yieldbot.books.beancount import to_beancount
+from yieldbot.books.ledger import BASE, GAINS, What, post, totals
+from yieldbot.books.text import decimal, within
+from yieldbot.cli import documents as docs
+from yieldbot.cli import ledgers
 from yieldbot.cli.wiring import add_job_flags, natural
 from yieldbot.errors import ConfigError, InvariantError
 
@@ -18,14 +28,14 @@ if TYPE_CHECKING:
     from yieldbot.books.ledger import Books, Row
     from yieldbot.cli.context import Context
     from yieldbot.cli.ledgers import Told
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
 
 
-def register(commands: Any) -> None:
-    what = "all our transactions with their values, for taxes: first in, first out"
-    parser = commands.add_parser("export", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("export")
     add_job_flags(parser)
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: csv")
     parser.add_argument("--from", dest="start", metavar="DATE", help="the first day, in UTC, as 2026-01-01")
@@ -38,11 +48,6 @@ def register(commands: Any) -> None:
 
 
 def export(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.books.ledger import BASE, post, totals
-    from yieldbot.books.text import decimal, within
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import ledgers
-
     start, end = _day("--from", args.start), _day("--to", args.end, after=86_400)
     if start is not None and end is not None and start >= end:
         raise ConfigError(f"--from {args.start} is after --to {args.end}")
@@ -101,9 +106,6 @@ def _written(
     open_ended: bool,
 ) -> tuple[str, list[str]]:
     """The export, and what it leaves out."""
-    from yieldbot.books import tables
-    from yieldbot.books.beancount import to_beancount
-
     match args.format:
         case "csv":
             return tables.to_csv(rows, told.names), []
@@ -131,8 +133,6 @@ def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int,
 
 def _missing(rows: Sequence[Row]) -> list[str]:
     """What has no value or no gain, or no row, a line for each."""
-    from yieldbot.books.ledger import BASE, GAINS, What
-
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
     if bare:
@@ -169,8 +169,6 @@ def _account(account: Account, seen: Seen | None, skipped: str | None) -> dict[s
 
 
 def _check(check: Check) -> dict[str, Any]:
-    from yieldbot.cli import documents as docs
-
     return {
         "token": check.token.address,
         "symbol": check.token.symbol,
@@ -184,8 +182,6 @@ def _check(check: Check) -> dict[str, Any]:
 
 def _day(flag: str, text: str | None, after: int = 0) -> int | None:
     """A day's beginning in unix seconds, or ``after`` seconds later."""
-    from datetime import UTC, date, datetime
-
     if text is None:
         return None
     try:
@@ -200,9 +196,6 @@ def write_whole(file: Path, text: str, force: bool) -> None:
 
     It tells what a wallet holds: its owner alone may read it.
     """
-    import os
-    import tempfile
-
     target, name = file.resolve(), ""  # what a link points at, not the link
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -225,9 +218,6 @@ def write_whole(file: Path, text: str, force: bool) -> None:
 
 def _put(name: str, target: Path) -> None:
     """Give a written file its name. Raises FileExistsError where somebody has made one meanwhile."""
-    import errno
-    import os
-
     try:
         os.link(name, target)
     except OSError as failure:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from yieldbot.cli import documents as docs
 from yieldbot.cli.wiring import JOURNAL
+from yieldbot.execution import halt as switch
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
+from yieldbot.journal.fold import fold_exits, fold_reverts
+from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address, ChainId
 
 
-def register(commands: Any) -> None:
-    what = "sign and send nothing more, a run in progress included, until `yieldbot resume`"
-    parser = commands.add_parser("halt", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("halt")
     parser.add_argument("--reason", default="", metavar="TEXT", help="shown wherever the bot refuses to go on")
     parser.set_defaults(command="halt", handler=halt)
 
-    what = "lift a halt; with --clear also the stop of accounts (a balance change that was not simulated, a loss)"
-    parser = commands.add_parser("resume", help=what, description=what)
+    parser = listed.add_parser("resume")
     parser.add_argument(
         "--clear",
         action="store_true",
@@ -31,9 +36,6 @@ def register(commands: Any) -> None:
 
 
 def halt(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.execution import halt as switch
-
     data_dir = context.settings.data_dir
     path, lacking = switch.halt(data_dir, args.reason, int(time.time()))
     if lacking:
@@ -47,9 +49,6 @@ def halt(args: argparse.Namespace, context: Context) -> int:
 
 
 def resume(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.execution import halt as switch
-
     was = switch.resume(context.settings.data_dir)
     stopped = _clear(context) if args.clear else stopped_accounts(context)
     rows = [
@@ -70,8 +69,6 @@ def resume(args: argparse.Namespace, context: Context) -> int:
 
 def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
     """Accounts that may sign nothing, each with why. Raises InvariantError for a journal that is not sound."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return {}
@@ -82,11 +79,6 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
 def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
     """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
     Under the run's lock, since the journal is written."""
-    from yieldbot.execution.lock import run_lock
-    from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
-    from yieldbot.journal.fold import fold_exits, fold_reverts
-    from yieldbot.journal.store import Journal
-
     data_dir = context.settings.data_dir
     if not (data_dir / JOURNAL).exists():
         return {}

@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.cli import documents as docs
+from yieldbot.cli.render import leaving, short_hash, when
+from yieldbot.cli.tables import Sheet
 from yieldbot.cli.wiring import JOURNAL, natural
 from yieldbot.errors import ConfigError
+from yieldbot.journal.codec import amount_from_doc
+from yieldbot.journal.events import PlanStatus, encode
+from yieldbot.journal.store import Journal
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.journal.fold import Record, StoredPlan
 
 
@@ -21,9 +28,8 @@ MOST_EVENTS = 2**31
 """The longest answer: a database takes no number without an end."""
 
 
-def register(commands: Any) -> None:
-    what = "what was planned, approved, signed and confirmed, from the journal"
-    parser = commands.add_parser("history", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("history")
     parser.add_argument("--limit", type=natural, default=50, metavar="N", help="the last N (default 50, 0 for all)")
     parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
     parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
@@ -32,10 +38,6 @@ def register(commands: Any) -> None:
 
 
 def history(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.journal.events import PlanStatus
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if args.verify:
         return _verify(context, file)
@@ -58,9 +60,6 @@ def history(args: argparse.Namespace, context: Context) -> int:
 
 def _verify(context: Context, file: Path) -> int:
     """Every row against the hash of the row before it. Keep the head elsewhere: rows cut from the end show by it."""
-    from yieldbot.cli import documents as docs
-    from yieldbot.journal.store import Journal
-
     if not file.exists():
         raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")
     with Journal.read(file) as journal:
@@ -71,8 +70,6 @@ def _verify(context: Context, file: Path) -> int:
 
 
 def _event(record: Record) -> Doc:
-    from yieldbot.journal.events import encode
-
     keys, body = encode(record.event)
     body.pop("raw", None)  # signed bytes: whoever holds them can send them
     return {
@@ -122,16 +119,11 @@ def _words(kind: str, body: Doc) -> str:
 
 
 def _leaving(body: Doc) -> str:
-    from yieldbot.cli.render import leaving
-    from yieldbot.journal.codec import amount_from_doc
-
     asked, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
     return leaving(asked, ready, back, body["until"])
 
 
 def _amount(doc: Doc) -> str:
-    from yieldbot.journal.codec import amount_from_doc
-
     return str(amount_from_doc(doc))
 
 
@@ -152,9 +144,6 @@ def _plan(stored: StoredPlan) -> Doc:
 
 
 def _events_table(rows: list[Doc]) -> Any:
-    from yieldbot.cli.render import short_hash, when
-    from yieldbot.cli.tables import Sheet
-
     made = Sheet("Journal", ">#", "When", "Event", "Plan or transaction", "What")
     for row in rows:
         short = short_hash(row["plan_id"] or row["tx_hash"] or "")
@@ -163,9 +152,6 @@ def _events_table(rows: list[Doc]) -> Any:
 
 
 def _plans_table(rows: list[Doc], waiting: bool) -> Any:
-    from yieldbot.cli.render import when
-    from yieldbot.cli.tables import Sheet
-
     made = Sheet("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
     for row in rows:
         status = row["status"] + (f" ({row['reason']})" if row["reason"] else "")

@@ -5,19 +5,28 @@ A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a priva
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
+from yieldbot.cli import documents as docs
+from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
+from yieldbot.cli.wiring import answered
+from yieldbot.config.address import parse_address, parse_key
+from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address
 
 NAME = "main"
@@ -34,9 +43,8 @@ class Answers(NamedTuple):
     max_share: float
 
 
-def register(commands: Any) -> None:
-    what = "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"
-    parser = commands.add_parser("init", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("init")
     parser.add_argument("--chain", metavar="NAME", help="1. the chain, as base")
     parser.add_argument(
         "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; - reads a URL from stdin"
@@ -53,9 +61,6 @@ def register(commands: Any) -> None:
 
 
 def init(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.config.load import chain_names, load, read_toml
-
     target = context.config.expanduser().absolute()
     if target.exists() and not args.force:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
@@ -131,8 +136,6 @@ def _is_solana(described: dict[str, Any]) -> bool:
 
 
 def _wallet_fault(said: str, solana: bool) -> str | None:
-    from yieldbot.config.address import parse_address, parse_key
-
     if said in ("new", "import"):
         return None
     try:
@@ -143,8 +146,6 @@ def _wallet_fault(said: str, solana: bool) -> str | None:
 
 
 def _share_fault(said: str) -> str | None:
-    from yieldbot.model.numbers import number
-
     how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
     try:
         sound = 0 < number(said, how) <= 1
@@ -157,8 +158,6 @@ def _answer(
     flag: str | None, name: str, question: str, default: str, fault: Callable[[str], str | None] = lambda said: None
 ) -> str:
     """The flag, or what is answered on the terminal, where a wrong answer is asked for again. Raises ConfigError."""
-    from yieldbot.cli.wiring import answered
-
     if flag is not None:
         if (wrong := fault(flag)) is not None:
             raise ConfigError(f"{name} {wrong}")
@@ -189,8 +188,6 @@ def _rpc(args: argparse.Namespace, chain: str, name: str) -> str:
 
 
 def _rpc_fault(said: str) -> str | None:
-    from urllib.parse import urlsplit
-
     try:
         parts = urlsplit(said)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
@@ -203,9 +200,6 @@ def _rpc_fault(said: str) -> str | None:
 
 def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
     """The wallet's address and where its keystore is, or will be."""
-    from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
-    from yieldbot.config.address import parse_address, parse_key
-
     keystore, family = folder / KEYS / f"{NAME}.json", "solana" if solana else "evm"
     if way == "new":
         return key_module(family).create(keystore, passphrase_of(args, context)), keystore
@@ -248,8 +242,6 @@ def _settings_text(
     if args.passphrase_env:
         passphrase = f'passphrase_env = "{args.passphrase_env}"'
     elif args.passphrase_file:
-        import json
-
         passphrase = f"passphrase_file = {json.dumps(str(args.passphrase_file.absolute()))}"
     least = "0.1" if answers.asset.endswith(described["native"]["symbol"]) else "10"
     return YIELDBOT_TOML.format(

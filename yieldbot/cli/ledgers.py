@@ -18,6 +18,7 @@ from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.events import Observed, TxSigned
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ class Told:
 
 def journalled(context: Context) -> tuple[Record, ...]:
     """The journal's rows; none while there is no journal."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()

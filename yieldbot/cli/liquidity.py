@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.allocator.liquidity import appraise, trigger
+from yieldbot.chains.evm.liquidity.lending import lending
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
+from yieldbot.chains.evm.liquidity.position_events import past_of
+from yieldbot.chains.evm.node.connect import connect
 from yieldbot.cli import documents as docs
+from yieldbot.cli import lp_pnl
+from yieldbot.cli.lp_pnl import gains
+from yieldbot.cli.whatif import amount_of
+from yieldbot.cli.wiring import jobs_of
 from yieldbot.errors import MarketError, TransientError
+from yieldbot.math.liquidity import kept_by_arbitrage
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, Token
 
 if TYPE_CHECKING:
@@ -63,8 +75,6 @@ def accounts(jobs: Sequence[Job]) -> list[Job]:
 
 def markets(args: argparse.Namespace, context: Context) -> int:
     """``markets --kind lp``."""
-    from yieldbot.cli.wiring import jobs_of
-
     jobs = jobs_of(args, context)
     found = _all(context, jobs, args.amount)
     rows = [_head(one) | {"value_usd": one.value_usd, "pools": _pool_docs(one)} for one in found]
@@ -77,8 +87,6 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def positions(context: Context, seen: Sequence[Seen], books: Ledger) -> tuple[list[Doc], list[Any], int]:
     """(documents, parts, exit code) of our positions; none where no chain has any to look at."""
-    from yieldbot.cli import lp_pnl
-
     jobs = [job for job, _ in seen]
     found = _all(context, jobs, None, (seen, books)) if accounts(jobs) else []
     rows = [
@@ -95,8 +103,6 @@ def positions(context: Context, seen: Sequence[Seen], books: Ledger) -> tuple[li
 def _all(
     context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None = None
 ) -> list[Shown]:
-    import asyncio
-
     async def every() -> list[Shown]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
 
@@ -105,10 +111,6 @@ def _all(
 
 async def _one(context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
-    from yieldbot.chains.evm.liquidity.look import look
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.cli.whatif import amount_of
-
     asked = None if amount is None else amount_of("--amount", amount, job)
     try:
         async with connect(job.chain) as node:
@@ -117,7 +119,6 @@ async def _one(context: Context, job: Job, amount: str | None, ours: tuple[Seque
             shown = await appraised(node, context.settings.policy, job, view, asked, ours=ours is not None)
             if ours is None:
                 return shown
-            from yieldbot.cli.lp_pnl import gains
 
             return replace(shown, gained=await gains(node, job, *ours, view, shown.pasts))
     except TransientError as passing:
@@ -128,11 +129,6 @@ async def appraised(
     node: EvmNode, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
 ) -> Shown:
     """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
-    from yieldbot.allocator.liquidity import appraise, trigger
-    from yieldbot.chains.evm.liquidity.lending import lending
-    from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
-    from yieldbot.chains.evm.liquidity.position_events import past_of
-
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
     others = await lending(node, job.chain, job.wallet, view.block, tokens)
@@ -272,8 +268,6 @@ def _interval(low: float, mean: float, high: float) -> Doc:
 
 
 def _pool_docs(one: Shown) -> list[Doc]:
-    from yieldbot.math.liquidity import kept_by_arbitrage
-
     rows = []
     for found in one.appraisals:
         state, pool, at_mean, view = found.state, found.state.pool, found.best.at_mean, one.view

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from yieldbot.allocator.rewards import value
 from yieldbot.cli import documents as docs
 from yieldbot.cli.render import at, head, leaving, money, names_of, percent, stuck, when
 from yieldbot.cli.tables import Sheet
@@ -208,8 +209,6 @@ def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
 
 def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
     """What could be claimed of each market, and what of reward tokens lies in the wallets; a line each."""
-    from yieldbot.allocator.rewards import value
-
     lines: list[str] = []
     for job, snapshot in jobs:
         names, lying = names_of(snapshot), {}

@@ -5,11 +5,36 @@ Rehearsed as a whole on a fork, shown, asked for, then one transaction each by t
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
-from yieldbot.cli.wiring import decimal, natural
+from yieldbot.allocator.provide import market_id
+from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
+from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
+from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
+from yieldbot.chains.evm.liquidity.wayout import come_back
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.session import account_of
+from yieldbot.cli import documents as docs
+from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.liquidity import accounts, appraised, facing, price_at
+from yieldbot.cli.lp_ends import ending, exit_code, outcomes, rehearsal
+from yieldbot.cli.wiring import confirmed, decimal, jobs_of, natural, world_of
 from yieldbot.errors import ConfigError, MarketError
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.math.liquidity import around, full_range
+from yieldbot.math.positions import Range
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.numbers import number
+from yieldbot.model.plan import Declined
+from yieldbot.model.policy import SafeOwner
 
 if TYPE_CHECKING:
     import argparse
@@ -20,12 +45,10 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.orders import Prepared
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.execution.world import World
-    from yieldbot.math.positions import Range
-    from yieldbot.model.amounts import Token
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition, LpState
-    from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Job
 
 SETTLES_SECONDS = 3600
@@ -34,17 +57,19 @@ SETTLES_SECONDS = 3600
 
 class Meant(NamedTuple):
     """What is to be done in which pool; warnings: what the person should know before saying yes; before: our positions
-    there, where something is to be added."""
+    there, where something is to be put in; out: base units of both tokens that come out of a position for that; swaps:
+    the fraction of it that swaps in the pool may take."""
 
     state: LpState
     prepared: Prepared
     warnings: tuple[str, ...] = ()
     before: tuple[LpPosition, ...] | None = None
+    out: tuple[int, int] = (0, 0)
+    swaps: float = 0.0
 
 
-def register(commands: Any) -> None:
-    what = "liquidity in Uniswap v3 pools: add, remove, collect, compound, lay the range anew"
-    group = commands.add_parser("lp", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("lp")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=type(group))
     words = {
         "add": "open a position in a pool, or add to one",
@@ -79,15 +104,6 @@ def register(commands: Any) -> None:
 
 
 def lp(args: argparse.Namespace, context: Context) -> int:
-    from contextlib import nullcontext
-
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.cli.lp_ends import ending
-    from yieldbot.cli.wiring import world_of
-    from yieldbot.execution.approvals import DeclineAll
-    from yieldbot.execution.lock import run_lock
-
     job = _job(args, context)
     if not args.yes and not args.dry_run and not sys.stdin.isatty():
         raise ConfigError("lp asks on a terminal, and there is none: add --yes where nobody can be asked")
@@ -103,10 +119,6 @@ def lp(args: argparse.Namespace, context: Context) -> int:
 
 def _job(args: argparse.Namespace, context: Context) -> Job:
     """The one wallet and chain that is meant."""
-    from yieldbot.cli.liquidity import accounts
-    from yieldbot.cli.wiring import jobs_of
-    from yieldbot.model.policy import SafeOwner
-
     found = accounts(jobs_of(args, context))
     if not found:
         raise ConfigError("no chain of these jobs lists an exchange with a position manager (docs/liquidity.md)")
@@ -119,16 +131,6 @@ def _job(args: argparse.Namespace, context: Context) -> Job:
 
 
 async def _act(args: argparse.Namespace, context: Context, world: World, job: Job) -> tuple[Doc, int]:
-    from yieldbot.allocator.provide import market_id
-    from yieldbot.chains.evm.execution.settle import settle
-    from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.chains.evm.session import account_of
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli.lp_ends import exit_code, outcomes, rehearsal
-    from yieldbot.model.amounts import Token
-    from yieldbot.model.plan import Declined
-
     async with connect(job.chain) as node:
         await node.verify_chain()
         account = account_of(world, job, node)
@@ -162,24 +164,17 @@ async def _act(args: argparse.Namespace, context: Context, world: World, job: Jo
 
 
 def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
-    """How what is added is taken out again in the rehearsal; None where nothing is added."""
-    from yieldbot.chains.evm.liquidity.wayout import come_back
-
+    """How what is put in is taken out again in the rehearsal; None where nothing is."""
     before = meant.before
     if before is None:
         return None
-    return lambda fork, fees, put: come_back(account, fork, fees, put, meant.state, before, slippage)
+    return lambda fork, fees, put: come_back(
+        account, fork, fees, put, meant.state, before, slippage, meant.out, meant.swaps
+    )
 
 
 async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
-    from yieldbot.chains.evm.liquidity.look import look
-    from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
-    from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
-    from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
-    from yieldbot.cli.liquidity import appraised
-    from yieldbot.model.plan import Declined
-
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
     view = await look(node, job.chain, owner, only_ours=args.action != "add")
     now = account.now()
@@ -246,7 +241,12 @@ async def _meant(args: argparse.Namespace, context: Context, account: Account, j
             assert position is not None
             prepared = compounding(position, terms)
     before = tuple(one for one in view.positions if one.state.pool.id == state.pool.id)
-    return Meant(state, prepared, tuple(warnings), before if args.action == "add" else None)
+    meant = Meant(state, prepared, tuple(warnings), before if args.action in ("add", "compound", "rerange") else None)
+    if args.action == "compound" and position is not None:
+        return meant._replace(out=position.fees)
+    if args.action == "rerange":
+        return meant._replace(out=prepared.expected, swaps=state.fee + terms.slippage)
+    return meant
 
 
 def _part(liquidity: int, share: float) -> int:
@@ -256,8 +256,6 @@ def _part(liquidity: int, share: float) -> int:
 
 def _anew(position: LpPosition) -> Range:
     """As wide as it was, around the price."""
-    from yieldbot.math.liquidity import around
-
     low, high = position.ticks or (0, 0)
     return around(position.state.tick, (high - low) // 2, position.state.spacing)
 
@@ -272,10 +270,6 @@ async def _range(
     position: LpPosition | None,
 ) -> tuple[Range, Declined | None]:
     """The range, and why the policy would not enter this pool now."""
-    from yieldbot.cli.liquidity import appraised
-    from yieldbot.math.positions import Range
-    from yieldbot.model.plan import Declined
-
     shown = await appraised(account.node, context.settings.policy, job, view, ours=False)
     found = next((one for one in shown.appraisals if one.state.pool == state.pool), None)
     vetoes = found.vetoes if found else ("its tokens, or gas, have no USD feed",)
@@ -292,13 +286,6 @@ async def _range(
 
 def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
     """--range; None for best. Raises ConfigError."""
-    import math
-
-    from yieldbot.cli.liquidity import facing, price_at
-    from yieldbot.math.liquidity import full_range
-    from yieldbot.math.positions import Range
-    from yieldbot.model.numbers import number
-
     if text == "best":
         return None
     if text == "full" or not state.spacing:
@@ -356,8 +343,6 @@ def _position(name: str, view: LpView) -> LpPosition:
 
 async def _have(given: list[str], account: Account, pool: Pool) -> tuple[int, int]:
     """--give as base units of both tokens, no more than the wallet holds. Raises ConfigError."""
-    from yieldbot.chains.evm.execution.balances import balances
-
     tokens: dict[str, Token] = {token.symbol: token for token in (pool.token0, pool.token1)}
     found: dict[str, int] = {}
     for text in given:
@@ -378,14 +363,10 @@ async def _have(given: list[str], account: Account, pool: Pool) -> tuple[int, in
 
 
 def _yes() -> bool:
-    from yieldbot.cli.wiring import confirmed
-
     return confirmed("Sign and send these?")
 
 
 def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal, native: Token) -> None:
-    from yieldbot.model.amounts import Amount
-
     for warning in meant.warnings:
         context.say(f"WARNING: {warning}")
     for place, tx in enumerate(rehearsed.txs, 1):

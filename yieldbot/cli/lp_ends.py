@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.cli import documents as docs
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed
+
 if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.judge import LpRehearsal
     from yieldbot.cli.documents import Doc
-    from yieldbot.model.plan import Declined
     from yieldbot.model.tx import Outcome
 
 
 def rehearsal(rehearsed: LpRehearsal) -> Doc:
     """Of the document."""
-    from yieldbot.cli import documents as docs
-
     return {
         "block": docs.block(rehearsed.block),
         "gas_used": rehearsed.gas_used,
@@ -26,9 +27,6 @@ def rehearsal(rehearsed: LpRehearsal) -> Doc:
 
 def outcomes(ended: list[Outcome | Declined]) -> Doc:
     """``declined`` and ``transactions`` of the document."""
-    from yieldbot.cli import documents as docs
-    from yieldbot.model.plan import Declined
-
     declined = next((one for one in ended if isinstance(one, Declined)), None)
     done = [docs.outcome(one) for one in ended if not isinstance(one, Declined)]
     return {"declined": docs.declined(declined), "transactions": done}
@@ -36,9 +34,6 @@ def outcomes(ended: list[Outcome | Declined]) -> Doc:
 
 def exit_code(ended: list[Outcome | Declined]) -> int:
     """1 where a transaction did not succeed, 4 where one was refused."""
-    from yieldbot.model.plan import Declined
-    from yieldbot.model.tx import Confirmed
-
     if any(not isinstance(one, Confirmed | Declined) for one in ended):
         return 1
     return 4 if any(isinstance(one, Declined) for one in ended) else 0

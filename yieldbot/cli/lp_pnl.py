@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from rich.console import Group
+from rich.text import Text
+
 from yieldbot.allocator.provide import market_id
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
@@ -16,6 +19,7 @@ from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.cli import documents as docs
 from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
+from yieldbot.cli.tables import Sheet
 from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Amount, Token
@@ -195,11 +199,6 @@ def document(row: Gained) -> Doc:
 
 def table(rows: Sequence[Gained]) -> RenderableType:
     """A row for each pool, then why something is not known."""
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.cli.tables import Sheet
-
     units = {row.unit for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
     heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")

@@ -1,7 +1,7 @@
 """``yieldbot``: parse the command line, call one handler, turn every end into an exit code.
 
-Nothing heavy is imported here: each command group is a file with ``register(subparsers)``, and its handler imports what
-it needs when it is called.
+A command's module is imported when the command line names one of its commands, and no other is: ``yieldbot --help``
+needs none of them. So they import at their top what they need.
 
 Exit codes: 0 done or nothing to do; 1 failure; 2 wrong usage or configuration; 3 a plan waits for approval; 4 refused
 by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader of our output went away.
@@ -13,7 +13,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,24 +22,42 @@ from yieldbot import __version__
 from yieldbot.cli.context import Context
 from yieldbot.errors import ConfigError, YieldbotError
 
-GROUPS = (
-    "init",
-    "check",
-    "view",
-    "run",
-    "history",
-    "wallet",
-    "halt",
-    "sandbox",
-    "demo",
-    "allocate",
-    "decode",
-    "quote",
-    "allowances",
-    "lp",
-    "export",
-)
-"""Modules of this package with ``register``; one that is absent is not offered."""
+COMMANDS = {
+    "init": {"init": "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},
+    "check": {"check": "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"},
+    "view": {
+        "markets": "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags",
+        "positions": "what we hold, what it earned, predicted against realised yield",
+        "plan": "the best allocation and the moves towards it, with the proof; nothing is simulated or signed",
+    },
+    "run": {
+        "dry-run": "one cycle with a rehearsal on a fork; nothing is signed",
+        "run": "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm",
+        "approve": "carry out a queued plan: look again, rehearse again, show every call, sign, send",
+        "reject": "refuse a queued plan",
+    },
+    "history": {"history": "what was planned, approved, signed and confirmed, from the journal"},
+    "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
+    "halt": {
+        "halt": "sign and send nothing more, a run in progress included, until `yieldbot resume`",
+        "resume": "lift a halt; with --clear also the stop of accounts "
+        "(a balance change that was not simulated, a loss)",
+    },
+    "sandbox": {"sandbox": "a local market of real protocols to try everything on"},
+    "demo": {"demo": "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"},
+    "allocate": {
+        "allocate": "solve a problem given as a JSON document: the best allocation, with the proof; no chain is asked"
+    },
+    "decode": {"decode": "say in words what a call does; what is not known is not described as known"},
+    "quote": {"quote": "what a swap would give now, split over the chain's exchanges; nothing is sent"},
+    "allowances": {"allowances": "list every allowance that our accounts have given; --revoke takes them back"},
+    "lp": {"lp": "liquidity in Uniswap v3 pools: add, remove, collect, compound, lay the range anew"},
+    "export": {"export": "all our transactions with their values, for taxes: first in, first out"},
+}
+"""Every command in the order of ``--help``: the module of this package that has it, its name, and what it does.
+
+A module's ``register(listed)`` adds the flags and the handler of each of its commands.
+"""
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -67,11 +85,24 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """A command's parser: it takes the global flags too."""
+    """A command's parser: it takes the global flags too. Without ``flags`` it is a name in a list, no more."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-        _flags(self, default=False)
+    def __init__(self, flags: bool = True, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, add_help=flags, **options)
+        if flags:
+            _flags(self, default=False)
+
+
+class Listed:
+    """What a module's ``register`` adds its commands to: the table says already what each does."""
+
+    def __init__(self, subparsers: Any, lines: Mapping[str, str]) -> None:
+        self._subparsers, self._lines = subparsers, lines
+
+    def add_parser(self, name: str, more: str = "", **options: Any) -> Any:
+        """The parser of one of the module's commands. ``more``: said in the command's own help alone."""
+        line = self._lines[name]
+        return self._subparsers.add_parser(name, help=line, description=line + more, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,7 +132,7 @@ def _never_unprintable() -> None:
 
 def _dispatch(words: list[str], context: Context) -> int:
     try:
-        root = parser()
+        root = parser(words)
         context.command = _named(root, words)  # told of wrong usage too, which ends before the arguments are taken
         args = root.parse_args(words)
         context.take(args)
@@ -127,8 +158,11 @@ def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
     return str(at.get_default("command") or "-".join(names))
 
 
-def parser() -> Parser:
-    """The whole command line. Global flags stand before or after the command."""
+def parser(words: Container[str]) -> Parser:
+    """The command line: all the commands' names, and the flags of those that are among ``words``.
+
+    Global flags stand before or after the command.
+    """
     root = Parser(
         prog="yieldbot",
         description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
@@ -139,14 +173,13 @@ def parser() -> Parser:
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")
     _flags(root, default=True)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
-    for group in GROUPS:
-        try:
-            module = importlib.import_module(f"yieldbot.cli.{group}")
-        except ModuleNotFoundError as absent:
-            if absent.name != f"yieldbot.cli.{group}":
-                raise
-            continue
-        module.register(commands)
+    for module, lines in COMMANDS.items():
+        listed = Listed(commands, lines)
+        if any(name in words for name in lines):
+            importlib.import_module(f"yieldbot.cli.{module}").register(listed)
+        else:
+            for name in lines:
+                listed.add_parser(name, flags=False)
     return root
 
 

@@ -17,7 +17,10 @@ from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.cli import documents as docs
 from yieldbot.cli.ledgers import entries_of, hashes, open_of
+from yieldbot.cli.render import money
+from yieldbot.cli.tables import Sheet
 from yieldbot.errors import TransientError
+from yieldbot.journal.events import Observed
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -210,8 +213,6 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
 
 def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     """Markets as runs wrote them down."""
-    from yieldbot.journal.events import Observed
-
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
     told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
@@ -246,9 +247,6 @@ def closed(rows: Sequence[Earned]) -> list[Doc]:
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
     """A row for each market, of all jobs."""
-    from yieldbot.cli.render import money
-    from yieldbot.cli.tables import Sheet
-
     several = len(found) > 1
     units = {row.unit for _, rows in found for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"

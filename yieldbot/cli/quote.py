@@ -6,28 +6,41 @@ With ``--out AMOUNT``: what goes in for an exact output. With ``--aggregator``: 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.allocator.route import route, route_for
+from yieldbot.bridges import lifi
+from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.chains.open import chain_of
+from yieldbot.cli import documents as docs
+from yieldbot.cli.tables import Sheet
 from yieldbot.cli.wiring import decimal
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
+from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.families import EVM
+from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
+from yieldbot.rpc.service import get
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allocator.route import Route
-    from yieldbot.bridges.lifi import Quoted
     from yieldbot.chains.quote_values import Read
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Policy
-    from yieldbot.risk.prices import Fair
 
 
-def register(commands: Any) -> None:
-    what = "what a swap would give now, split over the chain's exchanges; nothing is sent"
-    parser = commands.add_parser("quote", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("quote")
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
@@ -43,13 +56,6 @@ def register(commands: Any) -> None:
 
 
 def quote(args: argparse.Namespace, context: Context) -> int:
-    import asyncio
-
-    from yieldbot.allocator.route import route, route_for
-    from yieldbot.chains.open import chain_of
-    from yieldbot.cli import documents as docs
-    from yieldbot.math.concentrated import Unswappable
-
     if not 0 <= args.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(args.chain, context)
@@ -80,8 +86,6 @@ def quote(args: argparse.Namespace, context: Context) -> int:
 
 def _bridge(args: argparse.Namespace, context: Context, chain: ChainSettings) -> int:
     """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
-    from yieldbot.cli import documents as docs
-
     if args.aggregator is None or args.out is not None or args.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, args.to_chain)
@@ -99,8 +103,6 @@ def _aggregated(
     args: argparse.Namespace, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
     """What the aggregator says, or why it says nothing: our own quote stands without it."""
-    from yieldbot.bridges import lifi
-    from yieldbot.rpc.service import get
 
     if chain.family is not EVM:
         raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
@@ -124,8 +126,6 @@ def _amount(name: str, token: Token, said: str) -> Amount:
 
 def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slippage_bps: float) -> Fair | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
-    from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
-
     updated = {token.symbol: price.updated_at for token, price in seen.usd.items()}
     usd = {token: price.usd for token, price in seen.usd.items()}
     oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)
@@ -148,9 +148,6 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
 
 def _chain_file(context: Context, name: str) -> ChainSettings:
     """An EVM chain of chains/, whether a job is on it or not."""
-    from yieldbot.config.chain import load_chain
-    from yieldbot.config.load import chain_names, read_toml
-
     files = chain_names(context.config)
     found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
     if found is None or found.family is not EVM:
@@ -165,9 +162,6 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
-    from yieldbot.cli import documents as docs
-    from yieldbot.risk.prices import Fair
-
     return {
         "block": seen.block.height,
         "taken": docs.money(found.taken),
@@ -196,9 +190,6 @@ def _doc(found: Route, seen: Read, judged: Fair | Declined) -> dict[str, Any]:
 
 
 def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
-    from yieldbot.bridges.lifi import NAME, Quoted
-    from yieldbot.cli import documents as docs
-
     if not isinstance(found, Quoted):
         return None if found is None else {"name": NAME, "error": str(found)}
     costs = {"fees_usd": found.fees_usd, "gas_usd": found.gas_usd, "seconds": found.seconds}
@@ -212,8 +203,6 @@ def _other(found: Quoted | YieldbotError | None) -> dict[str, Any] | None:
 
 def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
     """The aggregator's word in a line, against our own quote where there is one."""
-    from yieldbot.bridges.lifi import Quoted
-
     if not isinstance(other, Quoted):
         return str(other)
     said = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
@@ -227,13 +216,6 @@ def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
 def _table(
     chain: ChainSettings, found: Route, seen: Read, judged: Fair | Declined, other: Quoted | YieldbotError | None
 ) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from yieldbot.bridges.lifi import NAME
-    from yieldbot.cli.tables import Sheet
-    from yieldbot.risk.prices import Fair
-
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
     title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {seen.block.height:,}"

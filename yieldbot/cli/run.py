@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+
+from yieldbot.allocator.across import across
+from yieldbot.app import log as events
+from yieldbot.app.cycle import approve_queued, job_of, run_job
+from yieldbot.chains.evm.execution.simulate import RehearsedTx
+from yieldbot.chains.evm.signing.keystore import is_given
+from yieldbot.cli import documents as docs
+from yieldbot.cli import listings, render, reports
+from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.reports import moved
 from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
+from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Queue
+from yieldbot.execution.lock import run_lock
+from yieldbot.history.recorded import queued_plan
+from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
+from yieldbot.model.plan import Declined, Hold
+from yieldbot.model.policy import SafeOwner
 from yieldbot.model.text import one_line
+from yieldbot.rpc.service import post
 
 if TYPE_CHECKING:
     import argparse
@@ -17,12 +40,10 @@ if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.app.cycle import Report
     from yieldbot.cli.context import Context
-    from yieldbot.cli.deadline import Deadline
     from yieldbot.cli.documents import Doc
-    from yieldbot.execution.approvals import Approval, Approver, PreApproved, Proposal
-    from yieldbot.journal.store import Journal
+    from yieldbot.cli.main import Listed
+    from yieldbot.execution.approvals import Approval, Approver, Proposal
     from yieldbot.model.ids import Address, ChainId
-    from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Job, Wallet
     from yieldbot.model.tx import EvmCall
 
@@ -30,14 +51,12 @@ if TYPE_CHECKING:
     Placed = tuple[int, Job]
 
 
-def register(commands: Any) -> None:
-    what = "one cycle with a rehearsal on a fork; nothing is signed"
-    parser = commands.add_parser("dry-run", help=what, description=what)
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("dry-run")
     add_job_flags(parser)
     parser.set_defaults(command="dry-run", handler=dry_run)
 
-    what = "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm"
-    parser = commands.add_parser("run", help=what, description=what)
+    parser = listed.add_parser("run")
     add_job_flags(parser)
     parser.add_argument(
         "--approve",
@@ -48,30 +67,23 @@ def register(commands: Any) -> None:
     )
     parser.set_defaults(command="run", handler=run)
 
-    what = "carry out a queued plan: look again, rehearse again, show every call, sign, send"
     more = "On a terminal it asks once more; without one, naming the plan is the approval."
-    parser = commands.add_parser("approve", help=what, description=f"{what}. {more}")
+    parser = listed.add_parser("approve", f". {more}")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
     parser.set_defaults(command="approve", handler=approve)
 
-    what = "refuse a queued plan"
-    parser = commands.add_parser("reject", help=what, description=what)
+    parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("--reason", default="", help="kept in the journal")
     parser.set_defaults(command="reject", handler=reject)
 
 
 def dry_run(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.execution.approvals import DeclineAll
-
     return _cycle(args, context, lambda journal: DeclineAll(), Keyless)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.evm.signing.keystore import is_given
-    from yieldbot.execution.approvals import Ask, Auto, Queue
-
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
 
@@ -95,12 +107,6 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def approve(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.app.cycle import approve_queued, job_of
-    from yieldbot.cli.deadline import Deadline, run_within
-    from yieldbot.execution.approvals import PreApproved
-    from yieldbot.execution.lock import run_lock
-    from yieldbot.history.recorded import queued_plan
-
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
         return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
@@ -115,11 +121,6 @@ def approve(args: argparse.Namespace, context: Context) -> int:
 
 
 def reject(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.execution.lock import run_lock
-    from yieldbot.journal.events import PlanMarked, PlanStatus
-    from yieldbot.journal.store import Journal
-
     with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(args.plan_id)
         if stored is None:
@@ -142,8 +143,6 @@ class Shown:
         self.named, self.context, self.asks = named, context, asks
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
-        from yieldbot.model.plan import Declined
-
         show_proposal(self.context, proposal)
         if self.asks and not confirmed("Sign and send these?"):
             plan_id = proposal.plan.id
@@ -158,11 +157,6 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
 
     On stderr, whatever stdout is for: a person is about to answer.
     """
-    import time
-
-    from yieldbot.chains.evm.execution.simulate import RehearsedTx
-    from yieldbot.cli.reports import moved
-
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
     chain = next(job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain)
@@ -210,11 +204,6 @@ def _cycle(
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> int:
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
-    import asyncio
-
-    from yieldbot.cli.deadline import Deadline
-    from yieldbot.execution.lock import run_lock
-
     jobs = jobs_of(args, context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         deadline = Deadline(world)
@@ -237,11 +226,6 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
 async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
     """What came of each job, by its place among them. A job's error leaves the other accounts; after an
     InvariantError no further job begins, and what is under way is brought to its end."""
-    import asyncio
-
-    from yieldbot.app import log as events
-    from yieldbot.app.cycle import run_job
-
     ended: dict[int, Ended] = {}
     broken = False
 
@@ -268,9 +252,6 @@ async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict
 
 def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
     """Show what came of each job; the worst exit code."""
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import reports
-
     horizon = context.settings.policy.horizon_days * 86_400
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -295,8 +276,6 @@ def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
 
 def _across(context: Context, ended: Sequence[Ended]) -> tuple[tuple[Across, ...], dict[ChainId, str]]:
     """What bridging would gain, of the chains that were seen, and the chains' names."""
-    from yieldbot.allocator.across import across
-
     reports = [one for one in ended if not isinstance(one, tuple)]
     seen = [one.after or one.snapshot for one in reports]
     chains = {one.job.chain.chain: one.job.chain.name for one in reports}
@@ -304,19 +283,11 @@ def _across(context: Context, ended: Sequence[Ended]) -> tuple[tuple[Across, ...
 
 
 def _bridging(between: Sequence[Across], chains: dict[ChainId, str]) -> Any:
-    from yieldbot.cli import listings
-
     return listings.bridging(between, chains)
 
 
 def _deliver(context: Context, report: Report) -> None:
     """Write a Safe's proposal down, and post it to the transaction service where one is configured."""
-    import json
-    import os
-
-    from yieldbot.model.policy import SafeOwner
-    from yieldbot.rpc.service import post
-
     assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
     folder = context.settings.data_dir / "proposals"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -336,18 +307,11 @@ def _deliver(context: Context, report: Report) -> None:
 
 
 def _group(report: Report) -> Any:
-    from rich.console import Group
-
-    from yieldbot.cli import render
-
     return Group(*render.report(report))
 
 
 def _tell(report: Report) -> None:
     """The cycle's events, for the log."""
-    from yieldbot.app import log as events
-    from yieldbot.model.plan import Hold
-
     job = report.job
     if report.skipped is not None:
         events.skipped(job, report.skipped)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from yieldbot.cli import documents as docs
+from yieldbot.cli.render import when
 from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError
+from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
-    from yieldbot.sandbox.local import Local
+    from yieldbot.cli.main import Listed
     from yieldbot.sandbox.node import Sandbox
     from yieldbot.sandbox.solana.node import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
 
 
-def register(commands: Any) -> None:
-    what = "a local market of real protocols to try everything on"
-    group = commands.add_parser("sandbox", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("sandbox")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     words = {
         "up": (up, "start it (compiling the contracts the first time) and write its configuration"),
@@ -50,16 +52,11 @@ def no_real_folder(directory: Path) -> None:
 
 
 def up(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.sandbox.local import Local
-
     no_real_folder(args.dir)
     return _shown(args, context, Local.up(args.dir, args.chain, context.say))
 
 
 def down(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.sandbox.local import Local
-
     stopped = Local.down(args.dir)
     words = "the sandbox is stopped" if stopped else f"no sandbox ran from {args.dir}"
     context.show(docs.document("sandbox-down", directory=str(args.dir), stopped=stopped), lambda: words)
@@ -67,8 +64,6 @@ def down(args: argparse.Namespace, context: Context) -> int:
 
 
 def warp(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.sandbox.local import Local
-
     if not 0 < args.days <= 3650:
         raise ConfigError(f"{args.days:g} days: name a number above 0, up to 3650")
     found = Local.load(args.dir)
@@ -77,15 +72,11 @@ def warp(args: argparse.Namespace, context: Context) -> int:
 
 
 def status(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.sandbox.local import Local
-
     return _shown(args, context, Local.load(args.dir))
 
 
 def _shown(args: argparse.Namespace, context: Context, found: Local) -> int:
     """Each chain in a line; in the document the EVM chain's fields, or, where there is none, Solana's."""
-    from yieldbot.cli import documents as docs
-
     parts = [_evm(found.evm)] if found.evm else []
     parts += [_solana(found.solana)] if found.solana else []
     solana: Doc | None = parts[-1][0] if found.solana else None
@@ -98,8 +89,6 @@ def _shown(args: argparse.Namespace, context: Context, found: Local) -> int:
 
 
 def _evm(found: Sandbox) -> tuple[Doc, str]:
-    from yieldbot.cli.render import when
-
     now = found.status()
     document = {
         "rpc_url": found.rpc_url,

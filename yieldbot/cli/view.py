@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+
+from yieldbot.allocator.across import across
+from yieldbot.app import log as events
+from yieldbot.app.cycle import decide
+from yieldbot.chains.open import watch
+from yieldbot.cli import documents as docs
+from yieldbot.cli import liquidity, listings, pnl, render, reports, whatif
 from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+from yieldbot.config.names import unbound
+from yieldbot.errors import TransientError
+from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
+from yieldbot.journal.store import Journal
+from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +31,7 @@ if TYPE_CHECKING:
     from yieldbot.app.cycle import Decision
     from yieldbot.cli.context import Context
     from yieldbot.cli.documents import Doc
+    from yieldbot.cli.main import Listed
     from yieldbot.cli.whatif import WhatIf
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.journal.fold import Record
@@ -31,14 +47,9 @@ KINDS = ("lending", "vault", "staking", "lp")
 """Of markets that are listed."""
 
 
-def register(commands: Any) -> None:
-    words = {
-        "markets": (markets, "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags"),
-        "positions": (positions, "what we hold, what it earned, predicted against realised yield"),
-        "plan": (plan, "the best allocation and the moves towards it, with the proof; nothing is simulated or signed"),
-    }
-    for name, (handler, what) in words.items():
-        parser = commands.add_parser(name, help=what, description=what)
+def register(listed: Listed) -> None:
+    for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
+        parser = listed.add_parser(name)
         add_job_flags(parser)
         parser.set_defaults(command=name, handler=handler)
         if name == "plan":
@@ -58,12 +69,7 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markets(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     if args.kind == "lp":
-        from yieldbot.cli import liquidity
-
         return liquidity.markets(args, context)
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
@@ -94,18 +100,11 @@ def markets(args: argparse.Namespace, context: Context) -> int:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """Its markets of one kind, and the wallet."""
-    from dataclasses import replace
-
-    from yieldbot.model.market import Kind
-
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
     return replace(snapshot, states=shown)
 
 
 def positions(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import liquidity, pnl, reports
-
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -136,9 +135,6 @@ def positions(args: argparse.Namespace, context: Context) -> int:
 
 
 def plan(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.cli import documents as docs
-    from yieldbot.cli import whatif
-
     asked = whatif.of_flags(args)
     rows: list[Doc] = []
     parts: list[Any] = [asked.words] if asked else []
@@ -166,8 +162,6 @@ def plan(args: argparse.Namespace, context: Context) -> int:
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
     """A job over several assets as one for each of them, as they are listed."""
-    from dataclasses import replace
-
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
@@ -175,10 +169,6 @@ def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
 
 def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
     """Every job's snapshot, all chains at once."""
-    import asyncio
-
-    from yieldbot.config.names import unbound
-
     jobs = jobs_of(args, context)
 
     async def every() -> list[Seen]:
@@ -192,14 +182,11 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
 
 
 async def _seen(job: Job, context: Context) -> Seen:
-    from yieldbot.app import log as events
-    from yieldbot.chains.open import watch
-    from yieldbot.errors import TransientError
-
     try:
         async with watch(job) as live:
             await live.verify_chain()
-            snapshot = await live.with_exits(await live.observe(), _records(context), context.settings.policy)
+            records = _records(context)
+            snapshot = await live.with_exits(await live.observe(records), records, context.settings.policy)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:
@@ -220,8 +207,6 @@ def _decide(
     asked: WhatIf | None = None,
     unread: Sequence[Unread] = (),
 ) -> Decision:
-    from yieldbot.app.cycle import decide
-
     policy, now = context.settings.policy, int(time.time())
     chosen = asked.policy(policy) if asked else policy
     return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
@@ -229,8 +214,6 @@ def _decide(
 
 def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
     """What bridging would gain, of what could be read; nothing for an amount that we do not have."""
-    from yieldbot.allocator.across import across
-
     if asked.wealth is not None:
         return ()
     return across([s for _, s in seen if not isinstance(s, str)], asked.policy(context.settings.policy))
@@ -238,8 +221,6 @@ def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Acro
 
 def _records(context: Context) -> tuple[Record, ...]:
     """The journal's rows, none while there is no journal; none is created."""
-    from yieldbot.journal.store import Journal
-
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
@@ -249,8 +230,6 @@ def _records(context: Context) -> tuple[Record, ...]:
 
 def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
-    from yieldbot.history import holdings as forecast
-
     records, policy = _records(context), context.settings.policy
     return [
         ()
@@ -274,8 +253,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
         return []
 
     def shown() -> Any:
-        from rich.console import Group
-
         return Group(*_render().unread(lost))
 
     return [shown]
@@ -283,10 +260,6 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
 
 def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
-    from yieldbot.history import holdings as forecast
-    from yieldbot.journal.store import Journal
-    from yieldbot.model.market import Kind
-
     file = context.settings.data_dir / JOURNAL
     if file.exists():
         with Journal.read(file) as journal:
@@ -304,8 +277,6 @@ def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, .
 
 
 def _skip(job: Job, reason: str, rows: list[Doc], parts: list[Any]) -> None:
-    from yieldbot.cli import documents as docs
-
     rows.append(docs.job_head(job, None, reason))
     parts.append(lambda: _render().skipped(job, reason))
 
@@ -321,12 +292,8 @@ def _horizon_seconds(context: Context) -> float:
 
 
 def _render() -> Any:
-    from yieldbot.cli import render
-
     return render
 
 
 def _listings() -> Any:
-    from yieldbot.cli import listings
-
     return listings

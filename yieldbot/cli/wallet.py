@@ -5,26 +5,42 @@ A private key is never an argument: arguments can be seen.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.chains.evm.signing import keystore
+from yieldbot.chains.evm.signing.keystore import passphrase_in
+from yieldbot.chains.evm.signing.kms import KmsClient
+from yieldbot.chains.evm.signing.ledger import EthereumApp
+from yieldbot.chains.key_import import key_in
+from yieldbot.chains.keystores import list_keystores
+from yieldbot.chains.solana.signing import keystore as solana
+from yieldbot.cli import documents as docs
+from yieldbot.cli.tables import Sheet
+from yieldbot.cli.wiring import ledger, passphrases_in_env, secret
 from yieldbot.errors import ConfigError
+from yieldbot.execution.keyfile import check_private
+from yieldbot.model.ids import hd_path
+from yieldbot.model.policy import KmsKey, SafeOwner
+from yieldbot.resources import read_text
 
 if TYPE_CHECKING:
     import argparse
 
     from yieldbot.cli.context import Context
+    from yieldbot.cli.main import Listed
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Wallet
 
 KEYS = "keys"
 
 
-def register(commands: Any) -> None:
-    what = "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"
-    group = commands.add_parser("wallet", help=what, description=what)
+def register(listed: Listed) -> None:
+    group = listed.add_parser("wallet")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     what = "make a new key and its keystore"
@@ -72,8 +88,6 @@ def new(args: argparse.Namespace, context: Context) -> int:
 
 
 def import_(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.key_import import key_in
-
     if not _is_name(args.name):
         if args.key_file is not None:
             raise ConfigError("--key-file names a file, and NAME does too: leave one out")
@@ -95,9 +109,6 @@ def _is_name(text: str) -> bool:
 
 def _secret_of_source(args: argparse.Namespace) -> str:
     """The passphrase of the keystore that is imported."""
-    from yieldbot.chains.evm.signing.keystore import passphrase_in
-    from yieldbot.cli.wiring import secret
-
     if args.key_passphrase_file is not None:
         return passphrase_in(args.key_passphrase_file, "--key-passphrase-file")
     if not sys.stdin.isatty():
@@ -113,18 +124,12 @@ def key_form(family: str) -> str:
 def key_module(family: str) -> Any:
     """The module that makes and imports keys of the family: evm or solana."""
     if family == "solana":
-        from yieldbot.chains.solana.signing import keystore as solana
-
         return solana
-    from yieldbot.chains.evm.signing import keystore
 
     return keystore
 
 
 def list_(args: argparse.Namespace, context: Context) -> int:
-    from yieldbot.chains.keystores import list_keystores
-    from yieldbot.cli import documents as docs
-
     configured = context.settings.wallets.values() if context.config.exists() else ()
     names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
     addresses = {wallet.keystore.resolve(): wallet.address for wallet in configured if wallet.keystore}
@@ -158,10 +163,6 @@ def list_(args: argparse.Namespace, context: Context) -> int:
 
 def address(args: argparse.Namespace, context: Context) -> int:
     """Asks AWS KMS or the Ledger; nothing is signed and nothing is written."""
-    import json
-
-    from yieldbot.cli import documents as docs
-
     kind, keys, found = _kms(args) if args.kms is not None else _ledger(args)
     document = docs.document(args.command, kind=kind, address=found, **keys)
     lines = ["[[wallets]]", 'name = "main"', f'address = "{found}"', f'kind = "{kind}"']
@@ -172,19 +173,12 @@ def address(args: argparse.Namespace, context: Context) -> int:
 
 
 def _kms(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
-    from yieldbot.chains.evm.signing.kms import KmsClient
-    from yieldbot.model.policy import KmsKey
-
     key = KmsKey(key_id=args.kms, region=args.region, endpoint_url=args.endpoint_url)
     keys = {"key_id": key.key_id, "region": key.region, "endpoint_url": key.endpoint_url}
     return "kms", keys, KmsClient(key).address()
 
 
 def _ledger(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Address]:
-    from yieldbot.chains.evm.signing.ledger import EthereumApp
-    from yieldbot.cli.wiring import ledger
-    from yieldbot.model.ids import hd_path
-
     if args.region or args.endpoint_url:
         raise ConfigError("--region and --endpoint-url go with --kms alone: leave them out")
     try:
@@ -205,8 +199,6 @@ def keystore_path(args: argparse.Namespace, context: Context) -> Path:
 
 def new_passphrase() -> str:
     """Ask twice on the terminal. Raises ConfigError when the two differ, or there is no terminal."""
-    from yieldbot.cli.wiring import secret
-
     if not sys.stdin.isatty():
         raise ConfigError("there is no terminal to ask for a passphrase on: use --passphrase-file or --passphrase-env")
     first = secret("New passphrase: ")
@@ -217,9 +209,6 @@ def new_passphrase() -> str:
 
 def passphrase_of(args: argparse.Namespace, context: Context) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
-    from yieldbot.chains.evm.signing.keystore import passphrase_in
-    from yieldbot.cli.wiring import passphrases_in_env
-
     if args.passphrase_file is not None:
         return passphrase_in(args.passphrase_file, "--passphrase-file")
     if args.passphrase_env is not None:
@@ -233,9 +222,6 @@ def passphrase_of(args: argparse.Namespace, context: Context) -> str:
 
 def key_of(file: Path | None, form: str) -> str:
     """A private key from a prompt, a pipe or a private file. Raises ConfigError."""
-    from yieldbot.cli.wiring import secret
-    from yieldbot.execution.keyfile import check_private
-
     if file is None and sys.stdin.isatty():
         return secret(f"Private key ({form}, not shown): ")
     if file is None or str(file) == "-":
@@ -246,8 +232,6 @@ def key_of(file: Path | None, form: str) -> str:
 
 def text_of(file: Path) -> str:
     """A small text file. Raises ConfigError."""
-    from yieldbot.resources import read_text
-
     try:
         return read_text(file)
     except OSError as failure:
@@ -261,8 +245,6 @@ def _keys_folder(context: Context) -> Path:
 
 
 def _written(args: argparse.Namespace, context: Context, address: Address, path: Path) -> int:
-    from yieldbot.cli import documents as docs
-
     document = docs.document(args.command, name=args.name, address=address, keystore=str(path))
     table = f'[[wallets]]\nname = "{args.name}"\naddress = "{address}"\nkeystore = "{path}"'
     context.show(document, lambda: f"{address}\nencrypted in {path}; in yieldbot.toml:\n\n{table}")
@@ -271,10 +253,6 @@ def _written(args: argparse.Namespace, context: Context, address: Address, path:
 
 def _held(wallet: Wallet) -> dict[str, Any]:
     """A row of the list for a key that lies elsewhere; it is not asked for."""
-    from dataclasses import asdict
-
-    from yieldbot.model.policy import SafeOwner
-
     assert wallet.held is not None
     row = {"wallet": wallet.name, "kind": wallet.kind, "address": wallet.address, "keystore": None, "fault": None}
     if isinstance(wallet.held, SafeOwner):
@@ -283,8 +261,6 @@ def _held(wallet: Wallet) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
-    from yieldbot.cli.tables import Sheet
-
     made = Sheet("Wallets", "Wallet", "Kind", "Address", "Key", "Fault")
     for row in rows:
         where = row["keystore"] or row.get("key_id") or row.get("path") or f"wallet {row['owner']}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.names import named
+from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
     import argparse
@@ -46,8 +48,6 @@ class WhatIf:
 
     def check_names(self, snapshots: Sequence[Snapshot]) -> None:
         """Raises ConfigError when an excluded name means no observed market (``model/names``)."""
-        from yieldbot.model.names import named
-
         markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
         markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
         for name in self.exclude:
@@ -103,7 +103,6 @@ def amount_of(flag: str, text: str, job: Job) -> Amount:
 def _number(flag: str, text: str | None, most: float, meant: str, above: bool = False) -> float | None:
     if text is None:
         return None
-    from yieldbot.model.numbers import number
 
     try:
         value = number(text, f"write {meant}")

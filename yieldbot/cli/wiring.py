@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import getpass
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from yieldbot.chains.evm.signing.keystore import passphrase
+from yieldbot.chains.keystores import key_signer
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.keyfile import check_private
+from yieldbot.journal.store import Journal
+from yieldbot.model.numbers import number
+from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
     from yieldbot.chains.evm.signing.ledger import Transport
@@ -21,7 +30,6 @@ if TYPE_CHECKING:
     from yieldbot.cli.context import Context
     from yieldbot.execution.approvals import Approver
     from yieldbot.execution.world import SignerOf, World
-    from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -44,8 +52,6 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 def natural(text: str) -> int:
     """A flag's whole number of 0 or more."""
-    import argparse
-
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
     return int(text)
@@ -91,10 +97,6 @@ def _called(job: Job, part: str) -> tuple[str, ...]:
 
 def decimal(text: str) -> float:
     """A flag's plain number of 0 or more that is no money."""
-    import argparse
-
-    from yieldbot.model.numbers import number
-
     try:
         return number(text, "write digits and one point, as 0.5")
     except ValueError as bad:
@@ -114,7 +116,6 @@ def world_of(
     ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
     """
     from yieldbot.execution.world import World
-    from yieldbot.journal.store import Journal
     from yieldbot.protocols import adapters, svm_adapters
 
     settings = context.settings
@@ -145,10 +146,6 @@ def world_of(
 def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
-    from yieldbot.chains.evm.signing.keystore import passphrase
-    from yieldbot.chains.keystores import key_signer
-    from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
-
     prompt = secret if sys.stdin.isatty() else None
     device = ledger()
 
@@ -196,7 +193,6 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
     Raises ConfigError when it does and other users can read or change it.
     """
     from yieldbot.config.load import env_file
-    from yieldbot.execution.keyfile import check_private
 
     file, written = env_file(context.config)
     names = {name} if name else {wallet.passphrase_env for wallet in context.settings.wallets.values()}
@@ -209,10 +205,7 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
 def keyed_urls_in_env(context: Context) -> Path | None:
     """The .env when it holds an RPC URL of the jobs' chains that says more than a host, as one with a provider's key
     does; else None. Raises ConfigError when it does and other users can read or change it."""
-    from urllib.parse import urlsplit
-
     from yieldbot.config.load import env_file
-    from yieldbot.execution.keyfile import check_private
 
     file, written = env_file(context.config)
     names = {name for chain in context.settings.chains.values() for name in (chain.rpc_env, chain.submit_rpc_env)}
@@ -241,8 +234,6 @@ class Keyless:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """While a person is asked, Ctrl-C ends the wait at once (an event loop would only note it until the answer)."""
-    import signal
-
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -252,8 +243,6 @@ def interruptible() -> Iterator[None]:
 
 def secret(question: str) -> str:
     """Ask for something that is not shown while it is typed."""
-    import getpass
-
     with interruptible():
         try:
             return getpass.getpass(question)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator import leave, ranges
 from yieldbot.allocator.allocate import exact_of, group_names, purses_of
-from yieldbot.allocator.assess import assess, mistrusted, net_income
+from yieldbot.allocator.assess import assess, mistrusted
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
+from yieldbot.allocator.shared import besides, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
@@ -251,9 +252,8 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
+    beside = besides(snapshot.markets, policy)
     for state in snapshot.states.values():
-        held = float(state.held)
-        target = max(0.0, held + changes.get(state.market.id, 0.0))
-        more = net_income(state, target, policy) - net_income(state, held, policy)
-        gain += more * snapshot.price(state.market.asset)
+        target = max(0.0, float(state.held) + changes.get(state.market.id, 0.0))
+        gain += income_change(state, target, policy, beside) * snapshot.price(state.market.asset)
     return gain

@@ -247,7 +247,7 @@ def plan_from_doc(doc: Any) -> Plan:
 
 def outcome_to_doc(outcome: Outcome) -> Doc:
     match outcome:
-        case Confirmed(hash, block, gas_used, gas_price_wei, deltas, fee_raw):
+        case Confirmed(hash, block, gas_used, gas_price_wei, deltas, fee_raw, request_id):
             return {
                 "result": "confirmed",
                 "hash": hash,
@@ -256,6 +256,7 @@ def outcome_to_doc(outcome: Outcome) -> Doc:
                 "gas_price_wei": str(gas_price_wei),
                 "deltas": deltas_to_doc(deltas),
                 **_fee_to_doc(fee_raw),
+                **({} if request_id is None else {"request_id": str(request_id)}),
             }
         case Reverted(hash, block, gas_used, reason, fee_raw):
             return {
@@ -291,6 +292,7 @@ def outcome_from_doc(doc: Any) -> Outcome:
                 integer(doc, "gas_price_wei"),
                 deltas_from_doc(part(doc, "deltas", list)),
                 _fee_from_doc(doc),
+                integer(doc, "request_id") if "request_id" in doc else None,
             )
         case "reverted":
             return Reverted(

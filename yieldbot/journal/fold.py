@@ -217,6 +217,25 @@ def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> d
     return found
 
 
+def fold_requests(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, tuple[int, ...]]:
+    """By market the numbers of an account's requests (EIP-7540) since nothing was on its way out there for the last
+    time, as the transactions that made them told; only those that are not 0."""
+    markets: dict[str, MarketId] = {}
+    found: dict[MarketId, tuple[int, ...]] = {}
+    for record in records:
+        match record.event:
+            case TxSigned(chain=of, owner=whose) as tx if (of, whose) == (chain, owner):
+                markets[tx.hash] = tx.market_id
+            case TxSettled(outcome=Confirmed(hash=tx_hash, request_id=int(number))) if tx_hash in markets:
+                market_id = markets[tx_hash]
+                found[market_id] = (*found.get(market_id, ()), number)
+            case ExitEnded(chain=of, owner=whose, market_id=market_id) if (of, whose) == (chain, owner):
+                found.pop(market_id, None)
+            case _:
+                pass
+    return found
+
+
 def _cleared(known: Exits) -> Exits:
     return replace(known, at=0, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
 

@@ -261,12 +261,13 @@ class SampledCurve:
 @dataclass(frozen=True, slots=True)
 class VaultSlot:
     """One market below a vault: its curve by the VAULT's holding, that holding, and what more it takes
-    or pays."""
+    or pays. pool: its key, by which markets that lend to it too are known (``MarketState.pools``)."""
 
     curve: YieldCurve
     held: float
     room: float
     liquidity: float
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

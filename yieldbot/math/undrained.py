@@ -1,9 +1,13 @@
-"""What stays in a market that we take money out of: our own withdrawal is no reason to expect more of it.
+"""What a pool pays that lasts: a drought is no reason to expect more of it, be it there already or made by ourselves.
 
-Taking out raises utilisation, and with it the rate that the model names for the rest. Beyond the curve's kink that is a
-rate at which borrowers repay and others deposit (Morpho's at 98 %: 134 % over a month where 4 % is the target), and
-near full utilisation what stays cannot be taken out. So below the holding at which the market would reach its kink, or
-the utilisation that is too high to enter at, no more than the rate at that holding is counted.
+Beyond its curve's kink a pool pays a rate that is meant to end: borrowers repay at it and others deposit at it
+(Morpho's at 98 %: 134 % over a month where 4 % is the target). So while more is used no more counts than the rate at
+the kink, whether we would enter, are there, or made the drought ourselves by leaving. The same rate counts for the same
+use of the pool, so that money which has left it is not called back by the spike that it left behind.
+
+Taking out raises utilisation, and with it the rate that the model names for the rest; near full utilisation what stays
+cannot be taken out. So of our own withdrawal no more counts than the rate at the kink, or at the utilisation that is
+too high to enter at where that is less.
 """
 
 from __future__ import annotations
@@ -51,25 +55,28 @@ class UndrainedCurve:
         return tuple(sorted({*self.base.breakpoints(), self.least}))
 
 
-def undrained(curve: YieldCurve, held: float, filled: float) -> YieldCurve:
-    """The curve without a gain from draining the market, given what we hold in it, in whole tokens.
+def undrained(curve: YieldCurve, held: float, filled: float, bent: float = -math.inf) -> YieldCurve:
+    """The curve without what does not last, given what we hold in the market, in whole tokens.
 
-    filled: our holding at which the market's utilisation would be the highest that counts (0 or less: no withdrawal of
-    ours leads beyond it); more than ``held`` where it is above that already. The curve itself where nothing changes.
+    bent: our holding at which the market would be used up to its kink; more than ``held`` where it is used more now.
+    filled: that at which its utilisation would be the highest that a withdrawal of ours may lead to and still count (0
+    or less: none leads beyond it). The curve itself where nothing changes.
     """
-    least = min(held, filled)
-    return UndrainedCurve(curve, least) if least > 0.0 else curve
+    least = max(bent, min(held, filled))
+    return UndrainedCurve(curve, least) if 0.0 < least < math.inf else curve
 
 
-def looked_through(curve: LookThroughCurve, utilisation: float) -> LookThroughCurve:
-    """A vault's, with each market below it undrained: it is they that the vault's withdrawals drain."""
+def looked_through(curve: LookThroughCurve, utilisation: float, *, steady: bool = False) -> LookThroughCurve:
+    """A vault's, with each market below it undrained: it is they that the vault's money drains and fills.
+    steady: no withdrawal's effect on a rate counts."""
     slots = []
     for slot in curve.slots:
         inner = slot.curve
         if isinstance(inner, LookThroughCurve):
-            inner = looked_through(inner, utilisation)
+            inner = looked_through(inner, utilisation, steady=steady)
         else:
-            inner = undrained(inner, slot.held, filled(inner, utilisation))
+            most = math.inf if steady else filled(inner, utilisation)
+            inner = undrained(inner, slot.held, most, filled(inner, 1.0))
         slots.append(replace(slot, curve=inner))
     return replace(curve, slots=tuple(slots))
 
@@ -93,19 +100,19 @@ def kink(points: Points) -> float:
     return 1.0
 
 
-def own_curve(state: MarketState, policy: Policy) -> YieldCurve:
-    """The market's curve without rewards, of which no gain from draining it counts.
+def own_curve(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
+    """The market's curve without rewards, of which nothing counts that a drought pays.
 
     Of a vault seen through, each market below it is judged by what the vault holds there; a curve that does not name
-    its borrowers by the market's own figures.
+    its borrowers by the market's own figures, and as it knows no kink only for what our withdrawal would make of it.
     """
     curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
-    if not state.held.raw or state.lp is not None:
+    if state.lp is not None:
         return curve
     if isinstance(curve, LookThroughCurve):
-        return looked_through(curve, utilisation)
-    most = filled(curve, utilisation)
+        return looked_through(curve, utilisation, steady=steady)
+    most = math.inf if steady else filled(curve, utilisation)
     if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
         lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
         most = held + lent - float(state.supplied)
-    return undrained(curve, held, most)
+    return undrained(curve, held, most, filled(curve, 1.0))

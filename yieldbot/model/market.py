@@ -75,7 +75,7 @@ class Leaving:
     asked: what was asked for and cannot be had yet; ready: what can be collected now, and ready_shares: the raw shares
     that this names, 0 where it names none; back: of a request that was called back, what can be taken in again. until:
     unix seconds at which all that is asked for can be collected, None where somebody has to serve it. cancels: whether
-    what is asked for can be called back now.
+    what is asked for can be called back now. request_id: which request the next cancellation names (EIP-7540).
     """
 
     asked: Amount
@@ -84,6 +84,7 @@ class Leaving:
     ready_shares: int = 0
     until: int | None = None
     cancels: bool = False
+    request_id: int = 0
 
     @property
     def whole(self) -> Amount:

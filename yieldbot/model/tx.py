@@ -169,7 +169,8 @@ class Confirmed:
     """Mined with success; deltas as the chain shows them.
 
     fee_raw: what it cost in the native token's base units, a rollup's fee for its L1 data included; None in rows of
-    older programs.
+    older programs. request_id: the number of the request that it made of a vault (EIP-7540), None where it is 0 or
+    there is none.
     """
 
     hash: str
@@ -178,6 +179,7 @@ class Confirmed:
     gas_price_wei: int
     deltas: tuple[Delta, ...]
     fee_raw: int | None = None
+    request_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

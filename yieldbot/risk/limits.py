@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 
 from yieldbot.history.holdings import basis
 from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
@@ -103,7 +104,7 @@ def guard(
     if room is not None:
         fresh = max(0, room - reserved_raw)
         idle_raw = sum(s.held.raw for s in snapshot.idle if s.market.asset == asset)
-        stays = Decimal(max(0, idle_raw - fresh)).scaleb(-asset.decimals)
+        stays = Amount(asset, max(0, idle_raw - fresh)).decimal
         buffer = exact(max(stays, Decimal(policy.idle_buffer)))
         if room == 0:
             for state in snapshot.markets:
@@ -215,7 +216,7 @@ def _left(
     if limit is None:
         return None
     whole = [
-        Decimal(flow.raw).scaleb(-flow.token.decimals)
+        Fraction(flow.raw, flow.token.one)
         for flow in flows
         if (flow.raw > 0 or flow.back)
         and flow.at > now - DAY_SECONDS
@@ -223,7 +224,7 @@ def _left(
         and (market_id is None or flow.market_id == market_id)
         and (chain is None or flow.chain == chain)
     ]
-    return max(0, token.parse(limit).raw - int(sum(whole, Decimal(0)).scaleb(token.decimals)))
+    return max(0, token.parse(limit).raw - int(sum(whole, Fraction(0)) * token.one))
 
 
 def _parsed(limit: str | None, token: Token) -> int | None:

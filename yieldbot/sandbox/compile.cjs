@@ -19,7 +19,7 @@ const UNITS = {
     sources: ['TestToken.sol', 'TroubledToken.sol', 'PriceFeed.sol', 'DripVault.sol', 'NoExitVault.sol', 'CometDouble.sol',
       'CometRewardsDouble.sol', 'MerklDistributorDouble.sol', 'StableSwapDouble.sol'] },
   traps: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: ['traps/Traps.sol', 'traps/AsyncVault.sol',
-    'traps/RollupDoubles.sol'] },
+    'traps/NumberedVault.sol', 'traps/RollupDoubles.sol'] },
   aave: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: aave([
     'protocol/configuration/PoolAddressesProvider', 'protocol/configuration/ACLManager',
     'instances/PoolInstance', 'instances/PoolConfiguratorInstance', 'instances/ATokenInstance',

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from yieldbot.allocator.answer import pose, solve
+from yieldbot.allocator.answer import exact_raw, pose, solve
 from yieldbot.allocator.document import ProblemError, read
 
 Doc = dict[str, Any]
@@ -153,6 +154,21 @@ def test_a_sampled_rate_and_fine_amounts() -> None:
     by_id = {row["id"]: row for row in found["markets"]}
     assert float(by_id["table"]["target"]) == pytest.approx(50_000)  # beyond, the next token earns 2.67 %
     assert len(found["idle"].partition(".")[2]) <= 18
+
+
+FINE = "987654321098765.123456789012345678"
+
+
+def test_amounts_of_more_digits_than_a_decimal_keeps_are_exact() -> None:
+    """Decimal's own arithmetic rounds beyond 28 digits: 33 are let by."""
+    posed = pose(read(problem(BANK | {"held": FINE}, POOL, wealth=FINE)))
+    assert posed.exact.held[0] == posed.exact.budgets[0] == int(FINE.replace(".", ""))
+    assert posed.text(posed.exact.held[0]) == FINE and posed.text(0) == "0" and posed.text(-posed.one) == "-1"
+    found = solve(posed)
+    parts = [exact_raw(Decimal(text), 18) for text in (found["idle"], *found["targets"].values())]
+    assert sum(parts) == int(FINE.replace(".", "")), "all of it is somewhere, to the last unit"
+    with pytest.raises(ProblemError, match="is less than what is held already"):  # by one unit of the last digit
+        read(problem(BANK | {"held": FINE}, POOL, wealth=FINE[:-1] + "7"))
 
 
 def test_money_is_swapped_where_that_pays() -> None:

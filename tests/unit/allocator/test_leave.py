@@ -9,7 +9,9 @@ import pytest
 
 from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.test_protections import JOB
+from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
+from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
 from yieldbot.app.cycle import decide, still_holds
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
@@ -18,7 +20,7 @@ from yieldbot.cli.render import leaving
 from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
 from yieldbot.journal.fold import Record, fold_leaving
 from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot
+from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 
@@ -162,3 +164,159 @@ def test_what_is_shown() -> None:
     assert documents.leaving(held_there(0.02)) is None
     doc = documents.leaving(held_there(0.02, leaving=outward(asked=5, until=NOW, cancels=True)))
     assert doc is not None and (doc["asked"]["text"], doc["until"], doc["cancels"]) == ("5.000000", NOW, True)
+
+
+# Each step by itself.
+
+
+def begin(view: Snapshot, policy: Policy) -> list[Step]:
+    assessed = assess(view, policy)
+    return begun(view, assessed, allocate(view, assessed, policy), policy)
+
+
+EASY = Policy(break_even_days=1e9, max_gas_share_of_gain=1.0, idle_buffer="0")
+COST = 200_000 * 1e-9 * 3000
+GAS = COST * 365 / 30
+"""What a leg's gas takes of an allocation, as a rate a year."""
+
+
+def test_a_part_is_asked_for_where_a_part_alone_is_better_elsewhere() -> None:
+    small = market("good", ConstantCurve(0.10), capacity=4_000)
+    view = snapshot(0, held_there(0.02), small)
+    (step,) = begin(view, EASY)
+    assert step.leg == Leg(LegKind.REQUEST, held_there(0.02).market.id, usdc(4_000))
+    assert step.cost == pytest.approx(2 * COST)
+    years = EASY.horizon_days / 365
+    assert step.gain == pytest.approx(4_000 * (0.08 - 0.02 * 7 / 365 / years) - 2 * GAS, rel=1e-6)
+    queue = begin(snapshot(0, held_there(0.02, QUEUE), small), EASY)
+    assert queue[0].gain == pytest.approx(4_000 * 0.08 - 2 * GAS, rel=1e-6)
+    for least, found in (("4000", 1), ("4000.000001", 0)):
+        assert len(begin(view, replace(EASY, min_move=least))) == found, least
+
+
+def test_two_markets_share_what_both_bring() -> None:
+    first, second = held_there(0.02), market("gate", ConstantCurve(0.03), held=20_000.0)
+    second = replace(second, exit=QUEUE, offered=usdc(0), opaque=True, liquidity=usdc(0), gas_withdraw=400_000)
+    steps_ = begin(snapshot(0, first, second, GOOD), EASY)
+    assert [step.leg.market_id for step in steps_] == [first.market.id, second.market.id]
+    assert [step.cost for step in steps_] == pytest.approx([2 * COST, 4 * COST])
+    years = EASY.horizon_days / 365
+    whole = 10_000 * 0.08 + 20_000 * 0.07 - 10_000 * 0.02 * 7 / 365 / years - 4 * GAS
+    assert [step.gain for step in steps_] == pytest.approx([whole / 2] * 2, rel=1e-6)
+    assert begin(snapshot(0, GOOD), EASY) == [] == begin(snapshot(0, replace(first, exit=Exit()), GOOD), EASY)
+    for closed in (replace(first, status=Status.PAUSED), replace(first, stuck="locked")):
+        assert [s.leg.market_id for s in begin(snapshot(0, closed, second, GOOD), EASY)] == [second.market.id]
+    again = replace(first, stuck="locked", again=True)
+    assert len(begin(snapshot(0, again, second, GOOD), EASY)) == 2
+    frozen = replace(first, status=Status.FROZEN)
+    assert len(begin(snapshot(0, frozen, second, GOOD), EASY)) == 2, "what is there may leave"
+
+
+def test_what_is_called_back_is_compared_with_what_it_would_earn_elsewhere() -> None:
+    stays = held_there(0.30, QUEUE, leaving=outward(asked=4_000, cancels=True))
+    (step,) = begin(snapshot(0, stays, GOOD), EASY)
+    assert step.leg == Leg(LegKind.CANCEL, stays.market.id, usdc(4_000)) and step.cost == pytest.approx(2 * COST)
+    assert step.gain == pytest.approx(10_000 * 0.20 + GAS, rel=1e-6)
+    for gone in (
+        outward(asked=4_000),
+        outward(ready=4_000, cancels=True),
+        outward(back=4_000, cancels=True),
+    ):
+        assert begin(snapshot(0, held_there(0.30, QUEUE, leaving=gone), GOOD), EASY) == []
+    part = begin(snapshot(0, held_there(0.05, QUEUE, leaving=outward(asked=4_000, cancels=True)), GOOD), EASY)
+    assert part == [], "of what is better off elsewhere nothing"
+
+
+@pytest.mark.parametrize(
+    ("more", "lost", "policy", "pays"),
+    [
+        (100.0, 0.0, EASY, True),
+        (0.0, 0.0, EASY, False),
+        (-1.0, 0.0, EASY, False),
+        (100.0, 100.0 * 30 / 365, EASY, False),
+        (100.0, 99.0 * 30 / 365, replace(EASY, max_gas_share_of_gain=1e9), True),
+        (365.0, 0.0, replace(EASY, max_gas_share_of_gain=0.1), True),
+        (364.9, 0.0, replace(EASY, max_gas_share_of_gain=0.1), False),
+        (365.0, 0.0, replace(EASY, break_even_days=3.0), True),
+        (365.0, 0.0, replace(EASY, break_even_days=2.999), False),
+        (365.0, 2.0, replace(EASY, break_even_days=5.0), True),
+        (365.0, 2.0, replace(EASY, break_even_days=4.999), False),
+    ],
+)
+def test_steps_pay_together_or_are_not_made(more: float, lost: float, policy: Policy, pays: bool) -> None:
+    """Two legs of 1 and 2 in gas; over 30 days."""
+    legs_ = [Leg(LegKind.REQUEST, GOOD.market.id, usdc(1)), Leg(LegKind.CANCEL, GOOD.market.id, usdc(2))]
+    found = _paying(legs_, [1.0, 2.0], more, lost, policy)
+    assert bool(found) is pays
+    if pays:
+        gain = (more - lost / (policy.horizon_days / 365)) / 2
+        assert [(s.leg, s.cost) for s in found] == [(legs_[0], 1.0), (legs_[1], 2.0)]
+        assert [s.gain for s in found] == pytest.approx([gain, gain])
+    assert _paying([], [], 100.0, 0.0, EASY) == []
+
+
+def test_what_is_ready_is_collected_where_it_is_worth_its_gas() -> None:
+    def found(policy: Policy = EASY, **parts: Any) -> list[Step]:
+        state = held_there(0.02, leaving=outward(ready=4, back=3, asked=2))
+        return collected(snapshot(0, replace(state, **parts), GOOD), policy)
+
+    collect, cancel = found()
+    where = held_there(0.02).market.id
+    assert collect == Step(Leg(LegKind.COLLECT, where, usdc(4)), per_year(snapshot(0, GOOD), usdc(4), EASY), COST)
+    assert cancel == Step(Leg(LegKind.CANCEL, where, usdc(3)), per_year(snapshot(0, GOOD), usdc(3), EASY), COST)
+    assert per_year(snapshot(0, GOOD), usdc(4), EASY) == pytest.approx(4 * 365 / 30)
+    assert [s.leg.kind for s in found(replace(EASY, max_gas_share_of_gain=0.15))] == [LegKind.COLLECT]
+    assert found(replace(EASY, max_gas_share_of_gain=0.149)) == []
+    assert found(leaving=None) == [] == found(stuck="locked") and len(found(stuck="locked", again=True)) == 2
+    alone = found(leaving=outward(ready=4), held=usdc(4))
+    assert [s.leg for s in alone] == [Leg(LegKind.COLLECT, where, usdc(4), all=True)]
+    called = found(leaving=outward(back=4), held=usdc(4))
+    assert [s.leg for s in called] == [Leg(LegKind.CANCEL, where, usdc(4))], "what is taken in again is not all of it"
+
+
+def test_a_plan_of_steps_is_the_sum_of_them_and_waits_for_cheap_gas() -> None:
+    view = snapshot(0, held_there(0.02, leaving=outward(ready=4, back=3)), GOOD)
+    assessed = assess(view, EASY)
+    allocation = allocate(view, assessed, EASY)
+
+    def made(most: int | None = None, shown: Snapshot = view) -> Plan | None:
+        return step_plan(shown, assessed, allocation, EASY, NOW, max_fee_wei=most)
+
+    plan = made()
+    assert plan is not None and plan.moves == () and plan.expires_at == NOW + EASY.plan_ttl_seconds
+    assert plan.gain_per_year == pytest.approx(7 * 365 / 30) and plan.cost == pytest.approx(2 * COST)
+    assert [leg.kind for leg in plan.legs] == [LegKind.COLLECT, LegKind.CANCEL] and plan.id
+    assert made(10**9) == plan and made(10**9 - 1) is None
+    tipped = replace(view, fees=replace(view.fees, priority_fee_wei=1))  # type: ignore[type-var]
+    assert made(10**9, tipped) is None and made(10**9 + 1, tipped) is not None
+    assert made(shown=snapshot(0, GOOD)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "everything", "state", "said"),
+    [
+        (LegKind.REQUEST, 10_000, False, held_there(0.02), None),
+        (LegKind.REQUEST, 10_001, False, held_there(0.02), "only 10,000 USDC are inside"),
+        (LegKind.REQUEST, 10_001, True, held_there(0.02), None),
+        (LegKind.REQUEST, 1, True, held_there(0.02, held=0.0), "only 0 USDC are inside"),
+        (LegKind.REQUEST, 1, False, held_there(0.02, leaving=outward(1, 2, 3)), "6 USDC are on their way out already"),
+        (LegKind.COLLECT, 1, False, held_there(0.02), "nothing is on its way out"),
+        (LegKind.CANCEL, 1, False, held_there(0.02), "nothing is on its way out"),
+        (LegKind.COLLECT, 4, False, held_there(0.02, leaving=outward(9, 4)), None),
+        (LegKind.COLLECT, 5, False, held_there(0.02, leaving=outward(9, 4)), "only 4 USDC can be collected now"),
+        (LegKind.CANCEL, 4, False, held_there(0.02, leaving=outward(9, 0, 4)), None),
+        (LegKind.CANCEL, 4, False, held_there(0.02, leaving=outward(9, cancels=True)), None),
+        (
+            LegKind.CANCEL,
+            4,
+            False,
+            held_there(0.02, leaving=outward(9, 4, 3)),
+            "nothing of 4 USDC can be called back now",
+        ),
+    ],
+)
+def test_why_a_step_is_not_due_any_more(
+    kind: LegKind, amount: float, everything: bool, state: MarketState, said: str | None
+) -> None:
+    leg = Leg(kind, state.market.id, usdc(amount), all=everything)
+    assert due_again(snapshot(0, state), leg, state.market.asset) == said

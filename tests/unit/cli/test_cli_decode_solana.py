@@ -137,6 +137,8 @@ def test_allowing_others_is_loud(book: SvmBook) -> None:
     assert said(book, approve)[1:] == [
         f"1. allow that {STRANGER} may take up to 5 USDC out of {mine}",
         f"     !! {STRANGER} may take up to 5 USDC out of {mine}",
+        f"     DANGER: an allowance to an unknown spender: {STRANGER} may take 5 USDC, or all that lies there if it is "
+        f"less, out of {mine} at any later time, until it is taken back",
     ]
     hand_over = SvmInstruction(TOKEN_PROGRAM, metas, b"\6\2\1" + bytes(32), "")
     assert "!! all that lies in" in said(book, hand_over)[2]
@@ -160,6 +162,8 @@ def test_who_gets_a_right_over_a_token_account_is_told(book: SvmBook) -> None:
     assert of(b"\6\2\1" + thief) == [
         f"1. from now on {STRANGER} may own {mine}",
         f"     !! all that lies in {mine} is {STRANGER}'s from then on",
+        f"     DANGER: control handed to an unknown address: {STRANGER} may own {mine}, with all that lies in it, "
+        "from then on",
     ]
     assert of(b"\6\3\1" + thief)[0] == f"1. from now on {STRANGER} may close {mine}"
     assert "!!" in of(b"\6\3\1" + thief)[1]
@@ -199,6 +203,13 @@ def test_the_command(tmp_path: Path, book: SvmBook) -> None:
     assert document["payer"] == OWNER and document["signatures"] == 1
     (one,) = document["instructions"]
     assert one["known"] is True and one["intent"] == "deposit 1,000 USDC into marginfi" and one["warnings"] == []
+    metas = (SvmMeta(ata(OWNER, USDC), writable=True), SvmMeta(OWNER, signer=True))
+    theft = SvmInstruction(TOKEN_PROGRAM, metas, b"\6\2\1" + key_bytes(STRANGER), "")
+    stolen = base64.b64encode(message_bytes(compiled((deposit(), theft), OWNER, NO_BLOCKHASH))).decode()
+    ended = yieldbot("decode", stolen, "--chain", "solana", cwd=tmp_path)
+    assert ended.code == 4 and "DANGER: control handed to an unknown address" in ended.out
+    ended = yieldbot("decode", stolen, "--chain", "solana", "--json", cwd=tmp_path)
+    assert ended.code == 4 and [len(i["dangers"]) for i in ended.document["instructions"]] == [0, 1]
     for words, what in (
         (("zz!", "--chain", "solana"), "no base64"),
         (("AAAA", "--chain", "solana"), "no Solana transaction"),

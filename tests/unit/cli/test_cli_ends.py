@@ -14,20 +14,17 @@ import pytest
 from tests.unit.cli.program import ROOT, yieldbot
 from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.context import Context
-from yieldbot.cli.main import INTERRUPTED, main
+from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError
 from yieldbot.journal.events import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, evm_chain
 
-COMMANDS = ("init", "check", "markets", "positions", "plan", "dry-run", "run", "approve", "reject", "history", "wallet",
-            "sandbox", "demo")  # fmt: skip
-
 
 def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> None:
     ended = yieldbot("--help", cwd=tmp_path)
     assert ended.code == 0 and not ended.err
-    assert all(f"\n    {name} " in ended.out for name in COMMANDS)
+    assert all(f"\n    {name} " in ended.out for lines in COMMANDS.values() for name in lines)
     probe = (
         "import sys; from yieldbot.cli.main import main; main(['--help']); "
         "heavy = {'web3', 'pydantic', 'sqlalchemy', 'rich', 'structlog', 'numpy', 'eth_account', 'asyncio', 'json', "
@@ -35,6 +32,24 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
     )
     shown = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [("--help", set[str]()), ("nonsense", set[str]()), ("resume --help", {"halt"})]
+)
+def test_no_command_is_imported_but_the_one_that_is_named(words: str, named: set[str]) -> None:
+    probe = (
+        f"import sys; from yieldbot.cli.main import COMMANDS, main; main({words.split()!r}); "
+        "print([name for name in COMMANDS if f'yieldbot.cli.{name}' in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == str(sorted(named))
+
+
+@pytest.mark.parametrize("name", [name for lines in COMMANDS.values() for name in lines])
+def test_every_command_of_the_table_is_one_of_its_module(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert "global flags:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

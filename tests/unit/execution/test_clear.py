@@ -175,6 +175,8 @@ def test_words_of_others_cannot_steer_the_terminal(tmp_path: Path) -> None:
         "[" * 100_000,
         '{"includes": "../../etc/passwd"}',
         '{"includes": "bad.json"}',
+        '{"context": {"contract": {"deployments": [{"chainId": 1, "address": "0x01"}]}}, "display": {"formats": {}},'
+        ' "display": {"formats": {"f(uint256 y)": {"intent": "another"}}}}',
     ],
 )
 def test_a_broken_descriptor_loses_itself_alone_and_is_named_once(tmp_path: Path, text: str) -> None:

@@ -159,14 +159,15 @@ async def test_a_nonce_that_another_took_is_believed_when_three_polls_say_it(jou
     assert len(asked) == 3 * 2, "each poll asks twice: it may be mined between its two questions"
 
 
-async def test_a_block_that_names_it_is_waited_for(journal: Journal) -> None:
+@pytest.mark.parametrize("at", [101, 102, 103, 104, 105, 108, 115, 116])
+async def test_a_block_that_names_it_is_waited_for(journal: Journal, at: int) -> None:
     """The nonce was used by us; the node has only not indexed the receipt yet."""
     chain = ChainDouble()
     account = account_of(chain, journal, settings=SOON)
     tx = journalled(account)
-    chain.height, chain.nonce_at = 116, lambda tag: 8 if chain.at(tag) >= 105 else 7
-    chain.block_names[105] = [tx.signed.hash.upper().replace("X", "x")]
-    with pytest.raises(PendingError, match="block 105 names it, but the node gives no receipt of it"):
+    chain.height, chain.nonce_at = 116, lambda tag: 8 if chain.at(tag) >= at else 7
+    chain.block_names[at] = [tx.signed.hash.upper().replace("X", "x")]
+    with pytest.raises(PendingError, match=f"block {at} names it, but the node gives no receipt of it"):
         await confirm(account, (tx,))
     assert stored(account, tx.signed.hash).outcome is None
 

@@ -158,6 +158,9 @@ def test_whatever_is_not_the_orders_is_refused(expected: str, call: EvmCall, ord
 def test_the_bounds_of_every_transaction_hold_here_too(expected: str, rest: dict[str, Any]) -> None:
     assert code(minted(), NEW, **rest) == expected
     assert code(allowance_call(WETH, MANAGER, 0, "m"), NEW, now=EXPIRES + 10**6) is None, "taking back has no end"
+    for call in (calls.collect(STATE, 7, OWNER), allowance_call(WETH, MANAGER, 1, "m")):  # which name no deadline
+        order = NEW if call.to == WETH.address else OURS
+        assert code(call, order, now=EXPIRES - 1) is None and code(call, order, now=EXPIRES) == "EXPIRED"
 
 
 def test_what_it_did_on_the_fork_counts() -> None:

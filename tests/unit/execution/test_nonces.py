@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,21 @@ async def test_bytes_beyond_the_chains_nonce_are_outbid_and_given_up(journal: Jo
     )
     assert isinstance(cancel.outcome, Expired) and leftovers(journal.transactions()) == (first, cancel)
     assert len([1 for name, _ in chain.asked if name == "eth_getTransactionCount"]) == 9, "three polls of three answers"
+
+
+async def test_the_chain_has_time_to_change_between_two_looks(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, account = gap(journal, settings=settings(poll_seconds=0.0123))
+    tx, waited, sleep = signed_under(account, 9), list[float](), asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    assert await given_up(account, [tx]) is not None
+    assert waited.count(0.0123) == 2, "three looks"
 
 
 async def test_one_transaction_that_lacks_is_one(journal: Journal) -> None:

@@ -16,7 +16,8 @@ from test_svm_judge import TOKEN_2022, mine
 
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
-from yieldbot.chains.solana.execution.clear import MEMO, SOLANAS, Said, SvmBook, SvmReading, lines, read
+from yieldbot.chains.solana.execution.clear import Said, SvmBook, SvmReading, lines, read
+from yieldbot.chains.solana.execution.clear_call import MEMO, SOLANAS
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import SvmInstruction, SvmMeta
@@ -167,7 +168,7 @@ UNKNOWN: list[tuple[str, bytes, tuple[str, ...]]] = [
     (TOKEN_PROGRAM, b"\6\2\0", (OURS,)),
     (TOKEN_PROGRAM, b"\6\4\0", (OURS, OWNER)),
     (TOKEN_PROGRAM, b"\6\2\1", (OURS, OWNER)),
-    (TOKEN_PROGRAM, b"\6\2\0" + bytes(32), (OURS, OWNER)),
+    (TOKEN_PROGRAM, b"\6\2\0" + bytes(31) + b"\1", (OURS, OWNER)),
     (TOKEN_PROGRAM, b"\6\2\1" + bytes(31), (OURS, OWNER)),
     (TOKEN_PROGRAM, b"\x07" + FIVE, (OURS, HIS, OWNER)),
     (PROGRAM, b"\3" + FIVE, (OURS, HIS, OWNER)),

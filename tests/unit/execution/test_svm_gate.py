@@ -20,7 +20,8 @@ from solders.transaction import VersionedTransaction
 
 from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmAccount
 from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
-from yieldbot.chains.solana.execution.clear import SOLANAS, SvmBook, read
+from yieldbot.chains.solana.execution.clear import SvmBook, read
+from yieldbot.chains.solana.execution.clear_call import SOLANAS
 from yieldbot.chains.solana.execution.deltas import sol_change
 from yieldbot.chains.solana.execution.judge import SvmRules, budget_fault
 from yieldbot.chains.solana.execution.send import _settled, told_changes

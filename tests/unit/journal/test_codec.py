@@ -102,6 +102,14 @@ def test_no_field_of_the_model_is_left_out(plan: Plan) -> None:
         assert all(set(part) == {field.name for field in fields(kind)} for part in parts)
 
 
+def test_a_requests_number_is_kept_and_left_out_where_there_is_none() -> None:
+    number = 2**200 + 1
+    doc = outcome_to_doc(Confirmed("0xaa", BLOCK, 1, 2, (), 3, number))
+    assert doc["request_id"] == str(number)
+    assert outcome_from_doc(json.loads(json.dumps(doc))) == Confirmed("0xaa", BLOCK, 1, 2, (), 3, number)
+    assert "request_id" not in outcome_to_doc(Confirmed("0xaa", BLOCK, 1, 2, (), 3))
+
+
 def test_an_outcome_of_an_older_program_has_no_fee() -> None:
     for outcome in (Confirmed("0xaa", BLOCK, 1, 2, (), 3), Reverted("0xaa", BLOCK, 1, "why", 3)):
         doc = outcome_to_doc(outcome)

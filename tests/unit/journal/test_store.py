@@ -483,3 +483,27 @@ def _pages(path: Path) -> int:
         return int(database.execute("PRAGMA page_count").fetchone()[0])
     finally:
         database.close()
+
+
+def test_a_journal_that_was_emptied_is_not_begun_anew(path: Path) -> None:
+    """An empty file is what a start leaves that was killed at once; beside a log or a copy it is a loss."""
+    for name, size, refused in (
+        ("journal.sqlite-wal", 1, True),
+        ("journal.sqlite.bak", 1, True),
+        ("journal.sqlite-shm", 1, False),
+        ("journal.sqlite-wal", 0, False),
+        ("other.sqlite", 1, False),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        for old in path.parent.glob("*"):
+            old.unlink()
+        path.write_bytes(b"")
+        beside = path.with_name(name.replace("journal.sqlite", path.name))
+        beside.write_bytes(b"x" * size)
+        if refused:
+            with pytest.raises(InvariantError, match=r"is empty, though .* lies beside it"):
+                Journal.open(path)
+            assert not path.stat().st_size
+        else:
+            Journal.open(path).close()
+            assert path.stat().st_size

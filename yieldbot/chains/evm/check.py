@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.chains.evm.check_exchanges import exchanges
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.rollups import kind_fault, typical_fee
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.errors import HttpRefused, MarketError, NodeRefused, YieldbotError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.native import native_token
+from yieldbot.protocols import adapters
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import EvmNode
     from yieldbot.chains.evm.node.quorum import QuorumNode
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.ids import Address
     from yieldbot.model.policy import ChainSettings
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:
-    from yieldbot.chains.evm.check_exchanges import exchanges
-    from yieldbot.chains.evm.node.connect import connect
-
     what = f"chain {chain.name}"
     try:
         async with connect(chain) as node:
@@ -61,8 +64,6 @@ async def findings(chain: ChainSettings) -> list[Finding]:
 
 async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
     """What is wrong with each endpoint by itself, those that are only submitted to included."""
-    from yieldbot.model.ids import evm_number
-
     several = len(node.endpoints) > 1
     found: list[Finding] = []
     for endpoint in (*node.endpoints, *node.submission.private):
@@ -88,10 +89,6 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
 
 async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
     """Whether the chain takes what its file says beside the gas, and about how much that is now."""
-    from yieldbot.chains.evm.rollups import kind_fault, typical_fee
-    from yieldbot.model.amounts import Amount
-    from yieldbot.model.native import native_token
-
     what = f"{chain.name} fee_kind"
     (told,) = await node.run([typical_fee()], block)
     if isinstance(told, MarketError):
@@ -120,9 +117,6 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
 
 async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
-    from yieldbot.model.ids import Address
-    from yieldbot.protocols import adapters
-
     known = adapters()
     lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
     found: list[Finding] = []

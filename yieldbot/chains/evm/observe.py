@@ -17,10 +17,11 @@ from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, Price
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
+from yieldbot.model.requests import with_requests
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.evm.merkl import merkl_rewards
 from yieldbot.rpc.together import both
@@ -29,13 +30,19 @@ GWEI = 10**9
 
 
 async def observe(
-    node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter], at: BlockRef | None = None
+    node: EvmNode,
+    job: Job,
+    adapters: Mapping[str, YieldAdapter],
+    at: BlockRef | None = None,
+    *,
+    requests: Mapping[MarketId, tuple[int, ...]] | None = None,
 ) -> Snapshot:
     """Every market of the job's asset, our positions and gas prices, all at one block (the newest, or ``at``).
 
     Two phases after the block itself is known: discovery with prices and balance, then all states; each round of a
     phase is one aggregate3. A market that cannot be read is quarantined; a chain that cannot be read raises
-    TransientError, an asset whose decimals are not the configured ones ConfigError.
+    TransientError, an asset whose decimals are not the configured ones ConfigError. requests: the numbers of our open
+    requests, by market.
     """
     (block, base_fee_wei), suggested_wei = await both(
         node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
@@ -44,6 +51,7 @@ async def observe(
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
     seen, told = await both(_discover(node, job, adapters, block), merkl.told(job))
     markets, quarantined, around, pools = seen
+    markets = [with_requests(market, (requests or {}).get(market.id, ())) for market in markets]
     owner = job.wallet.address
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
     owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *asked, owner) for asked in merkl.asked(job, told)]

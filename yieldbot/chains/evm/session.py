@@ -37,13 +37,14 @@ from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import WayOut
 from yieldbot.execution.world import World
-from yieldbot.journal.fold import Record
+from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import named
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner
+from yieldbot.model.requests import with_requests
 from yieldbot.model.tx import EvmCall, Outcome
 from yieldbot.protocols import adapters, exchanges
 from yieldbot.protocols.evm.base import InSteps, YieldAdapter
@@ -69,8 +70,9 @@ class EvmWatch:
     async def verify_chain(self) -> None:
         await self.node.verify_chain()
 
-    async def observe(self) -> Snapshot:
-        return await observe(self.node, self.job, self.adapters)
+    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+        requests = fold_requests(records, self.job.chain.chain, self.job.wallet.address)
+        return await observe(self.node, self.job, self.adapters, requests=requests)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):
@@ -207,6 +209,7 @@ class EvmSession(EvmWatch):
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
         calls = _calls(adapter, state, leg, plan.owner)
+        requests: list[int] = []
         return LegWork(
             index=index,
             leg=leg,
@@ -215,7 +218,8 @@ class EvmSession(EvmWatch):
             share_token=state.share_token,
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
-            observe=lambda block: adapter.observe(state.market, plan.owner, block),
+            observe=lambda block: adapter.observe(with_requests(state.market, requests), plan.owner, block),
+            requests=requests,
             most_shares=shares_for(state, leg),
             out=None
             if index in self.known

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.solana.node.quorum import connect_svm
+from yieldbot.chains.solana.prices import pyth_price
+from yieldbot.chains.solana.swap_pools import found_of, listings, looks
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
+from yieldbot.protocols import svm_adapters
+from yieldbot.protocols.solana.idle import mint_of
+from yieldbot.protocols.solana.layout import WRAPPED_SOL
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import SvmNode
@@ -15,8 +21,6 @@ if TYPE_CHECKING:
 
 async def findings(chain: ChainSettings) -> list[Finding]:
     """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
-    from yieldbot.chains.solana.node.quorum import connect_svm
-
     what = f"chain {chain.name}"
     async with connect_svm(chain) as nodes:
         found: list[Finding] = []
@@ -49,8 +53,6 @@ async def findings(chain: ChainSettings) -> list[Finding]:
 
 
 async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
-    from yieldbot.protocols.solana.idle import mint_of
-
     what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
     (answer,) = await node.run([mint_of(token.address)], block)
     if isinstance(answer, MarketError):
@@ -61,9 +63,6 @@ async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: Block
 
 
 async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    from yieldbot.chains.solana.prices import pyth_price
-    from yieldbot.protocols.solana.layout import WRAPPED_SOL
-
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
         for token in chain.tokens.values()
@@ -85,8 +84,6 @@ async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[F
 
 
 async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    from yieldbot.protocols import svm_adapters
-
     found = []
     for deployment in chain.deployments:
         flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
@@ -101,8 +98,6 @@ async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> 
 
 async def _exchanges(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
-    from yieldbot.chains.solana.swap_pools import found_of, listings, looks
-
     listed = listings(chain)
     if not listed:
         return []

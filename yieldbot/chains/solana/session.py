@@ -55,7 +55,7 @@ class SvmWatch:
     async def verify_chain(self) -> None:
         await self.nodes.verify_chain()
 
-    async def observe(self) -> Snapshot:
+    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
         return await observe_svm(self.nodes, self.job, self.adapters)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

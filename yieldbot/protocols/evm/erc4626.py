@@ -316,7 +316,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         cap = vault.one("config", config) if market_id in where["supply_queue"] else 0
         # MetaMorpho._maxDeposit rounds up what it holds. The slot takes what it would now; the headroom is later's.
         room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
-        slots.append(VaultSlot(below.curve(market.asset, theirs), theirs / one, room / one, below.liquidity_raw / one))
+        curve, cash_raw = below.curve(market.asset, theirs), below.liquidity_raw
+        slots.append(VaultSlot(curve, theirs / one, room / one, cash_raw / one, _pool(market, market_id)))
         room_raw += room_later
         if market_id in where["withdraw_queue"]:
             lent_raw += theirs
@@ -324,7 +325,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
             doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
-    curve = LookThroughCurve(
+    seen = LookThroughCurve(
         others=(assets - held_raw) / one,
         ours=held_raw / one,
         fee=fee / WAD,
@@ -346,14 +347,18 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         liquidity_raw=cash,
         exit=Exit(cash=Amount(market.asset, cash)),
         capacity_raw=room_raw,
-        curve=curve,
-        quoted=Apr(curve.apr(held_raw / one, INSTANT_SECONDS)),
-        pools=frozenset(f"morpho_blue/{evm_number(market.chain)}/0x{i}" for i in ids),
+        curve=seen,
+        quoted=Apr(seen.apr(held_raw / one, INSTANT_SECONDS)),
+        pools=frozenset(_pool(market, i) for i in ids),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         doubts=tuple(doubts),
         gas_deposit=650_000,
         gas_withdraw=550_000,
     ), shares
+
+
+def _pool(market: Market, market_id: str) -> str:
+    return f"morpho_blue/{evm_number(market.chain)}/0x{market_id}"
 
 
 def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:

@@ -2,7 +2,8 @@
 
 Sources: Ethena's StakedUSDeV2 (``cooldownShares`` parks the assets, ``unstake`` pays them once the cooldown has ended;
 a second call starts the time anew for all of it); EIP-7540 (``requestRedeem``, then ``redeem`` of what
-``claimableRedeemRequest`` says; a controller's requests are one, request id 0); ERC-7887 (``cancelRedeemRequest``,
+``claimableRedeemRequest`` says; a controller's requests are one, of id 0, or have a number each, which the transaction
+that asked told: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``,
 then ``claimCancelRedeemRequest``).
 """
 
@@ -15,6 +16,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ExitKind, Leaving, MarketState
 from yieldbot.model.reads import EthCall
+from yieldbot.model.requests import IDS
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi, short
 
@@ -32,14 +34,21 @@ def reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[E
     """What the vault says of ours on its way out: of a request, else of a cooldown."""
     vault_abi = abi("erc4626")
     if where.get("async_redeem"):
-        return [vault_abi.read(vault, name, REQUEST_ID, owner, optional=True) for name in ASKED]
+        return [vault_abi.read(vault, name, one, owner, optional=True) for one in ids_of(where) for name in ASKED]
     return [vault_abi.read(vault, "cooldowns", owner, optional=True)]
+
+
+def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
+    """The numbers of our requests: those that are remembered, else the one that stands for all of a controller's."""
+    known = where.get(IDS)
+    return known if isinstance(known, tuple) and known else (REQUEST_ID,)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Raw shares of requests (``pending``, ``claimable``, called ``back`` and to be taken in again), whether one is
-    being called back, and of a cooldown its raw assets and its end in unix seconds."""
+    being called back, and of a cooldown its raw assets and its end in unix seconds. pending_id, back_id: the first
+    request of which there is something ``pending``, or ``back``."""
 
     pending: int = 0
     claimable: int = 0
@@ -47,6 +56,8 @@ class Asked:
     calling: bool = False
     assets: int = 0
     until: int = 0
+    pending_id: int = REQUEST_ID
+    back_id: int = REQUEST_ID
 
     @property
     def unpriced(self) -> int:
@@ -58,8 +69,17 @@ def asked(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int |
     """What ``reads`` answered. cooldown: the vault's own duration, None where it tells of none."""
     words = [int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0 for answer in answers]
     if where.get("async_redeem"):
-        pending, claimable, calling, back = words
-        return Asked(pending, claimable, back, calling == 1)
+        ids = ids_of(where)
+        rows = [words[place : place + len(ASKED)] for place in range(0, len(words), len(ASKED))]
+        pending, claimable, calling, back = (list(column) for column in zip(*rows, strict=True))
+        return Asked(
+            pending=sum(pending),
+            claimable=sum(claimable),
+            back=sum(back),
+            calling=1 in calling,
+            pending_id=next((one for one, raw in zip(ids, pending, strict=True) if raw), REQUEST_ID),
+            back_id=next((one for one, raw in zip(ids, back, strict=True) if raw), REQUEST_ID),
+        )
     if cooldown is None or len(answers[0]) != 64:
         return Asked()
     return Asked(assets=int.from_bytes(answers[0][32:], "big"), until=words[0])
@@ -84,6 +104,7 @@ def leaving(
         ready_shares=found.claimable if raws[1] else 0,
         until=found.until if found.assets and raws[0] and found.until < LATEST else None,
         cancels=bool(where.get("cancel_redeem")) and found.pending > 0 and not found.calling,
+        request_id=found.back_id if raws[2] else found.pending_id,
     )
 
 
@@ -119,9 +140,9 @@ def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
     if gone is None or not (gone.back or gone.cancels):
         return ()
     if gone.back:
-        data = vault_abi.encode("claimCancelRedeemRequest", REQUEST_ID, owner, owner)
+        data = vault_abi.encode("claimCancelRedeemRequest", gone.request_id, owner, owner)
         said = f"take {gone.back} that were called back into {market.name} again"
         return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)
-    data = vault_abi.encode("cancelRedeemRequest", REQUEST_ID, owner)
+    data = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner)
     said = f"call {gone.asked} back that were asked for in {market.name}"
     return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)

@@ -168,7 +168,9 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
     cost = 1.0 - (1.0 - max(0.0, into or 0.0)) * (1.0 - max(0.0, out or 0.0))
     cost = cost if cost >= LEAST_COST else 0.0
     if where.get("async_deposit"):
-        doubts.append("deposits are requests that somebody else serves (EIP-7540)")
+        doubts.append(
+            "deposits are requests that somebody else serves (EIP-7540): none is made, what is in can be left"
+        )
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
     if asked.assets:  # what cools down earns nothing

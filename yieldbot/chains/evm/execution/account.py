@@ -113,6 +113,8 @@ class LegWork:
     most_shares: int = 0
     """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
     out: WayOut[EvmCall] | None = None
+    requests: list[int] = field(default_factory=list)
+    """Numbers of the requests that were made of the market on this fork, by which ``observe`` asks for them too."""
     again: Callable[[MarketState, Amount | None], LegWork] | None = None
     """The same leg from a newer state of its market, which an earlier leg of the plan has changed, and from what the
     wallet has of the asset then (None where that does not bound it)."""

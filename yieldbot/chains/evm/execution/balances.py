@@ -128,3 +128,19 @@ async def changes_in(
         return changes(before, await balances(node, owner, tokens, block)), before
     except NodeRefused:
         return log_changes(receipt, owner, [token for token in tokens if token.address != NATIVE]), {}
+
+
+REDEEM_REQUEST = "0x1fdc681a13d8c5da54e301c7ce6542dcde4581e4725043fdab2db12ddc574506"
+"""EIP-7540's RedeemRequest(address indexed controller, address indexed owner, uint256 indexed requestId,
+address sender, uint256 shares)."""
+
+
+def request_of(receipt: Mapping[str, Any], vault: str, owner: Address) -> int | None:
+    """The number of the request that we made of a vault, by its own event; None where it is 0, or there is none."""
+    mine = "0x" + word(owner).hex()
+    for log in receipt.get("logs", ()):
+        topics = log["topics"]
+        ours = len(topics) == 4 and topics[0].lower() == REDEEM_REQUEST and topics[1].lower() == mine
+        if ours and str(log["address"]).lower() == vault.lower():
+            return int(topics[3], 16) or None
+    return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import changes_in, given, given_fault
+from yieldbot.chains.evm.execution.balances import changes_in, given, given_fault, request_of
 from yieldbot.chains.evm.execution.replace import replaced
 from yieldbot.chains.evm.execution.simulate import replay
 from yieldbot.chains.evm.execution.submit import in_pool, stored, submit
@@ -162,7 +162,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
         tokens = [delta.token for delta in mined.predicted]
         deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
         gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
-        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt))
+        try:
+            asked = request_of(receipt, unsigned_of(mined, 0, 0).to, account.owner)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt), asked)
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
         fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
     else:

@@ -15,6 +15,7 @@ from yieldbot.chains.evm.execution.balances import (
     balances,
     given,
     nfts_sent,
+    request_of,
     tokens_sent,
 )
 from yieldbot.chains.evm.execution.build import Fees, price, spender_names, with_allowances
@@ -276,6 +277,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
             return stray
         touched |= allowances_touched(receipt, account.owner)
+        note_request(account, receipt, work)
         await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     for token_address, spender in sorted(touched):
@@ -310,7 +312,7 @@ async def _done(
         cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    if work.leg.kind is LegKind.DEPOSIT:
+    if work.leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE):
         trap = await way_out(account, fork, work, worth_raw or 0, fees)
         if trap is not None:
             return trap
@@ -416,6 +418,14 @@ async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account)
 
 def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
     return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
+
+
+def note_request(account: Account, receipt: Mapping[str, Any], work: LegWork) -> None:
+    """A request that was made of the leg's market on the fork is asked for from now on. Not a Safe's: of what others
+    send we see no receipt on the chain either, and would not know its number then."""
+    number = request_of(receipt, work.market.address, account.owner)
+    if number is not None and number not in work.requests and account.pays_gas:
+        work.requests.append(number)
 
 
 def _stray(receipt: Mapping[str, Any], owner: Address, allowed: frozenset[str]) -> Declined | None:

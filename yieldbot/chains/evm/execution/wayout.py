@@ -12,7 +12,7 @@ from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut, no_way_out
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
-from yieldbot.model.plan import Declined, NoWayOut
+from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import EvmCall
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.asked(put, held_raw, state.exit.cash)
-        if (stuck := await _taken(account, fork, out.withdraw(state, part))) is not None:
+        if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:
@@ -81,7 +81,7 @@ async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, f
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
         return no_way_out(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
     came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
-    whole_raw = held_raw + put.raw
+    whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a new range brings nothing with it
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:
         return None
@@ -96,10 +96,10 @@ async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
     return state
 
 
-async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
+async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
     """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
     not a fork that could not go on; None when all do."""
-    from yieldbot.chains.evm.execution.simulate import mined
+    from yieldbot.chains.evm.execution.simulate import mined, note_request
 
     if not calls:
         return "there is no call that takes it out", True
@@ -113,4 +113,5 @@ async def _taken(account: Account, fork: EvmNode, calls: tuple[EvmCall, ...]) ->
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
+        note_request(account, receipt, work)
     return None

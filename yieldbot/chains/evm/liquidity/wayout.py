@@ -1,5 +1,6 @@
-"""The way out of liquidity that a person adds, rehearsed before the way in: on the fork on which it was added, it is
-taken out again an hour later, and what comes back is compared with what went in, by the pool's own price.
+"""The way out of liquidity that a person adds, compounds or lays anew, rehearsed before the way in: on the fork on
+which it was put in, it is taken out again an hour later, and what comes back is compared with what went in, by the
+pool's own price.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ async def come_back(
     state: LpState,
     before: Sequence[LpPosition],
     slippage: float,
+    out: tuple[int, int] = (0, 0),
+    swaps: float = 0.0,
 ) -> NoWayOut | None:
-    """Why what was just added does not come out again; None when it does. The fork is used up afterwards. put: what
-    adding it did to our balances; before: our positions in the pool until then; slippage: a fraction."""
+    """Why what was just put in does not come out again; None when it does. The fork is used up afterwards. put: what
+    putting it in did to our balances; before: our positions in the pool until then; slippage: a fraction; out: base
+    units of both tokens that came out of a position of ours first, and went in again but for what the balances show;
+    swaps: the fraction of all of it that swaps on the way may take."""
     pool = state.pool
     pair = (pool.token0, pool.token1)
     await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a pool is not judged by our gas
@@ -61,8 +66,9 @@ async def come_back(
         return _stuck(state, f"nothing comes out: {ran.reason}", lasting=ran.code in ("WOULD_REVERT", "BELOW_LEAST"))
     back = changes(had, await balances(fork, account.owner, pair))
     gone, came = (tuple(change_of(deltas, token) for token in pair) for deltas in (put, back))
-    went = (-gone[0], -gone[1])
-    least = value_of(state, went) * (1 - account.tolerance_bps / BPS) - value_of(state, (ROUNDING_RAW, ROUNDING_RAW))
+    went = (out[0] - gone[0], out[1] - gone[1])
+    kept = 1 - account.tolerance_bps / BPS - swaps
+    least = value_of(state, went) * kept - value_of(state, (ROUNDING_RAW, ROUNDING_RAW))
     if value_of(state, (came[0], came[1])) >= least:
         return None
     return _stuck(state, f"{words.said(pool, went)} go in, {words.said(pool, (came[0], came[1]))} come out")

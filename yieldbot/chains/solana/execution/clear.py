@@ -9,13 +9,20 @@ base units. Addresses that come from a lookup table cannot be known without a no
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL
-from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, associated
+from yieldbot.chains.solana.execution.clear_call import (
+    SOLANAS,
+    TOKEN_2022_PROGRAM,
+    TOKEN_PROGRAM,
+    OwnCall,
+    own_account,
+    own_token,
+    sol,
+)
+from yieldbot.chains.solana.execution.clear_own import told
 from yieldbot.chains.solana.execution.roles import SIZES
 from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
@@ -24,24 +31,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.resources import folder
 
-TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-TOKEN_2022_PROGRAM = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-MEMO = Address("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
-SOLANAS = {
-    SYSTEM: "the system program",
-    COMPUTE_BUDGET: "the compute budget",
-    ATA_PROGRAM: "associated token accounts",
-    TOKEN_PROGRAM: "SPL Token",
-    TOKEN_2022_PROGRAM: "Token-2022",
-    MEMO: "Memo",
-}
 PLACES = ("reserves", "banks", "pools")
-LAMPORTS = 10**9
-MOST = 2**64 - 1
 NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
 """Price limits of a swap that stop nothing: none, and the prices of the outermost ticks."""
-RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
-"""SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,8 @@ class SvmBook:
 @dataclass(frozen=True, slots=True)
 class Said:
     """One instruction. known: whether all of it is; words: what it does; fields: (label, value); fault: why no more can
-    be said; warnings: what the payer should know."""
+    be said; warnings: what the payer should know; dangers: what they should not sign without thinking (control, money
+    or an allowance for somebody unknown, an allowance without limit, a signature without end)."""
 
     program: Address
     known: bool
@@ -81,6 +74,7 @@ class Said:
     fields: tuple[tuple[str, str], ...] = ()
     fault: str | None = None
     warnings: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +86,14 @@ class SvmReading:
     instructions: tuple[Said, ...]
     tables: tuple[Address, ...] = ()
 
+    @property
+    def dangerous(self) -> bool:
+        """Whether an instruction has a danger."""
+        return any(said.dangers for said in self.instructions)
+
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    payer: Address
-    program: Address
-    accounts: tuple[str, ...]
-    data: bytes
+class _Call(OwnCall):
     book: SvmBook = field(repr=False)
 
 
@@ -118,15 +113,17 @@ def read(raw: bytes, book: SvmBook) -> SvmReading | None:
     keys += [*late[0], *late[1]]
     if not keys:
         return None
-    said = []
+    said: list[Said] = []
+    required = message.header.num_required_signatures
     for instruction in message.instructions:
         indexes = [instruction.program_id_index, *instruction.accounts]
         if any(index >= len(keys) for index in indexes):
             return None
         program, *accounts = (keys[index] for index in indexes)
-        call = _Call(Address(keys[0]), Address(program), tuple(accounts), bytes(instruction.data), book)
-        said.append(_said(call))
-    return SvmReading(Address(keys[0]), message.header.num_required_signatures, tuple(said), tuple(tables))
+        data, first = bytes(instruction.data), not said
+        names = (frozenset(keys[:required]), book.programs, book.markets, book.tokens)
+        said.append(_said(_Call(Address(keys[0]), Address(program), tuple(accounts), data, first, *names, book)))
+    return SvmReading(Address(keys[0]), required, tuple(said), tuple(tables))
 
 
 def lines(reading: SvmReading) -> Iterator[str]:
@@ -145,17 +142,20 @@ def lines(reading: SvmReading) -> Iterator[str]:
             yield f"     {label}: {value}"
         for warning in said.warnings:
             yield f"     !! {warning}"
+        for danger in said.dangers:
+            yield f"     DANGER: {danger}"
 
 
 def _said(call: _Call) -> Said:
     name = call.book.programs.get(call.program)
     if call.program in call.book.layouts:
         return _ours(call, str(name))
-    own = _of_solana(call)
-    if own is not None:
-        return Said(call.program, True, name, None, own[0], warnings=own[1])
+    own = told(call)
+    if own is not None and not own.more:
+        return Said(call.program, True, name, None, own.words, warnings=own.warnings, dangers=own.dangers)
     fields = (("data", "0x" + call.data.hex()), *((f"account {i}", a) for i, a in enumerate(call.accounts, 1)))
-    return Said(call.program, False, name, None, "", fields, "nothing that is known here describes this instruction")
+    fault = "nothing that is known here describes this instruction"
+    return Said(call.program, False, name, None, "", fields, fault, dangers=own.dangers if own is not None else ())
 
 
 def _ours(call: _Call, name: str) -> Said:
@@ -197,8 +197,8 @@ def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], number
     if source is None or not numbers:
         return ""
     if source == "SOL":
-        return _sol(numbers[0])
-    token = _own(call, accounts.get(source, "")) if source in accounts else None
+        return sol(numbers[0])
+    token = own_token(call, accounts.get(source, "")) if source in accounts else None
     return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of a token that is not told"
 
 
@@ -207,7 +207,7 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
     raw, bound, limit, exact_in, a_to_b = numbers
     until = ", or a part of it, up to a price limit" if limit not in NO_LIMITS else ""
     sides = ("owner_a", "owner_b") if a_to_b else ("owner_b", "owner_a")
-    given, wanted = (_own(call, accounts[side]) for side in sides)
+    given, wanted = (own_token(call, accounts[side]) for side in sides)
 
     def units(token: Token | None, raw: int) -> str:
         return str(Amount(token, raw)) if token else f"{raw:,} base units of a token that is not told"
@@ -215,14 +215,6 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
     if exact_in:
         return f"{units(given, raw)} for at least {units(wanted, bound)}{until}"
     return f"at most {units(given, bound)} for {units(wanted, raw)}{until}"
-
-
-def _own(call: _Call, account: str) -> Token | None:
-    """The listed token whose account of the payer's own this is."""
-    for token in call.book.tokens.values():
-        if account in [associated(call.payer, token.address, p) for p in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM)]:
-            return token
-    return None
 
 
 def _strangers(call: _Call, kind: Mapping[str, Any], accounts: Mapping[str, str]) -> tuple[str, ...]:
@@ -235,109 +227,10 @@ def _strangers(call: _Call, kind: Mapping[str, Any], accounts: Mapping[str, str]
     programs = (TOKEN_PROGRAM, TOKEN_2022_PROGRAM)
     for label in kind.get("mine", ()):
         account = accounts[label]
-        own = [call.payer] if label == "receiver" else [_ata(call.payer, m, p) for m in mints for p in programs]
+        own = [call.payer] if label == "receiver" else [own_account(call.payer, m, p) for m in mints for p in programs]
         if account not in own:
             found.append(f"{label}, {account}, is no account of the payer's own that could be derived here")
     return tuple(found)
-
-
-def _ata(owner: Address, mint: str, program: Address) -> str:
-    try:
-        return associated(owner, Address(mint), program)
-    except ValueError:  # an address of a lookup table
-        return ""
-
-
-def _of_solana(call: _Call) -> tuple[str, tuple[str, ...]] | None:
-    """Words and warnings of an instruction of one of Solana's own programs; None for one that is not known here."""
-    data, accounts = call.data, call.accounts
-    match call.program:
-        case p if p == COMPUTE_BUDGET and len(data) == 5 and data[0] == 2:
-            return f"use at most {struct.unpack_from('<I', data, 1)[0]:,} compute units", ()
-        case p if p == COMPUTE_BUDGET and len(data) == 9 and data[0] == 3:
-            return f"bid {struct.unpack_from('<Q', data, 1)[0]:,} micro-lamports a compute unit", ()
-        case p if p == SYSTEM and len(data) == 12 and data[:4] == b"\2\0\0\0" and len(accounts) >= 2:
-            return (
-                f"send {_sol(struct.unpack_from('<Q', data, 4)[0])} from {accounts[0]} to {_to(call, accounts[1])}",
-                (),
-            )
-        case p if p == ATA_PROGRAM and data in (b"", b"\0", b"\1") and len(accounts) >= 4:
-            token = call.book.tokens.get(Address(accounts[3]))
-            return f"open {accounts[2]}'s account of {token.symbol if token else 'mint ' + accounts[3]}", ()
-        case p if p in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
-            return _of_tokens(call)
-        case p if p == MEMO:
-            return f"note {data[:200].decode('utf-8', 'replace')!r}", ()
-    return None
-
-
-def _of_tokens(call: _Call) -> tuple[str, tuple[str, ...]] | None:
-    data, accounts, book = call.data, call.accounts, call.book
-    tag, size, count = data[0] if data else 255, len(data), len(accounts)
-    raw = struct.unpack_from("<Q", data, 1)[0] if size >= 9 else 0
-
-    def units(mint: str | None, account: str) -> str:
-        token = book.tokens.get(Address(mint)) if mint else _own(call, account)
-        if raw == MOST and tag in (4, 13):
-            return f"any amount of {token.symbol if token else mint or 'a token that is not told'}"
-        return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
-
-    if tag == 3 and size == 9 and count >= 3:
-        return f"send {units(None, accounts[0])} from {accounts[0]} to {_to(call, accounts[1])}", ()
-    if tag == 12 and size == 10 and count >= 4:
-        return f"send {units(accounts[1], accounts[0])} from {accounts[0]} to {_to(call, accounts[2])}", ()
-    if tag == 4 and size == 9 and count >= 3:
-        allowed = f"{accounts[1]} may take up to {units(None, accounts[0])} out of {accounts[0]}"
-        return f"allow that {allowed}", (allowed,)
-    if tag == 13 and size == 10 and count >= 4:
-        allowed = f"{accounts[2]} may take up to {units(accounts[1], accounts[0])} out of {accounts[0]}"
-        return f"allow that {allowed}", (allowed,)
-    if tag == 5 and size == 1 and count >= 2:
-        return f"take back what was allowed on {accounts[0]}", ()
-    if tag == 6 and count >= 2 and ((size == 3 and data[2] == 0) or (size == 35 and data[2] == 1)):
-        return _authority(call, data)
-    if tag == 9 and size == 1 and count >= 3:
-        return f"close {accounts[0]}; its SOL goes to {_to(call, accounts[1])}", ()
-    if tag == 17 and size == 1 and count >= 1:
-        return f"count the SOL that lies in {accounts[0]}", ()
-    return None
-
-
-def _authority(call: _Call, data: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """SPL Token's SetAuthority, whose new holder is a public key or nobody; Token-2022 has more kinds than these."""
-    if (right := RIGHTS.get(data[1])) is None:
-        return None
-    place = call.accounts[0]
-    if data[2] == 0:
-        return f"nobody may {right} {place} any more" + (" but its owner" if data[1] == 3 else ""), ()
-    new = _key(data[3:35])
-    words = f"from now on {_to(call, new) if new != call.payer else 'the payer'} may {right} {place}"
-    if new == call.payer:
-        return words, ()
-    gone = f"all that lies in {place} is {new}'s from then on" if data[1] == 2 else words
-    return words, (gone,)
-
-
-def _key(raw: bytes) -> str:
-    from solders.pubkey import Pubkey
-
-    return str(Pubkey(raw))
-
-
-def _to(call: _Call, address: str) -> str:
-    if address == call.payer:
-        return "the payer"
-    token = _own(call, address)
-    return (
-        f"the payer's own {'wrapped ' if token.address == WRAPPED_SOL else ''}{token.symbol} account"
-        if token
-        else address
-    )
-
-
-def _sol(lamports: int) -> str:
-    whole, part = divmod(lamports, LAMPORTS)
-    return f"{whole:,}{f'.{part:09d}'.rstrip('0') if part else ''} SOL"
 
 
 def _places(deployment: Deployment) -> tuple[Address, ...]:
@@ -345,7 +238,11 @@ def _places(deployment: Deployment) -> tuple[Address, ...]:
 
 
 def _message(raw: bytes) -> Any:
-    """A message of either version, alone or in a transaction; None for what is neither."""
+    """A message of either version, alone or in a transaction; None for what is neither.
+
+    Bytes of an older message may be a transaction's too, with its first keys for signatures: a transaction has as many
+    signatures as its message asks for. What would be both is refused: readers differ in which of the two they see.
+    """
     from solders.message import from_bytes_versioned, to_bytes_versioned
     from solders.transaction import VersionedTransaction
 
@@ -353,6 +250,7 @@ def _message(raw: bytes) -> Any:
         (VersionedTransaction.from_bytes, bytes),
         (from_bytes_versioned, lambda message: bytes(to_bytes_versioned(message))),
     )
+    made = []
     for parse, back in ways:
         try:
             found = parse(raw)
@@ -362,5 +260,7 @@ def _message(raw: bytes) -> Any:
             if isinstance(unreadable, KeyboardInterrupt | SystemExit):
                 raise
             continue
-        return getattr(found, "message", found)
-    return None
+        message = getattr(found, "message", found)
+        if found is message or len(found.signatures) == message.header.num_required_signatures:
+            made.append(message)
+    return made[0] if len(made) == 1 else None

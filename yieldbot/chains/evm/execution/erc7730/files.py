@@ -107,7 +107,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in made:
             raise ValueError(
-                f"the key {key[:60]!r} stands twice in one object: which value would be signed cannot be told"
+                f"the key {key[:60]!r} stands twice in one object: readers differ in which of its values they take"
             )
         made[key] = value
     return made
@@ -119,7 +119,7 @@ def _json(path: Path, read: dict[Path, dict[str, Any]]) -> dict[str, Any]:
             raise ValueError("it, or what it includes, is no regular file")
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        document = json_of(path.read_text(encoding="utf-8"))
+        document = json_of(path.read_text(encoding="utf-8"), once=True)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
         read[path] = document

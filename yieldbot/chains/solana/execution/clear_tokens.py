@@ -1,0 +1,146 @@
+"""SPL Token and Token-2022 in words: transfers, allowances, authorities, closed accounts, batches. Pure.
+
+Layouts: TokenInstruction of spl-token, token-2022 and p-token (solana-program): bytes behind the arguments pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yieldbot.chains.solana.execution.clear_call import (
+    TOKEN_2022_PROGRAM,
+    Bytes,
+    OwnCall,
+    Short,
+    Told,
+    by,
+    control,
+    listed,
+    money,
+    own_token,
+    sol,
+    to_whom,
+)
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address
+
+WITHOUT_LIMIT = 2**63 - 1
+"""No account holds as many base units; what is allowed from here on is all that there ever is."""
+RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
+"""SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
+MORE_RIGHTS = {
+    4: "set the fee on transfers of",
+    5: "take the fees withheld of",
+    6: "close the mint",
+    7: "set the interest of",
+    8: "take and burn what anybody holds of",
+    9: "rule the confidential transfers of",
+    10: "set the program that every transfer runs of",
+    11: "rule the confidential fees of",
+    12: "say where the name stands of",
+    13: "say where the group stands of",
+    14: "say where the membership stands of",
+    15: "set the scale that amounts are shown by of",
+    16: "pause all of",
+    17: "burn with the holder's signature",
+}
+"""Token-2022's further kinds."""
+
+
+def token_told(call: OwnCall, data: Bytes) -> Told | None:
+    tag = data.number(1)
+    match tag:
+        case 3 | 12:
+            raw = data.number(8)
+            mint = call.account(1) if tag == 12 else None
+            if tag == 12:
+                data.take(1)
+            source, to = call.account(0), call.account(1 if tag == 3 else 2)
+            call.account(2 if tag == 3 else 3)
+            return Told(f"send {_units(call, raw, mint, source)} from {source} to {to_whom(call, to)}")
+        case 4 | 13:
+            raw = data.number(8)
+            mint = call.account(1) if tag == 13 else None
+            if tag == 13:
+                data.take(1)
+            at = 1 if tag == 4 else 2
+            return _allowed(call, raw, mint, call.account(at), call.account(at + 1))
+        case 5:
+            call.account(1)
+            return Told(f"take back what was allowed on {call.account(0)}")
+        case 6:
+            return _authority(call, data)
+        case 9:
+            place, to, giver = (call.account(n) for n in range(3))
+            rent = f"all the SOL in {place}"
+            words = f"close {place}; its SOL goes to {to_whom(call, to)}"
+            return Told(words, (), money(call, to, giver, rent))
+        case 17:
+            return Told(f"count the SOL that lies in {call.account(0)}")
+        case 38 | 45:
+            place, to, giver = (call.account(n) for n in range(3))
+            some = sol(data.number(8)) if tag == 45 and data.option() else "the SOL"
+            words = f"take {some} out of {place} for {to_whom(call, to)}"
+            return Told(words, (), money(call, to, giver, f"{some} in {place}"))
+        case 255:
+            return _batch(call, data)
+    return None
+
+
+def _units(call: OwnCall, raw: int, mint: str | None, account: str) -> str:
+    token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
+    return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
+
+
+def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Told:
+    """An allowance: a delegate may take what lies there whenever it wants, until it is taken back."""
+    account = call.account(0)
+    token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
+    of = token.symbol if token else mint or "a token that is not told"
+    units = f"any amount of {of}" if raw >= WITHOUT_LIMIT else _units(call, raw, mint, account)
+    words = f"{spender} may take up to {units} out of {account}"
+    why = ["without limit"] if raw >= WITHOUT_LIMIT else []
+    if spender != giver and not listed(call, spender):
+        why.append("to an unknown spender")
+    much = f"{of} WITHOUT LIMIT ({raw})" if raw >= WITHOUT_LIMIT else f"{units}, or all that lies there if it is less,"
+    ever = f"{call.named(spender)} may take {much} out of {account} at any later time, until it is taken back"
+    wrong = (f"an allowance {' and '.join(why)}: {ever}",) if why and raw else ()
+    return Told(f"allow that {words}", (words,), wrong)
+
+
+def _authority(call: OwnCall, data: Bytes) -> Told | None:
+    """SetAuthority, whose new holder is a public key or nobody."""
+    kind, place, giver = data.number(1), call.account(0), call.account(1)
+    right = RIGHTS.get(kind) or (MORE_RIGHTS.get(kind) if call.program == TOKEN_2022_PROGRAM else None)
+    if right is None:
+        return None
+    if not data.option():
+        if call.data[data.at :] == bytes(32):  # solana-py's and older builders' room for a key
+            data.take(32)
+        return Told(f"nobody may {right} {place} any more" + (" but its owner" if kind == 3 else ""))
+    new = data.key()
+    words = f"from now on {to_whom(call, new)} may {right} {place}"
+    if new == giver:
+        return Told(words)
+    gone = f"all that lies in {place} is {new}'s from then on" if kind == 2 else words
+    does = f"{right} {place}" + (", with all that lies in it, from then on" if kind == 2 else "")
+    return Told(words, (gone,), control(call, new, giver, does))
+
+
+def _batch(call: OwnCall, data: Bytes) -> Told | None:
+    """p-token's Batch: for each instruction how many accounts and bytes it has, then its bytes."""
+    found, at, known = list[Told](), 0, True
+    while data.at < len(data.data):
+        count, size = data.number(1), data.number(1)
+        bytes_ = data.take(size)
+        if at + count > len(call.accounts):
+            raise Short
+        one = None
+        if bytes_[:1] != b"\xff":  # a batch holds none
+            one = by(token_told, replace(call, accounts=call.accounts[at : at + count], data=bytes_, first=False))
+        at += count
+        known = known and one is not None and not one.more
+        found += [one] if one is not None else []
+    warnings, dangers = (tuple(x for one in found for x in getattr(one, name)) for name in ("warnings", "dangers"))
+    words = "; then ".join(one.words for one in found)
+    return Told(words, warnings, dangers, 0 if known and found else 1)

@@ -1,1 +1,0 @@
-"""Solana: from an adapter's instructions to a confirmed transaction."""
