@@ -115,6 +115,8 @@ def test_what_legs_bring_in_a_year_is_net_of_what_was_held() -> None:
     assert _gain_per_year((put(10_000), take(2_000)), SEEN, policy) == pytest.approx(1_000 - 40)
     assert _gain_per_year((take(9_000),), SEEN, policy) == pytest.approx(-100), "no more than there is"
     assert _gain_per_year((), SEEN, policy) == 0
+    steps = tuple(Leg(kind, B.market.id, usdc(5)) for kind in (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL))
+    assert _gain_per_year(steps, SEEN, policy) == 0, "what is asked for earns until it is out"
     view = seen(0, 1_000, LOW, HIGH, pools=(pool(50),), usd=(1.0, 2.0))
     into = Leg(LegKind.DEPOSIT, HIGH.market.id, dai(1_000))
     assert _gain_per_year((into,), view, policy) == pytest.approx(1_000 * 0.09 * view.price(DAI))

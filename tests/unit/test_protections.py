@@ -268,3 +268,15 @@ def test_a_market_that_a_limit_closes_or_bounds_says_which(
     reasons = {one.market_id: one.binding for one in made.allocation.reasons}
     assert vetoes == {market_id: (reasons[market_id],) for market_id in vetoed}
     assert reasons[A] == in_a and in_b in (reasons[B], None), reasons
+
+
+@pytest.mark.parametrize(("ago", "left"), [(86_399, 60), (86_400, 100), (86_401, 100), (0, 60)])
+def test_a_day_is_the_last_24_hours_to_the_second(ago: int, left: int) -> None:
+    market_id, token = MarketId("a/1/x"), usdc(1).token
+    flow = _Flow(NOW - ago, token.chain, market_id, token, usdc(40).raw, failed=False)
+    assert _left("100", [flow], NOW, token) == usdc(left).raw and _left(None, [flow], NOW, token) is None
+    out = replace(flow, raw=-flow.raw)
+    assert _left("100", [out], NOW, token) == usdc(100).raw, "what comes out is no room for more"
+    back = replace(out, back=True)
+    assert _left("100", [replace(flow, at=NOW), back], NOW, token) == usdc(60 if ago >= 86_400 else 100).raw
+    assert _left("100", [replace(flow, raw=usdc(140).raw, at=NOW)], NOW, token) == 0

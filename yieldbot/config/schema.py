@@ -30,6 +30,12 @@ def _money(value: Any) -> Any:
     return plain(value, 'write whole tokens in quotes, as "100.50"')
 
 
+def _path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError(f"{value!r} is no path: it holds a null character")
+    return value
+
+
 def _claim(value: Any) -> Any:
     return value if value == NEVER else _money(value)
 
@@ -79,6 +85,7 @@ Claim = Annotated[str, BeforeValidator(_claim)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
 KeyText = Annotated[str, AfterValidator(parse_key)]
 AnyAddressText = Annotated[str, AfterValidator(parse_any)]
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
@@ -97,8 +104,8 @@ class WalletTable(Table):
     name: Name
     address: AnyAddressText
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
-    keystore: Annotated[str, Field(min_length=1)] | None = None
-    passphrase_file: str | None = None
+    keystore: FilePath | None = None
+    passphrase_file: FilePath | None = None
     passphrase_env: EnvName | None = None
     key_id: Annotated[str, Field(min_length=1)] | None = None
     region: Annotated[str, Field(min_length=1)] | None = None
@@ -186,9 +193,9 @@ class SettingsTable(Table):
     """yieldbot.toml."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
-    data_dir: Annotated[str, Field(min_length=1)] = ".yieldbot"
-    anvil: Annotated[str, Field(min_length=1)] | None = None
-    descriptors: Annotated[str, Field(min_length=1)] | None = None
+    data_dir: FilePath = ".yieldbot"
+    anvil: FilePath | None = None
+    descriptors: FilePath | None = None
     wallets: list[WalletTable] = []
     jobs: list[JobTable] = []
     policy: PolicyTable = PolicyTable()

@@ -212,7 +212,7 @@ def test_init_for_solana_makes_a_solana_key(asset: str, least: str, tmp_path: Pa
     ended = yieldbot("--json", "init", *answers, "--passphrase-file", passphrase_file, cwd=tmp_path, given=URL + "\n")
     assert ended.code == 0, ended.err
     (job,) = load(tmp_path / "yieldbot.toml").jobs
-    assert job.wallet.is_svm and job.wallet.address == ended.document["address"]
+    assert job.wallet.family.name == "solana" and job.wallet.address == ended.document["address"]
     assert (job.chain.name, job.asset.symbol, job.chain.rpc_urls) == ("solana", asset, (URL,))
     assert job.wallet.keystore is not None and mode(job.wallet.keystore) == 0o600
     settings = load(tmp_path / "yieldbot.toml")

@@ -278,3 +278,27 @@ def test_a_token_that_the_chain_does_not_tell_of_is_not_compared() -> None:
     assert real_fault((Delta(USDC, -5), Delta(DAI, 7)), (Delta(USDC, -5), Delta(DAI, 9)), {}, 0.0) is None
     assert real_fault((Delta(USDC, -5), Delta(DAI, 7)), (Delta(USDC, -5), Delta(DAI, 10)), {}, 0.0) is not None
     assert within(102, 100, 1, 0.0) and not within(103, 100, 1, 0.0) and within(90, 100, -1_000, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asset", "shares", "right"),
+    [
+        (LegKind.REQUEST, 0, -1, True),
+        (LegKind.REQUEST, 0, 0, False),
+        (LegKind.REQUEST, 0, 1, False),
+        (LegKind.REQUEST, 1, -1, False),
+        (LegKind.REQUEST, -1, -1, False),
+        (LegKind.REQUEST, 0, None, True),
+        (LegKind.CANCEL, 0, 0, True),
+        (LegKind.CANCEL, 0, 1, True),
+        (LegKind.CANCEL, 0, -1, False),
+        (LegKind.CANCEL, 1, 0, False),
+    ],
+)
+def test_what_is_asked_for_leaves_shares_alone_and_what_is_called_back_takes_none(
+    kind: LegKind, asset: int, shares: int | None, right: bool
+) -> None:
+    leg = Leg(kind, MarketId("aave_v3/8453/usdc"), Amount(USDC, RAW))
+    made = replace(work(), leg=leg, share_token=None if shares is None else SHARES)
+    found = leg_fault(made, (Delta(USDC, asset), Delta(SHARES, shares or 0)), 1.0)
+    assert (found is None) is right and (found is None or found.code == "DELTA_NOT_PLANNED")

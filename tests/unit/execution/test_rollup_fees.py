@@ -236,6 +236,8 @@ def told(*answers: bytes) -> TypicalFee:
     reads = list(next(flow))
     assert [call.to for call in reads] == [GAS_PRICE_ORACLE] * 3 + [ARB_GAS_INFO]  # type: ignore[attr-defined]
     assert all(call.optional for call in reads)  # type: ignore[attr-defined]
+    fixed, sample = (operator_fee_call(gas) for gas in (0, 10**6))
+    assert [call.data for call in reads[1:3]] == [fixed, sample]  # type: ignore[attr-defined]
     with pytest.raises(StopIteration) as ended:
         flow.send(answers)
     value: TypicalFee = ended.value.value

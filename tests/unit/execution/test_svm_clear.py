@@ -217,6 +217,16 @@ def test_bytes_that_are_not_exactly_the_layouts_are_not_known() -> None:
     assert found.fault == f"0x{(bytes([15]) + FIVE)[:8].hex()} is none of its instructions here" and not found.known
 
 
+@pytest.mark.parametrize(("given", "everything", "whole"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
+def test_a_withdrawal_of_everything_is_told_as_one(given: int, everything: int, whole: bool) -> None:
+    layout = json.loads((folder("abis") / "marginfi.json").read_text())
+    book = SvmBook({PROGRAM: "marginfi"}, {POOL: "the USDC bank"}, TOKENS, {PROGRAM: layout})
+    tag = bytes.fromhex(layout["instructions"]["lending_account_withdraw"]["tag"])
+    accounts = (HIS, HIS, OWNER, POOL, OURS, HIS, HIS, TOKEN_PROGRAM)
+    found = said(PROGRAM, tag + FIVE + bytes([given, everything]), *accounts, book=book)
+    assert found.words == f"withdraw {'everything' if whole else '5 USDC'} from the USDC bank"
+
+
 def test_who_owns_and_who_pays_are_told_apart() -> None:
     accounts = (OURS, HIS, POOL, HIS, OTHER, HIS, HIS, HIS, TOKEN_PROGRAM)
     found = said(PROGRAM, b"\4" + FIVE, *accounts, book=SAVE_BOOK)

@@ -158,6 +158,15 @@ def test_a_leg_is_built_of_what_it_needs_and_no_more(work: SvmWork, present: Pre
     assert text(steps(work, OWNER, present)) == [wanted]
 
 
+def test_an_emptied_share_account_is_closed_by_its_own_program_into_our_wallet() -> None:
+    work = work_of(LegKind.WITHDRAW, all=True, share_program=TOKEN_2022)
+    share = mine(SHARES, TOKEN_2022)
+    (step,) = steps(work, OWNER, {mine(USDC): held(OWNER, 9, 1), share: held(OWNER, 5, 1, MINT)})
+    last = step.instructions[-1]
+    assert (last.program, last.data, last.words) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
+    assert [meta.address for meta in last.accounts] == [share, OWNER, OWNER]
+
+
 def test_a_swap_for_sol_is_unwrapped_and_one_of_sol_wrapped() -> None:
     leg = Leg(LegKind.SWAP, MarketId("swap/1/x"), Amount(USDC, RAW), gets=Amount(SOL, 7))
     swap = work_of(share_token=None)
