@@ -30,7 +30,7 @@ def _money(value: Any) -> Any:
     return plain(value, 'write whole tokens in quotes, as "100.50"')
 
 
-def _path(value: str) -> str:
+def _file(value: str) -> str:
     if "\0" in value:
         raise ValueError(f"{value!r} is no path: it holds a null character")
     return value
@@ -85,7 +85,7 @@ Claim = Annotated[str, BeforeValidator(_claim)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
 KeyText = Annotated[str, AfterValidator(parse_key)]
 AnyAddressText = Annotated[str, AfterValidator(parse_any)]
-FilePath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(_file)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
