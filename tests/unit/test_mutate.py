@@ -66,7 +66,7 @@ def slept(seconds: float, code: int = 0) -> int:
 def test_time_is_up_by_the_processor_and_not_by_the_clock_of_a_busy_machine(tmp_path: Path) -> None:
     began = time.monotonic()
     code, seconds = runner.forked(tmp_path / "log", 1, for_ever)
-    assert code is None and runner.outcome_of(code) == "timeout" and 0.9 < seconds < 5
+    assert code is None and runner.outcome_of(code) == "timeout" and 0.5 < seconds < 5
     assert time.monotonic() - began < 60  # by the processor, long before the clock's
     code, seconds = runner.forked(tmp_path / "log", 0.05, lambda: slept(1.2))
     assert code == 0 and seconds < 0.5  # the clock went on for longer than that, and nothing ended it
