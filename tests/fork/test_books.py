@@ -15,6 +15,7 @@ from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.fork.contracts import calldata, send
 from tests.fork.test_cli import Home
+from yieldbot.app.ledgers import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal
 from yieldbot.books.ledger import What, post
@@ -22,7 +23,6 @@ from yieldbot.books.prices import recorded
 from yieldbot.chains.evm import account_history as evm
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.node.quorum import QuorumNode
-from yieldbot.cli.ledgers import hashes
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal

@@ -14,12 +14,12 @@ import pytest
 
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from tests.fork.test_execution import RAW, held, pending_allowance, send
+from yieldbot.app.check_leftovers import left_over
 from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.nonces import cancels, given_up, leftovers
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.cli.check_leftovers import left_over
 from yieldbot.errors import NodeRefused, PendingError, TransientError
 from yieldbot.journal.events import TxSettled
 from yieldbot.journal.fold import StoredTx

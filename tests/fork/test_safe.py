@@ -21,8 +21,8 @@ from tests.fork.contracts import call, calldata, send
 from tests.fork.test_cli import Home
 from tests.fork.test_main_job import world
 from yieldbot.app import cycle
+from yieldbot.app.wiring import Keyless
 from yieldbot.chains.evm.signing.safe import EXEC, FIELDS, SafeTx, batch, calls_in, packed, unpacked
-from yieldbot.cli.wiring import Keyless
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address

@@ -15,8 +15,8 @@ from yieldbot.allocator.allocate import exact_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.purses import purses_of
 from yieldbot.app.cycle import still_holds
+from yieldbot.app.whatif import WhatIf
 from yieldbot.chains.evm.cash import unseen
-from yieldbot.cli.whatif import WhatIf
 from yieldbot.config.load import load
 from yieldbot.config.names import unbound
 from yieldbot.errors import ConfigError

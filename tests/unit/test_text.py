@@ -16,7 +16,7 @@ from yieldbot.app import log as events
 from yieldbot.books.beancount import _quoted
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.execution.reverts import ERROR, revert_words
-from yieldbot.cli.context import Context
+from yieldbot.cli.screen import Screen
 from yieldbot.cli.tables import Printable, Sheet
 from yieldbot.config.messages import wrong
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
@@ -81,8 +81,8 @@ def test_a_log_line_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch:
     events.listen(file)
     events._log.info("failed", reason=NASTY)
     assert file.getvalue().endswith("\n") and harmless(file.getvalue()[:-1])
-    Context().complain(NASTY)
-    Context().say("first\nsecond \x1b[31m")
+    Screen().complain(NASTY)
+    Screen().say("first\nsecond \x1b[31m")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3 and all(harmless(line) for line in said)
 

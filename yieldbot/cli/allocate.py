@@ -18,8 +18,8 @@ from yieldbot.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
 
 MOST_BYTES = 64 * 2**20
 
@@ -30,7 +30,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="allocate", handler=allocate)
 
 
-def allocate(args: argparse.Namespace, context: Context) -> int:
+def allocate(args: argparse.Namespace, context: Screen) -> int:
     name = "standard input" if args.problem == "-" else args.problem
     try:
         posed = pose(read(_loaded(args.problem, name)))

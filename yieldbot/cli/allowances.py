@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from yieldbot.cli import documents as docs
-from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.app import documents as docs
+from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.wiring import jobs_of, world_of
+from yieldbot.cli.flags import add_job_flags, filter_of, natural
+from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.tables import Sheet
-from yieldbot.cli.wiring import add_job_flags, confirmed, jobs_of, natural, world_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.ports import Rights
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.execution.world import World
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
@@ -45,10 +47,10 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="allowances", handler=allowances)
 
 
-def allowances(args: argparse.Namespace, context: Context) -> int:
+def allowances(args: argparse.Namespace, context: Screen) -> int:
     if args.revoke and not args.yes and not sys.stdin.isatty():
         raise ConfigError("--revoke asks on a terminal, and there is none: add --yes where nobody can be asked")
-    jobs = jobs_of(args, context)
+    jobs = jobs_of(filter_of(args), context)
     accounts = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
     lock = run_lock(context.settings.data_dir) if args.revoke else nullcontext()
     rows: list[dict[str, Any]] = []
@@ -69,7 +71,7 @@ def allowances(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _account(
-    args: argparse.Namespace, context: Context, world: World, job: Job
+    args: argparse.Namespace, context: Screen, world: World, job: Job
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
     """What the job's account has given, each with what came of taking it back; None where that was not asked."""
     from yieldbot.chains.open import chain_of
@@ -85,7 +87,7 @@ async def _account(
 
 
 async def _revoked(
-    args: argparse.Namespace, context: Context, job: Job, rights: Rights, found: Found
+    args: argparse.Namespace, context: Screen, job: Job, rights: Rights, found: Found
 ) -> list[tuple[Given, Ended]]:
     """Shows each right being taken back as it went on the fork, asks, and takes back what can be."""
     from yieldbot.model.plan import Declined

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from yieldbot.app import documents as docs
+from yieldbot.app.check_exits import no_way_out
+from yieldbot.app.check_leftovers import left_over
+from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.signing.keystore import is_given, passphrase
 from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
-from yieldbot.cli import documents as docs
-from yieldbot.cli.check_exits import no_way_out
-from yieldbot.cli.check_leftovers import left_over
 from yieldbot.cli.halt import stopped_accounts
-from yieldbot.cli.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.model.policy import SafeOwner
@@ -29,8 +29,8 @@ from yieldbot.model.policy import SafeOwner
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.policy import ChainSettings, Wallet
 
 
@@ -39,7 +39,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="check", handler=check)
 
 
-def check(args: argparse.Namespace, context: Context) -> int:
+def check(args: argparse.Namespace, context: Screen) -> int:
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
     found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
@@ -69,14 +69,14 @@ def _lines(found: list[Finding]) -> Any:
     return lines
 
 
-def _anvil(context: Context) -> Finding:
+def _anvil(context: Screen) -> Finding:
     try:
         return Finding("anvil", str(find_anvil(context.settings.anvil)))
     except ConfigError as missing:
         return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
 
 
-def _stops(context: Context) -> list[Finding]:
+def _stops(context: Screen) -> list[Finding]:
     """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
@@ -93,7 +93,7 @@ def _stops(context: Context) -> list[Finding]:
     return found
 
 
-def _env(context: Context) -> list[Finding]:
+def _env(context: Screen) -> list[Finding]:
     """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
     holds = "a passphrase"
     try:
@@ -106,14 +106,14 @@ def _env(context: Context) -> list[Finding]:
     return [Finding(str(file), f"it holds {holds} and is private")] if file else []
 
 
-def _wallet(context: Context, wallet: Wallet) -> Finding:
+def _wallet(context: Screen, wallet: Wallet) -> Finding:
     """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
     if wallet.kind == "safe":
         return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: looked at with its chain")
     return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
 
 
-def _held(context: Context, wallet: Wallet) -> Finding:
+def _held(context: Screen, wallet: Wallet) -> Finding:
     """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
     what = f"wallet {wallet.name}"
     context.say(f"{OPENING[wallet.kind]} of {what}")
@@ -126,7 +126,7 @@ def _held(context: Context, wallet: Wallet) -> Finding:
     return Finding(what, f"{wallet.address}, {where}")
 
 
-def _keystore(context: Context, wallet: Wallet) -> Finding:
+def _keystore(context: Screen, wallet: Wallet) -> Finding:
     """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
     what = f"wallet {wallet.name}"
     environment = context.environment
@@ -148,7 +148,7 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
     return Finding(what, f"{found}; its passphrase is asked for")
 
 
-async def _safes(context: Context) -> list[Finding]:
+async def _safes(context: Screen) -> list[Finding]:
     """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
     found: list[Finding] = []
     for job in context.settings.jobs:

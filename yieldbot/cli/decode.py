@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import documents as docs
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Book
 from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
 from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
 from yieldbot.chains.evm.execution.erc7730 import descriptors
 from yieldbot.chains.evm.execution.erc7730.files import json_of
-from yieldbot.cli import documents as docs
-from yieldbot.cli.wiring import natural
+from yieldbot.cli.flags import natural
 from yieldbot.config.address import parse_address
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from yieldbot.chains.evm.execution.clear import Reading
     from yieldbot.chains.evm.execution.erc7730 import Descriptor
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.policy import ChainSettings
 
 
@@ -61,7 +61,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="decode", handler=decode)
 
 
-def decode(args: argparse.Namespace, context: Context) -> int:
+def decode(args: argparse.Namespace, context: Screen) -> int:
     from yieldbot.chains.evm.execution.clear import Call, lines, read
 
     if args.typed is not None:
@@ -85,7 +85,7 @@ def decode(args: argparse.Namespace, context: Context) -> int:
     return DANGEROUS if reading.dangerous else 0
 
 
-def _of_typed(args: argparse.Namespace, context: Context) -> int:
+def _of_typed(args: argparse.Namespace, context: Screen) -> int:
     from yieldbot.chains.evm.execution.clear import Book, lines
 
     given = (("CALLDATA", args.calldata), ("--to", args.to), ("--from", args.sender), ("--value", args.value))
@@ -133,12 +133,12 @@ def _message(said: str) -> Any:
         raise ConfigError(f"--typed {said} is no JSON file ({why}): give the message as a wallet shows it") from None
 
 
-def _known(args: argparse.Namespace, context: Context) -> tuple[Descriptor, ...]:
+def _known(args: argparse.Namespace, context: Screen) -> tuple[Descriptor, ...]:
     where = args.descriptors or described_in(context)
     return descriptors(where, context.complain) if where else ()
 
 
-def _book(context: Context, settings: ChainSettings) -> Book:
+def _book(context: Screen, settings: ChainSettings) -> Book:
     """The names of a chain, and the names of the chains that files describe."""
     chains = {}
     for name, file in chain_names(context.config).items():
@@ -148,7 +148,7 @@ def _book(context: Context, settings: ChainSettings) -> Book:
     return replace(Book.of(settings, native_token(settings)), chains=chains)
 
 
-def _of_solana(args: argparse.Namespace, context: Context, settings: ChainSettings) -> int:
+def _of_solana(args: argparse.Namespace, context: Screen, settings: ChainSettings) -> int:
     from yieldbot.chains.solana.execution.clear import SvmBook, lines, read
 
     for flag, given in (
@@ -195,12 +195,12 @@ def _base64(said: str) -> bytes:
         raise ConfigError("CALLDATA is no base64: on Solana give a transaction, or its message, in base64") from None
 
 
-def described_in(context: Context) -> Path | None:
+def described_in(context: Screen) -> Path | None:
     """The folder of descriptors that yieldbot.toml names; None without that key, or without the file."""
     return context.settings.descriptors if context.config.is_file() else None
 
 
-def _chain(context: Context, said: str) -> ChainSettings:
+def _chain(context: Screen, said: str) -> ChainSettings:
     """A chain by its number, CAIP-2 id or name."""
     files = chain_names(context.config)
     tables = {name: read_toml(file) for name, file in files.items()}

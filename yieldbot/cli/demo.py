@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.across import across
 from yieldbot.app import cycle
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
+from yieldbot.app.wiring import world_of
 from yieldbot.cli import listings, render, reports
+from yieldbot.cli.flags import decimal
+from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
 from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
-from yieldbot.cli.wiring import confirmed, decimal, world_of
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto
 from yieldbot.history import recorded
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yieldbot.app.cycle import Report
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Approver, Proposal
     from yieldbot.execution.world import World
     from yieldbot.history.holdings import Position
@@ -85,7 +87,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="demo", handler=demo)
 
 
-def demo(args: argparse.Namespace, context: Context) -> int:
+def demo(args: argparse.Namespace, context: Screen) -> int:
     if not 0 < args.days <= 3650:
         raise ConfigError(f"--days {args.days:g}: name a number above 0, up to 3650")
     no_real_folder(args.dir)
@@ -109,7 +111,7 @@ def demo(args: argparse.Namespace, context: Context) -> int:
     return code
 
 
-def _approver(args: argparse.Namespace, context: Context, journal: Journal) -> Approver:
+def _approver(args: argparse.Namespace, context: Screen, journal: Journal) -> Approver:
     async def ask(proposal: Proposal) -> bool:
         show_proposal(context, proposal)
         return confirmed("Sign and send these?")
@@ -134,7 +136,7 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     return seen
 
 
-def _show(args: argparse.Namespace, context: Context, seen: list[Seen], seconds: dict[str, float]) -> int:
+def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: dict[str, float]) -> int:
     policy = context.settings.policy
     horizon = policy.horizon_days * 86_400
     document = docs.document(

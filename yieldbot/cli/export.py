@@ -11,24 +11,24 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import documents as docs
+from yieldbot.app import ledgers
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.ledger import BASE, GAINS, What, post, totals
 from yieldbot.books.text import decimal, within
-from yieldbot.cli import documents as docs
-from yieldbot.cli import ledgers
-from yieldbot.cli.wiring import add_job_flags, natural
+from yieldbot.cli.flags import add_job_flags, filter_of, natural
 from yieldbot.errors import ConfigError, InvariantError
 
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.app.ledgers import Told
     from yieldbot.books.chain_record import Check, Seen
     from yieldbot.books.entries import Account
     from yieldbot.books.ledger import Books, Row
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.ledgers import Told
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
@@ -47,7 +47,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="export", handler=export)
 
 
-def export(args: argparse.Namespace, context: Context) -> int:
+def export(args: argparse.Namespace, context: Screen) -> int:
     start, end = _day("--from", args.start), _day("--to", args.end, after=86_400)
     if start is not None and end is not None and start >= end:
         raise ConfigError(f"--from {args.start} is after --to {args.end}")
@@ -58,7 +58,7 @@ def export(args: argparse.Namespace, context: Context) -> int:
             raise ConfigError(f"--output {args.output} is no ordinary file: name one, or leave the flag out")
         if not args.force:
             raise _there_already(args.output)
-    told = ledgers.gather(args, context, offline=args.offline, since=args.from_block)
+    told = ledgers.gather(filter_of(args), context, offline=args.offline, since=args.from_block)
     books = post(told.entries, told.quote_of)
     rows = [row for row in books.rows if within(row, start, end)]
     before = [row for row in books.rows if start is not None and row.entry.at < start]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from yieldbot.cli import documents as docs
-from yieldbot.cli.wiring import JOURNAL
+from yieldbot.app import documents as docs
+from yieldbot.app.wiring import JOURNAL
 from yieldbot.execution import halt as switch
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
@@ -16,8 +16,8 @@ from yieldbot.journal.store import Journal
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.ids import Address, ChainId
 
 
@@ -35,7 +35,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="resume", handler=resume)
 
 
-def halt(args: argparse.Namespace, context: Context) -> int:
+def halt(args: argparse.Namespace, context: Screen) -> int:
     data_dir = context.settings.data_dir
     path, lacking = switch.halt(data_dir, args.reason, int(time.time()))
     if lacking:
@@ -48,7 +48,7 @@ def halt(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def resume(args: argparse.Namespace, context: Context) -> int:
+def resume(args: argparse.Namespace, context: Screen) -> int:
     was = switch.resume(context.settings.data_dir)
     stopped = _clear(context) if args.clear else stopped_accounts(context)
     rows = [
@@ -67,7 +67,7 @@ def resume(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
+def stopped_accounts(context: Screen) -> dict[tuple[ChainId, Address], str]:
     """Accounts that may sign nothing, each with why. Raises InvariantError for a journal that is not sound."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
@@ -76,7 +76,7 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
         return dict(journal.stopped_accounts())
 
 
-def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
+def _clear(context: Screen) -> dict[tuple[ChainId, Address], str]:
     """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
     Under the run's lock, since the journal is written."""
     data_dir = context.settings.data_dir

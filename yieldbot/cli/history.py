@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.cli.flags import natural
 from yieldbot.cli.render import leaving, short_hash, when
 from yieldbot.cli.tables import Sheet
-from yieldbot.cli.wiring import JOURNAL, natural
 from yieldbot.errors import ConfigError
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.events import PlanStatus, encode
@@ -18,9 +19,9 @@ from yieldbot.model.text import one_line
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
+    from yieldbot.app.documents import Doc
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.journal.fold import Record, StoredPlan
 
 
@@ -37,7 +38,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="history", handler=history)
 
 
-def history(args: argparse.Namespace, context: Context) -> int:
+def history(args: argparse.Namespace, context: Screen) -> int:
     file = context.settings.data_dir / JOURNAL
     if args.verify:
         return _verify(context, file)
@@ -58,7 +59,7 @@ def history(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _verify(context: Context, file: Path) -> int:
+def _verify(context: Screen, file: Path) -> int:
     """Every row against the hash of the row before it. Keep the head elsewhere: rows cut from the end show by it."""
     if not file.exists():
         raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
+from yieldbot.cli.prompts import answered
 from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
-from yieldbot.cli.wiring import answered
 from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.ids import Address
 
 NAME = "main"
@@ -60,7 +60,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="init", handler=init)
 
 
-def init(args: argparse.Namespace, context: Context) -> int:
+def init(args: argparse.Namespace, context: Screen) -> int:
     target = context.config.expanduser().absolute()
     if target.exists() and not args.force:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
@@ -198,7 +198,7 @@ def _rpc_fault(said: str) -> str | None:
     return "is neither an http(s) URL nor the name of an environment variable"
 
 
-def _wallet(args: argparse.Namespace, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
+def _wallet(args: argparse.Namespace, context: Screen, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
     """The wallet's address and where its keystore is, or will be."""
     keystore, family = folder / KEYS / f"{NAME}.json", "solana" if solana else "evm"
     if way == "new":

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.liquidity import appraise, trigger
+from yieldbot.app import documents as docs
+from yieldbot.app.whatif import amount_of
+from yieldbot.app.wiring import jobs_of
 from yieldbot.chains.evm.liquidity.lending import lending
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.cli import documents as docs
 from yieldbot.cli import lp_pnl
+from yieldbot.cli.flags import filter_of
 from yieldbot.cli.lp_pnl import gains
-from yieldbot.cli.whatif import amount_of
-from yieldbot.cli.wiring import jobs_of
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.math.liquidity import kept_by_arbitrage
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, Token
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.app.documents import Doc
     from yieldbot.chains.evm.liquidity.lending import Lending
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
     from yieldbot.cli.lp_pnl import Gained
     from yieldbot.cli.pnl import Ledger
+    from yieldbot.cli.screen import Screen
     from yieldbot.cli.view import Seen
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition
@@ -73,9 +74,9 @@ def accounts(jobs: Sequence[Job]) -> list[Job]:
     return list({(job.wallet.address, job.chain.chain): job for job in jobs if provides(job)}.values())
 
 
-def markets(args: argparse.Namespace, context: Context) -> int:
+def markets(args: argparse.Namespace, context: Screen) -> int:
     """``markets --kind lp``."""
-    jobs = jobs_of(args, context)
+    jobs = jobs_of(filter_of(args), context)
     found = _all(context, jobs, args.amount)
     rows = [_head(one) | {"value_usd": one.value_usd, "pools": _pool_docs(one)} for one in found]
     horizon = context.settings.policy.horizon_days * 86_400
@@ -85,7 +86,7 @@ def markets(args: argparse.Namespace, context: Context) -> int:
     return int(any(one.skipped for one in found))
 
 
-def positions(context: Context, seen: Sequence[Seen], books: Ledger) -> tuple[list[Doc], list[Any], int]:
+def positions(context: Screen, seen: Sequence[Seen], books: Ledger) -> tuple[list[Doc], list[Any], int]:
     """(documents, parts, exit code) of our positions; none where no chain has any to look at."""
     jobs = [job for job, _ in seen]
     found = _all(context, jobs, None, (seen, books)) if accounts(jobs) else []
@@ -101,7 +102,7 @@ def positions(context: Context, seen: Sequence[Seen], books: Ledger) -> tuple[li
 
 
 def _all(
-    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None = None
+    context: Screen, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None = None
 ) -> list[Shown]:
     async def every() -> list[Shown]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
@@ -109,7 +110,7 @@ def _all(
     return asyncio.run(every())
 
 
-async def _one(context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
+async def _one(context: Screen, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     asked = None if amount is None else amount_of("--amount", amount, job)
     try:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.allocator.rewards import value
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
 from yieldbot.cli.render import at, head, leaving, money, names_of, percent, stuck, when
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy

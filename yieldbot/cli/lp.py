@@ -11,6 +11,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from yieldbot.allocator.provide import market_id
+from yieldbot.app import documents as docs
+from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.wiring import jobs_of, world_of
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
@@ -21,11 +24,10 @@ from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
 from yieldbot.chains.evm.liquidity.wayout import come_back
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.session import account_of
-from yieldbot.cli import documents as docs
-from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.flags import decimal, filter_of, natural
 from yieldbot.cli.liquidity import accounts, appraised, facing, price_at
 from yieldbot.cli.lp_ends import ending, exit_code, outcomes, rehearsal
-from yieldbot.cli.wiring import confirmed, decimal, jobs_of, natural, world_of
+from yieldbot.cli.prompts import confirmed
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
@@ -39,13 +41,13 @@ from yieldbot.model.policy import SafeOwner
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.app.documents import Doc
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.evm.liquidity.judge import Back, LpRehearsal
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.orders import Prepared
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.execution.world import World
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition, LpState
@@ -103,7 +105,7 @@ def register(listed: Listed) -> None:
         parser.set_defaults(command="lp", action=name, handler=lp, asset=None)
 
 
-def lp(args: argparse.Namespace, context: Context) -> int:
+def lp(args: argparse.Namespace, context: Screen) -> int:
     job = _job(args, context)
     if not args.yes and not args.dry_run and not sys.stdin.isatty():
         raise ConfigError("lp asks on a terminal, and there is none: add --yes where nobody can be asked")
@@ -117,9 +119,9 @@ def lp(args: argparse.Namespace, context: Context) -> int:
     return code
 
 
-def _job(args: argparse.Namespace, context: Context) -> Job:
+def _job(args: argparse.Namespace, context: Screen) -> Job:
     """The one wallet and chain that is meant."""
-    found = accounts(jobs_of(args, context))
+    found = accounts(jobs_of(filter_of(args), context))
     if not found:
         raise ConfigError("no chain of these jobs lists an exchange with a position manager (docs/liquidity.md)")
     if len(found) > 1:
@@ -130,7 +132,7 @@ def _job(args: argparse.Namespace, context: Context) -> Job:
     return found[0]
 
 
-async def _act(args: argparse.Namespace, context: Context, world: World, job: Job) -> tuple[Doc, int]:
+async def _act(args: argparse.Namespace, context: Screen, world: World, job: Job) -> tuple[Doc, int]:
     async with connect(job.chain) as node:
         await node.verify_chain()
         account = account_of(world, job, node)
@@ -173,7 +175,7 @@ def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
     )
 
 
-async def _meant(args: argparse.Namespace, context: Context, account: Account, job: Job) -> Meant | Declined:
+async def _meant(args: argparse.Namespace, context: Screen, account: Account, job: Job) -> Meant | Declined:
     """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
     view = await look(node, job.chain, owner, only_ours=args.action != "add")
@@ -262,7 +264,7 @@ def _anew(position: LpPosition) -> Range:
 
 async def _range(
     args: argparse.Namespace,
-    context: Context,
+    context: Screen,
     account: Account,
     job: Job,
     view: LpView,
@@ -366,7 +368,7 @@ def _yes() -> bool:
     return confirmed("Sign and send these?")
 
 
-def _tell(context: Context, meant: Meant, rehearsed: LpRehearsal, native: Token) -> None:
+def _tell(context: Screen, meant: Meant, rehearsed: LpRehearsal, native: Token) -> None:
     for warning in meant.warnings:
         context.say(f"WARNING: {warning}")
     for place, tx in enumerate(rehearsed.txs, 1):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
+    from yieldbot.app.documents import Doc
     from yieldbot.chains.evm.liquidity.judge import LpRehearsal
-    from yieldbot.cli.documents import Doc
     from yieldbot.model.tx import Outcome
 
 

@@ -11,13 +11,13 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.allocator.provide import market_id
+from yieldbot.app import documents as docs
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
 from yieldbot.books.text import day, decimal
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
-from yieldbot.cli import documents as docs
 from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
 from yieldbot.cli.tables import Sheet
 from yieldbot.config.address import checksummed
@@ -29,10 +29,10 @@ from yieldbot.model.liquidity import LpPosition
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from yieldbot.app.documents import Doc
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.cli.documents import Doc
     from yieldbot.cli.view import Seen as Looked
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot

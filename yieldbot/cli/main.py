@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from yieldbot import __version__
-from yieldbot.cli.context import Context
+from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, YieldbotError
 
 COMMANDS = {
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _never_unprintable()
     os.umask(os.umask(0o077) | 0o022)  # what we write and others could change would be refused when it is read
-    context = Context(json="--json" in words)
+    context = Screen(json="--json" in words)
     try:
         code = _dispatch(words, context)
         sys.stdout.flush()
@@ -130,7 +130,7 @@ def _never_unprintable() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _dispatch(words: list[str], context: Context) -> int:
+def _dispatch(words: list[str], context: Screen) -> int:
     try:
         root = parser(words)
         context.command = _named(root, words)  # told of wrong usage too, which ends before the arguments are taken

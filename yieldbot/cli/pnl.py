@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import documents as docs
+from yieldbot.app.ledgers import entries_of, hashes, open_of
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
@@ -15,8 +17,6 @@ from yieldbot.books.prices import recorded
 from yieldbot.books.text import day, decimal
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
-from yieldbot.cli import documents as docs
-from yieldbot.cli.ledgers import entries_of, hashes, open_of
 from yieldbot.cli.render import money
 from yieldbot.cli.tables import Sheet
 from yieldbot.errors import TransientError
@@ -29,8 +29,8 @@ from yieldbot.model.market import Kind as MarketKind
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
+    from yieldbot.app.documents import Doc
+    from yieldbot.cli.screen import Screen
     from yieldbot.cli.view import Seen as Looked
     from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
@@ -80,7 +80,7 @@ class Ledger:
         }
 
 
-def ledger(context: Context, records: Sequence[Record], looked: Sequence[Looked]) -> Ledger:
+def ledger(context: Screen, records: Sequence[Record], looked: Sequence[Looked]) -> Ledger:
     """Of all jobs whose chain could be served."""
     entries = entries_of(records, context)
     jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
@@ -159,7 +159,7 @@ def _of(job: Job, entry: Entry) -> bool:
 
 
 async def _told(
-    context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
+    context: Screen, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
 ) -> dict[Account, Seen]:
     """What the chains tell of accounts that have entries; who cannot be asked is named."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}

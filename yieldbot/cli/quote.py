@@ -13,12 +13,12 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.allocator.route import route, route_for
+from yieldbot.app import documents as docs
 from yieldbot.bridges import lifi
 from yieldbot.bridges.lifi import NAME, Quoted
 from yieldbot.chains.open import chain_of
-from yieldbot.cli import documents as docs
+from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import Sheet
-from yieldbot.cli.wiring import decimal
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.route import Route
     from yieldbot.chains.quote_values import Read
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import ChainSettings, Policy
@@ -55,7 +55,7 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="quote", handler=quote)
 
 
-def quote(args: argparse.Namespace, context: Context) -> int:
+def quote(args: argparse.Namespace, context: Screen) -> int:
     if not 0 <= args.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {args.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(args.chain, context)
@@ -84,7 +84,7 @@ def quote(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _bridge(args: argparse.Namespace, context: Context, chain: ChainSettings) -> int:
+def _bridge(args: argparse.Namespace, context: Screen, chain: ChainSettings) -> int:
     """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
     if args.aggregator is None or args.out is not None or args.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
@@ -100,7 +100,7 @@ def _bridge(args: argparse.Namespace, context: Context, chain: ChainSettings) ->
 
 
 def _aggregated(
-    args: argparse.Namespace, context: Context, chain: ChainSettings, given: Amount, wanted: Token
+    args: argparse.Namespace, context: Screen, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
     """What the aggregator says, or why it says nothing: our own quote stands without it."""
 
@@ -136,7 +136,7 @@ def _judged(chain: ChainSettings, policy: Policy, found: Route, seen: Read, slip
     return (enough(found.given, judged.least) or judged) if isinstance(judged, Fair) else judged
 
 
-def _chain(name: str | None, context: Context) -> ChainSettings:
+def _chain(name: str | None, context: Screen) -> ChainSettings:
     chains = {job.chain.name: job.chain for job in context.settings.jobs}
     if name is None and len(chains) == 1:
         return next(iter(chains.values()))
@@ -146,7 +146,7 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
     return chains[name]
 
 
-def _chain_file(context: Context, name: str) -> ChainSettings:
+def _chain_file(context: Screen, name: str) -> ChainSettings:
     """An EVM chain of chains/, whether a job is on it or not."""
     files = chain_names(context.config)
     found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from yieldbot.cli import documents as docs
-from yieldbot.cli.documents import Doc
+from yieldbot.app import documents as docs
+from yieldbot.app.documents import Doc
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, Snapshot

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from yieldbot.allocator.across import across
+from yieldbot.app import documents as docs
 from yieldbot.app import log as events
 from yieldbot.app.cycle import approve_queued, job_of, run_job
+from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.wiring import JOURNAL, Keyless, jobs_of, world_of
 from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.chains.evm.signing.keystore import is_given
-from yieldbot.cli import documents as docs
 from yieldbot.cli import listings, render, reports
-from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.reports import moved
-from yieldbot.cli.wiring import JOURNAL, Keyless, add_job_flags, confirmed, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.across import Across
     from yieldbot.app.cycle import Report
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
+    from yieldbot.app.documents import Doc
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Approval, Approver, Proposal
     from yieldbot.model.ids import Address, ChainId
     from yieldbot.model.policy import ChainSettings, Job, Wallet
@@ -79,11 +81,11 @@ def register(listed: Listed) -> None:
     parser.set_defaults(command="reject", handler=reject)
 
 
-def dry_run(args: argparse.Namespace, context: Context) -> int:
+def dry_run(args: argparse.Namespace, context: Screen) -> int:
     return _cycle(args, context, lambda journal: DeclineAll(), Keyless)
 
 
-def run(args: argparse.Namespace, context: Context) -> int:
+def run(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
 
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     return _cycle(args, context, approver, asks=args.approve == "ask", opens=opens)
 
 
-def approve(args: argparse.Namespace, context: Context) -> int:
+def approve(args: argparse.Namespace, context: Screen) -> int:
     def approver(journal: Journal) -> Approver:
         named = PreApproved(journal, args.plan_id)
         return Shown(named, context, asks=sys.stdin.isatty() and not args.yes)
@@ -120,7 +122,7 @@ def approve(args: argparse.Namespace, context: Context) -> int:
     return _end(context, "approve", [report])
 
 
-def reject(args: argparse.Namespace, context: Context) -> int:
+def reject(args: argparse.Namespace, context: Screen) -> int:
     with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(args.plan_id)
         if stored is None:
@@ -139,7 +141,7 @@ def reject(args: argparse.Namespace, context: Context) -> int:
 class Shown:
     """An approver that shows every call first, and asks once more where there is a person to ask."""
 
-    def __init__(self, named: PreApproved, context: Context, asks: bool) -> None:
+    def __init__(self, named: PreApproved, context: Screen, asks: bool) -> None:
         self.named, self.context, self.asks = named, context, asks
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
@@ -152,7 +154,7 @@ class Shown:
         return await self.named.approve(proposal)
 
 
-def show_proposal(context: Context, proposal: Proposal) -> None:
+def show_proposal(context: Screen, proposal: Proposal) -> None:
     """Whose plan it is, why, each call in words with its target, and what all of it did on the fork.
 
     On stderr, whatever stdout is for: a person is about to answer.
@@ -178,7 +180,7 @@ def show_proposal(context: Context, proposal: Proposal) -> None:
     context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))
 
 
-def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:
+def descriptions(context: Screen, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:
     """A call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
     if context.settings.descriptors is None:
         return lambda call: []
@@ -197,14 +199,14 @@ def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Call
 
 def _cycle(
     args: argparse.Namespace,
-    context: Context,
+    context: Screen,
     approver: Callable[[Journal], Approver],
     signer_of: Any = None,
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> int:
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
-    jobs = jobs_of(args, context)
+    jobs = jobs_of(filter_of(args), context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         deadline = Deadline(world)
         with deadline.armed():
@@ -250,7 +252,7 @@ async def _every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict
     return ended
 
 
-def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
+def _end(context: Screen, command: str, ended: Sequence[Ended]) -> int:
     """Show what came of each job; the worst exit code."""
     horizon = context.settings.policy.horizon_days * 86_400
     rows: list[Doc] = []
@@ -274,7 +276,7 @@ def _end(context: Context, command: str, ended: Sequence[Ended]) -> int:
     return code
 
 
-def _across(context: Context, ended: Sequence[Ended]) -> tuple[tuple[Across, ...], dict[ChainId, str]]:
+def _across(context: Screen, ended: Sequence[Ended]) -> tuple[tuple[Across, ...], dict[ChainId, str]]:
     """What bridging would gain, of the chains that were seen, and the chains' names."""
     reports = [one for one in ended if not isinstance(one, tuple)]
     seen = [one.after or one.snapshot for one in reports]
@@ -286,7 +288,7 @@ def _bridging(between: Sequence[Across], chains: dict[ChainId, str]) -> Any:
     return listings.bridging(between, chains)
 
 
-def _deliver(context: Context, report: Report) -> None:
+def _deliver(context: Screen, report: Report) -> None:
     """Write a Safe's proposal down, and post it to the transaction service where one is configured."""
     assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
     folder = context.settings.data_dir / "proposals"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.cli import documents as docs
+from yieldbot.app import documents as docs
+from yieldbot.cli.flags import decimal
 from yieldbot.cli.render import when
-from yieldbot.cli.wiring import decimal
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
+    from yieldbot.app.documents import Doc
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.sandbox.node import Sandbox
     from yieldbot.sandbox.solana.node import SvmSandbox
 
@@ -51,19 +51,19 @@ def no_real_folder(directory: Path) -> None:
             raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
 
 
-def up(args: argparse.Namespace, context: Context) -> int:
+def up(args: argparse.Namespace, context: Screen) -> int:
     no_real_folder(args.dir)
     return _shown(args, context, Local.up(args.dir, args.chain, context.say))
 
 
-def down(args: argparse.Namespace, context: Context) -> int:
+def down(args: argparse.Namespace, context: Screen) -> int:
     stopped = Local.down(args.dir)
     words = "the sandbox is stopped" if stopped else f"no sandbox ran from {args.dir}"
     context.show(docs.document("sandbox-down", directory=str(args.dir), stopped=stopped), lambda: words)
     return 0
 
 
-def warp(args: argparse.Namespace, context: Context) -> int:
+def warp(args: argparse.Namespace, context: Screen) -> int:
     if not 0 < args.days <= 3650:
         raise ConfigError(f"{args.days:g} days: name a number above 0, up to 3650")
     found = Local.load(args.dir)
@@ -71,11 +71,11 @@ def warp(args: argparse.Namespace, context: Context) -> int:
     return _shown(args, context, found)
 
 
-def status(args: argparse.Namespace, context: Context) -> int:
+def status(args: argparse.Namespace, context: Screen) -> int:
     return _shown(args, context, Local.load(args.dir))
 
 
-def _shown(args: argparse.Namespace, context: Context, found: Local) -> int:
+def _shown(args: argparse.Namespace, context: Screen, found: Local) -> int:
     """Each chain in a line; in the document the EVM chain's fields, or, where there is none, Solana's."""
     parts = [_evm(found.evm)] if found.evm else []
     parts += [_solana(found.solana)] if found.solana else []

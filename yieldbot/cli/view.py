@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from yieldbot.allocator.across import across
+from yieldbot.app import documents as docs
 from yieldbot.app import log as events
+from yieldbot.app import whatif
 from yieldbot.app.cycle import decide
+from yieldbot.app.wiring import JOURNAL, jobs_of
 from yieldbot.chains.open import watch
-from yieldbot.cli import documents as docs
-from yieldbot.cli import liquidity, listings, pnl, render, reports, whatif
-from yieldbot.cli.wiring import JOURNAL, add_job_flags, jobs_of
+from yieldbot.cli import liquidity, listings, pnl, render, reports
+from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.config.names import unbound
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings as forecast
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.across import Across
     from yieldbot.app.cycle import Decision
-    from yieldbot.cli.context import Context
-    from yieldbot.cli.documents import Doc
+    from yieldbot.app.documents import Doc
+    from yieldbot.app.whatif import WhatIf
     from yieldbot.cli.main import Listed
-    from yieldbot.cli.whatif import WhatIf
+    from yieldbot.cli.screen import Screen
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount
@@ -60,7 +62,7 @@ def register(listed: Listed) -> None:
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
-    """Read by ``whatif.of_flags``, which is not needed for ``--help``."""
+    """Read by ``whatif.of_words``, which is not needed for ``--help``."""
     group = parser.add_argument_group("what if (the configuration stays as it is)")
     group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
     group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
@@ -68,7 +70,7 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-share", metavar="FRACTION", help="the most of our wealth in one market, as 0.25")
 
 
-def markets(args: argparse.Namespace, context: Context) -> int:
+def markets(args: argparse.Namespace, context: Screen) -> int:
     if args.kind == "lp":
         return liquidity.markets(args, context)
     horizon, policy = _horizon_seconds(context), context.settings.policy
@@ -104,7 +106,7 @@ def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     return replace(snapshot, states=shown)
 
 
-def positions(args: argparse.Namespace, context: Context) -> int:
+def positions(args: argparse.Namespace, context: Screen) -> int:
     horizon, policy = _horizon_seconds(context), context.settings.policy
     rows: list[Doc] = []
     parts: list[Any] = []
@@ -134,8 +136,8 @@ def positions(args: argparse.Namespace, context: Context) -> int:
     return _code(seen, unread) or lp_code
 
 
-def plan(args: argparse.Namespace, context: Context) -> int:
-    asked = whatif.of_flags(args)
+def plan(args: argparse.Namespace, context: Screen) -> int:
+    asked = whatif.of_words(args.wealth, args.horizon, args.exclude, args.max_share)
     rows: list[Doc] = []
     parts: list[Any] = [asked.words] if asked else []
     seen = _look(args, context)
@@ -167,9 +169,9 @@ def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
 
 
-def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
+def _look(args: argparse.Namespace, context: Screen) -> list[Seen]:
     """Every job's snapshot, all chains at once."""
-    jobs = jobs_of(args, context)
+    jobs = jobs_of(filter_of(args), context)
 
     async def every() -> list[Seen]:
         return list(await asyncio.gather(*(_seen(job, context) for job in jobs)))
@@ -181,7 +183,7 @@ def _look(args: argparse.Namespace, context: Context) -> list[Seen]:
     return seen
 
 
-async def _seen(job: Job, context: Context) -> Seen:
+async def _seen(job: Job, context: Screen) -> Seen:
     try:
         async with watch(job) as live:
             await live.verify_chain()
@@ -200,7 +202,7 @@ async def _seen(job: Job, context: Context) -> Seen:
 
 
 def _decide(
-    context: Context,
+    context: Screen,
     job: Job,
     snapshot: Snapshot,
     wealth: Amount | None = None,
@@ -212,14 +214,14 @@ def _decide(
     return decide(snapshot, chosen, job, now, wealth, unread, _records(context))
 
 
-def _across(context: Context, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
+def _across(context: Screen, seen: Sequence[Seen], asked: WhatIf) -> tuple[Across, ...]:
     """What bridging would gain, of what could be read; nothing for an amount that we do not have."""
     if asked.wealth is not None:
         return ()
     return across([s for _, s in seen if not isinstance(s, str)], asked.policy(context.settings.policy))
 
 
-def _records(context: Context) -> tuple[Record, ...]:
+def _records(context: Screen) -> tuple[Record, ...]:
     """The journal's rows, none while there is no journal; none is created."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
@@ -228,7 +230,7 @@ def _records(context: Context) -> tuple[Record, ...]:
         return journal.history()
 
 
-def _unread(context: Context, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
+def _unread(context: Screen, seen: Sequence[Seen]) -> list[tuple[Unread, ...]]:
     """Of each job what could not be observed, with what the journal last knew that we hold there."""
     records, policy = _records(context), context.settings.policy
     return [
@@ -258,7 +260,7 @@ def _lines(lost: Sequence[Unread]) -> list[Any]:
     return [shown]
 
 
-def _positions(context: Context, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
+def _positions(context: Screen, seen: Sequence[Seen]) -> list[tuple[Position, ...]]:
     """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
     file = context.settings.data_dir / JOURNAL
     if file.exists():
@@ -287,7 +289,7 @@ def _code(seen: Sequence[Seen], unread: Sequence[Sequence[Unread]] = ()) -> int:
     return int(skipped or any(one.held for lost in unread for one in lost))
 
 
-def _horizon_seconds(context: Context) -> float:
+def _horizon_seconds(context: Screen) -> float:
     return context.settings.policy.horizon_days * 86_400
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import documents as docs
+from yieldbot.app.wiring import ledger, passphrases_in_env
 from yieldbot.chains.evm.signing import keystore
 from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.chains.evm.signing.kms import KmsClient
@@ -19,9 +21,8 @@ from yieldbot.chains.evm.signing.ledger import EthereumApp
 from yieldbot.chains.key_import import key_in
 from yieldbot.chains.keystores import list_keystores
 from yieldbot.chains.solana.signing import keystore as solana
-from yieldbot.cli import documents as docs
+from yieldbot.cli.prompts import secret
 from yieldbot.cli.tables import Sheet
-from yieldbot.cli.wiring import ledger, passphrases_in_env, secret
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.model.ids import hd_path
@@ -31,8 +32,8 @@ from yieldbot.resources import read_text
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.context import Context
     from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Wallet
 
@@ -82,12 +83,12 @@ def _keystore_flags(parser: Any) -> None:
     given.add_argument("--passphrase-env", metavar="NAME", help="environment variable (or .env) that holds it")
 
 
-def new(args: argparse.Namespace, context: Context) -> int:
+def new(args: argparse.Namespace, context: Screen) -> int:
     path = keystore_path(args, context)
     return _written(args, context, key_module(args.chain).create(path, passphrase_of(args, context)), path)
 
 
-def import_(args: argparse.Namespace, context: Context) -> int:
+def import_(args: argparse.Namespace, context: Screen) -> int:
     if not _is_name(args.name):
         if args.key_file is not None:
             raise ConfigError("--key-file names a file, and NAME does too: leave one out")
@@ -129,7 +130,7 @@ def key_module(family: str) -> Any:
     return keystore
 
 
-def list_(args: argparse.Namespace, context: Context) -> int:
+def list_(args: argparse.Namespace, context: Screen) -> int:
     configured = context.settings.wallets.values() if context.config.exists() else ()
     names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
     addresses = {wallet.keystore.resolve(): wallet.address for wallet in configured if wallet.keystore}
@@ -161,7 +162,7 @@ def list_(args: argparse.Namespace, context: Context) -> int:
     return int(any(row["fault"] for row in rows))
 
 
-def address(args: argparse.Namespace, context: Context) -> int:
+def address(args: argparse.Namespace, context: Screen) -> int:
     """Asks AWS KMS or the Ledger; nothing is signed and nothing is written."""
     kind, keys, found = _kms(args) if args.kms is not None else _ledger(args)
     document = docs.document(args.command, kind=kind, address=found, **keys)
@@ -188,7 +189,7 @@ def _ledger(args: argparse.Namespace) -> tuple[str, dict[str, str | None], Addre
     return "ledger", {"path": args.ledger}, EthereumApp(ledger()).address(args.ledger)
 
 
-def keystore_path(args: argparse.Namespace, context: Context) -> Path:
+def keystore_path(args: argparse.Namespace, context: Screen) -> Path:
     """Where a new wallet's keystore goes. Raises ConfigError for a name that is no plain file name."""
     if args.keystore is not None:
         return Path(args.keystore)
@@ -207,7 +208,7 @@ def new_passphrase() -> str:
     return first
 
 
-def passphrase_of(args: argparse.Namespace, context: Context) -> str:
+def passphrase_of(args: argparse.Namespace, context: Screen) -> str:
     """A new keystore's passphrase: from --passphrase-file, --passphrase-env, or asked twice. Raises ConfigError."""
     if args.passphrase_file is not None:
         return passphrase_in(args.passphrase_file, "--passphrase-file")
@@ -240,11 +241,11 @@ def text_of(file: Path) -> str:
         raise ConfigError(f"{file}: is not text") from None
 
 
-def _keys_folder(context: Context) -> Path:
+def _keys_folder(context: Screen) -> Path:
     return context.config.expanduser().absolute().parent / KEYS
 
 
-def _written(args: argparse.Namespace, context: Context, address: Address, path: Path) -> int:
+def _written(args: argparse.Namespace, context: Screen, address: Address, path: Path) -> int:
     document = docs.document(args.command, name=args.name, address=address, keystore=str(path))
     table = f'[[wallets]]\nname = "{args.name}"\naddress = "{address}"\nkeystore = "{path}"'
     context.show(document, lambda: f"{address}\nencrypted in {path}; in yieldbot.toml:\n\n{table}")

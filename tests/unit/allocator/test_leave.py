@@ -12,10 +12,10 @@ from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
+from yieldbot.app import documents
 from yieldbot.app.cycle import decide, still_holds
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
-from yieldbot.cli import documents
 from yieldbot.cli.render import leaving
 from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
 from yieldbot.journal.fold import Record, fold_leaving

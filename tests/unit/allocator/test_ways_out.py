@@ -11,7 +11,7 @@ from tests.unit.allocator.market_builder import market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
-from yieldbot.cli import documents
+from yieldbot.app import documents
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve, EnteredCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR

@@ -13,8 +13,8 @@ import pytest
 
 from tests.unit.cli.program import ROOT, yieldbot
 from tests.unit.config.test_config_load import SETTINGS, written
-from yieldbot.cli.context import Context
 from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
+from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError
 from yieldbot.journal.events import AccountStopped
 from yieldbot.journal.store import Journal
@@ -170,10 +170,10 @@ def test_a_journal_that_is_none_stops_the_bot(tmp_path: Path) -> None:
 def test_each_errors_exit_code(
     error: YieldbotError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(self: Context) -> None:
+    def fail(self: Screen) -> None:
         raise error
 
-    monkeypatch.setattr(Context, "settings", property(fail))
+    monkeypatch.setattr(Screen, "settings", property(fail))
     assert main(["history"]) == code
     shown = capsys.readouterr()
     assert shown.err == f"yieldbot: {error}\n" and not shown.out
@@ -196,10 +196,10 @@ def test_a_bug_is_one_line_and_a_file_without_secrets(tmp_path: Path, monkeypatc
 
 
 def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(self: Context) -> None:
+    def interrupted(self: Screen) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Context, "settings", property(interrupted))
+    monkeypatch.setattr(Screen, "settings", property(interrupted))
     assert main(["history"]) == INTERRUPTED
     assert capsys.readouterr().err.startswith("yieldbot: interrupted")
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import SETTINGS, swapped, written
+from yieldbot.app.wiring import signers
 from yieldbot.chains.evm.signing.keystore import create
-from yieldbot.cli.context import Context
-from yieldbot.cli.wiring import signers
+from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError
 
 PASSPHRASE = "correct horse battery staple"
@@ -39,7 +39,7 @@ def checked(path: Path, **environment: str) -> dict[str, Any]:
 def test_an_env_with_a_passphrase_must_be_private(mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = home(tmp_path, 'passphrase_env = "WORDS"', env=f"WORDS={PASSPHRASE}\n")
     file = tmp_path / ".env"
-    context = Context()
+    context = Screen()
     context.use(path)
     (wallet,) = context.settings.wallets.values()
     assert checked(path)[str(file)]["ok"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from yieldbot.cli import deadline as module
-from yieldbot.cli.deadline import Deadline, run_within
+from yieldbot.app import deadline as module
+from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.errors import PendingError, RunTimedOut
 from yieldbot.execution.world import World
 from yieldbot.model.policy import Policy

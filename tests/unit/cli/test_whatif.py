@@ -7,8 +7,8 @@ import argparse
 import pytest
 
 from tests.unit.allocator.market_builder import kinked, market, snapshot
+from yieldbot.app.whatif import WhatIf, of_words
 from yieldbot.cli.view import what_if_flags
-from yieldbot.cli.whatif import WhatIf, of_flags
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
 
@@ -16,7 +16,8 @@ from yieldbot.model.policy import Policy
 def asked(*words: str) -> WhatIf:
     parser = argparse.ArgumentParser()
     what_if_flags(parser)
-    return of_flags(parser.parse_args(words))
+    args = parser.parse_args(words)
+    return of_words(args.wealth, args.horizon, args.exclude, args.max_share)
 
 
 def test_no_flag_changes_nothing() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.findings import Finding
-from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
 from yieldbot.journal.fold import fold_exits
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
-    from yieldbot.cli.context import Context
+    from yieldbot.app.context import Context
 
 
 def no_way_out(context: Context) -> list[Finding]:

@@ -11,8 +11,6 @@ from yieldbot.model.names import named
 from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
-    import argparse
-
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job, Policy
@@ -79,13 +77,15 @@ class WhatIf:
         }
 
 
-def of_flags(args: argparse.Namespace) -> WhatIf:
-    """Raises ConfigError for a value that is none."""
+def of_words(
+    wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
+) -> WhatIf:
+    """From what a person wrote. Raises ConfigError for a value that is none."""
     return WhatIf(
-        wealth=args.wealth,
-        horizon_days=_number("--horizon", args.horizon, LONGEST_DAYS, "a number of days, as 90", above=True),
-        exclude=tuple(args.exclude),
-        max_share=_number("--max-share", args.max_share, 1.0, "a fraction from 0 to 1, as 0.25"),
+        wealth=wealth,
+        horizon_days=_number("--horizon", horizon, LONGEST_DAYS, "a number of days, as 90", above=True),
+        exclude=tuple(exclude),
+        max_share=_number("--max-share", max_share, 1.0, "a fraction from 0 to 1, as 0.25"),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import Seen, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
 from yieldbot.books.ledger import QuoteOf
@@ -14,7 +15,6 @@ from yieldbot.books.prices import recorded
 from yieldbot.books.text import Names
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
-from yieldbot.cli.wiring import JOURNAL, jobs_of, named_jobs
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.events import Observed, TxSigned
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
@@ -22,9 +22,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
-    import argparse
-
-    from yieldbot.cli.context import Context
+    from yieldbot.app.context import Context
     from yieldbot.model.policy import Job
 
 FAILED = 1
@@ -64,12 +62,12 @@ def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]
         raise InvariantError(f"journal {context.settings.data_dir / JOURNAL} contradicts itself: {damage}") from None
 
 
-def gather(args: argparse.Namespace, context: Context, *, offline: bool, since: int | None) -> Told:
+def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> Told:
     """The accounts of the jobs that the flags name; without such flags those of past jobs too, by the journal."""
     records = journalled(context)
     entries = entries_of(records, context)
-    narrowed = any(getattr(args, name) is not None for name in ("wallet", "chain", "asset"))
-    jobs = named_jobs(args, context) if offline else jobs_of(args, context)
+    narrowed = wanted != JobFilter()
+    jobs = named_jobs(wanted, context) if offline else jobs_of(wanted, context)
     groups: dict[Account, list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.chain.chain, job.wallet.address), []).append(job)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.evm.execution.nonces import cancels, leftovers
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.findings import FAILED, Finding
-from yieldbot.cli.wiring import JOURNAL
 from yieldbot.errors import YieldbotError
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
-    from yieldbot.cli.context import Context
+    from yieldbot.app.context import Context
 
 
 async def left_over(context: Context) -> list[Finding]:

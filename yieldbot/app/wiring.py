@@ -1,14 +1,11 @@
-"""From the command line's context to the World that the cycle runs in, and the jobs that a command is about."""
+"""From a use's context to the World that the cycle runs in, and the jobs that a command is about."""
 
 from __future__ import annotations
 
-import argparse
-import getpass
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,16 +15,15 @@ from yieldbot.chains.keystores import key_signer
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.journal.store import Journal
-from yieldbot.model.numbers import number
 from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from yieldbot.app.context import Context
     from yieldbot.chains.evm.signing.ledger import Transport
     from yieldbot.chains.evm.signing.sign import WalletSigner
     from yieldbot.chains.solana.signing.keystore import SvmKeySigner
-    from yieldbot.cli.context import Context
     from yieldbot.execution.approvals import Approver
     from yieldbot.execution.world import SignerOf, World
     from yieldbot.model.ids import Address
@@ -44,22 +40,21 @@ OPENING = {
 """What is told while a signer of the kind is opened."""
 
 
-def add_job_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that narrow a command to some of the configured jobs."""
-    for name in ("wallet", "chain", "asset"):
-        parser.add_argument(f"--{name}", metavar="NAME", help=f"only the jobs of this {name}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which of the configured jobs are meant; None: any."""
+
+    wallet: str | None = None
+    """A wallet's name."""
+    chain: str | None = None
+    """A chain's name."""
+    asset: str | None = None
+    """A token's symbol."""
 
 
-def natural(text: str) -> int:
-    """A flag's whole number of 0 or more."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
-    return int(text)
-
-
-def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
+def jobs_of(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
     """The jobs that the flags name, each with its RPC address. Raises ConfigError when there is none, or no address."""
-    jobs = named_jobs(args, context)
+    jobs = named_jobs(wanted, context)
     for job in jobs:
         if not job.chain.rpc_urls:
             raise ConfigError(
@@ -69,20 +64,20 @@ def jobs_of(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
     return jobs
 
 
-def named_jobs(args: argparse.Namespace, context: Context) -> tuple[Job, ...]:
+def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
     """The jobs that the flags name, for a command that may do without a node. Raises ConfigError when there is none."""
     every = context.settings.jobs
     if not every:
         raise ConfigError(f"{context.config}: jobs: there is none: add a [[jobs]] table with wallet, chain and asset")
     jobs = every
     for name in ("wallet", "chain", "asset"):
-        wanted = getattr(args, name)
-        if wanted is None:
+        one = getattr(wanted, name)
+        if one is None:
             continue
         known = sorted({called for job in every for called in _called(job, name)})
-        if wanted not in known:
-            raise ConfigError(f"--{name} {wanted}: no job has it; known are: {', '.join(known)}")
-        jobs = tuple(job for job in jobs if wanted in _called(job, name))
+        if one not in known:
+            raise ConfigError(f"--{name} {one}: no job has it; known are: {', '.join(known)}")
+        jobs = tuple(job for job in jobs if one in _called(job, name))
     if not jobs:
         raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
     return jobs
@@ -93,14 +88,6 @@ def _called(job: Job, part: str) -> tuple[str, ...]:
     if part == "asset":
         return tuple(token.symbol for token in job.assets)
     return (job.wallet.name if part == "wallet" else job.chain.name,)
-
-
-def decimal(text: str) -> float:
-    """A flag's plain number of 0 or more that is no money."""
-    try:
-        return number(text, "write digits and one point, as 0.5")
-    except ValueError as bad:
-        raise argparse.ArgumentTypeError(str(bad)) from None
 
 
 @contextmanager
@@ -146,13 +133,12 @@ def world_of(
 def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
-    prompt = secret if sys.stdin.isatty() else None
     device = ledger()
 
     @contextmanager
     def at_the_device(words: str) -> Iterator[None]:
         context.say(f"confirm on the Ledger: {words}")
-        with interruptible():
+        with context.waiting():
             yield
 
     @cache  # a wallet with several jobs is asked for once
@@ -169,7 +155,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
             case SafeOwner():
                 return signer_of(context.settings.wallets[wallet.held.wallet])
             case None:
-                give = passphrase(wallet, context.environment, prompt)
+                give = passphrase(wallet, context.environment, context.secret)
 
                 def ask() -> str:
                     passphrases_in_env(context)
@@ -229,37 +215,3 @@ class Keyless:
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
         raise SafetyError("NO_KEY", "this command holds no key: use `yieldbot run`")
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """While a person is asked, Ctrl-C ends the wait at once (an event loop would only note it until the answer)."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def secret(question: str) -> str:
-    """Ask for something that is not shown while it is typed."""
-    with interruptible():
-        try:
-            return getpass.getpass(question)
-        except EOFError:
-            raise ConfigError("no passphrase was given") from None
-
-
-def answered(question: str, default: str = "") -> str:
-    """Ask on the terminal; the question goes to stderr, stdout being the result's alone."""
-    with interruptible():
-        print(question, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
-    if not line:
-        raise ConfigError("the input ended before every question was answered")
-    return line.strip() or default
-
-
-def confirmed(question: str) -> bool:
-    """A question whose only consent is y or yes."""
-    return answered(f"{question} [y/N] ").lower() in ("y", "yes")

@@ -1,0 +1,123 @@
+"""The terminal that a command is given on: where its result goes, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.context import Context
+from yieldbot.cli.prompts import interruptible, secret
+from yieldbot.errors import SafetyError, YieldbotError
+from yieldbot.model.text import escaped, one_line
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 140
+
+
+class Screen(Context):
+    """One command. stdout carries the result alone (tables, or one JSON document); stderr carries progress."""
+
+    def __init__(self, json: bool = False) -> None:
+        super().__init__()
+        self.json = json
+        self.command = ""
+        self.secret = secret if sys.stdin.isatty() else None
+
+    def waiting(self) -> AbstractContextManager[None]:
+        return interruptible()
+
+    def take(self, args: argparse.Namespace) -> None:
+        """The global flags, once they are parsed."""
+        self.json, self.verbose, self.config = args.json, args.verbose, args.config
+        self.command = args.command
+
+    def show(self, document: Mapping[str, Any], *parts: Callable[[], RenderableType]) -> None:
+        """The result: the document (with ``schema``) for --json, else the parts, which are built only when wanted."""
+        if self.json:
+            self._write(document)
+            return
+        if parts:
+            console = self.console()
+            for part in parts:
+                shown = part()
+                console.print(shown, soft_wrap=not hasattr(shown, "__rich_console__") or hasattr(shown, "plain"))
+
+    def console(self, record: bool = False, quiet: bool = False, width: int | None = None) -> Console:
+        """Where tables go. A pipe gets enough columns for the widest table, a terminal what it has.
+
+        ``record``: keep what is printed, for a picture; ``quiet``: keep it without printing.
+        """
+        import io
+
+        from yieldbot.cli.tables import Printable
+
+        on_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+        return Printable(
+            file=io.StringIO() if quiet else None,
+            width=width or (None if on_terminal else PIPE_WIDTH),
+            record=record,
+            highlight=False,
+            emoji=False,
+            markup=False,
+        )
+
+    def fail(self, failure: YieldbotError) -> int:
+        """Say an error; returns its exit code."""
+        line = self.redacted(one_line(str(failure)))
+        self.complain(line)
+        if self.json:
+            code = failure.code if isinstance(failure, SafetyError) else None
+            self._write(self._error(type(failure).__name__, code, line, failure.exit_code))
+        return failure.exit_code
+
+    def crash(self, unforeseen: Exception) -> int:
+        """A bug: its traceback goes into a file of the data directory, one line to the terminal."""
+        import traceback
+
+        text = self.redacted("".join(traceback.format_exception(unforeseen)))
+        first = self.redacted(one_line(f"{type(unforeseen).__name__}: {unforeseen}", 500))
+        kept = self._keep(text)
+        where = f"the traceback is in {kept}" if kept else "its traceback could not be written"
+        line = f"this is a bug: {first}; {where}"
+        self.complain(line)
+        if self.json:
+            self._write(self._error(type(unforeseen).__name__, None, line, 1))
+        return 1
+
+    def _error(self, kind: str, code: str | None, message: str, exit_code: int) -> dict[str, Any]:
+        return {
+            "schema": "yieldbot/error/v1",
+            "command": self.command,
+            "kind": kind,
+            "code": code,
+            "message": message,
+            "exit_code": exit_code,
+        }
+
+    def _write(self, document: Mapping[str, Any]) -> None:
+        import json
+
+        plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escapes: a ? would be another value
+        print(escaped(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain)))
+
+    def _keep(self, text: str) -> Path | None:
+        try:
+            logs = self.data_dir / "logs"
+            logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = logs / f"crash-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
+            with os.fdopen(
+                os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="replace"
+            ) as out:
+                out.write(text)
+            return file
+        except OSError:
+            return None
