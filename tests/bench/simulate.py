@@ -18,13 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from yieldbot.app.cycle import decide
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.session import EvmSession, evm_session
+from yieldbot.decision.decide import decide
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.world import World

@@ -119,9 +119,9 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
 
 async def _rehearsed(world: World) -> dict[str, Any]:
     """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
-    from yieldbot.app.cycle import decide
     from yieldbot.chains.solana.execution.simulate import SvmRehearsal, rehearse
     from yieldbot.chains.solana.session import SvmSession, svm_session
+    from yieldbot.decision.decide import decide
     from yieldbot.model.plan import Plan
 
     (job,) = world.settings.jobs

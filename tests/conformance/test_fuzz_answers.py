@@ -14,8 +14,8 @@ import pytest
 from tests.bench.accuracy import Accuracy
 from tests.conformance.test_adapters import PROTOCOLS, markets_of
 from yieldbot.app import documents
-from yieldbot.app.cycle import decide
 from yieldbot.chains.evm.observe import observe
+from yieldbot.decision.decide import decide
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.market import Kind, MarketState, Snapshot, contradiction
 from yieldbot.model.plan import Hold, LegKind

@@ -9,6 +9,7 @@ from tests.fork.test_two_steps import DAY, HELD_RAW, held_in
 from tests.fork.test_ways_out import trap
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
+from yieldbot.decision.decide import decide
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
@@ -20,7 +21,7 @@ async def test_a_vault_that_is_locked_does_not_keep_the_rest_of_the_money(sandbo
     with world(sandbox) as w:
         w = replace(w, say=lines.append)
         job = w.settings.jobs[0]
-        first = cycle.decide(await cycle.look(w, job), w.settings.policy, job, w.now()).outcome
+        first = decide(await cycle.look(w, job), w.settings.policy, job, w.now()).outcome
         assert isinstance(first, Plan) and (LegKind.WITHDRAW, market_id) in {(o.kind, o.market_id) for o in first.legs}
         report = await cycle.run_job(w, job)
         assert report.declined is None and report.outcomes and report.snapshot is not None, report.declined

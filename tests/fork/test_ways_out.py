@@ -13,6 +13,7 @@ from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.chains.open import session
 from yieldbot.config.load import load
+from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
 from yieldbot.execution.approvals import Auto, DeclineAll
 from yieldbot.execution.world import World
@@ -148,7 +149,7 @@ async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundr
 async def planned(w: World, job: Job) -> Plan:
     async with session(w, job) as live:
         snapshot = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
-    found = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+    found = decide(snapshot, w.settings.policy, job, w.now()).outcome
     assert isinstance(found, Plan), found
     return found
 

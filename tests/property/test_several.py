@@ -8,7 +8,8 @@ import random
 import pytest
 
 from tests.property.several import TOKENS, case_of
-from yieldbot.app.cycle import decide, still_holds
+from yieldbot.decision.decide import decide
+from yieldbot.decision.holds import still_holds
 from yieldbot.model.plan import Plan
 
 

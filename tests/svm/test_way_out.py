@@ -20,6 +20,7 @@ from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.chains.solana.node.fork import SvmFork
 from yieldbot.chains.solana.node.quorum import connect_svm
 from yieldbot.chains.solana.session import svm_session
+from yieldbot.decision.decide import decide
 from yieldbot.execution.world import World
 from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.fold import fold_exits
@@ -153,7 +154,7 @@ async def test_every_kind_of_market_is_refused_where_its_program_keeps_what_it_t
         (job,) = w.settings.jobs
         async with svm_session(w, job) as live:
             snapshot = await live.observe()
-            plan = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+            plan = decide(snapshot, w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
             put = plan.legs[0].amount
             for name, trap, said in traps:
@@ -204,7 +205,7 @@ async def test_the_way_out_takes_an_hour_and_leaves_the_fork_as_it_was(
         (job,) = w.settings.jobs
         async with svm_session(w, job) as live:
             snapshot = await live.observe()
-            plan = cycle.decide(snapshot, w.settings.policy, job, w.now()).outcome
+            plan = decide(snapshot, w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
             found = await live.rehearse(plan, snapshot)
             assert not isinstance(found, NoWayOut) and len(found.legs) == len(plan.legs) == len(waited)
@@ -381,7 +382,7 @@ async def test_a_way_out_that_needs_a_price_is_rehearsed_at_once_and_is_none_wit
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         async with svm_session(w, job) as live:
-            plan = cycle.decide(await live.observe(), w.settings.policy, job, w.now()).outcome
+            plan = decide(await live.observe(), w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
             market = next(s for s in (await live.observe()).markets if s.market.protocol == "marginfi").market
             told = sandbox.rpc("getAccountInfo", market.params["group"], {"encoding": "base64"})["value"]

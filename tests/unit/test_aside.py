@@ -13,8 +13,9 @@ from tests.unit.test_cycle import REHEARSED, SessionDouble, wired
 from tests.unit.test_cycle import journal as journal
 from tests.unit.test_holds_edges import take
 from tests.unit.test_protections import JOB, NOW
-from yieldbot.app.cycle import Report, decide, run_job
+from yieldbot.app.cycle import Report, run_job
 from yieldbot.decision.aside import set_aside
+from yieldbot.decision.decide import decide
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Status

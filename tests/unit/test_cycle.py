@@ -21,7 +21,8 @@ from tests.unit.allocator.test_several import dai, seen
 from tests.unit.test_holds_edges import plan_of, put, take
 from tests.unit.test_protections import JOB, NOW, moved
 from yieldbot.app import cycle
-from yieldbot.app.cycle import approve_queued, decide, is_trial, job_of, look, run_job
+from yieldbot.app.cycle import approve_queued, is_trial, job_of, look, run_job
+from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult

@@ -11,8 +11,9 @@ from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, pool, seen
 from tests.unit.test_protections import JOB as ALONE
 from yieldbot.allocator.assess import assess
-from yieldbot.app.cycle import decide, still_holds
 from yieldbot.chains.leg_limits import leg_now
+from yieldbot.decision.decide import decide
+from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.exchange import Price
 from yieldbot.model.market import MarketState, Snapshot

@@ -15,7 +15,7 @@ from tests.unit.allocator.test_provide import pool as lp_pool
 from tests.unit.allocator.test_sales import RWD, reward
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
 from tests.unit.test_protections import JOB as ALONE
-from yieldbot.app.cycle import decide
+from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import (
     _above,
     _buffer_taken,

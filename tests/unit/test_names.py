@@ -14,11 +14,11 @@ from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import exact_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.purses import purses_of
-from yieldbot.app.cycle import still_holds
 from yieldbot.app.whatif import WhatIf
 from yieldbot.chains.evm.cash import unseen
 from yieldbot.config.load import load
 from yieldbot.config.names import unbound
+from yieldbot.decision.holds import still_holds
 from yieldbot.errors import ConfigError
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId

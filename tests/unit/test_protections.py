@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.allocator.market_builder import market, snapshot, usdc
-from yieldbot.app.cycle import decide
+from yieldbot.decision.decide import decide
 from yieldbot.journal.events import (
     AccountCleared,
     Event,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from tests.unit.allocator.market_builder import market, snapshot, usdc
 from tests.unit.test_holds_edges import plan_of, put, take
 from tests.unit.test_protections import JOB, NOW
-from yieldbot.app.cycle import Decision, decide
 from yieldbot.chains.exits import RETRY_SECONDS, with_exits
 from yieldbot.cli.render import stuck
+from yieldbot.decision.decide import Decision, decide
 from yieldbot.journal.events import AccountCleared, Event, ExitRefused, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.fold import Record, fold_reverts
 from yieldbot.math.curves import ConstantCurve

@@ -11,19 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.allocator import ranges
-from yieldbot.allocator.allocate import allocate
-from yieldbot.allocator.assess import assess, no_new_money
-from yieldbot.allocator.claims import claim_plan, sale_plan
-from yieldbot.allocator.leave import step_plan
-from yieldbot.allocator.plan import make_plan
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
 from yieldbot.chains.ports import Session
 from yieldbot.config.names import unbound
-from yieldbot.decision.aside import set_aside, without_again, without_pools
-from yieldbot.decision.holds import still_holds as still_holds
+from yieldbot.decision.aside import set_aside, without_pools
+from yieldbot.decision.decide import Decision, decide
+from yieldbot.decision.holds import still_holds
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
@@ -32,27 +27,14 @@ from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
 from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
-from yieldbot.journal.unsold_rewards import unsold
-from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
-from yieldbot.risk.limits import Guard, beyond, guard, lost, stopped
+from yieldbot.risk.limits import lost, stopped
 
 if TYPE_CHECKING:
     from yieldbot.execution.results import LegResult, Proposed
-
-GWEI = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the pure stages made of a snapshot."""
-
-    assessments: tuple[Assessment, ...]
-    allocation: Allocation
-    outcome: Plan | Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,82 +61,6 @@ class Report:
     def failed(self) -> bool:
         """A transaction of ours was mined but did not succeed, or was displaced."""
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
-
-
-def decide(
-    snapshot: Snapshot,
-    policy: Policy,
-    job: Job,
-    now: int,
-    wealth: Amount | None = None,
-    unread: Sequence[forecast.Unread] = (),
-    records: Sequence[Record] = (),
-) -> Decision:
-    """The pure stages: guard, assess, allocate, plan. ``wealth`` answers "what if we had this much".
-
-    ``records``: the journal, for the limits that time sets. Hold, whatever the allocation, while money of ours lies
-    where it cannot be read (shares would be of half of it), and when a protection says so. What reverted on the chain
-    when it was last asked for is asked for again in a plan of its own, when nothing else is to be done.
-    """
-    found = _decide(without_again(snapshot), policy, job, now, wealth, unread, records)
-    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
-        return found
-    again = _decide(snapshot, policy, job, now, wealth, unread, records)
-    return again if isinstance(again.outcome, Plan) else found
-
-
-def _decide(
-    snapshot: Snapshot,
-    policy: Policy,
-    job: Job,
-    now: int,
-    wealth: Amount | None,
-    unread: Sequence[forecast.Unread],
-    records: Sequence[Record],
-) -> Decision:
-    def made(guarded: Guard) -> Decision:
-        assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
-        allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
-        if (reason := forecast.lost_sight_of(unread) or guarded.reason) is not None:
-            return Decision(assessments, allocation, Hold(reason, None))
-        ceiling_wei = int(job.chain.max_fee_gwei * GWEI)
-        plan: Plan | Hold = make_plan(snapshot, allocation, guarded.policy, now, max_fee_wei=ceiling_wei)
-        if isinstance(plan, Hold) and wealth is None:
-            settled = (snapshot, allocation, guarded.policy, job.asset)
-            seen = (snapshot, assessments, allocation, guarded.policy, now, job.base)
-            plan = step_plan(*seen, max_fee_wei=ceiling_wei) or plan
-        if isinstance(plan, Hold) and wealth is None:
-            plan = claim_plan(*settled, now, max_fee_wei=ceiling_wei) or plan
-            if isinstance(plan, Hold) and job.sale is not None:
-                ours = unsold(records, snapshot.block.chain, snapshot.owner)
-                plan = sale_plan(*settled, job.sale, ours, now, max_fee_wei=ceiling_wei) or plan
-            if isinstance(plan, Hold):
-                settled_on = (snapshot, assessments, allocation, guarded.policy, now)
-                plan = ranges.range_plan(*settled_on, max_fee_wei=ceiling_wei) or plan
-            if isinstance(plan, Hold) and (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
-                plan = replace(plan, reason=f"{plan.reason}; no new money goes in: {said}")
-        return Decision(assessments, allocation, plan)
-
-    guarded = guard(policy, records, snapshot, job.asset, now)
-    first = made(guarded)
-    if not isinstance(plan := first.outcome, Plan):
-        if guarded.policy == policy:
-            return first
-        # Whether it is the limits that leave nothing to do: what would be done without them says which.
-        wanted = made(replace(guarded, policy=policy)).outcome
-        legs = wanted.legs if isinstance(wanted, Plan) else ()
-        refused = beyond(policy, records, job.chain.chain, legs, now)
-        return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
-    if beyond(policy, records, job.chain.chain, plan.legs, now) is None:
-        return first
-    # Money moved between markets counts too: less new money beside it.
-    left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
-    moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
-    second = made(guard(policy, records, snapshot, job.asset, now, reserved_raw=moved_raw))
-    if isinstance(plan := second.outcome, Plan):
-        refused = beyond(policy, records, job.chain.chain, plan.legs, now)
-        return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
-    return second
 
 
 async def look(world: World, job: Job) -> Snapshot:

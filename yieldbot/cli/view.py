@@ -14,12 +14,12 @@ from yieldbot.allocator.across import across
 from yieldbot.app import documents as docs
 from yieldbot.app import log as events
 from yieldbot.app import whatif
-from yieldbot.app.cycle import decide
 from yieldbot.app.wiring import JOURNAL, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.cli import liquidity, listings, pnl, render, reports
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.config.names import unbound
+from yieldbot.decision.decide import decide
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.allocator.across import Across
-    from yieldbot.app.cycle import Decision
     from yieldbot.app.documents import Doc
     from yieldbot.app.whatif import WhatIf
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
+    from yieldbot.decision.decide import Decision
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount

@@ -8,7 +8,7 @@ from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapsho
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
-from yieldbot.app.cycle import still_holds
+from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot, Status

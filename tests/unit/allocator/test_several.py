@@ -12,7 +12,7 @@ from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.convert import convert, swap_id, ways
 from yieldbot.allocator.plan import make_plan
-from yieldbot.app.cycle import still_holds
+from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token

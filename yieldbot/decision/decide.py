@@ -1,0 +1,178 @@
+"""What is to be done with one job's money: from a snapshot, the journal's memory and the policy to a Plan or a Hold.
+
+Pure: live runs, dry runs and what is asked of the past decide by this same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from yieldbot.allocator import ranges
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess, no_new_money
+from yieldbot.allocator.claims import claim_plan, sale_plan
+from yieldbot.allocator.leave import step_plan
+from yieldbot.allocator.plan import make_plan
+from yieldbot.decision.aside import without_again
+from yieldbot.history.holdings import Unread, lost_sight_of
+from yieldbot.journal.fold import Record
+from yieldbot.journal.unsold_rewards import unsold
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
+from yieldbot.model.policy import Job, Policy
+from yieldbot.risk.limits import Guard, beyond, guard
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the pure stages made of a snapshot."""
+
+    assessments: tuple[Assessment, ...]
+    """Each market, judged by the policy."""
+    allocation: Allocation
+    """Where the money should lie, with the proof that no other place is better."""
+    outcome: Plan | Hold
+    """The way there, or why nothing is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that a decision is made of."""
+
+    snapshot: Snapshot
+    policy: Policy
+    """The person's; where time sets limits, a tighter one is made of it (``risk/limits.guard``)."""
+    job: Job
+    now: int
+    """Unix seconds."""
+    wealth: Amount | None = None
+    """"What if we had this much"; None: what we have."""
+    unread: Sequence[Unread] = ()
+    """Markets that could not be observed."""
+    records: Sequence[Record] = ()
+    """The journal's."""
+
+    @property
+    def max_fee_wei(self) -> int:
+        """The most a gas may cost on the job's chain."""
+        return int(self.job.chain.max_fee_gwei * GWEI)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The inputs with what was found out on the way to a plan."""
+
+    inputs: Inputs
+    policy: Policy
+    """With the limits that time sets."""
+    assessments: tuple[Assessment, ...]
+    allocation: Allocation
+
+
+Proposer = Callable[[Judged], "Plan | None"]
+"""One kind of work that may be due: its plan, or None where there is none."""
+
+
+def two_step_exits(of: Judged) -> Plan | None:
+    """What is on its way out in two steps is asked for, collected or called back."""
+    given = of.inputs
+    seen = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
+    return step_plan(*seen, max_fee_wei=given.max_fee_wei)
+
+
+def claims(of: Judged) -> Plan | None:
+    """Rewards that are worth their claim."""
+    given = of.inputs
+    settled = (given.snapshot, of.allocation, of.policy, given.job.asset)
+    return claim_plan(*settled, given.now, max_fee_wei=given.max_fee_wei)
+
+
+def sales(of: Judged) -> Plan | None:
+    """Reward tokens of our claims, sold where the policy says so."""
+    given = of.inputs
+    if given.job.sale is None:
+        return None
+    ours = unsold(given.records, given.snapshot.block.chain, given.snapshot.owner)
+    settled = (given.snapshot, of.allocation, of.policy, given.job.asset)
+    return sale_plan(*settled, given.job.sale, ours, given.now, max_fee_wei=given.max_fee_wei)
+
+
+def new_ranges(of: Judged) -> Plan | None:
+    """Liquidity whose range the price has left."""
+    given = of.inputs
+    settled = (given.snapshot, of.assessments, of.allocation, of.policy, given.now)
+    return ranges.range_plan(*settled, max_fee_wei=given.max_fee_wei)
+
+
+PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, new_ranges)
+"""What may be due when no move of money is, in this order: the first that has a plan has it."""
+
+
+def decide(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None = None,
+    unread: Sequence[Unread] = (),
+    records: Sequence[Record] = (),
+) -> Decision:
+    """Guard, assess, allocate, plan (``Inputs`` explains what goes in).
+
+    Hold, whatever the allocation, while money of ours lies where it cannot be read (shares would be of half of it), and
+    when a protection says so. What reverted on the chain when it was last asked for is asked for again in a plan of its
+    own, when nothing else is to be done.
+    """
+    given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
+    found = _limited(replace(given, snapshot=without_again(snapshot)))
+    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
+        return found
+    again = _limited(given)
+    return again if isinstance(again.outcome, Plan) else found
+
+
+def _limited(given: Inputs) -> Decision:
+    """The decision within the limits that time sets; where they leave nothing to do, the Hold says which."""
+    snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
+    guarded = guard(policy, records, snapshot, job.asset, given.now)
+    first = _made(given, guarded)
+    if not isinstance(plan := first.outcome, Plan):
+        if guarded.policy == policy:
+            return first
+        # Whether it is the limits that leave nothing to do: what would be done without them says which.
+        wanted = _made(given, replace(guarded, policy=policy)).outcome
+        legs = wanted.legs if isinstance(wanted, Plan) else ()
+        refused = beyond(policy, records, job.chain.chain, legs, given.now)
+        return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
+    if beyond(policy, records, job.chain.chain, plan.legs, given.now) is None:
+        return first
+    # Money moved between markets counts too: less new money beside it.
+    left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
+    moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
+    second = _made(given, guard(policy, records, snapshot, job.asset, given.now, reserved_raw=moved_raw))
+    if isinstance(plan := second.outcome, Plan):
+        refused = beyond(policy, records, job.chain.chain, plan.legs, given.now)
+        return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
+    return second
+
+
+def _made(given: Inputs, guarded: Guard) -> Decision:
+    """Assess, allocate and plan under one guard."""
+    snapshot, job, wealth = given.snapshot, given.job, given.wealth
+    assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
+    allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
+    if (reason := lost_sight_of(given.unread) or guarded.reason) is not None:
+        return Decision(assessments, allocation, Hold(reason, None))
+    judged = Judged(given, guarded.policy, assessments, allocation)
+    moves = make_plan(snapshot, allocation, guarded.policy, given.now, max_fee_wei=given.max_fee_wei)
+    if isinstance(moves, Plan) or wealth is not None:
+        return Decision(assessments, allocation, moves)
+    if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
+        return Decision(assessments, allocation, due)
+    if (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
+        moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {said}")
+    return Decision(assessments, allocation, moves)
