@@ -1,3 +1,97 @@
-"""yieldbot: earns the best safe yield on chain, and proves each step."""
+"""yieldbot: earns the best safe yield on chain, and proves each step.
+
+As a library (docs/library.md): ``load`` a configuration, ``observe`` a job's chain, ``decide``, ``assess`` and
+``allocate`` on what was seen, read the ``Journal``. Nothing here signs or sends. Names are imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.allocate import allocate as allocate
+    from yieldbot.allocator.assess import assess as assess
+    from yieldbot.app.library import decide as decide
+    from yieldbot.app.library import observe as observe
+    from yieldbot.config.load import load as load
+    from yieldbot.decision.decide import Decision as Decision
+    from yieldbot.errors import ConfigError as ConfigError
+    from yieldbot.errors import TransientError as TransientError
+    from yieldbot.errors import YieldbotError as YieldbotError
+    from yieldbot.journal.store import Journal as Journal
+    from yieldbot.model.amounts import Amount as Amount
+    from yieldbot.model.amounts import Token as Token
+    from yieldbot.model.market import MarketState as MarketState
+    from yieldbot.model.market import Snapshot as Snapshot
+    from yieldbot.model.plan import Allocation as Allocation
+    from yieldbot.model.plan import Assessment as Assessment
+    from yieldbot.model.plan import Hold as Hold
+    from yieldbot.model.plan import Plan as Plan
+    from yieldbot.model.policy import Job as Job
+    from yieldbot.model.policy import Policy as Policy
+    from yieldbot.model.policy import Settings as Settings
 
 __version__ = "0.1.0"
+
+_FROM = {
+    "allocate": "allocator.allocate",
+    "assess": "allocator.assess",
+    "decide": "app.library",
+    "observe": "app.library",
+    "load": "config.load",
+    "Decision": "decision.decide",
+    "ConfigError": "errors",
+    "TransientError": "errors",
+    "YieldbotError": "errors",
+    "Journal": "journal.store",
+    "Amount": "model.amounts",
+    "Token": "model.amounts",
+    "MarketState": "model.market",
+    "Snapshot": "model.market",
+    "Allocation": "model.plan",
+    "Assessment": "model.plan",
+    "Hold": "model.plan",
+    "Plan": "model.plan",
+    "Job": "model.policy",
+    "Policy": "model.policy",
+    "Settings": "model.policy",
+}
+"""Each public name's module: importing the package alone must cost a command nothing."""
+
+__all__ = [
+    "Allocation",
+    "Amount",
+    "Assessment",
+    "ConfigError",
+    "Decision",
+    "Hold",
+    "Job",
+    "Journal",
+    "MarketState",
+    "Plan",
+    "Policy",
+    "Settings",
+    "Snapshot",
+    "Token",
+    "TransientError",
+    "YieldbotError",
+    "__version__",
+    "allocate",
+    "assess",
+    "decide",
+    "load",
+    "observe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -145,3 +145,10 @@ def test_the_documents_say_what_is_known_of_the_way_out() -> None:
     assert (one["market_id"], one["untried"], one["no_way_out"]) == ("lend/1/better", True, None)
     assert (other["untried"], other["no_way_out"]) == (False, "it is locked")
     assert one["exit"] == documents.way_out(better())
+
+
+def test_our_own_deposit_is_nobody_elses_cash() -> None:
+    """100 of cash beside ours, which must cover the holding three times: 50 of ours, and as much in the next run."""
+    thrice = {"min_liquidity_multiple": 3.0}
+    assert target(better(liquidity=usdc(100)), **thrice) == 50.0
+    assert target(better(50.0, liquidity=usdc(150), offered=usdc(50)), **thrice) == 50.0
