@@ -56,13 +56,21 @@ def can_fork(environment: Mapping[str, str]) -> bool:
 
 
 def run(
-    words: Sequence[str], *, cwd: Path, given: str, env: Mapping[str, str], seconds: float, umask: int = -1
+    words: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    seconds: float,
+    given: str = "",
+    umask: int = -1,
+    module: str = "yieldbot.cli.main",
 ) -> tuple[int, str, str]:
-    """What ``python -m yieldbot.cli.main WORDS...`` ends with, and what it wrote to stdout and stderr.
+    """What ``python -m MODULE WORDS...`` ends with, and what it wrote to stdout and stderr. module: it has a ``main``.
 
     Raises subprocess.TimeoutExpired for a run that takes longer than ``seconds``; it is killed then.
     """
     asked = {"words": list(words), "cwd": str(cwd), "env": dict(env), "umask": umask if umask >= 0 else _umask()}
+    asked["module"] = module
     with contextlib.ExitStack() as opened:
         request, stdin, stdout, stderr = (opened.enter_context(_memory()) for _ in range(4))
         request.write(json.dumps(asked).encode())
@@ -179,11 +187,10 @@ def _one(asked: dict[str, Any]) -> int:
     if ENCODING in os.environ:
         for stream in (sys.stdin, sys.stdout, sys.stderr):
             stream.reconfigure(encoding=os.environ[ENCODING])  # type: ignore[union-attr]
-    sys.argv = [str(ROOT / "yieldbot" / "cli" / "main.py"), *asked["words"]]
-    from yieldbot.cli.main import main
-
+    module = importlib.import_module(asked["module"])
+    sys.argv = [str(module.__file__), *asked["words"]]
     try:
-        code = main()
+        code = module.main()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:
