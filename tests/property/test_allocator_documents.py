@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.bench.problems import problem
+from tests.draws import draws
 from yieldbot.allocator.answer import Posed, pose, solve
 from yieldbot.allocator.document import read
 from yieldbot.allocator.optimise import optimise
@@ -81,7 +82,7 @@ def several(seed: int) -> dict[str, Any]:
 def cases() -> Iterator[tuple[str, int]]:
     """Batches, so that workers share them."""
     for kind in ("one group each", "overlapping", "several assets"):
-        for first in range(0, 4 * BATCH if kind != "several assets" else BATCH, BATCH):
+        for first in range(0, draws(1, 4) * BATCH if kind != "several assets" else BATCH, BATCH):
             yield kind, first
 
 
@@ -111,7 +112,7 @@ def test_no_allocation_of_an_exhaustive_search_exceeds_the_bound(kind: str, firs
 @pytest.mark.parametrize("markets", [4, 12, 50])
 def test_the_answer_keeps_every_limit_as_written(markets: int) -> None:
     """Checked from the document's own text, in base units, with none of the solver's code."""
-    for seed in range(60):
+    for seed in range(draws(20, 60)):
         document = problem(seed, markets, overlapping=True)
         answer = solve(pose(read(document)))
         units = {row["id"]: round(float(answer["targets"][row["id"]]) * 10**6) for row in document["markets"]}
@@ -137,7 +138,7 @@ def raw(text: str) -> int:
 
 
 def test_the_same_problem_gives_the_same_answer_bit_for_bit() -> None:
-    for seed in range(20):
+    for seed in range(draws(8, 20)):
         assert solve(pose(read(problem(seed, 12, overlapping=True)))) == solve(
             pose(read(problem(seed, 12, overlapping=True)))
         )

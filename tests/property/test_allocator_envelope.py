@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.draws import draws
 from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
 from yieldbot.math.curves import (
     AdaptiveCurve,
@@ -130,7 +131,7 @@ curves = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=draws(30, 120), deadline=None)
 @given(curves, st.floats(1e3, 1e8), st.sampled_from([1, 30, 365]), st.lists(st.floats(0.01, 0.99), max_size=3))
 @example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
@@ -145,7 +146,7 @@ def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, da
             assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(15, 60), deadline=None)
 @given(rewarded(), st.floats(1e3, 1e8), st.floats(0.0, 0.9), st.sampled_from([1, 30, 365]))
 @example(
     RewardedCurve(
@@ -169,7 +170,7 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
         assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(37, 150), deadline=None)
 @given(st.one_of(kinked(), adaptive()), st.floats(1e-3, 3.0), st.sampled_from([1, 30, 365]))
 def test_without_draining_income_is_a_line_and_then_the_markets_own(
     base: KinkedCurve | AdaptiveCurve, part: float, days: int
@@ -192,7 +193,7 @@ def test_without_draining_income_is_a_line_and_then_the_markets_own(
     assert all(curve.marginal(x, h) <= most + 1e-4 * (most + 1e-6) for x in inside)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(15, 40), deadline=None)
 @given(st.one_of(kinked(), adaptive()), st.floats(0.1, 10.0))
 def test_the_error_falls_with_the_square_of_the_width(curve: KinkedCurve | AdaptiveCurve, at: float) -> None:
     h, middle = 30 * 86_400.0, at * curve.others
@@ -216,7 +217,7 @@ def _line_at(corners: Corners, x: float) -> float:
     return max(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(15, 60), deadline=None)
 @given(
     st.sampled_from([0.0, 1e-6, 1e6]),
     st.sampled_from([0.0, 1.0, 1e9]),

@@ -41,7 +41,7 @@ def yieldbot(
     cwd: Path,
     given: str = "",
     environment: dict[str, str] | None = None,
-    seconds: float = 120,
+    seconds: float = 600,
     umask: int = -1,
     cold: bool = False,
 ) -> Ended:

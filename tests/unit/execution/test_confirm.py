@@ -173,7 +173,7 @@ async def test_a_block_that_names_it_is_waited_for(journal: Journal) -> None:
 
 async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_noted(journal: Journal) -> None:
     chain = ChainDouble(height=101)
-    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=60.0))
     tx = landed(account, chain)
     with pytest.raises(PendingError, match=r"it is mined but not final \(5\)"):
         await confirm(account, (tx,))
@@ -218,7 +218,7 @@ async def test_polls_that_saw_it_mined_are_none_that_say_another_took_its_nonce(
 
 async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal: Journal) -> None:
     chain = ChainDouble(height=102)
-    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=60.0))
     tx = landed(account, chain)
     polls, serve = 0, chain._eth_getTransactionReceipt
 
@@ -269,7 +269,7 @@ async def test_why_a_node_does_not_take_it_is_said(journal: Journal) -> None:
 
 async def test_what_nobody_mines_is_replaced_and_the_winner_told(journal: Journal) -> None:
     chain = moving()
-    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=10))
+    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=60.0))
     tx = journalled(account)
     chain.pool.add(tx.signed.hash)
 
