@@ -8,7 +8,6 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.draws import draws
 from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
@@ -79,7 +78,7 @@ def cases(draw: st.DrawFn, most: int) -> tuple[Snapshot, Policy]:
     ), policy
 
 
-@settings(max_examples=draws(15, 40), deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(most=3))
 def test_the_bound_is_never_below_the_best_of_an_exhaustive_search(case: tuple[Snapshot, Policy]) -> None:
     seen, policy = case
@@ -103,7 +102,7 @@ def test_the_bound_is_never_below_the_best_of_an_exhaustive_search(case: tuple[S
     )  # the grid is coarse: ours is as good or better, nearly always
 
 
-@settings(max_examples=draws(15, 40), deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(most=8))
 def test_no_constraint_is_violated_by_a_single_unit(case: tuple[Snapshot, Policy]) -> None:
     seen, policy = case
@@ -131,7 +130,7 @@ def test_no_constraint_is_violated_by_a_single_unit(case: tuple[Snapshot, Policy
         assert found.targets[IDLE_ID].raw >= min(usdc(float(policy.idle_buffer)).raw, seen.states[IDLE_ID].held.raw)
 
 
-@settings(max_examples=draws(15, 60), deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases(most=4))
 def test_a_fresh_plan_holds_by_the_very_rules_that_it_was_made_by(case: tuple[Snapshot, Policy]) -> None:
     """What is asked again before each leg refuses no plan that nothing has changed for, after any of its legs."""

@@ -88,7 +88,7 @@ def cases() -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize(("kind", "first"), list(cases()))
 def test_no_allocation_of_an_exhaustive_search_exceeds_the_bound(kind: str, first: int) -> None:
-    for seed in range(first, first + BATCH):
+    for seed in range(first, first + (BATCH if kind != "several assets" else draws(60, BATCH))):
         if kind == "several assets":
             document, steps = several(seed), 5
         else:
@@ -112,7 +112,7 @@ def test_no_allocation_of_an_exhaustive_search_exceeds_the_bound(kind: str, firs
 @pytest.mark.parametrize("markets", [4, 12, 50])
 def test_the_answer_keeps_every_limit_as_written(markets: int) -> None:
     """Checked from the document's own text, in base units, with none of the solver's code."""
-    for seed in range(draws(20, 60)):
+    for seed in range(60):
         document = problem(seed, markets, overlapping=True)
         answer = solve(pose(read(document)))
         units = {row["id"]: round(float(answer["targets"][row["id"]]) * 10**6) for row in document["markets"]}
@@ -138,7 +138,7 @@ def raw(text: str) -> int:
 
 
 def test_the_same_problem_gives_the_same_answer_bit_for_bit() -> None:
-    for seed in range(draws(8, 20)):
+    for seed in range(20):
         assert solve(pose(read(problem(seed, 12, overlapping=True)))) == solve(
             pose(read(problem(seed, 12, overlapping=True)))
         )

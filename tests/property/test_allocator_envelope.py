@@ -8,7 +8,6 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.draws import draws
 from yieldbot.allocator.envelope import Corners, cover, falls, joints, rough
 from yieldbot.math.curves import (
     AdaptiveCurve,
@@ -25,7 +24,6 @@ from yieldbot.math.liquidity import FULL, Bounds, Venue
 from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import UndrainedCurve, looked_through
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -76,7 +74,7 @@ def vault(draw: st.DrawFn) -> LookThroughCurve:
 
 @st.composite
 def rewarded(draw: st.DrawFn) -> RewardedCurve:
-    base = draw(st.one_of(kinked(), adaptive(), vault(), not_drained()))
+    base = draw(st.one_of(kinked(), adaptive(), vault()))
     terms = [
         RewardTerm(
             draw(st.sampled_from([0.0, 1.0, 0.5 * base.others, base.others])),
@@ -103,17 +101,7 @@ def provided(draw: st.DrawFn) -> ProvidedCurve:
     return ProvidedCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
 
 
-@st.composite
-def not_drained(draw: st.DrawFn) -> UndrainedCurve | LookThroughCurve:
-    """Of which no gain from our own withdrawal counts; a vault's by each market below it."""
-    if draw(st.booleans()):
-        return looked_through(draw(vault()), draw(st.floats(0.3, 1.0)))
-    base = draw(st.one_of(kinked(), adaptive()))
-    return UndrainedCurve(base, base.others * draw(st.floats(1e-3, 3.0)))
-
-
 curves = st.one_of(
-    not_drained(),
     rewarded(),
     provided(),
     kinked(),
@@ -131,7 +119,7 @@ curves = st.one_of(
 )
 
 
-@settings(max_examples=draws(30, 120), deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(curves, st.floats(1e3, 1e8), st.sampled_from([1, 30, 365]), st.lists(st.floats(0.01, 0.99), max_size=3))
 @example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
@@ -146,7 +134,7 @@ def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, da
             assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@settings(max_examples=draws(15, 60), deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rewarded(), st.floats(1e3, 1e8), st.floats(0.0, 0.9), st.sampled_from([1, 30, 365]))
 @example(
     RewardedCurve(
@@ -170,30 +158,7 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
         assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@settings(max_examples=draws(37, 150), deadline=None)
-@given(st.one_of(kinked(), adaptive()), st.floats(1e-3, 3.0), st.sampled_from([1, 30, 365]))
-def test_without_draining_income_is_a_line_and_then_the_markets_own(
-    base: KinkedCurve | AdaptiveCurve, part: float, days: int
-) -> None:
-    """From ``least`` on nothing differs; below, income never bends up, and up to where the base bends it is concave."""
-    least, h = part * base.others, days * 86_400.0
-    curve = UndrainedCurve(base, least)
-    for x in (least * (1.0 + k / 4) for k in range(12)):
-        assert (curve.apr(x, h), curve.marginal(x, h)) == (base.apr(x, h), base.marginal(x, h))
-    most = base.apr(least, h)
-    for k in range(9):
-        x = least * k / 9
-        assert curve.apr(x, h) == min(base.apr(x, h), most)
-        if falls(base):
-            assert curve.apr(x, h) == curve.marginal(x, h) == most
-    if not falls(base):
-        return
-    edge = min((x for x in joints(base, h) if x > least), default=2.0 * least)
-    inside = (x for x in (least + (edge - least) * k / 8 for k in range(1, 8)))
-    assert all(curve.marginal(x, h) <= most + 1e-4 * (most + 1e-6) for x in inside)
-
-
-@settings(max_examples=draws(15, 40), deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.one_of(kinked(), adaptive()), st.floats(0.1, 10.0))
 def test_the_error_falls_with_the_square_of_the_width(curve: KinkedCurve | AdaptiveCurve, at: float) -> None:
     h, middle = 30 * 86_400.0, at * curve.others
@@ -217,7 +182,7 @@ def _line_at(corners: Corners, x: float) -> float:
     return max(found)
 
 
-@settings(max_examples=draws(15, 60), deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from([0.0, 1e-6, 1e6]),
     st.sampled_from([0.0, 1.0, 1e9]),

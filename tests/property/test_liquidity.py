@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tests.draws import draws
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
 from yieldbot.math.estimate import LOG_TICK, NOTHING_KNOWN, Interval, chi_square, rate_of, student, volatility
 from yieldbot.math.liquidity import (
@@ -178,7 +177,7 @@ widths = st.floats(0.001, 3.0)
 sigmas = st.floats(0.01, 2.0)
 
 
-@settings(max_examples=draws(37, 150))
+@settings(max_examples=150)
 @given(widths, sigmas, st.floats(1.001, 3.0))
 def test_what_must_hold_of_any_range(width: float, sigma: float, more: float) -> None:
     bounds, wider = Bounds(-width, width), Bounds(-width * more, width * more)
@@ -195,7 +194,7 @@ def test_what_must_hold_of_any_range(width: float, sigma: float, more: float) ->
     assert found.low <= found.mean <= found.high
 
 
-@settings(max_examples=draws(15, 50))
+@settings(max_examples=50)
 @given(sigmas, st.floats(10.0, 1e7))
 def test_the_full_range_is_the_limit_and_constant_product(sigma: float, ours: float) -> None:
     """Of a pair with liquidity L an L' more earns L' / (L + L') of its fees, and loses sigma^2 / 8 of its value."""
@@ -209,7 +208,7 @@ def test_the_full_range_is_the_limit_and_constant_product(sigma: float, ours: fl
     assert bounds_of(Range(-MOST_TICK, MOST_TICK), sqrt_at(0)).value == pytest.approx(2.0)
 
 
-@settings(max_examples=draws(15, 30))
+@settings(max_examples=30)
 @given(st.sampled_from([1, 10, 60, 200]), st.integers(-200_000, 200_000), st.floats(100.0, 1e6), sigmas)
 def test_no_width_beats_the_best_range(spacing: int, tick: int, ours: float, sigma: float) -> None:
     root = sqrt_at(tick)
