@@ -97,7 +97,7 @@ def test_a_queued_plan_is_approved_and_earns(home: Home) -> None:
 
 def test_commands_need_nothing_loaded_before(home: Home) -> None:
     """The other runs are forked from a process that has loaded everything (``tests.warm``)."""
-    for words in (("check",), ("markets",), ("plan",), ("dry-run",), ("positions",), ("history",), ("export",)):
+    for words in (("check",), ("plan",), ("dry-run",), ("export",)):
         ended = home.run("--json", *words, cold=True)
         assert ended.code == 0 and ended.document["schema"] == f"yieldbot/{words[0]}/v1", ended.err
 

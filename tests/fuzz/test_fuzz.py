@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.draws import draws
 from tests.fuzz.targets import TARGETS
 from yieldbot.math.kamino import KaminoReserve
 from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import MOST_STEPS, with_steps
 
-RUNS = 300
+RUNS = draws(100, 300)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed here")
