@@ -101,5 +101,10 @@ async def deposit_once(
         return failure.exit_code
 
 
+def main() -> int:
+    """One run as the command line says; its exit code."""
+    return asyncio.run(deposit_once(SmallMarket.load(Path(sys.argv[1])), Fuse(sys.argv[2], int(sys.argv[3]))))
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(deposit_once(SmallMarket.load(Path(sys.argv[1])), Fuse(sys.argv[2], int(sys.argv[3])))))
+    sys.exit(main())

@@ -36,6 +36,10 @@ from yieldbot.model.native import native_token
 from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted
 
 TIMEOUT_SECONDS = 0.6
+"""A node's, while faults are done: some of them are that it hangs. A busy machine is a fault among others then."""
+CONFIRM_SECONDS = 1.5
+PATIENT_SECONDS = 60.0
+"""Of both, in the quiet end: nothing hangs then, and a busy machine is no reason not to come to it."""
 GWEI = 10**9
 
 
@@ -112,7 +116,8 @@ class Arena:
         said: list[str] = []
         with tempfile.TemporaryDirectory() as name:
             shutil.copy(self.keys, Path(name) / "main.json")
-            market = replace(self.market, folder=name, confirm_timeout_seconds=1.5)
+            market = replace(self.market, folder=name, confirm_timeout_seconds=CONFIRM_SECONDS)
+            patient = replace(market, confirm_timeout_seconds=PATIENT_SECONDS)
             try:
                 for attempt in attempts:
                     for index, plan in enumerate(attempt.plans):
@@ -132,7 +137,8 @@ class Arena:
                         break
                 self._quiet()
                 for _ in range(4):
-                    code, line = self._run(market, self.ends.urls[:count], Attempt([], None, "never", 1, 600))
+                    quiet = Attempt([], None, "never", 1, 600)
+                    code, line = self._run(patient, self.ends.urls[:count], quiet, PATIENT_SECONDS)
                     said.append(f"quiet: {code} {line}")
                     if code == 0:
                         break
@@ -168,12 +174,14 @@ class Arena:
         ordinary = ("anvil_setNextBlockBaseFeePerGas", [hex(GWEI)])
         self.ask(("evm_setAutomine", [True]), ordinary, ("evm_mine", []), ordinary)
 
-    def _run(self, market: SmallMarket, urls: tuple[str, ...], attempt: Attempt) -> tuple[int, str]:
+    def _run(
+        self, market: SmallMarket, urls: tuple[str, ...], attempt: Attempt, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> tuple[int, str]:
         """One run in a process of its own: its exit status (negative: the signal) and its last line."""
         fuse = Fuse(attempt.point, attempt.count)
         return forked(
             lambda: deposit_once(
-                market, fuse, urls=urls, timeout_seconds=TIMEOUT_SECONDS, ttl_seconds=attempt.ttl_seconds
+                market, fuse, urls=urls, timeout_seconds=timeout_seconds, ttl_seconds=attempt.ttl_seconds
             )
         )
 

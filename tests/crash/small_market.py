@@ -71,7 +71,7 @@ class SmallMarket:
     vault_address: str
     owner: str
     finality: str | int = "latest"
-    confirm_timeout_seconds: float = 10.0
+    confirm_timeout_seconds: float = 120.0
     fee_kind: str = "ethereum"
 
     @property

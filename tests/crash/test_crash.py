@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.crash.child import BOUNDARIES, RAW
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution.balances import allowance, balances
@@ -19,19 +18,20 @@ from yieldbot.journal.events import PlanStatus
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import Confirmed
 
-ROOT = Path(__file__).resolve().parents[2]
+LONGEST_RUN_SECONDS = 300.0
 POINTS = [(boundary, count) for boundary in BOUNDARIES for count in (1, 2)]
 
 
 async def run(market: SmallMarket, point: str = "never", count: int = 1) -> tuple[int, str]:
     """Run the child to its end; its exit status (negative: the signal) and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.crash.child", str(market.save()), point, str(count)),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
-    _, said = await process.communicate()
-    return await process.wait(), said.decode()
+
+    def child() -> tuple[int, str, str]:
+        words = [str(market.save()), point, str(count)]
+        options = {"cwd": warm.ROOT, "env": os.environ, "seconds": LONGEST_RUN_SECONDS}
+        return warm.run(words, module="tests.crash.child", **options)
+
+    status, _, said = await asyncio.to_thread(child)
+    return status, said
 
 
 async def assert_deposited_once(market: SmallMarket) -> None:

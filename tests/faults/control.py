@@ -22,7 +22,7 @@ class Proxies:
     def set(self, index: int, **plan: Any) -> dict[str, int]:
         """What endpoint ``index`` does wrong from now on; how often it has done each fault since the last call."""
         request = urllib.request.Request(f"{self.urls[index]}/control", json.dumps(plan).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             done: dict[str, int] = json.load(answer)
         return done
 
@@ -41,4 +41,4 @@ def proxies(upstream: str, count: int) -> Iterator[Proxies]:
             yield Proxies(tuple(json.loads(process.stdout.readline())))
         finally:
             process.stdin.close()
-            process.wait(10)
+            process.wait(60)

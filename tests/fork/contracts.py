@@ -29,10 +29,16 @@ def send(sandbox: Sandbox, to: str | None, data: bytes, sender: str | None = Non
         sandbox.rpc("anvil_impersonateAccount", sender)
         sandbox.rpc("anvil_setBalance", sender, hex(10**18))
     fields = {"from": sender or sandbox.rpc("eth_accounts")[0], "data": "0x" + data.hex(), "gas": hex(10_000_000)}
-    name = sandbox.rpc("eth_sendTransaction", fields | ({"to": to} if to else {}))
-    while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
-        time.sleep(0.01)
+    receipt = mined(sandbox, fields | ({"to": to} if to else {}))
     assert receipt["status"] == "0x1"
     if sender is not None:
         sandbox.rpc("anvil_stopImpersonatingAccount", sender)
+    return receipt
+
+
+def mined(sandbox: Sandbox, transaction: dict[str, str]) -> dict[str, Any]:
+    """The receipt of a transaction, once it is there: the node answers before it has mined it."""
+    name = sandbox.rpc("eth_sendTransaction", transaction)
+    while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
+        time.sleep(0.01)
     return dict(receipt)

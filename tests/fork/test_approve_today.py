@@ -7,6 +7,7 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from tests.fork.contracts import mined
 from tests.unit.cli.program import yieldbot
 from yieldbot.config.load import load
 from yieldbot.sandbox.node import Sandbox
@@ -26,7 +27,7 @@ def set_feed(sandbox: Sandbox, dollars: float) -> None:
     data = keccak(text="set(int256)")[:4] + encode(["int256"], [int(dollars * 10**8)])
     call = {"from": sandbox.wallet, "to": sandbox.addresses["usdc_feed"], "data": "0x" + data.hex(), "gas": hex(10**6)}
     owner = sandbox.rpc("eth_accounts")[0]
-    sandbox.rpc("eth_sendTransaction", call | {"from": owner})
+    mined(sandbox, call | {"from": owner})
 
 
 def approve(sandbox: Sandbox, plan: dict[str, Any], code: int) -> str:

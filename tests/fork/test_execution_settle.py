@@ -120,7 +120,7 @@ async def test_fees_above_the_ceiling_replace_nothing_and_are_noted(market: Smal
             (stuck,) = journal.open_transactions(account.settings.chain, account.owner)
             ceiling_gwei = stuck.signed.max_fee_wei / 10**9 * 1.05
             settings = replace(
-                account.settings, replace_after_seconds=0.1, confirm_timeout_seconds=1.5, max_fee_gwei=ceiling_gwei
+                account.settings, replace_after_seconds=0.1, confirm_timeout_seconds=4.0, max_fee_gwei=ceiling_gwei
             )
             with pytest.raises(PendingError):
                 await settle(replace(account, settings=settings))
@@ -139,11 +139,11 @@ async def test_after_the_approval_the_nonce_is_taken_back(market: SmallMarket) -
             await pending_allowance(market, account, node, journal)
             late = replace(account, now=lambda: int(time.time()) + 10_000)
             settling = asyncio.create_task(settle(late))
-            for _ in range(200):
-                await asyncio.sleep(0.02)
-                if len(journal.transactions()) == 2:
-                    break
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(300):
+                while len(journal.transactions()) < 2:
+                    await asyncio.sleep(0.02)
+                while not await node.request("eth_getTransactionByHash", [journal.transactions()[1].signed.hash]):
+                    await asyncio.sleep(0.02)
             await node.request("evm_mine", [])
             first, second = await settling
             assert isinstance(first, Expired) and isinstance(second, Confirmed)
@@ -179,7 +179,7 @@ async def test_a_receipt_that_comes_late_is_not_taken_for_anothers_transaction(m
         with market.journal() as journal:
             account = market.account(node, journal)
             plan = await market.plan(node, market.deposit_leg(RAW))
-            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=2))
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=4))
             with pytest.raises(PendingError, match=r"block \d+ names it, but the node gives no receipt of it"):
                 await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
             await node.request("anvil_mine", ["0x5"])
@@ -199,11 +199,12 @@ async def test_a_reorganisation_before_finality_is_noticed_and_settled_again(mar
             account = deep.account(node, journal)
             plan = await pending_allowance(market, account, node, journal)
             await node.request("evm_mine", [])
-            settling = asyncio.create_task(settle(account))
-            await asyncio.sleep(0.2)
+            before, settling = node.round_trips, asyncio.create_task(settle(account))
+            while node.round_trips < before + 15:  # a few polls
+                await asyncio.sleep(0.02)
             assert not settling.done()  # mined, but not three blocks deep
             await node.request("anvil_rollback", [1])
-            for _ in range(6):
+            while not settling.done():
                 await asyncio.sleep(0.1)
                 await node.request("evm_mine", [])
             (outcome,) = await settling

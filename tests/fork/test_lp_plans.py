@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +20,6 @@ from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
@@ -39,13 +37,12 @@ EVERY = 1800
 
 
 @pytest.fixture
-def pools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the test's own, whose one job may provide liquidity to the pool of its two dollars."""
-    with running_sandbox(tmp_path_factory.mktemp("pools")) as sandbox:
-        text = sandbox.config.read_text()
-        assert text.count('asset = "USDC"') == 1 and text.count(WEIGHED) == 1
-        sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
-        yield sandbox
+def pools(sandbox: Sandbox) -> Sandbox:
+    """The sandbox, whose one job may provide liquidity to the pool of its two dollars."""
+    text = sandbox.config.read_text()
+    assert text.count('asset = "USDC"') == 1 and text.count(WEIGHED) == 1
+    sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
+    return sandbox
 
 
 def trade(sandbox: Sandbox, *dollars: int) -> None:

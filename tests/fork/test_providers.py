@@ -357,7 +357,7 @@ def test_a_run_whose_node_hangs_ends_and_the_next_one_can_begin(tmp_path: Path) 
             ended = yieldbot("--config", path, "dry-run", cwd=tmp_path)
             assert ended.code == 1 and "1 s (policy.run_timeout_seconds) have passed; it was at: " in ended.err
             assert "another run" not in ended.err and "nclosed" not in ended.err
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < 100
 
 
 async def test_check_tells_the_nodes_own_words_beside_the_remedy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import incentives
+from tests.fork.contracts import mined
 from tests.fork.test_main_job import transactions, world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
@@ -30,7 +31,7 @@ async def test_what_was_claimed_is_sold_and_nothing_else(sandbox: Sandbox) -> No
     await earning(sandbox, "sell_rewards = true")
     sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
     deposit = {"from": sandbox.wallet, "to": sandbox.addresses["weth"], "data": "0xd0e30db0", "value": hex(10**17)}
-    sandbox.rpc("eth_sendTransaction", deposit)  # WETH of our own, which no claim brought
+    mined(sandbox, deposit)  # WETH of our own, which no claim brought
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         assert job.sale is not None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
+from tests.fork.contracts import mined
 from tests.signers.kms_server import REGION, aws_environment, digests, make_key, served
 from tests.signers.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.unit.cli.program import Ended, yieldbot
@@ -219,7 +220,7 @@ def given_to(sandbox: Sandbox, owner: Address, table: str) -> None:
     sandbox.config.write_text(f"{before}[[wallets]]\n{table}\n[[jobs]]\n{jobs}")
     (sender, *_) = sandbox.rpc("eth_accounts")
     data = MINT + "00" * 12 + owner[2:] + f"{FUNDS_RAW:064x}"
-    sandbox.rpc("eth_sendTransaction", {"from": sender, "to": sandbox.addresses["usdc"], "data": data})
+    mined(sandbox, {"from": sender, "to": sandbox.addresses["usdc"], "data": data})
     sandbox.rpc("evm_mine")
     sandbox.rpc("anvil_setBalance", owner, hex(10**19))
 

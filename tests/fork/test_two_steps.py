@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.fork.contracts import mined
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
@@ -50,7 +51,7 @@ async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, st
         (vault.address, "0x6e553f65" + word(HELD_RAW) + word(sandbox.wallet)),
     )
     for to, data in calls:
-        sandbox.rpc("eth_sendTransaction", {"from": sandbox.wallet, "to": to, "data": data, "gas": hex(500_000)})
+        mined(sandbox, {"from": sandbox.wallet, "to": to, "data": data, "gas": hex(500_000)})
     sandbox.rpc("anvil_stopImpersonatingAccount", sandbox.wallet)
     sandbox.rpc("anvil_mine", hex(48), hex(3600))
     file = sandbox.directory / "chains" / "sandbox.toml"
@@ -149,7 +150,7 @@ async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox
         assert "in exit until" in " ".join(told_by(sandbox, "history").split())
         for _ in range(2):  # it earns in both halves of the window, so that the money is better off where it was
             gift = "0x" + selector("transfer(address,uint256)").hex() + word(vault) + word(20_000 * USDC)
-            sandbox.rpc("eth_sendTransaction", {"from": admin, "to": job.asset.address, "data": gift})
+            mined(sandbox, {"from": admin, "to": job.asset.address, "data": gift})
             sandbox.rpc("anvil_mine", hex(15), hex(3600))
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
         called = await cycle.look(w, job)
@@ -162,7 +163,7 @@ async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox
         sandbox.rpc("anvil_mine", hex(48), hex(3600))  # and earns nothing again
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]
         serve = "0x" + selector("serveRedeem(address)").hex() + word(sandbox.wallet)
-        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": vault, "data": serve})
+        mined(sandbox, {"from": admin, "to": vault, "data": serve})
         last = await cycle.run_job(w, job)
         assert steps_of(last) == [LegKind.COLLECT] and last.after is not None
         assert last.after.of(market_id).held.raw == 0
@@ -225,7 +226,7 @@ async def test_new_money_that_a_person_lets_in_is_rehearsed_with_both_steps(sand
     settings = load(sandbox.directory / "yieldbot.toml")
     gift = "0x" + selector("transfer(address,uint256)").hex() + word(vault) + word(20_000 * USDC)
     for _ in range(2):
-        sandbox.rpc("eth_sendTransaction", {"from": admin, "to": settings.jobs[0].asset.address, "data": gift})
+        mined(sandbox, {"from": admin, "to": settings.jobs[0].asset.address, "data": gift})
         sandbox.rpc("anvil_mine", hex(15), hex(3600))
     policy = replace(settings.policy, max_exit_hours=24.0, max_share_markets={market_id: 0.5})
     with world(sandbox, Auto, replace(settings, policy=policy)) as w:

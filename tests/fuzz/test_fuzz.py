@@ -9,19 +9,20 @@ from dataclasses import replace
 
 import pytest
 
+from tests.draws import draws
 from tests.fuzz.targets import TARGETS
 from yieldbot.math.kamino import KaminoReserve
 from yieldbot.math.save import WAD, SaveReserve
 from yieldbot.math.slots import MOST_STEPS, with_steps
 
-RUNS = 300
+RUNS = draws(100, 300)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed here")
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_a_moment_of_fuzzing_finds_nothing(target: str) -> None:
     command = [sys.executable, "-m", "tests.fuzz", target, "--runs", str(RUNS)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0 and "FOUND" not in ended.stdout, ended.stdout + ended.stderr[-2000:]
     executed = next(line for line in ended.stderr.splitlines() if "number_of_executed_units" in line)
     assert int(executed.split()[-1]) >= RUNS

@@ -26,7 +26,7 @@ from yieldbot.math.liquidity import FULL, Bounds, Venue
 from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import UndrainedCurve, filled, looked_through, undrained
+from yieldbot.math.undrained import filled, looked_through, undrained
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -78,7 +78,7 @@ def vault(draw: st.DrawFn) -> LookThroughCurve:
 
 @st.composite
 def rewarded(draw: st.DrawFn) -> RewardedCurve:
-    base = draw(st.one_of(kinked(), adaptive(), vault(), not_drained()))
+    base = draw(st.one_of(kinked(), adaptive(), vault()))
     terms = [
         RewardTerm(
             draw(st.sampled_from([0.0, 1.0, 0.5 * base.others, base.others])),
@@ -105,17 +105,7 @@ def provided(draw: st.DrawFn) -> ProvidedCurve:
     return ProvidedCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
 
 
-@st.composite
-def not_drained(draw: st.DrawFn) -> UndrainedCurve | LookThroughCurve:
-    """Of which no gain from our own withdrawal counts; a vault's by each market below it."""
-    if draw(st.booleans()):
-        return looked_through(draw(vault()), draw(st.floats(0.3, 1.0)))
-    base = draw(st.one_of(kinked(), adaptive()))
-    return UndrainedCurve(base, base.others * draw(st.floats(1e-3, 3.0)))
-
-
 curves = st.one_of(
-    not_drained(),
     rewarded(),
     provided(),
     kinked(),
@@ -170,29 +160,6 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
         x = min(most, a + (most - a) * k / 16)
         income = x * curve.apr(x, h)
         assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.one_of(kinked(), adaptive()), st.floats(1e-3, 3.0), st.sampled_from([1, 30, 365]))
-def test_without_draining_income_is_a_line_and_then_the_markets_own(
-    base: KinkedCurve | AdaptiveCurve, part: float, days: int
-) -> None:
-    """From ``least`` on nothing differs; below, income never bends up, and up to where the base bends it is concave."""
-    least, h = part * base.others, days * 86_400.0
-    curve = UndrainedCurve(base, least)
-    for x in (least * (1.0 + k / 4) for k in range(12)):
-        assert (curve.apr(x, h), curve.marginal(x, h)) == (base.apr(x, h), base.marginal(x, h))
-    most = base.apr(least, h)
-    for k in range(9):
-        x = least * k / 9
-        assert curve.apr(x, h) == min(base.apr(x, h), most)
-        if falls(base):
-            assert curve.apr(x, h) == curve.marginal(x, h) == most
-    if not falls(base):
-        return
-    edge = min((x for x in joints(base, h) if x > least), default=2.0 * least)
-    inside = (x for x in (least + (edge - least) * k / 8 for k in range(1, 8)))
-    assert all(curve.marginal(x, h) <= most + 1e-4 * (most + 1e-6) for x in inside)
 
 
 @settings(max_examples=40, deadline=None)

@@ -48,6 +48,11 @@ EVENTS = ("never lands", "fork switch", "slots race", "behind")
 FAST_SLOT_SECONDS = 0.05
 CONFIRM_SECONDS = 4.0
 TIMEOUT_SECONDS = 0.8
+"""A node's, while faults are done: some of them are that it hangs. A busy machine is a fault among others then."""
+PATIENT_SECONDS = 60.0
+"""A node's and a confirmation's, in the quiet end: nothing hangs then."""
+QUIET_RUNS = 8
+"""Each with slots twice as slow as the one before: a blockhash must last as long as a busy machine takes to sign."""
 FUNDS_RAW = 100_000 * 10**6
 SWAPPED_AT_MOST_RAW = 50 * 10**6
 """What swaps of half of it may cost."""
@@ -91,12 +96,14 @@ def drawn(seed: int) -> tuple[int, list[Attempt]]:
     return count, attempts
 
 
-async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse) -> int:
-    """One `yieldbot run --approve auto` over ``urls``; its exit code. What went wrong is on stderr."""
+async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: float | None = None) -> int:
+    """One `yieldbot run --approve auto` over ``urls``; its exit code. What went wrong is on stderr. patience: seconds
+    for an answer and for a confirmation, those of the faults' time by default."""
     settings = load(home / "yieldbot.toml")
     (job,) = settings.jobs
     quorum = len(urls) // 2 + 1
-    chain = replace(job.chain, rpc_urls=urls, quorum=quorum, poll_seconds=0.03, confirm_timeout_seconds=CONFIRM_SECONDS)
+    wait = patience or CONFIRM_SECONDS
+    chain = replace(job.chain, rpc_urls=urls, quorum=quorum, poll_seconds=0.03, confirm_timeout_seconds=wait)
     settings = replace(settings, jobs=(replace(job, chain=chain),))
     plain = SvmNodes.send
 
@@ -107,7 +114,8 @@ async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse) -> int:
 
     # This process is a fork that ends with the run: nobody else sees these.
     SvmNodes.send = send  # type: ignore[method-assign]
-    wiring.connect_svm = partial(connect_svm, timeout_seconds=TIMEOUT_SECONDS)  # type: ignore[attr-defined]
+    seconds = patience or TIMEOUT_SECONDS
+    wiring.connect_svm = partial(connect_svm, timeout_seconds=seconds)  # type: ignore[attr-defined]
     try:
         with run_lock(home), FusedJournal.open(home / "journal.sqlite") as journal:
             journal.fuse = fuse
@@ -155,8 +163,10 @@ class Arena:
                     code, line = self._attempt(home, count, attempt)
                     said.append(f"{attempt.point} x{attempt.count}, {attempt.event}: {code} {line}")
                     assert "InvariantError" not in line, line
-                for _ in range(5):
-                    code, line = forked(lambda: cycle_once(home, self.ends.urls[:count], Fuse("never", 1)))
+                for number in range(QUIET_RUNS):
+                    self.sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS * 2**number)
+                    quiet = partial(cycle_once, home, self.ends.urls[:count], Fuse("never", 1), PATIENT_SECONDS)
+                    code, line = forked(quiet)
                     said.append(f"quiet: {code} {line}")
                     if code == 0:
                         break
@@ -166,6 +176,7 @@ class Arena:
                 raise AssertionError(f"seed {seed}: {broken}\n  {told}") from broken
             finally:
                 self.ends.honest()
+                self.sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS)
                 self.sandbox.rpc("svm_revert")
         if self.verbose:
             print(f"seed {seed}: {len(attempts)} attempts before the quiet end", *said, sep="\n  ", flush=True)

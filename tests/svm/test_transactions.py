@@ -185,10 +185,10 @@ async def test_what_repeats_an_expired_transaction_must_mean_the_same(
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         sandbox.rpc("svm_dropTransactions", 1)
-        quick = replace(job, chain=replace(job.chain, poll_seconds=0.05, confirm_timeout_seconds=60))
+        quick = replace(job, chain=replace(job.chain, poll_seconds=0.05, confirm_timeout_seconds=300))
 
         async def hurry() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(300):
                 while not w.journal.transactions():
                     await asyncio.sleep(0.05)
             sandbox.rpc("svm_warp", 200, 80)

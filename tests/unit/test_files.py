@@ -68,7 +68,7 @@ def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(tmp_path: Path
     for name, said in (("fifo", "neither"), ("zero", "neither"), ("large", "more than")):
         with pytest.raises(ConfigError, match=r"no regular file|more than"):
             read_text(tmp_path / name)
-        ended = yieldbot("--config", tmp_path / name, "plan", cwd=tmp_path, seconds=20)
+        ended = yieldbot("--config", tmp_path / name, "plan", cwd=tmp_path, seconds=100)
         assert ended.code == 2 and said in ended.line
     for read in (read_private, passphrase_in):
         with pytest.raises(ConfigError):

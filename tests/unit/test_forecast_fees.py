@@ -40,7 +40,7 @@ def test_what_an_entry_cost_is_not_earned_and_not_predicted() -> None:
     entered = numbers([observed(0)], moved(1, VAULT, 100_000, 1), [observed(2, 99_300)])
     assert entered.earned == Amount(USDC, THERE - PUT)
     assert entered.predicted is not None
-    simple = 0.4 * 30 / 365 - 0.007
+    simple = (1 - 0.007) * (1 + 0.4 * 30 / 365) - 1  # what is left of it grows
     assert entered.predicted.value == pytest.approx((1 + simple) ** (365 / 30) - 1, rel=1e-3)
     without = numbers([observed(0, 99_300)])
     assert without.earned == Amount(USDC, 0) and without.predicted is not None

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.draws import draws
 from tests.unit.allocator.test_documents import BANK, POOL, problem
 from tests.unit.config.test_config_fuzz import VALUES, changed, places
 from tests.unit.config.test_config_load import written
@@ -23,7 +24,7 @@ from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, PlanWritte
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Delta
 
-QUIET = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=draws(15, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def ends_well(capsys: pytest.CaptureFixture[str], *words: str) -> int:

@@ -77,7 +77,7 @@ def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
 
 def script(module: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"tests.{module}", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def _position(state: MarketState, forecast: Forecast | None) -> Position:
     elapsed = state.block.timestamp - forecast.block.timestamp
     start_raw = forecast.held_raw + forecast.fees_raw
     growth = state.held.raw / start_raw - 1
-    expected = forecast.apr * horizon / SECONDS_PER_YEAR - forecast.fees_raw / start_raw
+    expected = forecast.held_raw / start_raw * (1.0 + forecast.apr * horizon / SECONDS_PER_YEAR) - 1.0
     return Position(
         state=state,
         since=forecast.block.timestamp,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from yieldbot.chains.evm.node.client import EvmNode
@@ -15,6 +17,15 @@ ZERO = Address("0x" + "00" * 20)
 GAS = 16_000_000
 
 
+@lru_cache(maxsize=512)
+def _encoder(abi: str, bytecode: str | None = None) -> Any:
+    """web3's class for contracts of an ABI (JSON), with their code where some are to be created: it takes long to
+    make, and many are alike."""
+    from web3 import Web3
+
+    return Web3().eth.contract(abi=json.loads(abi), bytecode=bytecode)
+
+
 class Contract:
     """A deployed contract: its address and encoders for its functions."""
 
@@ -22,7 +33,7 @@ class Contract:
         from web3 import Web3
 
         self.address = Address(Web3.to_checksum_address(address))
-        self._web3 = Web3().eth.contract(address=Web3.to_checksum_address(address), abi=abi)
+        self._web3 = _encoder(json.dumps(abi))
 
     def data(self, function: str, *args: Any) -> str:
         """Call data (0x hex) of a function by name, or by signature where it is overloaded."""
@@ -41,9 +52,7 @@ class Deployer:
 
     async def deploy(self, artifact: Artifact, *args: Any) -> Contract:
         """Create a contract with its constructor's arguments; libraries must be in ``self.libraries``."""
-        from web3 import Web3
-
-        made = Web3().eth.contract(abi=artifact.abi, bytecode="0x" + artifact.linked(self.libraries))
+        made = _encoder(json.dumps(artifact.abi), "0x" + artifact.linked(self.libraries))
         receipt = await self._send({"data": str(made.constructor(*args).data_in_transaction)}, "a deployment")
         return Contract(receipt["contractAddress"], artifact.abi)
 

@@ -1,4 +1,4 @@
-"""Runs the real program in a process of its own, as a person or cron would."""
+"""Runs the real program in a process of its own, as a person or cron would (``tests.warm`` says how it is started)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests import warm
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -39,16 +41,23 @@ def yieldbot(
     cwd: Path,
     given: str = "",
     environment: dict[str, str] | None = None,
-    seconds: float = 120,
+    seconds: float = 600,
     umask: int = -1,
+    cold: bool = False,
 ) -> Ended:
-    """``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input and no RPC address of this machine's."""
+    """``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input and no RPC address of this machine's.
+
+    cold: in a Python that has loaded nothing yet.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.endswith("RPC_URL") and name != "COLUMNS"}
+    env = clean | {"PYTHONPATH": str(ROOT)} | (environment or {})
+    if not cold and warm.can_fork(environment or {}):
+        return Ended(*warm.run([*map(str, words)], cwd=cwd, given=given, env=env, seconds=seconds, umask=umask))
     done = subprocess.run(
         [sys.executable, "-m", "yieldbot.cli.main", *map(str, words)],
         cwd=cwd,
         input=given,
-        env=clean | {"PYTHONPATH": str(ROOT)} | (environment or {}),
+        env=env,
         capture_output=True,
         text=True,
         timeout=seconds,

@@ -176,7 +176,7 @@ def receipt(name: str, height: int, logs: list[dict[str, Any]] | None = None, st
 
 
 def node_of(chain: ChainDouble) -> EvmNode:
-    made = EvmNode(CHAIN, "http://node.example/", multicall3=MULTICALL, timeout_seconds=0.5)
+    made = EvmNode(CHAIN, "http://node.example/", multicall3=MULTICALL, timeout_seconds=30.0)
     made.endpoint._provider = chain  # type: ignore[assignment]
     return made
 
@@ -208,7 +208,7 @@ SETTINGS = ChainSettings(
     deployments=(),
     max_fee_gwei=10,
     poll_seconds=0.001,
-    confirm_timeout_seconds=3.0,
+    confirm_timeout_seconds=60.0,
     replace_after_seconds=60.0,
 )
 

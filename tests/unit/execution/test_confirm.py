@@ -172,12 +172,19 @@ async def test_a_block_that_names_it_is_waited_for(journal: Journal, at: int) ->
     assert stored(account, tx.signed.hash).outcome is None
 
 
+class SeenEnough(BaseException):
+    """Ends a wait for what never comes once it was polled for often enough; no failure of a node."""
+
+
+ENOUGH_POLLS = 10
+
+
 async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_noted(journal: Journal) -> None:
     chain = ChainDouble(height=101)
-    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=300.0))
     tx = landed(account, chain)
     with pytest.raises(PendingError, match=r"it is mined but not final \(5\)"):
-        await confirm(account, (tx,))
+        await confirm(replace(account, settings=settings(finality=5, confirm_timeout_seconds=0.15)), (tx,))
     assert not stored(account, tx.signed.hash).notes, "it stayed where it was"
     polls = 0
     serve = chain._eth_getTransactionReceipt
@@ -187,10 +194,12 @@ async def test_what_is_mined_but_not_final_is_waited_for_and_a_reorganisation_no
         polls += 1
         if polls == 3:
             chain.reorged[101], chain.nonce = hash_at(101, "another"), 7
+        if polls == ENOUGH_POLLS:
+            raise SeenEnough
         return serve(name)
 
     chain._eth_getTransactionReceipt = taken_back  # type: ignore[method-assign]
-    with pytest.raises(PendingError):
+    with pytest.raises(SeenEnough):
         await confirm(account, (tx,))
     notes = stored(account, tx.signed.hash).notes
     assert len([note for note in notes if "taken back" in note]) == 1
@@ -219,7 +228,7 @@ async def test_polls_that_saw_it_mined_are_none_that_say_another_took_its_nonce(
 
 async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal: Journal) -> None:
     chain = ChainDouble(height=102)
-    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=1.0))
+    account = account_of(chain, journal, settings=settings(finality=5, confirm_timeout_seconds=300.0))
     tx = landed(account, chain)
     polls, serve = 0, chain._eth_getTransactionReceipt
 
@@ -228,11 +237,15 @@ async def test_one_that_a_reorganisation_moves_to_another_block_is_noted(journal
         polls += 1
         if polls == 3:
             chain.receipts[name] = receipt(name, 102)
+        if polls == ENOUGH_POLLS:
+            raise SeenEnough
         return serve(name)
 
     chain._eth_getTransactionReceipt = moved  # type: ignore[method-assign]
-    with pytest.raises(PendingError, match="mined but not final"):
+    with pytest.raises(SeenEnough):
         await confirm(account, (tx,))
+    with pytest.raises(PendingError, match="mined but not final"):
+        await confirm(replace(account, settings=settings(finality=5, confirm_timeout_seconds=0.15)), (tx,))
     assert stored(account, tx.signed.hash).notes == (
         f"its block 101 {hash_at(101)} was taken back by a reorganisation",
     )
@@ -270,7 +283,7 @@ async def test_why_a_node_does_not_take_it_is_said(journal: Journal) -> None:
 
 async def test_what_nobody_mines_is_replaced_and_the_winner_told(journal: Journal) -> None:
     chain = moving()
-    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=10))
+    account = account_of(chain, journal, settings=settings(replace_after_seconds=0.02, confirm_timeout_seconds=60.0))
     tx = journalled(account)
     chain.pool.add(tx.signed.hash)
 

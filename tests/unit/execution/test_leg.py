@@ -505,7 +505,7 @@ def test_a_batch_is_exactly_what_was_rehearsed_in_time_and_of_the_plan() -> None
 
 
 def lp_account(chain: ChainDouble, journal: Journal) -> Account:
-    return account_of(chain, journal, abi=LP_RULES.abi, settings=settings(confirm_timeout_seconds=1.0))
+    return account_of(chain, journal, abi=LP_RULES.abi, settings=settings(confirm_timeout_seconds=60.0))
 
 
 async def test_a_leg_of_liquidity_takes_back_what_it_left_allowed_and_nothing_else(journal: Journal) -> None:

@@ -234,7 +234,7 @@ async def test_what_cannot_be_outbid_is_given_up_with_a_note(journal: Journal) -
 
 
 async def test_leftovers_are_cleared_when_the_chain_comes_to_their_nonce(journal: Journal) -> None:
-    chain, account = gap(journal, settings=settings(confirm_timeout_seconds=2))
+    chain, account = gap(journal, settings=settings(confirm_timeout_seconds=60.0))
     assert await clear_leftovers(account) == ()
     tx = signed_under(account, 9, GONE)
     for nonce in (7, 8):

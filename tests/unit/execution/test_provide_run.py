@@ -86,7 +86,9 @@ def leg_of(steps: Steps, leg: Leg = PUT) -> LegWork:
 
 
 def lp_account(chain: ChainDouble, journal: Journal, **changes: Any) -> Account:
-    return account_of(chain, journal, **{"abi": RULES.abi, "settings": settings(confirm_timeout_seconds=1.0)} | changes)
+    return account_of(
+        chain, journal, **{"abi": RULES.abi, "settings": settings(confirm_timeout_seconds=60.0)} | changes
+    )
 
 
 def marked(journal: Journal) -> tuple[PlanStatus, str]:

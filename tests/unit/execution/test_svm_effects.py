@@ -200,7 +200,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def quick(**changes: Any) -> Any:
-    fields = {"chain": CHAIN, "native_symbol": "SOL", "finality": "finalized", "confirm_timeout_seconds": 3.0}
+    fields = {"chain": CHAIN, "native_symbol": "SOL", "finality": "finalized", "confirm_timeout_seconds": 60.0}
     return settings(**fields | changes)
 
 
