@@ -13,12 +13,14 @@ from pathlib import Path
 from yieldbot.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = _PACKAGE.parent
+"""The folder that the package lies in: a checkout, where node_modules/ may be, or where wheels are installed."""
 
 
 def folder(name: str) -> Path:
     """The folder ``abis`` or ``chains``: the checkout's, else the wheel's copy inside the package."""
-    checkout = _PACKAGE.parent / name
-    return checkout if checkout.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"
+    checkout = CHECKOUT / name
+    return checkout if checkout.is_dir() and (CHECKOUT / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"
 
 
 MOST_BYTES = 4 * 2**20

@@ -31,3 +31,11 @@ def test_another_anvil_on_path_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="the anvil on PATH, is not Foundry's"):
         find_anvil()
+
+
+def test_anvil_of_the_checkout_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By where the package lies, not by where it is called from."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    root = Path(__file__).resolve().parents[2]
+    assert find_anvil(None).is_relative_to(root / "node_modules")

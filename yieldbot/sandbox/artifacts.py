@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError
+from yieldbot.resources import CHECKOUT
 
 HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parents[1]
 CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "metamorpho", "morpho", "irm", "ours", "stata")  # slowest first: two processes then end together
 
