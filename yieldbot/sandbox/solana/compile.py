@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from yieldbot.errors import ConfigError
-from yieldbot.sandbox.artifacts import CHECKOUT
+from yieldbot.resources import CHECKOUT
 from yieldbot.sandbox.solana.link import LinkError, link
 
 HERE = Path(__file__).resolve().parent
