@@ -13,8 +13,9 @@ from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import compiled, packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 
 ONE = 10**18
 AAVE_PER_SECOND = 3 * 10**15

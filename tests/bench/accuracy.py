@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy, BlockRef
+from yieldbot.model.amounts import Apy, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market, MarketState, Status
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import EvmCall
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.base import YieldAdapter
 
 DAY = 86_400

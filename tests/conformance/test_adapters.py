@@ -11,10 +11,10 @@ from yieldbot.chains.evm.execution.abi_calls import abi_functions, addresses_in,
 from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.aave import percent_mul
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.tx import EvmCall
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols import adapters
 from yieldbot.resources import folder
 

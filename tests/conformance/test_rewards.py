@@ -13,9 +13,9 @@ from yieldbot.allocator.rewards import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
 from yieldbot.math.undrained import own_curve
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
 

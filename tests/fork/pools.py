@@ -20,9 +20,10 @@ from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 V3 = "@uniswap/v3-periphery/artifacts/contracts/"

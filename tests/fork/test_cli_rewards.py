@@ -8,7 +8,8 @@ import pytest
 
 from tests import incentives
 from tests.fork.test_cli import Home
-from yieldbot.protocols.evm.abi import MAX_UINT256, abi
+from yieldbot.model.units import MAX_UINT256
+from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.node import Sandbox
 
 pytestmark = pytest.mark.sandbox

@@ -17,8 +17,9 @@ from eth_utils import to_checksum_address
 
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import compiled
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 pytestmark = pytest.mark.sandbox

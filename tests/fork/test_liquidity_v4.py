@@ -27,10 +27,10 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v4_lp import LIQUIDITY, NUMBERS
-from yieldbot.sandbox.deployer import MAX_UINT256
 from yieldbot.sandbox.exchange_v4 import mint
 from yieldbot.sandbox.node import Sandbox
 

@@ -20,8 +20,9 @@ from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 BASE = """

@@ -12,7 +12,7 @@ from tests.fork.contracts import calldata, selector, send
 from tests.fork.test_lp_cli import GIVE, POOL, balances, fund, lp, there_and_back, within
 from tests.fork.traded import FAR, Traded, pool_sandbox
 from tests.unit.cli.program import Ended
-from yieldbot.sandbox.deployer import MAX_UINT256
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["lp", "pool_sandbox"]  # fixtures

@@ -15,8 +15,9 @@ from tests.fork.traded import FAR, Traded, pool_sandbox, traded
 from tests.unit.cli.program import Ended, yieldbot
 from yieldbot.chains.evm.liquidity.pair_orders import fitting
 from yieldbot.config.address import checksummed
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract
+from yieldbot.sandbox.deployer import Contract
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture

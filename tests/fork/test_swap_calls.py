@@ -19,10 +19,11 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import EvmCall
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.base import SwapAdapter
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract
+from yieldbot.sandbox.deployer import Contract
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox", "world"]  # fixtures

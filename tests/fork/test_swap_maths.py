@@ -13,9 +13,10 @@ from yieldbot.config.address import checksummed
 from yieldbot.math import constant_product
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.model.reads import EthCall
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract
+from yieldbot.sandbox.deployer import Contract
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

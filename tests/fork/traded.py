@@ -9,9 +9,10 @@ import pytest
 
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.config.address import checksummed
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"

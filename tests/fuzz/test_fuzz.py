@@ -12,8 +12,9 @@ import pytest
 from tests.draws import draws
 from tests.fuzz.targets import TARGETS
 from yieldbot.math.kamino import KaminoReserve
-from yieldbot.math.save import WAD, SaveReserve
+from yieldbot.math.save import SaveReserve
 from yieldbot.math.slots import MOST_STEPS, with_steps
+from yieldbot.model.units import WAD
 
 RUNS = draws(100, 300)
 

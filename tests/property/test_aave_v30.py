@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.aave_v30 import OldReserveIndices, compounded_interest, ray_div
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.aave_v30 import old_points
 
 rates = st.integers(0, 2 * RAY)

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yieldbot.math import aave, morpho
-from yieldbot.math.aave import BPS, RAY, ReserveIndices
+from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import AdaptiveCurve, KinkedCurve, LookThroughCurve, SupplyKinkedCurve, VaultSlot
-from yieldbot.math.morpho import WAD, YEAR, MarketTotals
+from yieldbot.math.morpho import YEAR, MarketTotals
+from yieldbot.model.units import BPS, WAD
 
 USDC = 10**6
 DAYS_30 = 30 * 86_400

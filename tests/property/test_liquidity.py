@@ -27,7 +27,7 @@ from yieldbot.math.liquidity import (
 )
 from yieldbot.math.positions import Range
 from yieldbot.math.provided import outlook
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 DAY = 1 / 365
 VENUE = Venue(

@@ -13,10 +13,11 @@ from tests.svm.bench import CHAIN, SLOT, Ledger
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
 from yieldbot.protocols.solana.layout import layout
 from yieldbot.sandbox.solana.images import token_account

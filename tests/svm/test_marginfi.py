@@ -14,11 +14,12 @@ from tests.svm.bench import CHAIN, NOW, Ledger
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS, ONE, MarginfiBank
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, layout
 from yieldbot.protocols.solana.marginfi import ADAPTER, account_of, bank_of
 from yieldbot.resources import folder

@@ -12,11 +12,12 @@ import pytest
 from tests.svm.bench import CHAIN, SLOT, Ledger
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
-from yieldbot.math.save import WAD, SaveReserve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.math.save import SaveReserve
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.market import Market
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 from yieldbot.protocols.solana.layout import ata, layout
 from yieldbot.protocols.solana.save import ADAPTER, reserve_of
 from yieldbot.sandbox.solana.images import token_account

@@ -13,10 +13,11 @@ from tests.svm.bench import CHAIN, SLOT, Ledger
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import StakePool
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, TOKEN_PROGRAM, WRAPPED_SOL, ata
 from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
 from yieldbot.sandbox.solana.images import token_account

@@ -17,11 +17,11 @@ from yieldbot.app import cycle
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.math.kamino import ONE as SF
 from yieldbot.math.marginfi import ONE as I80F48
-from yieldbot.math.save import WAD
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import LegKind
 from yieldbot.model.tx import Confirmed
+from yieldbot.model.units import WAD
 from yieldbot.protocols.solana.layout import layout, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES
 from yieldbot.sandbox.solana.node import SvmSandbox, running

@@ -12,11 +12,12 @@ from yieldbot.allocator.allocate import Purses, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import Group, Place, Problem, Purse
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import means
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 WORTH_TELLING = 0.005
 """Tokens a year below which moving between chains is called no gain."""

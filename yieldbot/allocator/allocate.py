@@ -19,14 +19,13 @@ from yieldbot.allocator.purses import Purses as Purses
 from yieldbot.allocator.purses import purses_of as purses_of
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.allocator.shared import besides
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
 from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
-
-BPS = 10_000
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 def allocate(

@@ -24,8 +24,8 @@ from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, KinkedCurve, SampledCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.units import BPS
 
-BPS = 10_000
 ANSWER = "yieldbot/allocation/v1"
 
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from yieldbot.allocator.convert import Conversion, convert, swap_id
 from yieldbot.allocator.plan import grade
 from yieldbot.allocator.rewards import value
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import NEVER, Base, Policy
-
-GWEI = 10**9
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Reward] | None:

@@ -21,7 +21,8 @@ from yieldbot.model.ids import MarketId, market_chain
 from yieldbot.model.market import SWAP_TXS, Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
-from yieldbot.risk.prices import BPS, Fair, depegged, enough, fair, stale, unsure
+from yieldbot.model.units import BPS
+from yieldbot.risk.prices import Fair, depegged, enough, fair, stale, unsure
 
 POINTS, SMALLEST = 16, 4096
 """Quotes for the allocator, geometrically from one part in SMALLEST of the most up to it."""

@@ -45,8 +45,8 @@ from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.undrained import UndrainedCurve
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 Corners = list[tuple[float, float]]
 BEFORE = 1e-12

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
 from yieldbot.allocator.plan import grade
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ChainFees, ExitKind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import Base, Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 

@@ -14,10 +14,11 @@ from yieldbot.math.concentrated import Q96
 from yieldbot.math.estimate import Interval, rate_of, volatility
 from yieldbot.math.liquidity import FULL, Best, Venue, best_range, bounds_of, full_range, net_of, yield_of
 from yieldbot.math.positions import Range
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
+from yieldbot.model.amounts import Apy
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.names import pool_named
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 GAS_ENTER, GAS_LEAVE, GAS_RERANGE = 740_000, 390_000, 960_000
 """Gas units, allowances and a swap included, as the sandbox's real contracts use them, rounded up."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.purses import Purses
 from yieldbot.allocator.reasons import binding, marginal_apr
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
-
-BPS = 10_000
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.allocator.shared import besides, income_change
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
-
-GWEI = 10**9
+from yieldbot.model.units import GWEI, SECONDS_PER_YEAR
 
 
 def make_plan(

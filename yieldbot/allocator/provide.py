@@ -24,8 +24,8 @@ from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.names import POOLS, pool_id, pool_name
 from yieldbot.model.policy import Base
+from yieldbot.model.units import BPS
 
-BPS = 10_000
 DUST = 0.001
 """A position of less than this part of the wealth decides nothing: anybody can give us one."""
 OFF = "price-off-the-feeds"

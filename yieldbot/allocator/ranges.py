@@ -8,11 +8,12 @@ from yieldbot.allocator.liquidity import GAS_RERANGE, Advice, Trigger, trigger
 from yieldbot.allocator.plan import grade
 from yieldbot.allocator.provide import worth_of
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy
+from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import RERANGE_TXS, ChainFees, MarketState, Snapshot, Status
 from yieldbot.model.names import named
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def called_for(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigger | None:

@@ -7,12 +7,10 @@ import math
 
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.undrained import own_curve
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState, Reward
 from yieldbot.model.policy import Policy
-
-BPS = 10_000
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 def haircut_bps(reward: Reward, policy: Policy) -> float:

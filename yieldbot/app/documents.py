@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.rewards import haircut_bps, reward_apr, value
 from yieldbot.math.undrained import own_curve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, Apy, BlockRef
+from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Declined, Hold, Leg, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across

@@ -18,6 +18,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, evm_number
 from yieldbot.model.text import one_line
+from yieldbot.model.units import DAY_SECONDS
 
 OTHER_SIDE = {
     What.OPENING: "Equity:Opening-Balances",
@@ -34,7 +35,6 @@ OTHER_SIDE = {
     What.SHARES: "Equity:Receipts",
 }
 """Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
-DAY_SECONDS = 86_400
 RESERVED = ("TRUE", "FALSE", "NULL")
 """Words that Beancount's lexer reads as values before it looks for commodities."""
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from yieldbot.decision.holds import SLACK
 from yieldbot.execution.world import World
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.risk.limits import beyond
 
 

@@ -14,7 +14,6 @@ from yieldbot.model.market import SWAP_TXS
 if TYPE_CHECKING:
     pass
 
-GWEI = 10**9
 WEI = 10**18
 MICRO_LAMPORTS = 10**15
 """Of one SOL."""

@@ -21,7 +21,8 @@ from yieldbot.cli.flags import filter_of
 from yieldbot.cli.lp_pnl import gains
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.math.liquidity import kept_by_arbitrage
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, Token
+from yieldbot.model.amounts import Amount, Apy, Token
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     import argparse

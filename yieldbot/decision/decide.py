@@ -22,9 +22,8 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
+from yieldbot.model.units import GWEI
 from yieldbot.risk.limits import Guard, beyond, guard
-
-GWEI = 10**9
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from typing import Any
 from yieldbot.journal.events import Observed, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.math.undrained import own_curve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, BlockRef, Token
+from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
 from yieldbot.model.names import matches
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 ROUNDING = 10
 """Base units that are lost by protocols' rounding, over several transactions: no fee."""

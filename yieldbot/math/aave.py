@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 RAY = 10**27
-BPS = 10_000
 
 
 def ray_mul(a: int, b: int) -> int:

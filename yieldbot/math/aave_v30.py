@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from yieldbot.math.aave import RAY, ReserveIndices, linear_interest, percent_mul, ray_mul
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def ray_div(a: int, b: int) -> int:

@@ -10,8 +10,8 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 Points = tuple[tuple[float, float], ...]
 FEW = 16

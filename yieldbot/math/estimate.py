@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 LOG_TICK = math.log(1.0001)
 LEAST_MOVES = 10

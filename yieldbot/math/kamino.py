@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from yieldbot.math.slots import SLOTS_PER_YEAR
+from yieldbot.model.units import BPS
 
 BITS = 60
 ONE = 1 << BITS
 END = 1 << 128
-BPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from yieldbot.math.concentrated import MOST_TICK, Q96
 from yieldbot.math.estimate import LOG_TICK, Interval
 from yieldbot.math.positions import Range
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 ZETA_TERM = 1.7164
 """sqrt(2 pi) / |zeta(1/2)|."""

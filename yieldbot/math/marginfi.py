@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from yieldbot.model.units import SECONDS_PER_YEAR
+
 BITS = 48
 ONE = 1 << BITS
 END = 1 << 127
-SECONDS_PER_YEAR = 31_536_000
 U32_MAX = (1 << 32) - 1
 MOST_RATE = 10
 """A stored rate of U32_MAX is 1,000 % a year."""

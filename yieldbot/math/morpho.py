@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-WAD = 10**18
+from yieldbot.model.units import WAD
+
 VIRTUAL_SHARES, VIRTUAL_ASSETS = 10**6, 1
 YEAR = 365 * 86_400
 CURVE_STEEPNESS = 4 * WAD

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from yieldbot.math.liquidity import Bounds, Venue
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 LEAST_OTHERS = 1e-9
 """Whole tokens that others have at least: who is alone in a range gets all of its fees from the first unit on, and no

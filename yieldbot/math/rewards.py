@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from yieldbot.math.slots import SLOTS_PER_YEAR
+from yieldbot.model.units import WAD
 
-WAD = 10**18
 PERCENT = WAD // 100
 RATE_END = 1 << 128
 

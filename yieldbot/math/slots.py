@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from yieldbot.math.curves import Points, _crossings, _segment, _utilisation
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 SLOTS_PER_YEAR = 63_072_000
 """The year of klend and spl-token-lending: two slots a second, whatever the cluster's real speed."""

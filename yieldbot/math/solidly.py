@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
 from yieldbot.math.venues import MOST_IN, V2Venue, least_in
+from yieldbot.model.units import BPS
 
 ONE = 10**18
-BPS = 10_000
 ROUNDS = 255
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from yieldbot.model.amounts import SECONDS_PER_YEAR
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 Fee = tuple[int, int]
 """(denominator, numerator), in the order that the program stores them; none where the denominator is 0."""

@@ -8,9 +8,7 @@ from decimal import Decimal, localcontext
 
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.numbers import base_units
-
-SECONDS_PER_YEAR = 31_536_000
-"""365 days: the year that Aave, Compound and Morpho accrue by."""
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from yieldbot.model.numbers import exact
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
+from yieldbot.model.units import DAY_SECONDS
 
-DAY_SECONDS = 86_400
 MARGIN = 1e-9
 """Shares of wealth are floats: an amount that becomes one is made smaller by this part, lest it come back larger."""
 

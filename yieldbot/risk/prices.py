@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
+from yieldbot.model.units import BPS
 
-BPS = 10_000
 LEAST_PRICES = 2
 MOST_APART_BPS = 100.0
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import MAX_UINT256, ZERO, Contract, Deployer
+from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 
 Artifacts = dict[str, Artifact]
 LIBRARIES = ("PoolLogic", "SupplyLogic", "BorrowLogic", "LiquidationLogic", "FlashLoanLogic", "ConfiguratorLogic")

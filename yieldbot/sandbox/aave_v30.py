@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.policy import Job
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE
 from yieldbot.sandbox.artifacts import Artifact, compiled, packaged
-from yieldbot.sandbox.deployer import MAX_UINT256, ZERO, Contract, Deployer
+from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
 PACKAGE = "@aave/core-v3/artifacts/contracts"

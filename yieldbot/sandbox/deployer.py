@@ -12,7 +12,6 @@ from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.artifacts import Artifact
 
-MAX_UINT256 = 2**256 - 1
 ZERO = Address("0x" + "00" * 20)
 GAS = 16_000_000
 

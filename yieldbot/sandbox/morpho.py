@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE, Artifacts, Tokens
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 
 LLTVS = (86 * 10**16, 915 * 10**15)
 TIMELOCK_SECONDS = 86_400

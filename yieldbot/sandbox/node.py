@@ -16,6 +16,7 @@ from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.aave import USDC_ONE
 from yieldbot.sandbox.chain import MULTICALL3, addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
@@ -25,7 +26,6 @@ CHAIN_NUMBER = 31337
 CHAIN = evm_chain(CHAIN_NUMBER)
 IDLE_USDC = 100_000
 NATIVE_ETH = 10
-DAY_SECONDS = 86_400
 PAST_SECONDS = 90 * DAY_SECONDS
 """The chain starts this far back, so that warping forward does not overtake the wall clock (a fork's clock would)."""
 KEPT_STATES = 10_000

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.artifacts import compiled
-from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
 
 WARP_BLOCKS, WARP_SECONDS = 48, 3600
 

@@ -11,10 +11,11 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.rewards import curve_of, reward_apr, value
 from yieldbot.chains.evm.prices import Price, Surroundings, priced
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Reward
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 RWD = Token(CHAIN, Address("0x" + "0e" * 20), "RWD", 18)
 DAY = 86_400

@@ -28,11 +28,12 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.undrained import UndrainedCurve, filled, kink, looked_through, undrained
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Apy
+from yieldbot.model.amounts import Apy
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 NOW = 1_800_000_000
 H = 30 * 86_400.0

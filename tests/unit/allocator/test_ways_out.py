@@ -14,10 +14,10 @@ from yieldbot.allocator.plan import make_plan
 from yieldbot.app import documents
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve, EnteredCurve
-from yieldbot.model.amounts import SECONDS_PER_YEAR
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.vaults import rates_of
 
 WEEK = Exit(kind=ExitKind.COOLDOWN, seconds=7 * 86_400)

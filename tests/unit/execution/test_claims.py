@@ -22,7 +22,8 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols.evm.abi import MAX_UINT256, abi
+from yieldbot.model.units import MAX_UINT256
+from yieldbot.protocols.evm.abi import abi
 
 RWD = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "RWD", 18)
 A_TOKEN = Address("0x4e65fE4DbA92790696d040ac24Aa414708F5c0AB")

@@ -22,11 +22,10 @@ from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapsh
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
 from yieldbot.model.requests import with_requests
+from yieldbot.model.units import GWEI
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.evm.merkl import merkl_rewards
 from yieldbot.rpc.together import both
-
-GWEI = 10**9
 
 
 async def observe(

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm.prices import feed
-from yieldbot.chains.quote_values import GWEI, WEI, Read, feeds_in, read_of
+from yieldbot.chains.quote_values import WEI, Read, feeds_in, read_of
 from yieldbot.model.amounts import Token
 from yieldbot.model.reads import Flow
+from yieldbot.model.units import GWEI
 from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:

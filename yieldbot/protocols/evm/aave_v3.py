@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
-from yieldbot.math.aave import BPS, RAY, ReserveIndices
+from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -17,8 +17,9 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import BPS, MAX_UINT256
 from yieldbot.protocols.evm.aave_v30 import named, old_parts, old_points, old_reads, strategy_rates, strategy_reads
-from yieldbot.protocols.evm.abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.protocols.evm.abi import abi, checksum, explain, short
 from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.rewards import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
 

@@ -13,7 +13,6 @@ from yieldbot.model.reads import EthCall
 from yieldbot.model.text import one_line
 from yieldbot.resources import folder
 
-MAX_UINT256 = 2**256 - 1
 ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 DECIMALS = ("decimals", "DECIMALS_OFFSET")
 """Functions whose answer is an exponent of ten: what cannot be one ends the market's flow."""

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict
 from yieldbot.errors import MarketError
 from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
+from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols.evm.abi import MAX_UINT256, abi, checksum, explain, short
+from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
+from yieldbot.protocols.evm.abi import abi, checksum, explain, short
 from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.rewards import comet_claim, comet_listed, comet_listing, comet_reads, comet_rewards
 

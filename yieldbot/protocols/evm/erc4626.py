@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY
 from yieldbot.math.curves import LookThroughCurve, VaultSlot
-from yieldbot.math.morpho import TARGET_UTILISATION, WAD
+from yieldbot.math.morpho import TARGET_UTILISATION
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import WAD
 from yieldbot.protocols.evm import steps as _steps
 from yieldbot.protocols.evm.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short

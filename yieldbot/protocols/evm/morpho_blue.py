@@ -10,22 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import AdaptiveCurve
-from yieldbot.math.morpho import (
-    TARGET_UTILISATION,
-    WAD,
-    YEAR,
-    MarketTotals,
-    accrue,
-    assets_down,
-    assets_up,
-    borrow_rate,
-)
+from yieldbot.math.morpho import TARGET_UTILISATION, YEAR, MarketTotals, accrue, assets_down, assets_up, borrow_rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import WAD
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, in_vault, oracle_read, unpriced
 

@@ -15,7 +15,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, Reward
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
-from yieldbot.protocols.evm.abi import MAX_UINT256, abi, checksum, label, short
+from yieldbot.model.units import MAX_UINT256
+from yieldbot.protocols.evm.abi import abi, checksum, label, short
 
 UNREAD = "rewards-not-read"
 BELOW_MINIMUM = "rewards-below-minimum"

@@ -18,10 +18,10 @@ from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.swap_calls import explain_swap, router_of, swap_words
 
-BPS = 10_000
 UNISWAP_BPS = 30
 SWAP = "swapExactTokensForTokens"
 REVERTS = {

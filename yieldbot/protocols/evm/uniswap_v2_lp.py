@@ -17,10 +17,9 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.reads import Flow
+from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.lp_tables import Empty, Owned, clock, lags, windows
-
-BPS = 10_000
 
 
 class UniswapV2Lp:

@@ -13,11 +13,12 @@ from itertools import pairwise
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import DilutedCurve, EnteredCurve
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef
+from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.evm import steps as _steps
 from yieldbot.protocols.evm.abi import abi, checksum
 
@@ -33,7 +34,6 @@ FINE = 10**9
 """How many whole shares are converted, so that a price shows its small steps whatever the decimals of both tokens."""
 PROBE_TOKENS = 10**6
 """Whole tokens of the asset of which the entry fee is asked."""
-BPS = 10_000
 SLACK = 10**6
 """Two readings agree within a millionth and two base units."""
 LEAST_COST = 1e-8

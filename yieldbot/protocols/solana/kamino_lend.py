@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
-from yieldbot.math.kamino import BPS, ONE, KaminoReserve
+from yieldbot.math.kamino import ONE, KaminoReserve
 from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -24,6 +24,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.doubts import in_vault, minted
 from yieldbot.protocols.solana.layout import (
     SLOTS_AHEAD,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
-from yieldbot.math.save import WAD, SaveReserve
+from yieldbot.math.save import SaveReserve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -21,6 +21,7 @@ from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.model.units import WAD
 from yieldbot.protocols.evm.doubts import in_vault, minted
 from yieldbot.protocols.solana.layout import (
     SLOTS_AHEAD,

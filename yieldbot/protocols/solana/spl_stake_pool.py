@@ -22,13 +22,14 @@ from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
-from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apr, BlockRef, Token
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.evm.doubts import minted
 from yieldbot.protocols.solana.layout import (
     SLOTS_PER_EPOCH,
@@ -61,7 +62,6 @@ IMMUTABLE_OWNER_BYTES = 5
 """What Token-2022 adds to an associated account: its kind, and the extension that its owner never changes."""
 LEAST_SHARE = 999, 1000
 """The least that is taken for what is given: an epoch's growth may come in between, a manager's new fee may not."""
-BPS = 10_000
 MOST_A_YEAR = 0.25
 """What stake may be thought to earn, inflation, fees and tips together: three times what the main cluster has paid."""
 NUMBERS = "numbers"

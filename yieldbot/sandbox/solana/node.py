@@ -17,13 +17,13 @@ from typing import Any
 
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain
+from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.files import write_private
 from yieldbot.sandbox.solana.market import PLACES, chain_toml, market
 
 NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
 STATE = "solana-sandbox.json"
 START_SECONDS = 60.0
-DAY_SECONDS = 86_400
 SLOTS_PER_DAY = DAY_SECONDS * 10 // 4
 PAST_SECONDS = 90 * DAY_SECONDS
 """The cluster starts this far back, so that warping forward does not overtake the wall clock."""

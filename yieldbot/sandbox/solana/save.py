@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from yieldbot.math.save import WAD
 from yieldbot.model.ids import Address
+from yieldbot.model.units import WAD
 from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, key_bytes
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account

@@ -19,6 +19,7 @@ from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
+from yieldbot.model.units import GWEI
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.abi_calls import AbiFunction
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.sign import Signer
     from yieldbot.execution.wayout import WayOut
 
-
-GWEI = 10**9
 
 ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]
 """A fork of the chain at a block; its clock stands at the chain's own time of the next block."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from yieldbot.chains.evm.execution.abi_calls import APPROVE
-from yieldbot.chains.evm.execution.account import GWEI, LegWork
+from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.permit2 import onward, permit_call
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import EvmCall, UnsignedTx
+from yieldbot.model.units import GWEI
 
 GAS_MARGIN_PERCENT = 25
 """Added to the gas that the fork says is needed: state moves between the simulation and the block that mines it."""

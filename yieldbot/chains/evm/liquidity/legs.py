@@ -19,9 +19,7 @@ from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token
 from yieldbot.model.liquidity import LpMarket, LpPosition
 from yieldbot.model.policy import Base
-
-BPS = 10_000
-
+from yieldbot.model.units import BPS
 
 NOTHING_BEFORE: Mapping[Token, int] = {}
 """What a leg has is told by its tally alone."""

@@ -20,11 +20,11 @@ from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
 from yieldbot.model.market import LP_TX_GAS
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.units import GWEI
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.evm.lp_tables import Empty
 from yieldbot.protocols.evm.uniswap_v4_lp import NUMBERS, UniswapV4Lp
 
-GWEI = 10**9
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 """Blocks back at which it is asked how long a position had been in range by then."""
 

@@ -24,9 +24,10 @@ from yieldbot.model.liquidity import LpState
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.model.tx import EvmCall
+from yieldbot.model.units import BPS
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.evm.uniswap_v3 import mean_price, read_pool
-from yieldbot.risk.prices import BPS, depegged, enough, fair, stale
+from yieldbot.risk.prices import depegged, enough, fair, stale
 
 Pair = tuple[int, int]
 CENTRING = 4

@@ -25,9 +25,8 @@ from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW
 from yieldbot.model.liquidity import LpPosition, LpState
 from yieldbot.model.plan import Declined, NoWayOut
 from yieldbot.model.tx import Delta
+from yieldbot.model.units import BPS
 from yieldbot.protocols.evm import position_manager as words
-
-BPS = 10_000
 
 
 async def come_back(

@@ -22,10 +22,9 @@ from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import Base
 from yieldbot.model.reads import Flow
+from yieldbot.model.units import BPS
 from yieldbot.protocols import liquidity
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
-
-BPS = 10_000
 
 
 def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:

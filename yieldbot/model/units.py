@@ -1,0 +1,15 @@
+"""Units and limits of numbers, each written once."""
+
+from __future__ import annotations
+
+BPS = 10_000
+"""Basis points in one."""
+WAD = 10**18
+"""One, where a contract counts with 18 decimals; also wei in one ether."""
+GWEI = 10**9
+"""Wei in one gwei."""
+DAY_SECONDS = 86_400
+SECONDS_PER_YEAR = 31_536_000
+"""365 days, as protocols count rates by."""
+MAX_UINT256 = 2**256 - 1
+"""The largest number of a contract; an allowance of it is one without limit."""
