@@ -27,11 +27,12 @@ from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.amounts import Amount
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols import svm_adapters, svm_exchanges
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, ata
+from yieldbot.protocols.solana.layout import ata
 from yieldbot.resources import folder
 from yieldbot.sandbox.solana.images import token_account
 from yieldbot.sandbox.solana.market import SvmMarket

@@ -12,7 +12,7 @@ import pytest
 from tests.crash.small_market import DEPOSIT, FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution import leg
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, TRANSFER_TOPIC, allowance, balances
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, allowance, balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
@@ -24,6 +24,7 @@ from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta
 

@@ -9,17 +9,11 @@ from typing import Any
 from yieldbot.chains.solana.node.client import AccountImage, answer_of
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, svm_chain
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols.solana.layout import (
-    ATA_PROGRAM,
-    SLOTS_PER_EPOCH,
-    SYSTEM_PROGRAM,
-    SYSVAR_CLOCK,
-    TOKEN_PROGRAM,
-    ata,
-)
+from yieldbot.protocols.solana.layout import ATA_PROGRAM, SLOTS_PER_EPOCH, SYSTEM_PROGRAM, SYSVAR_CLOCK, ata
 from yieldbot.sandbox.solana.images import Images, mint, token_account
 
 CHAIN = svm_chain("TestTestTestTestTestTestTestTestTestTestTest")

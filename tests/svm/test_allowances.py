@@ -20,11 +20,12 @@ from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 from yieldbot.sandbox.solana.save import named
 

@@ -190,7 +190,8 @@ async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_
 
 async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> None:
     """The asset is SOL: what is not kept for fees and rent is lent through a wrapped account that is closed again."""
-    from yieldbot.protocols.solana.layout import WRAPPED_SOL, ata
+    from yieldbot.model.known import WRAPPED_SOL
+    from yieldbot.protocols.solana.layout import ata
 
     settings = for_sol(sandbox)
     excluding(sandbox, settings, "Stake pool (double)", "Save turbo (double)")

@@ -17,10 +17,11 @@ from yieldbot.math.marginfi import BITS, ONE, MarginfiBank
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, layout
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, layout
 from yieldbot.protocols.solana.marginfi import ADAPTER, account_of, bank_of
 from yieldbot.resources import folder
 from yieldbot.sandbox.solana.images import token_account

@@ -24,20 +24,10 @@ from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Market, MarketState, Status, contradiction
 from yieldbot.protocols.solana import kamino_lend, marginfi, spl_stake_pool
-from yieldbot.protocols.solana.layout import (
-    SLOTS_PER_EPOCH,
-    SYSTEM_PROGRAM,
-    TOKEN_2022_PROGRAM,
-    TOKEN_PROGRAM,
-    WRAPPED_SOL,
-    ata,
-    key_bytes,
-    layout,
-    pda,
-    rent_exempt,
-)
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes, layout, pda, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import image, laid_out, mint, program_image, token_account

@@ -15,10 +15,11 @@ from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import StakePool
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.known import TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, TOKEN_PROGRAM, WRAPPED_SOL, ata
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
 from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
 from yieldbot.sandbox.solana.images import token_account
 from yieldbot.sandbox.solana.save import named

@@ -156,7 +156,7 @@ def test_terms_that_are_not_the_legs_are_refused(judged: tuple[Any, ...]) -> Non
 
 def test_our_accounts_and_the_pool_are_never_a_lookup_tables_word(judged: tuple[Any, ...]) -> None:
     """A node can say that a table holds our account where the chain's has a stranger's: what comes out would be his."""
-    from yieldbot.chains.solana.execution.account import TOKEN_PROGRAM
+    from yieldbot.model.known import TOKEN_PROGRAM
 
     rules, approval, work, simulated, now, _ = judged
     own = [associated(rules.owner, token.address, TOKEN_PROGRAM) for token in (work.asset, work.wanted)]

@@ -21,10 +21,11 @@ from yieldbot.chains.solana.node.fork import SvmFork
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, svm_chain
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 from yieldbot.sandbox.solana.save import named
 

@@ -15,7 +15,7 @@ import pytest
 from tests.svm.test_main_job import for_sol, wealth, world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
-from yieldbot.chains.solana.exits import UPGRADEABLE_LOADER, fingerprints, print_of
+from yieldbot.chains.solana.exits import fingerprints, print_of
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.chains.solana.node.fork import SvmFork
 from yieldbot.chains.solana.node.quorum import connect_svm
@@ -26,6 +26,7 @@ from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.fold import fold_exits
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
+from yieldbot.model.known import UPGRADEABLE_LOADER
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed

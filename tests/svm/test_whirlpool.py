@@ -17,8 +17,9 @@ from yieldbot.math.whirlpool import MOST_TICK, TICKS, Whirlpool, WhirlpoolVenue,
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.known import TOKEN_2022_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import TOKEN_2022_PROGRAM, layout
+from yieldbot.protocols.solana.layout import layout
 from yieldbot.protocols.solana.orca_whirlpool import EXCHANGE, oracle_of, tick_array
 from yieldbot.sandbox.solana.images import Images
 from yieldbot.sandbox.solana.save import named
@@ -281,9 +282,9 @@ def test_two_swaps_of_a_leg_have_room_in_one_transaction(a_to_b: bool) -> None:
     from yieldbot.chains.solana.execution.build import steps, too_large
     from yieldbot.model.exchange import SwapTerms
     from yieldbot.model.ids import MarketId
+    from yieldbot.model.known import TOKEN_PROGRAM
     from yieldbot.model.market import Kind, Market
     from yieldbot.model.plan import Leg, LegKind
-    from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
 
     swaps = Swaps.of(USUAL)
     ledger, pool = swaps.ledger, swaps.pool

@@ -15,11 +15,9 @@ from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import Address, ChainId, MarketId, is_market
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Reverted
-
-WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
-"""How the journal names native tokens; SOL as a job's asset goes by its wrapped mint, and is SOL all the same."""
 
 Account = tuple[ChainId, Address]
 """A chain and our address on it: what is bought in one is never sold out of another."""

@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from fractions import Fraction
 
-from yieldbot.books.entries import WRAPPED_SOL
 from yieldbot.books.ledger import Quote
 from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import WRAPPED_SOL
 
 NEAR_SECONDS = 3600
 """How far from a transaction a written price may lie; beyond it the transaction has none."""

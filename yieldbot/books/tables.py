@@ -10,12 +10,13 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from yieldbot.books.entries import WRAPPED_SOL, Entry, Kind
+from yieldbot.books.entries import Entry, Kind
 from yieldbot.books.ledger import BASE, INCOME, Row, What
 from yieldbot.books.text import Names, decimal, utc, whole
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import evm_chain
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.text import one_line
 
 COLUMNS = (

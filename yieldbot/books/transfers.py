@@ -13,9 +13,9 @@ from typing import Any
 from yieldbot.books.entries import Account, Entry, Kind, in_order
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.tx import Delta
 
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 NOBODY = "0x" + "00" * 20
 """Whom minted tokens come from, and whom burnt ones go to."""
 

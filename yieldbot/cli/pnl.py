@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import documents as docs
 from yieldbot.app.ledgers import entries_of, hashes, open_of
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
-from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, receipts
+from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
@@ -24,6 +24,7 @@ from yieldbot.journal.events import Observed
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind as MarketKind
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from yieldbot.model.known import MULTICALL3
 from yieldbot.sandbox.exchange_v4 import FEE, STABLE_FEE
-from yieldbot.sandbox.market import MULTICALL3, SandboxMarket
+from yieldbot.sandbox.market import SandboxMarket
 
 __all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.model.ids import Address
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import MAX_UINT256, WAD
 from yieldbot.sandbox.aave import (
     DAI_ONE,
@@ -24,7 +25,6 @@ from yieldbot.sandbox.exchange import Exchange, deploy_exchange
 from yieldbot.sandbox.exchange_v4 import ExchangeV4, deploy_exchange_v4
 from yieldbot.sandbox.morpho import MorphoSuite, deploy_morpho
 
-MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 HOUR = 3600
 
 M = 1_000_000

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, quotes
-from yieldbot.books.entries import SVM_NATIVE, WRAPPED_SOL, Entry, Kind, from_journal, receipts
+from yieldbot.books.entries import SVM_NATIVE, Entry, Kind, from_journal, receipts
 from yieldbot.books.ledger import What, post
 from yieldbot.journal.events import Event, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
 from yieldbot.model import native
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 

@@ -26,8 +26,9 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, svm_chain
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, TOKEN_PROGRAM, ata, key_bytes, layout
+from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes, layout
 
 FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")

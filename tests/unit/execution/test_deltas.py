@@ -8,7 +8,6 @@ from wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
 
 from yieldbot.chains.evm.execution.balances import (
     APPROVAL_TOPIC,
-    TRANSFER_TOPIC,
     allowances_touched,
     changes_in,
     given,
@@ -21,6 +20,7 @@ from yieldbot.chains.evm.execution.balances import (
 from yieldbot.execution.deltas import leg_fault, provided_fault, real_fault, still_least, total, within, worth_fault
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import Delta

@@ -9,7 +9,7 @@ import pytest
 from wiring import BLOCK, CHAIN, EXPIRES, NOW, OWNER, STRANGER, USDC
 
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.balances import TRANSFER_TOPIC, nfts_sent, tokens_sent, word
+from yieldbot.chains.evm.execution.balances import nfts_sent, tokens_sent, word
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity
@@ -19,6 +19,7 @@ from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.liquidity import LpState
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx

@@ -24,8 +24,9 @@ from spl.token import models
 from test_svm_gate import MINT, SOL, USDC
 
 from yieldbot.chains.solana.execution.clear import Said, SvmBook, SvmReading, lines, read
-from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE, TOKEN_2022_PROGRAM, TOKEN_PROGRAM
+from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 ME, THIEF, OTHER = (Keypair.from_seed(bytes([n] * 32)) for n in (7, 9, 21))
 OWNER, HIS = ME.pubkey(), THIEF.pubkey()

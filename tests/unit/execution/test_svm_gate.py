@@ -18,7 +18,7 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmAccount
+from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount
 from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
 from yieldbot.chains.solana.execution.clear import SvmBook, read
 from yieldbot.chains.solana.execution.clear_call import SOLANAS
@@ -33,6 +33,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.math.stake_pool import StakePool, fee_of, rate
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, svm_chain
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.policy import SvmLimits
 from yieldbot.model.solana_tx import SvmUnsigned
 from yieldbot.model.tx import Confirmed, Delta, Reverted, SvmInstruction

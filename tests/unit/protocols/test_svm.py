@@ -8,8 +8,9 @@ import pytest
 
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.protocols.solana import layout as _svm
-from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, TOKEN_PROGRAM, Clock, ata, pda, rent_exempt
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, Clock, ata, pda, rent_exempt
 
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
 USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")

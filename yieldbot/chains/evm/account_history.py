@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from yieldbot.books.chain_record import NOTHING_HANDED, Check, Handed, Quotes, Seen, reconciled, wallet_sums
 from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import Quote
-from yieldbot.books.transfers import TRANSFER_TOPIC, Known, Transfer, transfers_in, with_outside
+from yieldbot.books.transfers import Known, Transfer, transfers_in, with_outside
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import EvmNode
@@ -23,6 +23,7 @@ from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.native import native_token

@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any
 
 from yieldbot.books.chain_record import Check, Seen, reconciled, wallet_sums
-from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, in_order, receipts
+from yieldbot.books.entries import Account, Entry, Kind, in_order, receipts
 from yieldbot.chains.solana.execution.account import native_token
 from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
 from yieldbot.chains.solana.observe import observe_svm
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta

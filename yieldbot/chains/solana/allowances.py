@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.chains.allowances import Found, Given
-from yieldbot.chains.solana.execution.account import WRAPPED_SOL
 from yieldbot.chains.solana.execution.deltas import TOKEN_PROGRAMS, token_account
 from yieldbot.chains.solana.node.client import AccountImage, SvmNode
 from yieldbot.chains.solana.node.quorum import SvmNodes
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.policy import ChainSettings
 
 

@@ -9,9 +9,9 @@ from yieldbot.chains.solana.node.quorum import connect_svm
 from yieldbot.chains.solana.prices import pyth_price
 from yieldbot.chains.solana.swap_pools import found_of, listings, looks
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.protocols import svm_adapters
 from yieldbot.protocols.solana.idle import mint_of
-from yieldbot.protocols.solana.layout import WRAPPED_SOL
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import SvmNode

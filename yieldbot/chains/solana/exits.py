@@ -15,10 +15,10 @@ from yieldbot.chains.exits import fingerprint
 from yieldbot.chains.solana.node.client import AccountImage, SvmNode
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.known import UPGRADEABLE_LOADER
 from yieldbot.model.market import MarketState
 from yieldbot.protocols.solana.layout import TERMS
 
-UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
 PROGRAM_TAG, PROGRAM_BYTES = b"\x02\0\0\0", 36
 """UpgradeableLoaderState::Program: its tag, then the address of the account with its code."""
 DEPLOYED_BYTES = 45

@@ -15,12 +15,12 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, SvmFees, contradiction
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import mint_of
-from yieldbot.protocols.solana.layout import WRAPPED_SOL
 
 TRIES = 4
 SIGNATURE_LAMPORTS = 5000

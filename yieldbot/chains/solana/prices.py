@@ -9,9 +9,10 @@ from yieldbot.errors import MarketError
 from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow, SvmAccount
-from yieldbot.protocols.solana.layout import WRAPPED_SOL, key_bytes
+from yieldbot.protocols.solana.layout import key_bytes
 
 PYTH_RECEIVER = Address("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ")
 PRICE_UPDATE_V2 = bytes.fromhex("22f123639d7ef4cd")

@@ -27,13 +27,13 @@ from yieldbot.execution.world import World
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.tx import Outcome
 from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
 
 
 @dataclass(slots=True)

@@ -10,12 +10,12 @@ from yieldbot.chains.conversions import leasts, made_of
 from yieldbot.chains.solana.execution.account import SvmWork
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Kind, Market, Snapshot
 from yieldbot.model.plan import Leg, Plan
 from yieldbot.model.policy import Base
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols import svm_exchanges
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM
 
 MOST_PARTS = 2
 """Swaps that one transaction has room for."""

@@ -9,6 +9,7 @@ from typing import Any
 from yieldbot.model import bounds
 from yieldbot.model.abi_words import is_static, pack, unpack
 from yieldbot.model.ids import Address
+from yieldbot.model.known import PANIC
 from yieldbot.model.reads import EthCall
 from yieldbot.model.text import one_line
 from yieldbot.resources import folder
@@ -16,7 +17,6 @@ from yieldbot.resources import folder
 ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 DECIMALS = ("decimals", "DECIMALS_OFFSET")
 """Functions whose answer is an exponent of ten: what cannot be one ends the market's flow."""
-PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 
 class Abi:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from yieldbot.errors import MarketError
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.ids import Address
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.reads import EthCall
 
@@ -14,7 +14,6 @@ Owned = tuple[list[LpPosition], tuple[int, ...]]
 """Positions of ours, and the numbers of those in pools that were not looked at."""
 LAGS = 12
 """Windows into which the lookback is cut: their spread is what the fees' interval comes from."""
-MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 GET_CURRENT_BLOCK_TIMESTAMP = bytes.fromhex("0f28c97d")
 
 

@@ -16,13 +16,13 @@ from yieldbot.math.curves import DilutedCurve, EnteredCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import Address
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.evm import steps as _steps
 from yieldbot.protocols.evm.abi import abi, checksum
 
-MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 UNLIMITED_RAW = 2**128
 """maxDeposit from here on means that there is no limit."""
 FULL = 10_000

@@ -12,10 +12,11 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols.solana.layout import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL, ata
+from yieldbot.protocols.solana.layout import ata
 
 AMOUNT_AT = 64
 """SPL Token's account: mint 0, owner 32, amount 64 (u64)."""

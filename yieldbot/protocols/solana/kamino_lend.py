@@ -21,6 +21,7 @@ from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
@@ -31,9 +32,6 @@ from yieldbot.protocols.solana.layout import (
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
     TERMS,
-    TOKEN_2022_PROGRAM,
-    TOKEN_ACCOUNT_BYTES,
-    TOKEN_PROGRAM,
     Clock,
     ata,
     clock_read,

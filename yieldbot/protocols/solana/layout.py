@@ -23,27 +23,21 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.reads import SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.resources import folder
 
 SYSTEM_PROGRAM = Address("11111111111111111111111111111111")
-TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-TOKEN_2022_PROGRAM = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
 SYSVAR_CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
 SYSVAR_PROGRAM = Address("Sysvar1111111111111111111111111111111111111")
 SYSVAR_RENT = Address("SysvarRent111111111111111111111111111111111")
 SYSVAR_INSTRUCTIONS = Address("Sysvar1nstructions1111111111111111111111111")
 
-TOKEN_ACCOUNT_BYTES = 165
-"""SPL Token's account: mint 0, owner 32, amount 64, delegate option 72, state 108, native option 109."""
 ACCOUNT_OVERHEAD_BYTES = 128
 LAMPORTS_PER_BYTE = 6960
 """Rent exemption: two years of 3,480 lamports a byte-year (Solana's Rent sysvar, unchanged since genesis)."""
-SLOTS_PER_YEAR = 63_072_000
-"""At two slots a second: the year that klend and spl-token-lending accrue by, whatever the chain's real speed."""
 
 SLOTS_PER_EPOCH = 432_000
 """Mainnet's epochs have had this length from its first slot (EpochSchedule: no warm-up)."""

@@ -24,6 +24,7 @@ from yieldbot.math.marginfi import BITS, LEGACY, ONE, SEVEN_POINT, MarginfiBank,
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
@@ -33,7 +34,6 @@ from yieldbot.protocols.solana.layout import (
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
     TERMS,
-    TOKEN_PROGRAM,
     Clock,
     ata,
     clock_read,

@@ -22,10 +22,11 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols.evm.swap_calls import swap_words
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, ata, key_bytes, layout, pda
+from yieldbot.protocols.solana.layout import ata, key_bytes, layout, pda
 from yieldbot.protocols.solana.pools import NamedPools, named_pools
 
 SWAP = "swap"

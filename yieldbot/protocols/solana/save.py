@@ -18,6 +18,7 @@ from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
@@ -26,8 +27,6 @@ from yieldbot.protocols.evm.doubts import in_vault, minted
 from yieldbot.protocols.solana.layout import (
     SLOTS_AHEAD,
     TERMS,
-    TOKEN_ACCOUNT_BYTES,
-    TOKEN_PROGRAM,
     Clock,
     ata,
     clock_read,

@@ -26,6 +26,7 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
@@ -36,10 +37,6 @@ from yieldbot.protocols.solana.layout import (
     SYSTEM_PROGRAM,
     SYSVAR_CLOCK,
     TERMS,
-    TOKEN_2022_PROGRAM,
-    TOKEN_ACCOUNT_BYTES,
-    TOKEN_PROGRAM,
-    WRAPPED_SOL,
     Clock,
     ata,
     clock_read,

@@ -9,7 +9,8 @@ from typing import Any
 
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.model.ids import Address
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, WRAPPED_SOL, key_bytes, rent_exempt
+from yieldbot.model.known import TOKEN_PROGRAM, WRAPPED_SOL
+from yieldbot.protocols.solana.layout import key_bytes, rent_exempt
 from yieldbot.resources import folder
 
 LOADER = Address("BPFLoader2111111111111111111111111111111111")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from yieldbot.math.kamino import ONE
 from yieldbot.model.ids import Address
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, key_bytes
+from yieldbot.model.known import TOKEN_PROGRAM
+from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
 from yieldbot.sandbox.solana.save import named

@@ -10,7 +10,8 @@ from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.chains.solana.prices import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, WRAPPED_SOL, ata, key_bytes
+from yieldbot.model.known import WRAPPED_SOL
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes
 from yieldbot.sandbox.solana.exchange import Published, SvmExchanges, exchanges
 from yieldbot.sandbox.solana.images import Images, image, mint, token_account
 from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve

@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.units import WAD
-from yieldbot.protocols.solana.layout import TOKEN_PROGRAM, key_bytes
+from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
 

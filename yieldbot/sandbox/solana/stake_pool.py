@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.math.stake_pool import Fee
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes, rent_exempt
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, key_bytes, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
 from yieldbot.sandbox.solana.cluster import Cluster
 from yieldbot.sandbox.solana.compile import program

@@ -11,13 +11,13 @@ from yieldbot.errors import NodeRefused
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.native import NATIVE
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.together import together
 
 BALANCE_OF = bytes.fromhex("70a08231")
 ALLOWANCE = bytes.fromhex("dd62ed3e")
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 APPROVAL_TOPIC = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from yieldbot.model.known import PANIC
 from yieldbot.model.text import one_line
 
 REVERTED = 3
 """The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
 ERROR = bytes.fromhex("08c379a0")  # Error(string)
-PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 _PANICS = {
     0x01: "an assertion failed",

@@ -6,12 +6,13 @@ says so now, and counted against ``balanceOf``.
 
 from __future__ import annotations
 
-from yieldbot.chains.evm.execution.balances import TRANSFER_TOPIC, word
+from yieldbot.chains.evm.execution.balances import word
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.protocols.evm.abi import abi
 
 MOST_PARTS = 300

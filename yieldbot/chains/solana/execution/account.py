@@ -12,6 +12,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import ChainSettings, SvmLimits
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from yieldbot.execution.wayout import WayOut
 
 SYSTEM = Address("11111111111111111111111111111111")
-TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-WRAPPED_SOL = Address("So11111111111111111111111111111111111111112")
 
 
 class SvmSigner(Protocol):

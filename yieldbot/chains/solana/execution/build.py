@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmWork
+from yieldbot.chains.solana.execution.account import SYSTEM, SvmWork
 from yieldbot.chains.solana.execution.deltas import token_account
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.solana_tx import SvmUnsigned
 from yieldbot.model.tx import SvmInstruction, SvmMeta

@@ -13,21 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yieldbot.chains.solana.execution.clear_call import (
-    SOLANAS,
-    TOKEN_2022_PROGRAM,
-    TOKEN_PROGRAM,
-    OwnCall,
-    own_account,
-    own_token,
-    sol,
-)
+from yieldbot.chains.solana.execution.clear_call import SOLANAS, OwnCall, own_account, own_token, sol
 from yieldbot.chains.solana.execution.clear_own import told
 from yieldbot.chains.solana.execution.roles import SIZES
 from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from yieldbot.model.policy import ChainSettings
 from yieldbot.resources import folder
 

@@ -17,8 +17,6 @@ from yieldbot.chains.solana.execution.clear_call import (
     LOADER,
     MEMO,
     STAKE,
-    TOKEN_2022_PROGRAM,
-    TOKEN_PROGRAM,
     Bytes,
     OwnCall,
     Reader,
@@ -32,6 +30,7 @@ from yieldbot.chains.solana.execution.clear_call import (
 )
 from yieldbot.chains.solana.execution.clear_tokens import token_told
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 
 def told(call: OwnCall) -> Told | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from yieldbot.chains.solana.execution.clear_call import (
-    TOKEN_2022_PROGRAM,
     Bytes,
     OwnCall,
     Short,
@@ -23,6 +22,7 @@ from yieldbot.chains.solana.execution.clear_call import (
 )
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM
 
 WITHOUT_LIMIT = 2**63 - 1
 """No account holds as many base units; what is allowed from here on is all that there ever is."""

@@ -10,17 +10,16 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.solana.execution.account import WRAPPED_SOL
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, WRAPPED_SOL
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Delta
 
 TOKEN_PROGRAMS = frozenset(
     Address(a) for a in ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 )
-TOKEN_ACCOUNT_BYTES = 165
 ACCOUNT_TYPE_AT = 165
 """Token-2022 puts the kind of account (2: a token account) behind the fields of the older program."""
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SYSTEM, WRAPPED_SOL, SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount, SvmWork
 from yieldbot.chains.solana.execution.build import (
     ATA_PROGRAM,
     CLOSE_ACCOUNT,
@@ -38,6 +38,7 @@ from yieldbot.execution.deltas import change_of
 from yieldbot.execution.planned import leg_in_plan
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.policy import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import WRAPPED_SOL, SvmAccount
+from yieldbot.chains.solana.execution.account import SvmAccount
 from yieldbot.chains.solana.node.client import Landed
 from yieldbot.chains.solana.node.quorum import DEPTH
 from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
@@ -21,6 +21,7 @@ from yieldbot.journal.events import AccountStopped, Event, SvmTerms, TxNoted, Tx
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.solana_tx import SvmSigned
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Reverted
 

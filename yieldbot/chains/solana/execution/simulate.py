@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import WRAPPED_SOL, SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
 from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
@@ -33,6 +33,7 @@ from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
 from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta

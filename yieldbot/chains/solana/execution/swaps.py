@@ -12,9 +12,10 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.solana.execution.account import TOKEN_PROGRAM, SvmWork
+from yieldbot.chains.solana.execution.account import SvmWork
 from yieldbot.execution.planned import terms_are_the_legs
 from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:

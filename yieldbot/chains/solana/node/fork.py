@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, SvmNode, answer_of
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address
+from yieldbot.model.known import UPGRADEABLE_LOADER
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
 from yieldbot.rpc.lockstep import Answer, run
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UPGRADEABLE_LOADER = Address("BPFLoaderUpgradeab1e11111111111111111111111")
 NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
 SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
 FEATURES = Address("Feature111111111111111111111111111111111111")
