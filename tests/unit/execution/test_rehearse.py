@@ -15,7 +15,8 @@ from wiring import BLOCK, MARKET, OWNER, POOL, RAW, SHARES, STRANGER, USDC, supp
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import Rehearsal, leg_calls, mined, priority_fee, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.on_fork import mined
+from yieldbot.chains.evm.execution.simulate import Rehearsal, leg_calls, priority_fee, rehearse, simulate_tx
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef
@@ -207,7 +208,7 @@ async def test_the_tip_is_what_the_node_suggests_up_to_the_setting(journal: Jour
 async def test_a_fork_that_mines_nothing_is_not_waited_for_for_ever(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("yieldbot.chains.evm.execution.simulate.RECEIPT_SECONDS", 0.05)
+    monkeypatch.setattr("yieldbot.chains.evm.execution.on_fork.RECEIPT_SECONDS", 0.05)
     account = account_of(living(journal), journal)
     silent = ChainDouble(effect=lambda chain, fields: [])
     silent._eth_getTransactionReceipt = lambda name: None  # type: ignore[method-assign]
@@ -215,7 +216,7 @@ async def test_a_fork_that_mines_nothing_is_not_waited_for_for_ever(
     with pytest.raises(TransientError, match=r"mined nothing in 0\.05 s"):
         await mined(account, node_of(silent), {"from": OWNER, "to": POOL}, "x")
     monkeypatch.setattr(
-        "yieldbot.chains.evm.execution.simulate.RECEIPT_SECONDS", 20.0
+        "yieldbot.chains.evm.execution.on_fork.RECEIPT_SECONDS", 20.0
     )  # a busy machine is no silent fork
     late, asked = ChainDouble(), 0
 

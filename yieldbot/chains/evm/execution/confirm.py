@@ -10,8 +10,8 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import changes_in, given, given_fault, request_of
+from yieldbot.chains.evm.execution.on_fork import replay
 from yieldbot.chains.evm.execution.replace import replaced
-from yieldbot.chains.evm.execution.simulate import replay
 from yieldbot.chains.evm.execution.submit import in_pool, stored, submit
 from yieldbot.chains.evm.node.client import number
 from yieldbot.chains.evm.rollups import fee_of_receipt

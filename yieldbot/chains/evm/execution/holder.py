@@ -12,7 +12,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import BALANCE_OF, balances, word
-from yieldbot.chains.evm.execution.simulate import impersonate, mined
+from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import MarketError, NodeRefused

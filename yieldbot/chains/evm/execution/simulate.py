@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,13 +17,13 @@ from yieldbot.chains.evm.execution.balances import (
     tokens_sent,
 )
 from yieldbot.chains.evm.execution.build import Fees, price, spender_names, with_allowances
+from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
 from yieldbot.chains.evm.execution.permit2 import still_permitted
-from yieldbot.chains.evm.execution.reverts import revert_words
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, rollup_fee, short_of_native
 from yieldbot.chains.evm.execution.wayout import way_out
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.errors import MarketError, NodeRefused, SafetyError, TransientError
+from yieldbot.errors import MarketError, NodeRefused, SafetyError
 from yieldbot.execution.deltas import changes, leg_fault, provided_fault, total, worth_fault
 from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -37,7 +35,6 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, Simulate
 if TYPE_CHECKING:
     pass
 
-RECEIPT_SECONDS = 20.0
 JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
 
 
@@ -380,44 +377,6 @@ async def _worth(fork: EvmNode, work: LegWork) -> int | None:
     block = await fork.block()
     (state,) = await fork.run([work.observe(block)], block)
     return 0 if isinstance(state, MarketError) else state.held.raw
-
-
-async def impersonate(fork: EvmNode, owner: Address) -> None:
-    await fork.request("anvil_impersonateAccount", [owner])
-
-
-async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
-    """Send on the fork; the receipt of a success, or why there is none."""
-    try:
-        sent = await fork.request("eth_sendTransaction", [fields])
-    except NodeRefused as refusal:
-        return would_revert(account, words, refusal)
-    deadline = time.monotonic() + RECEIPT_SECONDS
-    while time.monotonic() < deadline:
-        receipt = await fork.request("eth_getTransactionReceipt", [sent])
-        if isinstance(receipt, Mapping):
-            if int(receipt["status"], 16) == 1:
-                return receipt
-            before = hex(int(receipt["blockNumber"], 16) - 1)
-            call = {key: value for key, value in fields.items() if key in ("from", "to", "data", "value", "gas")}
-            return Declined("WOULD_REVERT", f"{words}: {await replay(fork, call, before, account)}")
-        await asyncio.sleep(0.005)
-    raise TransientError(f"the fork mined nothing in {RECEIPT_SECONDS:g} s")
-
-
-async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account) -> str:
-    """Why a call reverts, found by making it again at an earlier block."""
-    try:
-        await node.request("eth_call", [call, at])
-    except NodeRefused as refusal:
-        return revert_words(refusal.data, account.explain, refusal.node_message)
-    except TransientError:
-        pass
-    return "no reason can be found: made again before that block, the call succeeds"
-
-
-def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
-    return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
 
 
 def note_request(account: Account, receipt: Mapping[str, Any], work: LegWork) -> None:

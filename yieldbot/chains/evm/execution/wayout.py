@@ -99,7 +99,8 @@ async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
 async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
     """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
     not a fork that could not go on; None when all do."""
-    from yieldbot.chains.evm.execution.simulate import mined, note_request
+    from yieldbot.chains.evm.execution.on_fork import mined
+    from yieldbot.chains.evm.execution.simulate import note_request
 
     if not calls:
         return "there is no call that takes it out", True

@@ -15,14 +15,8 @@ from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.build import Fees, TxContext, allowance_call
 from yieldbot.chains.evm.execution.calldata_rules import judged_swap
 from yieldbot.chains.evm.execution.judge import Rules, bounds
-from yieldbot.chains.evm.execution.simulate import (
-    RehearsedTx,
-    fees_at,
-    impersonate,
-    run_steps,
-    simulate_tx,
-    still_allowed,
-)
+from yieldbot.chains.evm.execution.on_fork import impersonate
+from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, run_steps, simulate_tx, still_allowed
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
 from yieldbot.chains.evm.node.client import EvmNode

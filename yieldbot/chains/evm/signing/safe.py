@@ -17,8 +17,9 @@ from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
+from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
-from yieldbot.chains.evm.execution.simulate import Rehearsal, impersonate, mined, priority_fee
+from yieldbot.chains.evm.execution.simulate import Rehearsal, priority_fee
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
