@@ -163,13 +163,13 @@ async def test_thousands_of_answers_are_the_pools_to_the_unit(stable: bool, worl
             given = pool.token0 if draw.random() < 0.5 else pool.token1
             wanted = pool.token1 if given == pool.token0 else pool.token0
             raw = reserves[given] // draw.randint(5, 50) + 1
-            out = state.venue(given).give(raw)[0]
+            out = state.venue(given).quote_exact_in(raw)[0]
             await world.d.send(world.contract(given), "mint", world.d.me, raw)
             (call,) = AERODROME.swap((pool,), Amount(given, raw), Amount(wanted, out), world.d.me, 2**40)
             before = await world.balance(wanted)
             await world.send(call)
             assert out and await world.balance(wanted) - before == out
-            assert state.venue(given).need(out) <= raw
+            assert state.venue(given).quote_exact_out(out) <= raw
 
 
 async def test_the_router_gives_what_we_say_through_two_pools_and_no_less(world: World) -> None:
@@ -184,7 +184,7 @@ async def test_the_router_gives_what_we_say_through_two_pools_and_no_less(world:
         states = [await world.state(pool) for pool in way]
         venues = [state.venue(token) for state, token in zip(states, row, strict=False)]
         given = Amount(row[0], 12_345 * row[0].one + 7)
-        out = Path(*venues).give(given.raw)[0]
+        out = Path(*venues).quote_exact_in(given.raw)[0]
         await world.d.send(world.contract(row[0]), "mint", world.d.me, given.raw)
 
         def swap(least: int, deadline: int = now + 600, way: Any = way, given: Any = given, row: Any = row) -> EvmCall:
@@ -226,12 +226,12 @@ def test_pools_are_venues_with_a_bound(seed: int) -> None:
     for venue in venues:
         rate = ones[1] / ones[0]
         prices = [rate * p for p in (0.999, 0.99, 0.9, 0.7, 0.5, 0.2)]
-        takes = [venue.until(price) for price in prices]
+        takes = [venue.amount_until_price(price) for price in prices]
         assert takes == sorted(takes) and takes[-1] > 0
         for taken, price in zip(takes, prices, strict=True):
             if taken > 10**4 * ones[0] // 10**6:
                 step = taken // 100
-                before, at, after = (venue.give(x)[0] for x in (taken - step, taken, taken + step))
+                before, at, after = (venue.quote_exact_in(x)[0] for x in (taken - step, taken, taken + step))
                 slack = 1e-6 * price * step + 4 + 4 * rate
                 assert at - before >= price * step - slack and after - at <= price * step + slack
     amount = int(10 ** draw.uniform(2, 5) * ones[0])
@@ -241,4 +241,4 @@ def test_pools_are_venues_with_a_bound(seed: int) -> None:
     assert bought.gap_bps <= 0.1 and bought.taken <= amount * (1 + 1e-9) + 2
     for part in range(11):
         parts = (amount * part // 10, amount - amount * part // 10)
-        assert sum(v.give(x)[0] for v, x in zip(venues, parts, strict=False) if x) <= found.bound
+        assert sum(v.quote_exact_in(x)[0] for v, x in zip(venues, parts, strict=False) if x) <= found.bound

@@ -60,8 +60,13 @@ async def test_a_swap_gives_what_we_say_and_no_less(flavour: Flavour, deployer: 
         venue = state.venue(given)
         assert isinstance(venue, StableVenue)
         raw = venue.pool.balances[venue.i] // draw.randint(3, 30)
-        out = venue.give(raw)[0]
-        assert venue.need(out) <= raw and venue.give(venue.need(out))[0] >= out > venue.give(venue.need(out) - 1)[0]
+        out = venue.quote_exact_in(raw)[0]
+        assert (
+            venue.quote_exact_out(out) <= raw
+            and venue.quote_exact_in(venue.quote_exact_out(out))[0]
+            >= out
+            > venue.quote_exact_in(venue.quote_exact_out(out) - 1)[0]
+        )
         (call,) = CURVE.swap((found,), Amount(given, raw), Amount(wanted, out), d.me, 0)
         (greedy,) = CURVE.swap((found,), Amount(given, raw), Amount(wanted, out + 1), d.me, 0)
         here, there = (coins[tokens.index(token)] for token in (given, wanted))
@@ -114,14 +119,14 @@ def test_stable_pools_are_venues_with_a_bound(seed: int) -> None:
         venues.append(StableVenue(state, 0, 1, invariant(state)))
     for venue in venues:
         prices = [0.99995, 0.9995, 0.999, 0.99, 0.9, 0.5]
-        takes = [venue.until(price) for price in prices]
+        takes = [venue.amount_until_price(price) for price in prices]
         assert takes == sorted(takes)
         for taken, price in zip(takes, prices, strict=True):
             if taken > 10**18:
                 step = taken // 1000
-                before, at, after = (venue.give(x)[0] for x in (taken - step, taken, taken + step))
+                before, at, after = (venue.quote_exact_in(x)[0] for x in (taken - step, taken, taken + step))
                 assert at - before >= price * step * (1 - 1e-6) - 3 and after - at <= price * step * (1 + 1e-6) + 3
-        outs = [venue.give(10**18 * 4**k)[0] / 4**k for k in range(10)]
+        outs = [venue.quote_exact_in(10**18 * 4**k)[0] / 4**k for k in range(10)]
         assert all(b <= a for a, b in pairwise(outs))
     amount = int(10 ** draw.uniform(20, 24))
     found = split(venues, amount)
@@ -138,6 +143,8 @@ def test_stable_pools_are_venues_with_a_bound(seed: int) -> None:
     assert found.out <= found.bound
     for part in range(11):
         alone = sum(
-            v.give(x)[0] for v, x in zip(off, (amount * part // 10, amount - amount * part // 10), strict=False) if x
+            v.quote_exact_in(x)[0]
+            for v, x in zip(off, (amount * part // 10, amount - amount * part // 10), strict=False)
+            if x
         )
         assert alone <= found.bound

@@ -138,7 +138,7 @@ async def test_routers_give_what_we_say_to_the_unit(protocol: str, router02: boo
         pools = tuple(state.pool for state in along)
         venues = [state.venue(token) for state, token in zip(along, row, strict=False)]
         given = Amount(row[0], int(10 ** draw.uniform(12, 20)))
-        out = (venues[0] if len(venues) == 1 else Path(*venues)).give(given.raw)[0]
+        out = (venues[0] if len(venues) == 1 else Path(*venues)).quote_exact_in(given.raw)[0]
         (call,) = made.adapter.swap(pools, given, Amount(row[-1], out), made.me, now + 600)
         before = [await made.balance(token) for token in (row[0], row[-1])]
         await made.send(call)
@@ -147,7 +147,7 @@ async def test_routers_give_what_we_say_to_the_unit(protocol: str, router02: boo
         assert await made.allowance(call) == 0
 
     pool, (given_token, wanted), raw = made.pools[0], there, 10**16
-    out = (await made.states())[0].venue(given_token).give(raw)[0]
+    out = (await made.states())[0].venue(given_token).quote_exact_in(raw)[0]
     terms = ((pool,), Amount(given_token, raw))
     (late,) = made.adapter.swap(*terms, Amount(wanted, out), made.me, now - 1)
     (greedy,) = made.adapter.swap(*terms, Amount(wanted, out + 1), made.me, now + 600)

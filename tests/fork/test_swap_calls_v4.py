@@ -101,7 +101,7 @@ async def test_the_router_gives_what_we_say_to_the_unit(own_sandbox: Sandbox) ->
             along = [next(s for s in states if {s.pool.token0, s.pool.token1} == set(p)) for p in pairwise(there)]
             venues = [state.venue(token) for state, token in zip(along, there, strict=False)]
             given = Amount(there[0], int(10 ** draw.uniform(15, 21)))
-            out = (venues[0] if len(venues) == 1 else Path(*venues)).give(given.raw)[0]
+            out = (venues[0] if len(venues) == 1 else Path(*venues)).quote_exact_in(given.raw)[0]
             least = Amount(there[-1], out)
             (call,) = V4.swap(tuple(s.pool for s in along), given, least, made.d.me, now + 600)
             before = [await made.balance(token) for token in (there[0], there[-1])]
@@ -120,7 +120,7 @@ async def test_what_the_router_refuses_is_told(own_sandbox: Sandbox) -> None:
         )
         now = (await node.block()).timestamp
         (pool, _), (zero, one, _), raw = made.pools, made.world.tokens, 10**16
-        out = (await made.states())[0].zero.give(raw)[0]
+        out = (await made.states())[0].zero.quote_exact_in(raw)[0]
         given = Amount(zero, raw)
 
         def swap(least: int = out, amount: Amount = given, deadline: int = now + 600) -> EvmCall:
@@ -141,7 +141,7 @@ async def test_what_the_router_refuses_is_told(own_sandbox: Sandbox) -> None:
         # A price at the end of all ticks takes a part alone: paid is all or nothing.
         whole = Amount(zero, 10**37)
         with pytest.raises(Unswappable):
-            (await made.states())[0].zero.give(whole.raw)
+            (await made.states())[0].zero.quote_exact_in(whole.raw)
         greedy = swap(0, whole)
         for one_call in with_allowances((greedy,), {}, {})[:2]:
             await made.d._send({"to": one_call.to, "data": "0x" + one_call.data.hex()}, one_call.words)

@@ -90,7 +90,7 @@ async def test_a_pool_without_liquidity_or_ticks_is_no_surprise(v4_world: V4Worl
     (state,) = await v4_world.node.run([V4.observe(pool)], await v4_world.node.block())
     assert isinstance(state, PoolState)
     with pytest.raises(ValueError, match="beyond the ticks"):
-        state.zero.give(1000)
+        state.zero.quote_exact_in(1000)
     (gone,) = await v4_world.node.run(
         [V4.observe(replace(pool, params={**pool.params, "id": "0x" + "11" * 32}))], await v4_world.node.block()
     )

@@ -125,7 +125,7 @@ async def compare(
         venue = venues[0] if zero else venues[1]
         assert isinstance(venue.pool, V3Pool)
         try:
-            ours = venue.give(amount)[0] if amount > 0 else venue.need(-amount)
+            ours = venue.quote_exact_in(amount)[0] if amount > 0 else venue.quote_exact_out(-amount)
         except Unswappable:
             assert not answer, (zero, amount)
             refused += 1

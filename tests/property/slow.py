@@ -13,12 +13,12 @@ HALVINGS = 200
 
 
 def until(venue: Venue, price: float) -> float:
-    """``Venue.until`` of a stable pool or of a path of two venues, each by halving; of any other kind its own."""
+    """``amount_until_price`` of a stable pool or of a path of two venues, by halving; of any other kind its own."""
     if isinstance(venue, StableVenue):
         return _stable(venue, price)
     if isinstance(venue, SolidlyVenue) and venue.pool.stable:
         return _solidly(venue, price)
-    return _path(venue, price) if isinstance(venue, Path) else venue.until(price)
+    return _path(venue, price) if isinstance(venue, Path) else venue.amount_until_price(price)
 
 
 def _stable(venue: StableVenue, price: float) -> float:
@@ -73,7 +73,9 @@ def _solidly(venue: SolidlyVenue, price: float) -> float:
 
 def _path(venue: Path, price: float) -> float:
     def fits(first_price: float) -> bool:
-        return venue.first.give(int(until(venue.first, first_price)))[0] <= until(venue.second, price / first_price)
+        return venue.first.quote_exact_in(int(until(venue.first, first_price)))[0] <= until(
+            venue.second, price / first_price
+        )
 
     high = 1.0
     while until(venue.first, high) > 0:

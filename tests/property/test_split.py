@@ -68,13 +68,13 @@ def test_20_pools_are_split_within_a_tenth_of_a_bp_of_the_best(seed: int) -> Non
     assert (
         found.out
         == sum(found.outs)
-        == sum(venue.give(part)[0] for venue, part in zip(venues, found.parts, strict=True))
+        == sum(venue.quote_exact_in(part)[0] for venue, part in zip(venues, found.parts, strict=True))
     )
     assert found.gap_bps <= 0.1, found
     # Nobody else does better: not by one pool alone, nor by moving some from one to another.
     for venue in venues:
         try:
-            alone = venue.give(amount)[0]
+            alone = venue.quote_exact_in(amount)[0]
         except Unswappable:
             continue
         assert alone <= found.bound
@@ -85,7 +85,7 @@ def test_20_pools_are_split_within_a_tenth_of_a_bp_of_the_best(seed: int) -> Non
         parts[a] -= moved
         parts[b] += moved
         try:
-            other = sum(venue.give(part)[0] for venue, part in zip(venues, parts, strict=True))
+            other = sum(venue.quote_exact_in(part)[0] for venue, part in zip(venues, parts, strict=True))
         except Unswappable:
             continue
         assert other <= found.bound
@@ -102,7 +102,7 @@ def test_pools_that_cost_more_than_they_add_are_left_out(seed: int) -> None:
     used = [i for i, part in enumerate(found.parts) if part]
     assert sum(found.parts) == amount
     assert found.out <= found.bound <= free.bound * (1 + 1e-9)
-    paid = sum(venues[i].give(found.parts[i])[0] for i in used) - sum(costs[i] for i in used)
+    paid = sum(venues[i].quote_exact_in(found.parts[i])[0] for i in used) - sum(costs[i] for i in used)
     assert found.out == paid
     # The plain split, which pays for every pool that it uses, is no better.
     plain = free.out - sum(cost for cost, part in zip(costs, free.parts, strict=True) if part)
@@ -116,7 +116,7 @@ def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
     wanted = split(venues, 10 ** draw.randint(12, 20)).out
     found = buy(venues, wanted)
     assert sum(found.outs) == wanted and found.taken == sum(found.parts)
-    assert found.parts == tuple(v.need(out) if out else 0 for v, out in zip(venues, found.outs, strict=True))
+    assert found.parts == tuple(v.quote_exact_out(out) if out else 0 for v, out in zip(venues, found.outs, strict=True))
     assert found.gap_bps <= 0.1 and found.bound <= found.taken
     for _ in range(15):  # nobody else buys it for less than the bound
         outs = list(found.outs)
@@ -125,7 +125,7 @@ def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
         outs[a] -= moved
         outs[b] += moved
         try:
-            other = sum(venue.need(out) if out else 0 for venue, out in zip(venues, outs, strict=True))
+            other = sum(venue.quote_exact_out(out) if out else 0 for venue, out in zip(venues, outs, strict=True))
         except Unswappable:
             continue
         assert other >= found.bound
@@ -193,10 +193,10 @@ def test_a_pool_gives_all_that_was_read_of_it_and_no_unit_beyond(zero: bool) -> 
         first, last = ((tick + away) // 10 >> 8 for away in (-23_028, 23_028))
         pool = V3Pool(sqrt_at(tick), tick, 27_386_127_875_258_305, 500, 10, {}, {}, first, last)
         venue = V3Venue(pool, zero)
-        all_of_it = venue.until(1e-30)
-        assert venue.give(all_of_it)[0] > 0
+        all_of_it = venue.amount_until_price(1e-30)
+        assert venue.quote_exact_in(all_of_it)[0] > 0
         with pytest.raises(Unswappable):
-            venue.give(all_of_it + all_of_it // 1000)
+            venue.quote_exact_in(all_of_it + all_of_it // 1000)
 
 
 def test_more_than_there_is_is_refused() -> None:
@@ -214,10 +214,10 @@ def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
     paths = [Path(*(venues_of(draw, 1, draw.random() < 0.5)[0] for _ in range(2))) for _ in range(2)]
     for path in paths:
         for price in (0.9, 1e-3, 1e-6):
-            taken = path.until(price)
+            taken = path.amount_until_price(price)
             if 10**6 < taken < 10**26:
                 step = taken // 1000
-                before, at, after = (path.give(x)[0] for x in (taken - step, taken, taken + step))
+                before, at, after = (path.quote_exact_in(x)[0] for x in (taken - step, taken, taken + step))
                 assert at - before >= price * step * (1 - 1e-6) - 3 and after - at <= price * step * (1 + 1e-6) + 3
     amount = 10 ** draw.randint(13, 17)
     found = split([*direct, *paths], amount)
@@ -225,7 +225,7 @@ def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
     assert found.bound >= split(direct, amount).out
 
 
-WAYS = {"give", "off", "need", "until"}
+WAYS = {"quote_exact_in", "off", "quote_exact_out", "amount_until_price"}
 ONES = [(10**6, 10**18), (10**18, 10**6), (10**6, 10**6), (10**18, 10**18)]
 
 
@@ -294,7 +294,7 @@ def test_every_venue_that_there_is_is_among_those_whose_bounds_are_tried() -> No
     """A new exchange's pool that no bound was tried of fails here: it belongs into ``kinds_of``."""
     classes = set[type]()
     for room in (yieldbot.math, yieldbot.protocols):
-        for found in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+        for found in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
             module = vars(importlib.import_module(found.name)).values()
             classes |= {one for one in module if isinstance(one, type) and set(dir(one)) >= WAYS}
     assert classes - {Venue} == {type(venue) for venue in kinds_of(random.Random(0), ONES[0]).values()}
@@ -311,7 +311,7 @@ def side_of(venue: Venue) -> int:
     if isinstance(venue, SolidlyVenue):
         return venue.pool.reserves[0 if venue.zero else 1]
     if isinstance(venue, WhirlpoolVenue):
-        return venue.until(1e-9)
+        return venue.amount_until_price(1e-9)
     assert isinstance(venue, V3Venue)
     root = venue.pool.sqrt_price_x96 / 2**96
     return int(venue.pool.liquidity / root if venue.zero_for_one else venue.pool.liquidity * root)

@@ -21,7 +21,7 @@ from yieldbot.model.exchange import Venue
 
 
 def searched(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
-    """Every kind whose ``until`` is a search or was one, and paths of each of them with every kind."""
+    """Every kind whose ``amount_until_price`` is a search or was one, and paths of each of them with every kind."""
     there, back = kinds_of(draw, ones), kinds_of(draw, ones[::-1])
     sought = {k: v for k, v in there.items() if isinstance(v, StableVenue | Path) or k == "solidly-stable"}
     seconds = {k: v for k, v in back.items() if not isinstance(v, Path) and k != "whirlpool"}
@@ -36,7 +36,7 @@ def searched(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
 def prices_of(draw: random.Random, venue: Venue) -> list[float]:
     """Around the first unit's, a little below it, and down to next to nothing."""
     taken = max(10**6, side_of(venue) // 10**6)
-    first = venue.give(taken)[0] / taken
+    first = venue.quote_exact_in(taken)[0] / taken
     return [first * share for share in (1.01, 1.0, 1 - 1e-6, 0.999, draw.uniform(0.5, 0.99), 0.1, 1e-3)]
 
 
@@ -47,7 +47,7 @@ def test_what_goes_in_down_to_a_price_is_what_plain_halving_finds(seed: int) -> 
     for kind, venue in searched(draw, ones).items():
         side = side_of(venue)
         for price in prices_of(draw, venue):
-            quick, plain = venue.until(price), slow.until(venue, price)
+            quick, plain = venue.amount_until_price(price), slow.until(venue, price)
             if not quick:
                 # nothing, or what the pool's arithmetic does not bear
                 assert plain < side * 1e-9 or refuses(venue, int(plain)), (kind, price, plain)
@@ -60,26 +60,26 @@ def test_what_goes_in_down_to_a_price_is_what_plain_halving_finds(seed: int) -> 
 
 def refuses(venue: Venue, taken: int) -> bool:
     try:
-        return not venue.give(taken)[0]
+        return not venue.quote_exact_in(taken)[0]
     except Unswappable:
         return True
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_other_amount_is_worth_more_at_the_price(seed: int) -> None:
-    """What ``until`` is for: f(x) - p x is nowhere above what a split's bound counts for the venue."""
+    """What ``amount_until_price`` is for: f(x) - p x is nowhere above what a split's bound counts for the venue."""
     draw = random.Random(800 + seed)
     ones, asked = ONES[seed % len(ONES)], 0
     for kind, venue in searched(draw, ones).items():
         if kind.startswith("ng") or " ng" in kind:
             continue  # a fee that varies: not quite concave, and its bound says by how much
         for price in prices_of(draw, venue):
-            taken = venue.until(price)
+            taken = venue.amount_until_price(price)
             best = _worth(venue, price)
             for _ in range(20):
                 other = int((taken or side_of(venue)) * math.exp(draw.uniform(-1, 1) * 10 ** draw.uniform(-6, 0)))
                 try:
-                    out = venue.give(other)[0] if other else 0
+                    out = venue.quote_exact_in(other)[0] if other else 0
                 except Unswappable:
                     continue
                 assert out - price * other <= best + 1e-12 * out + 1, (kind, price, taken, other)
@@ -96,7 +96,7 @@ def test_a_path_of_two_stable_pools_is_asked_little() -> None:
             one, other = Asked(there[first]), Asked(back[second])
             venue = Path(one, other)
             for price in (0.99, 0.5, 0.01):
-                venue.until(price)
+                venue.amount_until_price(price)
             assert one.asked + other.asked < 3 * 90, (first, second, one.asked, other.asked)
 
 
@@ -105,11 +105,11 @@ class Asked:
 
     def __init__(self, venue: Venue) -> None:
         self.venue, self.asked = venue, 0
-        self.give, self.off, self.need = venue.give, venue.off, venue.need
+        self.quote_exact_in, self.off, self.quote_exact_out = venue.quote_exact_in, venue.off, venue.quote_exact_out
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         self.asked += 1
-        return self.venue.until(price)
+        return self.venue.amount_until_price(price)
 
 
 def test_a_split_over_paths_of_stable_pools_is_the_one_by_halving(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_split_over_paths_of_stable_pools_is_the_one_by_halving(monkeypatch: p
             quick = split(venues, amount, [5, 1000])
             with monkeypatch.context() as patched:
                 for kind in (Path, StableVenue):
-                    patched.setattr(kind, "until", lambda venue, price: int(slow.until(venue, price)))
+                    patched.setattr(kind, "amount_until_price", lambda venue, price: int(slow.until(venue, price)))
                 plain = split(venues, amount, [5, 1000])
             assert quick.out == pytest.approx(plain.out, rel=1e-9) and quick.out <= plain.bound
             assert quick.bound == pytest.approx(plain.bound, rel=1e-9) and plain.out <= quick.bound
@@ -175,7 +175,7 @@ def test_a_stable_pool_far_off_its_peg_and_of_dust_has_an_until(flavour: str) ->
         for one in small:
             last = 1 << 200
             for exponent in range(-60, 61, 4):
-                taken = one.until(10.0**exponent)
+                taken = one.amount_until_price(10.0**exponent)
                 assert 0 <= taken <= last, (one, exponent)
                 if taken:
-                    assert one.give(taken)[0] >= 0
+                    assert one.quote_exact_in(taken)[0] >= 0

@@ -160,13 +160,13 @@ def test_an_exact_output_and_all_that_the_arrays_hold(a_to_b: bool) -> None:
     swaps = Swaps.of(USUAL)
     state = swaps.state()
     venue = state.venue(swaps.tokens(a_to_b)[0])
-    needed = venue.need(10**9)
+    needed = venue.quote_exact_out(10**9)
     assert swaps.does(swaps.exact_out(10**9, a_to_b)) == ((needed, -(10**9)) if a_to_b else (-(10**9), needed))
     venue = swaps.state().venue(swaps.tokens(a_to_b)[0])
-    most = venue.until(1e-9)
-    given, wanted = venue.give(most)[0], swaps.tokens(a_to_b)[1]
+    most = venue.amount_until_price(1e-9)
+    given, wanted = venue.quote_exact_in(most)[0], swaps.tokens(a_to_b)[1]
     with pytest.raises(Unswappable):
-        venue.give(most + max(2, most // 10**6))
+        venue.quote_exact_in(most + max(2, most // 10**6))
     code, _ = swaps.ledger.attempt((swaps.call(most + max(2, most // 10**6), 0, a_to_b),))
     assert code == 6038, "the program ends there too"
     assert swaps.ledger.attempt((swaps.call(most, given + 1, a_to_b),))[0] == 6036, "one more than comes out"
@@ -179,9 +179,9 @@ def test_an_exact_output_and_all_that_the_arrays_hold(a_to_b: bool) -> None:
 @pytest.mark.parametrize("price", [0.99, 0.95, 0.7])
 def test_until_is_where_one_more_unit_is_paid_less(a_to_b: bool, price: float) -> None:
     venue = Swaps.of(USUAL).state().venue(Swaps.of(USUAL).tokens(a_to_b)[0])
-    taken, more = venue.until(price), 10**7
+    taken, more = venue.amount_until_price(price), 10**7
     assert taken > 0
-    earlier, at, later = (venue.give(taken + by)[0] for by in (-more, 0, more))
+    earlier, at, later = (venue.quote_exact_in(taken + by)[0] for by in (-more, 0, more))
     assert (at - earlier) / more >= price * (1 - 1e-6) and (later - at) / more <= price * (1 + 1e-6)
 
 
@@ -242,7 +242,7 @@ def test_pools_that_cannot_be_told_are_refused() -> None:
         with pytest.raises(MarketError, match=r"no array|is not pool"):
             swaps.state()
     ledger.set({at: array})
-    assert swaps.state().zero.give(10**6)[0] > 0
+    assert swaps.state().zero.quote_exact_in(10**6)[0] > 0
 
 
 def test_any_bytes_are_a_pool_or_refused_in_words() -> None:
@@ -269,7 +269,7 @@ def test_any_bytes_are_a_pool_or_refused_in_words() -> None:
         read += 1
         for venue in (state.zero, state.one):
             try:
-                assert venue.give(10**6)[0] >= 0 and venue.until(0.5) >= 0
+                assert venue.quote_exact_in(10**6)[0] >= 0 and venue.amount_until_price(0.5) >= 0
             except Unswappable:
                 continue
     assert read > 50 and refused > 50, (read, refused)

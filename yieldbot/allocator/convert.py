@@ -112,14 +112,14 @@ class Way:
     def _is_dust(self, raw: int) -> bool:
         """Whether it is the roundings alone that make an amount bring too little: a larger one may bring enough."""
         try:
-            out, lost = self.venue.give(raw)
+            out, lost = self.venue.quote_exact_in(raw)
         except Unswappable:
             return raw * self.rate <= ROUNDED
         return out + max(lost, ROUNDED) >= raw * self.least
 
     def _out(self, raw: int) -> int | None:
         try:
-            out = self.venue.give(raw)[0]
+            out = self.venue.quote_exact_in(raw)[0]
         except Unswappable:
             return None
         return min(out, int(raw * self.rate)) if out >= raw * self.least else None

@@ -83,7 +83,7 @@ def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
     """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool. Raises
     Unswappable."""
     own, other = amounts if zero else amounts[::-1]
-    return own + (V3Venue(rest, not zero).give(other)[0] if other else 0)
+    return own + (V3Venue(rest, not zero).quote_exact_in(other)[0] if other else 0)
 
 
 def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Base) -> MarketState:
@@ -176,8 +176,8 @@ class _Swaps:
         """Base units of the asset that can go in, and come out again, each within the impact."""
         if part <= 0.0 or self.off:
             return 0
-        given = V3Venue(self.rest, self.zero).until(self.into * (1.0 - self.impact))
-        back = V3Venue(self.rest, not self.zero).until((1.0 - self.impact) / self.into) / self.into
+        given = V3Venue(self.rest, self.zero).amount_until_price(self.into * (1.0 - self.impact))
+        back = V3Venue(self.rest, not self.zero).amount_until_price((1.0 - self.impact) / self.into) / self.into
         return int(min(min(given, back) / part, MOST_ROOM))
 
     def cost(self, part: float, raw: float) -> float:
@@ -186,8 +186,8 @@ class _Swaps:
         if given <= 0:
             return 0.0
         try:
-            got = V3Venue(self.rest, self.zero).give(given)[0]
-            back = V3Venue(self.rest, not self.zero).give(int(given * self.into))[0]
+            got = V3Venue(self.rest, self.zero).quote_exact_in(given)[0]
+            back = V3Venue(self.rest, not self.zero).quote_exact_in(int(given * self.into))[0]
         except Unswappable:
             return 1.0
         return part * (max(0.0, 1.0 - got / (given * self.into)) + max(0.0, 1.0 - back / given))
@@ -195,7 +195,7 @@ class _Swaps:
     def held(self, amounts: Pair) -> tuple[int, int]:
         """(what these base units of both are worth in the asset, how much of it can come out now)."""
         own, other = amounts if self.zero else amounts[::-1]
-        most = V3Venue(self.rest, not self.zero).until((1.0 - self.impact) / self.into)
+        most = V3Venue(self.rest, not self.zero).amount_until_price((1.0 - self.impact) / self.into)
         try:
             whole = proceeds(self.rest, amounts, self.zero)
         except Unswappable:

@@ -75,15 +75,15 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
     states = [state for state in states if not sent or _router(state)[1]]
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
-        first = _best(_of(free, amount.token, between), lambda s: -s.venue(amount.token).give(amount.raw)[0])
+        first = _best(_of(free, amount.token, between), lambda s: -s.venue(amount.token).quote_exact_in(amount.raw)[0])
         if first is None:
             return None
-        carried = first.venue(amount.token).give(amount.raw)[0]
-        second = _best(_of(free, between, wanted), lambda s: -s.venue(between).give(carried)[0])
+        carried = first.venue(amount.token).quote_exact_in(amount.raw)[0]
+        second = _best(_of(free, between, wanted), lambda s: -s.venue(between).quote_exact_in(carried)[0])
         if second is None:
             return None
         way = (first, second), Path(first.venue(amount.token), second.venue(between))
-        return -second.venue(between).give(carried)[0], way
+        return -second.venue(between).quote_exact_in(carried)[0], way
 
     return _ways(states, amount.token, wanted, through)
 
@@ -94,15 +94,15 @@ def route_for(
     """The ways that give exactly ``wanted`` for the least of ``given``; else as ``route``, costs in ``given``."""
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
-        second = _best(_of(free, between, wanted.token), lambda s: s.venue(between).need(wanted.raw))
+        second = _best(_of(free, between, wanted.token), lambda s: s.venue(between).quote_exact_out(wanted.raw))
         if second is None:
             return None
-        carried = second.venue(between).need(wanted.raw)
-        first = _best(_of(free, given, between), lambda s: s.venue(given).need(carried))
+        carried = second.venue(between).quote_exact_out(wanted.raw)
+        first = _best(_of(free, given, between), lambda s: s.venue(given).quote_exact_out(carried))
         if first is None:
             return None
         way = (first, second), Path(first.venue(given), second.venue(between))
-        return first.venue(given).need(carried), way
+        return first.venue(given).quote_exact_out(carried), way
 
     ways = _ways(states, given, wanted.token, through)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]

@@ -85,11 +85,13 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
         parts = _filled(chosen, lambda venue, taken: taken, amount, prices)
         if parts is None:
             return None
-        outs = [venue.give(part)[0] for venue, part in zip(chosen, parts, strict=True)]
+        outs = [venue.quote_exact_in(part)[0] for venue, part in zip(chosen, parts, strict=True)]
         return _without_dust(chosen, parts, outs)
 
     def total(price: float) -> int:
-        return sum(v.until(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c)
+        return sum(
+            v.amount_until_price(price) for v, c in zip(venues, fixed, strict=True) if not c or _worth(v, price) > c
+        )
 
     @cache
     def worth(i: int, price: float) -> float:
@@ -135,17 +137,19 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
 
     def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:
         chosen = [venues[i] for i in among]
-        outs = _filled(chosen, lambda venue, taken: venue.give(taken)[0], wanted, prices)
+        outs = _filled(chosen, lambda venue, taken: venue.quote_exact_in(taken)[0], wanted, prices)
         if outs is None:
             return None
         try:
-            return ([venue.need(out) if out else 0 for venue, out in zip(chosen, outs, strict=True)], outs)
+            return ([venue.quote_exact_out(out) if out else 0 for venue, out in zip(chosen, outs, strict=True)], outs)
         except Unswappable:
             return None
 
     def total(price: float) -> int:
         pairs = zip(venues, fixed, strict=True)
-        return sum(v.give(v.until(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c)
+        return sum(
+            v.quote_exact_in(v.amount_until_price(price))[0] for v, c in pairs if not c or _worth(v, price) > price * c
+        )
 
     @cache
     def worth(i: int, price: float) -> float:
@@ -190,7 +194,7 @@ def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) ->
         parts[most] += sum(parts[i] for i in dust)
         for i in dust:
             parts[i] = 0
-        outs[most] = venues[most].give(parts[most])[0]
+        outs[most] = venues[most].quote_exact_in(parts[most])[0]
     return parts, outs
 
 
@@ -273,19 +277,19 @@ def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -
 def _average(venue: Venue, taken: int) -> float:
     """Units out for each of so many in; 0 where they do not go in."""
     try:
-        return venue.give(taken)[0] / taken
+        return venue.quote_exact_in(taken)[0] / taken
     except Unswappable:
         return 0.0
 
 
 def _worth(venue: Venue, price: float) -> float:
     """What a venue adds at a price, its cost aside: the most of f(x) - p x over x, roundings given back: of what comes
-    out as they are; of what goes in (``until`` may be a few units off) each at the price, or at what the venue pays for
-    one on the average, above which no concave f goes on rising at x."""
-    taken = venue.until(price)
+    out as they are; of what goes in (``amount_until_price`` may be a few units off) each at the price, or at what the
+    venue pays for one on the average, above which no concave f goes on rising at x."""
+    taken = venue.amount_until_price(price)
     if taken <= 0:
         return 0.0
-    given, lost = venue.give(taken)
+    given, lost = venue.quote_exact_in(taken)
     return max(0.0, given + lost + venue.off(taken) * max(price, given / taken) - price * taken)
 
 
@@ -301,12 +305,14 @@ def _filled(
     """What is ``counted`` of each venue (what goes in, or what comes out) where that is the goal together; None where
     they do not reach it. The prices on both sides of it are noted in ``prices``."""
     try:
-        low, high = _search(lambda price: sum(counted(venue, venue.until(price)) for venue in venues), goal, venues)
+        low, high = _search(
+            lambda price: sum(counted(venue, venue.amount_until_price(price)) for venue in venues), goal, venues
+        )
     except Unswappable:
         return None
     prices += (low, high)
-    found = [counted(venue, venue.until(high)) for venue in venues]
-    room = [counted(venue, venue.until(low)) - had for venue, had in zip(venues, found, strict=True)]
+    found = [counted(venue, venue.amount_until_price(high)) for venue in venues]
+    room = [counted(venue, venue.amount_until_price(low)) - had for venue, had in zip(venues, found, strict=True)]
     rest = goal - sum(found)
     for i in sorted(range(len(found)), key=lambda i: -room[i]):
         more = max(0, min(rest, room[i]))

@@ -76,7 +76,7 @@ class SolidlyVenue:
     pool: SolidlyPool
     zero: bool
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
             return 0, 0
         given = self.pool.out(taken, self.zero)
@@ -87,17 +87,17 @@ class SolidlyVenue:
     def off(self, taken: int) -> int:
         return 3
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         if given <= 0 or given >= self.pool.reserves[1 if self.zero else 0]:
             raise Unswappable("nothing is asked for, or more than the pool has")
         return least_in(lambda taken: self._gives(taken, given))
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         here, there = (0, 1) if self.zero else (1, 0)
         kept = 1.0 - self.pool.fee_bps / BPS
         if not self.pool.stable:
             fee = BPS - self.pool.fee_bps, BPS
-            return V2Venue(self.pool.reserves[here], self.pool.reserves[there], fee).until(price)
+            return V2Venue(self.pool.reserves[here], self.pool.reserves[there], fee).amount_until_price(price)
         # In whole tokens, r = y / x: dy / dx = (3 r + r^3) / (1 + 3 r^2) = tanh(3 artanh r) or, where r is above 1, one
         # by that of 1 / r; and x^4 (r + r^3) = k.
         one_in, one_out = self.pool.ones[here], self.pool.ones[there]
@@ -118,13 +118,13 @@ class SolidlyVenue:
 
     def _gives(self, taken: int, given: int) -> bool:
         try:
-            return self.give(taken)[0] >= given
+            return self.quote_exact_in(taken)[0] >= given
         except Unswappable:
             return False
 
     def _lost(self, taken: int) -> int:
-        """Units that roundings may have taken: of the fee and of ``until`` one that goes in each, one that comes out,
-        and of a stable pool's curve what the roundings of k move it by."""
+        """Units that roundings may have taken: of the fee and of ``amount_until_price`` one that goes in each, one that
+        comes out, and of a stable pool's curve what the roundings of k move it by."""
         if not self.pool.stable:
             return 3
         here, there = (0, 1) if self.zero else (1, 0)

@@ -144,7 +144,7 @@ class StableVenue:
     j: int
     d: int
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
             return 0, 0
         lost = 2 + 3 * PRECISION // self.pool.rates[self.j]
@@ -159,7 +159,7 @@ class StableVenue:
     def off(self, taken: int) -> int:
         return 2
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         if given <= 0 or given >= self.pool.balances[self.j]:
             raise Unswappable("nothing is asked for, or more than the pool has")
         return least_in(lambda taken: self._gives(taken, given))
@@ -170,7 +170,7 @@ class StableVenue:
         except Unswappable:
             return False
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         # dy / dx = (Ann + K / x) / (Ann + K / y), K = D ** (n + 1) / (n ** n prod(x)): it falls as x grows.
         pool, xp = self.pool, self.pool.xp
         n, start = len(xp), float(xp[self.i])

@@ -49,7 +49,7 @@ class V2Venue:
     reserve_out: int
     fee: tuple[int, int] = constant_product.UNISWAP_FEE
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
             return 0, 0
         return constant_product.amount_out(taken, self.reserve_in, self.reserve_out, self.fee), 1
@@ -57,10 +57,10 @@ class V2Venue:
     def off(self, taken: int) -> int:
         return 1
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         return constant_product.amount_in(given, self.reserve_in, self.reserve_out, self.fee)
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         # One more unit gives k * in * out / (in + k x)^2, k the share of the input that counts.
         k = self.fee[0] / self.fee[1]
         return max(
@@ -75,7 +75,7 @@ class V3Venue:
     pool: V3Pool
     zero_for_one: bool
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
             return 0, 0
         done = self.pool.swap(taken, self.zero_for_one)
@@ -85,16 +85,16 @@ class V3Venue:
         return -out, 2 * done.steps
 
     def off(self, taken: int) -> int:
-        return self.give(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
+        return self.quote_exact_in(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         done = self.pool.swap(-given, self.zero_for_one)
         into, out = (done.amount0, done.amount1) if self.zero_for_one else (done.amount1, done.amount0)
         if -out != given:
             raise Unswappable("the pool holds less than is asked for")
         return into
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         kept = 1.0 - self.pool.fee_pips / PIPS
         # A unit of token0 gives sqrt^2 of token1, one of token1 gives 1 / sqrt^2 of token0; the fee apart.
         root = math.sqrt(price / kept) if self.zero_for_one else math.sqrt(kept / price)
@@ -135,9 +135,9 @@ class Path:
     first: Venue
     second: Venue
 
-    def give(self, taken: int) -> tuple[int, int]:
-        between, lost = self.first.give(taken)
-        given, more = self.second.give(between)
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
+        between, lost = self.first.quote_exact_in(taken)
+        given, more = self.second.quote_exact_in(between)
         # A unit lost between is worth no more than the second pays for one on the average.
         off = lost + self.second.off(between) if between else 0
         return given, more + (math.ceil(off * given / between) if between else 0)
@@ -145,10 +145,10 @@ class Path:
     def off(self, taken: int) -> int:
         return self.first.off(taken)
 
-    def need(self, given: int) -> int:
-        return self.first.need(self.second.need(given))
+    def quote_exact_out(self, given: int) -> int:
+        return self.first.quote_exact_out(self.second.quote_exact_out(given))
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         """Where the product of both marginal prices falls to ``price``: the first one's is searched."""
         taken, given, over = dict[float, int](), dict[float, int](), dict[float, float]()
 
@@ -156,9 +156,9 @@ class Path:
             """How many times what the first gives is too much for the second down to its price, as a logarithm;
             negative where it can go into the second."""
             if first_price not in over:
-                taken[first_price] = self.first.until(first_price)
-                into = given[first_price] = self.first.give(taken[first_price])[0]
-                room = self.second.until(price / first_price)
+                taken[first_price] = self.first.amount_until_price(first_price)
+                into = given[first_price] = self.first.quote_exact_in(taken[first_price])[0]
+                room = self.second.amount_until_price(price / first_price)
                 above = math.log1p(into) - math.log1p(room)
                 over[first_price] = above if into > room else min(NEARLY, above)
             return over[first_price]
@@ -174,7 +174,7 @@ class Path:
     def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
         """First prices at which it does not fit and at which it does; (0, 0) where nothing goes in."""
         high = step = 16.0
-        while self.first.until(high) > 0:
+        while self.first.amount_until_price(high) > 0:
             if high > 1e60:
                 return 0.0, 0.0
             high, step = high * step, step * 16.0

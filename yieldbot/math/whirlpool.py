@@ -256,7 +256,7 @@ class WhirlpoolVenue:
     pool: Whirlpool
     a_to_b: bool
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
             return 0, 0
         done = self.pool.swap(taken, self.a_to_b)
@@ -266,15 +266,15 @@ class WhirlpoolVenue:
         return out, 2 * done.steps
 
     def off(self, taken: int) -> int:
-        return self.give(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
+        return self.quote_exact_in(taken)[1]  # a step's roundings of what goes in are as many as of what comes out
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         into, out = self._ends(self.pool.swap(given, self.a_to_b, exact_in=False))
         if out != given:
             raise Unswappable("the pool holds less than is asked for")
         return into
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         kept = 1.0 - self.pool.fee_pips / PIPS
         # A unit of A gives sqrt^2 of B, one of B gives 1 / sqrt^2 of A; the fee apart.
         root = math.sqrt(price / kept) if self.a_to_b else math.sqrt(kept / price)
@@ -296,7 +296,7 @@ class WhirlpoolVenue:
             return 0
         while taken > 0:  # a whole unit can move the price past the end
             try:
-                self.give(taken)
+                self.quote_exact_in(taken)
             except Unswappable:
                 taken, less = taken - less, 2 * less
             else:

@@ -13,16 +13,16 @@ from yieldbot.model.ids import Address
 class Venue(Protocol):
     """One direction of a pool, in base units. What comes out is a concave function of what goes in, rounded down."""
 
-    def give(self, taken: int) -> tuple[int, int]:
+    def quote_exact_in(self, taken: int) -> tuple[int, int]:
         """(what comes out, how many units of it roundings may have taken). Raises ValueError for more than it takes."""
 
     def off(self, taken: int) -> int:
-        """How many units of what goes in ``until``, where it names ``taken``, may be off by."""
+        """How many units of what goes in ``amount_until_price``, where it names ``taken``, may be off by."""
 
-    def need(self, given: int) -> int:
+    def quote_exact_out(self, given: int) -> int:
         """What must go in so that ``given`` comes out. Raises ValueError for more than there is."""
 
-    def until(self, price: float) -> int:
+    def amount_until_price(self, price: float) -> int:
         """What goes in until one more unit is paid less than ``price`` units; 0 where none is paid so much."""
 
 

@@ -95,7 +95,7 @@ def apart(one: Exchange, other: Exchange, most: float) -> str | None:
 def _marginal(state: PoolState) -> float:
     """What a pool gives for one whole token, in base units; 0 where it gives none."""
     try:
-        return float(state.zero.give(state.pool.token0.one)[0])
+        return float(state.zero.quote_exact_in(state.pool.token0.one)[0])
     except ValueError:
         return 0.0
 

@@ -116,7 +116,7 @@ class Swapper:
             return
         pool, prices = await self.trusted(node)
         try:
-            gives = V3Venue(pool, zero).give(given)[0]
+            gives = V3Venue(pool, zero).quote_exact_in(given)[0]
         except Unswappable as refused:
             raise SafetyError("PRICE_IMPACT", f"{self.pool.name}: {refused}") from None
         if gives:  # a unit or two may bring nothing: they stay in the wallet
