@@ -79,7 +79,7 @@ def test_a_plan_its_limits_and_its_books_have_the_fees(sandbox: Sandbox) -> None
         put(sandbox, replace(FEES, operator_constant_wei=5 * 10**18))
         held = plan_of(home)
         assert held["action"] == "hold", "what costs more than it gains is not done"
-        put(sandbox, replace(FEES, operator_constant_wei=10**15))
+        put(sandbox, replace(FEES, operator_constant_wei=10**14))
         dear = plan_of(home)
         assert dear["action"] == "move"
         put(sandbox, FEES)
@@ -87,7 +87,7 @@ def test_a_plan_its_limits_and_its_books_have_the_fees(sandbox: Sandbox) -> None
         rehearsal, plan = dry["rehearsal"], dry["plan"]
         assert int(rehearsal["l1_fee_wei"]) > 0 and int(rehearsal["operator_fee_wei"]) > 0 == rehearsal["l1_gas"]
         assert len(plan["legs"]) == len(dear["legs"])
-        each = 0.001 * 3_000  # ether to a transaction's operator, at the sandbox's price
+        each = 0.0001 * 3_000  # ether to a transaction's operator, at the sandbox's price
         more = float(dear["cost"]) - float(plan["cost"])
         count = sum(2 if leg["kind"] == "deposit" else 1 for leg in plan["legs"])  # an allowance before each deposit
         assert more == pytest.approx(each * count, rel=0.02)
