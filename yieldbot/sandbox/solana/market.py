@@ -116,7 +116,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     banked = MarginfiTerms(
         available_raw=400_000 * usdc.one,
         borrowed_raw=2_600_000 * usdc.one,
-        points=((0.0, 0.0), (0.85, 0.08), (0.95, 0.15), (1.0, 1.0)),
+        points=((0.0, 0.0), (0.9, 0.0952), (0.95, 0.15), (1.0, 1.0)),
     )
     bank, more = marginfi_bank(group, usdc.address, USDC_DECIMALS, timestamp, banked)
     images |= more
