@@ -11,7 +11,8 @@ from rich.text import Text
 
 from yieldbot.allocator.rewards import value
 from yieldbot.app import documents as docs
-from yieldbot.cli.render import at, head, leaving, money, names_of, percent, stuck, when
+from yieldbot.app.words import leaving, when
+from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import documents as docs
+from yieldbot.app.words import when
 from yieldbot.cli.flags import decimal
-from yieldbot.cli.render import when
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox.local import Local
 

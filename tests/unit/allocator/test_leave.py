@@ -14,9 +14,9 @@ from yieldbot.allocator.assess import assess
 from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
 from yieldbot.app import documents
 from yieldbot.app.cycle import decide, still_holds
+from yieldbot.app.words import leaving
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
-from yieldbot.cli.render import leaving
 from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
 from yieldbot.journal.fold import Record, fold_leaving
 from yieldbot.math.curves import ConstantCurve
