@@ -14,18 +14,18 @@ class HaltDocument(Document):
 
     SCHEMA: ClassVar[str] = "halt"
 
-    halted: bool = Field(description="Always true: nothing is signed or sent until `yieldbot resume`.")
-    reason: str | None = Field(description="Why, and since when, as whoever halted first has said it.")
-    file: str = Field(description="The file whose presence is the halt.")
+    halted: bool = Field(description="always true: nothing is signed or sent until `yieldbot resume`")
+    reason: str | None = Field(description="why, and since when, as whoever halted first has said it")
+    file: str = Field(description="the file whose presence is the halt")
 
 
 class StoppedAccount(Part):
     """An account that stopped itself."""
 
-    chain_id: str = Field(description="The chain's identifier, as `eip155:8453`.")
-    owner: str = Field(description="The account's address.")
-    reason: str = Field(description="What it was stopped for.")
-    cleared: bool = Field(description="Whether it may sign again from now on.")
+    chain_id: str = Field(description="the chain's identifier, as `eip155:8453`")
+    owner: str = Field(description="the account's address")
+    reason: str = Field(description="what it was stopped for")
+    cleared: bool = Field(description="whether it may sign again from now on")
 
 
 class ResumeDocument(Document):
@@ -33,5 +33,5 @@ class ResumeDocument(Document):
 
     SCHEMA: ClassVar[str] = "resume"
 
-    lifted: bool = Field(description="Whether there was a halt.")
-    stopped: tuple[StoppedAccount, ...] = Field(description="Accounts that had stopped themselves.")
+    lifted: bool = Field(description="whether there was a halt")
+    stopped: tuple[StoppedAccount, ...] = Field(description="accounts that had stopped themselves")
