@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from yieldbot.app import documents as docs
+from yieldbot.app.keys import KEYS, key_text, passphrase_of
+from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.cli.prompts import answered
-from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
+from yieldbot.cli.wallet import passphrase_flags
 from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.families import EVM, SOLANA
 from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
@@ -200,12 +203,12 @@ def _rpc_fault(said: str) -> str | None:
 
 def _wallet(args: argparse.Namespace, context: Screen, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
     """The wallet's address and where its keystore is, or will be."""
-    keystore, family = folder / KEYS / f"{NAME}.json", "solana" if solana else "evm"
+    keystore, family = folder / KEYS / f"{NAME}.json", SOLANA if solana else EVM
     if way == "new":
-        return key_module(family).create(keystore, passphrase_of(args, context)), keystore
+        return maker(family).create(keystore, passphrase_of(passphrase_flags(args), context)), keystore
     if way == "import":
-        key = key_of(args.key_file, key_form(family))
-        return key_module(family).import_key(keystore, key, passphrase_of(args, context)), keystore
+        key = key_text(args.key_file, KEY_FORMS[family], sys.stdin.readline, context)
+        return maker(family).import_key(keystore, key, passphrase_of(passphrase_flags(args), context)), keystore
     return (parse_key if solana else parse_address)(way), keystore
 
 
