@@ -18,9 +18,9 @@ from yieldbot.app.keys import KEYS, key_text, passphrase_of
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.cli.prompts import answered
 from yieldbot.cli.wallet import passphrase_flags
-from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.families import EVM, SOLANA
 from yieldbot.model.numbers import number
 

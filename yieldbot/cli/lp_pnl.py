@@ -20,8 +20,8 @@ from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
 from yieldbot.cli.tables import Sheet
-from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpPosition
