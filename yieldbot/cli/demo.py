@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.allocator.across import across
 from yieldbot.app import cycle
 from yieldbot.app import documents as docs
+from yieldbot.app.sandbox import DIRECTORY, no_real_folder
 from yieldbot.app.wiring import world_of
 from yieldbot.cli import listings, render, reports
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
-from yieldbot.cli.sandbox import DIRECTORY, no_real_folder
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto
 from yieldbot.history import recorded
