@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.allocator.across import across
 from yieldbot.app import cycle
 from yieldbot.app import documents as docs
+from yieldbot.app.positions import job_positions
 from yieldbot.app.wiring import world_of
 from yieldbot.cli import listings, render, reports
 from yieldbot.cli.flags import decimal
@@ -148,7 +149,7 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
             {
                 **reports.report(report, horizon),
                 "markets": _markets(report, horizon, policy),
-                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon, policy)},
+                "later": {"block": docs.block(later.block), **job_positions(later, held, horizon, policy)},
             }
             for report, later, held in seen
         ],
