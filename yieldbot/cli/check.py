@@ -14,6 +14,7 @@ from rich.text import Text
 from yieldbot.app import documents as docs
 from yieldbot.app.check_exits import no_way_out
 from yieldbot.app.check_leftovers import left_over
+from yieldbot.app.halt import stopped_accounts
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.chains.evm.node.connect import connect
@@ -21,7 +22,6 @@ from yieldbot.chains.evm.signing.keystore import is_given, passphrase
 from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
-from yieldbot.cli.halt import stopped_accounts
 from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.model.policy import SafeOwner

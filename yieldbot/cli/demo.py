@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.allocator.across import across
 from yieldbot.app import cycle
 from yieldbot.app import documents as docs
+from yieldbot.app import reports as cycles
 from yieldbot.app.positions import job_positions
 from yieldbot.app.wiring import world_of
-from yieldbot.cli import listings, render, reports
+from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
@@ -147,7 +148,7 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
         jobs=[
             {
-                **reports.report(report, horizon),
+                **cycles.report(report, horizon).model_dump(mode="json"),
                 "markets": _markets(report, horizon, policy),
                 "later": {"block": docs.block(later.block), **job_positions(later, held, horizon, policy)},
             }
@@ -161,7 +162,7 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
         if args.svg is not None:
             _picture(console, args.svg)
             context.say(f"picture in {args.svg}")
-    return reports.worst([reports.exit_code(report) for report, _, _ in seen])
+    return cycles.worst([cycles.exit_code(report) for report, _, _ in seen])
 
 
 def _markets(report: Report, horizon: float, policy: Policy) -> Any:
