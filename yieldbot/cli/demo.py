@@ -17,8 +17,9 @@ from yieldbot.allocator.across import across
 from yieldbot.app import cycle
 from yieldbot.app import documents as docs
 from yieldbot.app import reports as cycles
+from yieldbot.app.positions import job_positions
 from yieldbot.app.wiring import world_of
-from yieldbot.cli import listings, render, reports
+from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
@@ -149,7 +150,7 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
             {
                 **cycles.report(report, horizon).model_dump(mode="json"),
                 "markets": _markets(report, horizon, policy),
-                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon, policy)},
+                "later": {"block": docs.block(later.block), **job_positions(later, held, horizon, policy)},
             }
             for report, later, held in seen
         ],

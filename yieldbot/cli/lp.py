@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from yieldbot.allocator.provide import market_id
 from yieldbot.app import documents as docs
 from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.liquidity import accounts, appraised, facing, price_at
 from yieldbot.app.wiring import jobs_of, world_of
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.settle import settle
@@ -25,7 +26,6 @@ from yieldbot.chains.evm.liquidity.wayout import come_back
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.session import account_of
 from yieldbot.cli.flags import decimal, filter_of, natural
-from yieldbot.cli.liquidity import accounts, appraised, facing, price_at
 from yieldbot.cli.lp_ends import ending, exit_code, outcomes, rehearsal
 from yieldbot.cli.prompts import confirmed
 from yieldbot.errors import ConfigError, MarketError

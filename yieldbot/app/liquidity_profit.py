@@ -7,19 +7,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.text import Text
-
 from yieldbot.allocator.provide import market_id
 from yieldbot.app import documents as docs
+from yieldbot.app.profit import Ledger, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
-from yieldbot.books.text import day, decimal
+from yieldbot.books.text import decimal
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
-from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
-from yieldbot.cli.tables import Sheet
 from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Amount, Token
@@ -27,13 +23,11 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpPosition
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from yieldbot.app.documents import Doc
+    from yieldbot.app.overview import Observation
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.cli.view import Seen as Looked
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -54,7 +48,7 @@ class Gained:
 
 
 async def gains(
-    node: EvmNode, job: Job, looked: Sequence[Looked], books: Ledger, view: LpView, pasts: Sequence[Past | str]
+    node: EvmNode, job: Job, looked: Sequence[Observation], books: Ledger, view: LpView, pasts: Sequence[Past | str]
 ) -> tuple[Gained, ...]:
     """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
@@ -104,7 +98,7 @@ async def gains(
 async def _moves(
     node: EvmNode,
     job: Job,
-    looked: Sequence[Looked],
+    looked: Sequence[Observation],
     own: Sequence[Entry],
     view: LpView,
     pasts: Sequence[Past | str],
@@ -161,7 +155,9 @@ def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
     return {delta.token for entry in entries for delta in entry.changes if delta.token not in entry.shares}
 
 
-def _unit(looked: Sequence[Looked], account: Account, tokens: set[Token]) -> tuple[str, Token | None, Snapshot | None]:
+def _unit(
+    looked: Sequence[Observation], account: Account, tokens: set[Token]
+) -> tuple[str, Token | None, Snapshot | None]:
     """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
     token where that is it; and a snapshot that prices it."""
     own = [(job, seen) for job, seen in looked if (job.chain.chain, job.wallet.address) == account]
@@ -195,29 +191,3 @@ def document(row: Gained) -> Doc:
         },
         "pnl_unknown": told if isinstance(told, str) else told.lacks,
     }
-
-
-def table(rows: Sequence[Gained]) -> RenderableType:
-    """A row for each pool, then why something is not known."""
-    units = {row.unit for row in rows}
-    unit = units.pop() if len(units) == 1 else "in its unit"
-    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")
-    sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
-    lines = []
-    for row in rows:
-        name, told = f"{row.name} (left)" if row.left else row.name, row.found
-        why = told if isinstance(told, str) else told.lacks
-        lines += [f"{row.name}: profit and loss is {why}" if isinstance(told, str) else f"{row.name}: {why}"] * bool(
-            why
-        )
-        if isinstance(told, str):
-            sheet.add_row(name, *["-"] * 8)
-            continue
-        cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
-        amounts = [_amounts(part) for part in (told.put_in, told.taken_out, row.worth)]
-        sheet.add_row(name, day(told.since), *amounts, *cells)
-    return Group(sheet, *(Text(line) for line in lines))
-
-
-def _amounts(amounts: Sequence[Amount]) -> str:
-    return "\n".join(f"{float(amount):,.6g} {amount.token.symbol}" for amount in amounts) or "-"

@@ -1,14 +1,16 @@
-"""Liquidity in ``markets --kind lp`` and ``positions``: what pools would yield, and how our positions stand."""
+"""Liquidity: what pools would yield, and how our positions in them stand."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yieldbot.allocator.liquidity import appraise, trigger
 from yieldbot.app import documents as docs
+from yieldbot.app import liquidity_profit as lp_pnl
+from yieldbot.app.liquidity_profit import gains
+from yieldbot.app.overview import horizon_seconds
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
 from yieldbot.chains.evm.liquidity.lending import lending
@@ -16,36 +18,30 @@ from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.cli import lp_pnl
-from yieldbot.cli.flags import filter_of
-from yieldbot.cli.lp_pnl import gains
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.math.liquidity import kept_by_arbitrage
 from yieldbot.model.amounts import SECONDS_PER_YEAR, Amount, Apy, Token
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
-
     from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.app.context import Context
     from yieldbot.app.documents import Doc
+    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.app.markets import MarketsRequest
+    from yieldbot.app.overview import Observation
+    from yieldbot.app.profit import Ledger
     from yieldbot.chains.evm.liquidity.lending import Lending
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.cli.lp_pnl import Gained
-    from yieldbot.cli.pnl import Ledger
-    from yieldbot.cli.screen import Screen
-    from yieldbot.cli.view import Seen
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LpPosition
     from yieldbot.model.policy import Job, Policy
 
 ASSUMED_USD = 1_000.0
 """What is appraised where the wallet holds nothing."""
-BAR = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +70,51 @@ def accounts(jobs: Sequence[Job]) -> list[Job]:
     return list({(job.wallet.address, job.chain.chain): job for job in jobs if provides(job)}.values())
 
 
-def markets(args: argparse.Namespace, context: Screen) -> int:
-    """``markets --kind lp``."""
-    jobs = jobs_of(filter_of(args), context)
-    found = _all(context, jobs, args.amount)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsAnswer:
+    """What pools would yield, by wallet and chain."""
+
+    document: Doc
+    shown: tuple[Shown, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAnswer:
+    """Our positions in pools, by wallet and chain."""
+
+    document: list[Doc]
+    """A part of the positions' document."""
+    shown: tuple[Shown, ...]
+    exit_code: int
+
+
+def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
+    """Every pool, for our wealth or the amount that is asked for. Raises ConfigError for a request that means no job or
+    no amount, MarketError for an amount that nothing prices."""
+    found = _all(context, jobs_of(request.jobs, context), request.amount)
     rows = [_head(one) | {"value_usd": one.value_usd, "pools": _pool_docs(one)} for one in found]
-    horizon = context.settings.policy.horizon_days * 86_400
-    document = docs.document("markets", horizon_seconds=horizon, kind="lp", jobs=rows)
-    parts: list[Any] = [lambda one=one: _pools(one, context.settings.policy) for one in found]
-    context.show(document, *(parts or [lambda: "No chain of these jobs lists an exchange with liquidity to look at."]))
-    return int(any(one.skipped for one in found))
+    horizon = horizon_seconds(context.settings.policy)
+    return PoolsAnswer(
+        document=docs.document("markets", horizon_seconds=horizon, kind="lp", jobs=rows),
+        shown=tuple(found),
+        exit_code=int(any(one.skipped for one in found)),
+    )
 
 
-def positions(context: Screen, seen: Sequence[Seen], books: Ledger) -> tuple[list[Doc], list[Any], int]:
-    """(documents, parts, exit code) of our positions; none where no chain has any to look at."""
-    jobs = [job for job, _ in seen]
-    found = _all(context, jobs, None, (seen, books)) if accounts(jobs) else []
+def positions(context: Context, observed: Sequence[Observation], books: Ledger) -> HeldAnswer:
+    """Of all jobs; nothing where no chain has any to look at."""
+    jobs = [job for job, _ in observed]
+    found = _all(context, jobs, None, (observed, books)) if accounts(jobs) else []
     rows = [
         _head(one) | {"positions": _position_docs(one), "markets": [lp_pnl.document(row) for row in one.gained]}
         for one in found
     ]
-    held = [one for one in found if one.skipped or (one.view and (one.view.positions or one.view.unread))]
-    gained = [row for one in found for row in one.gained]
-    parts: list[Any] = [lambda one=one: _held(one) for one in held]
-    parts += [lambda: lp_pnl.table(gained)] if gained else []
-    return rows, parts, int(any(one.skipped for one in found))
+    return HeldAnswer(document=rows, shown=tuple(found), exit_code=int(any(one.skipped for one in found)))
 
 
 def _all(
-    context: Screen, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None = None
+    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None = None
 ) -> list[Shown]:
     async def every() -> list[Shown]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
@@ -110,7 +122,9 @@ def _all(
     return asyncio.run(every())
 
 
-async def _one(context: Screen, job: Job, amount: str | None, ours: tuple[Sequence[Seen], Ledger] | None) -> Shown:
+async def _one(
+    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None
+) -> Shown:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     asked = None if amount is None else amount_of("--amount", amount, job)
     try:
@@ -212,31 +226,6 @@ def facing(pool: Pool, view: LpView) -> tuple[bool, str]:
     return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (
         f"{pool.token1.symbol} a {pool.token0.symbol}"
     )
-
-
-def span(pool: Pool, ticks: tuple[int, int] | None, view: LpView) -> str:
-    """A range as prices."""
-    if ticks is None or ticks[1] - ticks[0] > 1_000_000:
-        return "all prices"
-    over, unit = facing(pool, view)
-    low, high = (price_at(pool, tick) for tick in ticks)
-    if over:
-        low, high = 1 / high, 1 / low
-    return f"{low:,.6g} to {high:,.6g} {unit}"
-
-
-def bar(ticks: tuple[int, int] | None, tick: int, over: bool) -> str:
-    """A range with the price in it, or beside it: ``[----|--------]``; logarithmic. ``over``: prices upside down."""
-    if ticks is None or ticks[1] - ticks[0] > 1_000_000:
-        return "[" + "=" * (BAR - 2) + "]"
-    low, high, now = (ticks[0], ticks[1], tick) if not over else (-ticks[1], -ticks[0], -tick)
-    inner = BAR - 2
-    if now < low:
-        return "| [" + "-" * (inner - 2) + "]"
-    if now >= high:
-        return "[" + "-" * (inner - 2) + "] |"
-    at = min(inner - 1, math.floor((now - low) / (high - low) * inner))
-    return "[" + "-" * at + "|" + "-" * (inner - 1 - at) + "]"
 
 
 def _head(one: Shown) -> Doc:
@@ -351,15 +340,3 @@ def _moneys(pool: Pool, amounts: tuple[int, int]) -> list[Doc]:
 
 def _raw_price(position: LpPosition) -> float:
     return (position.state.sqrt_price_x96 / 2**96) ** 2
-
-
-def _pools(one: Shown, policy: Policy) -> RenderableType:
-    from yieldbot.cli import lp_tables
-
-    return lp_tables.pools(one, policy)
-
-
-def _held(one: Shown) -> RenderableType:
-    from yieldbot.cli import lp_tables
-
-    return lp_tables.positions(one)

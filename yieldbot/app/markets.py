@@ -1,0 +1,97 @@
+"""``markets``: what there is, and what it would pay. Nothing is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.app import documents as docs
+from yieldbot.app import overview
+from yieldbot.app.whatif import amount_of
+from yieldbot.app.wiring import JobFilter
+from yieldbot.model.market import Kind
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.documents import Doc
+    from yieldbot.model.amounts import Amount
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.plan import Allocation, Assessment
+    from yieldbot.model.policy import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketsRequest:
+    """Which markets are listed, and for how much money."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Whose markets."""
+    amount: str | None = None
+    """Whole tokens, as if the wallet held this much in all of each job's asset; None: what it holds."""
+    kind: str | None = None
+    """Only markets of this kind, as ``lending``; None: all. Pools are listed by ``liquidity.pools``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A job's markets as they are listed."""
+
+    job: Job
+    snapshot: Snapshot
+    assessments: Sequence[Assessment]
+    allocation: Allocation | None
+    wealth: Amount | None = None
+    """As if we had this; None: what the snapshot holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketsAnswer:
+    """Every market with its yields."""
+
+    document: Doc
+    listed: tuple[Listed, ...]
+    """By job and asset, of the jobs whose chain was served."""
+    skipped: tuple[tuple[Job, str], ...]
+    """The other jobs, each with why its chain was not served."""
+    exit_code: int
+
+
+def markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
+    """Observes every chain and decides, for the yields after our deposit. Raises ConfigError for a request that means
+    no job or no amount."""
+    policy = context.settings.policy
+    horizon = overview.horizon_seconds(policy)
+    rows: list[Doc] = []
+    listed: list[Listed] = []
+    skipped: list[tuple[Job, str]] = []
+    observed = overview.observe(request.jobs, context)
+    for job, snapshot in observed:
+        if isinstance(snapshot, str):
+            rows.append(docs.job_head(job, None, snapshot))
+            skipped.append((job, snapshot))
+            continue
+        wealth = None if request.amount is None else amount_of("--amount", request.amount, job)
+        decision = overview.decide(context, job, snapshot, wealth)
+        for one, part in overview.by_asset(job, snapshot):
+            all_of_it = part.wealth(one.asset) if job.base is None else snapshot.wealth(one.asset)
+            if wealth is not None and one.asset == job.asset:
+                all_of_it = wealth
+            shown = part if request.kind is None else _of_kind(part, request.kind)
+            listed.append(Listed(one, shown, decision.assessments, decision.allocation, all_of_it))
+            rows.append(
+                docs.job_head(one, shown)
+                | docs.markets(shown, decision.assessments, decision.allocation, one, horizon, policy, all_of_it)
+            )
+    return MarketsAnswer(
+        document=docs.document("markets", horizon_seconds=horizon, jobs=rows),
+        listed=tuple(listed),
+        skipped=tuple(skipped),
+        exit_code=overview.exit_code(observed),
+    )
+
+
+def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
+    """Its markets of one kind, and the wallet."""
+    shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
+    return replace(snapshot, states=shown)
