@@ -83,7 +83,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllowancesResult:
+class AllowancesAnswer:
     """What was found, and taken back."""
 
     document: AllowancesDocument
@@ -94,7 +94,7 @@ class AllowancesResult:
 
 def allowances(
     request: AllowancesRequest, context: Context, *, show: Callable[[Revocations], None], ask: Callable[[], bool]
-) -> AllowancesResult:
+) -> AllowancesAnswer:
     """Every allowance of the jobs' accounts; with ``revoke`` under the run's lock, and taken back.
 
     ``show`` is called with an account's rehearsed revocations before any of them is signed, and then ``ask`` where any
@@ -116,7 +116,7 @@ def allowances(
                 accounts.append(Account(job=job, found=found, ended=tuple(ended)))
     code = int(any(account.failed for account in accounts))
     document = AllowancesDocument(exit_code=code, accounts=tuple(_part(account) for account in accounts))
-    return AllowancesResult(document=document, accounts=tuple(accounts))
+    return AllowancesAnswer(document=document, accounts=tuple(accounts))
 
 
 async def _account(

@@ -87,7 +87,7 @@ class RejectRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunAnswer:
     """What came of the jobs."""
 
     document: RunDocument
@@ -100,14 +100,14 @@ class RunResult:
     """Names of the chains."""
 
 
-def dry_run(request: DryRunRequest, context: Context) -> RunResult:
+def dry_run(request: DryRunRequest, context: Context) -> RunAnswer:
     """One cycle of every job, whose approver approves nothing; no key is read."""
     return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless)
 
 
 def run(
     request: RunRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
-) -> RunResult:
+) -> RunAnswer:
     """One cycle of every job under the run's lock. A job's error is a part of the answer.
 
     ``show`` and ``ask`` are called for ``approve="ask"`` alone: a person sees what was rehearsed, and consents or not.
@@ -136,7 +136,7 @@ def run(
 
 def approve(
     request: ApproveRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
-) -> RunResult:
+) -> RunAnswer:
     """Looks again, rehearses again, and signs and sends what still is the plan that was stored.
 
     ``show`` is called with every call before anything is signed; then ``ask``, and where it gives False the plan goes
@@ -196,7 +196,7 @@ def _cycle(
     signer_of: SignerOf | None = None,
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
-) -> RunResult:
+) -> RunAnswer:
     """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
     jobs = jobs_of(wanted, context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
@@ -244,7 +244,7 @@ async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[
     return ended
 
 
-def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunResult:
+def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
     """The answer; failures are told, and a Safe's proposal is handed on."""
     horizon = context.settings.policy.horizon_days * 86_400
     rows: list[JobReport | JobFailure] = []
@@ -261,7 +261,7 @@ def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) 
         if report.proposed is not None:
             deliver(context, report)
     code = reports.worst([row.exit_code for row in rows])
-    return RunResult(
+    return RunAnswer(
         document=document(exit_code=code, jobs=tuple(rows), across_chains=AcrossChains.of(between)),
         reports=found,
         across=between,

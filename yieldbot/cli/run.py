@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.cycle import Report
-    from yieldbot.app.run import RunResult
+    from yieldbot.app.run import RunAnswer
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Proposal
@@ -85,7 +85,7 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _show(done: RunResult, context: Screen) -> int:
+def _show(done: RunAnswer, context: Screen) -> int:
     """What came of each job, then what bridging would gain."""
     parts: list[Any] = [partial(_group, report) for report in done.reports]
     if done.across:
