@@ -19,8 +19,6 @@ from yieldbot.app.plan_parts import AcrossChains
 from yieldbot.app.run_documents import (
     ApproveDocument,
     DryRunDocument,
-    JobFailure,
-    JobReport,
     RejectDocument,
     RunDocument,
 )
@@ -246,23 +244,20 @@ async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[
 
 def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
     """The answer; failures are told, and a Safe's proposal is handed on."""
-    horizon = context.settings.policy.horizon_days * 86_400
-    rows: list[JobReport | JobFailure] = []
     for one in ended:
         if isinstance(one, tuple):
             job, failure = one
-            rows.append(reports.failure(job, failure))
             context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
-        else:
-            rows.append(reports.report(one, horizon))
     found = tuple(one for one in ended if not isinstance(one, tuple))
-    between = _across(context, found)
     for report in found:
         if report.proposed is not None:
             deliver(context, report)
+    horizon = context.settings.policy.horizon_days * 86_400
+    rows = tuple(reports.failure(*one) if isinstance(one, tuple) else reports.report(one, horizon) for one in ended)
+    between = _across(context, found)
     code = reports.worst([row.exit_code for row in rows])
     return RunAnswer(
-        document=document(exit_code=code, jobs=tuple(rows), across_chains=AcrossChains.of(between)),
+        document=document(exit_code=code, jobs=rows, across_chains=AcrossChains.of(between)),
         reports=found,
         across=between,
         chains={one.job.chain.chain: one.job.chain.name for one in found},
