@@ -8,12 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.provide import market_id
-from yieldbot.app import documents as docs
 from yieldbot.app.profit import Ledger, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
-from yieldbot.books.text import decimal
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.config.address import checksummed
@@ -23,7 +21,6 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpPosition
 
 if TYPE_CHECKING:
-    from yieldbot.app.documents import Doc
     from yieldbot.app.overview import Observation
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
@@ -164,30 +161,3 @@ def _unit(
     units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
     snapshot = next((seen for _, seen in own if not isinstance(seen, str)), None)
     return (*(units.pop() if len(units) == 1 else (BASE, None)), snapshot)
-
-
-def document(row: Gained) -> Doc:
-    """A pool of ``markets`` in `positions`."""
-    told = row.found
-    return {
-        "id": row.market_id,
-        "name": row.name,
-        "token_ids": list(row.token_ids),
-        "left": row.left,
-        "pnl": None
-        if isinstance(told, str)
-        else {
-            "since": told.since,
-            "put_in": [docs.money(amount) for amount in told.put_in],
-            "taken_out": [docs.money(amount) for amount in told.taken_out],
-            "worth": [docs.money(amount) for amount in row.worth],
-            "base": row.unit,
-            "total": decimal(told.base) or None,
-            "realised": decimal(told.realised) or None,
-            "unrealised": decimal(told.unrealised) or None,
-            "swaps": decimal(told.swaps) or None,
-            "gas": docs.money_or_none(told.gas),
-            "gas_base": decimal(told.gas_base) or None,
-        },
-        "pnl_unknown": told if isinstance(told, str) else told.lacks,
-    }

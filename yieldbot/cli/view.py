@@ -57,22 +57,22 @@ def markets(args: argparse.Namespace, context: Screen) -> int:
     policy = context.settings.policy
     parts: list[Any] = []
     if found.listed:
-        parts.append(lambda: listings.markets(found.listed, found.document["horizon_seconds"], policy))
+        parts.append(lambda: listings.markets(found.listed, found.document.horizon_seconds, policy))
     parts += [_skipped(job, why) for job, why in found.skipped]
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
 def _pools(found: PoolsAnswer, context: Screen) -> int:
     parts: list[Any] = [lambda one=one: lp_tables.pools(one, context.settings.policy) for one in found.shown]
     nothing = "No chain of these jobs lists an exchange with liquidity to look at."
-    context.show(found.document, *(parts or [lambda: nothing]))
+    context.show(found.document.as_json(), *(parts or [lambda: nothing]))
     return found.exit_code
 
 
 def positions(args: argparse.Namespace, context: Screen) -> int:
     found = position_use.positions(position_use.PositionsRequest(jobs=filter_of(args)), context)
-    horizon, policy = found.document["horizon_seconds"], context.settings.policy
+    horizon, policy = found.document.horizon_seconds, context.settings.policy
     shown = [(one.job, one.snapshot, one.positions) for one in found.jobs if one.snapshot is not None]
     entered = [(one.job, one.earned) for one in found.jobs if one.earned]
     gained = [row for one in found.liquidity for row in one.gained]
@@ -86,7 +86,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         if pool.skipped or (pool.view and (pool.view.positions or pool.view.unread)):
             parts.append(lambda pool=pool: lp_tables.positions(pool))
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
@@ -102,7 +102,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
         parts.extend(_no_way_out(one.snapshot))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome))
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
