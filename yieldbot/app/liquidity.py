@@ -45,7 +45,7 @@ ASSUMED_USD = 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AccountLiquidity:
     """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order; gained: profit and loss of
     each pool that it is or was in."""
 
@@ -75,7 +75,7 @@ class PoolsAnswer:
     """What pools would yield, by wallet and chain."""
 
     document: PoolsDocument
-    shown: tuple[Shown, ...]
+    shown: tuple[AccountLiquidity, ...]
     exit_code: int
 
 
@@ -83,9 +83,9 @@ class PoolsAnswer:
 class HeldAnswer:
     """Our positions in pools, by wallet and chain."""
 
-    document: tuple[AccountPositions, ...]
-    """A part of the positions' document."""
-    shown: tuple[Shown, ...]
+    parts: tuple[AccountPositions, ...]
+    """Of the positions' document."""
+    shown: tuple[AccountLiquidity, ...]
     exit_code: int
 
 
@@ -107,7 +107,7 @@ def positions(context: Context, observed: Sequence[Observation], books: Ledger) 
     jobs = [job for job, _ in observed]
     found = _all(context, jobs, None, (observed, books)) if accounts(jobs) else []
     return HeldAnswer(
-        document=tuple(AccountPositions.of(one) for one in found),
+        parts=tuple(AccountPositions.of(one) for one in found),
         shown=tuple(found),
         exit_code=int(any(one.skipped for one in found)),
     )
@@ -115,8 +115,8 @@ def positions(context: Context, observed: Sequence[Observation], books: Ledger) 
 
 def _all(
     context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None = None
-) -> list[Shown]:
-    async def every() -> list[Shown]:
+) -> list[AccountLiquidity]:
+    async def every() -> list[AccountLiquidity]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
 
     return asyncio.run(every())
@@ -124,7 +124,7 @@ def _all(
 
 async def _one(
     context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None
-) -> Shown:
+) -> AccountLiquidity:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     asked = None if amount is None else amount_of("--amount", amount, job)
     try:
@@ -137,12 +137,12 @@ async def _one(
 
             return replace(shown, gained=await gains(node, job, *ours, view, shown.pasts))
     except TransientError as passing:
-        return Shown(job, None, str(passing))
+        return AccountLiquidity(job, None, str(passing))
 
 
 async def appraised(
     node: EvmNode, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
-) -> Shown:
+) -> AccountLiquidity:
     """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
@@ -163,7 +163,7 @@ async def appraised(
                 triggers.append(None)
                 continue
             triggers.append(trigger(position, record, gas, policy, _elsewhere(pool, worth, view, others, policy)))
-        return Shown(job, view, triggers=tuple(triggers), pasts=tuple(pasts))
+        return AccountLiquidity(job, view, triggers=tuple(triggers), pasts=tuple(pasts))
     value_usd = _wealth_usd(job, view, others, asked)
     appraisals, unvalued = [], []
     for state in view.states.values():
@@ -174,7 +174,7 @@ async def appraised(
         rates = _elsewhere(state.pool, value_usd, view, others, policy)
         record = view.records[state.pool.id]
         appraisals.append(appraise(state, record, value_usd / prices[1], gas, policy, rates))
-    return Shown(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
+    return AccountLiquidity(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
 
 
 def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], asked: Amount | None) -> float:

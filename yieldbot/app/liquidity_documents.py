@@ -19,7 +19,7 @@ from yieldbot.model.amounts import Amount
 
 if TYPE_CHECKING:
     from yieldbot.allocator.liquidity import Appraisal, Trigger
-    from yieldbot.app.liquidity import Shown
+    from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.books.liquidity import LpPnl
     from yieldbot.chains.evm.liquidity.look import LpView
@@ -161,7 +161,7 @@ class AccountPools(AccountHead):
     pools: tuple[AppraisedPool, ...] = Field(description="every pool that could be valued")
 
     @classmethod
-    def of(cls, one: Shown) -> AccountPools:
+    def of(cls, one: AccountLiquidity) -> AccountPools:
         pools = () if one.view is None else tuple(AppraisedPool.of(found, one.view) for found in one.appraisals)
         return cls(**_head(one), value_usd=one.value_usd, pools=pools)
 
@@ -299,7 +299,7 @@ class AccountPositions(AccountHead):
     markets: tuple[PoolHistory, ...] = Field(description="pools that we are or were in")
 
     @classmethod
-    def of(cls, one: Shown) -> AccountPositions:
+    def of(cls, one: AccountLiquidity) -> AccountPositions:
         view = one.view
         rows = () if view is None else zip(view.positions, one.pasts, one.triggers, strict=True)
         return cls(
@@ -309,7 +309,7 @@ class AccountPositions(AccountHead):
         )
 
 
-def _head(one: Shown) -> HeadFields:
+def _head(one: AccountLiquidity) -> HeadFields:
     job, view = one.job, one.view
     return {
         "wallet": job.wallet.name,

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
+from yieldbot.app.liquidity import PoolsAnswer, pools
 from yieldbot.app.market_documents import JobMarkets, YieldsDocument, markets_of, unread_markets
 from yieldbot.app.parts import JobHead
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import JobFilter
+from yieldbot.errors import ConfigError
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Allocation, Assessment
     from yieldbot.model.policy import Job
+
+
+KINDS = ("lending", "vault", "staking", "lp")
+"""Of markets that are listed; ``lp``: liquidity in pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class MarketsRequest:
     amount: str | None = None
     """Whole tokens, as if the wallet held this much in all of each job's asset; None: what it holds."""
     kind: str | None = None
-    """Only markets of this kind, as ``lending``; None: all. Pools are listed by ``liquidity.pools``."""
+    """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,16 @@ class MarketsAnswer:
     exit_code: int
 
 
-def markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
-    """Observes every chain and decides, for the yields after our deposit. Raises ConfigError for a request that means
-    no job or no amount."""
+def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:
+    """Pools where liquidity is asked for, else every market. Raises ConfigError for a request that means no job, no
+    amount or no kind."""
+    if request.kind not in (None, *KINDS):
+        raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
+    return pools(request, context) if request.kind == "lp" else _markets(request, context)
+
+
+def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
+    """Observes every chain and decides, for the yields after our deposit."""
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     rows: list[JobMarkets | JobHead] = []

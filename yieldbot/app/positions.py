@@ -14,7 +14,7 @@ from yieldbot.app.wiring import JobFilter
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.app.liquidity import Shown
+    from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Earned
     from yieldbot.history.holdings import Position, Unread
@@ -53,7 +53,7 @@ class PositionsAnswer:
     document: PositionsDocument
     jobs: tuple[HeldByJob, ...]
     """By job and asset."""
-    liquidity: tuple[Shown, ...]
+    liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain."""
     exit_code: int
 
@@ -83,7 +83,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
     pools = liquidity.positions(context, observed, books)
     return PositionsAnswer(
-        document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.document),
+        document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.parts),
         jobs=tuple(jobs),
         liquidity=pools.shown,
         exit_code=overview.exit_code(observed, unread) or pools.exit_code,

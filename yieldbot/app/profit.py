@@ -73,19 +73,19 @@ class Ledger:
         }
 
 
-def ledger(context: Context, records: Sequence[Record], looked: Sequence[Observation]) -> Ledger:
+def ledger(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Ledger:
     """Of all jobs whose chain could be served."""
     entries = entries_of(records, context)
-    jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
+    jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
     return Ledger(records, entries, asyncio.run(_told(context, records, entries, jobs)))
 
 
-def earned(books: Ledger, looked: Sequence[Observation]) -> list[tuple[Earned, ...]]:
+def earned(books: Ledger, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
     """Of each job every market that it is or was in, pools aside; none for a job that was skipped, or without a
     journal."""
     names = names_of(books.records)
     found: list[tuple[Earned, ...]] = []
-    for job, snapshot in looked:
+    for job, snapshot in observed:
         if isinstance(snapshot, str):
             found.append(())
             continue

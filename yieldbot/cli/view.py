@@ -11,7 +11,7 @@ from yieldbot.app import markets as market_use
 from yieldbot.app import plan as plan_use
 from yieldbot.app import positions as position_use
 from yieldbot.app import whatif
-from yieldbot.app.liquidity import PoolsAnswer, pools
+from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.cli import liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
 
-KINDS = ("lending", "vault", "staking", "lp")
-"""Of markets that are listed."""
-
 
 def register(listed: Listed) -> None:
     for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
@@ -37,7 +34,9 @@ def register(listed: Listed) -> None:
             what_if_flags(parser)
         if name == "markets":
             parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
-            parser.add_argument("--kind", choices=KINDS, help="only markets of this kind; lp: liquidity in pools")
+            parser.add_argument(
+                "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
+            )
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +50,9 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 def markets(args: argparse.Namespace, context: Screen) -> int:
     request = market_use.MarketsRequest(jobs=filter_of(args), amount=args.amount, kind=args.kind)
-    if request.kind == "lp":
-        return _pools(pools(request, context), context)
     found = market_use.markets(request, context)
+    if isinstance(found, PoolsAnswer):
+        return _pools(found, context)
     policy = context.settings.policy
     parts: list[Any] = []
     if found.listed:

@@ -18,7 +18,7 @@ from yieldbot.app.context import Context
 from yieldbot.app.document import SCHEMAS
 from yieldbot.app.liquidity_documents import PoolsDocument
 from yieldbot.app.market_documents import JobMarkets, YieldsDocument
-from yieldbot.app.markets import MarketsRequest, markets
+from yieldbot.app.markets import MarketsAnswer, MarketsRequest, markets
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan import PlanRequest, plan
 from yieldbot.app.plan_documents import JobPlan, PlanDocument
@@ -84,7 +84,8 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Quiet:
         return tuple(job for job in (served, other) if wanted.chain in (None, job.chain.name))
 
     monkeypatch.setattr(overview, "watch", watch)
-    monkeypatch.setattr(overview, "jobs_of", jobs_of)
+    for module in (overview, liquidity):
+        monkeypatch.setattr(module, "jobs_of", jobs_of)
     return made
 
 
@@ -96,7 +97,11 @@ def written_down(document: Any) -> dict[str, Any]:
 
 def test_markets_of_a_chain_that_is_served_and_of_one_that_is_not(context: Quiet) -> None:
     found = markets(MarketsRequest(), context)
-    assert found.exit_code == 1 and [job.chain.name for job, _ in found.skipped] == ["away"]
+    assert (
+        isinstance(found, MarketsAnswer)
+        and found.exit_code == 1
+        and [job.chain.name for job, _ in found.skipped] == ["away"]
+    )
     (listed,) = found.listed
     assert listed.snapshot is SEEN and context.lines == [
         "testnet: RPC endpoint one.example is left out: it lags behind"
@@ -122,6 +127,8 @@ def test_markets_for_an_amount_and_of_a_kind(context: Quiet) -> None:
     assert {one.id: one.after_deposit_of.text for one in job.markets}[FREE.market.id] == "1000.000000"
     with pytest.raises(ConfigError, match="--amount"):
         markets(MarketsRequest(jobs=here, amount="1,000"), context)
+    with pytest.raises(ConfigError, match="--kind idle"):
+        markets(MarketsRequest(kind="idle"), context)
 
 
 def test_positions_without_a_journal_are_shown_as_held(context: Quiet) -> None:
@@ -157,10 +164,9 @@ def test_a_plan_and_what_if(context: Quiet) -> None:
         plan(PlanRequest(jobs=here, what_if=WhatIf(exclude=("nothing",))), context)
 
 
-def test_pools_where_no_chain_has_any(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liquidity, "jobs_of", overview.jobs_of)
-    found = liquidity.pools(MarketsRequest(kind="lp"), context)
-    assert not found.shown and found.exit_code == 0
+def test_pools_where_no_chain_has_any(context: Quiet) -> None:
+    found = markets(MarketsRequest(kind="lp"), context)
+    assert isinstance(found, liquidity.PoolsAnswer) and not found.shown and found.exit_code == 0
     assert written_down(found.document) == {
         "schema": "yieldbot/markets/v1", "horizon_seconds": 14 * 86_400.0, "kind": "lp", "jobs": []
     }  # fmt: skip
