@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
 from yieldbot.app import overview
+from yieldbot.app.liquidity import PoolsAnswer, pools
+from yieldbot.app.market_documents import JobMarkets, YieldsDocument, markets_of, unread_markets
+from yieldbot.app.parts import JobHead
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import JobFilter
+from yieldbot.errors import ConfigError
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.app.documents import Doc
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Allocation, Assessment
     from yieldbot.model.policy import Job
+
+
+KINDS = ("lending", "vault", "staking", "lp")
+"""Of markets that are listed; ``lp``: liquidity in pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class MarketsRequest:
     amount: str | None = None
     """Whole tokens, as if the wallet held this much in all of each job's asset; None: what it holds."""
     kind: str | None = None
-    """Only markets of this kind, as ``lending``; None: all. Pools are listed by ``liquidity.pools``."""
+    """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Listed:
 class MarketsAnswer:
     """Every market with its yields."""
 
-    document: Doc
+    document: YieldsDocument
     listed: tuple[Listed, ...]
     """By job and asset, of the jobs whose chain was served."""
     skipped: tuple[tuple[Job, str], ...]
@@ -57,18 +63,25 @@ class MarketsAnswer:
     exit_code: int
 
 
-def markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
-    """Observes every chain and decides, for the yields after our deposit. Raises ConfigError for a request that means
-    no job or no amount."""
+def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:
+    """Pools where liquidity is asked for, else every market. Raises ConfigError for a request that means no job, no
+    amount or no kind."""
+    if request.kind not in (None, *KINDS):
+        raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
+    return pools(request, context) if request.kind == "lp" else _markets(request, context)
+
+
+def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
+    """Observes every chain and decides, for the yields after our deposit."""
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
-    rows: list[Doc] = []
+    rows: list[JobMarkets | JobHead] = []
     listed: list[Listed] = []
     skipped: list[tuple[Job, str]] = []
     observed = overview.observe(request.jobs, context)
     for job, snapshot in observed:
         if isinstance(snapshot, str):
-            rows.append(docs.job_head(job, None, snapshot))
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
             skipped.append((job, snapshot))
             continue
         wealth = None if request.amount is None else amount_of("--amount", request.amount, job)
@@ -79,12 +92,11 @@ def markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
                 all_of_it = wealth
             shown = part if request.kind is None else _of_kind(part, request.kind)
             listed.append(Listed(one, shown, decision.assessments, decision.allocation, all_of_it))
-            rows.append(
-                docs.job_head(one, shown)
-                | docs.markets(shown, decision.assessments, decision.allocation, one, horizon, policy, all_of_it)
-            )
+            found = markets_of(shown, decision.assessments, decision.allocation, all_of_it, horizon, policy)
+            head = JobHead.fields_of(one, shown)
+            rows.append(JobMarkets(**head, markets=found, quarantined=unread_markets(shown)))
     return MarketsAnswer(
-        document=docs.document("markets", horizon_seconds=horizon, jobs=rows),
+        document=YieldsDocument(horizon_seconds=horizon, jobs=tuple(rows)),
         listed=tuple(listed),
         skipped=tuple(skipped),
         exit_code=overview.exit_code(observed),

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.across import across
-from yieldbot.app import documents as docs
 from yieldbot.app import overview
+from yieldbot.app.parts import JobHead
+from yieldbot.app.plan_documents import JobPlan, MarketWayOut, PlanDocument
+from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
 from yieldbot.app.whatif import WhatIf
 from yieldbot.app.wiring import JobFilter
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.app.context import Context
-    from yieldbot.app.documents import Doc
     from yieldbot.history.holdings import Unread
     from yieldbot.model.ids import ChainId
     from yieldbot.model.market import Snapshot
@@ -51,7 +52,7 @@ class PlannedJob:
 class PlanAnswer:
     """What would be done."""
 
-    document: Doc
+    document: PlanDocument
     jobs: tuple[PlannedJob, ...]
     across: tuple[Across, ...]
     """What bridging would gain, for each asset that is held on several chains."""
@@ -67,20 +68,26 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
     if not overview.exit_code(observed):  # a chain that was skipped may have the markets that are named
         what_if.check_names([snapshot for _, snapshot in observed if not isinstance(snapshot, str)])
     unread = overview.unread_of(context, observed)
-    rows: list[Doc] = []
+    rows: list[JobPlan | JobHead] = []
     jobs: list[PlannedJob] = []
     for (job, snapshot), lost in zip(observed, unread, strict=True):
         if isinstance(snapshot, str):
-            rows.append(docs.job_head(job, None, snapshot))
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
             jobs.append(PlannedJob(job=job, skipped=snapshot))
             continue
         found = overview.decide(context, job, snapshot, what_if.amount(job), what_if, lost).outcome
-        told = {"quarantined": docs.unread(lost), "ways_out": docs.ways_out(snapshot), "plan": docs.plan(found)}
-        rows.append(docs.job_head(job, snapshot) | told)
+        rows.append(
+            JobPlan(
+                **JobHead.fields_of(job, snapshot),
+                quarantined=Quarantined.of(lost),
+                ways_out=MarketWayOut.of(snapshot),
+                plan=plan_or_hold(found),
+            )
+        )
         jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))
     between = () if what_if.wealth is not None else _across(jobs, what_if, context)
     return PlanAnswer(
-        document=docs.document("plan", what_if=what_if.document(), jobs=rows, across_chains=docs.across(between)),
+        document=PlanDocument(what_if=what_if.document(), jobs=tuple(rows), across_chains=AcrossChains.of(between)),
         jobs=tuple(jobs),
         across=between,
         chains={job.chain.chain: job.chain.name for job, _ in observed},

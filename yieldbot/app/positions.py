@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
 from yieldbot.app import liquidity, overview, profit
 from yieldbot.app.ledgers import journalled
+from yieldbot.app.parts import JobHead
+from yieldbot.app.plan_parts import Quarantined
+from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
 from yieldbot.app.wiring import JobFilter
-from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.app.documents import Doc
-    from yieldbot.app.liquidity import Shown
+    from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Earned
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +50,10 @@ class HeldByJob:
 class PositionsAnswer:
     """What we hold."""
 
-    document: Doc
+    document: PositionsDocument
     jobs: tuple[HeldByJob, ...]
     """By job and asset."""
-    liquidity: tuple[Shown, ...]
+    liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain."""
     exit_code: int
 
@@ -70,63 +69,22 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     unread = overview.unread_of(context, observed)
     books = profit.ledger(context, journalled(context), observed)
     earned, held = profit.earned(books, observed), overview.positions_of(context, observed)
-    rows: list[Doc] = []
+    rows: list[JobPositions | JobHead] = []
     jobs: list[HeldByJob] = []
     for (job, snapshot), rows_held, lost, gains in zip(observed, held, unread, earned, strict=True):
         if isinstance(snapshot, str):
-            rows.append(docs.job_head(job, None, snapshot))
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
             jobs.append(HeldByJob(job=job, skipped=snapshot))
             continue
         agreed = profit.agreed(rows_held, gains)
-        found = job_positions(snapshot, agreed, horizon, policy, gains) | {"quarantined": docs.unread(lost)}
-        rows.append(docs.job_head(job, snapshot) | found)
+        found = Holdings.of(snapshot, agreed, horizon, policy, gains)
+        own = {name: getattr(found, name) for name in Holdings.model_fields}
+        rows.append(JobPositions(**JobHead.fields_of(job, snapshot), **own, quarantined=Quarantined.of(lost)))
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
     pools = liquidity.positions(context, observed, books)
     return PositionsAnswer(
-        document=docs.document("positions", horizon_seconds=horizon, jobs=rows, liquidity=pools.document),
+        document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.parts),
         jobs=tuple(jobs),
         liquidity=pools.shown,
         exit_code=overview.exit_code(observed, unread) or pools.exit_code,
     )
-
-
-def job_positions(
-    snapshot: Snapshot,
-    found: Sequence[Position],
-    horizon_seconds: float,
-    policy: Policy,
-    gains: Sequence[Earned] = (),
-) -> Doc:
-    """All positions of one job, those that were left, and what lies in the wallet."""
-    by_id = {gain.market_id: gain for gain in gains}
-    idle = [state for state in snapshot.states.values() if state.market.kind is Kind.IDLE]
-    return {
-        "positions": [_position(row, horizon_seconds, by_id.get(row.state.market.id)) for row in found],
-        "closed": profit.closed(gains),
-        "rewards": [
-            docs.reward(reward, state.market.id, policy)
-            for state in snapshot.states.values()
-            for reward in state.rewards
-            if reward.claimable or reward.in_wallet
-        ],
-        "reward_flags": sorted({flag for state in idle for flag in state.flags}),
-        "idle": docs.money_or_none(idle[0].held if idle else None),
-    }
-
-
-def _position(found: Position, horizon_seconds: float, gain: Earned | None) -> Doc:
-    state = found.state
-    return {
-        "id": state.market.id,
-        "name": state.market.name,
-        "held": docs.money(state.held),
-        "withdrawable": docs.money(state.withdrawable),
-        "stuck": state.stuck or None,
-        "leaving": docs.leaving(state),
-        "since": found.since,
-        "earned": docs.money_or_none(found.earned),
-        "apy_now": docs.number(docs.apy_after(state, state.held, horizon_seconds).value),
-        "apy_predicted": docs.number(found.predicted.value) if found.predicted else None,
-        "apy_realised": docs.number(found.realised.value) if found.realised else None,
-        **profit.document(gain),
-    }

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
 from yieldbot.app.ledgers import entries_of, hashes, open_of
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import WRAPPED_SOL, Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
-from yieldbot.books.text import decimal
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import TransientError
@@ -26,7 +24,6 @@ from yieldbot.model.market import Kind as MarketKind
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.app.documents import Doc
     from yieldbot.app.overview import Observation
     from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
@@ -76,19 +73,19 @@ class Ledger:
         }
 
 
-def ledger(context: Context, records: Sequence[Record], looked: Sequence[Observation]) -> Ledger:
+def ledger(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Ledger:
     """Of all jobs whose chain could be served."""
     entries = entries_of(records, context)
-    jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
+    jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
     return Ledger(records, entries, asyncio.run(_told(context, records, entries, jobs)))
 
 
-def earned(books: Ledger, looked: Sequence[Observation]) -> list[tuple[Earned, ...]]:
+def earned(books: Ledger, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
     """Of each job every market that it is or was in, pools aside; none for a job that was skipped, or without a
     journal."""
     names = names_of(books.records)
     found: list[tuple[Earned, ...]] = []
-    for job, snapshot in looked:
+    for job, snapshot in observed:
         if isinstance(snapshot, str):
             found.append(())
             continue
@@ -212,30 +209,3 @@ def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
     told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
-
-
-def document(row: Earned | None) -> Doc:
-    """``pnl`` and ``pnl_unknown`` of a position."""
-    if row is None or isinstance(row.found, str):
-        return {"pnl": None, "pnl_unknown": None if row is None else row.found}
-    told = row.found
-    return {
-        "pnl": {
-            "since": told.since,
-            "put_in": docs.money(told.put_in),
-            "taken_out": docs.money(told.taken_out),
-            "earned": docs.money(told.earned),
-            "base": row.unit,
-            "total": decimal(told.base) or None,
-            "realised": decimal(told.realised) or None,
-            "unrealised": decimal(told.unrealised) or None,
-            "gas": docs.money_or_none(told.gas),
-            "gas_base": decimal(told.gas_base) or None,
-        },
-        "pnl_unknown": None,
-    }
-
-
-def closed(rows: Sequence[Earned]) -> list[Doc]:
-    """Positions that were left: what the last stay in each market earned."""
-    return [{"id": row.market_id, "name": row.name, **document(row)} for row in rows if row.left]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.app.liquidity import Shown, facing, named, price_at
+from yieldbot.app.liquidity import AccountLiquidity, facing, named, price_at
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
@@ -23,7 +23,7 @@ BAR = 21
 """Characters of a range's picture."""
 
 
-def pools(one: Shown, policy: Policy) -> RenderableType:
+def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
     """A row for each pool, the highest low end first, then why none may be entered."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:
@@ -55,7 +55,7 @@ def pools(one: Shown, policy: Policy) -> RenderableType:
     return Group(sheet, *(Text(line) for line in lines))
 
 
-def positions(one: Shown) -> RenderableType:
+def positions(one: AccountLiquidity) -> RenderableType:
     """What our positions hold, wait for and lost against holding, each with its range."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:

@@ -11,7 +11,7 @@ from yieldbot.app import markets as market_use
 from yieldbot.app import plan as plan_use
 from yieldbot.app import positions as position_use
 from yieldbot.app import whatif
-from yieldbot.app.liquidity import PoolsAnswer, pools
+from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.cli import liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
 
-KINDS = ("lending", "vault", "staking", "lp")
-"""Of markets that are listed."""
-
 
 def register(listed: Listed) -> None:
     for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
@@ -37,7 +34,9 @@ def register(listed: Listed) -> None:
             what_if_flags(parser)
         if name == "markets":
             parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
-            parser.add_argument("--kind", choices=KINDS, help="only markets of this kind; lp: liquidity in pools")
+            parser.add_argument(
+                "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
+            )
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
@@ -51,28 +50,28 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 def markets(args: argparse.Namespace, context: Screen) -> int:
     request = market_use.MarketsRequest(jobs=filter_of(args), amount=args.amount, kind=args.kind)
-    if request.kind == "lp":
-        return _pools(pools(request, context), context)
     found = market_use.markets(request, context)
+    if isinstance(found, PoolsAnswer):
+        return _pools(found, context)
     policy = context.settings.policy
     parts: list[Any] = []
     if found.listed:
-        parts.append(lambda: listings.markets(found.listed, found.document["horizon_seconds"], policy))
+        parts.append(lambda: listings.markets(found.listed, found.document.horizon_seconds, policy))
     parts += [_skipped(job, why) for job, why in found.skipped]
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
 def _pools(found: PoolsAnswer, context: Screen) -> int:
     parts: list[Any] = [lambda one=one: lp_tables.pools(one, context.settings.policy) for one in found.shown]
     nothing = "No chain of these jobs lists an exchange with liquidity to look at."
-    context.show(found.document, *(parts or [lambda: nothing]))
+    context.show(found.document.as_json(), *(parts or [lambda: nothing]))
     return found.exit_code
 
 
 def positions(args: argparse.Namespace, context: Screen) -> int:
     found = position_use.positions(position_use.PositionsRequest(jobs=filter_of(args)), context)
-    horizon, policy = found.document["horizon_seconds"], context.settings.policy
+    horizon, policy = found.document.horizon_seconds, context.settings.policy
     shown = [(one.job, one.snapshot, one.positions) for one in found.jobs if one.snapshot is not None]
     entered = [(one.job, one.earned) for one in found.jobs if one.earned]
     gained = [row for one in found.liquidity for row in one.gained]
@@ -86,7 +85,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         if pool.skipped or (pool.view and (pool.view.positions or pool.view.unread)):
             parts.append(lambda pool=pool: lp_tables.positions(pool))
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
@@ -102,7 +101,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
         parts.extend(_no_way_out(one.snapshot))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome))
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
-    context.show(found.document, *parts)
+    context.show(found.document.as_json(), *parts)
     return found.exit_code
 
 
