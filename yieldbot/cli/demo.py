@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.allocator.across import across
 from yieldbot.app import cycle
 from yieldbot.app import documents as docs
+from yieldbot.app import reports as cycles
+from yieldbot.app.market_documents import markets_of
+from yieldbot.app.position_documents import Holdings
 from yieldbot.app.sandbox import DIRECTORY, no_real_folder
 from yieldbot.app.wiring import world_of
-from yieldbot.cli import listings, render, reports
+from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
@@ -146,9 +149,9 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
         jobs=[
             {
-                **reports.report(report, horizon),
+                **cycles.report(report, horizon).model_dump(mode="json"),
                 "markets": _markets(report, horizon, policy),
-                "later": {"block": docs.block(later.block), **reports.positions(later, held, horizon, policy)},
+                "later": {"block": docs.block(later.block), **_later(later, held, horizon, policy)},
             }
             for report, later, held in seen
         ],
@@ -160,14 +163,20 @@ def _show(args: argparse.Namespace, context: Screen, seen: list[Seen], seconds: 
         if args.svg is not None:
             _picture(console, args.svg)
             context.say(f"picture in {args.svg}")
-    return reports.worst([reports.exit_code(report) for report, _, _ in seen])
+    return cycles.worst([cycles.exit_code(report) for report, _, _ in seen])
+
+
+def _later(later: Snapshot, held: tuple[Position, ...], horizon: float, policy: Policy) -> dict[str, Any]:
+    return Holdings.of(later, held, horizon, policy).model_dump(mode="json")
 
 
 def _markets(report: Report, horizon: float, policy: Policy) -> Any:
     found, decision = report.snapshot, report.decision
     if found is None or decision is None:
         return None
-    return docs.markets(found, decision.assessments, decision.allocation, report.job, horizon, policy)["markets"]
+    wealth = docs.wealth_of(found, report.job)
+    rows = markets_of(found, decision.assessments, decision.allocation, wealth, horizon, policy)
+    return [one.model_dump(mode="json") for one in rows]
 
 
 def _print(console: Console, seen: list[Seen], settings: Settings, horizon: float) -> None:

@@ -45,7 +45,7 @@ def find_anvil(setting: Path | None = None) -> Path:
             raise ConfigError(f"{on_path}, the anvil on PATH, is not Foundry's: name yours as anvil in yieldbot.toml")
         return Path(on_path)
     package = f"anvil-{sys.platform}-{_PLATFORM.get(platform.machine(), platform.machine())}"
-    for root in (Path(__file__).resolve().parents[2], Path.cwd()):
+    for root in (Path(__file__).resolve().parents[4], Path.cwd()):
         program = root / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
         if os.access(program, os.X_OK):
             return program
