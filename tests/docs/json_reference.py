@@ -1,7 +1,6 @@
 """The reference part of docs/json.md, of the documents' own fields: ``python -m tests.docs.json_reference`` writes it.
 
-Every module of yieldbot/app is imported, so that a document joins when its module is there; rows of the page's
-hand-written table whose schema is a document's leave it then.
+Every module of yieldbot/app is imported, so that a document joins when its module is there.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 import yieldbot.app
 from tests.docs.pages import ROOT
-from yieldbot.app.document import SCHEMAS, Document
+from yieldbot.app.document import SCHEMAS, Document, Part
 
 PAGE = ROOT / "docs" / "json.md"
 BEGIN, END = "<!-- reference: written by scripts/json-docs -->", "<!-- end of the reference -->"
@@ -55,16 +54,10 @@ def text() -> str:
 
 
 def page(written: str) -> str:
-    """The page with its reference anew, and without the hand-written rows of what is in it."""
+    """The page with its reference anew."""
     head, _, rest = written.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    found = documents()
-    kept = []
-    for line in tail.splitlines():
-        named = re.findall(r"`(yieldbot/[\w-]+/v\d+)`", line.split("|")[2]) if line.count("|") > 3 else []
-        if not named or not set(named) <= found.keys():
-            kept.append(line)
-    return f"{head}{BEGIN}\n\n{text()}\n{END}" + "\n".join(kept) + "\n"
+    return f"{head}{BEGIN}\n\n{text()}\n{END}{tail}"
 
 
 def _forms(document: type[Document]) -> Iterator[type[Document]]:
@@ -122,7 +115,7 @@ def _is(kind: Any, base: Any) -> bool:
 def _title(part: type[BaseModel]) -> str:
     """The part's name in words; with its module's where another part has the same one."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", part.__name__).capitalize()
-    same = [one for one in _every(BaseModel) if one.__name__ == part.__name__ and "app." in one.__module__]
+    same = {one for one in _every(Part) if one.__name__ == part.__name__}
     return words if len(same) == 1 else f"{words} of {part.__module__.rsplit('.', 1)[1].split('_')[0]}"
 
 
