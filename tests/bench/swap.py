@@ -21,9 +21,9 @@ from tests.fork.stable_pools import compare as compare_stable
 from tests.property.test_split import venues_of
 from yieldbot.allocator.split import split
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool
 from yieldbot.math.stableswap import told
+from yieldbot.model.address import checksummed
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
 from yieldbot.sandbox.deployer import Deployer

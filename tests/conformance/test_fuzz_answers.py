@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench.accuracy import Accuracy
 from tests.conformance.test_adapters import PROTOCOLS, markets_of
-from yieldbot.app import documents
+from yieldbot.app.plan_parts import plan_or_hold
 from yieldbot.chains.evm.observe import observe
 from yieldbot.decision.decide import decide
 from yieldbot.errors import MarketError, ReadReverted
@@ -113,7 +113,7 @@ def adds_up(chain: Accuracy, seen: Snapshot, what: str) -> None:
     """Deciding raises nothing; a plan moves no more than there is; it can be shown as a document."""
     decision = decide(seen, Policy(), chain.job, 1_800_000_000)
     outcome = decision.outcome
-    json.dumps(documents.plan(outcome), allow_nan=False)
+    json.dumps(plan_or_hold(outcome).model_dump(mode="json"), allow_nan=False)
     if isinstance(outcome, Hold):
         return
     idle = sum(s.held.raw for s in seen.states.values() if s.market.kind is Kind.IDLE)

@@ -16,8 +16,8 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
+from yieldbot.model.address import checksummed
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.model.units import MAX_UINT256

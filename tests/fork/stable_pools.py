@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, told
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState

@@ -12,11 +12,11 @@ import pytest
 
 from tests.fork.pools import ask, own_sandbox
 from yieldbot.allocator.split import buy, split
-from yieldbot.config.address import checksummed
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.venues import Path
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState

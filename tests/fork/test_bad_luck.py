@@ -17,10 +17,10 @@ from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_main_job import transactions, world
 from yieldbot.app import cycle
+from yieldbot.app.reports import exit_code
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.simulate import rehearse
-from yieldbot.cli.reports import exit_code
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.results import LegResult

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from tests.unit.cli.program import yieldbot
-from yieldbot.cli.run import by_account
+from yieldbot.app.run import by_account
 from yieldbot.config.load import load
 from yieldbot.sandbox.node import Sandbox
 

@@ -16,9 +16,9 @@ import pytest
 from tests.fork.pools import own_sandbox
 from tests.fork.stable_pools import CURVE, FLAVOURS, coins_of, compare, listed, made, read
 from yieldbot.allocator.split import buy, split
-from yieldbot.config.address import checksummed
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import PoolState

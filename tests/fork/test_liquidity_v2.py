@@ -9,9 +9,9 @@ import pytest
 
 from tests.fork.pools import World, own_sandbox, world
 from yieldbot.allocator.liquidity import appraise
-from yieldbot.config.address import checksummed
 from yieldbot.math import constant_product
 from yieldbot.math.estimate import LOG_TICK
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Apy, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool

@@ -18,10 +18,10 @@ from tests.unit.cli.program import yieldbot
 from yieldbot.allocator.liquidity import appraise
 from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
-from yieldbot.config.address import checksummed
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.estimate import LOG_TICK, volatility
 from yieldbot.math.positions import Range
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool

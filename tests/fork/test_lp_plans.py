@@ -13,9 +13,9 @@ from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.chains.evm.liquidity import execute as provide
-from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Queue
+from yieldbot.model.address import checksummed
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, LegKind, Plan

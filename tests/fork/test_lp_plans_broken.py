@@ -15,8 +15,8 @@ from tests.fork.test_main_job import world
 from yieldbot.app import cycle
 from yieldbot.chains.evm.liquidity import execute as provide
 from yieldbot.chains.open import session
-from yieldbot.config.address import checksummed
 from yieldbot.execution.approvals import DeclineAll
+from yieldbot.model.address import checksummed
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.artifacts import packaged

@@ -14,7 +14,7 @@ from tests.fork.test_lp_cli import balances
 from tests.fork.traded import FAR, Traded, pool_sandbox, traded
 from tests.unit.cli.program import Ended, yieldbot
 from yieldbot.chains.evm.liquidity.pair_orders import fitting
-from yieldbot.config.address import checksummed
+from yieldbot.model.address import checksummed
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract

@@ -12,7 +12,7 @@ from tests.fork.test_swap_calls import ROUTER02
 from tests.fork.traded import traded
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
-from yieldbot.config.address import checksummed
+from yieldbot.model.address import checksummed
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.evm.abi import abi

@@ -9,11 +9,11 @@ import pytest
 
 from tests.fork.contracts import call as ask_contract
 from tests.fork.pools import FEES, World, mint, own_sandbox, world
-from yieldbot.config.address import checksummed
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
 from yieldbot.math.venues import Path
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState

@@ -12,12 +12,12 @@ from tests.fork.pools import own_sandbox
 from tests.fork.v4 import V4World, take_protocol_fee, v4_of, v4_world
 from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.execution.permit2 import permitted
-from yieldbot.config.address import checksummed
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, sqrt_at
 from yieldbot.math.positions import Range
 from yieldbot.math.venues import Path
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.tx import EvmCall

@@ -9,9 +9,9 @@ from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from tests.fork.pools import FAR, FEES, World, ask, compare, new_pool, own_sandbox, world
-from yieldbot.config.address import checksummed
 from yieldbot.math import constant_product
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
+from yieldbot.model.address import checksummed
 from yieldbot.model.reads import EthCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.uniswap_v3 import read_pool

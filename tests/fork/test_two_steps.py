@@ -12,11 +12,11 @@ from tests.fork.contracts import mined
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
+from yieldbot.app.words import leaving
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.books.ledger import What, post
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.cli.render import leaving
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.config.address import checksummed
+from yieldbot.model.address import checksummed
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.artifacts import packaged

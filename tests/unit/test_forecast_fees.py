@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.allocator.market_builder import USDC, market, snapshot, usdc
 from tests.unit.test_protections import NOW, moved
+from yieldbot.app.profit import Earned, agreed
 from yieldbot.books.pnl import Pnl
-from yieldbot.cli.pnl import Earned, agreed
 from yieldbot.history.holdings import Position, _position, basis
 from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.unit.cli.program import ROOT
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.errors import ConfigError
 
@@ -33,9 +35,13 @@ def test_another_anvil_on_path_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         find_anvil()
 
 
-def test_anvil_of_the_checkout_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By where the package lies, not by where it is called from."""
+def test_the_checkouts_own_program_is_looked_for_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setenv("PATH", "")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    root = Path(__file__).resolve().parents[2]
-    assert find_anvil(None).is_relative_to(root / "node_modules")
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(looked.append(path)))
+    with pytest.raises(ConfigError, match="anvil is not found: run `npm ci` in the checkout"):
+        find_anvil()
+    assert [path.parents[4] for path in looked] == [ROOT, tmp_path]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from yieldbot.app.plan_documents import Assumptions
 from yieldbot.errors import ConfigError
 from yieldbot.model.names import named
 from yieldbot.model.numbers import number
@@ -66,15 +67,13 @@ class WhatIf:
             parts.append(f"without {', '.join(self.exclude)}")
         return f"What if: {', '.join(parts)}. The configuration is as it was."
 
-    def document(self) -> dict[str, Any] | None:
+    def document(self) -> Assumptions | None:
+        """None: nothing differs."""
         if not self:
             return None
-        return {
-            "wealth": self.wealth,
-            "horizon_days": self.horizon_days,
-            "exclude": list(self.exclude),
-            "max_share": self.max_share,
-        }
+        return Assumptions(
+            wealth=self.wealth, horizon_days=self.horizon_days, exclude=self.exclude, max_share=self.max_share
+        )
 
 
 def of_words(

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.families import EVM, family_of
+from yieldbot.model.ids import Address, ChainId, evm_number
 
 NAME = "LI.FI"
 URL = "https://li.quest/v1/quote"
@@ -32,6 +33,11 @@ class Quoted:
     seconds: float
     fees_usd: float
     gas_usd: float
+
+
+def serves(chain: ChainId) -> bool:
+    """Whether it is asked for the chain: we read its answers of EVM chains alone."""
+    return family_of(chain) is EVM
 
 
 def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, url: str = URL) -> str:

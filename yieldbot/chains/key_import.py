@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.families import EVM, SOLANA, Family
 
 EVM_PATH, SOLANA_PATH = "m/44'/60'/0'/0/0", "m/44'/501'/0'/0'"
 """The first account of most wallets of the family."""
@@ -23,6 +24,18 @@ class Key:
 
     solana: bool
     secret: bytes = field(repr=False)
+
+    @property
+    def family(self) -> Family:
+        return SOLANA if self.solana else EVM
+
+
+def key_of_family(text: str, origin: Path, family: Family | None, path: str | None, ask: Callable[[], str]) -> Key:
+    """As ``key_in``; raises ConfigError also for a key of another family than ``family``, where that is given."""
+    key = key_in(text, origin, None if family is None else family is SOLANA, path, ask)
+    if family is not None and key.family is not family:
+        raise ConfigError(f"--chain {family.name}: this is a key of the other family: leave --chain out")
+    return key
 
 
 def key_in(text: str, origin: Path, solana: bool | None, path: str | None, ask: Callable[[], str]) -> Key:

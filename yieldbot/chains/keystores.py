@@ -5,14 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from yieldbot.chains.evm.signing import keystore as evm
 from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import read_private
-from yieldbot.model.families import SOLANA
+from yieldbot.model.families import EVM, SOLANA, Family
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
+
+KEY_FORMS = {EVM: "64 hex digits", SOLANA: "base58 or 64 numbers"}
+"""How a key of the family is written, for whoever is asked for one."""
+
+
+class Maker(Protocol):
+    """What writes keystores of one family. Each raises ConfigError for a file that is there already, a short passphrase
+    or what is no key, and quotes nothing of it."""
+
+    def create(self, path: Path, passphrase: str) -> Address:
+        """Of a new key; its address."""
+
+    def import_key(self, path: Path, text: str, passphrase: str, /) -> Address:
+        """Of a key as it is written (``KEY_FORMS``)."""
+
+    def import_seed(self, path: Path, secret: bytes, passphrase: str, /) -> Address:
+        """Of a key's 32 bytes."""
+
+
+def maker(family: Family) -> Maker:
+    """Of the family's keystores."""
+    return solana if family is SOLANA else evm
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from yieldbot.chains.decoding import Decoded, Messages, ToDecode
     from yieldbot.chains.ports import Chain, Session, Watch
     from yieldbot.execution.world import World
     from yieldbot.model.policy import ChainSettings, Job
@@ -25,3 +26,13 @@ def session(world: World, job: Job) -> AbstractAsyncContextManager[Session]:
 def watch(job: Job) -> AbstractAsyncContextManager[Watch]:
     """The job's chain, to be looked at."""
     return chain_of(job.chain).watch(job)
+
+
+def decode(asked: ToDecode) -> Decoded:
+    """What somebody would sign on a chain, in words, by its family's wing. Raises ConfigError."""
+    return cast("Decoded", import_module(f"yieldbot.chains.{asked.chain.family.name}.decode").decode(asked))
+
+
+def messages() -> Messages:
+    """The wing whose accounts sign messages as JSON (EIP-712)."""
+    return cast("Messages", import_module("yieldbot.chains.evm.decode"))

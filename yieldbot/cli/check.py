@@ -5,33 +5,18 @@ Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is con
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from yieldbot.app import documents as docs
-from yieldbot.app.check_exits import no_way_out
-from yieldbot.app.check_leftovers import left_over
-from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
-from yieldbot.chains.evm.node.anvil import find_anvil
-from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.signing.keystore import is_given, passphrase
-from yieldbot.chains.evm.signing.safe import state_of
-from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.chains.keystores import key_signer
-from yieldbot.cli.halt import stopped_accounts
-from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
-from yieldbot.execution.halt import halted
-from yieldbot.model.policy import SafeOwner
+from yieldbot.app import check as use
 
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.app.check_documents import CheckDocument
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.model.policy import ChainSettings, Wallet
 
 
 def register(listed: Listed) -> None:
@@ -40,158 +25,16 @@ def register(listed: Listed) -> None:
 
 
 def check(args: argparse.Namespace, context: Screen) -> int:
-    settings = context.settings
-    found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
-    found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
-    if not settings.jobs:
-        found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
-    found.append(_anvil(context))
-    found += _stops(context)
-    found += no_way_out(context)
-    found += _env(context)
-    found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
-    found += asyncio.run(_chains(settings.chains.values()))
-    found += asyncio.run(_safes(context))
-    found += asyncio.run(left_over(context))
-    code = max(finding.code for finding in found)
-    rows = [{"what": f.what, "ok": f.code == 0, "said": f.said, "remedy": f.remedy or None} for f in found]
-    context.show(docs.document("check", ok=code == 0, exit_code=code, checks=rows), lambda: _lines(found))
-    return code
+    found = use.check(context)
+    context.show(found.as_json(), lambda: _lines(found))
+    return found.exit_code
 
 
-def _lines(found: list[Finding]) -> Any:
+def _lines(found: CheckDocument) -> Text:
     lines = Text()
-    for finding in found:
-        lines.append("ok    " if finding.code == 0 else "FAIL  ", style="green" if finding.code == 0 else "bold red")
-        lines.append(f"{finding.what}: {finding.said}")
-        lines.append(f"; {finding.remedy}\n" if finding.remedy else "\n")
+    for check in found.checks:
+        lines.append("ok    " if check.ok else "FAIL  ", style="green" if check.ok else "bold red")
+        lines.append(f"{check.what}: {check.said}")
+        lines.append(f"; {check.remedy}\n" if check.remedy else "\n")
     lines.rstrip()
     return lines
-
-
-def _anvil(context: Screen) -> Finding:
-    try:
-        return Finding("anvil", str(find_anvil(context.settings.anvil)))
-    except ConfigError as missing:
-        return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
-
-
-def _stops(context: Screen) -> list[Finding]:
-    """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
-    found = []
-    if (reason := halted(context.settings.data_dir)) is not None:
-        found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
-    try:
-        stopped = stopped_accounts(context)
-    except YieldbotError as fault:
-        return [*found, Finding("journal", str(fault), "nothing is signed meanwhile", FAILED)]
-    clear = "look at it, then `yieldbot resume --clear`"
-    found += [
-        Finding(f"account {owner} on {chain}", f"it is stopped: {why}", clear, FAILED)
-        for (chain, owner), why in stopped.items()
-    ]
-    return found
-
-
-def _env(context: Screen) -> list[Finding]:
-    """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
-    holds = "a passphrase"
-    try:
-        file = passphrases_in_env(context)
-        if file is None:
-            holds = "an RPC URL with a key"
-            file = keyed_urls_in_env(context)
-    except ConfigError as fault:
-        return [Finding(".env", f"it holds {holds}", str(fault), MISCONFIGURED)]
-    return [Finding(str(file), f"it holds {holds} and is private")] if file else []
-
-
-def _wallet(context: Screen, wallet: Wallet) -> Finding:
-    """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
-    if wallet.kind == "safe":
-        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: looked at with its chain")
-    return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
-
-
-def _held(context: Screen, wallet: Wallet) -> Finding:
-    """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
-    what = f"wallet {wallet.name}"
-    context.say(f"{OPENING[wallet.kind]} of {what}")
-    try:
-        signers(context)(wallet).open()
-    except YieldbotError as fault:
-        said, _, remedy = str(fault).partition(": ")
-        return Finding(what, said, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
-    where = "AWS KMS has its key" if wallet.kind == "kms" else "the Ledger has its key and signs contract calls"
-    return Finding(what, f"{wallet.address}, {where}")
-
-
-def _keystore(context: Screen, wallet: Wallet) -> Finding:
-    """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
-    what = f"wallet {wallet.name}"
-    environment = context.environment
-    try:
-        signer = key_signer(wallet, passphrase(wallet, environment, None))
-        if signer.address != wallet.address:
-            remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
-            return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)
-        found = f"{signer.address}, {wallet.keystore} is private"
-        if is_given(wallet, environment):
-            context.say(f"opening the keystore of {what} (takes a second)")
-            signer.open()
-            return Finding(what, f"{found} and its passphrase opens it")
-    except ConfigError as fault:
-        return Finding(what, "its keystore cannot be used", str(fault), MISCONFIGURED)
-    if wallet.passphrase_env is not None:
-        remedy = f"set it in .env (mode 600), or remove passphrase_env of {what} to be asked for the passphrase"
-        return Finding(what, f"passphrase_env: {wallet.passphrase_env} is not set", remedy, MISCONFIGURED)
-    return Finding(what, f"{found}; its passphrase is asked for")
-
-
-async def _safes(context: Screen) -> list[Finding]:
-    """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
-    found: list[Finding] = []
-    for job in context.settings.jobs:
-        if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:
-            continue
-        what = f"wallet {job.wallet.name} on {job.chain.name}"
-        signer = context.settings.wallets[job.wallet.held.wallet].address
-        try:
-            async with connect(job.chain) as node:
-                owners, threshold, _ = await state_of(node, job.wallet.address)
-                batches = await node.code(job.chain.safe_multisend)
-        except (NodeRefused, ValueError) as wrong:
-            if isinstance(wrong, NodeRefused) and wrong.by_provider:
-                found.append(Finding(what, wrong.what, wrong.remedy, FAILED))
-                continue
-            remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
-            found.append(Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED))
-            continue
-        except YieldbotError as failure:
-            found.append(Finding(what, str(failure), "see the chain's own line", FAILED))
-            continue
-        if signer not in owners:
-            remedy = f"name an owner's wallet, one of {', '.join(owners)}"
-            found.append(Finding(what, f"{signer} is no owner of it", remedy, MISCONFIGURED))
-        elif not batches:
-            remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
-            found.append(Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED))
-        else:
-            found.append(Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one"))
-    return found
-
-
-async def _chains(chains: Iterable[ChainSettings]) -> list[Finding]:
-    import asyncio
-
-    found = await asyncio.gather(*(_chain(chain) for chain in chains))
-    return [finding for findings in found for finding in findings]
-
-
-async def _chain(chain: ChainSettings) -> list[Finding]:
-    from yieldbot.chains.open import chain_of
-
-    if chain.rpc_urls:
-        return await chain_of(chain).check()
-    remedy = f"put the RPC URL of {chain.name} into .env as {chain.rpc_env}"
-    return [Finding(f"chain {chain.name}", f"{chain.rpc_env} is not set", remedy, MISCONFIGURED)]

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-import tempfile
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
-from yieldbot.app import ledgers
-from yieldbot.books import tables
-from yieldbot.books.beancount import to_beancount
-from yieldbot.books.ledger import BASE, GAINS, What, post, totals
-from yieldbot.books.text import decimal, within
+from yieldbot.app import export as use
+from yieldbot.app.export import FORMATS
 from yieldbot.cli.flags import add_job_flags, filter_of, natural
-from yieldbot.errors import ConfigError, InvariantError
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.ledgers import Told
-    from yieldbot.books.chain_record import Check, Seen
-    from yieldbot.books.entries import Account
-    from yieldbot.books.ledger import Books, Row
+    from yieldbot.app.export_documents import ExportDocument
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.model.amounts import Token
-
-FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
 
 
 def register(listed: Listed) -> None:
@@ -48,185 +32,29 @@ def register(listed: Listed) -> None:
 
 
 def export(args: argparse.Namespace, context: Screen) -> int:
-    start, end = _day("--from", args.start), _day("--to", args.end, after=86_400)
-    if start is not None and end is not None and start >= end:
-        raise ConfigError(f"--from {args.start} is after --to {args.end}")
-    if args.from_block is not None and args.from_block < 0:
-        raise ConfigError(f"--from-block {args.from_block}: name a block's number")
-    if args.output is not None and args.output.exists():
-        if not args.output.is_file():
-            raise ConfigError(f"--output {args.output} is no ordinary file: name one, or leave the flag out")
-        if not args.force:
-            raise _there_already(args.output)
-    told = ledgers.gather(filter_of(args), context, offline=args.offline, since=args.from_block)
-    books = post(told.entries, told.quote_of)
-    rows = [row for row in books.rows if within(row, start, end)]
-    before = [row for row in books.rows if start is not None and row.entry.at < start]
-    text, notes = _written(args, told, books, rows, before, open_ended=end is None)
-    for line in (*told.notes, *notes, *_missing(rows)):
-        context.say(line)
-    sums = totals(rows)
-    if args.output is not None:
-        write_whole(args.output, text, args.force)
-    document = docs.document(
-        "export",
-        exit_code=told.code,
+    request = use.ExportRequest(
+        jobs=filter_of(args),
         format=args.format,
-        output=None if args.output is None else str(args.output),
-        content=text if args.output is None else None,
-        rows=len(rows),
-        totals={
-            "base": BASE,
-            "income": decimal(sums.income),
-            "gains": decimal(sums.gains),
-            "fees": decimal(sums.fees),
-            "unknown": sums.unknown,
-        },
-        accounts=[_account(account, seen, told.skipped.get(account)) for account, seen in told.accounts.items()],
-        notes=[*told.notes, *notes, *_missing(rows)],
+        first_day=args.start,
+        last_day=args.end,
+        output=args.output,
+        overwrite=args.force,
+        from_block=args.from_block,
+        offline=args.offline,
     )
+    found = use.export(request, context)
     if context.json:
-        context.show(document)
-    elif args.output is None:
-        sys.stdout.write(text)
+        context.show(found.as_json())
+    elif found.content is not None:
+        sys.stdout.write(found.content)
     else:
-        known = f"income {float(sums.income):,.2f}, gains {float(sums.gains):,.2f}, fees {float(sums.fees):,.2f} {BASE}"
-        lacks = f"; {sums.unknown} parts are not known" if sums.unknown else ""
-        context.say(f"{len(rows):,} rows are in {args.output}: {known}{lacks}")
-    return told.code
+        context.say(_said(found))
+    return found.exit_code
 
 
-def _written(
-    args: argparse.Namespace,
-    told: Told,
-    books: Books,
-    rows: Sequence[Row],
-    before: Sequence[Row],
-    *,
-    open_ended: bool,
-) -> tuple[str, list[str]]:
-    """The export, and what it leaves out."""
-    match args.format:
-        case "csv":
-            return tables.to_csv(rows, told.names), []
-        case "rotki":
-            text, trades = tables.to_rotki(rows, told.names)
-            more = f"{trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
-            return text, [more] if trades else []
-        case "rotki-trades":
-            return tables.to_rotki_trades(rows, told.names), []
-        case _:
-            closing = _closing(told, books) if open_ended else {}
-            return to_beancount(rows, told.names, before, closing), []
-
-
-def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
-    """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
-    return {
-        (account, check.token): (check.chain_raw, seen.block.timestamp)
-        for account, seen in told.accounts.items()
-        if seen is not None
-        for check in seen.checks
-        if books.wallet.get((account, check.token)) == check.chain_raw
-    }
-
-
-def _missing(rows: Sequence[Row]) -> list[str]:
-    """What has no value or no gain, or no row, a line for each."""
-    lines = []
-    bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
-    if bare:
-        symbols = ", ".join(sorted({row.token.symbol for row in bare}))
-        lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
-    costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
-    if costless:
-        what = ", ".join(sorted({token.symbol for token in costless}))
-        seen = any(_has_events(token) for token in costless)
-        hint = ": an earlier --from-block may tell" if seen else ""
-        lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
-    if any(row.what is What.LIQUIDITY for row in rows):
-        lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
-    return lines
-
-
-def _has_events(token: Token) -> bool:
-    """Whether a chain's past tells its changes; a native token has none."""
-    from yieldbot.model.families import family_of
-
-    family = family_of(token.chain)
-    return family.finds_past and token.address != family.native
-
-
-def _account(account: Account, seen: Seen | None, skipped: str | None) -> dict[str, Any]:
-    return {
-        "owner": account[1],
-        "chain_id": account[0],
-        "skipped": skipped,
-        "block": seen.block.height if seen else None,
-        "since": seen.since if seen else None,
-        "checks": [_check(check) for check in seen.checks] if seen else [],
-    }
-
-
-def _check(check: Check) -> dict[str, Any]:
-    return {
-        "token": check.token.address,
-        "symbol": check.token.symbol,
-        "books_raw": str(check.books_raw),
-        "chain_raw": str(check.chain_raw),
-        "known": check.known,
-        "explained": check.explained,
-        "difference": docs.money(check.difference),
-    }
-
-
-def _day(flag: str, text: str | None, after: int = 0) -> int | None:
-    """A day's beginning in unix seconds, or ``after`` seconds later."""
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{flag} {text}: write a day as 2026-01-01") from None
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + after
-
-
-def write_whole(file: Path, text: str, force: bool) -> None:
-    """The file as a whole or not at all: written beside it, then put in its place. Raises ConfigError, InvariantError.
-
-    It tells what a wallet holds: its owner alone may read it.
-    """
-    target, name = file.resolve(), ""  # what a link points at, not the link
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
-            made.write(text)
-            made.flush()
-            os.fsync(made.fileno())
-        if force:
-            os.replace(name, target)
-        else:
-            _put(name, target)
-    except FileExistsError:
-        raise _there_already(file) from None
-    except OSError as failure:
-        raise InvariantError(f"{file} cannot be written ({failure.strerror}); nothing was left there") from None
-    finally:
-        if name:
-            Path(name).unlink(missing_ok=True)
-
-
-def _put(name: str, target: Path) -> None:
-    """Give a written file its name. Raises FileExistsError where somebody has made one meanwhile."""
-    try:
-        os.link(name, target)
-    except OSError as failure:
-        if failure.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if target.exists():  # a file system without hard links
-            raise FileExistsError from None
-        os.replace(name, target)
-
-
-def _there_already(file: Path) -> ConfigError:
-    return ConfigError(f"--output {file} is there already: name another file, or add --force")
+def _said(found: ExportDocument) -> str:
+    sums = found.totals
+    income, gains, fees = (f"{float(text):,.2f}" for text in (sums.income, sums.gains, sums.fees))
+    lacks = f"; {sums.unknown} parts are not known" if sums.unknown else ""
+    known = f"income {income}, gains {gains}, fees {fees} {sums.base}"
+    return f"{found.rows:,} rows are in {found.output}: {known}{lacks}"

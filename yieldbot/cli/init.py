@@ -1,46 +1,21 @@
-"""``yieldbot init``: five questions (or as many flags), then yieldbot.toml, .env.example and, for a URL, .env.
-
-A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a private key goes into a keystore alone.
-"""
+"""``yieldbot init``: five questions (or as many flags), then yieldbot.toml, .env.example and, for a URL, .env."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
+from yieldbot.app import init as use
 from yieldbot.cli.prompts import answered
-from yieldbot.cli.wallet import KEYS, key_form, key_module, key_of, passphrase_of
-from yieldbot.config.address import parse_address, parse_key
-from yieldbot.config.load import chain_names, load, read_toml
-from yieldbot.errors import ConfigError
-from yieldbot.model.numbers import number
+from yieldbot.cli.wallet import passphrase_flags
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
+    from yieldbot.app.init import InitAnswer
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.model.ids import Address
-
-NAME = "main"
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class Answers(NamedTuple):
-    """What the five questions gave. ``rpc``: a URL or the name of an environment variable."""
-
-    chain: str
-    rpc: str
-    wallet: str
-    asset: str
-    max_share: float
 
 
 def register(listed: Listed) -> None:
@@ -61,266 +36,28 @@ def register(listed: Listed) -> None:
 
 
 def init(args: argparse.Namespace, context: Screen) -> int:
-    target = context.config.expanduser().absolute()
-    if target.exists() and not args.force:
-        raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
-    chains = chain_names(target)
-    answers = _asked(args, chains, read_toml)
-    chain_file = chains[answers.chain]
-    described = read_toml(chain_file)
-    name = str(described["rpc_env"])
-    folder = target.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    solana = _is_solana(described)
-    address, keystore = _wallet(args, context, answers.wallet, folder, solana)
-    written = [target]
-    if "://" in answers.rpc:
-        written.append(_write_env(folder / ".env", name, answers.rpc))
-    elif answers.rpc != name:
-        name = answers.rpc
-        written.append(_own_chain(chain_file, folder, name))
-    example = folder / ".env.example"
-    example.write_text(ENV_EXAMPLE.format(name=name, chain=answers.chain), encoding="utf-8")
-    text = _settings_text(args, answers, address, keystore, folder, described)
-    target.write_text(text, encoding="utf-8")
-    load(target)
-    document = docs.document(
-        "init",
-        config=str(target),
-        written=[str(file) for file in (*written, example)],
-        chain=answers.chain,
-        asset=answers.asset,
-        rpc_env=name,
-        address=address,
-        keystore=str(keystore),
+    request = use.InitRequest(
+        chain=args.chain,
+        rpc=args.rpc,
+        wallet_from=args.wallet_from,
+        asset=args.asset,
+        max_share=args.max_share,
+        key_file=args.key_file,
+        passphrase=passphrase_flags(args),
+        overwrite=args.force,
+        ask=answered if sys.stdin.isatty() else None,
+        piped=sys.stdin.readline,
     )
-    context.show(document, lambda: _told(target, written, name, address))
+    found = use.init(request, context)
+    context.show(found.document.as_json(), lambda: _told(found))
     return 0
 
 
-def _asked(args: argparse.Namespace, chains: dict[str, Path], read_toml: Any) -> Answers:
-    """Flags first, then the terminal. Raises ConfigError where neither answers, or an answer is wrong."""
-    names = ", ".join(sorted(chains))
-    chain = _answer(
-        args.chain,
-        "--chain",
-        f"1. Which chain? ({names}) [base] ",
-        "base",
-        lambda said: None if said in chains else f"{said}: unknown; known are: {names}",
-    )
-    described = read_toml(chains[chain])
-    rpc = _rpc(args, chain, str(described["rpc_env"]))
-    wallet = _answer(
-        args.wallet_from,
-        "--wallet-from",
-        "3. Wallet: new, import, or the address of one you have? [new] ",
-        "new",
-        lambda said: _wallet_fault(said, _is_solana(described)),
-    )
-    symbols = ", ".join(described["tokens"])
-    asset = _answer(
-        args.asset,
-        "--asset",
-        f"4. Which token? ({symbols}) [USDC] ",
-        "USDC",
-        lambda said: None if said in described["tokens"] else f"{said}: chains/{chain}.toml has: {symbols}",
-    )
-    question = "5. The most that one market may hold, as a fraction? [0.5] "
-    share = _answer(args.max_share, "--max-share", question, "0.5", _share_fault)
-    return Answers(chain, rpc, wallet, asset, float(share))
-
-
-def _is_solana(described: dict[str, Any]) -> bool:
-    """Whether a chain's file is that of a Solana cluster."""
-    return str(described["chain"]).startswith("solana:")
-
-
-def _wallet_fault(said: str, solana: bool) -> str | None:
-    if said in ("new", "import"):
-        return None
-    try:
-        (parse_key if solana else parse_address)(said)
-    except ValueError as bad:
-        return f"{said}: write new, import or an address; {bad}"
-    return None
-
-
-def _share_fault(said: str) -> str | None:
-    how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
-    try:
-        sound = 0 < number(said, how) <= 1
-    except ValueError as bad:
-        return str(bad)
-    return None if sound else f"{said}: {how}"
-
-
-def _answer(
-    flag: str | None, name: str, question: str, default: str, fault: Callable[[str], str | None] = lambda said: None
-) -> str:
-    """The flag, or what is answered on the terminal, where a wrong answer is asked for again. Raises ConfigError."""
-    if flag is not None:
-        if (wrong := fault(flag)) is not None:
-            raise ConfigError(f"{name} {wrong}")
-        return flag
-    if not sys.stdin.isatty():
-        raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
-    while True:
-        said = answered(question, default)
-        if (wrong := fault(said)) is None:
-            return said
-        print(f"   {wrong}", file=sys.stderr)
-
-
-def _rpc(args: argparse.Namespace, chain: str, name: str) -> str:
-    """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
-    question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
-    if args.rpc == "-":
-        given = sys.stdin.readline().strip()
-        if (wrong := _rpc_fault(given)) is not None:
-            raise ConfigError(f"--rpc {wrong}")
-    else:
-        given = _answer(args.rpc, "--rpc", question, name, _rpc_fault)
-    if _ENV_NAME.fullmatch(given):
-        return given
-    if args.rpc not in (None, "-"):
-        raise ConfigError("--rpc: arguments can be seen by others: pipe the URL in with --rpc -, or name a variable")
-    return given
-
-
-def _rpc_fault(said: str) -> str | None:
-    try:
-        parts = urlsplit(said)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
-    except ValueError:
-        sound = False
-    if sound or _ENV_NAME.fullmatch(said):
-        return None
-    return "is neither an http(s) URL nor the name of an environment variable"
-
-
-def _wallet(args: argparse.Namespace, context: Screen, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
-    """The wallet's address and where its keystore is, or will be."""
-    keystore, family = folder / KEYS / f"{NAME}.json", "solana" if solana else "evm"
-    if way == "new":
-        return key_module(family).create(keystore, passphrase_of(args, context)), keystore
-    if way == "import":
-        key = key_of(args.key_file, key_form(family))
-        return key_module(family).import_key(keystore, key, passphrase_of(args, context)), keystore
-    return (parse_key if solana else parse_address)(way), keystore
-
-
-def _write_env(file: Path, name: str, url: str) -> Path:
-    """Set one variable of .env, keeping the others; readable by its owner alone from the first byte on."""
-    kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
-    part = file.with_name(".env.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as out:
-        out.write("\n".join([*lines, f"{name}={url}"]) + "\n")
-    part.replace(file)
-    return file
-
-
-def _own_chain(source: Path, folder: Path, name: str) -> Path:
-    """A copy of the chain's file beside yieldbot.toml that reads another variable."""
-    own = folder / "chains" / source.name
-    own.parent.mkdir(exist_ok=True)
-    text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)
-    own.write_text(text, encoding="utf-8")
-    return own
-
-
-def _settings_text(
-    args: argparse.Namespace,
-    answers: Answers,
-    address: Address,
-    keystore: Path,
-    folder: Path,
-    described: dict[str, Any],
-) -> str:
-    passphrase = '# passphrase_env = "YIELDBOT_PASSPHRASE" # or passphrase_file = "..."; asked for without either'
-    if args.passphrase_env:
-        passphrase = f'passphrase_env = "{args.passphrase_env}"'
-    elif args.passphrase_file:
-        passphrase = f"passphrase_file = {json.dumps(str(args.passphrase_file.absolute()))}"
-    least = "0.1" if answers.asset.endswith(described["native"]["symbol"]) else "10"
-    return YIELDBOT_TOML.format(
-        name=NAME,
-        address=address,
-        keystore=keystore.relative_to(folder),
-        passphrase=passphrase,
-        chain=answers.chain,
-        asset=answers.asset,
-        max_share=f"{answers.max_share:g}",
-        least=least,
-        gap=" " * (8 - len(least)),
-        haircuts=SOLANA_HAIRCUTS if _is_solana(described) else EVM_HAIRCUTS,
-    )
-
-
-def _told(target: Path, written: list[Path], name: str, address: Address) -> str:
-    files = ", ".join(str(file) for file in written)
-    lines = [f"wrote {files} and .env.example; the wallet is {address}"]
-    if len(written) == 1 or written[-1].name != ".env":
-        lines.append(f"put the RPC URL into {target.parent / '.env'} or the environment as {name}")
-    return "\n".join([*lines, f"next: yieldbot --config {target} check"])
-
-
-ENV_EXAMPLE = """# Copy to .env (mode 0600) and fill in. Never commit .env. The real environment wins over this file.
-# RPC URL of {chain}:
-{name}=
-# The keystore's passphrase, where yieldbot.toml names this variable (unattended runs):
-# YIELDBOT_PASSPHRASE=
-"""
-
-YIELDBOT_TOML = """# yieldbot's configuration. Every key is described in docs/configuration.md; no secret belongs here.
-schema = 1
-
-# Journal, lock and logs; relative to this file.
-data_dir = ".yieldbot"
-
-[[wallets]]
-name = "{name}"
-address = "{address}"
-keystore = "{keystore}" # encrypted; made by `yieldbot wallet new` or `yieldbot wallet import`
-{passphrase}
-
-# One wallet's one asset on one chain. Add more tables for more.
-[[jobs]]
-wallet = "{name}"
-chain = "{chain}" # chains/{chain}.toml beside this file, else the one that comes with yieldbot
-asset = "{asset}"
-
-[policy]
-horizon_days = 30        # yields are compared over this time
-idle_buffer = "0"        # always left in the wallet, in whole tokens
-min_position = "{least}"{gap}# no position smaller than this
-min_move = "{least}"    {gap}# no transfer smaller than this
-break_even_days = 30     # a move must pay for its gas within this time
-max_share_market = {max_share} # the most that one market may hold of everything
-# exclude = ["..."]      # protocols or market ids never used
-auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none
-auto_max_total = "0"     # and plans up to this in all
-
-# Expected loss in basis points a year, taken off each yield before it is compared.
-[policy.haircut_bps]
-{haircuts}
-"""
-
-EVM_HAIRCUTS = """aave_v3 = 5
-compound_v3 = 10
-morpho_blue = 20
-erc4626 = 20
-
-# The most that one protocol may hold of everything.
-# [policy.max_share_protocol]
-# morpho_blue = 0.5"""
-
-SOLANA_HAIRCUTS = """kamino_lend = 20
-save = 30
-marginfi = 30
-spl_stake_pool = 10
-
-# The most that one protocol may hold of everything.
-# [policy.max_share_protocol]
-# save = 0.5"""
+def _told(found: InitAnswer) -> str:
+    document = found.document
+    *files, _ = document.written
+    lines = [f"wrote {', '.join(files)} and .env.example; the wallet is {document.address}"]
+    if found.needs_rpc:
+        env = Path(document.config).parent / ".env"
+        lines.append(f"put the RPC URL into {env} or the environment as {document.rpc_env}")
+    return "\n".join([*lines, f"next: yieldbot --config {document.config} check"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,12 +10,13 @@ from rich.text import Text
 
 from yieldbot.allocator.rewards import value
 from yieldbot.app import documents as docs
-from yieldbot.cli.render import at, head, leaving, money, names_of, percent, stuck, when
+from yieldbot.app.markets import Listed as Listed
+from yieldbot.app.words import leaving, when
+from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment
 from yieldbot.model.policy import Job, Policy
 
 if TYPE_CHECKING:
@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
 LEAST_COST_BPS = 0.005
 """From here on a market's fees of the way in and out are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A job's markets as they are listed. ``wealth``: as if we had this."""
-
-    job: Job
-    snapshot: Snapshot
-    assessments: Sequence[Assessment]
-    allocation: Allocation | None
-    wealth: Amount | None = None
 
 
 def _wheres(jobs: Sequence[Job]) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.cli.liquidity import Shown, bar, facing, named, span
+from yieldbot.app.liquidity import AccountLiquidity, facing, named, price_at
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
@@ -15,8 +16,14 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LpPosition
 from yieldbot.model.policy import Policy
 
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.liquidity.look import LpView
 
-def pools(one: Shown, policy: Policy) -> RenderableType:
+BAR = 21
+"""Characters of a range's picture."""
+
+
+def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
     """A row for each pool, the highest low end first, then why none may be entered."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:
@@ -48,7 +55,7 @@ def pools(one: Shown, policy: Policy) -> RenderableType:
     return Group(sheet, *(Text(line) for line in lines))
 
 
-def positions(one: Shown) -> RenderableType:
+def positions(one: AccountLiquidity) -> RenderableType:
     """What our positions hold, wait for and lost against holding, each with its range."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:
@@ -106,3 +113,28 @@ def _number(value: float) -> str:
 
 def _apy(value: Apy) -> str:
     return "?" if math.isinf(value.value) else f"{value.value:.2%}"
+
+
+def span(pool: Pool, ticks: tuple[int, int] | None, view: LpView) -> str:
+    """A range as prices."""
+    if ticks is None or ticks[1] - ticks[0] > 1_000_000:
+        return "all prices"
+    over, unit = facing(pool, view)
+    low, high = (price_at(pool, tick) for tick in ticks)
+    if over:
+        low, high = 1 / high, 1 / low
+    return f"{low:,.6g} to {high:,.6g} {unit}"
+
+
+def bar(ticks: tuple[int, int] | None, tick: int, over: bool) -> str:
+    """A range with the price in it, or beside it: ``[----|--------]``; logarithmic. ``over``: prices upside down."""
+    if ticks is None or ticks[1] - ticks[0] > 1_000_000:
+        return "[" + "=" * (BAR - 2) + "]"
+    low, high, now = (ticks[0], ticks[1], tick) if not over else (-ticks[1], -ticks[0], -tick)
+    inner = BAR - 2
+    if now < low:
+        return "| [" + "-" * (inner - 2) + "]"
+    if now >= high:
+        return "[" + "-" * (inner - 2) + "] |"
+    at = min(inner - 1, math.floor((now - low) / (high - low) * inner))
+    return "[" + "-" * at + "|" + "-" * (inner - 1 - at) + "]"

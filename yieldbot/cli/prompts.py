@@ -47,3 +47,8 @@ def answered(question: str, default: str = "") -> str:
 def confirmed(question: str) -> bool:
     """A question whose only consent is y or yes."""
     return answered(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def agreed() -> bool:
+    """The last question before anything is signed."""
+    return confirmed("Sign and send these?")

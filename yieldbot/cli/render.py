@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.allocator.convert import swap_id
+from yieldbot.app.words import when
 from yieldbot.cli.reports import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
@@ -40,10 +40,6 @@ def percent(apy: Apy | None) -> str:
 def short_hash(text: str) -> str:
     """A transaction's hash with its middle left out; --json has it whole."""
     return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"
-
-
-def when(unix_seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
 
 
 def head(job: Job, snapshot: Snapshot) -> str:
@@ -80,15 +76,6 @@ def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
 def _short(market_id: str) -> str:
     last = market_id.rpartition("/")[2]
     return f"{last[:6]}…{last[-4:]}" if len(last) > 12 else last
-
-
-def leaving(asked: Amount, ready: Amount, back: Amount, until: int | None) -> str:
-    """What of ours is on its way out of a market, in words."""
-    end = "somebody serves the request" if until is None else when(until)
-    parts = [f"{asked} in exit until {end}"] if asked else []
-    parts += [f"{ready} to be collected"] if ready else []
-    parts += [f"{back} called back, to be taken in again"] if back else []
-    return ", ".join(parts)
 
 
 def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:

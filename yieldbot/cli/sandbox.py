@@ -5,22 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
+from yieldbot.app import sandbox as use
+from yieldbot.app.sandbox import DIRECTORY, SandboxRequest, SandboxUpRequest, SandboxWarpRequest
+from yieldbot.app.words import when
 from yieldbot.cli.flags import decimal
-from yieldbot.cli.render import when
-from yieldbot.errors import ConfigError
-from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.documents import Doc
+    from yieldbot.app.sandbox_documents import SandboxDocument
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.sandbox.node import Sandbox
-    from yieldbot.sandbox.solana.node import SvmSandbox
-
-DIRECTORY = Path(".yieldbot/sandbox")
 
 
 def register(listed: Listed) -> None:
@@ -43,71 +38,33 @@ def register(listed: Listed) -> None:
         parser.set_defaults(command=f"sandbox-{name}", handler=handler)
 
 
-def no_real_folder(directory: Path) -> None:
-    """Raise ConfigError for a folder whose configuration is not a sandbox's: it would be overwritten."""
-    ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
-    for name in ("yieldbot.toml", "journal.sqlite", ".env"):
-        if not ours and (directory / name).exists():
-            raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
-
-
 def up(args: argparse.Namespace, context: Screen) -> int:
-    no_real_folder(args.dir)
-    return _shown(args, context, Local.up(args.dir, args.chain, context.say))
+    return _shown(context, use.up(SandboxUpRequest(directory=args.dir, chain=args.chain), context))
 
 
 def down(args: argparse.Namespace, context: Screen) -> int:
-    stopped = Local.down(args.dir)
-    words = "the sandbox is stopped" if stopped else f"no sandbox ran from {args.dir}"
-    context.show(docs.document("sandbox-down", directory=str(args.dir), stopped=stopped), lambda: words)
+    found = use.down(SandboxRequest(directory=args.dir))
+    words = "the sandbox is stopped" if found.stopped else f"no sandbox ran from {found.directory}"
+    context.show(found.as_json(), lambda: words)
     return 0
 
 
 def warp(args: argparse.Namespace, context: Screen) -> int:
-    if not 0 < args.days <= 3650:
-        raise ConfigError(f"{args.days:g} days: name a number above 0, up to 3650")
-    found = Local.load(args.dir)
-    found.warp(args.days)
-    return _shown(args, context, found)
+    return _shown(context, use.warp(SandboxWarpRequest(directory=args.dir, days=args.days)))
 
 
 def status(args: argparse.Namespace, context: Screen) -> int:
-    return _shown(args, context, Local.load(args.dir))
+    return _shown(context, use.status(SandboxRequest(directory=args.dir)))
 
 
-def _shown(args: argparse.Namespace, context: Screen, found: Local) -> int:
-    """Each chain in a line; in the document the EVM chain's fields, or, where there is none, Solana's."""
-    parts = [_evm(found.evm)] if found.evm else []
-    parts += [_solana(found.solana)] if found.solana else []
-    solana: Doc | None = parts[-1][0] if found.solana else None
-    document: Doc = docs.document(
-        args.command, directory=str(found.directory), config=str(found.config), **parts[0][0], solana=solana
-    )
-    lines = [*(line for _, line in parts), f"use it: yieldbot --config {found.config} markets"]
-    context.show(document, lambda: "\n".join(lines))
+def _shown(context: Screen, found: SandboxDocument) -> int:
+    """Each chain in a line."""
+    lines = []
+    if found.timestamp is not None:
+        at = f"block {found.height:,}, {when(found.timestamp)}"
+        lines.append(f"sandbox at {found.rpc_url}, {at}; wallet {found.wallet}")
+    if (solana := found.solana) is not None:
+        lines.append(f"Solana sandbox at {solana.rpc_url}, slot {solana.height:,}; wallet {solana.wallet}")
+    lines.append(f"use it: yieldbot --config {found.config} markets")
+    context.show(found.as_json(), lambda: "\n".join(lines))
     return 0
-
-
-def _evm(found: Sandbox) -> tuple[Doc, str]:
-    now = found.status()
-    document = {
-        "rpc_url": found.rpc_url,
-        "wallet": found.wallet,
-        "transactions": found.transactions,
-        "height": now.height,
-        "timestamp": now.timestamp,
-        "addresses": dict(found.addresses),
-    }
-    at = f"block {now.height:,}, {when(now.timestamp)}"
-    return document, f"sandbox at {found.rpc_url}, {at}; wallet {found.wallet}"
-
-
-def _solana(found: SvmSandbox) -> tuple[Doc, str]:
-    slot = found.rpc("getSlot", {"commitment": "processed"})
-    document = {
-        "rpc_url": found.rpc_url,
-        "wallet": found.wallet,
-        "height": slot,
-        "addresses": dict(found.addresses),
-    }
-    return document, f"Solana sandbox at {found.rpc_url}, slot {slot:,}; wallet {found.wallet}"

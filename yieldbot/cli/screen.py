@@ -94,14 +94,9 @@ class Screen(Context):
         return 1
 
     def _error(self, kind: str, code: str | None, message: str, exit_code: int) -> dict[str, Any]:
-        return {
-            "schema": "yieldbot/error/v1",
-            "command": self.command,
-            "kind": kind,
-            "code": code,
-            "message": message,
-            "exit_code": exit_code,
-        }
+        from yieldbot.app.error_documents import ErrorDocument  # an error alone needs pydantic, help does not
+
+        return ErrorDocument(command=self.command, kind=kind, code=code, message=message, exit_code=exit_code).as_json()
 
     def _write(self, document: Mapping[str, Any]) -> None:
         import json

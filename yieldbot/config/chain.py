@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from yieldbot.config.address import parse_address, parse_key
 from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
 from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
+from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from yieldbot.config.address import parse_key
 from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.model.address import parse_key
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain

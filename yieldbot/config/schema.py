@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from yieldbot.config.address import parse_address, parse_any, parse_key
+from yieldbot.model.address import parse_address, parse_any, parse_key
 from yieldbot.model.families import SOLANA, family_of
 from yieldbot.model.ids import chain_id, evm_number, hd_path
 from yieldbot.model.numbers import fraction, plain

@@ -105,6 +105,14 @@ def family_of(chain: ChainId) -> Family:
     raise ValueError(f"{chain} is of no family that is known: eip155 or solana")
 
 
+def family_named(name: str) -> Family:
+    """By its name. Raises ValueError for one that no family has."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    raise ValueError(f"{name} is no family that is known: {' or '.join(family.name for family in FAMILIES)}")
+
+
 def family_of_address(address: Address) -> Family:
     """By how it is written: addresses of EVM chains begin with 0x, which base58 cannot."""
     return EVM if address.startswith("0x") else SOLANA

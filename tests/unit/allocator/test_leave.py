@@ -12,10 +12,10 @@ from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
-from yieldbot.app import documents
+from yieldbot.app import market_documents
+from yieldbot.app.words import leaving
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
-from yieldbot.cli.render import leaving
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
 from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
@@ -162,9 +162,9 @@ def test_what_is_shown() -> None:
     assert leaving(usdc(5), usdc(1), usdc(0), None) == (
         "5 USDC in exit until somebody serves the request, 1 USDC to be collected"
     )
-    assert documents.leaving(held_there(0.02)) is None
-    doc = documents.leaving(held_there(0.02, leaving=outward(asked=5, until=NOW, cancels=True)))
-    assert doc is not None and (doc["asked"]["text"], doc["until"], doc["cancels"]) == ("5.000000", NOW, True)
+    assert market_documents.Leaving.of(held_there(0.02)) is None
+    doc = market_documents.Leaving.of(held_there(0.02, leaving=outward(asked=5, until=NOW, cancels=True)))
+    assert doc is not None and (doc.asked.text, doc.until, doc.cancels) == ("5.000000", NOW, True)
 
 
 # Each step by itself.

@@ -11,7 +11,8 @@ from tests.unit.allocator.market_builder import market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
-from yieldbot.app import documents
+from yieldbot.app.market_documents import WayOut
+from yieldbot.app.plan_documents import MarketWayOut
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve, EnteredCurve
 from yieldbot.model.market import Exit, ExitKind, MarketState
@@ -72,12 +73,12 @@ def test_cash_that_is_seen_bounds_what_goes_into_a_vault_that_is_not() -> None:
 
 
 def test_the_document_says_the_way_out() -> None:
-    said = documents.way_out(better(exit=WEEK))
-    assert (said["kind"], said["hours"], said["limit"]) == ("cooldown", 168.0, None)
-    assert said["cash"]["text"] == "1000000000.000000"
-    unseen = documents.way_out(better(**UNSEEN))
-    assert (unseen["kind"], unseen["hours"], unseen["cash"]) == ("instant", 0.0, None)
-    assert documents.way_out(better(exit=QUEUE))["hours"] is None
+    said = WayOut.of(better(exit=WEEK))
+    assert (said.kind, said.hours, said.limit) == ("cooldown", 168.0, None)
+    assert said.cash is not None and said.cash.text == "1000000000.000000"
+    unseen = WayOut.of(better(**UNSEEN))
+    assert (unseen.kind, unseen.hours, unseen.cash) == ("instant", 0.0, None)
+    assert WayOut.of(better(exit=QUEUE)).hours is None
 
 
 def test_one_step_is_no_rate() -> None:
@@ -141,10 +142,10 @@ def test_what_leaves_an_untried_market_leaves_at_once() -> None:
 
 def test_the_documents_say_what_is_known_of_the_way_out() -> None:
     seen = snapshot(5.0, better(untried=True), replace(market("shut", ConstantCurve(0.1)), no_way_out="it is locked"))
-    one, other = documents.ways_out(seen)
-    assert (one["market_id"], one["untried"], one["no_way_out"]) == ("lend/1/better", True, None)
-    assert (other["untried"], other["no_way_out"]) == (False, "it is locked")
-    assert one["exit"] == documents.way_out(better())
+    one, other = MarketWayOut.of(seen)
+    assert (one.market_id, one.untried, one.no_way_out) == ("lend/1/better", True, None)
+    assert (other.untried, other.no_way_out) == (False, "it is locked")
+    assert one.exit == WayOut.of(better())
 
 
 def test_our_own_deposit_is_nobody_elses_cash() -> None:

@@ -186,7 +186,7 @@ def test_a_bug_is_one_line_and_a_file_without_secrets(tmp_path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise RuntimeError("a slip near http://127.0.0.1:9/v2/SECRETKEY\nand a second line")
 
-    monkeypatch.setattr("yieldbot.cli.view._look", fail)
+    monkeypatch.setattr("yieldbot.app.overview.observe", fail)
     assert main(["--config", str(path), "plan"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     (crash,) = (tmp_path / ".yieldbot" / "logs").glob("crash-*.txt")
@@ -210,9 +210,9 @@ def test_ctrl_c_while_a_node_does_not_answer(tmp_path: Path) -> None:
     code = (
         # A runner in the background of a shell hands down an ignored SIGINT; a terminal does not.
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from yieldbot.cli import view; from yieldbot.cli.main import main\n"
-        f"def look(args, context):\n    print('waiting', flush=True); {slow}\n"
-        f"view._look = look; sys.exit(main(['--config', {str(path)!r}, 'plan']))"
+        "from yieldbot.app import overview; from yieldbot.cli.main import main\n"
+        f"def look(wanted, context):\n    print('waiting', flush=True); {slow}\n"
+        f"overview.observe = look; sys.exit(main(['--config', {str(path)!r}, 'plan']))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.cli.export import write_whole
+from yieldbot.app.export import write_whole
 from yieldbot.errors import ConfigError, InvariantError
 
 

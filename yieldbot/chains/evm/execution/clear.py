@@ -68,6 +68,10 @@ class Reading:
         """Whether this or a call within it has a danger."""
         return bool(self.dangers) or any(one.dangerous for one in self.nested)
 
+    def words(self) -> Iterator[str]:
+        """It in lines, for a person."""
+        return lines(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

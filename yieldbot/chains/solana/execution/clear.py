@@ -84,6 +84,10 @@ class SvmReading:
         """Whether an instruction has a danger."""
         return any(said.dangers for said in self.instructions)
 
+    def words(self) -> Iterator[str]:
+        """It in lines, for a person."""
+        return lines(self)
+
 
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from yieldbot.app import documents as docs
 from yieldbot.app.ledgers import entries_of, hashes, open_of
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.prices import recorded
-from yieldbot.books.text import day, decimal
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
-from yieldbot.cli.render import money
-from yieldbot.cli.tables import Sheet
 from yieldbot.errors import TransientError
 from yieldbot.journal.events import Observed
 from yieldbot.model import families
@@ -28,11 +24,8 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind as MarketKind
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from yieldbot.app.documents import Doc
-    from yieldbot.cli.screen import Screen
-    from yieldbot.cli.view import Seen as Looked
+    from yieldbot.app.context import Context
+    from yieldbot.app.overview import Observation
     from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
@@ -81,19 +74,19 @@ class Ledger:
         }
 
 
-def ledger(context: Screen, records: Sequence[Record], looked: Sequence[Looked]) -> Ledger:
+def ledger(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Ledger:
     """Of all jobs whose chain could be served."""
     entries = entries_of(records, context)
-    jobs = [(job, snapshot) for job, snapshot in looked if not isinstance(snapshot, str)]
+    jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
     return Ledger(records, entries, asyncio.run(_told(context, records, entries, jobs)))
 
 
-def earned(books: Ledger, looked: Sequence[Looked]) -> list[tuple[Earned, ...]]:
+def earned(books: Ledger, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
     """Of each job every market that it is or was in, pools aside; none for a job that was skipped, or without a
     journal."""
     names = names_of(books.records)
     found: list[tuple[Earned, ...]] = []
-    for job, snapshot in looked:
+    for job, snapshot in observed:
         if isinstance(snapshot, str):
             found.append(())
             continue
@@ -160,7 +153,7 @@ def _of(job: Job, entry: Entry) -> bool:
 
 
 async def _told(
-    context: Screen, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
+    context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
 ) -> dict[Account, Seen]:
     """What the chains tell of accounts that have entries; who cannot be asked is named."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
@@ -217,72 +210,3 @@ def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
     told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
-
-
-def document(row: Earned | None) -> Doc:
-    """``pnl`` and ``pnl_unknown`` of a position."""
-    if row is None or isinstance(row.found, str):
-        return {"pnl": None, "pnl_unknown": None if row is None else row.found}
-    told = row.found
-    return {
-        "pnl": {
-            "since": told.since,
-            "put_in": docs.money(told.put_in),
-            "taken_out": docs.money(told.taken_out),
-            "earned": docs.money(told.earned),
-            "base": row.unit,
-            "total": decimal(told.base) or None,
-            "realised": decimal(told.realised) or None,
-            "unrealised": decimal(told.unrealised) or None,
-            "gas": docs.money_or_none(told.gas),
-            "gas_base": decimal(told.gas_base) or None,
-        },
-        "pnl_unknown": None,
-    }
-
-
-def closed(rows: Sequence[Earned]) -> list[Doc]:
-    """Positions that were left: what the last stay in each market earned."""
-    return [{"id": row.market_id, "name": row.name, **document(row)} for row in rows if row.left]
-
-
-def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
-    """A row for each market, of all jobs."""
-    several = len(found) > 1
-    units = {row.unit for _, rows in found for row in rows}
-    unit = units.pop() if len(units) == 1 else "in its unit"
-    sheet = Sheet(
-        "Profit and loss since entry",
-        "Market",
-        *(["Where"] if several else []),
-        ">Entered",
-        ">Put in",
-        ">Taken out",
-        ">Earned",
-        f">{unit}",
-        ">of it realised",
-        ">Gas apart",
-        f">Gas {unit}",
-    )
-    for job, rows in found:
-        for row in rows:
-            where = [job.chain.name] if several else []
-            name = f"{row.name} (left)" if row.left else row.name
-            if isinstance(row.found, str):
-                sheet.add_row(name, *where, *["-"] * 8)
-                continue
-            told = row.found
-            cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
-            amounts = [f"{money(told.put_in)}", money(told.taken_out), f"{money(told.earned, 4)} {job.asset.symbol}"]
-            sheet.add_row(name, *where, day(told.since), *amounts, *cells)
-    return sheet
-
-
-def short(value: Any) -> str:
-    """Base currency to four decimals."""
-    return "-" if value is None else f"{float(value):,.4f}"
-
-
-def short_gas(value: Amount | None) -> str:
-    """Native tokens to four digits."""
-    return "-" if value is None else f"{float(value):.4g} {value.token.symbol}"

@@ -7,33 +7,24 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.text import Text
-
 from yieldbot.allocator.provide import market_id
-from yieldbot.app import documents as docs
+from yieldbot.app.profit import Ledger, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
-from yieldbot.books.text import day, decimal
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
-from yieldbot.cli.pnl import Ledger, in_native, names_of, per_native, short, short_gas, unit_of
-from yieldbot.cli.tables import Sheet
-from yieldbot.config.address import checksummed
 from yieldbot.errors import TransientError
+from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LpPosition
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from yieldbot.app.documents import Doc
+    from yieldbot.app.overview import Observation
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.cli.view import Seen as Looked
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -54,7 +45,7 @@ class Gained:
 
 
 async def gains(
-    node: EvmNode, job: Job, looked: Sequence[Looked], books: Ledger, view: LpView, pasts: Sequence[Past | str]
+    node: EvmNode, job: Job, observed: Sequence[Observation], books: Ledger, view: LpView, pasts: Sequence[Past | str]
 ) -> tuple[Gained, ...]:
     """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
@@ -64,7 +55,7 @@ async def gains(
     moves: Moves = {}
     hand, fault = ByHand(), None
     try:
-        moves, hand = await _moves(node, job, looked, own, view, pasts)
+        moves, hand = await _moves(node, job, observed, own, view, pasts)
     except TransientError as passing:
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
@@ -75,7 +66,7 @@ async def gains(
         assert one is not None
         held = None if one in unread or one not in pools else there.get(one, Held())
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
-        unit, native, snapshot = _unit(looked, account, tokens)
+        unit, native, snapshot = _unit(observed, account, tokens)
         priced = books.quotes(account, hand.quotes)
         now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
@@ -104,7 +95,7 @@ async def gains(
 async def _moves(
     node: EvmNode,
     job: Job,
-    looked: Sequence[Looked],
+    observed: Sequence[Observation],
     own: Sequence[Entry],
     view: LpView,
     pasts: Sequence[Past | str],
@@ -131,7 +122,7 @@ async def _moves(
             past = await past_of(node, gone, view.block)
             hashes |= frozenset() if isinstance(past, str) else past.hashes
     owner, ours = job.wallet.address, {entry.hash.lower() for entry in own}
-    also = {token for one, _ in looked if one.chain == job.chain and (token := unit_of(one)[1]) is not None}
+    also = {token for one, _ in observed if one.chain == job.chain and (token := unit_of(one)[1]) is not None}
     hand = await by_hand(node, job.chain, owner, sorted(hashes - ours), places, managers, also)
     return {**moves, **hand.moves}, hand
 
@@ -161,63 +152,12 @@ def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
     return {delta.token for entry in entries for delta in entry.changes if delta.token not in entry.shares}
 
 
-def _unit(looked: Sequence[Looked], account: Account, tokens: set[Token]) -> tuple[str, Token | None, Snapshot | None]:
+def _unit(
+    observed: Sequence[Observation], account: Account, tokens: set[Token]
+) -> tuple[str, Token | None, Snapshot | None]:
     """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
     token where that is it; and a snapshot that prices it."""
-    own = [(job, seen) for job, seen in looked if (job.chain.chain, job.wallet.address) == account]
+    own = [(job, seen) for job, seen in observed if (job.chain.chain, job.wallet.address) == account]
     units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
     snapshot = next((seen for _, seen in own if not isinstance(seen, str)), None)
     return (*(units.pop() if len(units) == 1 else (BASE, None)), snapshot)
-
-
-def document(row: Gained) -> Doc:
-    """A pool of ``markets`` in `positions`."""
-    told = row.found
-    return {
-        "id": row.market_id,
-        "name": row.name,
-        "token_ids": list(row.token_ids),
-        "left": row.left,
-        "pnl": None
-        if isinstance(told, str)
-        else {
-            "since": told.since,
-            "put_in": [docs.money(amount) for amount in told.put_in],
-            "taken_out": [docs.money(amount) for amount in told.taken_out],
-            "worth": [docs.money(amount) for amount in row.worth],
-            "base": row.unit,
-            "total": decimal(told.base) or None,
-            "realised": decimal(told.realised) or None,
-            "unrealised": decimal(told.unrealised) or None,
-            "swaps": decimal(told.swaps) or None,
-            "gas": docs.money_or_none(told.gas),
-            "gas_base": decimal(told.gas_base) or None,
-        },
-        "pnl_unknown": told if isinstance(told, str) else told.lacks,
-    }
-
-
-def table(rows: Sequence[Gained]) -> RenderableType:
-    """A row for each pool, then why something is not known."""
-    units = {row.unit for row in rows}
-    unit = units.pop() if len(units) == 1 else "in its unit"
-    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")
-    sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
-    lines = []
-    for row in rows:
-        name, told = f"{row.name} (left)" if row.left else row.name, row.found
-        why = told if isinstance(told, str) else told.lacks
-        lines += [f"{row.name}: profit and loss is {why}" if isinstance(told, str) else f"{row.name}: {why}"] * bool(
-            why
-        )
-        if isinstance(told, str):
-            sheet.add_row(name, *["-"] * 8)
-            continue
-        cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
-        amounts = [_amounts(part) for part in (told.put_in, told.taken_out, row.worth)]
-        sheet.add_row(name, day(told.since), *amounts, *cells)
-    return Group(sheet, *(Text(line) for line in lines))
-
-
-def _amounts(amounts: Sequence[Amount]) -> str:
-    return "\n".join(f"{float(amount):,.6g} {amount.token.symbol}" for amount in amounts) or "-"

@@ -1,0 +1,23 @@
+"""What a run lacks, told without a terminal and without a node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.config.test_config_load import written
+from yieldbot.app.check import check
+from yieldbot.app.context import Context
+
+
+def test_what_is_missing_is_told_with_the_remedy(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    found = check(Context(path))
+    rows = {row.what: row for row in found.checks}
+    assert rows[str(path)].ok and rows[str(path)].remedy is None
+    chain = rows["chain testnet"]
+    assert not chain.ok and chain.said == "TESTNET_RPC_URL is not set"
+    assert ".env as TESTNET_RPC_URL" in str(chain.remedy)
+    assert (found.ok, found.exit_code) == (False, 2)
+    document = found.as_json()
+    assert list(document) == ["schema", "ok", "exit_code", "checks"]
+    assert list(document["checks"][0]) == ["what", "ok", "said", "remedy"]

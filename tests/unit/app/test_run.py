@@ -1,0 +1,209 @@
+"""``run``, ``approve`` and ``reject`` as use cases, on a labelled double of a session: who is shown what, who is asked
+when, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
+from yieldbot.app import cycle, wiring
+from yieldbot.app.context import Context
+from yieldbot.app.reports import rehearsal
+from yieldbot.app.run import (
+    ApproveRequest,
+    DryRunRequest,
+    RejectRequest,
+    RunRequest,
+    approve,
+    by_account,
+    dry_run,
+    reject,
+    run,
+)
+from yieldbot.app.wiring import JobFilter
+from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
+from yieldbot.execution.approvals import Proposal
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.events import PlanStatus
+from yieldbot.journal.store import Journal
+from yieldbot.model.policy import Policy, Settings
+
+EVM_FEES = {"max_fee_wei": "7", "l1_fee_wei": "0", "operator_fee_wei": "0", "l1_gas": 0}
+REHEARSED: Any = SimpleNamespace(
+    block=SEEN.block, gas_used=9, legs=(), deltas=(), lines=("supply it",), fee_terms=EVM_FEES, fees_beside=()
+)
+
+
+class Person:
+    """Looks, answers, and remembers in which order that was."""
+
+    def __init__(self, answer: bool, did: list[Any]) -> None:
+        self.answer, self.did, self.shown = answer, did, list[Proposal]()
+
+    def show(self, proposal: Proposal) -> None:
+        self.did.append("show")
+        self.shown.append(proposal)
+
+    def ask(self) -> bool:
+        self.did.append("ask")
+        return self.answer
+
+
+@pytest.fixture
+def live() -> SessionDouble:
+    return SessionDouble([SEEN, SEEN, IN_A], rehearsals=[REHEARSED])
+
+
+@pytest.fixture
+def context(tmp_path: Path, live: SessionDouble, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    @asynccontextmanager
+    async def opened(world: Any, job: Any) -> AsyncIterator[SessionDouble]:
+        yield live
+
+    def signers(context: Context) -> Any:
+        return lambda wallet: SimpleNamespace(opened=False, open=lambda: live.did.append("open the key"))
+
+    monkeypatch.setattr(cycle, "session", opened)
+    monkeypatch.setattr(wiring, "signers", signers)
+    job = replace(JOB, chain=replace(JOB.chain, rpc_urls=("http://127.0.0.1:9",)))
+    made = Context(tmp_path / "yieldbot.toml")
+    made._settings = Settings(
+        source=tmp_path / "yieldbot.toml",
+        data_dir=tmp_path / "data",
+        wallets={},
+        chains={},
+        jobs=(job,),
+        policy=Policy(idle_buffer="0", auto_max_move="1000000", auto_max_total="1000000"),
+    )
+    yield made
+
+
+def stored(context: Context) -> list[PlanStatus]:
+    with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
+        return [plan.status for plan in journal.plans()]
+
+
+def test_a_dry_run_asks_nobody_and_opens_no_key(context: Context, live: SessionDouble) -> None:
+    done = dry_run(DryRunRequest(), context)
+    assert done.document.exit_code == 0 and ("execute", 0) not in live.did and "open the key" not in live.did
+    document = done.document.as_json()
+    assert list(document) == ["schema", "exit_code", "jobs", "across_chains"]
+    assert document["schema"] == "yieldbot/dry-run/v1" and document["across_chains"] == []
+    (job,) = document["jobs"]
+    assert job["declined"] == {"code": "DRY_RUN", "reason": "nothing is signed in a dry run"} and job["exit_code"] == 0
+    assert job["plan"]["action"] == "move" and job["transactions"] == job["settled"] == []
+    assert list(job["rehearsal"]) == ["block", "gas_used", *EVM_FEES, "legs", "deltas"]
+    assert stored(context) == []
+
+
+@pytest.mark.parametrize("answer", [False, True])
+def test_a_person_sees_the_plan_before_being_asked_and_the_key_is_opened_after_a_yes(
+    answer: bool, context: Context, live: SessionDouble
+) -> None:
+    person = Person(answer, live.did)
+    done = run(RunRequest(approve="ask"), context, show=person.show, ask=person.ask)
+    did = [step for step in live.did if step in ("show", "ask", "open the key", ("execute", 0))]
+    assert did == ["show", "ask", *([("execute", 0)] if answer else [])]
+    assert done.document.exit_code == 0 and done.document.as_json()["schema"] == "yieldbot/run/v1"
+    (job,) = done.document.as_json()["jobs"]
+    if answer:
+        assert job["declined"] is None and [tx["result"] for tx in job["transactions"]] == ["confirmed"]
+        keys = ["leg", "result", "hash", "block", "gas_used", "gas_price_wei", "fee_raw", "deltas"]
+        assert list(job["transactions"][0]) == keys and job["transactions"][0]["hash"] == DONE.hash
+        assert stored(context) == [PlanStatus.APPROVED]  # the double's session leaves no mark of a leg
+    else:
+        assert job["declined"]["code"] == "HUMAN_REJECTED" and stored(context) == [PlanStatus.REJECTED]
+
+
+def test_the_policy_approves_inside_its_limits_and_the_key_is_opened_before_the_rehearsal(
+    context: Context, live: SessionDouble
+) -> None:
+    person = Person(False, live.did)
+    run(RunRequest(approve="auto"), context, show=person.show, ask=person.ask)
+    assert "show" not in live.did and "ask" not in live.did
+    rehearsed = next(step for step in live.did if isinstance(step, tuple) and step[0] == "rehearse")
+    assert live.did.index("open the key") < live.did.index(rehearsed) < live.did.index(("execute", 0))
+
+
+def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, live: SessionDouble) -> None:
+    live.views = [SEEN]
+    person = Person(False, live.did)
+    waits = run(RunRequest(), context, show=person.show, ask=person.ask).document
+    assert waits.exit_code == 3 and not person.shown
+    plan_id = waits.as_json()["jobs"][0]["plan"]["id"]
+
+    live.did.clear()
+    still = approve(ApproveRequest(plan_id=plan_id), context, show=person.show, ask=person.ask).document.as_json()
+    assert still["schema"] == "yieldbot/approve/v1" and still["exit_code"] == 3
+    reason = f"you said no; plan {plan_id} still waits: {context.program} approve {plan_id}"
+    assert still["jobs"][0]["declined"] == {"code": "QUEUED", "reason": reason}
+    assert live.did.index("open the key") < live.did.index("show") < live.did.index("ask")
+    assert ("execute", 0) not in live.did and stored(context) == [PlanStatus.QUEUED]
+
+    done = reject(RejectRequest(plan_id=plan_id, reason="not\nnow"), context)
+    assert done.as_json() == {"schema": "yieldbot/reject/v1", "plan_id": plan_id, "status": "rejected"}
+    with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
+        (plan,) = journal.plans()
+        assert (plan.status, plan.reason) == (PlanStatus.REJECTED, "not now")
+    with pytest.raises(SafetyError, match=f"plan {plan_id} is rejected already"):
+        reject(RejectRequest(plan_id=plan_id), context)
+    with pytest.raises(ConfigError, match="no plan nothing in the journal"):
+        reject(RejectRequest(plan_id="nothing"), context)
+
+
+def test_a_yes_to_the_plan_by_its_id_carries_it_out(context: Context, live: SessionDouble) -> None:
+    live.views = [SEEN]
+    person = Person(True, live.did)
+    waits = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()
+    plan_id = waits["jobs"][0]["plan"]["id"]
+    done = approve(ApproveRequest(plan_id=plan_id), context, show=person.show, ask=person.ask)
+    assert done.document.exit_code == 0 and live.did.index("ask") < live.did.index(("execute", 0))
+    assert [one.plan.id for one in person.shown] == [plan_id] and stored(context) == [PlanStatus.APPROVED]
+    assert [report.outcomes[0][1] for report in done.reports] == [DONE]
+
+
+def test_a_chain_that_is_down_and_an_error_are_parts_of_the_answer(
+    context: Context, live: SessionDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.fails = TransientError("no node answers")
+    (job,) = dry_run(DryRunRequest(), context).document.as_json()["jobs"]
+    assert job["skipped"] == "no node answers" and job["exit_code"] == 1 and job["block"] is job["plan"] is None
+    live.fails = SafetyError("HALTED", "it is halted")
+    done = dry_run(DryRunRequest(), context)
+    (job,) = done.document.as_json()["jobs"]
+    assert job["error"] == {"kind": "SafetyError", "code": "HALTED", "message": str(live.fails)}
+    assert done.document.exit_code == job["exit_code"] == 4 and done.reports == ()
+    assert str(live.fails) in capsys.readouterr().err
+
+
+def test_nothing_runs_beside_another_run_or_for_a_job_that_is_not_there(context: Context) -> None:
+    person = Person(True, [])
+    with run_lock(context.settings.data_dir):
+        for use in (
+            lambda: dry_run(DryRunRequest(), context),
+            lambda: run(RunRequest(), context, show=person.show, ask=person.ask),
+            lambda: approve(ApproveRequest(plan_id="p1"), context, show=person.show, ask=person.ask),
+            lambda: reject(RejectRequest(plan_id="p1"), context),
+        ):
+            with pytest.raises(YieldbotError, match="another run is in progress"):
+                use()
+    with pytest.raises(ConfigError, match="--wallet nobody: no job has it"):
+        dry_run(DryRunRequest(jobs=JobFilter(wallet="nobody")), context)
+
+
+def test_jobs_of_one_account_are_one_group() -> None:
+    other = replace(JOB, wallet=replace(JOB.wallet, address="0x" + "77" * 20))
+    assert by_account((JOB, other, JOB)) == [[(0, JOB), (2, JOB)], [(1, other)]]
+
+
+def test_a_rehearsal_on_solana_names_its_own_fee() -> None:
+    found: Any = SimpleNamespace(**(vars(REHEARSED) | {"fee_terms": {"fee_lamports": "5000"}}))
+    made = rehearsal(found).model_dump(mode="json")
+    assert list(made) == ["block", "gas_used", "fee_lamports", "legs", "deltas"] and made["fee_lamports"] == "5000"

@@ -1,0 +1,197 @@
+"""``allowances``: what our accounts have allowed to whom, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from yieldbot.app.allowances_documents import AccountAllowances, AllowanceGiven, AllowancesDocument, Unread
+from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.parts import Refusal, Transaction, transaction
+from yieldbot.app.wiring import JobFilter, jobs_of, world_of
+from yieldbot.chains.open import chain_of
+from yieldbot.errors import TransientError
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.model.plan import Declined
+from yieldbot.model.tx import Confirmed
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.ports import Revocation, Rights
+    from yieldbot.execution.world import World
+    from yieldbot.model.policy import Job
+    from yieldbot.model.tx import Outcome
+
+    Ended = Outcome | Declined | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowancesRequest:
+    """List what the jobs' accounts have allowed."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Which jobs; each of their accounts is listed once."""
+    from_block: int = 0
+    """Height from which events are looked at."""
+    revoke: bool = False
+    """Set to zero what stands, after a rehearsal and a question."""
+    unlisted: bool = False
+    """Of tokens that chains/*.toml does not list, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocations:
+    """Allowances of one account being taken back, as that went on a fork: what a person consents to."""
+
+    job: Job
+    """Its wallet and chain are meant."""
+    tries: tuple[tuple[Given, Revocation | Declined], ...]
+    """Each with its rehearsal, or why it cannot be taken back."""
+    beside: tuple[str, ...]
+    """What all of it pays beside its gas, in words."""
+
+    @property
+    def able(self) -> bool:
+        """Whether anything can be taken back."""
+        return any(not isinstance(tried, Declined) for _, tried in self.tries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What one account has allowed."""
+
+    job: Job
+    """Its wallet and chain are meant."""
+    found: Found | None = None
+    """What stood; None: the chain was not served."""
+    ended: tuple[tuple[Given, Ended], ...] = ()
+    """Each allowance with what came of taking it back; None where that was not asked for."""
+    skipped: str | None = None
+    """Why the chain was not served."""
+
+    @property
+    def failed(self) -> bool:
+        """Not all could be read, or not all was taken back."""
+        if self.found is None or self.found.unread or self.found.cut:
+            return True
+        return any(end is not None and not isinstance(end, Confirmed) for _, end in self.ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowancesAnswer:
+    """What was found, and taken back."""
+
+    document: AllowancesDocument
+    """The answer; its ``exit_code`` is the command's."""
+    accounts: tuple[Account, ...]
+    """The same in the model's own values, for tables."""
+
+
+def allowances(
+    request: AllowancesRequest, context: Context, *, show: Callable[[Revocations], None], ask: Callable[[], bool]
+) -> AllowancesAnswer:
+    """Every allowance of the jobs' accounts; with ``revoke`` under the run's lock, and taken back.
+
+    ``show`` is called with an account's rehearsed revocations before any of them is signed, and then ``ask`` where any
+    can be: nothing is signed unless it gives True.
+    """
+    jobs = jobs_of(request.jobs, context)
+    each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
+    lock = run_lock(context.settings.data_dir) if request.revoke else nullcontext()
+    accounts: list[Account] = []
+    with lock, world_of(context, lambda journal: DeclineAll()) as world:
+        deadline = Deadline(world)
+        for job in each:
+            try:
+                work = partial(_account, request, context, deadline.world, job, show, ask)
+                found, ended = run_within(deadline, job, work)
+            except TransientError as passing:
+                accounts.append(Account(job=job, skipped=str(passing)))
+            else:
+                accounts.append(Account(job=job, found=found, ended=tuple(ended)))
+    code = int(any(account.failed for account in accounts))
+    document = AllowancesDocument(exit_code=code, accounts=tuple(_part(account) for account in accounts))
+    return AllowancesAnswer(document=document, accounts=tuple(accounts))
+
+
+async def _account(
+    request: AllowancesRequest,
+    context: Context,
+    world: World,
+    job: Job,
+    show: Callable[[Revocations], None],
+    ask: Callable[[], bool],
+) -> tuple[Found, list[tuple[Given, Ended]]]:
+    """What the job's account has given, each with what came of taking it back; None where that was not asked."""
+    wallets = context.settings.wallets.values()
+    async with chain_of(job.chain).rights(world, job, wallets, request.from_block, context.detail) as rights:
+        if request.revoke:
+            await rights.settle()
+        found = await rights.find()
+        if not request.revoke:
+            return found, [(given, None) for given in found.given]
+        chosen = [given for given in found.given if given.listed or request.unlisted]
+        return found, await _revoked(job, rights, found, chosen, show, ask)
+
+
+async def _revoked(
+    job: Job,
+    rights: Rights,
+    found: Found,
+    chosen: list[Given],
+    show: Callable[[Revocations], None],
+    ask: Callable[[], bool],
+) -> list[tuple[Given, Ended]]:
+    """Shows each right being taken back as it went on the fork, asks, and takes back what can be."""
+    tries = await rights.rehearse(chosen)
+    rehearsed = list(zip(chosen, tries, strict=True))
+    revocations = Revocations(job=job, tries=tuple(rehearsed), beside=tuple(rights.beside(tries)))
+    show(revocations)
+    yes = revocations.able and ask()
+    ended: dict[int, Ended] = {}
+    for index, (given, tried) in enumerate(rehearsed):
+        if isinstance(tried, Declined):
+            ended[id(given)] = tried
+        elif yes:
+            ended[id(given)] = await rights.revoke(given, index, tried)
+    return [(given, ended.get(id(given))) for given in found.given]
+
+
+def _part(account: Account) -> AccountAllowances:
+    found = account.found
+    return AccountAllowances(
+        owner=account.job.wallet.address,
+        chain_id=account.job.chain.chain,
+        skipped=account.skipped,
+        block=found.block.height if found else None,
+        since=found.since if found else None,
+        cut=found.cut if found else None,
+        allowances=tuple(
+            AllowanceGiven(
+                token=given.token.address,
+                symbol=given.token.symbol,
+                listed=given.listed,
+                spender=given.spender,
+                spender_name=given.name,
+                raw=str(given.raw),
+                account=given.account,
+                right=given.right or None,
+                unlimited=given.unlimited,
+                last_event=given.at,
+                revoked=_end(end),
+            )
+            for given, end in account.ended
+        ),
+        unread=tuple(Unread(token=t, spender=s, reason=why) for t, s, why in (found.unread if found else ())),
+    )
+
+
+def _end(one: Ended) -> Transaction | Refusal | None:
+    if one is None:
+        return None
+    return Refusal.of(one) if isinstance(one, Declined) else transaction(one)

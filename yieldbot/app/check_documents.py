@@ -1,0 +1,30 @@
+"""What ``check`` answers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class Check(Part):
+    """One thing that was looked at."""
+
+    what: str = Field(description="what was looked at")
+    ok: bool = Field(description="whether it is as it must be")
+    said: str = Field(description="what was found")
+    remedy: str | None = Field(description="what to do; null: nothing")
+
+
+class CheckDocument(Document):
+    """Whether everything is there that a run needs."""
+
+    SCHEMA: ClassVar[str] = "check"
+
+    ok: bool = Field(description="whether all is well")
+    exit_code: int = Field(
+        description="0: all is well; 1: something cannot be reached now; 2: something is configured wrongly (2 wins)"
+    )
+    checks: tuple[Check, ...] = Field(description="everything that was looked at")

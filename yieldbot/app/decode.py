@@ -1,0 +1,207 @@
+"""``decode``: what a transaction says, without a node and without trust.
+
+On EVM chains a call, or a message to sign (EIP-712); on Solana a whole transaction, or its message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.decode_documents import (
+    CallDocument,
+    DecodeDocument,
+    InstructionField,
+    MessageDocument,
+    ReadCall,
+    ReadField,
+    ReadInstruction,
+    TransactionDocument,
+)
+from yieldbot.chains import open as wings
+from yieldbot.chains.decoding import Decoded, Known, ToDecode
+from yieldbot.chains.evm.execution.clear import Reading
+from yieldbot.chains.evm.execution.erc7730.files import json_of
+from yieldbot.chains.solana.execution.clear import SvmReading
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import chain_names, read_toml
+from yieldbot.errors import ConfigError
+from yieldbot.model.ids import ChainId
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.policy import ChainSettings
+
+DANGEROUS = 4
+"""Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""
+MOST_BYTES = 4_000_000
+"""Of a message's file."""
+PIPED = "-"
+"""Stands for what is piped in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeRequest:
+    """Bytes with their chain, or a message to sign."""
+
+    data: str | None = None
+    """0x…; on Solana a transaction or its message in base64; ``-``: what is piped in."""
+    typed: str | None = None
+    """A message to sign instead: its JSON file, or ``-``."""
+    piped: Callable[[int], str]
+    """Reads so many characters of what is piped in; -1: all."""
+    to: str | None = None
+    """Whom a call is to; of EVM chains alone."""
+    chain: str | None = None
+    """The chain's number, CAIP-2 id or name; of a message None: its own word."""
+    sender: str | None = None
+    """Who calls; of EVM chains alone."""
+    value: int = 0
+    """Wei sent along; of EVM chains alone."""
+    descriptors: Path | None = None
+    """A folder of ERC-7730 descriptors; None: that of the configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeAnswer:
+    """What was read."""
+
+    document: DecodeDocument
+    lines: tuple[str, ...]
+    """The same for a person."""
+    exit_code: int
+    """DANGEROUS where there is a danger in it, else 0."""
+
+
+def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
+    """What somebody would sign. Raises ConfigError for what cannot be read."""
+    if request.typed is not None:
+        return _message(request, request.typed, context)
+    data = request.data
+    if data is None or request.chain is None:
+        raise ConfigError("name CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
+    chain = _chain(context, request.chain)
+    asked = ToDecode(
+        chain=chain,
+        text=lambda: request.piped(-1) if data == PIPED else data,
+        to=request.to,
+        sender=request.sender,
+        value=request.value,
+        descriptors=request.descriptors is not None,
+        known=_known(request, context),
+    )
+    return _answer(wings.decode(asked), lambda said: _document(said, chain.chain, request))
+
+
+def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnswer:
+    given = (("CALLDATA", request.data), ("--to", request.to), ("--from", request.sender), ("--value", request.value))
+    for flag, said in given:
+        if said:
+            raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
+    message = _json(typed, request.piped)
+    wing = wings.messages()
+    chain_id = wing.message_chain(message)
+    chain = _chain(context, request.chain) if request.chain is not None else None
+    if chain is not None and chain_id is not None and chain.chain != chain_id:
+        raise ConfigError(f"--chain {request.chain}: the message is for {chain_id}, by its domain; leave --chain out")
+    if chain is None and chain_id is not None:
+        for _, file in sorted(chain_names(context.config).items()):
+            if (table := read_toml(file)).get("chain") == chain_id:
+                chain = load_chain(file, table, {})
+    reading = wing.decode_message(message, chain_id, chain, _known(request, context))
+    return _answer(reading, lambda said: _document(said, chain.chain if chain is not None else chain_id, request))
+
+
+def _answer(reading: Decoded, document: Callable[[Decoded], DecodeDocument]) -> DecodeAnswer:
+    exit_code = DANGEROUS if reading.dangerous else 0
+    return DecodeAnswer(document=document(reading), lines=tuple(reading.words()), exit_code=exit_code)
+
+
+def _json(said: str, piped: Callable[[int], str]) -> Any:
+    file = Path(said)
+    try:
+        if said != PIPED and (not file.is_file() or file.stat().st_size > MOST_BYTES):
+            raise ConfigError(
+                f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
+            )
+        text = piped(MOST_BYTES) if said == PIPED else file.read_text(encoding="utf-8")
+        return json_of(text, once=True)
+    except (OSError, ValueError, RecursionError) as bad:
+        why = one_line(str(bad))
+        raise ConfigError(f"--typed {said} is no JSON file ({why}): give the message as a wallet shows it") from None
+
+
+def _known(request: DecodeRequest, context: Context) -> Known:
+    names = {ChainId(str(read_toml(file).get("chain", ""))): name for name, file in chain_names(context.config).items()}
+    return Known(names=names, descriptors=lambda: request.descriptors or _described(context), say=context.complain)
+
+
+def _described(context: Context) -> Path | None:
+    """The folder of descriptors that yieldbot.toml names; None without that key, or without the file."""
+    return context.settings.descriptors if context.config.is_file() else None
+
+
+def _chain(context: Context, said: str) -> ChainSettings:
+    """A chain by its number, CAIP-2 id or name."""
+    files = chain_names(context.config)
+    tables = {name: read_toml(file) for name, file in files.items()}
+    for name, file in files.items():
+        if said in (name, tables[name].get("chain"), str(tables[name].get("chain", "")).partition(":")[2]):
+            return load_chain(file, tables[name], {})
+    raise ConfigError(f"--chain {said}: no file of chains/ describes it; known are: {', '.join(sorted(files))}")
+
+
+def _document(reading: Decoded, chain_id: ChainId | None, request: DecodeRequest) -> DecodeDocument:
+    match reading:
+        case Reading() if request.typed is not None:
+            return MessageDocument(chain_id=chain_id, **dict(_read(reading)))
+        case Reading():
+            value = str(request.value)
+            return CallDocument(chain_id=chain_id, to=str(request.to), value_wei=value, **dict(_read(reading)))
+        case SvmReading():
+            return _transaction(reading, chain_id)
+        case _:
+            raise AssertionError(f"{type(reading).__name__} has no document")
+
+
+def _read(reading: Reading) -> ReadCall:
+    return ReadCall(
+        known=reading.known,
+        contract=reading.contract,
+        function=reading.function,
+        source=reading.source,
+        intent=reading.intent,
+        fault=reading.fault,
+        owner=reading.owner,
+        sentence=reading.sentence or None,
+        warnings=reading.warnings,
+        dangers=reading.dangers,
+        fields=tuple(ReadField(label=one.label, value=one.value, visible=one.visible) for one in reading.fields),
+        nested=tuple(_read(inner) for inner in reading.nested),
+    )
+
+
+def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDocument:
+    return TransactionDocument(
+        chain_id=chain_id,
+        payer=reading.payer,
+        signatures=reading.signatures,
+        lookup_tables=reading.tables,
+        instructions=tuple(
+            ReadInstruction(
+                program=said.program,
+                known=said.known,
+                contract=said.contract,
+                function=said.function,
+                intent=said.words,
+                fault=said.fault,
+                warnings=said.warnings,
+                dangers=said.dangers,
+                fields=tuple(InstructionField(label=label, value=value) for label, value in said.fields),
+            )
+            for said in reading.instructions
+        ),
+    )

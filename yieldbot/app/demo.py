@@ -1,0 +1,165 @@
+"""``demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for days.
+
+On an EVM chain and on Solana, one after the other, so that what is shown can be followed; a run serves chains beside
+each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app import cycle
+from yieldbot.app import reports as cycles
+from yieldbot.app.demo_documents import DemoDocument, DemoJob, LaterHoldings
+from yieldbot.app.documents import wealth_of
+from yieldbot.app.market_documents import Market, markets_of
+from yieldbot.app.parts import Block
+from yieldbot.app.position_documents import Holdings
+from yieldbot.app.sandbox import DIRECTORY, no_real_folder
+from yieldbot.app.wiring import world_of
+from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.execution.approvals import Ask, Auto
+from yieldbot.history import recorded
+from yieldbot.sandbox.local import Local
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.cycle import Report
+    from yieldbot.execution.approvals import Approver, Proposal
+    from yieldbot.execution.world import World
+    from yieldbot.history.holdings import Position
+    from yieldbot.journal.store import Journal
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Policy
+
+    Seen = tuple[Report, Snapshot, tuple[Position, ...]]
+
+MOST_DAYS = 3650
+_STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
+"""The stage that a progress line begins, by its first word."""
+
+
+class Stages:
+    """Progress lines with the seconds since the start, and how long each stage took."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._began = self._turned = time.monotonic()
+        self._stage = "sandbox"
+        self.seconds: dict[str, float] = {}
+
+    def say(self, line: str) -> None:
+        if (stage := _STAGES.get(line.split(" ", 1)[0])) is not None:
+            self._turn(stage)
+        self._show(f"[{time.monotonic() - self._began:5.1f} s] {line}")
+
+    def end(self) -> None:
+        """Close the last stage and say what each took."""
+        self._turn("")
+        self.seconds["total"] = self._turned - self._began
+        self._show("; ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items()))
+
+    def _turn(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._turned
+        self._stage, self._turned = stage, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRequest:
+    """What is shown, and where."""
+
+    chain: str = "both"
+    """Which chains: ``evm``, ``solana`` or ``both``."""
+    days: float = 30.0
+    """How many days it is let to earn."""
+    directory: Path = DIRECTORY
+    """The sandbox's folder; what runs from there is replaced."""
+    keep: bool = False
+    """Whether the sandbox is left running."""
+    ask: Callable[[Proposal], Awaitable[bool]] | None = None
+    """Shows a plan to a person and asks whether to sign it; None: the sandbox's policy approves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoAnswer:
+    """What came of it."""
+
+    document: DemoDocument
+    seen: tuple[Seen, ...]
+    """Of each job: its cycle, and what was there later."""
+    exit_code: int
+    """The gravest of the jobs'."""
+
+
+def demo(request: DemoRequest, context: Context) -> DemoAnswer:
+    """Starts a sandbox, carries out one cycle of each job, lets days pass and looks again. Afterwards the context's
+    configuration is the sandbox's. Raises ConfigError for a folder with another configuration in it."""
+    if not 0 < request.days <= MOST_DAYS:
+        raise ConfigError(f"--days {request.days:g}: name a number above 0, up to {MOST_DAYS}")
+    no_real_folder(request.directory)
+    stages = Stages(context.say)
+
+    def approver(journal: Journal) -> Approver:
+        return Auto(journal, context.settings.policy) if request.ask is None else Ask(journal, request.ask)
+
+    with ExitStack() as stack:
+        if Local.down(request.directory):
+            stages.say(f"the sandbox that ran from {request.directory} is replaced")
+        market = Local.up(request.directory, request.chain, stages.say, temporary=not request.keep)
+        if not request.keep:
+            stack.callback(market.stop)
+        context.use(market.config)
+        world = stack.enter_context(world_of(context, approver, say=stages.say))
+        seen = _work(world, market.warp, request.days, stages.say)
+        stages.end()
+    policy = context.settings.policy
+    document = DemoDocument(
+        days=request.days,
+        config=str(context.config),
+        seconds={stage: round(value, 3) for stage, value in stages.seconds.items()},
+        jobs=tuple(_job(report, later, held, policy) for report, later, held in seen),
+    )
+    exit_code = cycles.worst([cycles.exit_code(report) for report, _, _ in seen])
+    return DemoAnswer(document=document, seen=tuple(seen), exit_code=exit_code)
+
+
+def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[Seen]:
+    """One cycle of each job, then time passes, then another look."""
+    reported = []
+    for job in world.settings.jobs:
+        report = asyncio.run(cycle.run_job(world, job))
+        if report.skipped is not None:
+            raise YieldbotError(f"the sandbox could not be served: {report.skipped}")
+        reported.append(report)
+    say(f"letting {days:g} days pass")
+    warp(days)
+    seen: list[Seen] = []
+    for report in reported:
+        later = asyncio.run(cycle.look(world, report.job))
+        seen.append((report, later, recorded.positions(world.journal, later)))
+    return seen
+
+
+def _job(report: Report, later: Snapshot, held: tuple[Position, ...], policy: Policy) -> DemoJob:
+    horizon = policy.horizon_days * 86_400
+    holdings = Holdings.of(later, held, horizon, policy)
+    return DemoJob(
+        **dict(cycles.report(report, horizon)),
+        markets=_markets(report, horizon, policy),
+        later=LaterHoldings(block=Block.of(later.block), **dict(holdings)),
+    )
+
+
+def _markets(report: Report, horizon: float, policy: Policy) -> tuple[Market, ...] | None:
+    found, decision = report.snapshot, report.decision
+    if found is None or decision is None:
+        return None
+    wealth = wealth_of(found, report.job)
+    return tuple(markets_of(found, decision.assessments, decision.allocation, wealth, horizon, policy))

@@ -1,0 +1,226 @@
+"""``export``: all our transactions with their values, for taxes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app import ledgers
+from yieldbot.app.export_documents import BalanceCheck, ExportDocument, ExportedAccount, ExportTotals
+from yieldbot.app.parts import Money
+from yieldbot.app.wiring import JobFilter
+from yieldbot.books import tables
+from yieldbot.books.beancount import to_beancount
+from yieldbot.books.ledger import BASE, GAINS, What, post, totals
+from yieldbot.books.text import decimal, within
+from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.model.families import family_of
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.ledgers import Told
+    from yieldbot.books.chain_record import Check, Seen
+    from yieldbot.books.entries import Account
+    from yieldbot.books.ledger import Books, Row
+    from yieldbot.model.amounts import Token
+
+FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """Which transactions, and how they are written."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Whose accounts; unnarrowed those of past jobs too, by the journal."""
+    format: str = "csv"
+    """One of FORMATS."""
+    first_day: str | None = None
+    """In UTC, as 2026-01-01; None: from the beginning."""
+    last_day: str | None = None
+    """In UTC; None: until now."""
+    output: Path | None = None
+    """The file to write; None: the document has the export."""
+    overwrite: bool = False
+    """Whether a file that is there may be written over."""
+    from_block: int | None = None
+    """From which block on transfers are looked for (of one chain); None: from the first entry."""
+    offline: bool = False
+    """From the journal alone, no chain is asked."""
+
+
+def export(request: ExportRequest, context: Context) -> ExportDocument:
+    """Gathers, values and writes. Raises ConfigError for days that are none and for a file that is there already,
+    InvariantError for one that cannot be written and for a journal that contradicts itself."""
+    start, end = _day("--from", request.first_day), _day("--to", request.last_day, after=86_400)
+    if start is not None and end is not None and start >= end:
+        raise ConfigError(f"--from {request.first_day} is after --to {request.last_day}")
+    if request.from_block is not None and request.from_block < 0:
+        raise ConfigError(f"--from-block {request.from_block}: name a block's number")
+    output = request.output
+    if output is not None and output.exists():
+        if not output.is_file():
+            raise ConfigError(f"--output {output} is no ordinary file: name one, or leave the flag out")
+        if not request.overwrite:
+            raise _there_already(output)
+    told = ledgers.gather(request.jobs, context, offline=request.offline, since=request.from_block)
+    books = post(told.entries, told.quote_of)
+    rows = [row for row in books.rows if within(row, start, end)]
+    before = [row for row in books.rows if start is not None and row.entry.at < start]
+    text, left_out = _written(request.format, told, books, rows, before, open_ended=end is None)
+    notes = (*told.notes, *left_out, *_missing(rows))
+    for line in notes:
+        context.say(line)
+    sums = totals(rows)
+    if output is not None:
+        write_whole(output, text, request.overwrite)
+    return ExportDocument(
+        exit_code=told.code,
+        format=request.format,
+        output=None if output is None else str(output),
+        content=text if output is None else None,
+        rows=len(rows),
+        totals=ExportTotals(
+            base=BASE,
+            income=decimal(sums.income),
+            gains=decimal(sums.gains),
+            fees=decimal(sums.fees),
+            unknown=sums.unknown,
+        ),
+        accounts=tuple(_account(account, seen, told.skipped.get(account)) for account, seen in told.accounts.items()),
+        notes=notes,
+    )
+
+
+def _written(
+    form: str, told: Told, books: Books, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
+) -> tuple[str, list[str]]:
+    """The export, and what it leaves out."""
+    match form:
+        case "csv":
+            return tables.to_csv(rows, told.names), []
+        case "rotki":
+            text, trades = tables.to_rotki(rows, told.names)
+            more = f"{trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
+            return text, [more] if trades else []
+        case "rotki-trades":
+            return tables.to_rotki_trades(rows, told.names), []
+        case _:
+            closing = _closing(told, books) if open_ended else {}
+            return to_beancount(rows, told.names, before, closing), []
+
+
+def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
+    """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
+    return {
+        (account, check.token): (check.chain_raw, seen.block.timestamp)
+        for account, seen in told.accounts.items()
+        if seen is not None
+        for check in seen.checks
+        if books.wallet.get((account, check.token)) == check.chain_raw
+    }
+
+
+def _missing(rows: Sequence[Row]) -> list[str]:
+    """What has no value or no gain, or no row, a line for each."""
+    lines = []
+    bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
+    if bare:
+        symbols = ", ".join(sorted({row.token.symbol for row in bare}))
+        lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
+    costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
+    if costless:
+        what = ", ".join(sorted({token.symbol for token in costless}))
+        seen = any(_has_events(token) for token in costless)
+        hint = ": an earlier --from-block may tell" if seen else ""
+        lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
+    if any(row.what is What.LIQUIDITY for row in rows):
+        lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
+    return lines
+
+
+def _has_events(token: Token) -> bool:
+    """Whether a chain's past tells its changes; a native token has none."""
+    family = family_of(token.chain)
+    return family.finds_past and token.address != family.native
+
+
+def _account(account: Account, seen: Seen | None, skipped: str | None) -> ExportedAccount:
+    return ExportedAccount(
+        owner=account[1],
+        chain_id=account[0],
+        skipped=skipped,
+        block=seen.block.height if seen else None,
+        since=seen.since if seen else None,
+        checks=tuple(_check(check) for check in seen.checks) if seen else (),
+    )
+
+
+def _check(check: Check) -> BalanceCheck:
+    return BalanceCheck(
+        token=check.token.address,
+        symbol=check.token.symbol,
+        books_raw=str(check.books_raw),
+        chain_raw=str(check.chain_raw),
+        known=check.known,
+        explained=check.explained,
+        difference=Money.of(check.difference),
+    )
+
+
+def _day(flag: str, text: str | None, after: int = 0) -> int | None:
+    """A day's beginning in unix seconds, or ``after`` seconds later."""
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: write a day as 2026-01-01") from None
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + after
+
+
+def write_whole(file: Path, text: str, force: bool) -> None:
+    """The file as a whole or not at all: written beside it, then put in its place. Raises ConfigError, InvariantError.
+
+    It tells what a wallet holds: its owner alone may read it.
+    """
+    target, name = file.resolve(), ""  # what a link points at, not the link
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
+            made.write(text)
+            made.flush()
+            os.fsync(made.fileno())
+        if force:
+            os.replace(name, target)
+        else:
+            _put(name, target)
+    except FileExistsError:
+        raise _there_already(file) from None
+    except OSError as failure:
+        raise InvariantError(f"{file} cannot be written ({failure.strerror}); nothing was left there") from None
+    finally:
+        if name:
+            Path(name).unlink(missing_ok=True)
+
+
+def _put(name: str, target: Path) -> None:
+    """Give a written file its name. Raises FileExistsError where somebody has made one meanwhile."""
+    try:
+        os.link(name, target)
+    except OSError as failure:
+        if failure.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if target.exists():  # a file system without hard links
+            raise FileExistsError from None
+        os.replace(name, target)
+
+
+def _there_already(file: Path) -> ConfigError:
+    return ConfigError(f"--output {file} is there already: name another file, or add --force")

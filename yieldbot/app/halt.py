@@ -1,0 +1,84 @@
+"""``halt`` and ``resume``: the kill switch, and accounts that stopped themselves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.app.halt_documents import HaltDocument, ResumeDocument, StoppedAccount
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.execution import halt as switch
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
+from yieldbot.journal.fold import fold_exits, fold_reverts
+from yieldbot.journal.store import Journal
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.ids import Address, ChainId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltRequest:
+    """Sign and send nothing more."""
+
+    reason: str = ""
+    """Shown wherever the bot refuses to go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """Lift a halt."""
+
+    clear: bool = False
+    """Let stopped accounts sign again too, and markets without a way out be rehearsed again."""
+
+
+def halt(request: HaltRequest, context: Context) -> HaltDocument:
+    """Halts every run on this data directory, those in progress included. Who halted first is not forgotten."""
+    data_dir = context.settings.data_dir
+    path, lacking = switch.halt(data_dir, request.reason, int(time.time()))
+    if lacking:
+        context.say(lacking)
+    return HaltDocument(halted=True, reason=switch.halted(data_dir), file=str(path))
+
+
+def resume(request: ResumeRequest, context: Context) -> ResumeDocument:
+    """Lifts the halt, and with ``clear`` the stop of every account. Raises InvariantError for a journal that is not
+    sound, YieldbotError where ``clear`` is asked for while a run is in progress."""
+    was = switch.resume(context.settings.data_dir)
+    stopped = _clear(context) if request.clear else stopped_accounts(context)
+    rows = (
+        StoppedAccount(chain_id=chain, owner=owner, reason=reason, cleared=request.clear)
+        for (chain, owner), reason in stopped.items()
+    )
+    return ResumeDocument(lifted=was, stopped=tuple(rows))
+
+
+def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
+    """Accounts that may sign nothing, each with why. Raises InvariantError for a journal that is not sound."""
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return {}
+    with Journal.read(file) as journal:
+        return dict(journal.stopped_accounts())
+
+
+def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
+    """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
+    Under the run's lock, since the journal is written."""
+    data_dir = context.settings.data_dir
+    if not (data_dir / JOURNAL).exists():
+        return {}
+    with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+        stopped, records = dict(journal.stopped_accounts()), journal.history()
+        keys = [(r.event.chain, r.event.owner) for r in records if isinstance(r.event, ExitRefused | TxSigned)]
+        shut = [
+            key
+            for key in dict.fromkeys(keys)
+            if any(e.refusals for e in fold_exits(records, *key).values()) or fold_reverts(records, *key)
+        ]
+        if accounts := tuple(dict.fromkeys((*stopped, *shut))):
+            journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in accounts))
+        return stopped

@@ -1,0 +1,146 @@
+"""``history``: what the journal remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.history_documents import (
+    EventsDocument,
+    HistoryDocument,
+    JournalEvent,
+    JournalPlan,
+    PlansDocument,
+    VerifiedDocument,
+)
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.app.words import leaving
+from yieldbot.errors import ConfigError
+from yieldbot.journal.codec import amount_from_doc
+from yieldbot.journal.events import PlanStatus, encode
+from yieldbot.journal.store import Journal
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.journal.fold import Record, StoredPlan
+
+MOST_EVENTS = 2**31
+"""The longest answer: a database takes no number without an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRequest:
+    """What is wanted of the journal."""
+
+    limit: int = 50
+    """How many events at most, the last ones; 0: all. Plans are always all."""
+    plans: bool = False
+    """Plans with their present status in place of events."""
+    waiting: bool = False
+    """Only plans that wait for approval."""
+    verify: bool = False
+    """Check that no row was changed, in place of either."""
+
+
+def history(request: HistoryRequest, context: Context) -> HistoryDocument:
+    """EventsDocument, PlansDocument or VerifiedDocument, by what is asked. Raises InvariantError for a journal that is
+    not sound, ConfigError where one is to be verified that is not there."""
+    file = context.settings.data_dir / JOURNAL
+    if request.verify:
+        return _verified(file)
+    wants_plans = request.plans or request.waiting
+    records: tuple[Record, ...] = ()
+    plans: tuple[StoredPlan, ...] = ()
+    if file.exists():
+        with Journal.read(file) as journal:
+            if wants_plans:
+                plans = journal.plans(PlanStatus.QUEUED if request.waiting else None)
+            else:
+                records = journal.history(min(request.limit, MOST_EVENTS) or None)
+    if wants_plans:
+        return PlansDocument(journal=str(file), plans=tuple(_plan(stored) for stored in plans))
+    return EventsDocument(journal=str(file), events=tuple(_event(record) for record in records))
+
+
+def _verified(file: Path) -> VerifiedDocument:
+    if not file.exists():
+        raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")
+    with Journal.read(file) as journal:
+        rows, (seq, digest) = journal.verify(), journal.head()
+    return VerifiedDocument(journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
+
+
+def _event(record: Record) -> JournalEvent:
+    keys, body = encode(record.event)
+    body.pop("raw", None)  # signed bytes: whoever holds them can send them
+    return JournalEvent(
+        seq=record.seq,
+        at=record.at,
+        kind=keys.kind,
+        chain=keys.chain or None,
+        owner=keys.owner or None,
+        plan_id=keys.plan_id or None,
+        tx_hash=keys.tx_hash or None,
+        text=one_line(_words(keys.kind, body)),
+        body=body,
+    )
+
+
+def _words(kind: str, body: dict[str, Any]) -> str:
+    match kind:
+        case "plan.written":
+            return "; ".join(body["lines"]) or "a plan"
+        case "plan.marked":
+            return f"{body['status']} by {body['by']}" + (f": {body['reason']}" if body["reason"] else "")
+        case "tx.signed":
+            return str(body["words"])
+        case "tx.sent":
+            return f"attempt {body['attempt']}"
+        case "tx.noted":
+            return str(body["note"])
+        case "tx.settled":
+            outcome = body["outcome"]
+            reason = outcome.get("reason")
+            return str(outcome["result"]) + (f": {reason}" if reason else "")
+        case "account.stopped":
+            return str(body["reason"])
+        case "exit.proven":
+            where = "on the chain" if body["on_chain"] else "in a rehearsal"
+            return f"{body['market_id']}: its way out is proven {where}, up to {_amount(body['up_to'])}"
+        case "exit.refused":
+            return f"{body['market_id']}: nothing goes in until it changes: {body['reason']}"
+        case "exit.asked":
+            return f"{body['market_id']}: {_leaving(body)}"
+        case "exit.ended":
+            return f"{body['market_id']}: nothing is on its way out any more"
+        case "account.cleared":
+            return f"by {body['by']}"
+        case _:
+            return f"block {body['block']['height']}" if "block" in body else ""
+
+
+def _leaving(body: dict[str, Any]) -> str:
+    asked, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
+    return leaving(asked, ready, back, body["until"])
+
+
+def _amount(doc: dict[str, Any]) -> str:
+    return str(amount_from_doc(doc))
+
+
+def _plan(stored: StoredPlan) -> JournalPlan:
+    return JournalPlan(
+        id=stored.plan.id,
+        status=stored.status.value,
+        by=stored.by,
+        reason=one_line(stored.reason),
+        at=stored.at,
+        expires_at=stored.plan.expires_at,
+        owner=stored.plan.owner,
+        chain=stored.plan.block.chain,
+        gain_per_year=stored.plan.gain_per_year,
+        cost=stored.plan.cost,
+        calls=tuple(one_line(line) for line in stored.lines),
+    )

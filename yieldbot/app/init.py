@@ -1,0 +1,347 @@
+"""``init``: five questions (or as many answers beforehand), then yieldbot.toml, .env.example and, for a URL, .env.
+
+A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a private key goes into a keystore alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from yieldbot.app.init_documents import InitDocument
+from yieldbot.app.keys import KEYS, NewPassphrase, key_text, passphrase_of
+from yieldbot.chains.keystores import KEY_FORMS, maker
+from yieldbot.config.load import chain_names, load, read_toml
+from yieldbot.errors import ConfigError
+from yieldbot.model.address import parse_address, parse_key
+from yieldbot.model.families import EVM, SOLANA
+from yieldbot.model.numbers import number
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.ids import Address
+
+NAME = "main"
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitRequest:
+    """Answers beforehand; what is None is asked for."""
+
+    chain: str | None = None
+    """1. The chain's name."""
+    rpc: str | None = None
+    """2. The environment variable that holds the RPC address; ``-``: the address itself is piped in."""
+    wallet_from: str | None = None
+    """3. ``new``, ``import``, or the address of a wallet that is there."""
+    asset: str | None = None
+    """4. The symbol of the token to put to work."""
+    max_share: str | None = None
+    """5. The most that one market may hold, as a fraction."""
+    key_file: Path | None = None
+    """The key to import; ``-``: it is piped in. None: a person is asked, else it is piped in too."""
+    passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+    """Of the new keystore."""
+    overwrite: bool = False
+    """Whether a configuration that is there may be written over (a keystore never is)."""
+    ask: Callable[[str, str], str] | None = None
+    """Asks a person a question with its usual answer; None: nobody can be asked."""
+    piped: Callable[[], str]
+    """Reads a line of what is piped in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitAnswer:
+    """What was written."""
+
+    document: InitDocument
+    needs_rpc: bool
+    """Whether the RPC address is still to be put into .env or the environment."""
+
+
+class Answers(NamedTuple):
+    """What the five questions gave. ``rpc``: a URL or the name of an environment variable."""
+
+    chain: str
+    rpc: str
+    wallet: str
+    asset: str
+    max_share: float
+
+
+def init(request: InitRequest, context: Context) -> InitAnswer:
+    """Asks what is not answered, then writes. A wrong answer, or none, is a ConfigError: nothing is written."""
+    target = context.config.expanduser().absolute()
+    if target.exists() and not request.overwrite:
+        raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
+    chains = chain_names(target)
+    answers = _asked(request, chains, context)
+    chain_file = chains[answers.chain]
+    described = read_toml(chain_file)
+    name = str(described["rpc_env"])
+    folder = target.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    solana = _is_solana(described)
+    address, keystore = _wallet(request, context, answers.wallet, folder, solana)
+    written = [target]
+    if "://" in answers.rpc:
+        written.append(_write_env(folder / ".env", name, answers.rpc))
+    elif answers.rpc != name:
+        name = answers.rpc
+        written.append(_own_chain(chain_file, folder, name))
+    example = folder / ".env.example"
+    example.write_text(ENV_EXAMPLE.format(name=name, chain=answers.chain), encoding="utf-8")
+    text = _settings_text(request.passphrase, answers, address, keystore, folder, described)
+    target.write_text(text, encoding="utf-8")
+    load(target)
+    document = InitDocument(
+        config=str(target),
+        written=tuple(str(file) for file in (*written, example)),
+        chain=answers.chain,
+        asset=answers.asset,
+        rpc_env=name,
+        address=address,
+        keystore=str(keystore),
+    )
+    return InitAnswer(document=document, needs_rpc="://" not in answers.rpc)
+
+
+def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
+    """Answers beforehand first, then a person's. Raises ConfigError where neither answers, or an answer is wrong."""
+    names = ", ".join(sorted(chains))
+    asks = _Asks(request, context)
+    chain = _answer(
+        asks,
+        request.chain,
+        "--chain",
+        f"1. Which chain? ({names}) [base] ",
+        "base",
+        lambda said: None if said in chains else f"{said}: unknown; known are: {names}",
+    )
+    described = read_toml(chains[chain])
+    rpc = _rpc(asks, chain, str(described["rpc_env"]))
+    wallet = _answer(
+        asks,
+        request.wallet_from,
+        "--wallet-from",
+        "3. Wallet: new, import, or the address of one you have? [new] ",
+        "new",
+        lambda said: _wallet_fault(said, _is_solana(described)),
+    )
+    symbols = ", ".join(described["tokens"])
+    asset = _answer(
+        asks,
+        request.asset,
+        "--asset",
+        f"4. Which token? ({symbols}) [USDC] ",
+        "USDC",
+        lambda said: None if said in described["tokens"] else f"{said}: chains/{chain}.toml has: {symbols}",
+    )
+    question = "5. The most that one market may hold, as a fraction? [0.5] "
+    share = _answer(asks, request.max_share, "--max-share", question, "0.5", _share_fault)
+    return Answers(chain, rpc, wallet, asset, float(share))
+
+
+def _is_solana(described: dict[str, Any]) -> bool:
+    """Whether a chain's file is that of a Solana cluster."""
+    return str(described["chain"]).startswith("solana:")
+
+
+def _wallet_fault(said: str, solana: bool) -> str | None:
+    if said in ("new", "import"):
+        return None
+    try:
+        (parse_key if solana else parse_address)(said)
+    except ValueError as bad:
+        return f"{said}: write new, import or an address; {bad}"
+    return None
+
+
+def _share_fault(said: str) -> str | None:
+    how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
+    try:
+        sound = 0 < number(said, how) <= 1
+    except ValueError as bad:
+        return str(bad)
+    return None if sound else f"{said}: {how}"
+
+
+class _Asks(NamedTuple):
+    request: InitRequest
+    context: Context
+
+
+def _answer(
+    asks: _Asks,
+    given: str | None,
+    name: str,
+    question: str,
+    default: str,
+    fault: Callable[[str], str | None] = lambda said: None,
+) -> str:
+    """What is given, or what a person answers, who is asked again after a wrong answer. Raises ConfigError."""
+    if given is not None:
+        if (wrong := fault(given)) is not None:
+            raise ConfigError(f"{name} {wrong}")
+        return given
+    if asks.request.ask is None:
+        raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
+    while True:
+        said = asks.request.ask(question, default)
+        if (wrong := fault(said)) is None:
+            return said
+        asks.context.say(f"   {wrong}")
+
+
+def _rpc(asks: _Asks, chain: str, name: str) -> str:
+    """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
+    question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
+    if asks.request.rpc == "-":
+        given = asks.request.piped().strip()
+        if (wrong := _rpc_fault(given)) is not None:
+            raise ConfigError(f"--rpc {wrong}")
+    else:
+        given = _answer(asks, asks.request.rpc, "--rpc", question, name, _rpc_fault)
+    if _ENV_NAME.fullmatch(given):
+        return given
+    if asks.request.rpc not in (None, "-"):
+        raise ConfigError("--rpc: arguments can be seen by others: pipe the URL in with --rpc -, or name a variable")
+    return given
+
+
+def _rpc_fault(said: str) -> str | None:
+    try:
+        parts = urlsplit(said)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
+    except ValueError:
+        sound = False
+    if sound or _ENV_NAME.fullmatch(said):
+        return None
+    return "is neither an http(s) URL nor the name of an environment variable"
+
+
+def _wallet(request: InitRequest, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
+    """The wallet's address and where its keystore is, or will be."""
+    keystore, family = folder / KEYS / f"{NAME}.json", SOLANA if solana else EVM
+    if way == "new":
+        return maker(family).create(keystore, passphrase_of(request.passphrase, context)), keystore
+    if way == "import":
+        key = key_text(request.key_file, KEY_FORMS[family], request.piped, context)
+        return maker(family).import_key(keystore, key, passphrase_of(request.passphrase, context)), keystore
+    return (parse_key if solana else parse_address)(way), keystore
+
+
+def _write_env(file: Path, name: str, url: str) -> Path:
+    """Set one variable of .env, keeping the others; readable by its owner alone from the first byte on."""
+    kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
+    part = file.with_name(".env.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as out:
+        out.write("\n".join([*lines, f"{name}={url}"]) + "\n")
+    part.replace(file)
+    return file
+
+
+def _own_chain(source: Path, folder: Path, name: str) -> Path:
+    """A copy of the chain's file beside yieldbot.toml that reads another variable."""
+    own = folder / "chains" / source.name
+    own.parent.mkdir(exist_ok=True)
+    text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)
+    own.write_text(text, encoding="utf-8")
+    return own
+
+
+def _settings_text(
+    given: NewPassphrase,
+    answers: Answers,
+    address: Address,
+    keystore: Path,
+    folder: Path,
+    described: dict[str, Any],
+) -> str:
+    passphrase = '# passphrase_env = "YIELDBOT_PASSPHRASE" # or passphrase_file = "..."; asked for without either'
+    if given.variable:
+        passphrase = f'passphrase_env = "{given.variable}"'
+    elif given.file:
+        passphrase = f"passphrase_file = {json.dumps(str(given.file.absolute()))}"
+    least = "0.1" if answers.asset.endswith(described["native"]["symbol"]) else "10"
+    return YIELDBOT_TOML.format(
+        name=NAME,
+        address=address,
+        keystore=keystore.relative_to(folder),
+        passphrase=passphrase,
+        chain=answers.chain,
+        asset=answers.asset,
+        max_share=f"{answers.max_share:g}",
+        least=least,
+        gap=" " * (8 - len(least)),
+        haircuts=SOLANA_HAIRCUTS if _is_solana(described) else EVM_HAIRCUTS,
+    )
+
+
+ENV_EXAMPLE = """# Copy to .env (mode 0600) and fill in. Never commit .env. The real environment wins over this file.
+# RPC URL of {chain}:
+{name}=
+# The keystore's passphrase, where yieldbot.toml names this variable (unattended runs):
+# YIELDBOT_PASSPHRASE=
+"""
+
+YIELDBOT_TOML = """# yieldbot's configuration. Every key is described in docs/configuration.md; no secret belongs here.
+schema = 1
+
+# Journal, lock and logs; relative to this file.
+data_dir = ".yieldbot"
+
+[[wallets]]
+name = "{name}"
+address = "{address}"
+keystore = "{keystore}" # encrypted; made by `yieldbot wallet new` or `yieldbot wallet import`
+{passphrase}
+
+# One wallet's one asset on one chain. Add more tables for more.
+[[jobs]]
+wallet = "{name}"
+chain = "{chain}" # chains/{chain}.toml beside this file, else the one that comes with yieldbot
+asset = "{asset}"
+
+[policy]
+horizon_days = 30        # yields are compared over this time
+idle_buffer = "0"        # always left in the wallet, in whole tokens
+min_position = "{least}"{gap}# no position smaller than this
+min_move = "{least}"    {gap}# no transfer smaller than this
+break_even_days = 30     # a move must pay for its gas within this time
+max_share_market = {max_share} # the most that one market may hold of everything
+# exclude = ["..."]      # protocols or market ids never used
+auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none
+auto_max_total = "0"     # and plans up to this in all
+
+# Expected loss in basis points a year, taken off each yield before it is compared.
+[policy.haircut_bps]
+{haircuts}
+"""
+
+EVM_HAIRCUTS = """aave_v3 = 5
+compound_v3 = 10
+morpho_blue = 20
+erc4626 = 20
+
+# The most that one protocol may hold of everything.
+# [policy.max_share_protocol]
+# morpho_blue = 0.5"""
+
+SOLANA_HAIRCUTS = """kamino_lend = 20
+save = 30
+marginfi = 30
+spl_stake_pool = 10
+
+# The most that one protocol may hold of everything.
+# [policy.max_share_protocol]
+# save = 0.5"""

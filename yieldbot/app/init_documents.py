@@ -1,0 +1,23 @@
+"""What ``init`` answers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document
+
+
+class InitDocument(Document):
+    """A configuration that was written."""
+
+    SCHEMA: ClassVar[str] = "init"
+
+    config: str = Field(description="the configuration's file")
+    written: tuple[str, ...] = Field(description="every file that was written, but the keystore")
+    chain: str = Field(description="the chain's name")
+    asset: str = Field(description="the symbol of the token to put to work")
+    rpc_env: str = Field(description="the environment variable that the RPC address is read from")
+    address: str = Field(description="the wallet's address")
+    keystore: str = Field(description="where its keystore is, or is to be")

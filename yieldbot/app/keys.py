@@ -1,0 +1,87 @@
+"""Where a new keystore goes, and where its passphrase and a key that is imported are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.wiring import passphrases_in_env
+from yieldbot.chains.evm.signing.keystore import passphrase_in
+from yieldbot.errors import ConfigError
+from yieldbot.execution.keyfile import check_private
+from yieldbot.resources import read_text
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+
+KEYS = "keys"
+"""The folder of keystores, beside the configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPassphrase:
+    """Where a new keystore's passphrase is from; without either a person is asked, twice."""
+
+    file: Path | None = None
+    """Its first line; nobody else may read the file."""
+    variable: str | None = None
+    """A variable of the environment or of .env."""
+
+
+def passphrase_of(given: NewPassphrase, context: Context) -> str:
+    """The passphrase. Raises ConfigError, also where nobody can be asked."""
+    if given.file is not None:
+        return passphrase_in(given.file, "--passphrase-file")
+    if given.variable is not None:
+        passphrases_in_env(context, given.variable)
+        found = context.environment.get(given.variable)
+        if not found:
+            raise ConfigError(f"--passphrase-env: {given.variable} is not set, or empty")
+        return found
+    if context.secret is None:
+        raise ConfigError("there is no terminal to ask for a passphrase on: use --passphrase-file or --passphrase-env")
+    first = context.secret("New passphrase: ")
+    if first != context.secret("The same again: "):
+        raise ConfigError("the two passphrases differ: nothing was written")
+    return first
+
+
+def key_text(file: Path | None, form: str, piped: Callable[[], str], context: Context) -> str:
+    """A private key's text: of a private file, else of a person, else what is piped in (``-`` too). ``form``: how it is
+    to be written. Raises ConfigError."""
+    if file is None and context.secret is not None:
+        return context.secret(f"Private key ({form}, not shown): ")
+    if file is None or str(file) == "-":
+        return piped()
+    check_private(file, "--key-file", "name a file that is there")
+    return text_of(file)
+
+
+def text_of(file: Path) -> str:
+    """A small text file. Raises ConfigError."""
+    try:
+        return read_text(file)
+    except OSError as failure:
+        raise ConfigError(f"{file}: cannot be read ({failure.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not text") from None
+
+
+def keys_folder(context: Context) -> Path:
+    return context.config.expanduser().absolute().parent / KEYS
+
+
+def is_name(text: str) -> bool:
+    """Whether a wallet may be called so, and its keystore by it."""
+    return text.replace("-", "").replace("_", "").isalnum()
+
+
+def keystore_path(name: str, elsewhere: Path | None, context: Context) -> Path:
+    """Where a new wallet's keystore goes. Raises ConfigError for a name that is no plain file name."""
+    if elsewhere is not None:
+        return elsewhere
+    if not is_name(name):
+        raise ConfigError(f"wallet name {name!r}: use letters, digits, - and _")
+    return keys_folder(context) / f"{name}.json"

@@ -1,0 +1,211 @@
+"""Liquidity: what pools would yield, and how our positions in them stand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator.liquidity import appraise, trigger
+from yieldbot.app.documents import wealth_of
+from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
+from yieldbot.app.liquidity_profit import gains
+from yieldbot.app.overview import horizon_seconds
+from yieldbot.app.pools import facing as facing
+from yieldbot.app.pools import named as named
+from yieldbot.app.pools import price_at as price_at
+from yieldbot.app.whatif import amount_of
+from yieldbot.app.wiring import jobs_of
+from yieldbot.chains.evm.liquidity.lending import lending
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
+from yieldbot.chains.evm.liquidity.position_events import past_of
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.amounts import Amount, Apy, Token
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.app.context import Context
+    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.app.markets import MarketsRequest
+    from yieldbot.app.overview import Observation
+    from yieldbot.app.profit import Ledger
+    from yieldbot.chains.evm.liquidity.lending import Lending
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.model.exchange import Pool
+    from yieldbot.model.policy import Job, Policy
+
+ASSUMED_USD = 1_000.0
+"""What is appraised where the wallet holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLiquidity:
+    """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order; gained: profit and loss of
+    each pool that it is or was in."""
+
+    job: Job
+    view: LpView | None
+    skipped: str | None = None
+    value_usd: float = 0.0
+    appraisals: tuple[Appraisal, ...] = ()
+    triggers: tuple[Trigger | None, ...] = ()
+    pasts: tuple[Past | str, ...] = ()
+    unvalued: tuple[str, ...] = field(default=())
+    gained: tuple[Gained, ...] = field(default=())
+
+
+def provides(job: Job) -> bool:
+    """Whether liquidity can be provided on the job's chain, or looked at."""
+    return any(table.protocol == "uniswap_v2" or table.params.get("manager") for table in job.chain.exchanges)
+
+
+def accounts(jobs: Sequence[Job]) -> list[Job]:
+    """A job of each wallet on each chain where there is liquidity to look at."""
+    return list({(job.wallet.address, job.chain.chain): job for job in jobs if provides(job)}.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsAnswer:
+    """What pools would yield, by wallet and chain."""
+
+    document: PoolsDocument
+    shown: tuple[AccountLiquidity, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAnswer:
+    """Our positions in pools, by wallet and chain."""
+
+    parts: tuple[AccountPositions, ...]
+    """Of the positions' document."""
+    shown: tuple[AccountLiquidity, ...]
+    exit_code: int
+
+
+def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
+    """Every pool, for our wealth or the amount that is asked for. Raises ConfigError for a request that means no job or
+    no amount, MarketError for an amount that nothing prices."""
+    found = _all(context, jobs_of(request.jobs, context), request.amount)
+    return PoolsAnswer(
+        document=PoolsDocument(
+            horizon_seconds=horizon_seconds(context.settings.policy), jobs=tuple(AccountPools.of(one) for one in found)
+        ),
+        shown=tuple(found),
+        exit_code=int(any(one.skipped for one in found)),
+    )
+
+
+def positions(context: Context, observed: Sequence[Observation], books: Ledger) -> HeldAnswer:
+    """Of all jobs; nothing where no chain has any to look at."""
+    jobs = [job for job, _ in observed]
+    found = _all(context, jobs, None, (observed, books)) if accounts(jobs) else []
+    return HeldAnswer(
+        parts=tuple(AccountPositions.of(one) for one in found),
+        shown=tuple(found),
+        exit_code=int(any(one.skipped for one in found)),
+    )
+
+
+def _all(
+    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None = None
+) -> list[AccountLiquidity]:
+    async def every() -> list[AccountLiquidity]:
+        return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
+
+    return asyncio.run(every())
+
+
+async def _one(
+    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None
+) -> AccountLiquidity:
+    """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
+    asked = None if amount is None else amount_of("--amount", amount, job)
+    try:
+        async with connect(job.chain) as node:
+            await node.verify_chain()
+            view = await look(node, job.chain, job.wallet.address, only_ours=ours is not None)
+            shown = await appraised(node, context.settings.policy, job, view, asked, ours=ours is not None)
+            if ours is None:
+                return shown
+
+            return replace(shown, gained=await gains(node, job, *ours, view, shown.pasts))
+    except TransientError as passing:
+        return AccountLiquidity(job, None, str(passing))
+
+
+async def appraised(
+    node: EvmNode, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
+) -> AccountLiquidity:
+    """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
+    pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
+    tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
+    others = await lending(node, job.chain, job.wallet, view.block, tokens)
+    if ours:
+        pasts = [
+            await (
+                past_of_shares(node, p, job.wallet.address, view.block) if p.shares else past_of(node, p, view.block)
+            )
+            for p in view.positions
+        ]
+        triggers: list[Trigger | None] = []
+        for position in view.positions:
+            pool = position.state.pool
+            gas, worth = view.gas_price(pool), view.worth(pool, position.amounts)
+            record = view.records[pool.id]
+            if gas is None or worth is None:
+                triggers.append(None)
+                continue
+            triggers.append(trigger(position, record, gas, policy, _elsewhere(pool, worth, view, others, policy)))
+        return AccountLiquidity(job, view, triggers=tuple(triggers), pasts=tuple(pasts))
+    value_usd = _wealth_usd(job, view, others, asked)
+    appraisals, unvalued = [], []
+    for state in view.states.values():
+        gas, prices = view.gas_price(state.pool), view.prices(state.pool)
+        if gas is None or prices is None:
+            unvalued.append(f"{named(state.pool)}: no feed prices its tokens, or gas")
+            continue
+        rates = _elsewhere(state.pool, value_usd, view, others, policy)
+        record = view.records[state.pool.id]
+        appraisals.append(appraise(state, record, value_usd / prices[1], gas, policy, rates))
+    return AccountLiquidity(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
+
+
+def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], asked: Amount | None) -> float:
+    """US dollars of what is asked for, else of all that the wallet holds of the pools' tokens."""
+    if asked is not None:
+        if asked.token not in view.usd:
+            raise MarketError(f"--amount: {asked.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
+        return float(asked) * view.usd[asked.token]
+    whole = 0.0
+    for token, one in others.items():
+        if one.snapshot is not None and token in view.usd:
+            whole += float(wealth_of(one.snapshot, job_of(job, token))) * view.usd[token]
+    return whole or ASSUMED_USD
+
+
+def job_of(job: Job, token: Token) -> Job:
+    """The same wallet and chain with another asset."""
+    return replace(job, asset=token)
+
+
+def _elsewhere(pool: Pool, usd: float, view: LpView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
+    """What this much would earn in each of the pool's tokens where it is lent."""
+    found = []
+    horizon = policy.horizon_days * 86_400
+    for token in (pool.token0, pool.token1):
+        prices = view.prices(pool)
+        if prices is None:
+            continue
+        each = prices[0] if token == pool.token0 else prices[1]
+        best = others[token].best(Amount(token, int(usd / each)), horizon, policy)
+        if best is not None:
+            found.append(Apy.from_growth(best[0] * horizon / SECONDS_PER_YEAR, horizon))
+    return found

@@ -1,0 +1,332 @@
+"""What ``markets --kind lp`` answers, and what ``positions`` says of liquidity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from pydantic import Field
+
+from yieldbot.app.document import Part
+from yieldbot.app.documents import number
+from yieldbot.app.market_documents import MarketsDocument
+from yieldbot.app.parts import Block, Money
+from yieldbot.app.pools import price_at
+from yieldbot.books.text import decimal
+from yieldbot.math.liquidity import kept_by_arbitrage
+from yieldbot.model import exchange as model
+from yieldbot.model.amounts import Amount
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.app.liquidity import AccountLiquidity
+    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.books.liquidity import LpPnl
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.model.liquidity import LpPosition, LpState
+
+
+class HeadFields(TypedDict):
+    """An account's head before it is a part of an entry."""
+
+    wallet: str
+    owner: str
+    chain: str
+    chain_id: str
+    skipped: str | None
+    block: Block | None
+    unread: tuple[str, ...]
+
+
+class AccountHead(Part):
+    """Which wallet on which chain an entry is about, and at which block."""
+
+    wallet: str = Field(description="the wallet's name")
+    owner: str = Field(description="the account's address")
+    chain: str = Field(description="the chain's name")
+    chain_id: str = Field(description="the chain's identifier, as eip155:8453")
+    skipped: str | None = Field(description="why the chain was not served; null: it was")
+    block: Block | None = Field(description="the block that was looked at; null: none was")
+    unread: tuple[str, ...] = Field(description="pools that could not be read or valued, each with why")
+
+
+class PoolToken(Part):
+    """One of a pool's two tokens."""
+
+    symbol: str = Field(description="its symbol")
+    address: str = Field(description="its address")
+
+
+class Pool(Part):
+    """Which pool."""
+
+    name: str = Field(description="what it is called")
+    protocol: str = Field(description="the protocol's name")
+    address: str = Field(description="the contract that keeps it")
+    id: str = Field(description="of a Uniswap v4 pool, else its address")
+    token0: PoolToken = Field(description="the token with the lower address")
+    token1: PoolToken = Field(description="the other one")
+
+    @classmethod
+    def of(cls, pool: model.Pool) -> Pool:
+        return cls(
+            name=pool.name,
+            protocol=pool.protocol,
+            address=pool.address,
+            id=pool.id,
+            token0=PoolToken(symbol=pool.token0.symbol, address=pool.token0.address),
+            token1=PoolToken(symbol=pool.token1.symbol, address=pool.token1.address),
+        )
+
+
+class Interval(Part):
+    """An estimate with its bounds."""
+
+    low: float | None = Field(description="the lower bound; null: without end")
+    mean: float | None = Field(description="the estimate")
+    high: float | None = Field(description="the upper bound; null: without end")
+
+    @classmethod
+    def of(cls, low: float, mean: float, high: float) -> Interval:
+        return cls(low=number(low), mean=number(mean), high=number(high))
+
+
+class BestRange(Part):
+    """Where liquidity earns most at the estimates."""
+
+    tick_low: int = Field(description="the lower tick")
+    tick_high: int = Field(description="the upper tick")
+    price_low: float | None = Field(description="token1 for one token0; null: all prices")
+    price_high: float | None = Field(description="token1 for one token0; null: all prices")
+
+
+class AppraisedPool(Part):
+    """A pool, and what liquidity in its best range would earn. Rates are fractions of the value a year."""
+
+    pool: Pool = Field(description="which pool")
+    fee: float = Field(description="what a swap pays, a fraction")
+    price: float = Field(description="token1 for one token0")
+    tvl_usd: float | None = Field(description="what lies in it, in US dollars; null: no feed prices it")
+    volatility: Interval = Field(description="of its price, a year")
+    fees_apr: float | None = Field(description="fees of the best range")
+    lvr_apr: float | None = Field(description="what arbitrage takes of the best range (loss versus rebalancing)")
+    cost_apr: float | None = Field(description="gas, swaps and re-ranging")
+    inside: float | None = Field(description="the part of the time that earns")
+    lvr_kept_by_arbitrage: float | None = Field(
+        description="the part of LVR that is lost, the rest comes back as fees; null: not known"
+    )
+    net_apy: Interval = Field(description="what is left, an effective annual fraction")
+    best_range: BestRange = Field(description="the range that this is told of")
+    lending_apy: float | None = Field(description="the best that either token earns elsewhere; null: nothing takes it")
+    beats_lending: bool = Field(description="whether it would pay")
+    vetoes: tuple[str, ...] = Field(description="why it would not")
+
+    @classmethod
+    def of(cls, found: Appraisal, view: LpView) -> AppraisedPool:
+        state, pool, at_mean = found.state, found.state.pool, found.best.at_mean
+        ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
+        sigma, record = found.venue.sigma, view.records[pool.id]
+        blocks = view.deployments[pool.id].params["lookback_blocks"]
+        every = sum(record.fee_seconds) / blocks if record.fees and not record.missing else None
+        low, mean, high = found.net
+        return cls(
+            pool=Pool.of(pool),
+            fee=state.fee,
+            price=_price(state),
+            tvl_usd=number(view.worth(pool, state.reserves)),
+            volatility=Interval.of(sigma.low, sigma.mean, sigma.high),
+            fees_apr=number(at_mean.fees),
+            lvr_apr=number(at_mean.lost),
+            cost_apr=number(at_mean.cost),
+            inside=number(at_mean.inside),
+            lvr_kept_by_arbitrage=None if every is None else number(kept_by_arbitrage(sigma.mean, state.fee, every)),
+            net_apy=Interval.of(low.value, mean.value, high.value),
+            best_range=BestRange(
+                tick_low=found.best.ticks.low,
+                tick_high=found.best.ticks.high,
+                price_low=None if ticks is None else price_at(pool, ticks[0]),
+                price_high=None if ticks is None else price_at(pool, ticks[1]),
+            ),
+            lending_apy=None if found.lending is None else found.lending.value,
+            beats_lending=not found.vetoes,
+            vetoes=found.vetoes,
+        )
+
+
+class AccountPools(AccountHead):
+    """What pools would yield for one wallet on one chain."""
+
+    value_usd: float = Field(description="US dollars that are appraised: the wallet's tokens, or the amount asked for")
+    pools: tuple[AppraisedPool, ...] = Field(description="every pool that could be valued")
+
+    @classmethod
+    def of(cls, one: AccountLiquidity) -> AccountPools:
+        pools = () if one.view is None else tuple(AppraisedPool.of(found, one.view) for found in one.appraisals)
+        return cls(**_head(one), value_usd=one.value_usd, pools=pools)
+
+
+class PoolsDocument(MarketsDocument):
+    """Every pool with its yields (`--kind lp`)."""
+
+    kind: Literal["lp"] = Field(default="lp", description="liquidity in pools")
+    jobs: tuple[AccountPools, ...] = Field(description="one for each wallet and chain")
+
+
+class LiquidityPosition(Part):
+    """A position of ours in a pool. Lists of money are of token0 and token1."""
+
+    pool: Pool = Field(description="which pool")
+    token_id: int | None = Field(description="the position's number; null: a share of a pair")
+    tick_low: int | None = Field(description="the lower tick; null: all prices")
+    tick_high: int | None = Field(description="the upper tick; null: all prices")
+    tick: int = Field(description="where the pool stands")
+    price: float = Field(description="token1 for one token0")
+    price_low: float | None = Field(description="of the range; null: all prices")
+    price_high: float | None = Field(description="of the range; null: all prices")
+    in_range: bool = Field(description="whether it earns")
+    out_for_seconds: float | None = Field(description="for how long it has not, at least; null: not known")
+    liquidity: str = Field(description="units, as decimal text")
+    amounts: tuple[Money, Money] = Field(description="what its liquidity is worth now")
+    fees: tuple[Money, Money] = Field(description="what `collect` would pay")
+    value_usd: float | None = Field(description="of the amounts, in US dollars; null: no feed prices them")
+    fees_usd: float | None = Field(description="of the fees, in US dollars; null: no feed prices them")
+    put_in: tuple[Money, Money] | None = Field(description="since it last held nothing; null: `past_unknown` says why")
+    taken_out: tuple[Money, Money] | None = Field(description="since then, fees apart; null as `put_in`")
+    fees_earned: tuple[Money, Money] | None = Field(description="since then, what waits included; null as `put_in`")
+    since_block: int | None = Field(description="the height from which it holds something; null as `put_in`")
+    past_unknown: str | None = Field(description="why those are null; null: they are not")
+    impermanent_loss: float | None = Field(
+        description="what is there and was taken out over what was put in, at the pool's price, less 1; fees apart; "
+        "null: not known"
+    )
+    advice: str | None = Field(description="hold, rerange or leave; null: its value is not known")
+    advice_reason: str | None = Field(description="why")
+
+    @classmethod
+    def of(cls, found: LpPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
+        pool, ticks = found.state.pool, found.ticks
+        known = None if isinstance(past, str) else past
+        raw_price = (found.state.sqrt_price_x96 / 2**96) ** 2
+        return cls(
+            pool=Pool.of(pool),
+            token_id=found.token_id,
+            tick_low=ticks[0] if ticks else None,
+            tick_high=ticks[1] if ticks else None,
+            tick=found.state.tick,
+            price=_price(found.state),
+            price_low=price_at(pool, ticks[0]) if ticks else None,
+            price_high=price_at(pool, ticks[1]) if ticks else None,
+            in_range=found.in_range,
+            out_for_seconds=found.out_for,
+            liquidity=str(found.liquidity),
+            amounts=_pair(pool, found.amounts),
+            fees=_pair(pool, found.fees),
+            value_usd=number(view.worth(pool, found.amounts)),
+            fees_usd=number(view.worth(pool, found.fees)),
+            put_in=_pair(pool, known.put) if known else None,
+            taken_out=_pair(pool, known.taken) if known else None,
+            fees_earned=_pair(pool, known.earned(found.fees)) if known else None,
+            since_block=known.since if known else None,
+            past_unknown=past if isinstance(past, str) else None,
+            impermanent_loss=number(known.impermanent_loss(found.amounts, raw_price) if known else None),
+            advice=advice.advice.value if advice else None,
+            advice_reason=advice.reason if advice else None,
+        )
+
+
+class PoolProfitAndLoss(Part):
+    """Of all positions in a pool, since it was last empty. What is in `base` is decimal text, null where a price is
+    missing. Lists of money have an entry for each token."""
+
+    since: int = Field(description="unix seconds of the entry")
+    put_in: tuple[Money, ...] = Field(description="since then")
+    taken_out: tuple[Money, ...] = Field(description="since then")
+    worth: tuple[Money, ...] = Field(description="now, fees that wait included")
+    base: str = Field(description="USD, or the unit of the jobs' base")
+    total: str | None = Field(description="realised and not, together")
+    realised: str | None = Field(description="what was taken out, less what it had cost by first in, first out")
+    unrealised: str | None = Field(description="what is there now, less what it had cost")
+    swaps: str | None = Field(description="the part of `realised` that swaps on the way made")
+    gas: Money | None = Field(description="native tokens for its transactions, apart; null: a fee is not known")
+    gas_base: str | None = Field(description="what these were worth when they were paid")
+
+    @classmethod
+    def of(cls, told: LpPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
+        """``worth``: what our positions there would pay out; ``unit``: what the rest is valued in."""
+        return cls(
+            since=told.since,
+            put_in=tuple(Money.of(amount) for amount in told.put_in),
+            taken_out=tuple(Money.of(amount) for amount in told.taken_out),
+            worth=tuple(Money.of(amount) for amount in worth),
+            base=unit,
+            total=decimal(told.base) or None,
+            realised=decimal(told.realised) or None,
+            unrealised=decimal(told.unrealised) or None,
+            swaps=decimal(told.swaps) or None,
+            gas=Money.or_none(told.gas),
+            gas_base=decimal(told.gas_base) or None,
+        )
+
+
+class PoolHistory(Part):
+    """A pool that we are or were in. A position of a plan in a pool has its profit and loss here alone."""
+
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="what it is called")
+    token_ids: tuple[int, ...] = Field(description="our positions there now")
+    left: bool = Field(description="whether nothing is in it, and the last stay is told")
+    pnl: PoolProfitAndLoss | None = Field(description="null: `pnl_unknown` says why")
+    pnl_unknown: str | None = Field(description="why there is no `pnl`, or which price is missing; null: neither")
+
+    @classmethod
+    def of(cls, row: Gained) -> PoolHistory:
+        told = row.found
+        return cls(
+            id=row.market_id,
+            name=row.name,
+            token_ids=row.token_ids,
+            left=row.left,
+            pnl=None if isinstance(told, str) else PoolProfitAndLoss.of(told, row.worth, row.unit),
+            pnl_unknown=told if isinstance(told, str) else told.lacks,
+        )
+
+
+class AccountPositions(AccountHead):
+    """The liquidity of one wallet on one chain."""
+
+    positions: tuple[LiquidityPosition, ...] = Field(description="ours, in pools")
+    markets: tuple[PoolHistory, ...] = Field(description="pools that we are or were in")
+
+    @classmethod
+    def of(cls, one: AccountLiquidity) -> AccountPositions:
+        view = one.view
+        rows = () if view is None else zip(view.positions, one.pasts, one.triggers, strict=True)
+        return cls(
+            **_head(one),
+            positions=tuple(LiquidityPosition.of(*row, view) for row in rows if view is not None),
+            markets=tuple(PoolHistory.of(row) for row in one.gained),
+        )
+
+
+def _head(one: AccountLiquidity) -> HeadFields:
+    job, view = one.job, one.view
+    return {
+        "wallet": job.wallet.name,
+        "owner": job.wallet.address,
+        "chain": job.chain.name,
+        "chain_id": job.chain.chain,
+        "skipped": one.skipped,
+        "block": Block.of(view.block) if view else None,
+        "unread": (*(view.unread if view else ()), *one.unvalued),
+    }
+
+
+def _pair(pool: model.Pool, amounts: tuple[int, int]) -> tuple[Money, Money]:
+    zero, one = amounts
+    return Money.of(Amount(pool.token0, zero)), Money.of(Amount(pool.token1, one))
+
+
+def _price(state: LpState) -> float:
+    """Whole token1 for one token0 now."""
+    return price_at(state.pool, 0) * (state.sqrt_price_x96 / 2**96) ** 2

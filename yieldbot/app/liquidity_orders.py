@@ -1,0 +1,243 @@
+"""What an order for liquidity means: which pool and position, which range, how much, and whether the policy lets it be
+given."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from yieldbot.app.liquidity import appraised, facing, price_at
+from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
+from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
+from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
+from yieldbot.errors import ConfigError, MarketError
+from yieldbot.math.liquidity import around, full_range
+from yieldbot.math.positions import Range
+from yieldbot.model.numbers import number
+from yieldbot.model.plan import Declined
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yieldbot.app.context import Context
+    from yieldbot.app.move_liquidity import LiquidityRequest
+    from yieldbot.chains.evm.execution.account import Account
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.orders import Prepared
+    from yieldbot.model.amounts import Token
+    from yieldbot.model.exchange import Pool
+    from yieldbot.model.liquidity import LpPosition, LpState
+    from yieldbot.model.policy import Job
+
+SETTLES_SECONDS = 3600
+"""The longest that an order lives."""
+
+
+class Meant(NamedTuple):
+    """What is to be done in which pool."""
+
+    state: LpState
+    """The pool."""
+    prepared: Prepared
+    """The order and its steps."""
+    warnings: tuple[str, ...] = ()
+    """What the person should know before saying yes."""
+    before: tuple[LpPosition, ...] | None = None
+    """Our positions there, where something is to be put in."""
+    out: tuple[int, int] = (0, 0)
+    """Base units of both tokens that come out of a position for that."""
+    swaps: float = 0.0
+    """The fraction of it that swaps in the pool may take."""
+
+
+async def meant_by(request: LiquidityRequest, context: Context, account: Account, job: Job) -> Meant | Declined:
+    """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
+    node, policy, owner = account.node, context.settings.policy, job.wallet.address
+    view = await look(node, job.chain, owner, only_ours=request.action != "add")
+    now = account.now()
+    terms = Terms(
+        id=f"lp-{request.action}-{now:x}",
+        owner=owner,
+        slippage=request.slippage_bps / 10_000,
+        deadline=now + min(policy.plan_ttl_seconds, SETTLES_SECONDS),
+    )
+    if request.action == "add":
+        state = pool_of(request.pool, view)
+        position = _position(str(request.to), view) if request.to is not None else None
+    else:
+        position = _position(request.position, view)
+        state = position.state
+    if state.spacing:
+        manager_of(state)
+    warnings: list[str] = []
+    if request.action != "collect":
+        if (unsound := sound_feeds(view, state.pool, job.chain, policy)) is not None:
+            return unsound
+        pair = {state.pool.token0, state.pool.token1}
+        others = [
+            s.pool
+            for s in view.states.values()
+            if s.pool.protocol == "uniswap_v3" and {s.pool.token0, s.pool.token1} == pair
+        ]
+        prices = await fair_price(node, state, view.usd, terms.slippage, others)
+        if isinstance(prices, Declined):
+            return prices
+    match request.action:
+        case "add":
+            ticks, refused = await _range(request, context, account, job, view, state, position)
+            if refused is not None and not request.anyway:
+                return refused
+            warnings += [refused.reason] if refused else []
+            have = await _have(request.give, account, state.pool)
+            prepared = (
+                adding(state, have, ticks, request.to, terms) if state.spacing else adding_shares(state, have, terms)
+            )
+        case "rerange":
+            assert position is not None
+            shown = await appraised(node, policy, job, view, ours=True)
+            advice = shown.triggers[view.positions.index(position)]
+            wanted = _wanted(request.range, state, view)
+            if (advice is None or advice.advice.value != "rerange") and not request.anyway:
+                why = advice.reason if advice else "its value is not known"
+                return Declined("RANGE_STAYS", f"a new range is not called for: {why} (--anyway lays it all the same)")
+            ticks = wanted or (advice.ticks if advice and advice.ticks else _anew(position))
+            prepared = reranging(position, view.deployments[state.pool.id], ticks, view.usd, terms)
+        case "remove":
+            assert position is not None
+            if not 0.0 < request.share <= 1.0:
+                raise ConfigError(f"--share {request.share:g}: name a share above 0, 1 at most")
+            prepared = (
+                removing(position, _part(position.liquidity, request.share), terms)
+                if state.spacing
+                else removing_shares(position, request.share, terms)
+            )
+        case "collect":
+            assert position is not None
+            prepared = collecting(position, terms)
+        case _:
+            assert position is not None
+            prepared = compounding(position, terms)
+    before = tuple(one for one in view.positions if one.state.pool.id == state.pool.id)
+    meant = Meant(
+        state, prepared, tuple(warnings), before if request.action in ("add", "compound", "rerange") else None
+    )
+    if request.action == "compound" and position is not None:
+        return meant._replace(out=position.fees)
+    if request.action == "rerange":
+        return meant._replace(out=prepared.expected, swaps=state.fee + terms.slippage)
+    return meant
+
+
+def _part(liquidity: int, share: float) -> int:
+    """A share of liquidity; exactly all of it for 1."""
+    return liquidity if share == 1.0 else liquidity * round(share * 10**9) // 10**9
+
+
+def _anew(position: LpPosition) -> Range:
+    """As wide as it was, around the price."""
+    low, high = position.ticks or (0, 0)
+    return around(position.state.tick, (high - low) // 2, position.state.spacing)
+
+
+async def _range(
+    request: LiquidityRequest,
+    context: Context,
+    account: Account,
+    job: Job,
+    view: LpView,
+    state: LpState,
+    position: LpPosition | None,
+) -> tuple[Range, Declined | None]:
+    """The range, and why the policy would not enter this pool now."""
+    shown = await appraised(account.node, context.settings.policy, job, view, ours=False)
+    found = next((one for one in shown.appraisals if one.state.pool == state.pool), None)
+    vetoes = found.vetoes if found else ("its tokens, or gas, have no USD feed",)
+    refused = Declined("LIQUIDITY_DOES_NOT_PAY", "; ".join(vetoes)) if vetoes else None
+    if position is not None:
+        return Range(*(position.ticks or (0, 0))), refused
+    wanted = _wanted(request.range, state, view)
+    if wanted is None:
+        if found is None:
+            raise ConfigError("--range best needs USD feeds of the pool's tokens and of gas: name LOW:HIGH, or full")
+        wanted = found.best.ticks
+    return wanted, refused
+
+
+def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
+    """--range; None for best. Raises ConfigError."""
+    if text == "best":
+        return None
+    if text == "full" or not state.spacing:
+        return full_range(state.spacing or 1)
+    try:
+        lowest, highest = text.split(":")
+    except ValueError:
+        raise ConfigError(f"--range {text}: write best, full or LOW:HIGH, as 2500:3500") from None
+    try:
+        low, high = number(lowest, "write a price, as 2500"), number(highest, "write a price, as 2500")
+    except ValueError as bad:
+        raise ConfigError(f"--range {text}: {bad}") from None
+    if not 0.0 < low < high:
+        raise ConfigError(f"--range {text}: the first price must be above 0 and below the second")
+    pool = state.pool
+    over, _ = facing(pool, view)
+    if over:
+        low, high = 1 / high, 1 / low
+    ends = [math.log(price / price_at(pool, 0)) / math.log(1.0001) for price in (low, high)]
+    spacing, most = state.spacing, full_range(state.spacing).high
+    first, last = math.floor(ends[0] / spacing) * spacing, math.ceil(ends[1] / spacing) * spacing
+    return Range(max(-most, first), min(most, last))
+
+
+def pool_of(text: str, view: LpView) -> LpState:
+    """The pool that is meant. Raises ConfigError that names those there are."""
+    found = []
+    for state in view.states.values():
+        pool, fee = state.pool, str(round(state.fee * 1_000_000))
+        parts = text.split("/")
+        tokens = {pool.token0.symbol, pool.token1.symbol}
+        named = len(parts) in (2, 3) and set(parts[:2]) == tokens and (len(parts) == 2 or parts[2] == fee)
+        if text.lower() == pool.id.lower() or named:
+            found.append(state)
+    if len(found) != 1:
+        known = ", ".join(
+            f"{s.pool.token0.symbol}/{s.pool.token1.symbol}/{round(s.fee * 1_000_000)} ({s.pool.id})"
+            for s in view.states.values()
+        )
+        raise ConfigError(f"{text}: {len(found)} pools are called so; there are: {known or 'none'}")
+    return found[0]
+
+
+def _position(name: str, view: LpView) -> LpPosition:
+    """By its number, or by the pair's address. Raises ConfigError that names those there are."""
+    # Managers number alike: where two positions have one number, the one that can be moved is meant.
+    mine = sorted(view.positions, key=lambda p: p.state.manager is not None)
+    called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in mine}
+    if name.lower() not in called:
+        known = ", ".join(called) or "none"
+        more = f"; not read: {'; '.join(view.unread)}" if view.unread else ""
+        raise ConfigError(f"position {name}: the wallet's are: {known}{more}")
+    return called[name.lower()]
+
+
+async def _have(given: Sequence[str], account: Account, pool: Pool) -> tuple[int, int]:
+    """--give as base units of both tokens, no more than the wallet holds. Raises ConfigError."""
+    tokens: dict[str, Token] = {token.symbol: token for token in (pool.token0, pool.token1)}
+    found: dict[str, int] = {}
+    for text in given:
+        symbol, _, amount = text.partition("=")
+        if symbol not in tokens or symbol in found:
+            raise ConfigError(f"--give {text}: write TOKEN=AMOUNT, each of {', '.join(tokens)} once at most")
+        try:
+            found[symbol] = tokens[symbol].parse(amount).raw
+        except ValueError as bad:
+            raise ConfigError(f"--give {text}: {bad}") from None
+    if not any(raw > 0 for raw in found.values()) or min(found.values()) < 0:
+        raise ConfigError(f"--give is missing: name what goes in, as --give {next(iter(tokens))}=100")
+    held = await balances(account.node, account.owner, tokens.values())
+    for symbol, raw in found.items():
+        if held[tokens[symbol]] < raw:
+            raise MarketError(f"--give {symbol}: the wallet holds {tokens[symbol].amount(held[tokens[symbol]])}")
+    return found.get(pool.token0.symbol, 0), found.get(pool.token1.symbol, 0)

@@ -1,0 +1,238 @@
+"""What ``markets`` answers, and what other documents say of a market."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from yieldbot.allocator.rewards import haircut_bps, value
+from yieldbot.app.document import Document, Part
+from yieldbot.app.documents import apy_after, number, probe_of, reward_apy
+from yieldbot.app.parts import JobHead, Money
+from yieldbot.model import market as model
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Kind
+
+if TYPE_CHECKING:
+    from yieldbot.model.plan import Allocation, Assessment
+    from yieldbot.model.policy import Policy
+
+
+class WayOut(Part):
+    """How money leaves a market."""
+
+    kind: str = Field(description="instant, cooldown, request, window or maturity")
+    hours: float | None = Field(description="at the longest; null: nothing bounds them")
+    cash: Money | None = Field(
+        description="what all could take out now; null: not known, and then the market's liquidity is 0"
+    )
+    limit: str | None = Field(description="what limits it, in words; null: nothing but the cash")
+
+    @classmethod
+    def of(cls, state: model.MarketState) -> WayOut:
+        return cls(
+            kind=state.exit.kind.value,
+            hours=number(state.exit.hours),
+            cash=Money.or_none(state.cash),
+            limit=state.exit.limit or None,
+        )
+
+
+class Leaving(Part):
+    """What of ours is on its way out by two steps."""
+
+    asked: Money = Field(description="what was asked for and cannot be had yet")
+    ready: Money = Field(description="what can be collected now")
+    back: Money = Field(description="what was called back and is not taken in yet")
+    until: int | None = Field(description="unix seconds at which all of it is there; null: when somebody serves it")
+    cancels: bool = Field(description="whether what was asked for can be called back now")
+
+    @classmethod
+    def of(cls, state: model.MarketState) -> Leaving | None:
+        """None: nothing is."""
+        gone = state.leaving
+        if gone is None:
+            return None
+        return cls(
+            asked=Money.of(gone.asked),
+            ready=Money.of(gone.ready),
+            back=Money.of(gone.back),
+            until=gone.until,
+            cancels=gone.cancels,
+        )
+
+
+class Reward(Part):
+    """An incentive that one market pays beside its yield."""
+
+    id: str = Field(description="the market's identifier")
+    token: str = Field(description="the address of the token that is paid")
+    claimable: Money = Field(description="what a claim would bring now")
+    in_wallet: Money = Field(description="what of the token we have already")
+    per_day: Money = Field(description="what goes to all who share it")
+    ends_at: int | None = Field(description="unix seconds; null: no end is known")
+    distributor: str = Field(description="the contract that is claimed from")
+    price: float | None = Field(description="asset tokens for one, by a feed; null: none, and it counts nothing")
+    haircut_bps: float = Field(description="what the policy takes off its price")
+    value: float | None = Field(
+        description="asset tokens that a claim is worth, after the haircut and before gas; null: it has no price"
+    )
+    claim_cost: float | None = Field(description="gas of a claim, in asset tokens")
+
+    @classmethod
+    def of(cls, found: model.Reward, market_id: str, policy: Policy) -> Reward:
+        return cls(
+            id=market_id,
+            token=found.token.address,
+            claimable=Money.of(found.claimable),
+            in_wallet=Money.of(found.in_wallet),
+            per_day=Money.of(Amount(found.token, int(found.raw_per_second * 86_400))),
+            ends_at=found.ends_at,
+            distributor=found.distributor,
+            price=number(found.price),
+            haircut_bps=haircut_bps(found, policy),
+            value=None if found.price is None else number(value(found, policy)),
+            claim_cost=number(found.claim_cost),
+        )
+
+
+class Market(Part):
+    """A market with its yields. Amounts are of its asset."""
+
+    id: str = Field(description="its identifier")
+    protocol: str = Field(description="the protocol's name")
+    name: str = Field(description="what it is called")
+    kind: str = Field(description="lending, vault or staking")
+    address: str = Field(description="the contract that takes deposits")
+    status: str = Field(description="active, frozen or paused")
+    quoted_apy: float | None = Field(description="what it shows now, an effective annual fraction")
+    apy_after_deposit: float | None = Field(
+        description="the base rate once `after_deposit_of` is held there, fees of the way in and out counted, no "
+        "reward in it; an effective annual fraction over the horizon"
+    )
+    reward_apy_after_deposit: float | None = Field(
+        description="what rewards add, net of their haircut and claims; nothing is compounded"
+    )
+    total_apy_after_deposit: float | None = Field(description="the sum of both")
+    after_deposit_of: Money = Field(
+        description="the holding that yields are meant for: the allocation's target, or our whole wealth as far as "
+        "the market takes it"
+    )
+    held: Money = Field(description="what we hold there")
+    supplied: Money = Field(description="what all suppliers hold there")
+    borrowed: Money | None = Field(description="what is lent out; null: the market does not say")
+    liquidity: Money = Field(description="what all suppliers together could take out now")
+    exit: WayOut = Field(description="how money leaves it")
+    no_way_out: str | None = Field(
+        description="why what goes in did not come out again; null: it did, or was not tried"
+    )
+    untried: bool = Field(description="whether the first real money is to be tried (`policy.try_first`)")
+    stuck: str | None = Field(description="why what is held there cannot be taken out now; null: it can")
+    leaving: Leaving | None = Field(description="what of `held` is on its way out in two steps; null: nothing is")
+    utilisation: float | None = Field(description="the fraction that is lent out; null: the market does not say")
+    entry_cost_bps: float | None = Field(
+        description="what fees take of a deposit, the way out included; `apy_after_deposit` counts it"
+    )
+    cap_headroom: Money | None = Field(description="what it still takes; null: no cap")
+    haircut_bps: float | None = Field(description="expected loss a year, by the policy; null: not assessed")
+    max_exposure: Money | None = Field(description="the most that we may hold there; null: no limit")
+    rewards: tuple[Reward, ...] = Field(description="what it pays beside its yield")
+    flags: tuple[str, ...] = Field(description="what is to be known of it")
+    vetoes: tuple[str, ...] = Field(description="why it gets no new money")
+
+    @classmethod
+    def of(
+        cls,
+        state: model.MarketState,
+        assessment: Assessment | None,
+        probe: Amount,
+        horizon_seconds: float,
+        policy: Policy,
+    ) -> Market:
+        """``probe``: the holding that yields are told for."""
+        base, beside = apy_after(state, probe, horizon_seconds, policy), reward_apy(state, probe, policy)
+        return cls(
+            id=state.market.id,
+            protocol=state.market.protocol,
+            name=state.market.name,
+            kind=state.market.kind.value,
+            address=state.market.address,
+            status=state.status.value,
+            quoted_apy=number(state.quoted.compounded().value),
+            apy_after_deposit=number(base.value),
+            reward_apy_after_deposit=number(beside.value),
+            total_apy_after_deposit=number(base.value + beside.value),
+            after_deposit_of=Money.of(probe),
+            held=Money.of(state.held),
+            supplied=Money.of(state.supplied),
+            borrowed=Money.or_none(state.borrowed),
+            liquidity=Money.of(state.liquidity),
+            exit=WayOut.of(state),
+            no_way_out=state.no_way_out or None,
+            untried=state.untried,
+            stuck=state.stuck or None,
+            leaving=Leaving.of(state),
+            utilisation=state.utilisation,
+            entry_cost_bps=number(state.entry_cost_bps),
+            cap_headroom=Money.or_none(state.capacity),
+            haircut_bps=assessment.haircut_bps if assessment else None,
+            max_exposure=Money.or_none(assessment.max_exposure) if assessment else None,
+            rewards=tuple(Reward.of(one, state.market.id, policy) for one in state.rewards),
+            flags=state.flags,
+            vetoes=assessment.vetoes if assessment else (),
+        )
+
+
+class UnreadMarket(Part):
+    """A market that could not be observed."""
+
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="what it is called")
+    reason: str = Field(description="why it could not be read")
+
+
+class JobMarkets(JobHead):
+    """A job's markets; one over several assets has an entry for each of them."""
+
+    markets: tuple[Market, ...] = Field(description="all but the wallet")
+    quarantined: tuple[UnreadMarket, ...] = Field(description="markets that could not be observed")
+
+
+class MarketsDocument(Document):
+    """Every market with its yields, or with `--kind lp` every pool."""
+
+    SCHEMA: ClassVar[str] = "markets"
+
+    horizon_seconds: float = Field(description="over which yields are told")
+
+
+class YieldsDocument(MarketsDocument):
+    """Every market with its yields."""
+
+    jobs: tuple[JobMarkets | JobHead, ...] = Field(description="a job whose chain was not served has its head alone")
+
+
+def markets_of(
+    snapshot: model.Snapshot,
+    assessments: Sequence[Assessment],
+    allocation: Allocation | None,
+    wealth: Amount,
+    horizon_seconds: float,
+    policy: Policy,
+) -> tuple[Market, ...]:
+    """All markets of a snapshot but the wallet. ``wealth``: what we have in all."""
+    by_id = {assessment.market_id: assessment for assessment in assessments}
+    return tuple(
+        Market.of(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds, policy)
+        for state in snapshot.states.values()
+        if state.market.kind is not Kind.IDLE
+    )
+
+
+def unread_markets(snapshot: model.Snapshot) -> tuple[UnreadMarket, ...]:
+    """Those that could not be observed."""
+    return tuple(
+        UnreadMarket(id=bad.market.id, name=bad.market.name, reason=bad.reason) for bad in snapshot.quarantined
+    )

@@ -1,0 +1,109 @@
+"""``markets``: what there is, and what it would pay. Nothing is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.app import overview
+from yieldbot.app.liquidity import PoolsAnswer, pools
+from yieldbot.app.market_documents import JobMarkets, YieldsDocument, markets_of, unread_markets
+from yieldbot.app.parts import JobHead
+from yieldbot.app.whatif import amount_of
+from yieldbot.app.wiring import JobFilter
+from yieldbot.errors import ConfigError
+from yieldbot.model.market import Kind
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.amounts import Amount
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.plan import Allocation, Assessment
+    from yieldbot.model.policy import Job
+
+
+KINDS = ("lending", "vault", "staking", "lp")
+"""Of markets that are listed; ``lp``: liquidity in pools."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketsRequest:
+    """Which markets are listed, and for how much money."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Whose markets."""
+    amount: str | None = None
+    """Whole tokens, as if the wallet held this much in all of each job's asset; None: what it holds."""
+    kind: str | None = None
+    """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A job's markets as they are listed."""
+
+    job: Job
+    snapshot: Snapshot
+    assessments: Sequence[Assessment]
+    allocation: Allocation | None
+    wealth: Amount | None = None
+    """As if we had this; None: what the snapshot holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketsAnswer:
+    """Every market with its yields."""
+
+    document: YieldsDocument
+    listed: tuple[Listed, ...]
+    """By job and asset, of the jobs whose chain was served."""
+    skipped: tuple[tuple[Job, str], ...]
+    """The other jobs, each with why its chain was not served."""
+    exit_code: int
+
+
+def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:
+    """Pools where liquidity is asked for, else every market. Raises ConfigError for a request that means no job, no
+    amount or no kind."""
+    if request.kind not in (None, *KINDS):
+        raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
+    return pools(request, context) if request.kind == "lp" else _markets(request, context)
+
+
+def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
+    """Observes every chain and decides, for the yields after our deposit."""
+    policy = context.settings.policy
+    horizon = overview.horizon_seconds(policy)
+    rows: list[JobMarkets | JobHead] = []
+    listed: list[Listed] = []
+    skipped: list[tuple[Job, str]] = []
+    observed = overview.observe(request.jobs, context)
+    for job, snapshot in observed:
+        if isinstance(snapshot, str):
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
+            skipped.append((job, snapshot))
+            continue
+        wealth = None if request.amount is None else amount_of("--amount", request.amount, job)
+        decision = overview.decide(context, job, snapshot, wealth)
+        for one, part in overview.by_asset(job, snapshot):
+            all_of_it = part.wealth(one.asset) if job.base is None else snapshot.wealth(one.asset)
+            if wealth is not None and one.asset == job.asset:
+                all_of_it = wealth
+            shown = part if request.kind is None else _of_kind(part, request.kind)
+            listed.append(Listed(one, shown, decision.assessments, decision.allocation, all_of_it))
+            found = markets_of(shown, decision.assessments, decision.allocation, all_of_it, horizon, policy)
+            head = JobHead.fields_of(one, shown)
+            rows.append(JobMarkets(**head, markets=found, quarantined=unread_markets(shown)))
+    return MarketsAnswer(
+        document=YieldsDocument(horizon_seconds=horizon, jobs=tuple(rows)),
+        listed=tuple(listed),
+        skipped=tuple(skipped),
+        exit_code=overview.exit_code(observed),
+    )
+
+
+def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
+    """Its markets of one kind, and the wallet."""
+    shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
+    return replace(snapshot, states=shown)

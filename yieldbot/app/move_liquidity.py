@@ -1,0 +1,205 @@
+"""``lp add``, ``remove``, ``collect``, ``compound`` and ``rerange``: liquidity moved by a person's word.
+
+Rehearsed as a whole on a fork, shown, asked for, then one transaction each by the stages of every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from yieldbot.allocator.provide import market_id
+from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.liquidity import accounts
+from yieldbot.app.liquidity_orders import meant_by
+from yieldbot.app.move_liquidity_documents import LiquidityDocument, LiquidityRehearsal, RehearsedCall
+from yieldbot.app.parts import BalanceChange, Block, Refusal, transaction
+from yieldbot.app.reports import DONE, FAILED, REFUSED
+from yieldbot.app.wiring import JobFilter, jobs_of, world_of
+from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
+from yieldbot.chains.evm.liquidity.wayout import come_back
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.session import account_of
+from yieldbot.errors import ConfigError
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.model.amounts import Token
+from yieldbot.model.plan import Declined
+from yieldbot.model.policy import SafeOwner
+from yieldbot.model.tx import Confirmed
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.liquidity_orders import Meant
+    from yieldbot.chains.evm.execution.account import Account
+    from yieldbot.chains.evm.liquidity.judge import Back, LpRehearsal
+    from yieldbot.execution.world import World
+    from yieldbot.model.policy import Job
+    from yieldbot.model.tx import Outcome
+
+Action = Literal["add", "remove", "collect", "compound", "rerange"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidityRequest:
+    """Move liquidity of one wallet on one chain."""
+
+    action: Action
+    """What is done."""
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Which wallet and chain, where several have jobs."""
+    pool: str = ""
+    """Of add: the pool's address, or as USDC/WETH/500 (the fee in 1e-6)."""
+    give: tuple[str, ...] = ()
+    """Of add: at most this goes in, each as TOKEN=AMOUNT."""
+    to: int | None = None
+    """Of add: the number of the position of ours that it goes into; None: a new one."""
+    position: str = ""
+    """Of the others: the position's number, or a pair's address for shares of it."""
+    share: float = 1.0
+    """Of remove: which fraction of the position's liquidity, above 0 to 1."""
+    range: str = "best"
+    """Of add and rerange: best, full, or LOW:HIGH as prices in the way that pools are listed."""
+    anyway: bool = False
+    """Of add and rerange: even where the policy says that it does not pay."""
+    slippage_bps: float = 50.0
+    """How far the price may move, above 0 and below 1000."""
+    dry_run: bool = False
+    """Rehearse and show it; nothing is signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsedOrder:
+    """An order as it went on the fork: what a person consents to."""
+
+    warnings: tuple[str, ...]
+    """What the person should know before saying yes."""
+    rehearsal: LpRehearsal
+    """Its transactions, and what they did to our balances."""
+    native: Token
+    """The chain's own coin, in which fees are paid."""
+
+
+def move_liquidity(
+    request: LiquidityRequest, context: Context, *, show: Callable[[RehearsedOrder], None], ask: Callable[[], bool]
+) -> LiquidityDocument:
+    """Carries an order out under the run's lock, or rehearses it alone. Raises ConfigError for what cannot be meant.
+
+    ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run:
+    nothing is signed unless it gives True.
+    """
+    job = _job(request, context)
+    if not 0 < request.slippage_bps < 1_000:
+        raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number above 0 and below 1000")
+    lock = nullcontext() if request.dry_run else run_lock(context.settings.data_dir)
+    with lock, world_of(context, lambda journal: DeclineAll()) as world:
+        deadline = Deadline(world)
+        return run_within(deadline, job, lambda: _act(request, context, deadline.world, job, show, ask))
+
+
+def _job(request: LiquidityRequest, context: Context) -> Job:
+    """The one wallet and chain that is meant."""
+    found = accounts(jobs_of(request.jobs, context))
+    if not found:
+        raise ConfigError("no chain of these jobs lists an exchange with a position manager (docs/liquidity.md)")
+    if len(found) > 1:
+        names = ", ".join(f"--wallet {job.wallet.name} --chain {job.chain.name}" for job in found)
+        raise ConfigError(f"several wallets or chains could be meant: add one of {names}")
+    if isinstance(found[0].wallet.held, SafeOwner):
+        raise ConfigError(f"wallet {found[0].wallet.name} is a Safe: liquidity is moved for its owners' own keys only")
+    return found[0]
+
+
+async def _act(
+    request: LiquidityRequest,
+    context: Context,
+    world: World,
+    job: Job,
+    show: Callable[[RehearsedOrder], None],
+    ask: Callable[[], bool],
+) -> LiquidityDocument:
+    async with connect(job.chain) as node:
+        await node.verify_chain()
+        account = account_of(world, job, node)
+        if not request.dry_run:
+            await settle(account)
+        meant = await meant_by(request, context, account, job)
+        if isinstance(meant, Declined):
+            return _document(request, job, refused=meant, code=REFUSED)
+        order, pool = meant.prepared.order, meant.state.pool
+        position = order.share or Token(job.chain.chain, order.manager, "position", 0)
+        pair = sorted((pool.token0, pool.token1), key=lambda token: token != job.asset)
+        tokens = (*pair, position)
+        pair += [order.share] if order.share else []
+        block = await account.node.block()
+        back = _back(account, meant, request.slippage_bps / 10_000)
+        rehearsed = await rehearse_steps(account, meant.prepared.steps, pair, order.spenders, block, back)
+        if isinstance(rehearsed, Declined):
+            return _document(request, job, meant, refused=rehearsed, code=REFUSED)
+        show(RehearsedOrder(warnings=meant.warnings, rehearsal=rehearsed, native=account.native))
+        if request.dry_run:
+            dry = Declined("DRY_RUN", "nothing is signed in a dry run")
+            return _document(request, job, meant, rehearsed, refused=dry, code=DONE)
+        if not ask():
+            said_no = Declined("HUMAN_REJECTED", "you said no")
+            return _document(request, job, meant, rehearsed, refused=said_no, code=REFUSED)
+        ended = await carry_out(account, meant.prepared.steps, rehearsed, tokens, market_id(pool), order)
+        refused = next((one for one in ended if isinstance(one, Declined)), None)
+        return _document(request, job, meant, rehearsed, refused=refused, ended=ended, code=exit_code(ended))
+
+
+def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
+    """How what is put in is taken out again in the rehearsal; None where nothing is."""
+    before = meant.before
+    if before is None:
+        return None
+    return lambda fork, fees, put: come_back(
+        account, fork, fees, put, meant.state, before, slippage, meant.out, meant.swaps
+    )
+
+
+def exit_code(ended: Sequence[Outcome | Declined]) -> int:
+    """1 where a transaction did not succeed, 4 where one was refused."""
+    if any(not isinstance(one, Confirmed | Declined) for one in ended):
+        return FAILED
+    return REFUSED if any(isinstance(one, Declined) for one in ended) else DONE
+
+
+def _document(
+    request: LiquidityRequest,
+    job: Job,
+    meant: Meant | None = None,
+    rehearsed: LpRehearsal | None = None,
+    *,
+    refused: Declined | None,
+    ended: Sequence[Outcome | Declined] = (),
+    code: int,
+) -> LiquidityDocument:
+    return LiquidityDocument(
+        exit_code=code,
+        action=request.action,
+        wallet=job.wallet.name,
+        owner=job.wallet.address,
+        chain_id=job.chain.chain,
+        pool=meant.state.pool.name if meant else None,
+        rehearsal=_rehearsal(rehearsed) if rehearsed else None,
+        warnings=meant.warnings if meant else (),
+        declined=Refusal.or_none(refused),
+        transactions=tuple(transaction(one) for one in ended if not isinstance(one, Declined)),
+    )
+
+
+def _rehearsal(rehearsed: LpRehearsal) -> LiquidityRehearsal:
+    fee = rehearsed.rollup
+    return LiquidityRehearsal(
+        block=Block.of(rehearsed.block),
+        gas_used=rehearsed.gas_used,
+        l1_fee_wei=str(fee.l1_wei),
+        operator_fee_wei=str(fee.operator_wei),
+        l1_gas=fee.l1_gas,
+        calls=tuple(RehearsedCall(words=tx.words, to=tx.to, gas_used=tx.gas_used) for tx in rehearsed.txs),
+        deltas=tuple(BalanceChange.of(change) for change in rehearsed.deltas),
+    )

@@ -1,0 +1,100 @@
+"""``plan``: the best allocation and the moves towards it. Nothing is simulated or signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator.across import across
+from yieldbot.app import overview
+from yieldbot.app.parts import JobHead
+from yieldbot.app.plan_documents import JobPlan, MarketWayOut, PlanDocument
+from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
+from yieldbot.app.whatif import WhatIf
+from yieldbot.app.wiring import JobFilter
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.across import Across
+    from yieldbot.app.context import Context
+    from yieldbot.history.holdings import Unread
+    from yieldbot.model.ids import ChainId
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.plan import Hold, Plan
+    from yieldbot.model.policy import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """For which jobs, and what is assumed."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """Whose money."""
+    what_if: WhatIf = field(default_factory=WhatIf)
+    """What differs from the configuration for this one answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """One job, and what would be done with its money."""
+
+    job: Job
+    snapshot: Snapshot | None = None
+    """None: its chain was not served."""
+    skipped: str | None = None
+    """Why; None: it was served."""
+    unread: tuple[Unread, ...] = ()
+    """What could not be observed."""
+    outcome: Plan | Hold | None = None
+    """None: its chain was not served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAnswer:
+    """What would be done."""
+
+    document: PlanDocument
+    jobs: tuple[PlannedJob, ...]
+    across: tuple[Across, ...]
+    """What bridging would gain, for each asset that is held on several chains."""
+    chains: dict[ChainId, str]
+    """The names of the jobs' chains."""
+    exit_code: int
+
+
+def plan(request: PlanRequest, context: Context) -> PlanAnswer:
+    """Observes every chain and decides. Raises ConfigError for a request that means no job, amount or market."""
+    what_if = request.what_if
+    observed = overview.observe(request.jobs, context)
+    if not overview.exit_code(observed):  # a chain that was skipped may have the markets that are named
+        what_if.check_names([snapshot for _, snapshot in observed if not isinstance(snapshot, str)])
+    unread = overview.unread_of(context, observed)
+    rows: list[JobPlan | JobHead] = []
+    jobs: list[PlannedJob] = []
+    for (job, snapshot), lost in zip(observed, unread, strict=True):
+        if isinstance(snapshot, str):
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
+            jobs.append(PlannedJob(job=job, skipped=snapshot))
+            continue
+        found = overview.decide(context, job, snapshot, what_if.amount(job), what_if, lost).outcome
+        rows.append(
+            JobPlan(
+                **JobHead.fields_of(job, snapshot),
+                quarantined=Quarantined.of(lost),
+                ways_out=MarketWayOut.of(snapshot),
+                plan=plan_or_hold(found),
+            )
+        )
+        jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))
+    between = () if what_if.wealth is not None else _across(jobs, what_if, context)
+    return PlanAnswer(
+        document=PlanDocument(what_if=what_if.document(), jobs=tuple(rows), across_chains=AcrossChains.of(between)),
+        jobs=tuple(jobs),
+        across=between,
+        chains={job.chain.chain: job.chain.name for job, _ in observed},
+        exit_code=overview.exit_code(observed, unread),
+    )
+
+
+def _across(jobs: list[PlannedJob], what_if: WhatIf, context: Context) -> tuple[Across, ...]:
+    """What bridging would gain, of what could be read."""
+    return across([one.snapshot for one in jobs if one.snapshot is not None], what_if.policy(context.settings.policy))

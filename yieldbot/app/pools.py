@@ -1,0 +1,27 @@
+"""How pools are called, and which way round their prices are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.model.exchange import Pool
+
+
+def named(pool: Pool) -> str:
+    """A pool with its tokens."""
+    return f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
+
+
+def price_at(pool: Pool, tick: float) -> float:
+    """Whole token1 for one token0 at a tick."""
+    return float(1.0001**tick * pool.token0.one / pool.token1.one)
+
+
+def facing(pool: Pool, view: LpView) -> tuple[bool, str]:
+    """(whether prices are shown upside down, their unit): so that the dearer token is counted in the cheaper one."""
+    price = price_at(pool, view.states[pool.id].tick)
+    return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (
+        f"{pool.token1.symbol} a {pool.token0.symbol}"
+    )

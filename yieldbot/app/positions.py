@@ -1,0 +1,90 @@
+"""``positions``: what we hold, what it earned, and what it was predicted to earn. Nothing is signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.app import liquidity, overview, profit
+from yieldbot.app.ledgers import journalled
+from yieldbot.app.parts import JobHead
+from yieldbot.app.plan_parts import Quarantined
+from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
+from yieldbot.app.wiring import JobFilter
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.liquidity import AccountLiquidity
+    from yieldbot.app.overview import Observation
+    from yieldbot.app.profit import Earned
+    from yieldbot.history.holdings import Position, Unread
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionsRequest:
+    """Whose positions."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs that hold them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldByJob:
+    """What one job holds of one asset."""
+
+    job: Job
+    snapshot: Snapshot | None = None
+    """None: its chain was not served."""
+    skipped: str | None = None
+    """Why; None: it was served."""
+    positions: tuple[Position, ...] = ()
+    earned: tuple[Earned, ...] = ()
+    """Profit and loss of each market that it is or was in."""
+    unread: tuple[Unread, ...] = ()
+    """What could not be observed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionsAnswer:
+    """What we hold."""
+
+    document: PositionsDocument
+    jobs: tuple[HeldByJob, ...]
+    """By job and asset."""
+    liquidity: tuple[AccountLiquidity, ...]
+    """Positions in pools, by wallet and chain."""
+    exit_code: int
+
+
+def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
+    """Observes every chain, and asks each for what was done with our accounts. Raises ConfigError for a request that
+    means no job, InvariantError for a journal that contradicts itself."""
+    policy = context.settings.policy
+    horizon = overview.horizon_seconds(policy)
+    observed: list[Observation] = []
+    for job, seen in overview.observe(request.jobs, context):
+        observed += [(job, seen)] if isinstance(seen, str) else overview.by_asset(job, seen)
+    unread = overview.unread_of(context, observed)
+    books = profit.ledger(context, journalled(context), observed)
+    earned, held = profit.earned(books, observed), overview.positions_of(context, observed)
+    rows: list[JobPositions | JobHead] = []
+    jobs: list[HeldByJob] = []
+    for (job, snapshot), rows_held, lost, gains in zip(observed, held, unread, earned, strict=True):
+        if isinstance(snapshot, str):
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
+            jobs.append(HeldByJob(job=job, skipped=snapshot))
+            continue
+        agreed = profit.agreed(rows_held, gains)
+        found = Holdings.of(snapshot, agreed, horizon, policy, gains)
+        own = {name: getattr(found, name) for name in Holdings.model_fields}
+        rows.append(JobPositions(**JobHead.fields_of(job, snapshot), **own, quarantined=Quarantined.of(lost)))
+        jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
+    pools = liquidity.positions(context, observed, books)
+    return PositionsAnswer(
+        document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.parts),
+        jobs=tuple(jobs),
+        liquidity=pools.shown,
+        exit_code=overview.exit_code(observed, unread) or pools.exit_code,
+    )

@@ -1,0 +1,245 @@
+"""``quote``: what a swap would give now, by our own arithmetic, and over which pools; beside it an aggregator's word.
+
+What the aggregator (LI.FI, for bridges too) says is shown, decides nothing and is never signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator.route import route, route_for
+from yieldbot.app.documents import number
+from yieldbot.app.parts import Money, Refusal
+from yieldbot.app.quote_documents import (
+    AggregatorFault,
+    AggregatorQuote,
+    BridgeQuoteDocument,
+    IndependentPrice,
+    QuoteDocument,
+    SwapPool,
+    SwapWay,
+)
+from yieldbot.bridges import lifi
+from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.chains.open import chain_of
+from yieldbot.config.chain import load_chain
+from yieldbot.config.load import chain_names, read_toml
+from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
+from yieldbot.math.concentrated import Unswappable
+from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
+from yieldbot.rpc.service import get
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.route import Route
+    from yieldbot.app.context import Context
+    from yieldbot.chains.quote_values import Read
+    from yieldbot.model.amounts import Amount, Token
+    from yieldbot.model.plan import Declined
+    from yieldbot.model.policy import ChainSettings, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRequest:
+    """A swap; either ``amount`` or ``out`` is given."""
+
+    given: str
+    """The symbol of the token that goes in."""
+    wanted: str
+    """The symbol of the token that comes out."""
+    amount: str | None = None
+    """How much goes in, in whole tokens."""
+    out: str | None = None
+    """How much comes out, exactly, in whole tokens."""
+    slippage_bps: float = 50.0
+    """How much less than the best independent price a swap may bring, in basis points."""
+    chain: str | None = None
+    """The chain's name; None: the one that jobs are on, where it is one."""
+    aggregator: str | None = None
+    """The URL of an aggregator that speaks as LI.FI; empty: LI.FI's own; None: none is asked."""
+    to_chain: str | None = None
+    """The chain of ``wanted``, where it is another one: a bridge's quote is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A quote, and what it was made of."""
+
+    document: QuoteDocument
+    chain: ChainSettings
+    route: Route
+    read: Read
+    judged: Fair | Declined
+    """The least output, or why nobody should swap so."""
+    aggregated: Quoted | YieldbotError | None
+    """The aggregator's word, or why there is none; None: it was not asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeQuote:
+    """An aggregator's quote from one chain to another."""
+
+    document: BridgeQuoteDocument
+    chain: ChainSettings
+    to_chain: ChainSettings
+    aggregated: Quoted
+
+
+def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
+    """A BridgeQuote where another chain is gone to. Raises ConfigError for what names no swap, MarketError for one that
+    the pools do not take, TransientError where the chain (of a bridge: the aggregator) cannot be asked."""
+    if not 0 <= request.slippage_bps < 10_000:
+        raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number from 0 up to 10000")
+    chain = _chain(request.chain, context)
+    if request.to_chain is not None and request.to_chain != chain.name:
+        return _bridge(request, request.to_chain, chain, context)
+    given, wanted = (_token(chain, name) for name in (request.given, request.wanted))
+    if given == wanted:
+        raise ConfigError("FROM and TO are the same token")
+    match request.amount, request.out:
+        case str(amount), None:
+            exact = _amount("AMOUNT", given, amount)
+        case None, str(out):
+            exact = _amount("--out", wanted, out)
+        case _:
+            raise ConfigError("name either AMOUNT, what goes in, or --out AMOUNT, what comes out")
+    if not chain.exchanges:
+        raise ConfigError(f"chains/{chain.name}.toml has no [[exchanges]] table: add one (docs/configuration.md)")
+    try:
+        read = asyncio.run(chain_of(chain).quotes(given, wanted))
+        if request.out is None:
+            found = route(read.states, exact, wanted, read.unit_cost(wanted), read.way_cost(wanted))
+        else:
+            found = route_for(read.states, given, exact, read.unit_cost(given), read.way_cost(given))
+    except Unswappable as bad:
+        raise MarketError(f"{exact} for {wanted.symbol} on {chain.name}: {bad}") from None
+    judged = _judged(chain, context.settings.policy, found, read, request.slippage_bps)
+    other = None if request.aggregator is None else _aggregated(request, context, chain, found.taken, wanted)
+    document = _document(chain, found, read, judged, other)
+    return Quote(document=document, chain=chain, route=found, read=read, judged=judged, aggregated=other)
+
+
+def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
+    """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
+    if request.aggregator is None or request.out is not None or request.amount is None:
+        raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
+    there = _chain_file(context, to_chain)
+    given, wanted = _token(chain, request.given), _token(there, request.wanted)
+    found = _aggregated(request, context, chain, _amount("AMOUNT", given, request.amount), wanted)
+    if isinstance(found, YieldbotError):
+        raise found
+    document = BridgeQuoteDocument(
+        chain_id=chain.chain, to_chain_id=there.chain, taken=Money.of(found.taken), aggregator=_quoted(found)
+    )
+    return BridgeQuote(document=document, chain=chain, to_chain=there, aggregated=found)
+
+
+def _aggregated(
+    request: QuoteRequest, context: Context, chain: ChainSettings, given: Amount, wanted: Token
+) -> Quoted | YieldbotError:
+    """What the aggregator says, or why it says nothing: our own quote stands without it."""
+    if not lifi.serves(chain.chain):
+        raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
+    owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
+    try:
+        asked = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
+        return lifi.answered(get(asked), given, wanted, owner)
+    except (TransientError, MarketError) as failure:
+        return failure
+
+
+def _amount(name: str, token: Token, said: str) -> Amount:
+    try:
+        amount = token.parse(said)
+    except ValueError as bad:
+        raise ConfigError(f"{name}: {bad}") from None
+    if amount.raw <= 0:
+        raise ConfigError(f"{name} {said}: name more than nothing")
+    return amount
+
+
+def _judged(chain: ChainSettings, policy: Policy, found: Route, read: Read, slippage_bps: float) -> Fair | Declined:
+    """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
+    updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
+    usd = {token: price.usd for token, price in read.usd.items()}
+    oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)
+    refused = stale(updated, read.block.timestamp, oldest)
+    refused = refused or unsure({token.symbol: price.unsure for token, price in read.usd.items()}, MOST_APART_BPS)
+    refused = refused or depegged((found.taken.token, found.given.token), usd, chain.pegged, policy.max_depeg_bps)
+    judged = refused or fair(read.prices, found.taken, found.given.token, slippage_bps)
+    return (enough(found.given, judged.least) or judged) if isinstance(judged, Fair) else judged
+
+
+def _chain(name: str | None, context: Context) -> ChainSettings:
+    chains = {job.chain.name: job.chain for job in context.settings.jobs}
+    if name is None and len(chains) == 1:
+        return next(iter(chains.values()))
+    if name not in chains:
+        known = ", ".join(sorted(chains)) or "none"
+        raise ConfigError(f"--chain {name or 'is missing'}: chains with jobs are: {known}")
+    return chains[name]
+
+
+def _chain_file(context: Context, name: str) -> ChainSettings:
+    """An EVM chain of chains/, whether a job is on it or not."""
+    files = chain_names(context.config)
+    found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
+    if found is None or not lifi.serves(found.chain):
+        raise ConfigError(f"--to-chain {name}: EVM chains are wanted, files of chains/ are: {', '.join(sorted(files))}")
+    return found
+
+
+def _token(chain: ChainSettings, name: str) -> Token:
+    if name not in chain.tokens:
+        raise ConfigError(f"{name}: chains/{chain.name}.toml has: {', '.join(chain.tokens)}")
+    return chain.tokens[name]
+
+
+def _document(
+    chain: ChainSettings, found: Route, read: Read, judged: Fair | Declined, other: Quoted | YieldbotError | None
+) -> QuoteDocument:
+    return QuoteDocument(
+        chain_id=chain.chain,
+        block=read.block.height,
+        taken=Money.of(found.taken),
+        given=Money.of(found.given),
+        exact_out=found.exact_out,
+        gas=sum(part.gas for part in found.parts),
+        gas_cost=Money.of(found.cost),
+        bound=number(found.bound),
+        gap_bps=number(found.gap_bps),
+        prices=tuple(IndependentPrice(source=who, rate=number(rate)) for who, rate in sorted(read.prices.items())),
+        least=Money.of(judged.least) if isinstance(judged, Fair) else None,
+        declined=None if isinstance(judged, Fair) else Refusal.of(judged),
+        parts=tuple(
+            SwapWay(
+                pools=tuple(
+                    SwapPool(name=pool.name, protocol=pool.protocol, address=pool.address, id=pool.id)
+                    for pool in part.pools
+                ),
+                taken=Money.of(part.taken),
+                given=Money.of(part.given),
+                gas=part.gas,
+            )
+            for part in found.parts
+        ),
+        unread=tuple(read.unread),
+        aggregator=None if other is None else _aggregator(other),
+    )
+
+
+def _aggregator(found: Quoted | YieldbotError) -> AggregatorQuote | AggregatorFault:
+    return _quoted(found) if isinstance(found, Quoted) else AggregatorFault(name=NAME, error=str(found))
+
+
+def _quoted(found: Quoted) -> AggregatorQuote:
+    return AggregatorQuote(
+        name=NAME,
+        tool=found.tool,
+        given=Money.of(found.given),
+        least=Money.of(found.least),
+        fees_usd=found.fees_usd,
+        gas_usd=found.gas_usd,
+        seconds=found.seconds,
+    )

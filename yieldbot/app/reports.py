@@ -1,0 +1,140 @@
+"""A cycle's Report as a part of a document, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from yieldbot.app.documents import apy_after, number
+from yieldbot.app.parts import BalanceChange, Block, JobHead, Money, Refusal, transaction
+from yieldbot.app.plan_parts import Leg, Quarantined, plan_or_hold
+from yieldbot.app.run_documents import (
+    Holding,
+    JobError,
+    JobFailure,
+    JobReport,
+    LeftOut,
+    LegTransaction,
+    PlanRehearsal,
+    ProposedTransaction,
+    RehearsedLeg,
+    RehearsedTransaction,
+    Stuck,
+)
+from yieldbot.errors import SafetyError, YieldbotError
+
+if TYPE_CHECKING:
+    from yieldbot.app.cycle import Report
+    from yieldbot.execution.rehearsed import Rehearsed
+    from yieldbot.execution.results import Proposed
+    from yieldbot.model import plan as model
+    from yieldbot.model.policy import Job
+    from yieldbot.model.tx import Outcome
+
+DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
+
+_WORST_FIRST = (FAILED, 2, OPEN, REFUSED, WAITING, DONE)
+_A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
+_REHEARSAL: TypeAdapter[PlanRehearsal] = TypeAdapter(PlanRehearsal)
+_OF_LEG: TypeAdapter[LegTransaction] = TypeAdapter(LegTransaction)
+
+
+def exit_code(report: Report) -> int:
+    """What one job's report means for a script that called us."""
+    if report.skipped is not None or report.failed or any(one.held for one in report.unread):
+        return FAILED
+    if report.proposed is not None:
+        return WAITING  # for the Safe's other owners
+    if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
+        return DONE
+    return WAITING if report.declined.code in ("QUEUED", "WAITS_FOR_OWNERS") else REFUSED
+
+
+def worst(codes: Sequence[int]) -> int:
+    """One exit code for several jobs: a failure before an open transaction, a refusal, a waiting plan."""
+    return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
+
+
+def rehearsal(found: Rehearsed) -> PlanRehearsal:
+    """Each leg of a plan as it went on the fork. The fees' own names say which family's it is."""
+    legs = tuple(
+        RehearsedLeg(
+            index=leg.index,
+            gas_used=leg.gas_used,
+            transactions=tuple(
+                RehearsedTransaction(words=tx.words, to=tx.to, gas_used=tx.gas_used, gas_limit=tx.gas_limit)
+                for tx in leg.txs
+            ),
+            deltas=tuple(BalanceChange.of(change) for change in leg.deltas),
+        )
+        for leg in found.legs
+    )
+    deltas = tuple(BalanceChange.of(change) for change in found.deltas)
+    common = {"block": Block.of(found.block), "gas_used": found.gas_used, "legs": legs, "deltas": deltas}
+    return _REHEARSAL.validate_python(common | dict(found.fee_terms))
+
+
+def report(found: Report, horizon_seconds: float) -> JobReport:
+    """One job's cycle. Stages that were not reached are null or empty."""
+    decision, snapshot = found.decision, found.snapshot
+    return JobReport(
+        **JobHead.fields_of(found.job, snapshot, found.skipped),
+        rpc_left_out=tuple(LeftOut(host=host, reason=why) for host, why in found.left_out),
+        settled=tuple(transaction(outcome) for outcome in found.settled),
+        quarantined=Quarantined.of(found.unread),
+        plan=plan_or_hold(decision.outcome) if decision else None,
+        rehearsal=rehearsal(found.rehearsal) if found.rehearsal else None,
+        declined=Refusal.or_none(found.declined),
+        stuck=_stuck(found),
+        transactions=tuple(_of_leg(leg, outcome) for leg, outcome in found.outcomes),
+        proposed=_proposed(found.proposed) if found.proposed else None,
+        holdings=holdings(found, horizon_seconds),
+        exit_code=exit_code(found),
+    )
+
+
+def _of_leg(leg: model.Leg, outcome: Outcome) -> LegTransaction:
+    """A transaction's own part, with its leg before it."""
+    part = transaction(outcome)
+    return _OF_LEG.validate_python(
+        {"leg": Leg.of(leg), **{name: getattr(part, name) for name in type(part).model_fields}}
+    )
+
+
+def _stuck(found: Report) -> tuple[Stuck, ...]:
+    """What is held and could not be taken out in this cycle."""
+    states = found.snapshot.markets if found.snapshot else ()
+    return tuple(Stuck(market_id=s.market.id, held=Money.of(s.held), reason=s.stuck) for s in states if s.stuck)
+
+
+def _proposed(found: Proposed) -> ProposedTransaction:
+    """A Safe transaction that waits for the other owners."""
+    return ProposedTransaction(
+        hash=found.hash, threshold=found.threshold, owners=found.owners, safe_transaction=found.document
+    )
+
+
+def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
+    """What is held after the cycle, the wallet included, at what yield."""
+    snapshot = found.after or found.snapshot
+    if snapshot is None:
+        return ()
+    return tuple(
+        Holding(
+            id=state.market.id,
+            name=state.market.name,
+            held=Money.of(state.held),
+            apy=number(apy_after(state, state.held, horizon_seconds).value),
+        )
+        for state in snapshot.states.values()
+        if state.held
+    )
+
+
+def failure(job: Job, error: YieldbotError) -> JobFailure:
+    """A job that ended with an error."""
+    code = error.code if isinstance(error, SafetyError) else None
+    said = JobError(kind=type(error).__name__, code=code, message=str(error))
+    return JobFailure(**JobHead.fields_of(job), error=said, exit_code=error.exit_code)

@@ -1,0 +1,123 @@
+"""``sandbox up | down | warp | status``: a local market of real protocols, with play money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from yieldbot.app.sandbox_documents import (
+    SandboxDocument,
+    SandboxDownDocument,
+    SandboxStatusDocument,
+    SandboxUpDocument,
+    SandboxWarpDocument,
+    SolanaSandbox,
+)
+from yieldbot.errors import ConfigError
+from yieldbot.sandbox.local import Local
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.sandbox.solana.node import SvmSandbox
+
+DIRECTORY = Path(".yieldbot/sandbox")
+"""Where it runs from, where nothing else is named."""
+MOST_DAYS = 3650
+
+Answer = TypeVar("Answer", bound=SandboxDocument)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxRequest:
+    """A sandbox, by the folder that all of it lies in."""
+
+    directory: Path = DIRECTORY
+    """Its folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxUpRequest(SandboxRequest):
+    """A sandbox to start."""
+
+    chain: str = "evm"
+    """Which chains: ``evm``, ``solana`` or ``both``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxWarpRequest(SandboxRequest):
+    """Days to pass."""
+
+    days: float
+    """Above 0."""
+
+
+def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
+    """Starts it, compiling the contracts the first time, and writes its configuration; what ran there before is ended.
+    Raises ConfigError for a folder with another configuration in it."""
+    no_real_folder(request.directory)
+    return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say))
+
+
+def down(request: SandboxRequest) -> SandboxDownDocument:
+    """Ends it; its files stay."""
+    return SandboxDownDocument(directory=str(request.directory), stopped=Local.down(request.directory))
+
+
+def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:
+    """Lets days pass on it. Raises ConfigError for no number of days, and where none runs."""
+    if not 0 < request.days <= MOST_DAYS:
+        raise ConfigError(f"{request.days:g} days: name a number above 0, up to {MOST_DAYS}")
+    found = Local.load(request.directory)
+    found.warp(request.days)
+    return _running(SandboxWarpDocument, found)
+
+
+def status(request: SandboxRequest) -> SandboxStatusDocument:
+    """Where its chains stand. Raises ConfigError where none runs."""
+    return _running(SandboxStatusDocument, Local.load(request.directory))
+
+
+def no_real_folder(directory: Path) -> None:
+    """Raise ConfigError for a folder whose configuration is not a sandbox's: it would be overwritten."""
+    ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
+    for name in ("yieldbot.toml", "journal.sqlite", ".env"):
+        if not ours and (directory / name).exists():
+            raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
+
+
+def _running(answer: type[Answer], found: Local) -> Answer:
+    directory, config = str(found.directory), str(found.config)
+    solana = _solana(found.solana) if found.solana else None
+    if found.evm is not None:
+        now = found.evm.status()
+        return answer(
+            directory=directory,
+            config=config,
+            rpc_url=found.evm.rpc_url,
+            wallet=found.evm.wallet,
+            transactions=found.evm.transactions,
+            height=now.height,
+            timestamp=now.timestamp,
+            addresses=dict(found.evm.addresses),
+            solana=solana,
+        )
+    assert solana is not None  # one of them runs
+    return answer(
+        directory=directory,
+        config=config,
+        rpc_url=solana.rpc_url,
+        wallet=solana.wallet,
+        height=solana.height,
+        addresses=solana.addresses,
+        solana=solana,
+    )
+
+
+def _solana(found: SvmSandbox) -> SolanaSandbox:
+    return SolanaSandbox(
+        rpc_url=found.rpc_url,
+        wallet=found.wallet,
+        height=found.rpc("getSlot", {"commitment": "processed"}),
+        addresses=dict(found.addresses),
+    )

@@ -1,0 +1,68 @@
+"""What the commands about the sandbox answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+def _absent(value: object) -> bool:
+    """Whether a field is left out of the JSON."""
+    return value is None
+
+
+class SolanaSandbox(Part):
+    """The sandbox's Solana cluster."""
+
+    rpc_url: str = Field(description="where its node listens")
+    wallet: str = Field(description="the account that has play money")
+    height: int = Field(description="the slot that it stands at")
+    addresses: dict[str, str] = Field(description="what lies where, by name")
+
+
+class SandboxDocument(Document):
+    """A sandbox that runs. The fields are its EVM chain's; where Solana runs alone they are Solana's."""
+
+    directory: str = Field(description="the folder that it runs from")
+    config: str = Field(description="its configuration")
+    rpc_url: str = Field(description="where the node listens")
+    wallet: str = Field(description="the account that has play money")
+    transactions: int | None = Field(
+        default=None, exclude_if=_absent, description="how many made the chain; left out where Solana runs alone"
+    )
+    height: int = Field(description="the block, or slot, that it stands at")
+    timestamp: int | None = Field(
+        default=None, exclude_if=_absent, description="that block's time; left out where Solana runs alone"
+    )
+    addresses: dict[str, str] = Field(description="what lies where, by name")
+    solana: SolanaSandbox | None = Field(description="the Solana cluster; null: none runs")
+
+
+class SandboxUpDocument(SandboxDocument):
+    """A sandbox that was started."""
+
+    SCHEMA: ClassVar[str] = "sandbox-up"
+
+
+class SandboxWarpDocument(SandboxDocument):
+    """A sandbox on which days have passed."""
+
+    SCHEMA: ClassVar[str] = "sandbox-warp"
+
+
+class SandboxStatusDocument(SandboxDocument):
+    """A sandbox that runs."""
+
+    SCHEMA: ClassVar[str] = "sandbox-status"
+
+
+class SandboxDownDocument(Document):
+    """A sandbox that was ended."""
+
+    SCHEMA: ClassVar[str] = "sandbox-down"
+
+    directory: str = Field(description="the folder that it ran from; its files stay")
+    stopped: bool = Field(description="whether anything ran there")

@@ -1,0 +1,192 @@
+"""``wallet new | import | list | address``: encrypted keystores, and whose a key in AWS KMS or a Ledger is.
+
+A private key is in no request: it is read from a file, a pipe or a person, and goes into a keystore alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.keys import NewPassphrase, is_name, key_text, keys_folder, keystore_path, passphrase_of
+from yieldbot.app.wallet_documents import (
+    AnyWallet,
+    ImportedWalletDocument,
+    KeystoreWallet,
+    KmsAddressDocument,
+    KmsWallet,
+    LedgerAddressDocument,
+    LedgerWallet,
+    NewWalletDocument,
+    SafeWallet,
+    WalletAddressDocument,
+    WalletListDocument,
+    WrittenWallet,
+)
+from yieldbot.app.wiring import ledger
+from yieldbot.chains.evm.signing.keystore import passphrase_in
+from yieldbot.chains.evm.signing.kms import KmsClient
+from yieldbot.chains.evm.signing.ledger import EthereumApp
+from yieldbot.chains.key_import import key_of_family
+from yieldbot.chains.keystores import KEY_FORMS, list_keystores, maker
+from yieldbot.errors import ConfigError
+from yieldbot.model.families import EVM, Family
+from yieldbot.model.ids import hd_path
+from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.policy import Wallet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWalletRequest:
+    """A new key and its keystore."""
+
+    name: str
+    """The keystore is keys/NAME.json beside the configuration."""
+    keystore: Path | None = None
+    """Another place for it."""
+    family: Family = EVM
+    """What the key is for."""
+    passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportWalletRequest:
+    """The keystore of a key that is there."""
+
+    name: str
+    """As of a new wallet; or, where it is no plain name, the file that the key is in."""
+    keystore: Path | None = None
+    """Another place for the keystore."""
+    family: Family | None = None
+    """What the key is for; None: the key's form tells it, and where it can be of both families it is of EVM chains."""
+    key_file: Path | None = None
+    """A keystore, a solana-cli file, hex digits or a mnemonic; ``-``: what is piped in. None: a person is asked, else
+    it is piped in too."""
+    piped: Callable[[], str]
+    """Reads what is piped in."""
+    key_passphrase_file: Path | None = None
+    """Holds the passphrase of the keystore that is imported; None: a person is asked."""
+    path: str | None = None
+    """Of a mnemonic's account; None: the family's first one."""
+    passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRequest:
+    """Whose a key is: exactly one of the two keys is given."""
+
+    kms: str | None = None
+    """A key's id, ARN or alias/NAME in AWS KMS."""
+    region: str | None = None
+    """With ``kms``: the AWS region, where nothing else names it."""
+    endpoint_url: str | None = None
+    """With ``kms``: another address of AWS KMS."""
+    ledger: str | None = None
+    """A BIP-32 path of a Ledger."""
+
+
+def new(request: NewWalletRequest, context: Context) -> NewWalletDocument:
+    """Makes a key and writes its keystore. Raises ConfigError, also where the file is there already."""
+    path = keystore_path(request.name, request.keystore, context)
+    address = maker(request.family).create(path, passphrase_of(request.passphrase, context))
+    return NewWalletDocument(name=request.name, address=address, keystore=str(path))
+
+
+def import_(request: ImportWalletRequest, context: Context) -> ImportedWalletDocument:
+    """Writes the keystore of a key. Raises ConfigError, quoting nothing of the key."""
+    name, key_file = request.name, request.key_file
+    if not is_name(name):
+        if key_file is not None:
+            raise ConfigError("--key-file names a file, and NAME does too: leave one out")
+        key_file = Path(name)
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", key_file.stem).strip("-") or "main"
+    path = keystore_path(name, request.keystore, context)
+    form = f"{KEY_FORMS[request.family or EVM]}, or a mnemonic"
+    text = key_text(key_file, form, request.piped, context)
+
+    def ask() -> str:
+        """The passphrase of the keystore that is imported."""
+        if request.key_passphrase_file is not None:
+            return passphrase_in(request.key_passphrase_file, "--key-passphrase-file")
+        if context.secret is None:
+            raise ConfigError("there is no terminal to ask for the file's passphrase on: use --key-passphrase-file")
+        return context.secret(f"Passphrase of {key_file}: ")
+
+    key = key_of_family(text, key_file or Path("the key"), request.family, request.path, ask)
+    address = maker(key.family).import_seed(path, key.secret, passphrase_of(request.passphrase, context))
+    return ImportedWalletDocument(name=name, address=address, keystore=str(path))
+
+
+def list_(context: Context) -> WalletListDocument:
+    """Every keystore of keys/ and of the folders that wallets name, and every wallet of the configuration, where there
+    is one. No key is opened or asked for."""
+    configured = context.settings.wallets.values() if context.config.exists() else ()
+    names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
+    addresses = {wallet.keystore.resolve(): wallet.address for wallet in configured if wallet.keystore}
+    folders = {keys_folder(context).resolve(), *(path.parent for path in names)}
+    found = [file for folder in sorted(folders) for file in list_keystores(folder)]
+    rows: list[AnyWallet] = [
+        KeystoreWallet(
+            wallet=names.get(file.path.resolve()),
+            address=file.address or (addresses.get(file.path.resolve()) if not file.fault else None),
+            keystore=str(file.path),
+            fault=file.fault,
+        )
+        for file in found
+    ]
+    rows += [
+        KeystoreWallet(wallet=names[path], address=None, keystore=str(path), fault=f"{path} cannot be found")
+        for path in sorted(set(names) - {file.path.resolve() for file in found})
+    ]
+    rows += [_held(wallet) for wallet in configured if wallet.held]
+    return WalletListDocument(wallets=tuple(rows))
+
+
+def address(request: AddressRequest) -> KmsAddressDocument | LedgerAddressDocument:
+    """Asks AWS KMS or the Ledger; nothing is signed and nothing is written. Raises ConfigError, TransientError."""
+    if request.kms is not None:
+        key = KmsKey(key_id=request.kms, region=request.region, endpoint_url=request.endpoint_url)
+        return KmsAddressDocument(
+            kind="kms",
+            address=KmsClient(key).address(),
+            key_id=key.key_id,
+            region=key.region,
+            endpoint_url=key.endpoint_url,
+        )
+    path = request.ledger or ""
+    if request.region or request.endpoint_url:
+        raise ConfigError("--region and --endpoint-url go with --kms alone: leave them out")
+    try:
+        hd_path(path)
+    except ValueError as fault:
+        raise ConfigError(f"--ledger: {fault}") from None
+    return LedgerAddressDocument(kind="ledger", address=EthereumApp(ledger()).address(path), path=path)
+
+
+def toml_of(found: WrittenWallet | WalletAddressDocument) -> str:
+    """The wallet's table for yieldbot.toml."""
+    if isinstance(found, WrittenWallet):
+        return f'[[wallets]]\nname = "{found.name}"\naddress = "{found.address}"\nkeystore = "{found.keystore}"'
+    lines = ["[[wallets]]", 'name = "main"', f'address = "{found.address}"', f'kind = "{found.kind}"']
+    keys = found.model_dump(exclude={"kind", "address"}, exclude_none=True)
+    return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
+
+
+def _held(wallet: Wallet) -> AnyWallet:
+    """Of a wallet whose key lies elsewhere."""
+    match wallet.held:
+        case KmsKey(key_id=key_id, region=region, endpoint_url=url):
+            return KmsWallet(wallet=wallet.name, address=wallet.address, key_id=key_id, region=region, endpoint_url=url)
+        case LedgerKey(path=path):
+            return LedgerWallet(wallet=wallet.name, address=wallet.address, path=path)
+        case SafeOwner(wallet=owner, service_url=url):
+            return SafeWallet(wallet=wallet.name, address=wallet.address, owner=owner, service_url=url)
+        case None:
+            raise AssertionError("its key lies in a keystore")

@@ -1,0 +1,112 @@
+"""What the commands about wallets answer. A private key is in none of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class WrittenWallet(Document):
+    """A keystore that was written."""
+
+    name: str = Field(description="the wallet's name")
+    address: str = Field(description="the key's address")
+    keystore: str = Field(description="the keystore's file")
+
+
+class NewWalletDocument(WrittenWallet):
+    """A new key."""
+
+    SCHEMA: ClassVar[str] = "wallet-new"
+
+
+class ImportedWalletDocument(WrittenWallet):
+    """A key that was there."""
+
+    SCHEMA: ClassVar[str] = "wallet-import"
+
+
+class KeystoreWallet(Part):
+    """A wallet whose key lies in a keystore, or a keystore that no wallet names."""
+
+    wallet: str | None = Field(description="the wallet's name; null: no wallet names the keystore")
+    kind: Literal["keystore"] = Field(default="keystore", description="where the key lies")
+    address: str | None = Field(description="the key's address; null: the keystore cannot be read, or says none")
+    keystore: str = Field(description="the keystore's file")
+    fault: str | None = Field(description="why it cannot be used safely; null: it can")
+
+
+class HeldWallet(Part):
+    """A wallet whose key lies elsewhere; it is not asked for."""
+
+    wallet: str = Field(description="the wallet's name")
+    kind: str = Field(description="where the key lies")
+    address: str = Field(description="the wallet's address")
+    keystore: None = Field(default=None, description="always null")
+    fault: None = Field(default=None, description="always null")
+
+
+class KmsWallet(HeldWallet):
+    """A wallet whose key lies in AWS KMS."""
+
+    kind: Literal["kms"] = Field(default="kms", description="where the key lies")
+    key_id: str = Field(description="the key's id, ARN or alias")
+    region: str | None = Field(description="the AWS region; null: the ARN's, or AWS's own settings'")
+    endpoint_url: str | None = Field(description="another address of AWS KMS; null: Amazon's")
+
+
+class LedgerWallet(HeldWallet):
+    """A wallet whose key lies in a Ledger."""
+
+    kind: Literal["ledger"] = Field(default="ledger", description="where the key lies")
+    path: str = Field(description="the BIP-32 path")
+
+
+class SafeWallet(HeldWallet):
+    """A Safe."""
+
+    kind: Literal["safe"] = Field(default="safe", description="where the key lies")
+    owner: str = Field(description="the wallet whose key is one of the Safe's owners, and signs its proposals")
+    service_url: str | None = Field(description="Safe's transaction service; null: proposals are only written down")
+
+
+AnyWallet = Annotated[KeystoreWallet | KmsWallet | LedgerWallet | SafeWallet, Field(discriminator="kind")]
+
+
+class WalletListDocument(Document):
+    """The keystores found and the wallets configured."""
+
+    SCHEMA: ClassVar[str] = "wallet-list"
+
+    wallets: tuple[AnyWallet, ...] = Field(description="keystores, then wallets whose key lies elsewhere")
+
+    @property
+    def exit_code(self) -> int:
+        """1 where one of them has a fault."""
+        return int(any(row.fault for row in self.wallets))
+
+
+class WalletAddressDocument(Document):
+    """Whose a key is that lies elsewhere."""
+
+    SCHEMA: ClassVar[str] = "wallet-address"
+
+    kind: str = Field(description="`kms` or `ledger`")
+    address: str = Field(description="the key's address")
+
+
+class KmsAddressDocument(WalletAddressDocument):
+    """Of a key in AWS KMS."""
+
+    key_id: str = Field(description="the key's id, ARN or alias")
+    region: str | None = Field(description="the AWS region; null: the ARN's, or AWS's own settings'")
+    endpoint_url: str | None = Field(description="another address of AWS KMS; null: Amazon's")
+
+
+class LedgerAddressDocument(WalletAddressDocument):
+    """Of a key in a Ledger."""
+
+    path: str = Field(description="the BIP-32 path")

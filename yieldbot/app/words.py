@@ -1,0 +1,22 @@
+"""Times and amounts in words, as every door writes them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yieldbot.model.amounts import Amount
+
+
+def when(unix_seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
+
+
+def leaving(asked: Amount, ready: Amount, back: Amount, until: int | None) -> str:
+    """What of ours is on its way out of a market, in words."""
+    end = "somebody serves the request" if until is None else when(until)
+    parts = [f"{asked} in exit until {end}"] if asked else []
+    parts += [f"{ready} to be collected"] if ready else []
+    parts += [f"{back} called back, to be taken in again"] if back else []
+    return ", ".join(parts)

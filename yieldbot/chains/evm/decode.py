@@ -1,0 +1,81 @@
+"""``decode`` on EVM chains: calls, and messages to sign (EIP-712, EIP-7702)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
+from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
+from yieldbot.chains.evm.execution.erc7730 import descriptors
+from yieldbot.errors import ConfigError
+from yieldbot.model.address import parse_address
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, evm_chain, evm_number
+from yieldbot.model.native import native_token
+from yieldbot.resources import folder
+
+if TYPE_CHECKING:
+    from yieldbot.chains.decoding import Known, ToDecode
+    from yieldbot.chains.evm.execution.erc7730 import Descriptor
+    from yieldbot.model.ids import ChainId
+    from yieldbot.model.policy import ChainSettings
+
+
+def decode(asked: ToDecode) -> Reading:
+    """What a call says. Raises ConfigError for what is no call."""
+    if asked.to is None:
+        raise ConfigError("--to is missing: name the address that is called")
+    for name, said in (("--to", asked.to), ("--from", asked.sender)):
+        try:
+            parse_address(said) if said is not None else None
+        except ValueError as bad:
+            raise ConfigError(f"{name}: {bad}") from None
+    call = Call(asked.to, _bytes(asked.text()), asked.value, asked.sender)
+    return read(call, _book(asked.chain, asked.known), abi_functions(folder("abis")), _descriptors(asked.known))
+
+
+def message_chain(message: Any) -> ChainId | None:
+    """The chain of a message's domain, or of the first authorization; None where it is for none, or for all."""
+    codes = authorizations(message)
+    number = chain_of(message) if not codes else codes[0].chain or None
+    return None if number is None else evm_chain(number)
+
+
+def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known) -> Reading:
+    """What signing a message means. Raises ConfigError for one that cannot be read."""
+    if chain is not None:
+        book = _book(chain, known)
+    else:  # a chain that no file describes, or none at all: no names are known there
+        number = 0 if chain_id is None else evm_number(chain_id)
+        book = Book(number, Token(evm_chain(number), Address("0x" + "00" * 20), "ETH", 18), {}, {})
+    if codes := authorizations(message):
+        return read_authorizations(codes, book)
+    return read_typed(message, book, abi_functions(folder("abis")), _descriptors(known))
+
+
+def _book(chain: ChainSettings, known: Known) -> Book:
+    """The names of a chain, and the names of the chains that files describe."""
+    chains = {}
+    for chain_id, name in known.names.items():
+        family, _, number = chain_id.partition(":")
+        if family == "eip155" and number.isdigit():
+            chains[int(number)] = name
+    return replace(Book.of(chain, native_token(chain)), chains=chains)
+
+
+def _descriptors(known: Known) -> tuple[Descriptor, ...]:
+    where = known.descriptors()
+    return descriptors(where, known.say) if where else ()
+
+
+def _bytes(said: str) -> bytes:
+    text = said.strip()
+    try:
+        if not text.startswith("0x"):
+            raise ValueError
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        raise ConfigError("CALLDATA is no bytes: write 0x and an even count of hex digits, or - for stdin") from None

@@ -1,0 +1,45 @@
+"""Profit and loss of liquidity since entry as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.books.text import day
+from yieldbot.cli.profit_table import short, short_gas
+from yieldbot.cli.tables import Sheet
+from yieldbot.model.amounts import Amount
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from yieldbot.app.liquidity_profit import Gained
+
+
+def table(rows: Sequence[Gained]) -> RenderableType:
+    """A row for each pool, then why something is not known."""
+    units = {row.unit for row in rows}
+    unit = units.pop() if len(units) == 1 else "in its unit"
+    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")
+    sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
+    lines = []
+    for row in rows:
+        name, told = f"{row.name} (left)" if row.left else row.name, row.found
+        why = told if isinstance(told, str) else told.lacks
+        lines += [f"{row.name}: profit and loss is {why}" if isinstance(told, str) else f"{row.name}: {why}"] * bool(
+            why
+        )
+        if isinstance(told, str):
+            sheet.add_row(name, *["-"] * 8)
+            continue
+        cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
+        amounts = [_amounts(part) for part in (told.put_in, told.taken_out, row.worth)]
+        sheet.add_row(name, day(told.since), *amounts, *cells)
+    return Group(sheet, *(Text(line) for line in lines))
+
+
+def _amounts(amounts: Sequence[Amount]) -> str:
+    return "\n".join(f"{float(amount):,.6g} {amount.token.symbol}" for amount in amounts) or "-"
