@@ -15,7 +15,6 @@ from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Declined
 from yieldbot.model.policy import Job, Policy
-from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -80,41 +79,5 @@ def block(ref: BlockRef) -> Doc:
     return {"height": ref.height, "hash": ref.hash, "timestamp": ref.timestamp}
 
 
-def delta(change: Delta) -> Doc:
-    return {"token": change.token.address, **money(Amount(change.token, change.raw))}
-
-
 def declined(refusal: Declined | None) -> Doc | None:
     return None if refusal is None else {"code": refusal.code, "reason": refusal.reason}
-
-
-def _text_or_none(raw: int | None) -> str | None:
-    return None if raw is None else str(raw)
-
-
-def outcome(found: Outcome) -> Doc:
-    """How a transaction ended."""
-    match found:
-        case Confirmed():
-            return {
-                "result": "confirmed",
-                "hash": found.hash,
-                "block": block(found.block),
-                "gas_used": found.gas_used,
-                "gas_price_wei": str(found.gas_price_wei),
-                "fee_raw": _text_or_none(found.fee_raw),
-                "deltas": [delta(change) for change in found.deltas],
-            }
-        case Reverted():
-            return {
-                "result": "reverted",
-                "hash": found.hash,
-                "block": block(found.block),
-                "gas_used": found.gas_used,
-                "fee_raw": _text_or_none(found.fee_raw),
-                "reason": found.reason,
-            }
-        case Expired():
-            return {"result": "expired", "hash": found.hash, "reason": found.reason}
-        case Replaced():
-            return {"result": "replaced", "hash": found.hash, "by": found.by}

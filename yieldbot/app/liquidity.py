@@ -11,9 +11,7 @@ from yieldbot.app.documents import wealth_of
 from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
 from yieldbot.app.liquidity_profit import gains
 from yieldbot.app.overview import horizon_seconds
-from yieldbot.app.pools import facing as facing
-from yieldbot.app.pools import named as named
-from yieldbot.app.pools import price_at as price_at
+from yieldbot.app.pools import named
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
 from yieldbot.chains.evm.liquidity.lending import lending

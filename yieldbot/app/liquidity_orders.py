@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from yieldbot.app.liquidity import appraised, facing, price_at
+from yieldbot.app.liquidity import appraised
+from yieldbot.app.pools import facing, price_at
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.app.liquidity import AccountLiquidity, facing, named, price_at
+from yieldbot.app.liquidity import AccountLiquidity
+from yieldbot.app.pools import facing, named, price_at
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
