@@ -10,11 +10,12 @@ from yieldbot.config.load import load
 from yieldbot.protocols import adapters
 from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.protocols import found
 
 
 @pytest.fixture(scope="module")
 def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("conformance")) as sandbox:
+    with running_sandbox(tmp_path_factory.mktemp("conformance"), protocols=found()) as sandbox:
         yield sandbox
 
 
