@@ -9,8 +9,8 @@ from tests.bench.accuracy import Accuracy
 from yieldbot.config.load import load
 from yieldbot.protocols import adapters
 from yieldbot.sandbox import running_sandbox
+from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.protocols import found
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bench.accuracy import TOLERANCE_BP, Accuracy, rows
-from yieldbot.sandbox.protocols import found, sandbox_protocol
+from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
 
 DRAWS = 6
 COMPUTED = {name: bp for name in found() if (bp := sandbox_protocol(name).tolerance_bp) is not None} | TOLERANCE_BP

@@ -27,8 +27,8 @@ from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
 from yieldbot.protocols import adapters
+from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import sandboxed
-from yieldbot.sandbox.protocols import found
 
 pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).resolve().parents[2]

@@ -86,7 +86,7 @@ def running_sandbox(
     directory: Path, say: Callable[[str], None] = _silent, protocols: Sequence[str] = ()
 ) -> AbstractContextManager[Sandbox]:
     """A sandbox that ends with the block, and with this process however that ends. ``protocols``: those of
-    sandbox/protocols that it has beside its own market."""
+    sandbox/evm/protocols that it has beside its own market."""
     from yieldbot.sandbox.node import running
 
     return running(directory, say, protocols)

@@ -19,10 +19,10 @@ from yieldbot.sandbox.aave import (
 )
 from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, packaged
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
+from yieldbot.sandbox.evm.protocols import Deployed, sandbox_protocol
 from yieldbot.sandbox.exchange import Exchange, deploy_exchange
 from yieldbot.sandbox.exchange_v4 import ExchangeV4, deploy_exchange_v4
 from yieldbot.sandbox.morpho import MorphoSuite, deploy_morpho
-from yieldbot.sandbox.protocols import Deployed, sandbox_protocol
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 WAD = 10**18
@@ -39,7 +39,7 @@ AAVE_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SandboxMarket:
-    """Everything deployed. ``aave`` by display name; ``more``: protocols that were asked for (sandbox/protocols)."""
+    """Everything deployed. ``aave`` by display name; ``more``: those of sandbox/evm/protocols that were asked for."""
 
     tokens: Tokens
     aave: dict[str, AaveInstance]
@@ -56,7 +56,7 @@ class SandboxMarket:
 
 async def deploy_market(node: EvmNode, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
     """Deploy and populate the sandbox's market on an empty node with unlocked accounts, and ``protocols`` of
-    sandbox/protocols beside it. About 200 transactions. Raises ConfigError for a protocol that is not known there."""
+    sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
     chosen = [sandbox_protocol(name) for name in protocols]
     units = compiled(say)
     say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")

@@ -124,7 +124,7 @@ async def start(
     """Start a node, deploy the market and write the folder; a sandbox that ran there is ended and its journal removed.
 
     ``temporary``: the node dies with this process; otherwise it goes on running until it is stopped. ``protocols``:
-    those of sandbox/protocols that it has beside its own market.
+    those of sandbox/evm/protocols that it has beside its own market.
     """
     directory = directory.absolute()
     running = current(directory)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from yieldbot.sandbox.aave import USDC_ONE, Tokens
 from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import MAX_UINT256, Contract, Deployer
-from yieldbot.sandbox.protocols import Deployed, SandboxProtocol
+from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol
 
 FIRST_RATE = 2 * 10**14
 """Moonwell's for USDC: 0.02 of it for a whole share of 8 decimals."""
