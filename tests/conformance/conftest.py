@@ -9,12 +9,13 @@ from tests.bench.accuracy import Accuracy
 from yieldbot.config.load import load
 from yieldbot.protocols import adapters
 from yieldbot.sandbox import running_sandbox
+from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import Sandbox
 
 
 @pytest.fixture(scope="module")
 def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("conformance")) as sandbox:
+    with running_sandbox(tmp_path_factory.mktemp("conformance"), protocols=found()) as sandbox:
         yield sandbox
 
 

@@ -1,5 +1,5 @@
 """What every adapter must do, tried on real protocols. A new adapter is picked up by being in the package; its protocol
-must be deployed by the sandbox (yieldbot/sandbox/chain.py)."""
+must be deployed by the sandbox (yieldbot/sandbox/evm/protocols)."""
 
 from collections import Counter
 from dataclasses import replace

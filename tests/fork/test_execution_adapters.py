@@ -27,6 +27,7 @@ from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.model.policy import Job
 from yieldbot.protocols import adapters
+from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import sandboxed
 
 pytestmark = pytest.mark.sandbox
@@ -75,7 +76,7 @@ class Stage:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("sandbox")
-    async with sandboxed(folder) as sandbox:
+    async with sandboxed(folder, protocols=found()) as sandbox:
         (job,) = load(sandbox.config).jobs
         with Journal.open(folder / "journal.sqlite") as journal:
             async with sandbox.node() as node:

@@ -25,7 +25,7 @@ missing, with the remedy), TransientError (the node does not start), InvariantEr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +82,11 @@ def down(directory: Path) -> bool:
     return sandbox is not None
 
 
-def running_sandbox(directory: Path, say: Callable[[str], None] = _silent) -> AbstractContextManager[Sandbox]:
-    """A sandbox that ends with the block, and with this process however that ends."""
+def running_sandbox(
+    directory: Path, say: Callable[[str], None] = _silent, protocols: Sequence[str] = ()
+) -> AbstractContextManager[Sandbox]:
+    """A sandbox that ends with the block, and with this process however that ends. ``protocols``: those of
+    sandbox/evm/protocols that it has beside its own market."""
     from yieldbot.sandbox.node import running
 
-    return running(directory, say)
+    return running(directory, say, protocols)

@@ -52,6 +52,8 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
             f"{prefix}_rewards": instance.rewards,
             f"{prefix}_emissions": instance.emissions.address,
         }
+    for protocol in market.more:
+        found |= protocol.addresses
     return found | {f"morpho_market_{letter}": m.id for letter, m in zip("ab", suite.markets, strict=True)}
 
 
@@ -142,6 +144,7 @@ def chain_toml(market: SandboxMarket) -> str:
         },
     ]
     tables[0]["assets"] = ["USDC", "DAI"]
+    tables += [dict(table) for protocol in market.more for table in protocol.tables]
     lines = head
     for table in ({"assets": ["USDC"], **table} for table in tables):
         lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]

@@ -15,9 +15,8 @@ const OZ5 = [
 ];
 
 const UNITS = {
-  ours: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5,
-    sources: ['TestToken.sol', 'TroubledToken.sol', 'PriceFeed.sol', 'DripVault.sol', 'NoExitVault.sol', 'CometDouble.sol',
-      'CometRewardsDouble.sol', 'MerklDistributorDouble.sol', 'StableSwapDouble.sol'] },
+  ours: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, // every source of that folder
+    sources: fs.readdirSync(OURS).filter((name) => name.endsWith('.sol')).sort() },
   traps: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: ['traps/Traps.sol', 'traps/AsyncVault.sol',
     'traps/NumberedVault.sol', 'traps/RollupDoubles.sol'] },
   aave: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: aave([

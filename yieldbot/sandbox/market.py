@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import EvmNode
@@ -21,6 +21,7 @@ from yieldbot.sandbox.aave import (
 )
 from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.protocols import Deployed, sandbox_protocol
 from yieldbot.sandbox.exchange import Exchange, deploy_exchange
 from yieldbot.sandbox.exchange_v4 import ExchangeV4, deploy_exchange_v4
 from yieldbot.sandbox.morpho import MorphoSuite, deploy_morpho
@@ -38,7 +39,7 @@ AAVE_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SandboxMarket:
-    """Everything deployed. ``aave`` by display name."""
+    """Everything deployed. ``aave`` by display name; ``more``: those of sandbox/evm/protocols that were asked for."""
 
     tokens: Tokens
     aave: dict[str, AaveInstance]
@@ -49,11 +50,14 @@ class SandboxMarket:
     dai_drip: Contract
     exchange: Exchange
     exchange_v4: ExchangeV4
+    more: tuple[Deployed, ...]
     transactions: int
 
 
-async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMarket:
-    """Deploy and populate every protocol on an empty node with unlocked accounts. About 200 transactions."""
+async def deploy_market(node: EvmNode, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
+    """Deploy and populate the sandbox's market on an empty node with unlocked accounts, and ``protocols`` of
+    sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
+    chosen = [sandbox_protocol(name) for name in protocols]
     units = compiled(say)
     say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")
     from web3 import Web3
@@ -71,9 +75,10 @@ async def deploy_market(node: EvmNode, say: Callable[[str], None]) -> SandboxMar
     dai_drip = await _drip(d, ours["DripVault"], "DAI", tokens.dai, DAI_ONE, 105_000)
     exchange = await deploy_exchange(d, tokens)
     v4 = await deploy_exchange_v4(d, tokens, exchange.factory.address, exchange.positions.address)
+    more = tuple([await one.deploy(d, ours, tokens) for one in chosen])
     for _ in range(48):  # some history, so that a trailing rate has something to trail
         await d.warp(HOUR)
-    return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, v4, d.transactions)
+    return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, v4, more, d.transactions)
 
 
 async def _multicall3(d: Deployer) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,10 +114,17 @@ def current(directory: Path) -> Sandbox | None:
     return sandbox if sandbox.alive else None
 
 
-async def start(directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False) -> Sandbox:
+async def start(
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    temporary: bool = False,
+    protocols: Sequence[str] = (),
+) -> Sandbox:
     """Start a node, deploy the market and write the folder; a sandbox that ran there is ended and its journal removed.
 
-    ``temporary``: the node dies with this process; otherwise it goes on running until it is stopped.
+    ``temporary``: the node dies with this process; otherwise it goes on running until it is stopped. ``protocols``:
+    those of sandbox/evm/protocols that it has beside its own market.
     """
     directory = directory.absolute()
     running = current(directory)
@@ -130,7 +137,7 @@ async def start(directory: Path, say: Callable[[str], None] = lambda line: None,
     anvil = spawn(_options(born), log=directory / "anvil.log", temporary=temporary)
     try:
         async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
-            market = await deploy_market(node, say)
+            market = await deploy_market(node, say, protocols)
             wallet = write_wallet(directory)
             await _fund(node, market.tokens.usdc.address, wallet)
         write_configuration(directory, anvil.url, wallet, chain_toml(market))
@@ -143,9 +150,11 @@ async def start(directory: Path, say: Callable[[str], None] = lambda line: None,
 
 
 @asynccontextmanager
-async def sandboxed(directory: Path, say: Callable[[str], None] = lambda line: None) -> AsyncIterator[Sandbox]:
+async def sandboxed(
+    directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
+) -> AsyncIterator[Sandbox]:
     """A sandbox that ends with the block."""
-    sandbox = await start(directory, say, temporary=True)
+    sandbox = await start(directory, say, temporary=True, protocols=protocols)
     try:
         yield sandbox
     finally:
@@ -153,9 +162,11 @@ async def sandboxed(directory: Path, say: Callable[[str], None] = lambda line: N
 
 
 @contextmanager
-def running(directory: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[Sandbox]:
+def running(
+    directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
+) -> Iterator[Sandbox]:
     """The same for code that is not asynchronous."""
-    sandbox = asyncio.run(start(directory, say, temporary=True))
+    sandbox = asyncio.run(start(directory, say, temporary=True, protocols=protocols))
     try:
         yield sandbox
     finally:

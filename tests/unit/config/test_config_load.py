@@ -159,7 +159,7 @@ IN_SETTINGS = [
     ("aave_v3 = 0.5", "aave_v3 = 1.5", "policy.max_share_protocol.aave_v3", "0.5 for 50 %"),
     ("aave_v3 = 0.5", "aave_v3 = nan", "policy.max_share_protocol.aave_v3", "fraction from 0 to 1"),
     ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3?"),
-    ('"compound_v3"]', '"compound_v2"]', "policy.exclude[1]", "did you mean compound_v3?"),
+    ('"compound_v3"]', '"compuond_v3"]', "policy.exclude[1]", "did you mean compound_v3?"),
     ('"compound_v3"]', '"aave_v3/31337/0x12"]', "policy.exclude[1]", "unknown market"),
     ('"compound_v3"]', '"compound_v3"]\ntry_first = ["genric"]', "policy.try_first[1]", "unknown protocol"),
     ('"compound_v3"]', f'"aave_v3/1/{POOL.lower()}"]', "policy.exclude[1]", "unknown market"),

@@ -24,7 +24,7 @@ from yieldbot.chains.evm.execution.wayout import way_out
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import MarketError, NodeRefused, SafetyError
-from yieldbot.execution.deltas import changes, leg_fault, provided_fault, total, worth_fault
+from yieldbot.execution.deltas import change_of, changes, leg_fault, provided_fault, total, worth_fault
 from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
@@ -277,6 +277,8 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         note_request(account, receipt, work)
         await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
         done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
+    if work.leg.kind is LegKind.DEPOSIT and (idle := await _took_nothing(account, fork, work, before)) is not None:
+        return idle
     for token_address, spender in sorted(touched):
         if raw := await allowance(fork, token_address, account.owner, spender):
             said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
@@ -284,6 +286,15 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
         return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
     return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
+
+
+async def _took_nothing(account: Account, fork: EvmNode, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
+    """Why a deposit failed that took nothing at all: some protocols answer an error code and do not revert. Its own
+    allowance then stays as it was given, which is this market's failure and no theft."""
+    deltas = changes(before, await balances(fork, account.owner, before))
+    if change_of(deltas, work.leg.amount.token):
+        return None
+    return leg_fault(work, deltas, account.tolerance_bps)
 
 
 async def _done(

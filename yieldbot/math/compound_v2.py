@@ -1,0 +1,101 @@
+"""Compound v2's integer arithmetic: jump rates, interest, exchange rates, what minting and redeeming round off.
+
+Sources: compound-finance/compound-protocol and moonwell-fi/moonwell-contracts-v2, CToken.sol (MToken.sol:
+accrueInterest, exchangeRateStoredInternal, mintFresh, redeemFresh) and JumpRateModel.sol. Rates are for one period of
+the market's own clock (a second on Moonwell, a block on Compound v2 and Venus), scaled by 1e18 as utilisation and
+factors are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+MANTISSA = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class JumpRate:
+    """A JumpRateModel: the borrow rate by utilisation."""
+
+    base: int
+    """At utilisation 0."""
+    multiplier: int
+    """Slope up to the kink."""
+    jump: int
+    """Slope beyond it."""
+    kink: int
+    """Utilisation."""
+
+    def borrow(self, utilisation: int) -> int:
+        """JumpRateModel.getBorrowRate."""
+        if utilisation <= self.kink:
+            return utilisation * self.multiplier // MANTISSA + self.base
+        normal = self.kink * self.multiplier // MANTISSA + self.base
+        return (utilisation - self.kink) * self.jump // MANTISSA + normal
+
+    def supply(self, utilisation: int, reserve_factor: int) -> int:
+        """JumpRateModel.getSupplyRate."""
+        to_pool = self.borrow(utilisation) * (MANTISSA - reserve_factor) // MANTISSA
+        return utilisation * to_pool // MANTISSA
+
+
+@dataclass(frozen=True, slots=True)
+class CTokenTotals:
+    """What a cToken stores, in base units of its asset."""
+
+    cash_raw: int
+    borrows_raw: int
+    reserves_raw: int
+    """What of cash and debts is the protocol's."""
+    shares: int
+    """cTokens that are out, in their base units."""
+    reserve_factor: int
+    """The protocol's part of the interest."""
+    updated: int
+    """The market's clock (unix seconds, or a block's number) at the last accrual."""
+
+    @property
+    def supplied_raw(self) -> int:
+        """What suppliers own together: cash and debts less the reserves. Raises ArithmeticError where reserves are
+        more, as the contract then reverts."""
+        if self.reserves_raw > self.cash_raw + self.borrows_raw:
+            raise ArithmeticError("its reserves are more than its cash and debts")
+        return self.cash_raw + self.borrows_raw - self.reserves_raw
+
+    @property
+    def utilisation(self) -> int:
+        """JumpRateModel.utilizationRate. Raises ZeroDivisionError where the contract reverts."""
+        return self.borrows_raw * MANTISSA // self.supplied_raw if self.borrows_raw else 0
+
+    def exchange_rate(self, first: int) -> int:
+        """CToken.exchangeRateStored: base units of the asset for one of a share, scaled by 1e18; ``first`` where no
+        share is out."""
+        return self.supplied_raw * MANTISSA // self.shares if self.shares else first
+
+    def accrued(self, model: JumpRate, now: int) -> CTokenTotals:
+        """CToken.accrueInterest: simple interest at the rate of the stored amounts."""
+        elapsed = now - self.updated
+        if elapsed <= 0:
+            return self
+        interest = model.borrow(self.utilisation) * elapsed * self.borrows_raw // MANTISSA
+        return replace(
+            self,
+            borrows_raw=self.borrows_raw + interest,
+            reserves_raw=self.reserves_raw + self.reserve_factor * interest // MANTISSA,
+            updated=now,
+        )
+
+
+def shares_of(amount_raw: int, exchange_rate: int) -> int:
+    """Shares that a deposit of ``amount_raw`` mints, and those that redeemUnderlying of it burns: rounded down."""
+    return amount_raw * MANTISSA // exchange_rate
+
+
+def worth_raw(shares: int, exchange_rate: int) -> int:
+    """What redeeming ``shares`` pays: rounded down."""
+    return shares * exchange_rate // MANTISSA
+
+
+def grain_raw(exchange_rate: int) -> int:
+    """The least amount that a share's base unit is worth, rounded up: what one rounding may take."""
+    return -(-exchange_rate // MANTISSA)

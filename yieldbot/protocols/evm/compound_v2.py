@@ -1,0 +1,342 @@
+"""Compound v2's form of market (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
+
+Much of what fails there answers an error code and does not revert: such a transaction is mined and moves nothing. No
+code is read here: a rehearsal, and the chain, show by the balances what did not arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from yieldbot.errors import MarketError
+from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, grain_raw, worth_raw
+from yieldbot.math.curves import KinkedCurve
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.doubts import backed, in_vault
+
+MINT, REDEEM = 0, 1
+"""Of Venus's actions (ComptrollerTypes.sol, Action)."""
+THIN = 20
+"""Liquidity below a twentieth of what is supplied is flagged."""
+FULL = 10_000
+"""Headroom below a ten-thousandth of what is supplied is flagged."""
+HEADROOM_SECONDS = 3600
+"""A cap's headroom is told less what an hour of interest takes of it: it counts against the cap."""
+COARSE = 10**6
+"""The base unit of a share is normally worth far less than a millionth of a whole token. Where it is worth more, hardly
+any share is out, and a gift moves the exchange rate."""
+AGREE = 10**6
+"""The market's word of its rate and its model's agree within a millionth (and two units of 1e-18)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a deployment counts periods by: the functions that say when interest was last accrued, the supply rate of a
+    period, and the rate model's parameters (base, multiplier, jump)."""
+
+    accrual: str
+    supply_rate: str
+    model: tuple[str, str, str]
+
+
+CLOCKS = {
+    "seconds": Clock(
+        "accrualBlockTimestamp",
+        "supplyRatePerTimestamp",
+        ("baseRatePerTimestamp", "multiplierPerTimestamp", "jumpMultiplierPerTimestamp"),
+    ),
+    "blocks": Clock(
+        "accrualBlockNumber",
+        "supplyRatePerBlock",
+        ("baseRatePerBlock", "multiplierPerBlock", "jumpMultiplierPerBlock"),
+    ),
+}
+TOTALS = ("getCash", "totalBorrows", "totalReserves", "totalSupply", "reserveFactorMantissa", "exchangeRateStored")
+HEAD = ("underlying", "comptroller", "interestRateModel", "symbol", "decimals")
+
+
+class CTokenParams(BaseModel):
+    """A deployment's table."""
+
+    model_config = ConfigDict(extra="forbid")
+    comptroller: str
+    markets: list[str] = Field(min_length=1)
+    """cTokens, at most one an asset. One that pays the chain's native token (CEther, Moonwell's mWETH) is none for us:
+    what it pays is not the token that was put in."""
+    blocks_per_year: int | None = Field(default=None, gt=0)
+    """How many blocks the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
+    chain's own block numbers."""
+
+
+class CompoundV2:
+    """Supply to a cToken; the position is its shares."""
+
+    protocol: ClassVar[str] = "compound_v2"
+    params: ClassVar[type[BaseModel]] = CTokenParams
+
+    def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
+        ctoken, comptroller = abi("compound_v2"), checksum(deployment.params["comptroller"])
+        listed = [checksum(text) for text in deployment.params["markets"]]
+        names = (*HEAD, *(clock.accrual for clock in CLOCKS.values()))
+        answers = yield [ctoken.read(at, name, optional=True) for at in listed for name in names]
+        rows = [dict(zip(names, answers[len(names) * i :], strict=False)) for i in range(len(listed))]
+        found: dict[Token, Market] = {}
+        for at, row in zip(listed, rows, strict=True):
+            if len(row["underlying"]) < 32:
+                raise MarketError(f"{deployment.name}: {at} says no underlying asset, as cTokens of ERC-20 tokens do")
+            asset = ctoken.one("underlying", row["underlying"])
+            token = next((one for one in deployment.assets if one.address == asset), None)
+            if token is None:
+                raise MarketError(f"{deployment.name}: {at} lends {asset}, which chains/*.toml does not name")
+            if token in found:
+                raise MarketError(f"{deployment.name} lists two markets of {token.symbol}: write a table for each")
+            found[token] = self._market(deployment, at, token, comptroller, row)
+        if missing := [token.symbol for token in deployment.assets if token not in found]:
+            raise MarketError(f"{deployment.name} lists no market of {', '.join(missing)}")
+        return tuple(found[token] for token in deployment.assets)
+
+    def _market(
+        self, deployment: Deployment, at: Address, token: Token, comptroller: Address, row: dict[str, bytes]
+    ) -> Market:
+        """One cToken; what is wrong with it goes along as ``unfit`` and quarantines it alone when it is observed."""
+        ctoken = abi("compound_v2")
+        params: dict[str, Any] = {"comptroller": comptroller}
+        clock = next((name for name, clock in CLOCKS.items() if len(row[clock.accrual]) >= 32), None)
+        if clock is None or any(len(row[name]) < 32 for name in HEAD):
+            params["unfit"] = f"{at} does not answer as a cToken does"
+        elif ctoken.one("comptroller", row["comptroller"]) != comptroller:
+            params["unfit"] = f"{at} is of another comptroller than {comptroller}"
+        elif clock == "blocks" and not deployment.params.get("blocks_per_year"):
+            params["unfit"] = f"{at} accrues by block: its table in chains/*.toml lacks blocks_per_year"
+        else:
+            params["clock"] = clock
+            params["model"] = ctoken.one("interestRateModel", row["interestRateModel"])
+            params["symbol"] = label(row["symbol"]) or "cToken"
+            params["share_decimals"] = ctoken.one("decimals", row["decimals"])
+            params["periods"] = SECONDS_PER_YEAR if clock == "seconds" else deployment.params["blocks_per_year"]
+        return Market(
+            id=MarketId(f"compound_v2/{evm_number(deployment.chain)}/{at.lower()}"),
+            protocol=self.protocol,
+            kind=Kind.LENDING,
+            chain=deployment.chain,
+            name=deployment.name,
+            asset=token,
+            address=at,
+            params=params,
+        )
+
+    def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
+        where, token = market.params, market.asset
+        if "unfit" in where:
+            raise MarketError(where["unfit"])
+        answers = yield _reads(market, owner)
+        seen = _Seen.of(market, answers)
+        now = block.timestamp if where["clock"] == "seconds" else block.height
+        totals = seen.totals.accrued(seen.model, now)
+        rate = totals.exchange_rate(seen.first_rate)
+        worth = worth_raw(seen.shares, rate)
+        held = worth - worth * seen.fee // MANTISSA
+        liquidity = min(totals.cash_raw, seen.balance_raw)
+        rates = seen.model.supply(seen.totals.utilisation, totals.reserve_factor)
+        capacity = seen.capacity_raw(totals, where["periods"])
+        status = seen.status
+        flags = {
+            "above-kink": totals.utilisation > seen.model.kink,
+            "at-cap": capacity is not None and capacity <= totals.supplied_raw // FULL,
+            str(status): status is not Status.ACTIVE,
+            "thin-liquidity": liquidity * THIN < totals.supplied_raw,
+            "rewards-not-counted": seen.pays_rewards,
+        }
+        doubts = seen.doubts(token, rate, rates)
+        return MarketState(
+            market=market,
+            block=block,
+            held=Amount(token, held),
+            shares=seen.shares,
+            share_token=Token(token.chain, market.address, where["symbol"], where["share_decimals"]),
+            liquidity=Amount(token, liquidity),
+            capacity=None if capacity is None else Amount(token, capacity),
+            supplied=Amount(token, totals.supplied_raw),
+            borrowed=Amount(token, totals.borrows_raw),
+            status=status,
+            curve=KinkedCurve(
+                others=(totals.supplied_raw - worth) / token.one,
+                borrowed=totals.borrows_raw / token.one,
+                points=_points(seen.model, where["periods"]),
+                keep=1.0 - totals.reserve_factor / MANTISSA,
+            ),
+            quoted=Apr(rates * where["periods"] / MANTISSA),
+            pools=frozenset({market.id}),
+            gas_deposit=400_000,
+            gas_withdraw=400_000,
+            flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+            rounding_raw=2 * grain_raw(rate) + 2,
+            doubts=doubts,
+            exit=Exit(cash=Amount(token, liquidity)),
+        )
+
+    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+        market = state.market
+        return (
+            EvmCall(
+                to=market.address,
+                data=abi("compound_v2").encode("mint", amount.raw),
+                value=0,
+                words=f"supply {amount} to {market.name} for {short(owner)}",
+                allowance=Allowance(market.asset, market.address, amount.raw),
+            ),
+        )
+
+    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+        market, ctoken = state.market, abi("compound_v2")
+        if amount is None:  # by shares, so that nothing is left behind
+            data, what = ctoken.encode("redeem", state.shares), f"all ({state.held})"
+        else:
+            data, what = ctoken.encode("redeemUnderlying", amount.raw), str(amount)
+        return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
+
+    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
+        return ()
+
+    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
+        return {}
+
+    def explain_revert(self, data: bytes) -> str | None:
+        return explain("compound_v2", data)
+
+    def spenders(self, market: Market) -> tuple[Address, ...]:
+        return (market.address,)
+
+    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
+        ctoken = abi("compound_v2")
+        return {market.address: frozenset(map(ctoken.selector, ("mint", "redeem", "redeemUnderlying")))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The answers of one observation; amounts in base units of the asset."""
+
+    totals: CTokenTotals
+    """As stored."""
+    model: JumpRate
+    shares: int
+    """Ours."""
+    first_rate: int
+    """What exchangeRateStored says: the initial rate where no share is out."""
+    quoted: int
+    """What the market itself says that a period pays suppliers."""
+    balance_raw: int
+    """The asset's balance of the cToken."""
+    status: Status
+    cap_raw: int | None
+    """None where supply is not capped."""
+    fee: int
+    """What of a redemption is kept (Venus's treasuryPercent), scaled by 1e18."""
+    pays_rewards: bool
+    """Whether a distributor of rewards is named (Moonwell): what it pays is not counted here."""
+
+    @classmethod
+    def of(cls, market: Market, answers: Sequence[bytes]) -> _Seen:
+        ctoken, clock = abi("compound_v2"), CLOCKS[market.params["clock"]]
+        names = (*TOTALS, clock.accrual, clock.supply_rate, "balanceOf", *clock.model, "kink")
+        said = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
+        balance, model, mint, mint_action, redeem_action, cap, fee, rewards = answers[len(names) :]
+        if ctoken.one("interestRateModel", model) != market.params["model"]:
+            raise MarketError("its interest rate model has just been exchanged for another one")
+        venus = len(mint_action) >= 32
+        if not venus and len(mint) < 32:
+            raise MarketError(f"its comptroller {market.params['comptroller']} does not say whether minting is paused")
+        most = _optional("supplyCaps", cap)
+        frozen = _optional("actionPaused", mint_action) or _optional("mintGuardianPaused", mint)
+        if _optional("actionPaused", redeem_action):
+            status = Status.PAUSED
+        else:
+            status = Status.FROZEN if frozen or (venus and most == 0) else Status.ACTIVE
+        return cls(
+            totals=CTokenTotals(
+                cash_raw=said["getCash"],
+                borrows_raw=said["totalBorrows"],
+                reserves_raw=said["totalReserves"],
+                shares=said["totalSupply"],
+                reserve_factor=said["reserveFactorMantissa"],
+                updated=said[clock.accrual],
+            ),
+            model=JumpRate(*(said[name] for name in (*clock.model, "kink"))),
+            shares=said["balanceOf"],
+            first_rate=said["exchangeRateStored"],
+            quoted=said[clock.supply_rate],
+            balance_raw=abi("erc20").one("balanceOf", balance),
+            status=status,
+            cap_raw=most or None,
+            fee=_optional("treasuryPercent", fee) or 0,
+            pays_rewards=bool(_optional("rewardDistributor", rewards)),
+        )
+
+    def capacity_raw(self, totals: CTokenTotals, periods: int) -> int | None:
+        """What the comptroller still lets in: supply stays below the cap, and an hour of interest counts against it."""
+        if self.cap_raw is None:
+            return None
+        hour = self.model.borrow(totals.utilisation) * periods * HEADROOM_SECONDS // SECONDS_PER_YEAR
+        return max(0, self.cap_raw - 1 - totals.supplied_raw - hour * totals.borrows_raw // MANTISSA)
+
+    def doubts(self, token: Token, rate: int, computed: int) -> tuple[str, ...]:
+        """Readings that contradict each other, and what new money must not be put into."""
+        stored, found = self.totals, []
+        if not stored.shares:
+            found.append("no share of it is out: whoever is first can be robbed by a gift to it")
+        elif rate * COARSE > token.one * MANTISSA:
+            found.append(f"the least share is worth {token.amount(grain_raw(rate))}: a gift moves its price")
+        owed = worth_raw(stored.shares, self.first_rate)
+        found += backed(owed, stored.cash_raw, max(0, stored.borrows_raw - stored.reserves_raw), token)
+        found += in_vault(stored.cash_raw, self.balance_raw, token)
+        if abs(self.quoted - computed) > computed // AGREE + 2:
+            found.append(f"it says that it pays {self.quoted} a period, its rate model's terms say {computed}")
+        if self.fee:
+            found.append(f"{self.fee / MANTISSA:.4%} of what is redeemed is kept")
+        return tuple(found)
+
+
+def _reads(market: Market, owner: Address) -> list[EthCall]:
+    ctoken, at, where = abi("compound_v2"), market.address, market.params
+    clock, model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
+    return [
+        *(ctoken.read(at, name) for name in (*TOTALS, clock.accrual, clock.supply_rate)),
+        ctoken.read(at, "balanceOf", owner),
+        *(ctoken.read(model, name) for name in (*clock.model, "kink")),
+        abi("erc20").read(market.asset.address, "balanceOf", at),
+        ctoken.read(at, "interestRateModel"),
+        ctoken.read(comptroller, "mintGuardianPaused", at, optional=True),
+        ctoken.read(comptroller, "actionPaused", at, MINT, optional=True),
+        ctoken.read(comptroller, "actionPaused", at, REDEEM, optional=True),
+        ctoken.read(comptroller, "supplyCaps", at, optional=True),
+        ctoken.read(comptroller, "treasuryPercent", optional=True),
+        ctoken.read(comptroller, "rewardDistributor", optional=True),
+    ]
+
+
+def _optional(function: str, answer: bytes) -> Any:
+    """An answer that need not be there; None without one. An address of zero is none."""
+    if len(answer) < 32:
+        return None
+    value = abi("compound_v2").one(function, answer)
+    return None if isinstance(value, str) and not int(value, 16) else value
+
+
+def _points(model: JumpRate, periods: int) -> tuple[tuple[float, float], ...]:
+    """((utilisation, borrow rate a year), ...): the curve's corners as fractions."""
+    corners = sorted({0, model.kink, MANTISSA})
+    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in corners)
+
+
+ADAPTER = CompoundV2()

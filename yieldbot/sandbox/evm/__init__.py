@@ -1,0 +1,1 @@
+"""Of sandboxes of EVM chains."""

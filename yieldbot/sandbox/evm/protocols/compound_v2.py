@@ -1,0 +1,47 @@
+"""Doubles of Moonwell's markets (contracts/CTokenDouble.sol): one that takes anything, one with a cap, one that is
+closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yieldbot.model.units import MAX_UINT256
+from yieldbot.sandbox.aave import USDC_ONE, Tokens
+from yieldbot.sandbox.artifacts import Artifact
+from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol
+
+FIRST_RATE = 2 * 10**14
+"""Moonwell's for USDC: 0.02 of it for a whole share of 8 decimals."""
+RESERVE_FACTOR = 10**17
+RATES = (0, 61 * 10**15, 9 * 10**18, 9 * 10**17)
+"""Base, slope up to the kink, slope beyond it (a year) and kink: Moonwell's form for USDC."""
+CAP, SUPPLIED, BORROWED = 1_200_000, 1_000_000, 800_000
+
+
+async def deploy(d: Deployer, ours: Mapping[str, Artifact], tokens: Tokens) -> Deployed:
+    """1,000,000 USDC supplied to each and 800,000 borrowed, under one comptroller."""
+    comptroller = await d.deploy(ours["ComptrollerDouble"])
+    model = await d.deploy(ours["SecondsJumpRateDouble"], *RATES)
+
+    async def market(symbol: str) -> Contract:
+        where = (symbol, tokens.usdc.address, comptroller.address, model.address)
+        made = await d.deploy(ours["SecondsCTokenDouble"], *where, FIRST_RATE, RESERVE_FACTOR)
+        await d.send(tokens.usdc, "approve", made.address, MAX_UINT256)
+        await d.send(made, "mint", SUPPLIED * USDC_ONE)
+        await d.send(made, "borrow", BORROWED * USDC_ONE, sender=d.accounts[1])
+        return made
+
+    markets = {name: await market(f"m{name}") for name in ("USDC", "Capped", "Closed")}
+    await d.send(comptroller, "cap", markets["Capped"].address, CAP * USDC_ONE)
+    await d.send(comptroller, "pauseMint", markets["Closed"].address, True)
+    names = {"USDC": "Moonwell (double)", "Capped": "Moonwell Capped (double)", "Closed": "Moonwell Closed (double)"}
+    row = {"protocol": "compound_v2", "comptroller": comptroller.address}
+    return Deployed(
+        tables=[row | {"name": names[key], "markets": [made.address]} for key, made in markets.items()],
+        addresses={"moonwell_comptroller": comptroller.address, "moonwell_model": model.address}
+        | {f"moonwell_{key.lower()}": made.address for key, made in markets.items()},
+    )
+
+
+SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp=0.01)
