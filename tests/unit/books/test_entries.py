@@ -201,4 +201,4 @@ def test_native_tokens_are_named_as_execution_names_them() -> None:
     from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.chains.solana.execution import account as svm_account
 
-    assert (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL) == (native.NATIVE, svm_account.SYSTEM, svm_account.WRAPPED_SOL)
+    assert (EVM_NATIVE, SVM_NATIVE) == (native.NATIVE, svm_account.SYSTEM)
