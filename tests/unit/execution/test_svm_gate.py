@@ -280,6 +280,14 @@ async def test_a_balance_change_that_was_not_planned_stops_the_account(journal: 
     assert key == (CHAIN, OWNER) and why.startswith("deposit 5: ")
 
 
+async def test_every_predicted_token_is_compared_and_not_the_first_alone(journal: Journal) -> None:
+    account, tx = account_with(journal, NodesDouble(told()))
+    shares = replace(USDC, address=STRANGER, symbol="shares")
+    predicted = (Delta(USDC, -5_000), Delta(shares, 4_000), Delta(NATIVE, -5_000))
+    with pytest.raises(InvariantError, match=r"is stopped: deposit 5: .* shares"):
+        await _settled(account, replace(tx, signed=replace(tx.signed, predicted=predicted)))
+
+
 async def test_what_failed_on_the_chain_is_told_in_its_programs_words(journal: Journal) -> None:
     words = {(ACCOUNT, 0x1771): "the reserve is stale"}
     account, tx = account_with(
