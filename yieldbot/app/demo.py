@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from yieldbot.app import cycle
 from yieldbot.app import reports as cycles
 from yieldbot.app.demo_documents import DemoDocument, DemoJob, LaterHoldings
-from yieldbot.app.documents import wealth_of
 from yieldbot.app.market_documents import Market, markets_of
 from yieldbot.app.parts import Block
 from yieldbot.app.position_documents import Holdings
 from yieldbot.app.sandbox import DIRECTORY, no_real_folder
 from yieldbot.app.wiring import world_of
+from yieldbot.app.yields import wealth_of
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto
 from yieldbot.history import recorded

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.liquidity import appraise, trigger
-from yieldbot.app.documents import wealth_of
 from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
 from yieldbot.app.liquidity_profit import gains
 from yieldbot.app.overview import horizon_seconds
 from yieldbot.app.pools import named
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
+from yieldbot.app.yields import wealth_of
 from yieldbot.chains.evm.liquidity.lending import lending
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.pair_events import past_of_shares

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from yieldbot.allocator.rewards import haircut_bps, value
 from yieldbot.app.document import Document, Part
-from yieldbot.app.documents import apy_after, number, probe_of, reward_apy
 from yieldbot.app.parts import JobHead, Money
+from yieldbot.app.yields import apy_after, number, probe_of, reward_apy
 from yieldbot.model import market as model
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from yieldbot.app.document import Document, Part
-from yieldbot.app.documents import apy_after, number
 from yieldbot.app.liquidity_documents import AccountPositions
 from yieldbot.app.market_documents import Leaving, Reward
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.plan_parts import Quarantined
+from yieldbot.app.yields import apy_after, number
 from yieldbot.books.text import decimal
 from yieldbot.model.market import Kind
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.route import route, route_for
-from yieldbot.app.documents import number
 from yieldbot.app.parts import Money, Refusal
 from yieldbot.app.quote_documents import (
     AggregatorFault,
@@ -21,6 +20,7 @@ from yieldbot.app.quote_documents import (
     SwapPool,
     SwapWay,
 )
+from yieldbot.app.yields import number
 from yieldbot.bridges import lifi
 from yieldbot.bridges.lifi import NAME, Quoted
 from yieldbot.chains.open import chain_of

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from yieldbot.app.documents import apy_after, number
 from yieldbot.app.parts import BalanceChange, Block, JobHead, Money, Refusal, transaction
 from yieldbot.app.plan_parts import Leg, Quarantined, plan_or_hold
 from yieldbot.app.run_documents import (
@@ -23,6 +22,7 @@ from yieldbot.app.run_documents import (
     RehearsedTransaction,
     Stuck,
 )
+from yieldbot.app.yields import apy_after, number
 from yieldbot.errors import SafetyError, YieldbotError
 
 if TYPE_CHECKING:

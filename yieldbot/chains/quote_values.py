@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.model.market import SWAP_TXS
-
-if TYPE_CHECKING:
-    pass
 
 WEI = 10**18
 MICRO_LAMPORTS = 10**15

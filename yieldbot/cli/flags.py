@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from yieldbot.app.wiring import JobFilter
 from yieldbot.model.numbers import number
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:

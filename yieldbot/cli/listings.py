@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.allocator.rewards import value
-from yieldbot.app import documents as docs
+from yieldbot.app import yields
 from yieldbot.app.markets import Listed as Listed
 from yieldbot.app.words import leaving, when
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
@@ -109,15 +109,15 @@ def _market_rows(
     """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ; ``rewarded``:
     whether rewards are shown."""
     vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
-    wealth, names = one.wealth or docs.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
+    wealth, names = one.wealth or yields.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
     rows = []
     for state in one.snapshot.states.values():
         if state.market.kind is Kind.IDLE:
             continue
-        probe = docs.probe_of(state, one.allocation, wealth)
+        probe = yields.probe_of(state, one.allocation, wealth)
         used, quoted = state.utilisation, state.quoted.compounded()
-        after = docs.apy_after(state, probe, horizon_seconds, policy)
-        beside = docs.reward_apy(state, probe, policy) if rewarded else Apy(0.0)
+        after = yields.apy_after(state, probe, horizon_seconds, policy)
+        beside = yields.reward_apy(state, probe, policy) if rewarded else Apy(0.0)
         cells = [
             names[state.market.id],
             *where,
@@ -179,7 +179,7 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 percent(row.predicted),
                 percent(row.realised),
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
-                percent(docs.apy_after(state, state.held, horizon_seconds)),
+                percent(yields.apy_after(state, state.held, horizon_seconds)),
             )
     lines = [line for _, snapshot in jobs for line in stuck(snapshot)]
     lines += [*_on_their_way(jobs), *_rewards(jobs, policy)]

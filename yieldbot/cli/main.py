@@ -51,7 +51,7 @@ COMMANDS = {
     "decode": {"decode": "say in words what a call does; what is not known is not described as known"},
     "quote": {"quote": "what a swap would give now, split over the chain's exchanges; nothing is sent"},
     "allowances": {"allowances": "list every allowance that our accounts have given; --revoke takes them back"},
-    "lp": {"lp": "liquidity in Uniswap v3 pools: add, remove, collect, compound, lay the range anew"},
+    "lp": {"lp": "liquidity in pools: add, remove, collect, compound, rebalance the range"},
     "export": {"export": "all our transactions with their values, for taxes: first in, first out"},
 }
 """Every command in the order of ``--help``: the module of this package that has it, its name, and what it does.

@@ -7,12 +7,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextmanager

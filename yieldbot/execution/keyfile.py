@@ -7,13 +7,10 @@ import stat
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
-
-if TYPE_CHECKING:
-    pass
 
 SHORTEST = 8
 """Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
-
-if TYPE_CHECKING:
-    pass
 
 C = TypeVar("C")
 """What an adapter's calls are: EvmCall, or SvmInstruction on Solana."""

@@ -12,7 +12,7 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.plan import make_plan
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.app.documents import apy_after
+from yieldbot.app.yields import apy_after
 from yieldbot.history.holdings import remember
 from yieldbot.history.recorded import record
 from yieldbot.journal.store import Journal

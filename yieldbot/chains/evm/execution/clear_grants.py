@@ -25,7 +25,6 @@ OLD_LIMIT = 2**96 - 1
 """The greatest amount of tokens that count in 96 bits (UNI, COMP): without limit there."""
 
 _DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
-_PERMITTED = "(address token, uint256 amount)"
 
 
 def _by_selector(*signatures: str) -> dict[bytes, AbiFunction]:

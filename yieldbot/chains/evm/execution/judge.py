@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.account import Account, LegWork
@@ -23,9 +22,6 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

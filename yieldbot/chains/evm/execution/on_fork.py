@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.reverts import revert_words
@@ -13,9 +13,6 @@ from yieldbot.chains.evm.node.client import EvmNode
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
-
-if TYPE_CHECKING:
-    pass
 
 RECEIPT_SECONDS = 20.0
 

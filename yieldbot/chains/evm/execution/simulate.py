@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import (
@@ -31,9 +31,6 @@ from yieldbot.model.ids import Address
 from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
-
-if TYPE_CHECKING:
-    pass
 
 JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, price, unsigned
@@ -15,9 +14,6 @@ from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
 from yieldbot.rpc.together import both
-
-if TYPE_CHECKING:
-    pass
 
 Simulate = Callable[[UnsignedTx], Awaitable[SimulatedTx | Declined]]
 Judge = Callable[[SimulatedTx], ApprovedTx | Declined]

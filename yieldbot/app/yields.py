@@ -1,45 +1,21 @@
-"""JSON documents of what the bot sees and does. docs/json.md describes them; a field's unit is in its name.
-
-Money is ``{"symbol", "raw", "text"}``: base units and whole tokens, both as decimal text. Rates are effective annual
-fractions (0.05 is 5 %) unless the name says apr, which is simple.
-"""
+"""What a market pays after a deposit of ours, and at which holding that is shown."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.rewards import reward_apr
 from yieldbot.math.undrained import own_curve
-from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
+from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import MarketState, Snapshot
-from yieldbot.model.plan import Allocation, Declined
+from yieldbot.model.plan import Allocation
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
-
-if TYPE_CHECKING:
-    pass
-
-Doc = dict[str, Any]
-
-
-def document(command: str, **fields: Any) -> Doc:
-    """A command's whole output: its schema first."""
-    return {"schema": f"yieldbot/{command}/v1", **fields}
-
-
-def money(amount: Amount) -> Doc:
-    return {"symbol": amount.token.symbol, "raw": str(amount.raw), "text": f"{amount.decimal:f}"}
 
 
 def number(value: float | None) -> float | None:
     """A float for JSON, which knows neither infinity nor NaN."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def apy_of(apr: float) -> Apy:
-    """The effective yield of a simple annual rate, compounded each second as the protocols accrue."""
-    return Apr(apr).compounded()
 
 
 def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:
@@ -73,11 +49,3 @@ def probe_of(state: MarketState, allocation: Allocation | None, wealth: Amount) 
 def wealth_of(snapshot: Snapshot, job: Job) -> Amount:
     """Everything of the job's asset that we hold, the wallet included."""
     return snapshot.wealth(job.asset)
-
-
-def block(ref: BlockRef) -> Doc:
-    return {"height": ref.height, "hash": ref.hash, "timestamp": ref.timestamp}
-
-
-def declined(refusal: Declined | None) -> Doc | None:
-    return None if refusal is None else {"code": refusal.code, "reason": refusal.reason}
