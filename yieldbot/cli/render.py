@@ -201,9 +201,8 @@ def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, st
             last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
             made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
-    return Group(
-        made, Text("in all: " + ", ".join([f"{found.gas_used:,} gas", *found.fees_beside, *moved(found.deltas)]))
-    )
+    used = f"{found.gas_used:,} {family_of(found.block.chain).gas}"
+    return Group(made, Text("in all: " + ", ".join([used, *found.fees_beside, *moved(found.deltas)])))
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
