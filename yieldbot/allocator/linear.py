@@ -53,8 +53,15 @@ class Linear:
         places = len(self.problem.places)
         swaps = [self._corners(places + k, boxes) for k in range(len(self.problem.swaps))]
         edges = [edge for edge in edges if edge[1] < places]
-        if not all(swaps) or not self._run(rooms, edges, swaps):
+        if not all(swaps):
             return None
+        status = self._run(rooms, edges, swaps)
+        if status == self.api.HighsModelStatus.kInfeasible:
+            return None
+        if status != self.api.HighsModelStatus.kOptimal:  # it gave up: nothing is known, so free money is the bound
+            prices = [0.0] * len(rooms)
+            kept = [corners[0][:2] for corners in swaps]
+            return Solution(self._dual(prices, rooms, edges, swaps), [], kept, prices)
         solution = self.solver.getSolution()
         filled: list[float] = solution.col_value
         prices = [max(0.0, dual) for dual in solution.row_dual[: len(rooms)]]
@@ -76,6 +83,8 @@ class Linear:
         table = self.tables[index]
         low, high = boxes.get(index, table.root)
         found = {(table.held, table.stay)} if low <= table.held <= high else set()
+        if low == high:
+            found.update(table.alone(low))
         for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
             if a >= low and b <= high:
                 found.update(line)
@@ -84,7 +93,7 @@ class Linear:
 
     def _run(
         self, rooms: Sequence[float], edges: Sequence[Edge], swaps: Sequence[Sequence[tuple[float, float, float]]]
-    ) -> bool:
+    ) -> object:
         import numpy as np
 
         starts, rows, values, costs = [0], [], [], []
@@ -117,7 +126,7 @@ class Linear:
         matrix.value_ = np.array(values)
         self.solver.passModel(program)
         self.solver.run()
-        return bool(self.solver.getModelStatus() == self.api.HighsModelStatus.kOptimal)
+        return self.solver.getModelStatus()
 
     def _dual(
         self,

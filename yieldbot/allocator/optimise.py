@@ -173,16 +173,27 @@ class _Search:
                 self.uneven.discard(i)
 
     def _branch(self, node: _Node, i: int) -> None:
-        """Two boxes, to the left and to the right of the relaxed holding."""
-        x, table = node.relaxed.x[i], self.tables[i]
+        """Two boxes, to the left and to the right of the relaxed holding: none of what the box allows is left out.
+
+        Where that holding is an end of the box itself (its envelope is above the income at a corner), markets of one
+        pool that change together are told apart first; else the box is halved.
+        """
+        table = self.tables[i]
         box = node.boxes.get(i, table.root)
-        low, high = table.neighbours(x, box)
-        if low == x or high == x:
-            if table.cut(x):
-                self._changed([i])
-            low = high = x
+        low, high = table.neighbours(node.relaxed.x[i], box)
+        if low == high and low in box:
+            if any(i in pair for pair in self._conflicts(node.relaxed.x)):
+                self._branch_on_pools(node)
+                return
+            low = high = (box[0] + box[1]) / 2
+            if not box[0] < low < box[1]:
+                self.lost = max(self.lost, node.bound)
+                return
+            low, high = table.neighbours(low, box)
+        if low == high and table.cut(low):
+            self._changed([i])
         for child in ((box[0], low), (high, box[1])):
-            if child[0] <= child[1] and child != box and min(child) >= 0.0:
+            if child[0] <= child[1] and min(child) >= 0.0:
                 self._push({**node.boxes, i: child}, node.bound)
 
     def _branch_on_pools(self, node: _Node) -> None:

@@ -112,7 +112,7 @@ class Table:
         return self.hulls[box]
 
     def _hull(self, low: float, high: float) -> Hull | None:
-        points = [(self.held, self.stay)] if low <= self.held <= high else []
+        points = self.alone(low) if low == high else [(self.held, self.stay)] if low <= self.held <= high else []
         for a, b, line in zip(self.starts, self.ends, self.lines, strict=True):
             if a >= low and b <= high:
                 points += line
@@ -143,6 +143,10 @@ class Table:
             slopes.append(slope)
             last_x, last_y = point
         return Hull(chain, slopes[1:])
+
+    def alone(self, x: float) -> Corners:
+        """The only choice of a box that is one holding, if it is allowed: no line is above it there, it is itself."""
+        return [(x, self.value(x))] if self.neighbours(x, (x, x)) == (x, x) else []
 
     def neighbours(self, x: float, box: Box) -> Box:
         """The largest allowed holding <= x in the box and the smallest >= x; -1 where there is none."""
