@@ -1,0 +1,80 @@
+"""The history of several markets on one grid of times: what forecasts and backtests read.
+
+A panel is given up to a moment alone (``Panel.until``): nothing that came later is in the arrays, so that nothing can
+look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.history.reading import MarketKey
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Markets' readings at equal steps. Arrays are (times, markets), float64; NaN where nothing is known.
+
+    A cell holds the last reading at or before its time and after the time before it; nothing is filled forward.
+    """
+
+    keys: tuple[MarketKey, ...]
+    """The markets, in the order of the columns."""
+    times: NDArray[np.int64]
+    """Unix seconds, ascending, ``step_seconds`` apart."""
+    step_seconds: int
+    """86,400 for a day."""
+    quoted: Grid
+    """Supply rate as quoted at the reading, a simple annual fraction."""
+    realised: Grid
+    """Mean supply rate since the cell before, from the growth of the index; where that is not recorded, the mean of the
+    two quotes."""
+    utilisation: Grid
+    """Borrowed over supplied."""
+    supplied: Grid
+    """Whole tokens of the asset."""
+    cash: Grid
+    """Whole tokens that all suppliers together could take out."""
+    borrow_rate: Grid
+    """What borrowers are quoted, a simple annual fraction."""
+    reserve_factor: Grid
+    """The share of the interest that the protocol keeps."""
+    blocked: NDArray[np.bool_]
+    """Frozen or paused: nothing goes in."""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.times), len(self.keys))
+        for one in _grids():
+            if getattr(self, one).shape != shape:
+                raise ValueError(f"{one} has the shape {getattr(self, one).shape}, not {shape}")
+
+    def until(self, row: int) -> Panel:
+        """The first ``row + 1`` times: what was known at time ``row``."""
+        return self._rows(slice(0, row + 1))
+
+    def between(self, first: int, last: int) -> Panel:
+        """Rows ``first`` to ``last``, both included."""
+        return self._rows(slice(first, last + 1))
+
+    def of(self, columns: Sequence[int]) -> Panel:
+        """These markets alone, in this order."""
+        chosen = list(columns)
+        arrays = {one: getattr(self, one)[:, chosen] for one in _grids()}
+        return replace(self, keys=tuple(self.keys[i] for i in chosen), **arrays)
+
+    def _rows(self, rows: slice) -> Panel:
+        arrays = {one: getattr(self, one)[rows] for one in _grids()}
+        return replace(self, times=self.times[rows], **arrays)
+
+
+def _grids() -> tuple[str, ...]:
+    """Names of the fields that are (times, markets)."""
+    return tuple(one.name for one in fields(Panel) if one.name not in {"keys", "times", "step_seconds"})
