@@ -1,0 +1,95 @@
+"""A simulated wallet: what a plan's legs make of holdings, and what holdings earn. Integers of base units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from yieldbot.backtest.world import ONE, World
+from yieldbot.model.plan import LegKind, Plan
+
+YEAR = 365 * 86_400
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Holdings by market and idle money by coin, in base units; costs in dollars, paid from outside."""
+
+    world: World
+    held: list[int]
+    idle: list[int]
+    gas: float = 0.0
+    """Dollars of gas so far."""
+    swapped: float = 0.0
+    """Dollars that swaps have lost so far."""
+    touched: int = 0
+    """Markets that plans have touched so far."""
+    plans: int = 0
+    """Plans carried out."""
+    moved: float = 0.0
+    """Dollars that came into markets so far."""
+    log: list[tuple[int, Plan]] = field(default_factory=list)
+    """(row, plan) of each."""
+
+    @classmethod
+    def with_cash(cls, world: World, dollars: float, coin: int = 0) -> Ledger:
+        """All in the wallet, in one coin."""
+        idle = [0] * len(world.tokens)
+        idle[coin] = round(dollars * ONE)
+        return cls(world, [0] * len(world.markets), idle)
+
+    @property
+    def wealth(self) -> float:
+        """Dollars, what was paid for gas taken off."""
+        return (sum(self.held) + sum(self.idle)) / ONE - self.gas
+
+    def carry_out(self, row: int, plan: Plan) -> None:
+        """Each leg at the row's prices. Raises ValueError where one takes more than there is."""
+        world, costs = self.world, self.world.costs[row]
+        columns = {market.id: column for column, market in enumerate(world.markets)}
+        coins = {token: at for at, token in enumerate(world.tokens)}
+        for leg in plan.legs:
+            coin = coins[leg.amount.token]
+            if leg.kind is LegKind.WITHDRAW:
+                column = columns[leg.market_id]
+                raw = self.held[column] if leg.all else leg.amount.raw
+                self._take(self.held, column, raw)
+                self.idle[coin] += raw
+                self._touch(costs.touch)
+            elif leg.kind is LegKind.SWAP:
+                assert leg.gets is not None
+                self._take(self.idle, coin, leg.amount.raw)
+                got = leg.amount.raw * round((10_000 - costs.swap_bps) * 1000) // 10_000_000
+                self.idle[coins[leg.gets.token]] += got
+                self.swapped += (leg.amount.raw - got) / ONE
+                self.gas += costs.swap
+            elif leg.kind is LegKind.DEPOSIT:
+                column = columns[leg.market_id]
+                raw = min(leg.amount.raw, self.idle[coin])
+                self._take(self.idle, coin, raw)
+                self.held[column] += raw
+                self.moved += raw / ONE
+                self._touch(costs.touch)
+        self.plans += 1
+        self.log.append((row, plan))
+
+    def _touch(self, dollars: float) -> None:
+        self.gas += dollars
+        self.touched += 1
+
+    @staticmethod
+    def _take(from_: list[int], at: int, raw: int) -> None:
+        if not 0 <= raw <= from_[at]:
+            raise ValueError(f"{raw} base units are taken where there are {from_[at]}")
+        from_[at] -= raw
+
+    def earn(self, row: int) -> None:
+        """What all holdings earn from this row to the next: what the market paid, lowered by our own deposit's shape."""
+        world = self.world
+        seconds = int(world.panel.times[row + 1] - world.panel.times[row])
+        rates = world.rates_until_next(row)
+        for column, raw in enumerate(self.held):
+            cell = world.cells(row)[column]
+            if raw and cell is not None and rates[column]:
+                curve = cell.curve(1.0)
+                rate = float(rates[column]) * curve.apr(raw / ONE, 1.0)
+                self.held[column] = raw + int(raw * rate * seconds / YEAR)

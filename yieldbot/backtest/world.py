@@ -1,0 +1,260 @@
+"""Recorded history as the world of a backtest: what a run would have observed at each time, and what holdings earned.
+
+The snapshot of a row is made of that row and those before it alone. What a holding earns until the next row is read
+from the next row, by ``Ledger`` and after the decision; a decision never sees it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from yieldbot.backtest.costs import SWAP_GAS, TOUCH_GAS, Costs
+from yieldbot.backtest.shape import WINDOW_DAYS, curve_at, shape_of
+from yieldbot.backtest.venue import FlatVenue
+from yieldbot.history.panel import Panel
+from yieldbot.math.curves import ConstantCurve, KinkedCurve, Points
+from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.policy import Base, ChainSettings, Job, Wallet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DECIMALS = 6
+ONE = 10**DECIMALS
+OWNER = Address("0x000000000000000000000000000000000000dEaD")
+CARRIED = 3
+"""Rows for which a reading that lacks is carried forward; a market unread for longer takes nothing and pays nothing."""
+LOCKED = 0.995
+"""Utilisation above which nothing can be taken out."""
+GUESSED_SUPPLY = 1e7
+"""Whole tokens in a market whose recording does not say how much it holds."""
+RESHAPED_EVERY = 7
+"""Rows after which a market's shape is taken anew from its last points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One market at one row, as it can be used."""
+
+    rate: float
+    """Quoted supply rate."""
+    utilisation: float | None
+    """None where the recording does not say it."""
+    supplied: float
+    """Whole tokens, guessed where the recording does not say it."""
+    cash: float
+    """Whole tokens that can be taken out."""
+    keep: float
+    """One less the reserve factor."""
+    blocked: bool
+    """Whether nothing may go in."""
+    points: Points
+    """The shape (``shape.shape_of``)."""
+
+    def curve(self, rate: float) -> KinkedCurve:
+        """Its curve where it pays ``rate`` before our deposit."""
+        return curve_at(self.points, rate, self.supplied, self.utilisation, self.keep)
+
+
+class World:
+    """One universe of markets on one chain, with what its moves cost."""
+
+    def __init__(self, panel: Panel, costs: Sequence[Costs]) -> None:
+        if len(costs) != len(panel.times):
+            raise ValueError(f"{len(costs)} costs for {len(panel.times)} times")
+        chains = {key.chain for key in panel.keys}
+        if len(chains) != 1:
+            raise ValueError(f"a universe is of one chain, not of {', '.join(sorted(chains)) or 'none'}")
+        self.panel, self.costs, self.chain = panel, costs, ChainId(chains.pop())
+        self._cells: dict[int, tuple[Cell | None, ...]] = {}
+        self._shapes: dict[tuple[int, int], Points] = {}
+
+    @property
+    def rows(self) -> int:
+        return len(self.panel.times)
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The coins, by where they first occur; all are worth a dollar."""
+        names = dict.fromkeys(key.asset_address or key.asset for key in self.panel.keys)
+        symbols = {key.asset_address or key.asset: key.asset for key in self.panel.keys}
+        return tuple(
+            Token(self.chain, Address(f"0x{i + 1:040x}"), symbols[one], DECIMALS) for i, one in enumerate(names)
+        )
+
+    @cached_property
+    def token_of(self) -> tuple[int, ...]:
+        """Of each market, which coin it lends."""
+        names = list(dict.fromkeys(key.asset_address or key.asset for key in self.panel.keys))
+        return tuple(names.index(key.asset_address or key.asset) for key in self.panel.keys)
+
+    @cached_property
+    def markets(self) -> tuple[Market, ...]:
+        return tuple(
+            Market(
+                MarketId(f"recorded/{i}"),
+                key.protocol or "recorded",
+                Kind.LENDING,
+                self.chain,
+                key.market,
+                token,
+                OWNER,
+            )
+            for i, (key, token) in enumerate(zip(self.panel.keys, self._market_tokens, strict=True))
+        )
+
+    @property
+    def _market_tokens(self) -> tuple[Token, ...]:
+        return tuple(self.tokens[i] for i in self.token_of)
+
+    @cached_property
+    def wallets(self) -> tuple[Market, ...]:
+        return tuple(
+            Market(MarketId(f"idle/{token.symbol.lower()}/{i}"), "idle", Kind.IDLE, self.chain, "Wallet", token, OWNER)
+            for i, token in enumerate(self.tokens)
+        )
+
+    def job(self) -> Job:
+        """The universe's coins as one job of a wallet."""
+        several = len(self.tokens) > 1
+        symbols = [token.symbol for token in self.tokens]
+        base = Base(unit="USD", shares=dict.fromkeys(symbols, 1.0)) if several else None
+        chain = ChainSettings(
+            name="recorded", chain=self.chain, rpc_env="", rpc_urls=(), multicall3=OWNER, native_symbol="ETH",
+            native_feed=None, feeds={}, tokens={token.symbol: token for token in self.tokens}, deployments=(),
+            max_fee_gwei=1e9,
+        )  # fmt: skip
+        return Job(
+            wallet=Wallet(name="backtest", address=OWNER), chain=chain, asset=self.tokens[0],
+            others=self.tokens[1:], base=base,
+        )  # fmt: skip
+
+    def cells(self, row: int) -> tuple[Cell | None, ...]:
+        """Each market at a row; None where it is not known."""
+        if row not in self._cells:
+            self._cells[row] = tuple(self._cell(row, column) for column in range(len(self.panel.keys)))
+        return self._cells[row]
+
+    def _cell(self, row: int, column: int) -> Cell | None:
+        panel = self.panel
+        rate = _last(panel.quoted, row, column)
+        if rate is None:
+            return None
+        use = _last(panel.utilisation, row, column)
+        supplied = _last(panel.supplied, row, column, carried=30) or GUESSED_SUPPLY
+        cash = _last(panel.cash, row, column)
+        if cash is None:
+            cash = supplied * (1.0 - use) if use is not None else supplied
+        if use is not None and use > LOCKED:
+            cash = 0.0
+        factor = _last(panel.reserve_factor, row, column, carried=30)
+        keep = 1.0 - min(0.99, max(0.0, factor)) if factor is not None else 1.0
+        return Cell(rate, use, supplied, cash, keep, bool(panel.blocked[row, column]), self._shape(row, column))
+
+    def _shape(self, row: int, column: int) -> Points:
+        """As of the last row that is a multiple of ``RESHAPED_EVERY``, of nothing later."""
+        at = row - row % RESHAPED_EVERY
+        if (at, column) not in self._shapes:
+            panel = self.panel
+            first = max(0, at - WINDOW_DAYS * 86_400 // panel.step_seconds)
+            pairs = zip(
+                panel.utilisation[first : at + 1, column], panel.borrow_rate[first : at + 1, column], strict=True
+            )
+            seen = [(float(u), float(b)) for u, b in pairs if math.isfinite(u) and math.isfinite(b)]
+            self._shapes[at, column] = shape_of(seen)
+        return self._shapes[at, column]
+
+    def snapshot(self, row: int, held: Sequence[int], idle: Sequence[int], levels: Sequence[float] | None) -> Snapshot:
+        """What a run observes at a row: held, idle: base units by market and by coin; levels: the rate that each market
+        is expected to pay, None: what it quotes."""
+        time = int(self.panel.times[row])
+        block = BlockRef(self.chain, row, f"0x{row:064x}", time)
+        states: dict[MarketId, MarketState] = {}
+        for column, cell in enumerate(self.cells(row)):
+            if cell is not None or held[column]:
+                rate = None if levels is None or not math.isfinite(levels[column]) else float(levels[column])
+                states[self.markets[column].id] = self._state(block, column, cell, held[column], rate)
+        for market, raw in zip(self.wallets, idle, strict=True):
+            states[market.id] = _wallet(block, market, raw)
+        return Snapshot(
+            block, OWNER, states, (), self.costs[row].fees, 10**24, exchange=self._exchange(time, self.costs[row])
+        )
+
+    def _state(self, block: BlockRef, column: int, cell: Cell | None, held: int, rate: float | None) -> MarketState:
+        market = self.markets[column]
+        token = market.asset
+        if cell is None:
+            curve: KinkedCurve | ConstantCurve = ConstantCurve(0.0)
+            status, cash, supplied, borrowed, quoted = Status.FROZEN, 0, held, None, 0.0
+        else:
+            curve = cell.curve(cell.rate if rate is None else rate)
+            status = Status.FROZEN if cell.blocked else Status.ACTIVE
+            cash, supplied, quoted = int(cell.cash * ONE) + held, int(cell.supplied * ONE) + held, cell.rate
+            if cell.utilisation is not None and cell.utilisation > LOCKED:
+                cash = 0
+            borrowed = None if cell.utilisation is None else Amount(token, int(cell.utilisation * cell.supplied * ONE))
+        return MarketState(
+            market=market, block=block, held=Amount(token, held), shares=held, share_token=None,
+            liquidity=Amount(token, cash), capacity=None, supplied=Amount(token, supplied), borrowed=borrowed,
+            status=status, curve=curve, quoted=Apr(quoted), pools=frozenset({market.id}), gas_deposit=TOUCH_GAS,
+            gas_withdraw=TOUCH_GAS,
+        )  # fmt: skip
+
+    def _exchange(self, time: int, costs: Costs) -> Exchange | None:
+        if len(self.tokens) < 2:
+            return None
+        pools = [_pool(one, other, costs) for one, other in combinations(self.tokens, 2)]
+        return Exchange(
+            tuple(pools), {token: Price(1.0, time) for token in self.tokens}, tuple((one.pool, 1.0) for one in pools)
+        )
+
+    def rates_until_next(self, row: int) -> NDArray[np.float64]:
+        """What each market paid its suppliers from this row to the next, ours not among them: a fraction a year."""
+        import numpy as np
+
+        panel = self.panel
+        found = np.zeros(len(panel.keys))
+        for column, cell in enumerate(self.cells(row)):
+            if cell is None:
+                continue
+            realised, after = panel.realised[row + 1, column], panel.quoted[row + 1, column]
+            if math.isfinite(realised):
+                found[column] = realised
+            else:
+                found[column] = (cell.rate + after) / 2 if math.isfinite(after) else cell.rate
+        return found
+
+
+def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRIED) -> float | None:
+    """The newest value of a column within ``carried`` rows before; None where there is none."""
+    for at in range(row, max(-1, row - carried - 1), -1):
+        if math.isfinite(value := float(grid[at, column])):
+            return value
+    return None
+
+
+def _wallet(block: BlockRef, market: Market, raw: int) -> MarketState:
+    amount = Amount(market.asset, raw)
+    return MarketState(
+        market=market, block=block, held=amount, shares=0, share_token=None, liquidity=amount, capacity=None,
+        supplied=amount, borrowed=None, status=Status.ACTIVE, curve=ConstantCurve(0.0), quoted=Apr(0.0),
+        pools=frozenset(), gas_deposit=0, gas_withdraw=0,
+    )  # fmt: skip
+
+
+def _pool(one: Token, other: Token, costs: Costs) -> PoolState:
+    params: Mapping[str, object] = {"router": OWNER}
+    pool = Pool(
+        "recorded", f"{one.symbol}/{other.symbol}", OWNER, one, other, {**params, "id": f"{one.address}{other.address}"}
+    )
+    venue = FlatVenue(costs.swap_bps)
+    return PoolState(pool, venue, venue, SWAP_GAS)
