@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.backtest.world import ONE, World
@@ -40,7 +41,7 @@ class Ledger:
     @property
     def wealth(self) -> float:
         """Dollars, what was paid for gas taken off."""
-        return (sum(self.held) + sum(self.idle)) / ONE - self.gas
+        return float((sum(self.held) + sum(self.idle)) / ONE - self.gas)
 
     def carry_out(self, row: int, plan: Plan) -> None:
         """Each leg at the row's prices. Raises ValueError where one takes more than there is."""
@@ -58,10 +59,7 @@ class Ledger:
             elif leg.kind is LegKind.SWAP:
                 assert leg.gets is not None
                 self._take(self.idle, coin, leg.amount.raw)
-                got = leg.amount.raw * round((10_000 - costs.swap_bps) * 1000) // 10_000_000
-                self.idle[coins[leg.gets.token]] += got
-                self.swapped += (leg.amount.raw - got) / ONE
-                self.gas += costs.swap
+                self._swap(row, leg.amount.raw, coins[leg.gets.token])
             elif leg.kind is LegKind.DEPOSIT:
                 column = columns[leg.market_id]
                 raw = min(leg.amount.raw, self.idle[coin])
@@ -72,9 +70,47 @@ class Ledger:
         self.plans += 1
         self.log.append((row, plan))
 
-    def _touch(self, dollars: float) -> None:
+    def rebalance(self, row: int, targets: Sequence[int]) -> None:
+        """Bring each market to its target (base units), as far as cash there and money allow: withdrawals, one swap for
+        each coin that has too much into each that lacks, deposits."""
+        world, costs = self.world, self.world.costs[row]
+        wanted = [0] * len(self.idle)
+        for column, target in enumerate(targets):
+            coin, cell = world.token_of[column], world.cells(row)[column]
+            more = target - self.held[column]
+            if more > 0:
+                wanted[coin] += more
+            elif more < 0 and cell is not None:
+                raw = min(-more, int(cell.cash * ONE))
+                self._take(self.held, column, raw)
+                self.idle[coin] += raw
+                self._touch(costs.touch if raw else 0.0, raw)
+        for into in range(len(wanted)):
+            for out in range(len(wanted)):
+                raw = min(max(0, self.idle[out] - wanted[out]), max(0, wanted[into] - self.idle[into]))
+                if out != into and raw:
+                    self._take(self.idle, out, raw)
+                    self._swap(row, raw, into)
+        for column, target in enumerate(targets):
+            coin = world.token_of[column]
+            raw = min(target - self.held[column], self.idle[coin])
+            if raw > 0:
+                self._take(self.idle, coin, raw)
+                self.held[column] += raw
+                self.moved += raw / ONE
+                self._touch(costs.touch)
+        self.plans += 1
+
+    def _swap(self, row: int, raw: int, into: int) -> None:
+        costs = self.world.costs[row]
+        got = raw * round((10_000 - costs.swap_bps) * 1000) // 10_000_000
+        self.idle[into] += got
+        self.swapped += (raw - got) / ONE
+        self.gas += costs.swap
+
+    def _touch(self, dollars: float, raw: int = 1) -> None:
         self.gas += dollars
-        self.touched += 1
+        self.touched += bool(raw)
 
     @staticmethod
     def _take(from_: list[int], at: int, raw: int) -> None:
@@ -83,7 +119,7 @@ class Ledger:
         from_[at] -= raw
 
     def earn(self, row: int) -> None:
-        """What all holdings earn from this row to the next: what the market paid, lowered by our own deposit's shape."""
+        """What all holdings earn from this row to the next: what the market paid, lowered by our deposit's shape."""
         world = self.world
         seconds = int(world.panel.times[row + 1] - world.panel.times[row])
         rates = world.rates_until_next(row)

@@ -1,0 +1,139 @@
+"""What could have been earned by one who knew all rates in advance: dynamic programming, and a bound above it.
+
+The dynamic program is over allocations of the whole wealth to one market, or to two in steps of ``STEP``, with every
+cost: gas of each market touched, swaps. It is a strategy that could have been carried out, so it is what a share of
+foresight is measured against. How much more any strategy could have earned is bounded by a linear program (``bound``),
+in which money may be split without end and each touch costs only in proportion to what is moved.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.backtest.world import World
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+
+STEP = 0.05
+"""Of our wealth."""
+YEAR = 365 * 86_400
+MOST_MARKETS = 12
+"""Splits are made between this many markets alone, those that paid most over the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """The best strategy found by one who knows the future."""
+
+    gain: float
+    """Dollars earned over the window, costs taken off."""
+    path: tuple[tuple[float, ...], ...]
+    """Shares of our wealth by market, at each row."""
+
+
+def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
+    """(rows, markets, steps + 1): dollars earned from each row to the next by each share of ``dollars`` in each market.
+
+    Of what could not be taken in or out (blocked, no cash) -inf is not said here: see ``stays``.
+    """
+    import numpy as np
+
+    steps = round(1 / STEP)
+    found = np.zeros((last - first, len(world.markets), steps + 1))
+    for row in range(first, last):
+        seconds = float(world.panel.times[row + 1] - world.panel.times[row])
+        rates = world.rates_until_next(row)
+        for column, cell in enumerate(world.cells(row)):
+            if cell is None:
+                continue
+            curve = cell.curve(1.0)
+            for k in range(1, steps + 1):
+                x = dollars * k / steps
+                found[row - first, column, k] = x * float(rates[column]) * curve.apr(x, 1.0) * seconds / YEAR
+    return found
+
+
+def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
+    """The best of the strategies described above, for a wealth that is ``dollars`` throughout (interest is not lent out
+    again: over a window it is a fraction of a per cent)."""
+    import numpy as np
+
+    earned = incomes(world, dollars, first, last)
+    steps = earned.shape[2] - 1
+    states = _states(world, earned, steps)
+    weights = np.array([[state.get(column, 0) for column in range(len(world.markets))] for state in states])
+    touched, swapped, swaps = _transitions(world, weights, steps)
+    value = np.full(len(states), -math.inf)
+    value[0] = 0.0  # all in cash
+    came = np.zeros((last - first, len(states)), dtype=np.int32)
+    picked = np.arange(len(world.markets))
+    for row in range(first, last):
+        costs = world.costs[row]
+        cost = touched * costs.touch + swaps * costs.swap + swapped * (dollars * costs.swap_bps / 10_000)
+        cost = np.where(_possible(world, row, weights, steps, dollars), cost, math.inf)
+        reached = value[:, None] - cost
+        came[row - first] = reached.argmax(axis=0)
+        value = reached.max(axis=0) + earned[row - first][picked, weights].sum(axis=1)
+    at = int(value.argmax())
+    gain, path = float(value[at]), []
+    for row in range(last - first - 1, -1, -1):
+        path.append(tuple(float(w) / steps for w in weights[at]))
+        at = int(came[row, at])
+    return Foresight(gain, tuple(reversed(path)))
+
+
+def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:
+    """Cash; all in one market; two of the best markets in steps."""
+    whole = earned[:, :, steps].sum(axis=0)
+    best = sorted(range(len(world.markets)), key=lambda column: -whole[column])
+    chosen = sorted(best[:MOST_MARKETS])
+    found: list[dict[int, int]] = [{}, *({column: steps} for column in range(len(world.markets)))]
+    for at, one in enumerate(chosen):
+        for other in chosen[at + 1 :]:
+            found += [{one: k, other: steps - k} for k in range(1, steps)]
+    return found
+
+
+def _transitions(world: World, weights: NDArray[np.int64], steps: int) -> tuple[Grid, Grid, Grid]:
+    """(from, to): markets touched; shares of our wealth swapped; swaps made."""
+    import numpy as np
+
+    count = len(weights)
+    touched = np.zeros((count, count))
+    for column in range(weights.shape[1]):
+        own = weights[:, column]
+        touched += own[:, None] != own[None, :]
+    coins = len(world.tokens)
+    by_coin = np.zeros((count, coins))
+    for column, coin in enumerate(world.token_of):
+        by_coin[:, coin] += weights[:, column]
+    by_coin[0, 0] = steps  # the cash that all begins with
+    swapped, swaps = np.zeros((count, count)), np.zeros((count, count))
+    for coin in range(coins):
+        more = by_coin[None, :, coin] - by_coin[:, None, coin]
+        swapped += np.maximum(more, 0.0) / steps
+        swaps += more > 0
+    return touched, swapped, swaps
+
+
+def _possible(world: World, row: int, weights: NDArray[np.int64], steps: int, dollars: float) -> NDArray[np.bool_]:
+    """(from, to): whether what comes in may come in, and what goes out can be paid out, at this row."""
+    import numpy as np
+
+    count = len(weights)
+    fine = np.ones((count, count), dtype=bool)
+    for column, cell in enumerate(world.cells(row)):
+        own = weights[:, column]
+        more = (own[None, :] - own[:, None]) / steps * dollars
+        if cell is None or cell.blocked or (cell.utilisation or 0.0) > 0.98:
+            fine &= more <= 0.0
+        if cell is None or cell.cash < dollars:
+            fine &= -more <= (0.0 if cell is None else cell.cash)
+            fine &= more <= (0.0 if cell is None else cell.cash)
+    return fine

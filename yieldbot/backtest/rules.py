@@ -1,0 +1,150 @@
+"""Rules to be compared with, on the same data and at the same costs. Each names shares of our wealth by market.
+
+A rule sees a row and those before it. None of them counts what a move costs, which is what they are known for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.world import ONE, World
+
+MOST_USED = 0.98
+"""Utilisation above which nothing is put in."""
+
+Shares = Sequence[float]
+"""Of our wealth, by market; what is missing to 1 lies idle."""
+
+
+def best_at(world: World, row: int, dollars: float) -> int | None:
+    """The market whose quote after a deposit of all our money is the highest, of those that could pay it out again."""
+    found = [
+        (cell.curve(cell.rate).apr(dollars, 1.0), -column)
+        for column, cell in enumerate(world.cells(row))
+        if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED and cell.cash >= dollars
+    ]
+    return -max(found)[1] if found else None
+
+
+def _all_in(world: World, column: int | None) -> list[float]:
+    return [1.0 if column == at else 0.0 for at in range(len(world.markets))]
+
+
+def open_columns(world: World, row: int) -> list[int]:
+    """Markets that take money."""
+    return [
+        column
+        for column, cell in enumerate(world.cells(row))
+        if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED
+    ]
+
+
+@dataclass(slots=True)
+class Static:
+    """All in the best quote of the first day, never touched."""
+
+    shares: Shares | None = None
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        if self.shares is None:
+            self.shares = _all_in(world, best_at(world, row, dollars))
+            return self.shares
+        return None
+
+
+@dataclass(slots=True)
+class Largest:
+    """All in the pool that was the largest on the first day, never touched."""
+
+    shares: Shares | None = None
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        if self.shares is not None:
+            return None
+        found = [(cell.supplied, -at) for at in open_columns(world, row) if (cell := world.cells(row)[at]) is not None]
+        self.shares = _all_in(world, -max(found)[1] if found else None)
+        return self.shares
+
+
+@dataclass(slots=True)
+class Equal:
+    """The same in each market that took money on the first day, never touched."""
+
+    shares: Shares | None = None
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        if self.shares is not None:
+            return None
+        columns = open_columns(world, row)
+        self.shares = [1.0 / len(columns) if at in columns else 0.0 for at in range(len(world.markets))]
+        return self.shares
+
+
+@dataclass(slots=True)
+class Greedy:
+    """Every day all in the best quote after our own deposit."""
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        best = best_at(world, row, dollars)
+        return None if best is None or held[best] > 0.999 else _all_in(world, best)
+
+
+@dataclass(slots=True)
+class Band:
+    """In the manner of ZyFAI's published rules: moves to a market whose rate over ``mean_rows`` is above ours by
+    ``more``, at most once in ``rest_rows``, and never into more than ``most_share`` of a pool."""
+
+    more: float = 0.01
+    rest_rows: int = 10
+    mean_rows: int = 7
+    most_share: float = 0.15
+    moved: int | None = None
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        if self.moved is not None and row - self.moved < self.rest_rows:
+            return None
+        found = []
+        for column in open_columns(world, row):
+            cell = world.cells(row)[column]
+            if cell is not None and dollars <= self.most_share * cell.supplied and cell.cash >= dollars:
+                found.append((self._mean(world, row, column), -column))
+        if not found:
+            return None
+        rate, best = max(found)[0], -max(found)[1]
+        ours = sum(share * self._mean(world, row, column) for column, share in enumerate(held) if share > 0.0)
+        if self.moved is not None and rate < ours + self.more:
+            return None
+        self.moved = row
+        return None if held[best] > 0.999 else _all_in(world, best)
+
+    def _mean(self, world: World, row: int, column: int) -> float:
+        seen = [
+            cell.rate for at in range(max(0, row - self.mean_rows + 1), row + 1) if (cell := world.cells(at)[column])
+        ]
+        return sum(seen) / len(seen) if seen else 0.0
+
+
+Rule = Callable[[World, int, float, Shares], "Shares | None"]
+RULES: dict[str, Callable[[], Rule]] = {
+    "static": Static,
+    "largest": Largest,
+    "equal": Equal,
+    "greedy": Greedy,
+    "zyfai-like": Band,
+}
+"""By the name that tables show."""
+
+
+def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> Ledger:
+    """The rule's wallet at row ``last``; all begins as cash in the first coin."""
+    ledger = Ledger.with_cash(world, dollars)
+    for row in range(first, last):
+        total = sum(ledger.held) + sum(ledger.idle)
+        shares = rule(world, row, total / ONE, [raw / total for raw in ledger.held])
+        if shares is not None:
+            ledger.rebalance(row, [math.floor(share * total) for share in shares])
+        ledger.earn(row)
+    return ledger
