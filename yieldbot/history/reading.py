@@ -86,6 +86,9 @@ class Fault:
     """What is wrong, in one line."""
     taken: bool = False
     """Whether the reading counts all the same."""
+    kind: str = ""
+    """One word to count by: ``row`` (cannot be read), ``clock``, ``duplicate``, ``rate``, ``gap``, ``ended``,
+    ``still``, ``chain``, ``file``, ``note``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""A file of any known kind, as readings."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from yieldbot.errors import ConfigError
+from yieldbot.history.importers import defillama, recordings, table
+from yieldbot.history.importers.rows import Row, document, first_bytes, sheet
+from yieldbot.history.networks import network
+from yieldbot.history.reading import Fault, MarketKey, Reading, Taken
+from yieldbot.history.series import Numbered, in_order, since_before
+
+KINDS = (
+    (recordings.PANEL, recordings.aave_panel),
+    (recordings.COMPOUND, recordings.compound_v2),
+    (recordings.EVENTS, recordings.aave_events),
+    (recordings.TOTALS, recordings.totals),
+    (frozenset(table.NEEDED), table.reading),
+)
+"""Each kind of table by the columns that it is known by."""
+KNOWN = (
+    f"a table with the columns of {table.SCHEMA} (docs/history.md), a chart of DefiLlama, or one of the recordings "
+    "that docs/history.md names"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What who imports a file says of it."""
+
+    chain: str = ""
+    """Id, number or name of a chain: readings of others are left out and named; a chart needs it."""
+    protocol: str = ""
+    """A chart's protocol."""
+    market: str = ""
+    """A chart's market; the file's name where empty."""
+    asset: str = ""
+    """The symbol of what a chart's pool takes."""
+
+
+def read_file(path: Path, told: Told = Told(), now: int | None = None) -> Taken:
+    """All readings of a file, ascending by market and time, and what is wrong with it.
+
+    now: unix seconds, beyond which (and a day) no time is believed; the clock's where None. Raises ConfigError for a
+    file that cannot be read, is of no known kind, or holds nothing of the chain that was asked for.
+    """
+    now = int(time.time()) if now is None else now
+    asked = network(told.chain) if told.chain else ""
+    faults: list[Fault] = []
+    first = first_bytes(path, 2)
+    if first[:1] in (b"{", b"["):
+        found = _chart(path, told, asked, now, faults)
+        events = False
+    else:
+        found, events = _table(path, now, faults)
+    readings, odd = in_order(path.name, _of_chain(path, found, asked, faults), last_of_block=events)
+    readings = list(since_before(readings))
+    if not readings:
+        first_fault = f" ({faults[0].where}: {faults[0].what})" if faults else ""
+        raise ConfigError(f"{path} holds no reading that can be taken{first_fault}")
+    guessed = sum(any("is a guess" in flag for flag in one.flags) for one in readings)
+    if guessed:
+        words = f"the supply of {guessed} readings is a guess, as their flags say"
+        odd.append(Fault(path.name, words, True, "note"))
+    return Taken(tuple(readings), tuple(faults + odd))
+
+
+def _chart(path: Path, told: Told, asked: str, now: int, faults: list[Fault]) -> Iterator[Numbered]:
+    if not asked:
+        raise ConfigError(f"{path} is a chart, which names no chain: say it by --chain (and --protocol, --asset)")
+    stem = path.name.removesuffix(".gz").removesuffix(".json")
+    key = MarketKey(chain=asked, market=told.market or stem, protocol=told.protocol, asset=told.asset)
+    rows = defillama.points(path, document(path))
+    return table.converted(path.name, rows, defillama.chart(key), now, faults)
+
+
+def _table(path: Path, now: int, faults: list[Fault]) -> tuple[Iterator[Numbered], bool]:
+    content = sheet(path)
+    columns = frozenset(content.columns)
+    if columns >= recordings.SUPERSEDED:
+        raise ConfigError(f"{path}: {recordings.WHY_SUPERSEDED}")
+    convert = next((convert for known, convert in KINDS if columns >= known), None)
+    if convert is None:
+        lacking = ", ".join(name for name in table.NEEDED if name not in columns)
+        raise ConfigError(f"{path} is of no known kind (it has no column {lacking}): it must be {KNOWN}")
+    if convert is table.reading:
+        unknown = sorted(columns - {*table.COLUMNS, *table.MORE})
+        if unknown:
+            faults.append(Fault(path.name, f"columns that are not read: {', '.join(unknown)}", True, "note"))
+
+    def rows() -> Iterator[Row]:
+        yield from content.rows
+        faults.extend(Fault(f"{path.name} line {at}", why, kind="row") for at, why in content.broken)
+
+    return table.converted(path.name, rows(), convert, now, faults), convert is recordings.aave_events
+
+
+def _of_chain(path: Path, found: Iterator[Numbered], asked: str, faults: list[Fault]) -> Iterator[Numbered]:
+    others: Counter[str] = Counter()
+    taken = False
+    for at, reading in found:
+        if asked and reading.key.chain != asked:
+            others[reading.key.chain] += 1
+            continue
+        taken = True
+        yield at, reading
+    if asked and others and not taken:
+        raise ConfigError(f"{path} is of {', '.join(sorted(others))} and holds nothing of {asked}, as was asked")
+    for chain, count in sorted(others.items()):
+        faults.append(Fault(path.name, f"{count} rows of {chain} are left out: {asked} was asked for", kind="chain"))
+
+
+def markets(readings: tuple[Reading, ...]) -> tuple[MarketKey, ...]:
+    """The markets of readings, in their order."""
+    return tuple(dict.fromkeys(one.key for one in readings))

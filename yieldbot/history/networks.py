@@ -1,0 +1,112 @@
+"""What recordings call chains, and the chains' ids; addresses of tokens that recordings name by their symbol alone."""
+
+from __future__ import annotations
+
+from yieldbot.errors import ConfigError
+from yieldbot.model.ids import chain_id
+
+ETHEREUM = "eip155:1"
+NETWORKS = {
+    "ethereum": ETHEREUM,
+    "mainnet": ETHEREUM,
+    "optimism": "eip155:10",
+    "op mainnet": "eip155:10",
+    "bnb": "eip155:56",
+    "bsc": "eip155:56",
+    "binance": "eip155:56",
+    "gnosis": "eip155:100",
+    "xdai": "eip155:100",
+    "polygon": "eip155:137",
+    "sonic": "eip155:146",
+    "fantom": "eip155:250",
+    "zksync": "eip155:324",
+    "zksync era": "eip155:324",
+    "metis": "eip155:1088",
+    "soneium": "eip155:1868",
+    "mantle": "eip155:5000",
+    "base": "eip155:8453",
+    "plasma": "eip155:9745",
+    "arbitrum": "eip155:42161",
+    "celo": "eip155:42220",
+    "avalanche": "eip155:43114",
+    "linea": "eip155:59144",
+    "ink": "eip155:57073",
+    "unichain": "eip155:130",
+    "scroll": "eip155:534352",
+    "solana": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+}
+"""CAIP-2 ids by the names that recordings and the chains' own sites use, in lower case."""
+
+ETHEREUM_TOKENS = {
+    "USDC": "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48",
+    "USDT": "0xdac17f958d2ee523a2206206994597c13d831ec7",
+    "DAI": "0x6b175474e89094c44da98b954eedeac495271d0f",
+    "SAI": "0x89d24a6b4ccb1b6faa2625fe562bdd9a23260359",
+    "WBTC": "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599",
+    "WETH": "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2",
+}
+"""Mainnet contracts, in lower case, of symbols that the recordings of Ethereum use. Source: the issuers' own pages."""
+
+DOLLARS = frozenset(
+    {
+        "USDC",
+        "USDT",
+        "DAI",
+        "SAI",
+        "USDS",
+        "GHO",
+        "FRAX",
+        "LUSD",
+        "USDBC",
+        "USDC.E",
+        "USDT.E",
+        "DAI.E",
+        "PYUSD",
+        "RLUSD",
+        "CRVUSD",
+        "USDE",
+        "USDTB",
+        "FDUSD",
+        "USDD",
+        "TUSD",
+        "USDP",
+        "BUSD",
+        "GUSD",
+        "SUSD",
+        "MAI",
+        "MIMATIC",
+        "AUSD",
+        "MUSD",
+        "USDG",
+        "XDAI",
+        "WXDAI",
+        "M.USDC",
+        "M.USDT",
+        "M.DAI",
+        "USDM",
+    }
+)
+"""Symbols, in capitals, of what is meant to be worth a dollar: where a recording counts in dollars alone, its figure
+is taken for whole tokens of these, and of no others."""
+
+
+def network(text: str) -> str:
+    """The CAIP-2 id of a chain by its id, its number or its name. Raises ConfigError for what is none."""
+    said = text.strip()
+    known = NETWORKS.get(said.lower())
+    if known:
+        return known
+    if said.isascii() and said.isdigit():
+        return f"eip155:{int(said)}"
+    try:
+        return chain_id(said)
+    except ValueError:
+        raise ConfigError(
+            f"{said!r} names no chain that is known: write its CAIP-2 id (eip155:8453), its number, or one of "
+            f"{', '.join(sorted(NETWORKS))}"
+        ) from None
+
+
+def is_dollar(symbol: str) -> bool:
+    """Whether a symbol is that of something meant to be worth a dollar."""
+    return symbol.upper() in DOLLARS

@@ -1,0 +1,176 @@
+"""One market's readings in their order, and what is wrong with them: said of each, and nothing taken silently."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from yieldbot.history.reading import Fault, MarketKey, Reading
+
+HIGHEST_RATE = 3.0
+"""A rate of 300 % a year or more is taken from no file."""
+MOST_UTILISATION = 1.1
+"""Borrowed over supplied; somewhat above 1 where a protocol's reserves are lent too."""
+REGULAR = 0.8
+"""The share of steps that must be alike for a series to have a step at all."""
+GAP_STEPS = 1.5
+"""A regular series has a gap where a step is longer than so many."""
+IRREGULAR_GAP = 86_400
+IRREGULAR_STEPS = 3.0
+"""In a series without a step of its own a gap is a day without any reading, and three times the median between two."""
+ENDED_STEPS = 3.0
+STILL = 30
+"""Readings in a row that show the very same rates, not 0: nobody reads that market any more, or nobody writes it."""
+
+Numbered = tuple[int, Reading]
+"""A reading, and where it stands in its file."""
+
+
+def when(seconds: int) -> str:
+    """A time as people read it, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def impossible(reading: Reading) -> str:
+    """Why a reading is not taken from a file; empty where nothing speaks against it."""
+    rates = {
+        "supply rate": reading.supply_rate,
+        "mean supply rate": reading.mean_rate,
+        "borrow rate": reading.borrow_rate,
+    }
+    for name, rate in rates.items():
+        if rate is not None and not 0.0 <= rate < HIGHEST_RATE:
+            return f"a {name} of {rate:.4%} a year"
+    if reading.utilisation is not None and not 0.0 <= reading.utilisation <= MOST_UTILISATION:
+        return f"a utilisation of {reading.utilisation:.2%}"
+    if reading.reserve_factor is not None and not 0.0 <= reading.reserve_factor <= 1.0:
+        return f"a reserve factor of {reading.reserve_factor:.2%}"
+    return ""
+
+
+def in_order(name: str, found: Iterable[Numbered], *, last_of_block: bool = False) -> tuple[list[Reading], list[Fault]]:
+    """Readings ascending by market and time, and the faults of a file. name: what faults call the file.
+
+    last_of_block: of several readings of one market at one time the last counts, as in a record of events; else the
+    first does, and the others are named. The market's name in a key is the market: another spelling is another market.
+    """
+    by_market: dict[MarketKey, list[Numbered]] = {}
+    for at, reading in found:
+        by_market.setdefault(reading.key, []).append((at, reading))
+    readings: list[Reading] = []
+    faults: list[Fault] = []
+    for key in sorted(by_market, key=lambda one: (one.chain, one.market, one.asset_address)):
+        kept, odd = _market(name, by_market[key], last_of_block)
+        readings += kept
+        faults += odd
+    faults += ended(readings)
+    return readings, faults
+
+
+def _market(name: str, rows: list[Numbered], last_of_block: bool) -> tuple[list[Reading], list[Fault]]:
+    faults: list[Fault] = []
+    market = rows[0][1].key.market
+    falls = rows[0][1].time > rows[-1][1].time
+    if falls and len(rows) > 2 and all(late.time <= early.time for (_, early), (_, late) in pairwise(rows)):
+        rows = rows[::-1]
+        faults.append(Fault(f"{name}, {market}", "its newest row is the first: turned round", True, "note"))
+    kept: list[Numbered] = []
+    followed = 0
+    for at, reading in rows:
+        where = f"{name} line {at}"
+        if (why := impossible(reading)) != "":
+            faults.append(Fault(where, f"{why} of {market} is not taken", kind="rate"))
+        elif kept and reading.time < kept[-1][1].time:
+            words = f"its clock runs back, {when(reading.time)} after {when(kept[-1][1].time)}, in {market}"
+            faults.append(Fault(where, words, kind="clock"))
+        elif kept and reading.time == kept[-1][1].time:
+            if last_of_block:
+                kept[-1] = (at, reading)
+                followed += 1
+                continue
+            other = "the same as" if reading == kept[-1][1] else "contradicts"
+            words = f"{market} at {when(reading.time)} is there twice: it {other} line {kept[-1][0]}, which counts"
+            faults.append(Fault(where, words, kind="duplicate"))
+        else:
+            kept.append((at, reading))
+    if followed:
+        words = f"{followed} updates are left out that another of the same block followed"
+        faults.append(Fault(f"{name}, {market}", words, kind="note"))
+    series = [reading for _, reading in kept]
+    return series, faults + list(gaps(series)) + list(still(series))
+
+
+def usual_step(times: Sequence[int]) -> float | None:
+    """Seconds between two readings of a series that has a step; None for events, and for fewer than three readings."""
+    steps = [late - early for early, late in pairwise(times)]
+    if len(steps) < 2:
+        return None
+    middle = statistics.median(steps)
+    alike = sum(abs(step - middle) <= 0.25 * middle for step in steps)
+    return middle if alike >= REGULAR * len(steps) else None
+
+
+def gaps(series: Sequence[Reading]) -> Iterator[Fault]:
+    """Where a market's readings (ascending) leave a time out."""
+    if len(series) < 3:
+        return
+    times = [one.time for one in series]
+    step = usual_step(times)
+    if step is not None:
+        longest = GAP_STEPS * step
+    else:
+        middle = statistics.median(late - early for early, late in pairwise(times))
+        longest = max(IRREGULAR_GAP, IRREGULAR_STEPS * middle)
+    for early, late in pairwise(series):
+        if late.time - early.time > longest:
+            hours = (late.time - early.time) / 3600
+            words = f"nothing is known for {hours:.0f} h, {when(early.time)} to {when(late.time)}"
+            yield Fault(f"{early.key.market}, {when(early.time)}", words, True, "gap")
+
+
+def still(series: Sequence[Reading]) -> Iterator[Fault]:
+    """Where a market's rates do not move at all for ``STILL`` readings."""
+    start = 0
+    for at in range(1, len(series) + 1):
+        if at < len(series) and _rates(series[at]) == _rates(series[start]):
+            continue
+        if at - start >= STILL and series[start].supply_rate:
+            words = f"the very same rates in {at - start} readings, {when(series[start].time)} to "
+            where = f"{series[start].key.market}, {when(series[start].time)}"
+            yield Fault(where, words + when(series[at - 1].time), True, "still")
+        start = at
+
+
+def _rates(reading: Reading) -> tuple[float | None, ...]:
+    return reading.supply_rate, reading.borrow_rate, reading.utilisation, reading.index
+
+
+def ended(readings: Sequence[Reading]) -> list[Fault]:
+    """Markets whose readings (ascending by market) end while others of the same source go on."""
+    times: dict[MarketKey, list[int]] = {}
+    for one in readings:
+        times.setdefault(one.key, []).append(one.time)
+    last = max((series[-1] for series in times.values()), default=0)
+    found = []
+    for key, series in times.items():
+        step = usual_step(series) or IRREGULAR_GAP
+        if last - series[-1] > max(ENDED_STEPS * step, 2 * IRREGULAR_GAP):
+            words = f"its readings end at {when(series[-1])}, others go on to {when(last)}: it counts as ended there"
+            found.append(Fault(key.market, words, True, "ended"))
+    return found
+
+
+def since_before(readings: Iterable[Reading]) -> Iterator[Reading]:
+    """Readings (ascending by market and time) whose ``mean_rate`` counts from the reading before: that time filled in.
+    One without a reading before it loses its mean, of which nobody could say what it is of."""
+    before: Reading | None = None
+    for one in readings:
+        if one.mean_rate is not None:
+            known = before is not None and before.key == one.key
+            mean = (one.mean_rate, before.time) if known and before is not None else (None, None)
+            one = replace(one, mean_rate=mean[0], mean_since=mean[1])
+        yield one
+        before = one
