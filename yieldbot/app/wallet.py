@@ -117,7 +117,7 @@ def import_(request: ImportWalletRequest, context: Context) -> ImportedWalletDoc
             return passphrase_in(request.key_passphrase_file, "--key-passphrase-file")
         if context.secret is None:
             raise ConfigError("there is no terminal to ask for the file's passphrase on: use --key-passphrase-file")
-        return context.secret(f"Passphrase of {key_file}: ")
+        return context.secret(f"Passphrase of {key_file or 'the keystore that was pasted'}: ")
 
     key = key_of_family(text, key_file or Path("the key"), request.family, request.path, ask)
     address = maker(key.family).import_seed(path, key.secret, passphrase_of(request.passphrase, context))

@@ -166,8 +166,9 @@ def parser(words: Container[str]) -> Parser:
     root = Parser(
         prog="yieldbot",
         description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
-        epilog="exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 a plan waits for approval, "
-        "4 refused by a safety rule, 5 a transaction is still open (run again), 130 interrupted (Ctrl-C)",
+        epilog="exit codes: 0 done, 1 failure or another run in progress, 2 wrong usage or configuration, 3 a plan "
+        "waits for approval, 4 refused by a safety rule, 5 a transaction is still open (run again), "
+        "130 interrupted (Ctrl-C)",
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")

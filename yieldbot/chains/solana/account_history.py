@@ -109,7 +109,7 @@ def balances_in(told: Mapping[str, Any], owner: Address, native: Token) -> Balan
                 sums[mint] = sums.get(mint, 0) + int(one["uiTokenAmount"]["amount"])
         found.append(sums)
     before, after = found
-    mints = before.keys() | after.keys()
+    mints = sorted(before.keys() | after.keys())  # rows made of them come in one order
     return Balances({mint: before.get(mint, 0) for mint in mints}, {mint: after.get(mint, 0) for mint in mints})
 
 
