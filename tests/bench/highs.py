@@ -43,7 +43,7 @@ class Model:
     def of(cls, problem: Problem, plain: bool = False) -> Model:
         start = time.perf_counter()
         model = cls(problem, Limits(problem))
-        error = ERROR_BPS / BPS * problem.wealth / math.sqrt(len(problem.places))
+        error = ERROR_BPS / BPS * problem.wealth / math.sqrt(len(problem.markets))
         for i, spans in enumerate(model.limits.spans):
             lines = (_line(problem, i, least, most, error) for least, most in spans)
             cut = _segments if plain else _concave
@@ -83,14 +83,14 @@ def _line(problem: Problem, i: int, least: float, most: float, error: float) -> 
 
     It ends where income is highest: every limit is an upper one, so nobody wants more.
     """
-    place = problem.places[i]
-    pool = float(getattr(place.curve, "others", 0.0))
+    market = problem.markets[i]
+    pool = float(getattr(market.curve, "others", 0.0))
 
     def point(x: float) -> tuple[float, float]:
-        return x, place.changed(x, problem.horizon_seconds)
+        return x, market.changed(x, problem.horizon_seconds)
 
     edges = {least, most}
-    for x in joints(place.curve, problem.horizon_seconds):
+    for x in joints(market.curve, problem.horizon_seconds):
         edges.update(v for v in (x, x + 1e-11 * (pool + x)) if least < v < most)
     found = [point(x) for x in sorted(edges)]
 

@@ -39,7 +39,7 @@ class Exact:
     """The constraints of a Problem in base units.
 
     groups: members and the most that they may hold together, in base units times their weights (what a base unit is
-    worth: 1 each where there is one asset); budgets: of each asset, less its idle buffer; assets: that of each place.
+    worth: 1 each where there is one asset); budgets: of each asset, less its idle buffer; assets: that of each market.
     """
 
     held: tuple[int, ...]
@@ -60,8 +60,8 @@ class Exact:
         least, step = self.min_positions[asset], self.min_moves[asset]
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
-    def purses(self, paid: Sequence[int]) -> list[int]:
-        """What of each asset may be in places after swaps that take ``paid``; may stay above, where it is already."""
+    def available(self, paid: Sequence[int]) -> list[int]:
+        """What of each asset may be in count after swaps that take ``paid``; may stay above, where it is already."""
         most = list(self.budgets)
         for asset in range(len(most)):
             most[asset] = max(most[asset], sum(h for h, a in zip(self.held, self.assets, strict=True) if a == asset))
@@ -85,7 +85,7 @@ class Exact:
         used = [0] * len(self.budgets)
         for asset, value in zip(self.assets, x, strict=True):
             used[asset] += value
-        if any(value > most for value, most in zip(used, self.purses(paid), strict=True)):
+        if any(value > most for value, most in zip(used, self.available(paid), strict=True)):
             return False
         if any(sum(x[m] * self.weights[m] for m in cap.members) > cap.most for cap in self.caps()):
             return False
@@ -102,11 +102,11 @@ class Exact:
         at some holdings and an optimum may lie just before one. value: income a year of a market at a holding in whole
         tokens; says which market takes the last few units.
         """
-        places = len(self.held)
+        count = len(self.held)
         found = [
             (x, paid)
-            for paid in self._payments(holdings[places:], ones)
-            if self.feasible(x := self._rounded(holdings[:places], paid, ones, value), paid)
+            for paid in self._payments(holdings[count:], ones)
+            if self.feasible(x := self._rounded(holdings[:count], paid, ones, value), paid)
         ]
         scale = [ones[asset] for asset in (*self.assets, *(swap.source for swap in self.swaps))]
 
@@ -131,7 +131,7 @@ class Exact:
     def _affordable(self, paid: Sequence[int]) -> tuple[int, ...]:
         """The payments, the largest made smaller where doubles were rounded to more than there is."""
         left = list(paid)
-        for asset, most in enumerate(self.purses(left)):
+        for asset, most in enumerate(self.available(left)):
             members = [k for k, swap in enumerate(self.swaps) if swap.source == asset]
             if most < 0 and members:
                 largest = max(members, key=lambda k: left[k])
@@ -143,14 +143,14 @@ class Exact:
     ) -> tuple[int, ...]:
         x = [self._nearest(index, amount, ones[self.assets[index]]) for index, amount in enumerate(holdings)]
         caps = self.caps()
-        purses = self.purses(paid)
-        for asset, most in enumerate(purses):
+        available = self.available(paid)
+        for asset, most in enumerate(available):
             members = tuple(m for m in range(len(x)) if self.assets[m] == asset)
             self._cut(x, members, sum(x[m] for m in members) - most, lambda m: 1)
         for cap in caps:
             excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
             self._cut(x, cap.members, excess, lambda m: self.weights[m])
-        for asset, most in enumerate(purses):
+        for asset, most in enumerate(available):
             self._give(x, asset, most, caps, ones[asset], value)
         return tuple(x)
 

@@ -1,8 +1,8 @@
 """The relaxed problem as a linear program, for what the greedy cannot do: overlapping groups, several assets.
 
 Columns are the edges of the markets' hulls (a share of each may be filled; the steeper first by itself, as the hull is
-concave) and the corners of each swap (weights that add up to one). Rows are the purses and the groups. HiGHS solves it;
-the bound is not its word but the Lagrangian dual at its multipliers, which no rounding or tolerance can make too low.
+concave) and the corners of each swap (weights that add up to one). Rows are the budgets and the groups. HiGHS solves
+it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, valid whatever the tolerances.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ FEASIBILITY = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """bound: of the edges' and swaps' income together; grown: (place, tokens more than its first corner, their income);
-    swapped: for each swap (what goes in, its envelope there); prices: of the resources."""
+    """The optimum of one linear program, relative to the first vertices of the hulls."""
 
     bound: float
+    """Upper bound on what edges and swaps together earn a year, in the first asset."""
     grown: list[tuple[int, float, float]]
+    """(market, tokens above the hull's first vertex, what they earn a year), of each edge that is used."""
     swapped: list[tuple[float, float]]
+    """Of each swap (what goes in, its envelope there)."""
     prices: list[float]
+    """Shadow price of each resource: income a year of one more token of it."""
 
 
 class Linear:
@@ -50,9 +53,9 @@ class Linear:
 
     def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
         """rooms: what is left of each resource above the hulls' first corners. None where nothing is feasible."""
-        places = len(self.problem.places)
-        swaps = [self._corners(places + k, boxes) for k in range(len(self.problem.swaps))]
-        edges = [edge for edge in edges if edge[1] < places]
+        markets = len(self.problem.markets)
+        swaps = [self._corners(markets + k, boxes) for k in range(len(self.problem.swaps))]
+        edges = [edge for edge in edges if edge[1] < markets]
         if not all(swaps):
             return None
         status = self._run(rooms, edges, swaps)
@@ -88,7 +91,7 @@ class Linear:
         for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
             if a >= low and b <= high:
                 found.update(line)
-        out = self.problem.swaps[index - len(self.problem.places)].out
+        out = self.problem.swaps[index - len(self.problem.markets)].out
         return [(x, y, out(x)) for x, y in sorted(found)]
 
     def _run(

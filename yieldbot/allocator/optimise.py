@@ -15,7 +15,7 @@ from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
-from yieldbot.allocator.table import Box, PlaceTable, SwapTable, Table
+from yieldbot.allocator.table import Box, MarketTable, SwapTable, Table
 
 Holdings = tuple[float, ...]
 TOLERANCE_BPS = 5e-3
@@ -57,9 +57,9 @@ class _Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        places = len(problem.places)
-        self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(places)]
-        self.tables += [SwapTable.of(problem, places + k) for k in range(len(problem.swaps))]
+        markets = len(problem.markets)
+        self.tables: list[Table] = [MarketTable.of(problem, index) for index in range(markets)]
+        self.tables += [SwapTable.of(problem, markets + k) for k in range(len(problem.swaps))]
         self.relaxation = Relaxation(problem, self.tables)
         self._tolerate(problem.wealth * TOLERANCE_BPS / 10_000)
         self.held = problem.held()
@@ -268,7 +268,7 @@ class _Search:
     def _used(self, x: list[float]) -> list[float]:
         """Of each resource, swaps and all."""
         used = self.relaxation.resources.used(x)
-        for swap, paid in zip(self.problem.swaps, x[len(self.problem.places) :], strict=True):
+        for swap, paid in zip(self.problem.swaps, x[len(self.problem.markets) :], strict=True):
             used[swap.source] += paid
             used[swap.target] -= swap.out(paid)
         return used
@@ -276,10 +276,10 @@ class _Search:
     def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
         """A linear program's solution is feasible but for its tolerance: take that where it costs least.
 
-        The purses twice, because less swapped is less in the other one.
+        The budgets twice, because less swapped is less in the other one.
         """
         gained = 0.0
-        for resource in (*range(len(rooms)), *range(len(self.problem.purses))):
+        for resource in (*range(len(rooms)), *range(len(self.problem.budgets))):
             users = [(i, weight) for i in relaxed.moved for r, weight in self._takes(i) if r == resource]
             while users and -1e-6 * self.problem.wealth < rooms[resource] < -self.relaxation.slack / 4:
                 best = (float("-inf"), -1, 0.0)
@@ -295,15 +295,15 @@ class _Search:
                 gained += earned
                 for r, weight in self._takes(i):
                     rooms[r] += weight * (below[i] - less)
-                if i >= len(self.problem.places):
-                    swap = self.problem.swaps[i - len(self.problem.places)]
+                if i >= len(self.problem.markets):
+                    swap = self.problem.swaps[i - len(self.problem.markets)]
                     rooms[swap.target] -= swap.out(below[i]) - swap.out(less)
                 below[i] = less
                 users = [user for user in users if user[0] != i]
         return gained
 
     def _takes(self, index: int) -> list[tuple[int, float]]:
-        """(resource, what one token takes of it) of a place or a swap."""
+        """(resource, what one token takes of it) of a market or a swap."""
         uses = self.relaxation.resources.uses
         return uses[index] if index < len(uses) else [(self.problem.swaps[index - len(uses)].source, 1.0)]
 
@@ -311,12 +311,12 @@ class _Search:
 def _rivals(problem: Problem) -> dict[int, set[int]]:
     """For each market that shares a pool with others, those."""
     by_pool: dict[str, set[int]] = {}
-    for i, place in enumerate(problem.places):
-        for pool in place.pools:
+    for i, market in enumerate(problem.markets):
+        for pool in market.pools:
             by_pool.setdefault(pool, set()).add(i)
     found = {
-        i: set().union(*(by_pool[pool] for pool in place.pools)) - {i}
-        for i, place in enumerate(problem.places)
-        if place.pools
+        i: set().union(*(by_pool[pool] for pool in market.pools)) - {i}
+        for i, market in enumerate(problem.markets)
+        if market.pools
     }
     return {i: others for i, others in found.items() if others}

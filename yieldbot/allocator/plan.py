@@ -162,13 +162,14 @@ def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
 
 @dataclass(slots=True)
 class _End:
-    """Money that leaves a place or comes to it, in base units of the first asset. value: what is not paired yet; whole:
-    all of it."""
+    """One end of a move: a market that money leaves or comes to."""
 
     market_id: MarketId
     token: Token
     value: int
+    """What is not paired with another end yet, in base units of the first asset."""
     whole: int
+    """All that leaves or comes, in base units of the first asset."""
 
 
 def _moves(

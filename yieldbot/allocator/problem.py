@@ -9,8 +9,8 @@ Maximise, over holdings x with idle money of each asset at least its buffer,
 in tokens of the first asset a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least
 the minimum position and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that
 share a pool at most one may change, because their curves are not independent: money that comes to one takes from the
-rate of the other, which is counted (``Place.beside``).
-A vector of holdings lists the places first, then what goes into each swap.
+rate of the other, which is counted (``ProblemMarket.beside``).
+A vector of holdings lists the markets first, then what goes into each swap.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def spans(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProblemMarket:
     """One market of the problem.
 
     low, high: bounds of a changed holding; touch_cost: of any change, in the first asset a year over the horizon;
-    move_cost: of each token moved, likewise; asset: index into the problem's purses, whose price is ``price``.
+    move_cost: of each token moved, likewise; asset: index into the problem's budgets, whose price is ``price``.
     beside: our other holdings in its pool, from which more of ours here takes.
     """
 
@@ -98,7 +98,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members (indexes of places) whose holdings together stay within ``most`` (in the first asset), or do not grow if
+    """Members (indexes of markets) whose holdings together stay within ``most`` (in the first asset), or do not grow if
     they are above it."""
 
     members: tuple[int, ...]
@@ -107,15 +107,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class AssetBudget:
     """All that we have of one asset. budget: of it less the idle buffer; price: of one token, in the first asset.
 
-    idle_rate: what idle money earns. The places' haircuts hold it already, so that an objective is what is earned
+    idle_rate: what idle money earns. The markets' haircuts hold it already, so that an objective is what is earned
     BEYOND leaving everything idle; only a swap, which takes money from one purse to another, has to be told of it.
     """
 
     wealth: float
-    budget: float
+    spendable: float
     price: float = 1.0
     idle_rate: float = 0.0
 
@@ -144,11 +144,11 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Everything that the solver sees. wealth: of all purses, in the first asset; unit: a base unit in tokens."""
+    """Everything that the solver sees. wealth: of all assets, in the first asset; unit: a base unit in tokens."""
 
-    places: tuple[Place, ...]
+    markets: tuple[ProblemMarket, ...]
     groups: tuple[Group, ...]
-    purses: tuple[Purse, ...]
+    budgets: tuple[AssetBudget, ...]
     min_position: float
     min_move: float
     horizon_seconds: float
@@ -157,47 +157,47 @@ class Problem:
 
     @property
     def wealth(self) -> float:
-        return sum(purse.wealth * purse.price for purse in self.purses)
+        return sum(budget.wealth * budget.price for budget in self.budgets)
 
     def held(self) -> tuple[float, ...]:
         """Doing nothing: what is held, and nothing swapped."""
-        return (*(place.held for place in self.places), *(0.0 for _ in self.swaps))
+        return (*(market.held for market in self.markets), *(0.0 for _ in self.swaps))
 
     def spans(self, index: int) -> tuple[tuple[float, float], ...]:
-        """Intervals of changed holdings of place ``index``, ascending; keeping what is held is allowed besides."""
-        p = self.places[index]
+        """Intervals of changed holdings of market ``index``, ascending; keeping what is held is allowed besides."""
+        p = self.markets[index]
         return spans(p.held, p.low, p.high, self.min_position / p.price, self.min_move / p.price, self.unit)
 
     def allowed(self, index: int, x: float) -> bool:
-        """Whether place ``index`` may hold ``x``, apart from groups, pools and the budget; to half a base unit."""
+        """Whether market ``index`` may hold ``x``, apart from groups, pools and the budget; to half a base unit."""
         near = self.unit / 2
-        if abs(x - self.places[index].held) < near:
+        if abs(x - self.markets[index].held) < near:
             return True
         return any(least - near <= x <= most + near for least, most in self.spans(index))
 
     def value(self, index: int, x: float) -> float:
-        """Contribution of one place or swap to the objective."""
-        if index >= len(self.places):
-            swap = self.swaps[index - len(self.places)]
+        """Contribution of one market or swap to the objective."""
+        if index >= len(self.markets):
+            swap = self.swaps[index - len(self.markets)]
             if x < self.unit / 2:
                 return 0.0
-            source, target = self.purses[swap.source], self.purses[swap.target]
+            source, target = self.budgets[swap.source], self.budgets[swap.target]
             paid, got = x * source.price, swap.out(x) * target.price
             return (got - paid) / swap.years + got * target.idle_rate - paid * source.idle_rate - swap.touch_cost
-        place = self.places[index]
-        if abs(x - place.held) >= self.unit / 2:
-            return place.changed(x, self.horizon_seconds)
-        return place.income(x, self.horizon_seconds)
+        market = self.markets[index]
+        if abs(x - market.held) >= self.unit / 2:
+            return market.changed(x, self.horizon_seconds)
+        return market.income(x, self.horizon_seconds)
 
     def objective(self, x: Sequence[float]) -> float:
         return sum(self.value(index, held) for index, held in enumerate(x))
 
     def spent(self, x: Sequence[float]) -> list[float]:
-        """Tokens of each asset that are in places, or swapped away and not back."""
-        used = [0.0] * len(self.purses)
-        for place, now in zip(self.places, x, strict=False):
-            used[place.asset] += now
-        for swap, paid in zip(self.swaps, x[len(self.places) :], strict=True):
+        """Tokens of each asset that are in markets, or swapped away and not back."""
+        used = [0.0] * len(self.budgets)
+        for market, now in zip(self.markets, x, strict=False):
+            used[market.asset] += now
+        for swap, paid in zip(self.swaps, x[len(self.markets) :], strict=True):
             used[swap.source] += paid
             used[swap.target] -= swap.out(paid)
         return used
@@ -206,23 +206,23 @@ class Problem:
         """Budgets, groups and pools, to a tenth of a base unit or the rounding of doubles; integers.py settles it."""
         slack = max(self.unit / 10, 1e-12 * self.wealth)
         before = self.spent(self.held())
-        for purse, used, was in zip(self.purses, self.spent(x), before, strict=True):
-            if used > max(purse.budget, was) + slack:
+        for budget, used, was in zip(self.budgets, self.spent(x), before, strict=True):
+            if used > max(budget.spendable, was) + slack:
                 return False
         for group in self.groups:
-            was_in = sum(self.places[m].held * self.places[m].price for m in group.members)
-            if sum(x[m] * self.places[m].price for m in group.members) > max(group.most, was_in) + slack:
+            was_in = sum(self.markets[m].held * self.markets[m].price for m in group.members)
+            if sum(x[m] * self.markets[m].price for m in group.members) > max(group.most, was_in) + slack:
                 return False
         near = self.unit / 2
-        changed = [p.pools for p, now in zip(self.places, x, strict=False) if p.pools and abs(now - p.held) >= near]
+        changed = [p.pools for p, now in zip(self.markets, x, strict=False) if p.pools and abs(now - p.held) >= near]
         return sum(len(pools) for pools in changed) == len(frozenset().union(*changed)) if changed else True
 
     def feasible(self, x: Sequence[float]) -> bool:
         """Every constraint."""
         most = [swap.quotes[-1][0] for swap in self.swaps]
-        paid = x[len(self.places) :]
+        paid = x[len(self.markets) :]
         return (
-            all(self.allowed(index, held) for index, held in enumerate(x[: len(self.places)]))
+            all(self.allowed(index, held) for index, held in enumerate(x[: len(self.markets)]))
             and all(0.0 <= v <= top + self.unit / 2 for v, top in zip(paid, most, strict=True))
             and self.within(x)
         )

@@ -1,6 +1,6 @@
 """The relaxed problem: every market's income replaced by its concave envelope. Its optimum is a rigorous upper bound.
 
-With concave piecewise-linear incomes, one purse and caps on disjoint groups the greedy by slope is exact: it is the
+With concave piecewise-linear incomes, one budget and caps on disjoint groups the greedy by slope is exact: it is the
 Lagrangian dual, and the slope at which the money ends is the optimal multiplier (the shadow price). Where a group that
 overlaps others would be exceeded, or where assets are swapped, the same relaxation is a linear program (linear.py).
 Shared pools are left out, which can only raise the bound.
@@ -37,25 +37,25 @@ class Relaxed:
 
 
 class Resources:
-    """What is scarce: the purses first, then the groups. What is held may stay above a limit that has shrunk.
+    """What is scarce: the budgets first, then the groups. What is held may stay above a limit that has shrunk.
 
-    most: capacities, in tokens of a purse's asset, a group's in the first asset; uses: of each place, (resource, what
+    most: capacities, in tokens of a budget's asset, a group's in the first asset; uses: of each market, (resource, what
     one of its tokens takes of it).
     """
 
     def __init__(self, problem: Problem) -> None:
-        purses = len(problem.purses)
-        self.uses: list[list[tuple[int, float]]] = [[(place.asset, 1.0)] for place in problem.places]
+        assets = len(problem.budgets)
+        self.uses: list[list[tuple[int, float]]] = [[(market.asset, 1.0)] for market in problem.markets]
         for number, group in enumerate(problem.groups):
             for member in group.members:
-                self.uses[member].append((purses + number, problem.places[member].price))
-        limits = [*(purse.budget for purse in problem.purses), *(group.most for group in problem.groups)]
+                self.uses[member].append((assets + number, problem.markets[member].price))
+        limits = [*(budget.spendable for budget in problem.budgets), *(group.most for group in problem.groups)]
         self.count = len(limits)
-        used = self.used([place.held for place in problem.places])
+        used = self.used([market.held for market in problem.markets])
         self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)]
 
     def used(self, x: Sequence[float]) -> list[float]:
-        """Of each resource, by the places alone."""
+        """Of each resource, by the markets alone."""
         found = [0.0] * self.count
         for now, uses in zip(x, self.uses, strict=False):
             for resource, weight in uses:
@@ -71,16 +71,16 @@ class Relaxation:
         self.resources = Resources(problem)
         # Only for the rounding of doubles: one base unit too much in a full group is too much.
         self.slack = max(problem.unit / 4, 4e-16 * len(tables) * problem.wealth)
-        purses = len(problem.purses)
-        self.linear_only = purses > 1 or bool(problem.swaps)
-        self.group_of = [-1] * len(problem.places)
+        assets = len(problem.budgets)
+        self.linear_only = assets > 1 or bool(problem.swaps)
+        self.group_of = [-1] * len(problem.markets)
         self.overlapping: list[int] = []
         for number, group in enumerate(problem.groups):
             if all(self.group_of[m] < 0 for m in group.members):
                 for member in group.members:
-                    self.group_of[member] = purses + number
+                    self.group_of[member] = assets + number
             else:
-                self.overlapping.append(purses + number)
+                self.overlapping.append(assets + number)
         self.hulls: list[Hull] = [_of(table, table.root) for table in tables]
         self.edges: list[Edge] = sorted(edge for i in range(len(tables)) for edge in edges_of(i, self.hulls[i]))
 
@@ -173,16 +173,16 @@ class Relaxation:
     def _by_linear_program(
         self, boxes: Mapping[int, Box], firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]
     ) -> Relaxed | None:
-        places = len(self.problem.places)
+        markets = len(self.problem.markets)
         rooms = list(self.resources.most)
-        for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:places]])):
+        for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:markets]])):
             rooms[resource] -= used
         if not self.problem.swaps and min(rooms) < -self.slack:
             return None  # by less than the program's tolerance, perhaps
         found = self.linear.solve(rooms, edges, boxes)
         if found is None:
             return None
-        x, y = [corner[0] for corner in firsts[:places]], [corner[1] for corner in firsts[:places]]
+        x, y = [corner[0] for corner in firsts[:markets]], [corner[1] for corner in firsts[:markets]]
         base = sum(y)
         for i, more, income in found.grown:
             x[i] += more
@@ -194,7 +194,7 @@ class Relaxation:
         return Relaxed(bound, x, y, moved, found.prices, inexact=True)
 
     def price_of(self, relaxed: Relaxed, index: int) -> float:
-        """What one more token takes from the others, for all that the place uses."""
+        """What one more token takes from the others, for all that the market uses."""
         if index >= len(self.resources.uses):
             return 0.0
         return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])

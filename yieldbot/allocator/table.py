@@ -13,7 +13,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from yieldbot.allocator.envelope import Corners, beside_joints, cover, falls, joints, rough, taken
-from yieldbot.allocator.problem import Place, Problem, Quotes
+from yieldbot.allocator.problem import Problem, ProblemMarket, Quotes
 
 LEAST_WIDTH = 1e-12
 """No cell is split below this share of the market's range."""
@@ -266,48 +266,48 @@ class Table:
 
 
 @dataclass(slots=True)
-class PlaceTable(Table):
+class MarketTable(Table):
     """A market's."""
 
-    place: Place = field(kw_only=True)
+    market: ProblemMarket = field(kw_only=True)
     horizon_seconds: float = field(kw_only=True)
 
     @classmethod
-    def of(cls, problem: Problem, index: int) -> PlaceTable:
-        place, spans, h = problem.places[index], problem.spans(index), problem.horizon_seconds
+    def of(cls, problem: Problem, index: int) -> MarketTable:
+        market, spans, h = problem.markets[index], problem.spans(index), problem.horizon_seconds
         table = cls(
-            held=place.held,
+            held=market.held,
             spans=spans,
-            stay=place.income(place.held, h),
-            root=(min(place.low, place.held), max(place.high, place.held)),
-            scale=float(getattr(place.curve, "others", 0.0)) or max(place.high, place.held) or 1.0,
-            place=place,
+            stay=market.income(market.held, h),
+            root=(min(market.low, market.held), max(market.high, market.held)),
+            scale=float(getattr(market.curve, "others", 0.0)) or max(market.high, market.held) or 1.0,
+            market=market,
             horizon_seconds=h,
         )
-        table._fill(Grain.ROUGH if falls(place.curve) else Grain.COVERED)
+        table._fill(Grain.ROUGH if falls(market.curve) else Grain.COVERED)
         return table
 
     def value(self, x: float) -> float:
-        return self.stay if x == self.held else self.place.changed(x, self.horizon_seconds)
+        return self.stay if x == self.held else self.market.changed(x, self.horizon_seconds)
 
     def joints(self) -> tuple[float, ...]:
-        place, h = self.place, self.horizon_seconds
-        found = [beside_joints(one, place.held, h) for one in place.beside]
-        own = joints(place.curve, h)
+        market, h = self.market, self.horizon_seconds
+        found = [beside_joints(one, market.held, h) for one in market.beside]
+        own = joints(market.curve, h)
         return tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
 
     def line(self, a: float, b: float, grain: Grain) -> Corners:
-        place = self.place
+        market = self.market
         if grain is Grain.COVERED or a == b:
-            corners = cover(place.curve, a, b, self.horizon_seconds)
-            for one in place.beside:
-                corners = taken(one, place.held, corners, self.horizon_seconds)
+            corners = cover(market.curve, a, b, self.horizon_seconds)
+            for one in market.beside:
+                corners = taken(one, market.held, corners, self.horizon_seconds)
         else:
-            corners = rough(place.curve, a, b, self.horizon_seconds)
+            corners = rough(market.curve, a, b, self.horizon_seconds)
         # No cell reaches over what is held, so the cost of moving is a straight line too.
-        price, fixed = place.price, place.touch_cost
-        cost = place.move_cost if a >= place.held else -place.move_cost
-        base, each = fixed - price * cost * place.held, price * (place.haircut + cost)
+        price, fixed = market.price, market.touch_cost
+        cost = market.move_cost if a >= market.held else -market.move_cost
+        base, each = fixed - price * cost * market.held, price * (market.haircut + cost)
         return [(x, price * y - each * x - base) for x, y in corners]
 
 
@@ -321,7 +321,7 @@ class SwapTable(Table):
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:
-        quotes = problem.swaps[index - len(problem.places)].quotes
+        quotes = problem.swaps[index - len(problem.markets)].quotes
         most = quotes[-1][0]
         table = cls(
             held=0.0,

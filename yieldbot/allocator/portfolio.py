@@ -13,7 +13,7 @@ FINE = 36
 
 
 @dataclass(frozen=True, slots=True)
-class Purses:
+class Portfolio:
     """Our money by asset, the first being the one that amounts are counted in.
 
     raws: all of it in base units, holdings included; prices: whole first tokens for a whole token.
@@ -50,7 +50,7 @@ class Purses:
         return -(-first_raw * self.weights[0] // self.weights[index])
 
 
-def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
+def portfolio_of(snapshot: Snapshot, wealth: Amount | None = None) -> Portfolio:
     """What we have. ``wealth``: as if it were so much in all, the difference lying idle in the first asset."""
     tokens = snapshot.assets
     raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
@@ -58,4 +58,4 @@ def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
         others = snapshot.wealth(tokens[0]).raw - raws[0]
         in_markets = sum(s.held.raw for s in snapshot.markets if s.market.asset == tokens[0])
         raws[0] = max(wealth.raw - others, in_markets)
-    return Purses(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))
+    return Portfolio(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))
