@@ -61,7 +61,7 @@ class Exact:
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
     def available(self, paid: Sequence[int]) -> list[int]:
-        """What of each asset may be in count after swaps that take ``paid``; may stay above, where it is already."""
+        """What of each asset may lie in markets after swaps that take ``paid``; may stay above, where it is already."""
         most = list(self.budgets)
         for asset in range(len(most)):
             most[asset] = max(most[asset], sum(h for h, a in zip(self.held, self.assets, strict=True) if a == asset))
