@@ -67,9 +67,10 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeAnswer:
-    """What was read."""
+    """The call, transaction or message, decoded."""
 
     document: DecodeDocument
+    """For ``--json``."""
     lines: tuple[str, ...]
     """The same for a person."""
     exit_code: int

@@ -89,9 +89,10 @@ class DemoRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoAnswer:
-    """What came of it."""
+    """What the demo's jobs did, and what they held some days later."""
 
     document: DemoDocument
+    """For ``--json``."""
     seen: tuple[Seen, ...]
     """Of each job: its cycle, and what was there later."""
     exit_code: int

@@ -45,18 +45,27 @@ ASSUMED_USD = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class AccountLiquidity:
-    """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order; gained: profit and loss of
-    each pool that it is or was in."""
+    """Pools, or our positions in them, of one wallet on one chain."""
 
     job: Job
+    """A job of the wallet on that chain."""
     view: LpView | None
+    """The pools and positions as they were read; None: the chain could not be served."""
     skipped: str | None = None
+    """Why the chain could not be served; None: it was."""
     value_usd: float = 0.0
+    """US dollars for which pools are appraised."""
     appraisals: tuple[Appraisal, ...] = ()
+    """The expected yield of each pool."""
     triggers: tuple[Trigger | None, ...] = ()
+    """Of each position whether to hold, rebalance or leave, in the order of ``view.positions``; None: no price is
+    known."""
     pasts: tuple[Past | str, ...] = ()
+    """Of each position what was put in and taken out, or why that is not known, in the order of ``view.positions``."""
     unvalued: tuple[str, ...] = field(default=())
+    """Pools that could not be valued, each with the reason."""
     gained: tuple[Gained, ...] = field(default=())
+    """Profit and loss of each pool that we are or were in."""
 
 
 def provides(job: Job) -> bool:
@@ -71,21 +80,26 @@ def accounts(jobs: Sequence[Job]) -> list[Job]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolsAnswer:
-    """What pools would yield, by wallet and chain."""
+    """The expected yields of all pools."""
 
     document: PoolsDocument
+    """For ``--json``."""
     shown: tuple[AccountLiquidity, ...]
+    """The same by wallet and chain, for tables."""
     exit_code: int
+    """1 where a chain could not be served, else 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldAnswer:
-    """Our positions in pools, by wallet and chain."""
+    """Our positions in pools."""
 
     parts: tuple[AccountPositions, ...]
     """Of the positions' document."""
     shown: tuple[AccountLiquidity, ...]
+    """The same by wallet and chain, for tables."""
     exit_code: int
+    """1 where a chain could not be served, else 0."""
 
 
 def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:

@@ -28,15 +28,22 @@ if TYPE_CHECKING:
 
 
 class HeadFields(TypedDict):
-    """An account's head before it is a part of an entry."""
+    """The fields of AccountHead by name, for an entry that adds its own."""
 
     wallet: str
+    """The wallet's name."""
     owner: str
+    """The account's address."""
     chain: str
+    """The chain's name."""
     chain_id: str
+    """The chain's CAIP-2 identifier."""
     skipped: str | None
+    """Why the chain could not be served; None: it was."""
     block: Block | None
+    """The block that was read; None: none was."""
     unread: tuple[str, ...]
+    """Pools that could not be read or valued, each with the reason."""
 
 
 class AccountHead(Part):

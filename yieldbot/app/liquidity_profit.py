@@ -32,16 +32,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """A pool's profit and loss, or why it is not known. token_ids: our positions there now; worth: what they would pay
-    out; left: nothing is in it; unit: what it is valued in."""
+    """One pool's profit and loss since entry."""
 
     market_id: MarketId
+    """The pool's market identifier."""
     name: str
+    """The pool's name with its pair."""
     token_ids: tuple[int, ...]
+    """NFT numbers of our open positions."""
     worth: tuple[Amount, ...]
+    """What our open positions would pay out now."""
     found: LpPnl | str
+    """Profit and loss, or why it is not known."""
     left: bool
+    """Whether we have no position there any more."""
     unit: str
+    """What it is valued in: USD, or the unit of the jobs' base."""
 
 
 async def gains(

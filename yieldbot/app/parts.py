@@ -43,17 +43,26 @@ class Block(Part):
 
 
 class HeadFields(TypedDict):
-    """A job's head before it is a part of an entry."""
+    """The fields of JobHead by name, for an entry that adds its own."""
 
     wallet: str
+    """The wallet's name."""
     owner: str
+    """The account's address."""
     chain: str
+    """The chain's name."""
     chain_id: str
+    """The chain's CAIP-2 identifier."""
     asset: str
+    """The symbol of the job's (first) asset."""
     base: str | None
+    """The unit of a job over several assets; None: it has one."""
     assets: tuple[str, ...]
+    """The symbols of all assets."""
     skipped: str | None
+    """Why the chain could not be served; None: it was."""
     block: Block | None
+    """The block that was read; None: none was."""
 
 
 class JobHead(Part):

@@ -35,11 +35,13 @@ class HeldByJob:
     """What one job holds of one asset."""
 
     job: Job
+    """The job."""
     snapshot: Snapshot | None = None
     """None: its chain was not served."""
     skipped: str | None = None
     """Why; None: it was served."""
     positions: tuple[Position, ...] = ()
+    """Its holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
     unread: tuple[Unread, ...] = ()
@@ -48,14 +50,16 @@ class HeldByJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionsAnswer:
-    """What we hold."""
+    """What all jobs hold."""
 
     document: PositionsDocument
+    """For ``--json``."""
     jobs: tuple[HeldByJob, ...]
     """By job and asset."""
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain."""
     exit_code: int
+    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:

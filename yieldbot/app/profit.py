@@ -39,13 +39,18 @@ STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """A market's profit and loss, or why it is not known. left: all was taken out again; unit: what it is valued in."""
+    """One market's profit and loss since entry."""
 
     market_id: MarketId
+    """The market's identifier."""
     name: str
+    """The market's name."""
     found: Pnl | str
+    """Profit and loss, or why it is not known."""
     left: bool = False
+    """Whether everything has been taken out again."""
     unit: str = BASE
+    """What it is valued in: USD, or the unit of the job's base."""
 
 
 @dataclass(frozen=True, slots=True)

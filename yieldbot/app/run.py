@@ -169,14 +169,16 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An approver that shows every call first, and asks once more."""
+    """An approver that shows every call and asks once more before it approves."""
 
     named: PreApproved
     """Approves the plan that a person named."""
     program: str
     """How to call us again, for the hint."""
     show: Callable[[Proposal], None]
+    """Shows a rehearsed plan to a person."""
     ask: Callable[[], bool]
+    """Asks for consent."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         self.show(proposal)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWalletRequest:
-    """A new key and its keystore."""
+    """Make a new key and write its keystore."""
 
     name: str
     """The keystore is keys/NAME.json beside the configuration."""
@@ -54,11 +54,12 @@ class NewWalletRequest:
     family: Family = EVM
     """What the key is for."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+    """The new keystore's passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportWalletRequest:
-    """The keystore of a key that is there."""
+    """Write the keystore of an existing key."""
 
     name: str
     """As of a new wallet; or, where it is no plain name, the file that the key is in."""
@@ -76,6 +77,7 @@ class ImportWalletRequest:
     path: str | None = None
     """Of a mnemonic's account; None: the family's first one."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+    """The new keystore's passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,12 +29,16 @@ CAP = 12_000_000
 
 @dataclass(frozen=True, slots=True)
 class OldPool:
-    """What is deployed. ``d``: who may configure it, and its first lender; d.accounts[1] is its borrower."""
+    """The contracts of the Aave v3.0 instance."""
 
     d: Deployer
+    """Deployer, pool admin and first lender; ``d.accounts[1]`` is the borrower."""
     pool: Contract
+    """Pool."""
     configurator: Contract
+    """PoolConfigurator."""
     data_provider: Contract
+    """AaveProtocolDataProvider."""
 
     def deployment(self, job: Job) -> Deployment:
         """It as a table of a chain's TOML file."""

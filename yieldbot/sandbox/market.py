@@ -39,19 +39,30 @@ AAVE_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SandboxMarket:
-    """Everything deployed. ``aave`` by display name; ``more``: those of sandbox/evm/protocols that were asked for."""
+    """Everything that is deployed on the EVM sandbox."""
 
     tokens: Tokens
+    """The tokens and their price feeds."""
     aave: dict[str, AaveInstance]
+    """Aave instances by display name."""
     stata: Contract
+    """stataUSDC, Aave's ERC-4626 wrapper."""
     morpho: MorphoSuite
+    """Morpho Blue with its markets and vault."""
     comet: Contract
+    """The double of Compound v3's Comet."""
     drip: Contract
+    """An ERC-4626 vault of USDC."""
     dai_drip: Contract
+    """An ERC-4626 vault of DAI."""
     exchange: Exchange
+    """Uniswap v3."""
     exchange_v4: ExchangeV4
+    """Uniswap v4."""
     more: tuple[Deployed, ...]
+    """Protocols of sandbox/evm/protocols that were asked for."""
     transactions: int
+    """How many transactions deployed all of it."""
 
 
 async def deploy_market(node: EvmNode, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:

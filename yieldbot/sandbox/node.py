@@ -37,24 +37,34 @@ MINT = "0x40c10f19"  # mint(address,uint256)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the sandbox's chain stands. ``seconds_to_wall_clock``: how far it may be warped before it is now."""
+    """The head of the sandbox's chain."""
 
     height: int
+    """Block number."""
     timestamp: int
+    """The block's time, in unix seconds."""
     seconds_to_wall_clock: int
+    """How far the chain may be warped until its time is the wall clock's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox; all of it lies in ``directory``. ``born``: its genesis time, which names its process."""
+    """A running EVM sandbox."""
 
     directory: Path
+    """The folder that holds all of its files."""
     rpc_url: str
+    """Where its node listens."""
     pid: int
+    """The node's process id."""
     born: int
+    """The genesis time in unix seconds; identifies the process on its command line."""
     wallet: Address
+    """The account that has play money."""
     transactions: int
+    """How many transactions deployed its market."""
     addresses: Mapping[str, str]
+    """Contracts by a short name."""
 
     @property
     def config(self) -> Path:

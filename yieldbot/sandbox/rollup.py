@@ -34,16 +34,24 @@ class Era(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class L1Fees:
-    """What L1Block holds: fees in wei; scalars in millionths (Jovian's operator scalar: in hundreds of wei)."""
+    """The fee parameters that L1Block holds."""
 
     base_fee_wei: int = 20 * 10**9
+    """L1 base fee, wei."""
     blob_base_fee_wei: int = 10**9
+    """L1 blob base fee, wei."""
     base_fee_scalar: int = 1_368
+    """Weight of the base fee, in millionths."""
     blob_base_fee_scalar: int = 810_949
+    """Weight of the blob base fee, in millionths."""
     overhead: int = 188
+    """Gas added to each transaction's data (Bedrock)."""
     scalar: int = 684_000
+    """Weight of the L1 fee, in millionths (Bedrock)."""
     operator_constant_wei: int = 0
+    """Constant part of the operator fee, wei (Isthmus)."""
     operator_scalar: int = 0
+    """Operator fee for a unit of gas: in millionths of a wei (Isthmus), in hundreds of wei (Jovian)."""
 
 
 async def put_op_stack(node: EvmNode, era: Era, fees: L1Fees) -> None:
