@@ -1,9 +1,9 @@
 """The allocation problem as a mixed-integer program for HiGHS (scipy's milp): income as a broken line of many points.
 
 Two models of the same points. The plain one, the textbook's, has a binary for every segment. The tuned one cuts the
-points into concave pieces with one binary each, which needs the joints that our envelope knows: then the relaxation of
-a market is the concave hull of its choices, the tightest there is. Staying put is a choice without cost. Amounts are
-shares of the wealth, incomes bps of it.
+points into concave pieces with one binary each, which needs the breakpoints that our envelope knows: then the
+relaxation of a market is the concave hull of its choices, the tightest there is. Staying put is a choice without cost.
+Amounts are shares of the wealth, incomes bps of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.bench.baselines import Limits
-from yieldbot.allocator.envelope import joints
+from yieldbot.allocator.envelope import breakpoints
 from yieldbot.allocator.problem import Problem
 
 BPS = 1e4
@@ -79,7 +79,7 @@ class Model:
 
 
 def _line(problem: Problem, i: int, least: float, most: float, error: float) -> list[tuple[float, float]]:
-    """Points of the income on an interval: its joints and just after them, then halves where a chord misses most.
+    """Points of the income on an interval: its breakpoints and just after them, then halves where a chord misses most.
 
     It ends where income is highest: every limit is an upper one, so nobody wants more.
     """
@@ -90,7 +90,7 @@ def _line(problem: Problem, i: int, least: float, most: float, error: float) -> 
         return x, market.changed(x, problem.horizon_seconds)
 
     edges = {least, most}
-    for x in joints(market.curve, problem.horizon_seconds):
+    for x in breakpoints(market.curve, problem.horizon_seconds):
         edges.update(v for v in (x, x + 1e-11 * (pool + x)) if least < v < most)
     found = [point(x) for x in sorted(edges)]
 

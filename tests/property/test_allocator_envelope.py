@@ -1,4 +1,4 @@
-"""The lines of ``cover`` are nowhere below the income itself, for every kind of curve."""
+"""The lines of ``tight_bound`` are nowhere below the income itself, for every kind of curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from yieldbot.allocator.envelope import Corners, beside_joints, cover, falls, joints, rough, taken
+from yieldbot.allocator.envelope import (
+    Vertices,
+    breakpoints,
+    coarse_bound,
+    dilution_breakpoints,
+    is_nonincreasing,
+    less_dilution,
+    tight_bound,
+)
 from yieldbot.math.beside import Beside
 from yieldbot.math.curves import (
     AdaptiveCurve,
@@ -128,14 +136,14 @@ curves = st.one_of(
 @example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
     h = days * 86_400.0
-    edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in joints(curve, h) if x < most)})
+    edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in breakpoints(curve, h) if x < most)})
     for a, b in pairwise(edges):
-        corners = cover(curve, a, b, h)
-        assert (corners[0][0], corners[-1][0]) == (a, b)
+        vertices = tight_bound(curve, a, b, h)
+        assert (vertices[0][0], vertices[-1][0]) == (a, b)
         for k in range(9):
             x = min(b, a + (b - a) * k / 8)
             income = x * curve.apr(x, h)
-            assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+            assert _line_at(vertices, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -153,13 +161,13 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
     curve: RewardedCurve, most: float, start: float, days: int
 ) -> None:
     h, a = days * 86_400.0, start * most
-    if not falls(curve):
+    if not is_nonincreasing(curve):
         return
-    corners = rough(curve, a, most, h)
+    vertices = coarse_bound(curve, a, most, h)
     for k in range(17):
         x = min(most, a + (most - a) * k / 16)
         income = x * curve.apr(x, h)
-        assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+        assert _line_at(vertices, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -167,20 +175,20 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
 def test_the_error_falls_with_the_square_of_the_width(curve: KinkedCurve | AdaptiveCurve, at: float) -> None:
     h, middle = 30 * 86_400.0, at * curve.others
     width = 1e-3 * curve.others
-    if any(middle - width <= x <= middle + width for x in joints(curve, h)):
+    if any(middle - width <= x <= middle + width for x in breakpoints(curve, h)):
         return
     wide, narrow = (_worst(curve, middle - w, middle + w, h) for w in (width, width / 4))
     assert narrow <= wide / 8 + 1e-11 * middle * curve.apr(middle, h)
 
 
 def _worst(curve: YieldCurve, a: float, b: float, h: float) -> float:
-    """The largest distance between the lines and the income, which is at a corner or nearly so."""
-    return max(y - x * curve.apr(x, h) for x, y in cover(curve, a, b, h))
+    """The largest distance between the lines and the income, which is at a vertex or nearly so."""
+    return max(y - x * curve.apr(x, h) for x, y in tight_bound(curve, a, b, h))
 
 
-def _line_at(corners: Corners, x: float) -> float:
-    found = [y for at, y in corners if at == x]
-    for (x0, y0), (x1, y1) in pairwise(corners):
+def _line_at(vertices: Vertices, x: float) -> float:
+    found = [y for at, y in vertices if at == x]
+    for (x0, y0), (x1, y1) in pairwise(vertices):
         if x0 < x < x1:
             found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
     return max(found)
@@ -213,8 +221,8 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
     )
     one = outlook(venue, FULL if full else Bounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
     curve, horizon_seconds, most = ProvidedCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
-    for a, b in pairwise((0.0, *(x for x in joints(curve, horizon_seconds) if x < most), most)):
-        lines = cover(curve, a, b, horizon_seconds)
+    for a, b in pairwise((0.0, *(x for x in breakpoints(curve, horizon_seconds) if x < most), most)):
+        lines = tight_bound(curve, a, b, horizon_seconds)
         for x in (a + part * (b - a) for part in parts):
             low, high = next(((p, q) for p, q in pairwise(lines) if p[0] <= x <= q[0]), (lines[-1], lines[-1]))
             rise = (high[1] - low[1]) / (high[0] - low[0]) if high[0] > low[0] else 0.0
@@ -249,9 +257,9 @@ def test_lines_are_above_what_is_left_when_another_holding_loses(
     scale = beside.at + 2.0 * float(getattr(curve, "others", 0.0)) + 10.0
     a = held + start * scale
     b = a + width * scale
-    cuts = sorted({a, b, *(x for x in (*joints(curve, H), *beside_joints(beside, held, H)) if a < x < b)})
+    cuts = sorted({a, b, *(x for x in (*breakpoints(curve, H), *dilution_breakpoints(beside, held, H)) if a < x < b)})
     for low, high in pairwise(cuts):
-        line = taken(beside, held, cover(curve, low, high, H), H)
+        line = less_dilution(beside, held, tight_bound(curve, low, high, H), H)
         for part in range(33):
             x = min(high, low + (high - low) * part / 32)
             income = x * curve.apr(x, H) - beside.lost(held, x, H)

@@ -17,35 +17,34 @@ from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import Box, Edge, Hull, Table, edges_of
 
 ROUNDING = 1e-9
-"""Share of the incomes added to the bound for the rounding of doubles."""
+"""What is added to the bound for the rounding of doubles, as a fraction of the incomes."""
 
 
 @dataclass(slots=True)
 class Relaxed:
-    """bound: in the first asset a year; x: one holding a market, then what goes into each swap; y: envelopes at x.
-
-    moved: those not at their hull's first corner; prices: income of one more token in each resource; inexact: a linear
-    program's, which may exceed the limits by its tolerance.
-    """
+    """The optimum of the relaxed problem."""
 
     bound: float
+    """Upper bound of the objective, in the first asset a year."""
     x: list[float]
+    """Holdings, one a market, then what goes into each swap, in whole tokens."""
     y: list[float]
+    """The envelopes' values at x."""
     moved: list[int]
+    """Indexes of those that are not at their hull's first vertex."""
     prices: list[float]
+    """Shadow price of each resource: income a year of one more token of it."""
     inexact: bool = False
+    """It is a linear program's, and may exceed the limits by the solver's tolerance."""
 
 
 class Resources:
-    """What is scarce: the budgets first, then the groups. What is held may stay above a limit that has shrunk.
-
-    most: capacities, in tokens of a budget's asset, a group's in the first asset; uses: of each market, (resource, what
-    one of its tokens takes of it).
-    """
+    """What is scarce: the budgets first, then the groups. What is held may stay above a limit that has shrunk."""
 
     def __init__(self, problem: Problem) -> None:
         assets = len(problem.budgets)
         self.uses: list[list[tuple[int, float]]] = [[(market.asset, 1.0)] for market in problem.markets]
+        """Of each market (resource, what one of its tokens takes of it)."""
         for number, group in enumerate(problem.groups):
             for member in group.members:
                 self.uses[member].append((assets + number, problem.markets[member].price))
@@ -53,9 +52,10 @@ class Resources:
         self.count = len(limits)
         used = self.used([market.held for market in problem.markets])
         self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)]
+        """Capacities: a budget's in tokens of its asset, a group's in the first asset."""
 
     def used(self, x: Sequence[float]) -> list[float]:
-        """Of each resource, by the markets alone."""
+        """What the markets use of each resource at holdings x; swaps are left out."""
         found = [0.0] * self.count
         for now, uses in zip(x, self.uses, strict=False):
             for resource, weight in uses:
@@ -64,7 +64,7 @@ class Resources:
 
 
 class Relaxation:
-    """The greedy, kept ready: hulls of the root boxes and their edges, sorted; a node changes a few of them."""
+    """The relaxed problem, kept ready between nodes of the search: hulls of the root boxes and their edges, sorted."""
 
     def __init__(self, problem: Problem, tables: Sequence[Table]) -> None:
         self.problem, self.tables = problem, tables
@@ -89,7 +89,7 @@ class Relaxation:
         return Linear(self.problem, self.tables, self.resources.uses)
 
     def refresh(self, changed: Iterable[int]) -> None:
-        """Take up tables that were made finer."""
+        """Read the tables of these markets again, whose bounds were refined."""
         new = {i: _of(self.tables[i], self.tables[i].root) for i in changed}
         for i, hull in new.items():
             self.hulls[i] = hull
@@ -103,8 +103,8 @@ class Relaxation:
         return edges
 
     def solve(self, boxes: Mapping[int, Box]) -> Relaxed | None:
-        """The relaxed optimum with some markets' holdings kept in boxes; None where those leave no allocation."""
-        firsts = [hull.corners[0] for hull in self.hulls]
+        """The relaxed optimum with some markets' holdings kept in boxes; None where nothing is feasible there."""
+        firsts = [hull.vertices[0] for hull in self.hulls]
         edges = self.edges
         if boxes:
             own: dict[int, Hull] = {}
@@ -113,7 +113,7 @@ class Relaxation:
                 if hull is None:
                     return None
                 own[i] = hull
-                firsts[i] = hull.corners[0]
+                firsts[i] = hull.vertices[0]
             edges = self._edges_with(own)
         if not self.linear_only:
             found = self._greedy(firsts, edges)
@@ -122,14 +122,14 @@ class Relaxation:
         return self._by_linear_program(boxes, firsts, edges)
 
     def _exceeded(self, x: Sequence[float]) -> bool:
-        """Whether a group that the greedy did not keep is full beyond its limit."""
+        """Whether the greedy's solution exceeds a group that overlaps others, which it does not take into account."""
         if not self.overlapping:
             return False
         used, most = self.resources.used(x), self.resources.most
         return any(used[r] > most[r] * (1.0 + 1e-12) for r in self.overlapping)
 
     def _greedy(self, firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Relaxed | None:
-        x, y = [corner[0] for corner in firsts], [corner[1] for corner in firsts]
+        x, y = [vertex[0] for vertex in firsts], [vertex[1] for vertex in firsts]
         rooms = list(self.resources.most)
         for i, group in enumerate(self.group_of):
             if group >= 0:
@@ -182,7 +182,7 @@ class Relaxation:
         found = self.linear.solve(rooms, edges, boxes)
         if found is None:
             return None
-        x, y = [corner[0] for corner in firsts[:markets]], [corner[1] for corner in firsts[:markets]]
+        x, y = [vertex[0] for vertex in firsts[:markets]], [vertex[1] for vertex in firsts[:markets]]
         base = sum(y)
         for i, more, income in found.grown:
             x[i] += more
@@ -194,7 +194,7 @@ class Relaxation:
         return Relaxed(bound, x, y, moved, found.prices, inexact=True)
 
     def price_of(self, relaxed: Relaxed, index: int) -> float:
-        """What one more token takes from the others, for all that the market uses."""
+        """The shadow price of one more token in a market: the sum over the resources that it uses; 0 for a swap."""
         if index >= len(self.resources.uses):
             return 0.0
         return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])

@@ -36,7 +36,7 @@ def problem(*markets: ProblemMarket, budget: float = 1_001.0, groups: tuple[Grou
 
 
 def rivals() -> Problem:
-    """A market whose envelope stays above its income at every corner, beside one of the same pool."""
+    """A market whose envelope stays above its income at every vertex, beside one of the same pool."""
     liquidity = provided()
     return problem(lending(), lending(pool="shared", beside=(Beside(liquidity.curve, 1_000.0, 1_000.0),)), liquidity)
 
@@ -59,7 +59,7 @@ def test_one_holding_alone_is_worth_what_it_earns() -> None:
         table = MarketTable.of(asked, index)
         for x in (0.0, 333.25, 1_001.0):
             hull = table.hull((x, x))
-            assert hull is not None and hull.corners == [(x, table.value(x))]
+            assert hull is not None and hull.vertices == [(x, table.value(x))]
     assert MarketTable.of(asked, 2).hull((499.0, 499.0)) is None  # not allowed: 500 cannot be taken out
 
 

@@ -45,7 +45,7 @@ class AaveParams(BaseModel):
 class Reserve:
     """One reserve, accrued to a block. Amounts in raw units; supply_cap in whole tokens, 0 for none.
 
-    points: ((utilisation, borrow rate a year), ...), the rate strategy's three corners. unbacked_raw: aTokens that a
+    points: ((utilisation, borrow rate a year), ...), the rate strategy's three points. unbacked_raw: aTokens that a
     bridge minted without money behind them, which share in the interest (v3.0).
     """
 

@@ -334,9 +334,9 @@ def _optional(function: str, answer: bytes) -> Any:
 
 
 def _points(model: JumpRate, periods: int) -> tuple[tuple[float, float], ...]:
-    """((utilisation, borrow rate a year), ...): the curve's corners as fractions."""
-    corners = sorted({0, model.kink, MANTISSA})
-    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in corners)
+    """((utilisation, borrow rate a year), ...): the curve's points as fractions."""
+    points = sorted({0, model.kink, MANTISSA})
+    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in points)
 
 
 ADAPTER = CompoundV2()

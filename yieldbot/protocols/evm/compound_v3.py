@@ -157,9 +157,9 @@ class CompoundV3:
 
 
 def _points(curve: RateCurve) -> tuple[tuple[float, float], ...]:
-    """((utilisation, supply rate a year), ...): the curve's corners as fractions."""
-    corners = sorted({0, curve.kink, FACTOR_SCALE})
-    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in corners)
+    """((utilisation, supply rate a year), ...): the curve's points as fractions."""
+    points = sorted({0, curve.kink, FACTOR_SCALE})
+    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in points)
 
 
 ADAPTER = CompoundV3()

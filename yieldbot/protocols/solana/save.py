@@ -269,15 +269,15 @@ def reserve_of(fields: dict[str, Any]) -> SaveReserve:
 
 def points_of(reserve: SaveReserve) -> tuple[tuple[float, float], ...]:
     """The borrow rate by utilisation, as ``SlotCurve`` takes it."""
-    corners = [
+    segments = [
         (reserve.optimal_utilisation, reserve.optimal_rate),
         (reserve.max_utilisation, reserve.max_rate),
         (100, reserve.super_max_rate),
     ]
     points = [(0.0, reserve.min_rate / 100)] if reserve.optimal_utilisation else []
-    for percent, rate in corners:
+    for percent, rate in segments:
         at = percent / 100
-        if points and at <= points[-1][0]:  # two corners at one place: the rate jumps just above it
+        if points and at <= points[-1][0]:  # two points at one utilisation: the rate jumps just above it
             at = math.nextafter(points[-1][0], math.inf)
         points.append((at, rate / 100))
     return tuple(points)
