@@ -12,7 +12,7 @@ from tests.incentives import Incentives
 from yieldbot.allocator.rewards import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
-from yieldbot.math.undrained import own_curve
+from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -144,7 +144,7 @@ async def test_a_reward_without_a_feed_counts_nothing(paying: tuple[Accuracy, In
     for name in PAYING:
         state = await seen(Accuracy(chain.node, job, chain.adapters), name)
         assert state.rewards[0].price is None and "rewards-not-priced" in state.flags
-        assert curve_of(state, POLICY) == own_curve(state, POLICY) and value(state.rewards[0], POLICY) == 0.0
+        assert curve_of(state, POLICY) == sustainable_curve(state, POLICY) and value(state.rewards[0], POLICY) == 0.0
 
 
 async def test_a_controller_that_is_none_spoils_no_market(paying: tuple[Accuracy, Incentives]) -> None:

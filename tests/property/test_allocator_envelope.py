@@ -18,7 +18,6 @@ from yieldbot.allocator.envelope import (
     less_dilution,
     tight_bound,
 )
-from yieldbot.math.beside import Beside
 from yieldbot.math.curves import (
     AdaptiveCurve,
     DilutedCurve,
@@ -29,12 +28,13 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.dilution import Dilution
 from yieldbot.math.estimate import Interval
 from yieldbot.math.liquidity import FULL, Bounds, Venue
 from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import filled, looked_through, undrained
+from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -231,37 +231,41 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
 
 
 @st.composite
-def shared_pool(draw: st.DrawFn) -> tuple[Beside, YieldCurve, float]:
+def shared_pool(draw: st.DrawFn) -> tuple[Dilution, YieldCurve, float]:
     """A holding of ours in a pool, the curve of another market that brings it money, and what we hold of that."""
     pool = draw(st.one_of(kinked(), adaptive()))
     at = pool.others * draw(st.floats(0.0, 0.5))
     if draw(st.booleans()):
         held = pool.others * draw(st.sampled_from([0.0, 0.3]))
         shifted = replace(pool, others=max(0.0, pool.others + at - held))
-        curve: YieldCurve = undrained(shifted, held, -math.inf, filled(shifted, 1.0))
-        return Beside(undrained(pool, at, -math.inf, filled(pool, 1.0)), at, draw(st.floats(1.0, 1e6))), curve, held
+        curve: YieldCurve = capped(shifted, held, -math.inf, holding_at(shifted, 1.0))
+        return (
+            Dilution(capped(pool, at, -math.inf, holding_at(pool, 1.0)), at, draw(st.floats(1.0, 1e6))),
+            curve,
+            held,
+        )
     seen = draw(vault())
     slot = draw(st.integers(0, len(seen.slots) - 1))
     inner = seen.slots[slot]
     below = replace(inner.curve, others=max(0.0, inner.curve.others + inner.held - at))
-    beside = Beside(undrained(below, at, -math.inf, filled(below, 1.0)), at, draw(st.floats(1.0, 1e6)), seen, slot)
-    return beside, looked_through(seen, 0.98), seen.ours
+    dilution = Dilution(capped(below, at, -math.inf, holding_at(below, 1.0)), at, draw(st.floats(1.0, 1e6)), seen, slot)
+    return dilution, capped_vault(seen, 0.98), seen.ours
 
 
 @settings(max_examples=150, deadline=None)
 @given(shared_pool(), st.floats(0.0, 1.0), st.floats(0.01, 1.0))
 def test_lines_are_above_what_is_left_when_another_holding_loses(
-    case: tuple[Beside, YieldCurve, float], start: float, width: float
+    case: tuple[Dilution, YieldCurve, float], start: float, width: float
 ) -> None:
-    beside, curve, held = case
-    scale = beside.at + 2.0 * float(getattr(curve, "others", 0.0)) + 10.0
+    dilution, curve, held = case
+    scale = dilution.at + 2.0 * float(getattr(curve, "others", 0.0)) + 10.0
     a = held + start * scale
     b = a + width * scale
-    cuts = sorted({a, b, *(x for x in (*breakpoints(curve, H), *dilution_breakpoints(beside, held, H)) if a < x < b)})
+    cuts = sorted({a, b, *(x for x in (*breakpoints(curve, H), *dilution_breakpoints(dilution, held, H)) if a < x < b)})
     for low, high in pairwise(cuts):
-        line = less_dilution(beside, held, tight_bound(curve, low, high, H), H)
+        line = less_dilution(dilution, held, tight_bound(curve, low, high, H), H)
         for part in range(33):
             x = min(high, low + (high - low) * part / 32)
-            income = x * curve.apr(x, H) - beside.lost(held, x, H)
+            income = x * curve.apr(x, H) - dilution.loss(held, x, H)
             above = _line_at(line, x)
-            assert above >= income - 1e-9 * (abs(income) + beside.weight)
+            assert above >= income - 1e-9 * (abs(income) + dilution.weight)

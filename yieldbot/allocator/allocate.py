@@ -18,7 +18,7 @@ from yieldbot.allocator.portfolio import Portfolio as Portfolio
 from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.allocator.shared import besides
+from yieldbot.allocator.shared import dilutions_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
@@ -246,13 +246,13 @@ def problem_of(
     """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
     swap_gas: of each of the exact problem's swaps."""
     years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, portfolio.ones
-    markets, beside = [], besides(states, policy)
+    markets, dilutions = [], dilutions_of(states, policy)
     for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
         markets.append(
             ProblemMarket(
-                curve=curve_of(state, policy, steady=state.market.id in beside),
+                curve=curve_of(state, policy, ignore_withdrawals=state.market.id in dilutions),
                 held=exact.held[i] / ones[asset],
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
@@ -261,7 +261,7 @@ def problem_of(
                 pools=state.pools,
                 asset=asset,
                 price=portfolio.prices[asset],
-                beside=beside.get(state.market.id, ()),
+                dilutions=dilutions.get(state.market.id, ()),
             )
         )
     unit = portfolio.weights[0] * ones[0]  # what a whole first token weighs

@@ -26,7 +26,6 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
-from yieldbot.math.beside import Beside
 from yieldbot.math.curves import (
     ADJUSTMENT_SPEED_PER_YEAR,
     MAX_RATE_AT_TARGET,
@@ -41,10 +40,11 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.dilution import Dilution
 from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import UndrainedCurve
+from yieldbot.math.sustainable import CappedCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -66,7 +66,7 @@ def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
         case RewardedCurve():
             found.update(breakpoints(curve.base, horizon_seconds))
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
-        case UndrainedCurve():
+        case CappedCurve():
             found.update(breakpoints(curve.base, horizon_seconds))
         case ProvidedCurve():
             starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
@@ -94,10 +94,10 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
     if isinstance(curve, RewardedCurve):
         lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
         return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
-    if isinstance(curve, UndrainedCurve):
-        if a >= curve.least:
+    if isinstance(curve, CappedCurve):
+        if a >= curve.cap_end:
             return coarse_bound(curve.base, a, b, horizon_seconds)
-        most, edge = curve.most(horizon_seconds), min(b, curve.least)
+        most, edge = curve.cap_rate(horizon_seconds), min(b, curve.cap_end)
         beyond = coarse_bound(curve.base, edge, b, horizon_seconds) if b > edge else [(b, b * most)]
         return [(a, a * most), *beyond]
     apr = curve.apr(a, horizon_seconds)
@@ -123,7 +123,7 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
     curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
     match curve:
-        case RewardedCurve() | UndrainedCurve():
+        case RewardedCurve() | CappedCurve():
             return is_nonincreasing(curve.base)
         case KinkedCurve(deficit=deficit) if deficit and curve.others < curve.borrowed:
             return False  # while all is lent out, more supply makes the bad debt a smaller part of it
@@ -155,7 +155,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
         case RewardedCurve():
             lines = [tight_bound(curve.base, a, b, horizon_seconds)]
             return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
-        case UndrainedCurve():
+        case CappedCurve():
             return _capped_bound(curve, a, b, horizon_seconds)
         case (
             KinkedCurve(deficit=0.0)
@@ -182,39 +182,39 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             return [(a, a * top), (b, b * top)]
 
 
-def dilution_breakpoints(beside: Beside, held: float, horizon_seconds: float) -> tuple[float, ...]:
+def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float) -> tuple[float, ...]:
     """Holdings beyond ``held`` at which the pool shared with another holding of ours passes a breakpoint of its curve.
 
     Between them, and between the breakpoints of our own curve, ``less_dilution`` may be asked for a cell.
     """
-    levels = breakpoints(beside.curve, horizon_seconds)
-    return tuple(x for level in levels if (x := beside.holding(held, level)) is not None)
+    levels = breakpoints(dilution.curve, horizon_seconds)
+    return tuple(x for level in levels if (x := dilution.holding(held, level)) is not None)
 
 
-def less_dilution(beside: Beside, held: float, vertices: Vertices, horizon_seconds: float) -> Vertices:
+def less_dilution(dilution: Dilution, held: float, vertices: Vertices, horizon_seconds: float) -> Vertices:
     """The vertices of a cell's bound, lowered by no more than what another holding of ours loses in that cell.
 
     Its income is convex in the pool's supply: the pool's rate is what borrowers pay, which falls, times the
     utilisation, which falls too, both convex. Nothing is subtracted for curves whose rate need not fall.
     """
     a, b = vertices[0][0], vertices[-1][0]
-    if a < held or b <= held or not is_nonincreasing(beside.curve):
+    if a < held or b <= held or not is_nonincreasing(dilution.curve):
         return vertices
     edge = (b - a) * INSIDE
     # At a breakpoint the rate may be the limit from either side: the smaller loss counts.
-    first = min(beside.lost(held, x, horizon_seconds) for x in (a, a + edge))
-    last = min(beside.lost(held, x, horizon_seconds) for x in (b, b - edge))
+    first = min(dilution.loss(held, x, horizon_seconds) for x in (a, a + edge))
+    last = min(dilution.loss(held, x, horizon_seconds) for x in (b, b - edge))
     first, last = (loss - OUTSIDE * (abs(last - first) + 1e-6 * loss) for loss in (first, last))
     each = (last - first) / (b - a) if b > a else 0.0
     return [(x, y - max(0.0, first + each * (x - a))) for x, y in vertices]
 
 
-def _capped_bound(curve: UndrainedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+def _capped_bound(curve: CappedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
     """Below the holding at which the cap ends: the line of the capped rate, or the base's bound where that is lower."""
     own = tight_bound(curve.base, a, b, horizon_seconds)
-    if a >= curve.least:
+    if a >= curve.cap_end:
         return own
-    most = curve.most(horizon_seconds)
+    most = curve.cap_rate(horizon_seconds)
     return own if all(y <= x * most for x, y in own) else [(a, a * most), (b, b * most)]
 
 

@@ -40,7 +40,7 @@ class Answer:
             gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
         )
         incomes = (
-            p.price * (v * p.curve.apr(v, h) - p.elsewhere(v, h)) for p, v in zip(problem.markets, x, strict=False)
+            p.price * (v * p.curve.apr(v, h) - p.dilution(v, h)) for p, v in zip(problem.markets, x, strict=False)
         )
         targets, swaps = self._targets(swaps)
         return Allocation(

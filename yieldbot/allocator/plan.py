@@ -9,7 +9,7 @@ from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.allocator.shared import besides, income_change
+from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
@@ -181,9 +181,9 @@ def _moves(
     """
     first = snapshot.assets[0]
     sources, targets = _ends(snapshot, allocation, changes)
-    beside = besides(snapshot.markets, policy)
+    dilutions = dilutions_of(snapshot.markets, policy)
     worth = {
-        s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, beside)
+        s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, dilutions)
         * snapshot.price(s.market.asset)
         for s in snapshot.markets
     }

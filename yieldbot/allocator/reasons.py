@@ -1,4 +1,4 @@
-"""Why a market gets its amount, in a few words. Pure."""
+"""Why a market gets its amount, in a few words for the reader of a plan. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from yieldbot.allocator.problem import Problem
 
 
 def marginal_apr(problem: Problem, index: int, x: float) -> float:
-    """What one more token earns a year, less the haircut (and what idle money earns, where the problem has that)."""
+    """Income a year of one more token, less the haircut (and what idle money earns, where the problem has that)."""
     return problem.markets[index].marginal(x, problem.horizon_seconds)
 
 
 def binding(
     problem: Problem, index: int, x: Sequence[float], price: float, limits: Sequence[tuple[str, float]] = ()
 ) -> str:
-    """The bound that binds at holdings ``x``, or how the market's marginal yield stands to the shared ``price``.
+    """The limit that binds at holdings ``x``, or how the market's marginal yield compares with the shadow price
+    ``price``.
 
-    limits: names of the market's own upper bounds, with the holdings that they allow, the first to be named first.
+    limits: (name, largest holding) of the market's own upper bounds, the one to be named first coming first.
     """
     market, at = problem.markets[index], x[index]
     near = 2 * problem.unit

@@ -320,7 +320,7 @@ class MarketTable(Table):
 
     def breakpoints(self) -> tuple[float, ...]:
         market, h = self.market, self.horizon_seconds
-        found = [dilution_breakpoints(one, market.held, h) for one in market.beside]
+        found = [dilution_breakpoints(one, market.held, h) for one in market.dilutions]
         own = breakpoints(market.curve, h)
         return tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
 
@@ -328,7 +328,7 @@ class MarketTable(Table):
         market = self.market
         if kind is Bound.TIGHT or a == b:
             vertices = tight_bound(market.curve, a, b, self.horizon_seconds)
-            for one in market.beside:
+            for one in market.dilutions:
                 vertices = less_dilution(one, market.held, vertices, self.horizon_seconds)
         else:
             vertices = coarse_bound(market.curve, a, b, self.horizon_seconds)

@@ -9,7 +9,7 @@ from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
 from yieldbot.allocator.assess import assess, mistrusted
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
-from yieldbot.allocator.shared import besides, income_change
+from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
@@ -252,8 +252,8 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
-    beside = besides(snapshot.markets, policy)
+    dilutions = dilutions_of(snapshot.markets, policy)
     for state in snapshot.states.values():
         target = max(0.0, float(state.held) + changes.get(state.market.id, 0.0))
-        gain += income_change(state, target, policy, beside) * snapshot.price(state.market.asset)
+        gain += income_change(state, target, policy, dilutions) * snapshot.price(state.market.asset)
     return gain

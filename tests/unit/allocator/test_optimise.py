@@ -11,17 +11,17 @@ from yieldbot.allocator import linear
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
 from yieldbot.allocator.table import MarketTable
-from yieldbot.math.beside import Beside
 from yieldbot.math.curves import KinkedCurve
+from yieldbot.math.dilution import Dilution
 from yieldbot.math.provided import Outlook, ProvidedCurve
 
 MONTH = 30 * 86_400.0
 UNIT = 1e-6
 
 
-def lending(held: float = 0.0, pool: str = "own", beside: tuple[Beside, ...] = ()) -> ProblemMarket:
+def lending(held: float = 0.0, pool: str = "own", dilutions: tuple[Dilution, ...] = ()) -> ProblemMarket:
     curve = KinkedCurve(20_000.0, 10_000.0, ((0.0, 0.0), (0.5, 0.05), (1.0, 1.05)), 0.9)
-    return ProblemMarket(curve, held, 0.0, 1_001.0, 0.0, 0.0, frozenset({pool}), beside=beside)
+    return ProblemMarket(curve, held, 0.0, 1_001.0, 0.0, 0.0, frozenset({pool}), dilutions=dilutions)
 
 
 def provided() -> ProblemMarket:
@@ -36,9 +36,11 @@ def problem(*markets: ProblemMarket, budget: float = 1_001.0, groups: tuple[Grou
 
 
 def rivals() -> Problem:
-    """A market whose envelope stays above its income at every vertex, beside one of the same pool."""
+    """A market whose envelope stays above its income at every vertex, next to one of the same pool."""
     liquidity = provided()
-    return problem(lending(), lending(pool="shared", beside=(Beside(liquidity.curve, 1_000.0, 1_000.0),)), liquidity)
+    return problem(
+        lending(), lending(pool="shared", dilutions=(Dilution(liquidity.curve, 1_000.0, 1_000.0),)), liquidity
+    )
 
 
 def test_a_box_whose_end_is_the_relaxed_holding_is_searched_on() -> None:
