@@ -15,7 +15,7 @@ from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.fork.contracts import calldata, send
 from tests.fork.test_cli import Home
-from yieldbot.app.ledgers import hashes
+from yieldbot.app.account_entries import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal
 from yieldbot.books.ledger import What, post

@@ -226,7 +226,7 @@ class Arena:
                 now=lambda: int(time.time()),
                 say=lambda line: None,
             )
-            snapshot = await cycle.look(world, settings.jobs[0])
+            snapshot = await cycle.observe_job(world, settings.jobs[0])
         with Journal.open(home / "journal.sqlite") as again:
             assert again.transactions() == transactions, "the journal replays to another state"
         assert all(isinstance(tx.outcome, Confirmed | Expired) for tx in transactions), [

@@ -231,7 +231,7 @@ async def test_a_snapshot_that_drifted_is_read_again(sandbox: SvmSandbox, monkey
 
     monkeypatch.setattr(SvmNode, "run", run)
     with world(sandbox) as w:
-        seen = await cycle.look(w, w.settings.jobs[0])
+        seen = await cycle.observe_job(w, w.settings.jobs[0])
     assert len(tries) >= 3 and len(seen.states) == 5 and load(sandbox.config).jobs
 
 

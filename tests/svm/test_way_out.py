@@ -70,7 +70,7 @@ async def test_a_program_that_keeps_what_it_takes_gets_nothing_and_the_rest_goes
 ) -> None:
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        seen = await cycle.look(w, job)
+        seen = await cycle.observe_job(w, job)
         lines: list[str] = []
         w = replace(w, say=lines.append)
         becomes(sandbox, trap)
@@ -356,7 +356,7 @@ async def test_what_a_limit_of_outflow_keeps_is_said_of_this_cycle_alone(sandbox
         (job,) = w.settings.jobs
         lines: list[str] = []
         w = replace(w, say=lines.append)
-        trapped = next(s for s in (await cycle.look(w, job)).markets if s.market.name == TRAP).market
+        trapped = next(s for s in (await cycle.observe_job(w, job)).markets if s.market.name == TRAP).market
         told = sandbox.rpc("getAccountInfo", trapped.address, {"encoding": "base64"})["value"]
         data = bytearray(base64.b64decode(told["data"][0]))
         struct.pack_into("<QQ", data, 389, 1_000 * 10**6, 10**6)  # state/reserve.rs: its limiter's most and window

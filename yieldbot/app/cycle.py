@@ -72,7 +72,7 @@ class Report:
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
 
 
-async def look(world: World, job: Job) -> Snapshot:
+async def observe_job(world: World, job: Job) -> Snapshot:
     """Observe one job, checking first that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()

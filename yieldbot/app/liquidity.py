@@ -10,7 +10,7 @@ from yieldbot.allocator.liquidity import appraise, trigger
 from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
 from yieldbot.app.liquidity_profit import gains
 from yieldbot.app.overview import horizon_seconds
-from yieldbot.app.pools import named
+from yieldbot.app.pool_names import named
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
 from yieldbot.app.yields import wealth_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.app.markets import MarketsRequest
     from yieldbot.app.overview import Observation
-    from yieldbot.app.profit import Ledger
+    from yieldbot.app.profit import Accounting
     from yieldbot.chains.evm.liquidity.lending import Lending
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
@@ -115,10 +115,10 @@ def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
     )
 
 
-def positions(context: Context, observed: Sequence[Observation], books: Ledger) -> HeldAnswer:
+def positions(context: Context, observed: Sequence[Observation], accounting: Accounting) -> HeldAnswer:
     """Of all jobs; nothing where no chain has any to look at."""
     jobs = [job for job, _ in observed]
-    found = _all(context, jobs, None, (observed, books)) if accounts(jobs) else []
+    found = _all(context, jobs, None, (observed, accounting)) if accounts(jobs) else []
     return HeldAnswer(
         parts=tuple(AccountPositions.of(one) for one in found),
         shown=tuple(found),
@@ -127,7 +127,10 @@ def positions(context: Context, observed: Sequence[Observation], books: Ledger) 
 
 
 def _all(
-    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None = None
+    context: Context,
+    jobs: Sequence[Job],
+    amount: str | None,
+    ours: tuple[Sequence[Observation], Accounting] | None = None,
 ) -> list[AccountLiquidity]:
     async def every() -> list[AccountLiquidity]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
@@ -136,7 +139,7 @@ def _all(
 
 
 async def _one(
-    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None
+    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Accounting] | None
 ) -> AccountLiquidity:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     asked = None if amount is None else amount_of("--amount", amount, job)

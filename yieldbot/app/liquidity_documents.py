@@ -10,7 +10,7 @@ from pydantic import Field
 from yieldbot.app.document import Part
 from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
-from yieldbot.app.pools import price_at
+from yieldbot.app.pool_names import price_at
 from yieldbot.app.yields import number
 from yieldbot.books.text import decimal
 from yieldbot.math.liquidity import kept_by_arbitrage

@@ -80,7 +80,7 @@ class WhatIf:
         )
 
 
-def of_words(
+def from_flags(
     wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
 ) -> WhatIf:
     """From what a person wrote. Raises ConfigError for a value that is none."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from yieldbot.app.demo import Seen
+    from yieldbot.app.demo import JobResult
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Proposal
@@ -53,7 +53,7 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
     context.show(found.document.as_json())
     if args.svg is not None or not context.json:
         console = context.console(record=args.svg is not None, quiet=context.json, width=WIDTH if args.svg else None)
-        _print(console, found.seen, context.settings, context.settings.policy.horizon_days * 86_400)
+        _print(console, found.results, context.settings, context.settings.policy.horizon_days * 86_400)
         if args.svg is not None:
             _picture(console, args.svg)
             context.say(f"picture in {args.svg}")
@@ -63,21 +63,21 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
     return found.exit_code
 
 
-def _print(console: Console, seen: tuple[Seen, ...], settings: Settings, horizon: float) -> None:
+def _print(console: Console, results: tuple[JobResult, ...], settings: Settings, horizon: float) -> None:
     listed = [
         listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
-        for report, _, _ in seen
+        for report, _, _ in results
         if report.snapshot and report.decision
     ]
     if listed:
         console.print(listings.markets(listed, horizon, settings.policy))
-    for report, _, _ in seen:
+    for report, _, _ in results:
         for part in render.report(report):
             console.print(part)
-    held = [(report.job, later, held) for report, later, held in seen]
+    held = [(report.job, later, held) for report, later, held in results]
     console.print(listings.positions(held, horizon, settings.policy))
-    chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in seen}
-    if between := across([later for _, later, _ in seen], settings.policy):
+    chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in results}
+    if between := across([later for _, later, _ in results], settings.policy):
         console.print(listings.bridging(between, chains))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import history as use
+from yieldbot.app.formatting import when
 from yieldbot.app.history_documents import EventsDocument, HistoryDocument, PlansDocument, VerifiedDocument
-from yieldbot.app.words import when
 from yieldbot.cli.flags import natural
 from yieldbot.cli.render import short_hash
 from yieldbot.cli.tables import Sheet

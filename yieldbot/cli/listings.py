@@ -10,8 +10,8 @@ from rich.text import Text
 
 from yieldbot.allocator.rewards import value
 from yieldbot.app import yields
+from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import Listed as Listed
-from yieldbot.app.words import leaving, when
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy

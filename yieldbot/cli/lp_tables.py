@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.app.liquidity import AccountLiquidity
-from yieldbot.app.pools import facing, named, price_at
+from yieldbot.app.pool_names import facing, named, price_at
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy

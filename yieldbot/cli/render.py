@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.allocator.convert import swap_id
-from yieldbot.app.words import when
-from yieldbot.cli.reports import moved
+from yieldbot.app.formatting import when
+from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.families import family_of

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from yieldbot.app import run as app
-from yieldbot.app.proposals import descriptions
+from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
 from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.cli import listings, render
+from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
-from yieldbot.cli.reports import moved
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import sandbox as use
+from yieldbot.app.formatting import when
 from yieldbot.app.sandbox import DIRECTORY, SandboxRequest, SandboxUpRequest, SandboxWarpRequest
-from yieldbot.app.words import when
 from yieldbot.cli.flags import decimal
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def register(listed: Listed) -> None:
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
-    """Read by ``whatif.of_words``, which is not needed for ``--help``."""
+    """Read by ``whatif.from_flags``, which is not needed for ``--help``."""
     group = parser.add_argument_group("what if (the configuration stays as it is)")
     group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
     group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
@@ -90,7 +90,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
 
 
 def plan(args: argparse.Namespace, context: Screen) -> int:
-    what_if = whatif.of_words(args.wealth, args.horizon, args.exclude, args.max_share)
+    what_if = whatif.from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
     found = plan_use.plan(plan_use.PlanRequest(jobs=filter_of(args), what_if=what_if), context)
     parts: list[Any] = [what_if.words] if what_if else []
     for one in found.jobs:

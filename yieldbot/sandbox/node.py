@@ -18,7 +18,7 @@ from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.aave import USDC_ONE
-from yieldbot.sandbox.chain import MULTICALL3, addresses_of, chain_toml
+from yieldbot.sandbox.chain_file import MULTICALL3, addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.market import deploy_market
 

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from tests.unit.allocator.market_builder import kinked, market, snapshot
-from yieldbot.app.whatif import WhatIf, of_words
+from yieldbot.app.whatif import WhatIf, from_flags
 from yieldbot.cli.view import what_if_flags
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
@@ -17,7 +17,7 @@ def asked(*words: str) -> WhatIf:
     parser = argparse.ArgumentParser()
     what_if_flags(parser)
     args = parser.parse_args(words)
-    return of_words(args.wealth, args.horizon, args.exclude, args.max_share)
+    return from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
 
 
 def test_no_flag_changes_nothing() -> None:
