@@ -125,7 +125,7 @@ async def _deposit(fork: EvmNode, owner: str, call: EvmCall) -> None:
         while receipt is None:
             receipt = await fork.request("eth_getTransactionReceipt", [name])
         if receipt["status"] != "0x1":
-            raise RuntimeError(f"{call.words} reverted on the fork")
+            raise RuntimeError(f"{call.description} reverted on the fork")
 
 
 def main(rpc_url: str, settings: Settings, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:

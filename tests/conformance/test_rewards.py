@@ -65,7 +65,7 @@ async def test_what_is_claimable_is_what_a_claim_pays(paying: tuple[Accuracy, In
     adapter = chain.adapters[state.market.protocol]
     (call,) = adapter.claim(state, reward, chain.owner)
     assert call.data[:4] in adapter.claim_targets(state.market, reward)[call.to] and call.allowance is None
-    assert str(reward.claimable) in call.words and state.market.name in call.words
+    assert str(reward.claimable) in call.description and state.market.name in call.description
     # In the very second that was observed, so that nothing more has accrued.
     await chain.node.request("anvil_setBlockTimestampInterval", [0])
     await chain.send(call.to, call.data)

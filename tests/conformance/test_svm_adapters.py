@@ -71,8 +71,8 @@ def leg(ledger: Ledger, adapter: Any, state: MarketState, kind: LegKind, amount:
         calls = adapter.deposit(state, amount, ledger.me)
     else:
         calls = adapter.withdraw(state, None if everything else amount, ledger.me)
-    assert calls and any(name in call.words for call in calls)
-    assert everything or any(str(amount) in call.words for call in calls)
+    assert calls and any(name in call.description for call in calls)
+    assert everything or any(str(amount) in call.description for call in calls)
     tags = adapter.tags(market)
     assert all(any(call.data.startswith(tag) for tag in tags[call.program]) for call in calls)
     work = SvmWork(
@@ -98,7 +98,7 @@ def refused_when_changed(me: Address, work: SvmWork) -> None:
     """Each call keeps to its roles; twice its amount, another recipient or signer, and a byte more do not."""
     tried = set[str]()
     for call in work.calls:
-        assert role_fault(me, work, call) is None, call.words
+        assert role_fault(me, work, call) is None, call.description
         kinds = layout(work.market.protocol)
         name, kind = next((n, k) for n, k in kinds.items() if call.data.startswith(bytes.fromhex(k["tag"])))
         at = len(bytes.fromhex(kind["tag"]))

@@ -94,7 +94,7 @@ async def rehearsed(account: Account, works: list[LegWork]) -> Rehearsal:
 
 def unsigned_call(signed: TxSigned) -> EvmCall:
     tx = unsigned_of(signed, 0, 0)
-    return EvmCall(tx.to, tx.data, tx.value, tx.words)
+    return EvmCall(tx.to, tx.data, tx.value, tx.description)
 
 
 async def paid(node: EvmNode, owner: str, height: int) -> int:

@@ -202,6 +202,6 @@ def _rehearsal(rehearsed: LpRehearsal) -> LiquidityRehearsal:
         l1_fee_wei=str(fee.l1_wei),
         operator_fee_wei=str(fee.operator_wei),
         l1_gas=fee.l1_gas,
-        calls=tuple(RehearsedCall(words=tx.words, to=tx.to, gas_used=tx.gas_used) for tx in rehearsed.txs),
+        calls=tuple(RehearsedCall(words=tx.description, to=tx.to, gas_used=tx.gas_used) for tx in rehearsed.txs),
         deltas=tuple(BalanceChange.of(change) for change in rehearsed.deltas),
     )

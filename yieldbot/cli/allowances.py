@@ -55,7 +55,7 @@ def _tell(context: Screen, found: Revocations) -> None:
             context.say(f"  {number}. {given.words} ({given.spender}) cannot be taken back: {tried.reason}")
             continue
         place, cost = given.account or given.token.address, f"{tried.gas_used:,} {found.job.chain.family.gas}"
-        context.say(f"  {number}. {tried.words} ({given.words})  [{place} to {given.spender}, {cost}]")
+        context.say(f"  {number}. {tried.description} ({given.words})  [{place} to {given.spender}, {cost}]")
     if found.beside:
         context.say(f"  in all: {', '.join(found.beside)}")
 

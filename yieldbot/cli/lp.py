@@ -83,7 +83,7 @@ def _tell(context: Screen, found: RehearsedOrder) -> None:
     for warning in found.warnings:
         context.say(f"WARNING: {warning}")
     for place, tx in enumerate(found.rehearsal.txs, 1):
-        context.say(f"  {place}. {tx.words}  [{tx.gas_used:,} gas]")
+        context.say(f"  {place}. {tx.description}  [{tx.gas_used:,} gas]")
     deltas = found.rehearsal.deltas
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in deltas if d.raw]
     said = ", ".join([*(changes or ["no token moves"]), *found.rehearsal.rollup.words(found.native)])

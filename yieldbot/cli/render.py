@@ -200,7 +200,7 @@ def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, st
         for position, tx in enumerate(done.txs):
             last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
-            made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
+            made.add_row(label if position == 0 else "", tx.description, f"{tx.gas_used:,}", changes)
     used = f"{found.gas_used:,} {family_of(found.block.chain).gas}"
     return Group(made, Text("in all: " + ", ".join([used, *found.fees_beside, *moved(found.deltas)])))
 

@@ -118,7 +118,7 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:
             number += 1
-            context.say(f"  {number}. {tx.words}  [{tx.to}, {tx.gas_used:,} {unit}]")
+            context.say(f"  {number}. {tx.description}  [{tx.to}, {tx.gas_used:,} {unit}]")
             for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
                 context.say(f"     {line}")
     context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))

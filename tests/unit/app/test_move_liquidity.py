@@ -139,7 +139,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     meant = SimpleNamespace(
         state=STATE, prepared=SimpleNamespace(order=order, steps=()), warnings=("thin",), before=None
     )
-    tx = SimpleNamespace(words="collect", to=order.manager, gas_used=9)
+    tx = SimpleNamespace(description="collect", to=order.manager, gas_used=9)
     rehearsed = SimpleNamespace(
         block=SEEN.block, gas_used=9, rollup=NO_ROLLUP_FEE, txs=(tx,), deltas=(Delta(POOL.token0, 5),)
     )

@@ -87,7 +87,7 @@ def leaving(raw: int = RAW, *, whole: bool = False, asks: int | None = None) -> 
     its = Leg(LegKind.WITHDRAW, MARKET.id, Amount(USDC, raw), all=whole)
     call = EvmCall(POOL, pulled(raw if asks is None else asks), 0, "withdraw")
     made = replace(work(), leg=its, calls=(call,), targets={POOL: frozenset({WITHDRAW})})
-    return made, supply_tx(data=call.data, words="withdraw"), Approval(plan(its), "test", EXPIRES)
+    return made, supply_tx(data=call.data, description="withdraw"), Approval(plan(its), "test", EXPIRES)
 
 
 def left(raw: int = RAW, deltas: tuple[Delta, ...] = (Delta(USDC, RAW), Delta(SHARES, -RAW)), **of: Any) -> str | None:

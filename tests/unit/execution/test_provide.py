@@ -67,7 +67,7 @@ def work_of(leg: Leg, token_ids: frozenset[int] = frozenset(), shift: int = 5) -
         pair=(WETH, USDC),
         tokens=(USDC, WETH, POSITION),
         token_ids=token_ids,
-        words="",
+        description="",
         entry_cost_bps=5.0,
         slippage_bps=10.0,
         shift_ticks=shift,
@@ -100,7 +100,7 @@ def judged(
     **rest: Any,
 ) -> ApprovedTx | Declined:
     tx = UnsignedTx(
-        USDC.chain, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.words, "p1", 0, MARKET.id
+        USDC.chain, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.description, "p1", 0, MARKET.id
     )
     approval = Approval(plan_of(planned or leg), "a person", EXPIRES)
     seen = SimulatedTx(tx, replace(BLOCK, timestamp=NOW), 400_000, deltas)

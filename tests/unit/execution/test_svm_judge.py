@@ -71,9 +71,9 @@ def call_of(kind: LegKind, asset: Token, raw: int) -> SvmInstruction:
     names |= {"owner": OWNER, "token_program": TOKEN_PROGRAM}
     if kind is LegKind.DEPOSIT:
         names |= {"source_liquidity": mine(asset), "destination_collateral": mine(SHARES)}
-        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, words="deposit")
+        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, description="deposit")
     names |= {"source_collateral": mine(SHARES), "destination_liquidity": mine(asset)}
-    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, words="redeem")
+    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, description="redeem")
 
 
 def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW, **changes: Any) -> SvmWork:
@@ -100,7 +100,7 @@ def approval_of(work: SvmWork, **changes: Any) -> Approval:
 
 def text(found: tuple[Step, ...]) -> list[list[str]]:
     """What each instruction is: its words, or its program and first bytes."""
-    return [[i.words or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
+    return [[i.description or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
 
 
 Present = Mapping[Address, AccountImage | None]
@@ -163,7 +163,7 @@ def test_an_emptied_share_account_is_closed_by_its_own_program_into_our_wallet()
     share = mine(SHARES, TOKEN_2022)
     (step,) = steps(work, OWNER, {mine(USDC): held(OWNER, 9, 1), share: held(OWNER, 5, 1, MINT)})
     last = step.instructions[-1]
-    assert (last.program, last.data, last.words) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
+    assert (last.program, last.data, last.description) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
     assert [meta.address for meta in last.accounts] == [share, OWNER, OWNER]
 
 
@@ -409,7 +409,7 @@ def test_bytes_that_were_not_built_from_the_rehearsal_are_refused() -> None:
     assert again != good.message and as_built(replace(good, message=again)) is None, "another blockhash"
     assert meaning_of(good.message, HASH.hash) == good.meaning
     assert good.meaning == hashlib.sha256(good.message.replace(bytes([5] * 32), bytes(32))).digest()
-    assert (good.last_valid_height, good.fee_lamports, good.words) == (900, BID.fee_lamports, "deposit")
+    assert (good.last_valid_height, good.fee_lamports, good.description) == (900, BID.fee_lamports, "deposit")
 
 
 def test_only_a_version_0_message_that_we_alone_sign_and_pay_is_read() -> None:

@@ -102,7 +102,7 @@ async def test_a_plan_is_told_transaction_by_transaction_and_as_a_whole(
     assert found.lines == ("open an account for cUSDC", "deposit", "redeem")
     bid = bid_for(1_000, [7], 500_000)
     (tx,) = found.legs[0].txs
-    assert (tx.words, tx.gas_used, tx.gas_limit, tx.to, tx.bid) == (
+    assert (tx.description, tx.gas_used, tx.gas_limit, tx.to, tx.bid) == (
         "open an account for cUSDC; deposit",
         1_000,
         bid.units,
@@ -298,8 +298,8 @@ async def test_as_many_nodes_as_a_quorum_must_agree(journal: Journal, monkeypatc
     found, _ = await looked_at(journal, monkeypatch, ClusterDouble(says=[other, says(error="Blockhash")]))
     assert isinstance(found, Declined) and found.code == "SIMULATION_DIFFERS"
     assert found.reason == (
-        f"{TX.words}: the fork and the nodes do not agree (node0: our balance of {USDC.address} would be 100 there, "
-        "4000 on the fork; node1: it would fail there: Blockhash)"
+        f"{TX.description}: the fork and the nodes do not agree (node0: our balance of {USDC.address} would be "
+        "100 there, 4000 on the fork; node1: it would fail there: Blockhash)"
     )
 
 
@@ -329,7 +329,9 @@ async def test_bytes_that_fail_or_harm_are_refused_before_any_node_is_asked(
 ) -> None:
     nodes = ClusterDouble(says=[says()])
     found, _ = await looked_at(journal, monkeypatch, nodes, effect=lambda fork, data: ("x", ("Error: no",)))
-    assert isinstance(found, Declined) and found.code == "WOULD_REVERT" and found.reason == f"{TX.words}: Error: no"
+    assert (
+        isinstance(found, Declined) and found.code == "WOULD_REVERT" and found.reason == f"{TX.description}: Error: no"
+    )
 
     def hand_over(fork: SvmForkDouble, data: list[bytes]) -> None:
         fork.held[mine(USDC)] = held(STRANGER, 9_000, 1, USDC.address)
@@ -445,7 +447,9 @@ def test_why_it_fails_is_told_in_the_words_of_who_knows_them(journal: Journal) -
 
 
 def test_a_rehearsals_sums_are_those_of_its_legs() -> None:
-    step = Step((call_of(LegKind.DEPOSIT, USDC, RAW), replace(call_of(LegKind.DEPOSIT, USDC, RAW), words="")), SAVE)
+    step = Step(
+        (call_of(LegKind.DEPOSIT, USDC, RAW), replace(call_of(LegKind.DEPOSIT, USDC, RAW), description="")), SAVE
+    )
     tx = SvmRehearsedTx(step, 70, BID)
     leg = SvmRehearsedLeg(0, (tx, tx), (Delta(USDC, 5),))
     whole = SvmRehearsal(SLOT, (leg, replace(leg, index=1)))

@@ -301,7 +301,7 @@ def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:
         pair=(USDC, USDC),
         tokens=(USDC,),
         token_ids=frozenset(),
-        words="",
+        description="",
         entry_cost_bps=entry_cost_bps,
         slippage_bps=0.0,
         shift_ticks=0,

@@ -147,7 +147,7 @@ class EvmSession(EvmWatch):
         legs, leg = approval.plan.legs, approval.plan.legs[index]
         self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
         work = self._work(approval.plan, snapshot, index, idle(snapshot, leg.amount.token))
-        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.description}")
         if work.provides is not None:
             return await execute_provided(self.account, approval, work)
         result = await execute_leg(self.account, approval, work)

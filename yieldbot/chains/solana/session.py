@@ -91,7 +91,7 @@ class SvmSession(SvmWatch):
         legs, leg = approval.plan.legs, approval.plan.legs[index]
         self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
         work = self._work(approval.plan, snapshot, index, most=idle(snapshot, leg.amount.token))
-        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.description}")
         result = await execute_leg(self.account, approval, work)
         if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
             state = snapshot.of(leg.market_id)

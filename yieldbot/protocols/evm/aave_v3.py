@@ -293,7 +293,7 @@ class AaveV3:
                 to=market.address,
                 data=abi("aave_v3").encode("supply", market.asset.address, amount.raw, owner, 0),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

@@ -193,7 +193,7 @@ class CompoundV2:
                 to=market.address,
                 data=abi("compound_v2").encode("mint", amount.raw),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

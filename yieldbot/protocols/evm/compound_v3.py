@@ -127,7 +127,7 @@ class CompoundV3:
                 to=market.address,
                 data=abi("compound_v3").encode("supply", market.asset.address, amount.raw),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

@@ -230,7 +230,7 @@ class Cluster:
         self._svm.expire_blockhash()
         result = self._svm.send_transaction(VersionedTransaction.populate(message, [Signature.default()]))
         if (error := _error(result)) is not None:
-            raise RuntimeError(f"{instruction.words}: {error}")
+            raise RuntimeError(f"{instruction.description}: {error}")
 
     def send(self, raw: bytes, *, preflight: bool) -> str:
         """Take a transaction; its signature. Raises Refused as a node's preflight does, ValueError for other bytes."""

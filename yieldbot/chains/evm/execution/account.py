@@ -119,9 +119,9 @@ class LegWork:
     wallet has of the asset then (None where that does not bound it)."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What it does, in a line."""
-        return self.provides.words if self.provides else self.calls[-1].words
+        return self.provides.description if self.provides else self.calls[-1].description
 
     @property
     def watched(self) -> tuple[Token, ...]:

@@ -44,12 +44,12 @@ class TxContext:
 def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
     """``approve(spender, raw)`` on the token (EIP-20)."""
     data = APPROVE + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
-    words = (
+    description = (
         f"allow {spender_name} to take exactly {Amount(token, raw)}"
         if raw
         else f"take back {spender_name}'s allowance of {token.symbol}"
     )
-    return EvmCall(token.address, data, 0, words)
+    return EvmCall(token.address, data, 0, description)
 
 
 def with_allowances(
@@ -123,13 +123,13 @@ def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees
         gas=gas,
         max_fee_wei=fees.max_fee_wei,
         priority_fee_wei=min(fees.priority_fee_wei, fees.max_fee_wei),
-        words=call.words,
+        description=call.description,
         plan_id=context.plan_id,
         leg=context.leg,
         market_id=context.market_id,
     )
 
 
-def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, words: str) -> UnsignedTx:
+def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, description: str) -> UnsignedTx:
     """A transfer of nothing to ourselves that takes the nonce of a transaction whose approval has ended."""
-    return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {words}"), context, nonce, gas, fees)
+    return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {description}"), context, nonce, gas, fees)

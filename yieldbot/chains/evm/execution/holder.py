@@ -71,7 +71,7 @@ async def _paid(account: Account, fork: EvmNode, holder: Holder, raw: int) -> Am
     before = await balances(fork, account.owner, (asset,))
     for call in holder.withdraw(state):
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "gas": hex(account.max_gas)}
-        if not isinstance(await mined(account, fork, fields, call.words), Mapping):
+        if not isinstance(await mined(account, fork, fields, call.description), Mapping):
             return None
     came = (await balances(fork, account.owner, (asset,)))[asset] - before[asset]
     return Amount(asset, came) if came + state.rounding_raw >= state.held.raw else None

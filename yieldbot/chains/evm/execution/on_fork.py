@@ -21,12 +21,14 @@ async def impersonate(fork: EvmNode, owner: Address) -> None:
     await fork.request("anvil_impersonateAccount", [owner])
 
 
-async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
+async def mined(
+    account: Account, fork: EvmNode, fields: dict[str, str], description: str
+) -> Mapping[str, Any] | Declined:
     """Send on the fork; the receipt of a success, or why there is none."""
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
     except NodeRefused as refusal:
-        return would_revert(account, words, refusal)
+        return would_revert(account, description, refusal)
     deadline = time.monotonic() + RECEIPT_SECONDS
     while time.monotonic() < deadline:
         receipt = await fork.request("eth_getTransactionReceipt", [sent])
@@ -35,7 +37,7 @@ async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: 
                 return receipt
             before = hex(int(receipt["blockNumber"], 16) - 1)
             call = {key: value for key, value in fields.items() if key in ("from", "to", "data", "value", "gas")}
-            return Declined("WOULD_REVERT", f"{words}: {await replay(fork, call, before, account)}")
+            return Declined("WOULD_REVERT", f"{description}: {await replay(fork, call, before, account)}")
         await asyncio.sleep(0.005)
     raise TransientError(f"the fork mined nothing in {RECEIPT_SECONDS:g} s")
 
@@ -51,5 +53,7 @@ async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account)
     return "no reason can be found: made again before that block, the call succeeds"
 
 
-def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
-    return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
+def would_revert(account: Account, description: str, refusal: NodeRefused) -> Declined:
+    return Declined(
+        "WOULD_REVERT", f"{description}: {revert_words(refusal.data, account.explain, refusal.node_message)}"
+    )

@@ -35,12 +35,12 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
     ends = need.onward.expires_at if raw else 0
     data = PERMIT + word(need.token.address) + word(need.onward.spender) + _word(raw) + _word(ends)
     amount = Amount(need.token, raw)
-    words = (
+    description = (
         f"let {name} take exactly {amount} by {NAME}, until {date(ends)}"
         if raw
         else f"take back what {NAME} lets {name} take of {need.token.symbol}"
     )
-    return EvmCall(need.spender, data, 0, words)
+    return EvmCall(need.spender, data, 0, description)
 
 
 async def permitted(node: EvmNode, owner: Address, need: Allowance) -> int:

@@ -43,13 +43,13 @@ async def rehearse_revocations(
             try:
                 needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
-                found.append(would_revert(account, call.words, refusal))
+                found.append(would_revert(account, call.description, refusal))
                 continue
             limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 found.append(short)
                 continue
-            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
             if isinstance(receipt, Declined):
                 found.append(receipt)
             else:

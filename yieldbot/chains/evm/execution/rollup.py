@@ -116,9 +116,11 @@ async def short_of_native(
     )
 
 
-def cost_above_gain(account: Account, words: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE) -> Declined | None:
+def cost_above_gain(
+    account: Account, description: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
+) -> Declined | None:
     """Why a transaction costs more than the plan's gain allows (``Account.max_cost_wei``); None when it does not."""
     if account.max_cost_wei is None or gas_wei + fee.wei <= account.max_cost_wei:
         return None
     most, beside = Amount(account.native, account.max_cost_wei), " with its data on L1" if fee.wei else ""
-    return Declined("COST_ABOVE_GAIN", f"{words}: its gas{beside} costs more than the gain allows, {most}")
+    return Declined("COST_ABOVE_GAIN", f"{description}: its gas{beside} costs more than the gain allows, {most}")

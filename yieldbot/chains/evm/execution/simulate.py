@@ -46,8 +46,8 @@ class RehearsedTx:
     rollup: RollupFee = NO_ROLLUP_FEE
 
     @property
-    def words(self) -> str:
-        return self.call.words
+    def description(self) -> str:
+        return self.call.description
 
     @property
     def to(self) -> Address:
@@ -108,7 +108,7 @@ class Rehearsal:
     @property
     def lines(self) -> tuple[str, ...]:
         """Every call in words, in order."""
-        return tuple(tx.call.words for leg in self.legs for tx in leg.txs)
+        return tuple(tx.call.description for leg in self.legs for tx in leg.txs)
 
 
 async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
@@ -191,12 +191,12 @@ async def simulate_tx(
         }
         if work is None and not tx.data and tx.to.lower() == account.owner.lower():
             await fork.request("anvil_setNonce", [account.owner, hex(tx.nonce)])  # it may be beyond the chain's
-        receipt = await mined(account, fork, fields, tx.words)
+        receipt = await mined(account, fork, fields, tx.description)
         if isinstance(receipt, Declined):
             return receipt
         needed = int(receipt["gasUsed"], 16) + fee.l1_gas
         if needed > tx.gas:
-            said = f"{tx.words}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
+            said = f"{tx.description}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
             return Declined("WOULD_REVERT", said)
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
@@ -204,9 +204,11 @@ async def simulate_tx(
         deltas = _with_least(changes(before, await balances(fork, account.owner, watched)), tx, work)
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
-                return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
+                return Declined(
+                    "ALLOWANCE_LEFT", f"{tx.description}: {Amount(token, left)} would stay allowed to {spender}"
+                )
         if work and settles and (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
-            return Declined(left_on.code, f"{tx.words}: {left_on.reason}")
+            return Declined(left_on.code, f"{tx.description}: {left_on.reason}")
         return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner), fee)
 
 
@@ -258,14 +260,14 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         try:
             needed = int(await fork.request("eth_estimateGas", [fields]), 16)
         except NodeRefused as refusal:
-            return would_revert(account, call.words, refusal)
+            return would_revert(account, call.description, refusal)
         limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
         if limit > account.max_gas:
-            return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+            return Declined("GAS_ABOVE_LIMIT", f"{call.description}: {limit} gas, allowed are {account.max_gas}")
         if (short := await short_of_native(account, fork, limit * fees.max_fee_wei + call.value, fee)) is not None:
             return short
         priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
-        receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+        receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
         if isinstance(receipt, Declined):
             return receipt
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
@@ -341,21 +343,21 @@ async def run_steps(
             try:
                 needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
-                return would_revert(account, call.words, refusal)
+                return would_revert(account, call.description, refusal)
             limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if limit > account.max_gas:
-                return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+                return Declined("GAS_ABOVE_LIMIT", f"{call.description}: {limit} gas, allowed are {account.max_gas}")
             if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 return short
             before = await balances(fork, account.owner, pair)
-            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
             if isinstance(receipt, Declined):
                 return receipt
             if provides:
                 provides.tally.add(changes(before, await balances(fork, account.owner, pair)))
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := _stray(receipt, account.owner, allowed)) is not None:
-                return replace(stray, reason=f"{call.words}: {stray.reason}")
+                return replace(stray, reason=f"{call.description}: {stray.reason}")
             await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
             done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     except SafetyError as refused:

@@ -110,8 +110,8 @@ async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[Ev
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
         except NodeRefused as refusal:
             said = revert_words(refusal.data, account.explain, refusal.node_message)
-            return f"{call.words}: {said}", refusal.code == REVERTED or bool(refusal.data)
-        receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
+            return f"{call.description}: {said}", refusal.code == REVERTED or bool(refusal.data)
+        receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.description)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
         note_request(account, receipt, work)

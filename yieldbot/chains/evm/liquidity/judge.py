@@ -107,7 +107,7 @@ async def carry_out(
         index = len(ended)
         planned = rehearsal.txs[index] if index < len(rehearsal.txs) else None
         if planned is None or (planned.to, planned.call.data[:4]) != (step.call.to, step.call.data[:4]):
-            ended.append(Declined("NOT_THE_CALL", f"{step.call.words}: was not rehearsed as call {index + 1}"))
+            ended.append(Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed as call {index + 1}"))
             break
         ended.append(await _one(account, step, planned.gas_limit, index, tokens, market))
         if not isinstance(ended[-1], Confirmed):
@@ -165,7 +165,7 @@ def judge_liquidity(
     if (refused := bounds(rules, tx) or late) is not None:
         return refused
     if tx.to.lower() != call.to.lower() or tx.data != call.data or tx.plan_id != order.id:
-        return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this order")
+        return Declined("NOT_THE_CALL", f"{tx.description}: is no call of this order")
     if tx.to.lower() == order.manager.lower():
         refused = _manager_call(rules, order, tx.data, now)
     elif order.router and tx.to.lower() == order.router.lower():
@@ -174,7 +174,7 @@ def judge_liquidity(
         refused = _allowance(order, tx.to, tx.data)
     refused = refused or _effect(order, simulated)
     if refused is not None:
-        return replace(refused, reason=f"{tx.words}: {refused.reason}")
+        return replace(refused, reason=f"{tx.description}: {refused.reason}")
     return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if takes_back else order.expires_at)
 
 

@@ -99,7 +99,7 @@ class Provides:
     pair: tuple[Token, Token]
     tokens: tuple[Token, ...]
     token_ids: frozenset[int]
-    words: str
+    description: str
     entry_cost_bps: float
     slippage_bps: float
     shift_ticks: int

@@ -63,7 +63,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         pair=pool.order.tokens,
         tokens=(asset, lp.other, position),
         token_ids=frozenset(p.token_id for p in lp.positions if p.token_id is not None),
-        words=words,
+        description=words,
         entry_cost_bps=state.entry_cost_bps + base.slippage_bps,
         slippage_bps=base.slippage_bps,
         shift_ticks=shift_ticks(base, lp),

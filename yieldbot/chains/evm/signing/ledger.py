@@ -148,7 +148,7 @@ class LedgerSigner:
         to_sign(approved)
         self.open()
         tx = approved.simulated.tx
-        with self._waits(tx.words):
+        with self._waits(tx.description):
             r, s = self._app.sign(self._path, payload(tx))
         return assembled(approved, self._address, r, s)
 

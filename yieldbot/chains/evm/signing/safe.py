@@ -277,7 +277,7 @@ async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: Bl
     fees = Fees(base_fee_wei + tip_wei, tip_wei)
     context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
     fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
-    return cost_above_gain(account, call.words, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
+    return cost_above_gain(account, call.description, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
 
 
 def unsigned_yet(threshold: int) -> bytes:

@@ -123,9 +123,9 @@ class SvmWork:
         return self.leg.amount.token
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What the leg does, in its adapter's words: all that its instructions do, in their order."""
-        return "; ".join(call.words for call in self.calls if call.words) or self.leg.kind.value
+        return "; ".join(call.description for call in self.calls if call.description) or self.leg.kind.value
 
     @property
     def about(self) -> Address:

@@ -49,9 +49,9 @@ class Step:
     about: Address
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """All that it does, for the person who approves, in order."""
-        return "; ".join(instruction.words for instruction in self.instructions if instruction.words)
+        return "; ".join(instruction.description for instruction in self.instructions if instruction.description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +175,10 @@ def create_account(owner: Address, token: Token, account: Address, token_program
     return SvmInstruction(ATA_PROGRAM, metas, CREATE_IDEMPOTENT, f"open an account for {token.symbol}")
 
 
-def close_account(owner: Address, account: Address, token_program: Address, words: str) -> SvmInstruction:
+def close_account(owner: Address, account: Address, token_program: Address, description: str) -> SvmInstruction:
     """SPL Token's ``CloseAccount``: what SOL it holds, rent and wrapped alike, comes back to the wallet."""
     metas = (SvmMeta(account, writable=True), SvmMeta(owner, writable=True), SvmMeta(owner, signer=True))
-    return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, words)
+    return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, description)
 
 
 def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
@@ -221,7 +221,7 @@ def unsigned(
         instructions=instructions,
         meaning=meaning_of(raw, blockhash.hash),
         fee_lamports=bid.fee_lamports,
-        words=step.words,
+        description=step.description,
         plan_id=context.plan_id,
         leg=context.leg,
         market_id=context.market_id,
@@ -268,7 +268,7 @@ def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Decli
 
 
 def _declined(step: Step, size: int) -> Declined:
-    return Declined("TOO_LARGE", f"{step.words}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
+    return Declined("TOO_LARGE", f"{step.description}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
 
 
 def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> bool:

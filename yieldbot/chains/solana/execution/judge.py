@@ -71,7 +71,7 @@ def judge(
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner, without(tables, written_out(work, rules.owner)))
     if isinstance(decoded, Declined):
-        return Declined(decoded.code, f"{tx.words}: {decoded.reason}")
+        return Declined(decoded.code, f"{tx.description}: {decoded.reason}")
     refused = (
         in_time(approval, now)
         or _in_plan(rules, approval, work, tx)
@@ -82,10 +82,10 @@ def judge(
         or as_built(tx)
     )
     if refused is not None:
-        return Declined(refused.code, f"{tx.words}: {refused.reason}")
+        return Declined(refused.code, f"{tx.description}: {refused.reason}")
     ends = approval.expires_at if work.expires_at is None else min(approval.expires_at, work.expires_at)
     if now >= ends:
-        return Declined("EXPIRED", f"{tx.words}: its time is over: a swap does not wait longer for a block")
+        return Declined("EXPIRED", f"{tx.description}: its time is over: a swap does not wait longer for a block")
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, ends)
 
 

@@ -74,7 +74,7 @@ async def transact(
     in the journal."""
     bid, outcomes = planned.bid, list[Outcome]()
     if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
-        said = f"{planned.words}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
+        said = f"{planned.description}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
         return outcomes, Declined("COST_ABOVE_GAIN", said)
     meaning: bytes | None = None
     repeats: str | None = None
@@ -85,7 +85,7 @@ async def transact(
         if isinstance(tx, Declined):
             return outcomes, tx
         if meaning not in (None, tx.meaning):
-            return outcomes, Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would repeat")
+            return outcomes, Declined("NOT_THE_CALL", f"{tx.description}: is not the transaction that it would repeat")
         simulated = await simulate(tx, await node.block())
         if isinstance(simulated, Declined):
             return outcomes, simulated
@@ -100,7 +100,7 @@ async def transact(
         try:
             signed = account.signer.sign(approved)
         except SignerRefused as no:
-            return outcomes, Declined(no.code, f"{tx.words}: {no.reason}")
+            return outcomes, Declined(no.code, f"{tx.description}: {no.reason}")
         recorded = record(account, signed, bid.units, repeats)
         await submit(account, recorded)
         outcome = await confirm(account, recorded)

@@ -54,10 +54,10 @@ def instruction_of(given: Given, authority: Address) -> SvmInstruction:
     metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
     who = given.name or given.spender
     if given.right:
-        words = f"take back that {who} may close {given.account}"
-        return SvmInstruction(given.program, metas, CLOSE_AUTHORITY_TO_NONE, words)
-    words = f"take back that {who} may take {given.token.symbol} out of {given.account}"
-    return SvmInstruction(given.program, metas, REVOKE, words)
+        description = f"take back that {who} may close {given.account}"
+        return SvmInstruction(given.program, metas, CLOSE_AUTHORITY_TO_NONE, description)
+    description = f"take back that {who} may take {given.token.symbol} out of {given.account}"
+    return SvmInstruction(given.program, metas, REVOKE, description)
 
 
 async def rehearse_revocation(account: SvmAccount, given: Given) -> SvmRehearsedTx | Declined:
@@ -65,7 +65,7 @@ async def rehearse_revocation(account: SvmAccount, given: Given) -> SvmRehearsed
     call = instruction_of(given, account.owner)
     fork = SvmFork(account.nodes.first)
     ran = await fork.send(compiled((*budget(Bid(MOST_UNITS, 0)), call), account.owner, NO_BLOCKHASH))
-    refused = would_fail(account, call.words, ran) or effect_fault(given, account.owner, ran)
+    refused = would_fail(account, call.description, ran) or effect_fault(given, account.owner, ran)
     if refused is not None:
         return refused
     recent = await account.nodes.unit_prices([account.owner, *(m.address for m in call.accounts if m.writable)])
@@ -111,16 +111,16 @@ def judge_revocation(rules: SvmRules, given: Given, simulated: SvmSimulated) -> 
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner)
     if isinstance(decoded, Declined):
-        return Declined(decoded.code, f"{tx.words}: {decoded.reason}")
+        return Declined(decoded.code, f"{tx.description}: {decoded.reason}")
     wanted = instruction_of(given, rules.owner)
     calls = [one for one in decoded if one not in budget_of(decoded)]
     same = [(one.program, [m.address for m in one.accounts], one.data) for one in calls]
     if same != [(wanted.program, [m.address for m in wanted.accounts], wanted.data)] or tx.chain != rules.chain:
-        return Declined("NOT_A_REVOCATION", f"{tx.words}: is not exactly that")
+        return Declined("NOT_A_REVOCATION", f"{tx.description}: is not exactly that")
     if any(delta.raw for delta in simulated.deltas[:-1]):
-        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: moves {given.token.symbol}")
+        return Declined("DELTA_NOT_PLANNED", f"{tx.description}: moves {given.token.symbol}")
     if (refused := budget_fault(rules, tx, decoded) or as_built(tx)) is not None:
-        return Declined(refused.code, f"{tx.words}: {refused.reason}")
+        return Declined(refused.code, f"{tx.description}: {refused.reason}")
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), "revocation", NEVER)
 
 
@@ -136,14 +136,13 @@ def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
     The payer paid the fee; the right is gone from the account; not a byte else of any account has changed.
     """
     assert given.account is not None
-    words = f"{given.account}"
     old, new = ran.before.get(given.account), ran.after.get(given.account)
     was, now = token_account(old), token_account(new)
     if old is None or new is None or was is None or now is None or _rest(old) != _rest(new):
-        return Declined("DELTA_NOT_PLANNED", f"{words}: more than the right of {given.spender} changed")
+        return Declined("DELTA_NOT_PLANNED", f"{given.account}: more than the right of {given.spender} changed")
     wanted = replace(was, close_authority=None) if given.right else replace(was, delegate=None, delegated=0)
     if now != wanted:
-        return Declined("ALLOWANCE_LEFT", f"{words}: {given.spender} would keep its right")
+        return Declined("ALLOWANCE_LEFT", f"{given.account}: {given.spender} would keep its right")
     return _others(given, payer, ran.before, ran.after, ran.fee_lamports)
 
 

@@ -46,7 +46,7 @@ def record(account: SvmAccount, signed: SvmSigned, units: int, repeats: str | No
             gas=units,
             max_fee_wei=0,
             priority_fee_wei=0,
-            words=tx.words,
+            words=tx.description,
             expires_at=signed.approved.expires_at,
             simulated_at=simulated.slot,
             predicted=simulated.deltas,

@@ -57,8 +57,8 @@ class SvmRehearsedTx:
     bid: Bid
 
     @property
-    def words(self) -> str:
-        return self.step.words
+    def description(self) -> str:
+        return self.step.description
 
     @property
     def gas_limit(self) -> int:
@@ -120,11 +120,11 @@ class SvmRehearsal:
     def lines(self) -> tuple[str, ...]:
         """Every instruction that has words, in order."""
         return tuple(
-            instruction.words
+            instruction.description
             for leg in self.legs
             for tx in leg.txs
             for instruction in tx.step.instructions
-            if instruction.words
+            if instruction.description
         )
 
 
@@ -178,11 +178,10 @@ async def _leg(
         writable = [m.address for i in step.instructions for m in i.accounts if m.writable]
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
-        if bid.fee_lamports > account.bounds.max_fee_lamports:
-            return Declined(
-                "FEE_ABOVE_CEILING",
-                f"{step.words}: costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}",
-            )
+        ceiling = account.bounds.max_fee_lamports
+        if bid.fee_lamports > ceiling:
+            message = f"{step.description}: costs up to {bid.fee_lamports} lamports, allowed are {ceiling}"
+            return Declined("FEE_ABOVE_CEILING", message)
         done.append(SvmRehearsedTx(step, ran.units, bid))
         parts.append(changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports))
     deltas = total(parts)
@@ -207,7 +206,7 @@ async def ran_step(
     """One step on the fork; Declined when it fails there, or touches what of ours it may not."""
     instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
     ran = await fork.send(compiled(instructions, account.owner, NO_BLOCKHASH, tables))
-    return would_fail(account, step.words, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
+    return would_fail(account, step.description, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
 
 
 async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot: BlockRef) -> SvmSimulated | Declined:
@@ -249,7 +248,7 @@ async def simulate_bytes(
     await fork.clone((account.owner, *clone))
     message: Any = from_bytes_versioned(tx.message)
     ran = await fork.send(message)
-    if (refused := would_fail(account, tx.words, ran) or fault(ran)) is not None:
+    if (refused := would_fail(account, tx.description, ran) or fault(ran)) is not None:
         return refused
     if (differs := await _cross_checked(account, tx, ran, exactly, least)) is not None:
         return differs
@@ -280,7 +279,9 @@ async def _cross_checked(
             others.append(f"{node.host}: {why}")
     if agree >= account.nodes.quorum:
         return None
-    return Declined("SIMULATION_DIFFERS", f"{tx.words}: the fork and the nodes do not agree ({'; '.join(others)})")
+    return Declined(
+        "SIMULATION_DIFFERS", f"{tx.description}: the fork and the nodes do not agree ({'; '.join(others)})"
+    )
 
 
 def _difference(
@@ -334,11 +335,11 @@ def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ..
     )
 
 
-def would_fail(account: SvmAccount, words: str, ran: Ran) -> Declined | None:
+def would_fail(account: SvmAccount, description: str, ran: Ran) -> Declined | None:
     """Why a transaction fails on the fork, in words; None when it does not."""
     if ran.error is None:
         return None
-    return Declined("WOULD_REVERT", f"{words}: {reason(account, ran)}")
+    return Declined("WOULD_REVERT", f"{description}: {reason(account, ran)}")
 
 
 def reason(account: SvmAccount, ran: Ran) -> str:
