@@ -22,7 +22,7 @@ from yieldbot.books.ledger import What, post
 from yieldbot.books.prices import recorded
 from yieldbot.chains.evm import account_history as evm
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal
@@ -277,7 +277,7 @@ async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_st
     head = int(home.sandbox.rpc("eth_blockNumber"), 16)
     newest = home.sandbox.rpc("eth_getBlockByNumber", "latest", False)["hash"]
 
-    def forgetful(chain: ChainSettings) -> QuorumNode:
+    def forgetful(chain: ChainSettings) -> Quorum:
         node = connect(chain)
         ask = node.request
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.history import recorded
 from yieldbot.journal.events import PlanStatus

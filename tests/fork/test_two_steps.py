@@ -16,7 +16,7 @@ from yieldbot.app.formatting import leaving
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.books.ledger import What, post
 from yieldbot.chains.evm.execution.abi_calls import selector
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
@@ -43,7 +43,7 @@ async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, st
     """A vault of contracts/traps in the chain's file, in which the sandbox's wallet has 10,000: its market's id, its
     address and its deployer's."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
     sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
     calls = (

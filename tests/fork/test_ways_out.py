@@ -10,7 +10,7 @@ from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.chains.evm.execution.abi_calls import selector
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.open import session
 from yieldbot.config.load import load
 from yieldbot.decision.decide import decide
@@ -38,7 +38,7 @@ async def trap(
     ``locked_raw`` one whose cash nobody sees, and of which so much is lent out."""
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         args: tuple[object, ...] = (a_year * USDC // YEAR, always, keeps_bps)
         name = "ForkAwareVault"
         if locked_raw is not None:
@@ -88,7 +88,7 @@ async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox
 async def mend(sandbox: Sandbox, market_id: MarketId) -> None:
     """Put other code where the vault is; what it has stays."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         _, vault = await deploy_trap(node, "MendedVault", job.asset.address, history=False)
         code = await node.code(vault.address)
         await node.request("anvil_setCode", [market_id.rpartition("/")[2], "0x" + code.hex()])
@@ -188,7 +188,7 @@ async def gift(sandbox: Sandbox, vault: str, admin: str, raw: int) -> None:
 async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str = "") -> tuple[MarketId, str]:
     """A vault in the chain's file that earns, with fees that its previews alone name."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         args = (entry_bps, exit_bps)
         d, vault = await deploy_trap(node, "FeeVault", job.asset.address, *args, deposited_raw=MILLION, history=False)
         await node.request("anvil_mine", [hex(48), hex(3600)])

@@ -13,7 +13,7 @@ from yieldbot import protocols
 from yieldbot.chains.evm.execution import leg, submit
 from yieldbot.chains.evm.signing import keystore, kms, ledger, ledger_hid, sign
 from yieldbot.chains.solana.execution import leg as svm_leg
-from yieldbot.chains.solana.execution import send as svm_send
+from yieldbot.chains.solana.execution import submit as svm_submit
 from yieldbot.chains.solana.node import transport as svm_client
 from yieldbot.chains.solana.signing import keystore as svm_keystore
 from yieldbot.cli import run
@@ -40,7 +40,7 @@ asyncio.run(send(Endpoint("http://127.0.0.1:9", provider=SolanaProvider), "sendT
 STAGES = {
     "Where a key is read and signs": Stage([module.__name__ for module in (sign, keystore, svm_keystore)]),
     "From the signature to the node": Stage(
-        [module.__name__ for module in (submit, leg, svm_send, svm_leg, endpoint, svm_client)], SENDS
+        [module.__name__ for module in (submit, leg, svm_submit, svm_leg, endpoint, svm_client)], SENDS
     ),
     "With a key in AWS KMS": Stage([kms.__name__]),
     "With a Ledger": Stage([ledger.__name__, ledger_hid.__name__]),

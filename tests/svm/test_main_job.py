@@ -12,11 +12,11 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import passphrase
-from yieldbot.chains.solana.signing.keystore import SvmKeySigner
+from yieldbot.chains.solana.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import PendingError
 from yieldbot.execution.approvals import Auto
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.history import recorded
 from yieldbot.journal.store import Journal
@@ -43,7 +43,7 @@ def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[Wor
             svm_adapters=svm_adapters(),
             journal=journal,
             approver=Auto(journal, settings.policy),
-            signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+            signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
             now=lambda: int(time.time()),
             say=lambda line: None,
         )

@@ -24,7 +24,7 @@ from yieldbot.chains import open as wings
 from yieldbot.chains.decoding import Decoded, Known, ToDecode
 from yieldbot.chains.evm.execution.clear import Reading
 from yieldbot.chains.evm.execution.erc7730.files import json_of
-from yieldbot.chains.solana.execution.clear import SvmReading
+from yieldbot.chains.solana.execution.clear import Reading as SvmReading
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.lending import Lending
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
-    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.policy import Job, Policy
 
@@ -157,7 +157,7 @@ async def _one(
 
 
 async def appraised(
-    node: EvmNode, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
+    node: Node, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
     """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
-    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -51,7 +51,7 @@ class Gained:
 
 
 async def gains(
-    node: EvmNode,
+    node: Node,
     job: Job,
     observed: Sequence[Observation],
     accounting: Accounting,
@@ -104,7 +104,7 @@ async def gains(
 
 
 async def _moves(
-    node: EvmNode,
+    node: Node,
     job: Job,
     observed: Sequence[Observation],
     own: Sequence[Entry],

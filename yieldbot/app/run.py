@@ -22,10 +22,10 @@ from yieldbot.app.run_documents import (
     RunDocument,
 )
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
-from yieldbot.chains.evm.signing.keystore import is_given
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.passphrases import is_given
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal

@@ -28,12 +28,12 @@ from yieldbot.app.wallet_documents import (
     WrittenWallet,
 )
 from yieldbot.app.wiring import ledger
-from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.chains.evm.signing.kms import KmsClient
 from yieldbot.chains.evm.signing.ledger import EthereumApp
 from yieldbot.chains.key_import import key_of_family
 from yieldbot.chains.keystores import KEY_FORMS, list_keystores, maker
 from yieldbot.errors import ConfigError
+from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.model.families import EVM, Family
 from yieldbot.model.ids import hd_path
 from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner

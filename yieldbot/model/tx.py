@@ -136,7 +136,7 @@ NO_ROLLUP_FEE = RollupFee()
 class SimulatedTx:
     """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there.
 
-    given: what its events said of ours was given away (``execution/deltas.given``), None where nobody looked. rollup:
+    given: what its events said of ours was given away (``execution/balances.given``), None where nobody looked. rollup:
     what it pays for its data on L1, which no fork charges.
     """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.policy import Job
 from yieldbot.model.units import MAX_UINT256
@@ -50,7 +50,7 @@ def _artifact(folder: str, name: str) -> Artifact:
     return packaged(f"{PACKAGE}/{folder}/{name}.sol/{name}.json")
 
 
-async def deploy_old_pool(node: EvmNode, sandbox: Sandbox) -> OldPool:
+async def deploy_old_pool(node: Node, sandbox: Sandbox) -> OldPool:
     """USDC (reserve factor 10 %, a cap, debt at both kinds of rates) and WETH as collateral."""
     d = Deployer(node, [checksum(account) for account in await node.request("eth_accounts", [])])
     usdc = Contract(sandbox.addresses["usdc"], compiled()["ours"]["TestToken"].abi)

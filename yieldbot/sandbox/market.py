@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import MAX_UINT256, WAD
@@ -65,7 +65,7 @@ class SandboxMarket:
     """How many transactions deployed all of it."""
 
 
-async def deploy_market(node: EvmNode, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
+async def deploy_market(node: Node, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
     """Deploy and populate the sandbox's market on an empty node with unlocked accounts, and ``protocols`` of
     sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
     chosen = [sandbox_protocol(name) for name in protocols]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.units import DAY_SECONDS
@@ -76,9 +76,9 @@ class Sandbox:
         """Whether its node still runs (and is not another process under the same number)."""
         return is_anvil(self.pid, f"--timestamp {self.born}")
 
-    def node(self, timeout_seconds: float = 60.0) -> EvmNode:
+    def node(self, timeout_seconds: float = 60.0) -> Node:
         """A fresh connection to the sandbox's node."""
-        return EvmNode(CHAIN, self.rpc_url, multicall3=MULTICALL3, timeout_seconds=timeout_seconds)
+        return Node(CHAIN, self.rpc_url, multicall3=MULTICALL3, timeout_seconds=timeout_seconds)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
@@ -146,7 +146,7 @@ async def start(
     born = int(time.time()) - PAST_SECONDS
     anvil = spawn(_options(born), log=directory / "anvil.log", temporary=temporary)
     try:
-        async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
+        async with Node(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
             market = await deploy_market(node, say, protocols)
             wallet = write_wallet(directory)
             await _fund(node, market.tokens.usdc.address, wallet)
@@ -188,7 +188,7 @@ def _options(born: int) -> list[str]:
     return [*options, "--gas-limit", "1000000000", "--prune-history", str(KEPT_STATES)]
 
 
-async def _fund(node: EvmNode, usdc: Address, wallet: Address) -> None:
+async def _fund(node: Node, usdc: Address, wallet: Address) -> None:
     """Mint the wallet's idle USDC and set its native balance."""
     sender = (await node.request("eth_accounts", []))[0]
     data = MINT + wallet[2:].lower().zfill(64) + f"{IDLE_USDC * USDC_ONE:064x}"

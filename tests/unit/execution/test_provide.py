@@ -14,7 +14,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.execute import judge_provided
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
 from yieldbot.math.positions import Range
@@ -48,7 +48,7 @@ CAME = Delta(WETH, 1000)
 """What the leg's own swap brought before."""
 
 
-async def no_steps(_: EvmNode) -> AsyncIterator[Step]:
+async def no_steps(_: Node) -> AsyncIterator[Step]:
     for step in ():
         yield step
 

@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.order import Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import PlanStatus, PlanWritten
@@ -69,7 +69,7 @@ class Steps:
         self.tally = Tally({USDC: 50})
         self.tallies: list[int] = []
 
-    async def __call__(self, _: EvmNode) -> AsyncIterator[Step]:
+    async def __call__(self, _: Node) -> AsyncIterator[Step]:
         self.runs += 1
         for step in self.steps if self.runs == 1 or self.live is None else self.live:
             if isinstance(step, Exception):

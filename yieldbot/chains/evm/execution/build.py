@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
@@ -50,6 +51,11 @@ def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) 
         else f"take back {spender_name}'s allowance of {token.symbol}"
     )
     return EvmCall(token.address, data, 0, description)
+
+
+def revocation(given: Given) -> EvmCall:
+    """``approve(spender, 0)`` in words."""
+    return allowance_call(given.token, given.spender, 0, given.name or given.spender)
 
 
 def with_allowances(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import word
@@ -68,10 +69,10 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
     return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
 
 
-def judge_revocation(rules: Rules, token: Token, spender: Address, simulated: SimulatedTx) -> ApprovedTx | Declined:
+def judge_revocation(rules: Rules, given: Given, simulated: SimulatedTx) -> ApprovedTx | Declined:
     """The policy's word on taking an allowance back: exactly ``approve(spender, 0)`` on the token, and on the fork no
     token of ours moved. It needs no living approval: it is never wrong. Pure."""
-    tx = simulated.tx
+    tx, token, spender = simulated.tx, given.token, given.spender
     if (refused := bounds(rules, tx)) is not None:
         return refused
     if tx.to.lower() != token.address.lower() or tx.data != APPROVE + word(spender) + bytes(32):

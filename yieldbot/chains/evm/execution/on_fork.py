@@ -9,7 +9,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.reverts import revert_words
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
@@ -17,13 +17,11 @@ from yieldbot.model.plan import Declined
 RECEIPT_SECONDS = 20.0
 
 
-async def impersonate(fork: EvmNode, owner: Address) -> None:
+async def impersonate(fork: Node, owner: Address) -> None:
     await fork.request("anvil_impersonateAccount", [owner])
 
 
-async def mined(
-    account: Account, fork: EvmNode, fields: dict[str, str], description: str
-) -> Mapping[str, Any] | Declined:
+async def mined(account: Account, fork: Node, fields: dict[str, str], description: str) -> Mapping[str, Any] | Declined:
     """Send on the fork; the receipt of a success, or why there is none."""
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
@@ -42,7 +40,7 @@ async def mined(
     raise TransientError(f"the fork mined nothing in {RECEIPT_SECONDS:g} s")
 
 
-async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account) -> str:
+async def replay(node: Node, call: dict[str, str], at: str, account: Account) -> str:
     """Why a call reverts, found by making it again at an earlier block."""
     try:
         await node.request("eth_call", [call, at])

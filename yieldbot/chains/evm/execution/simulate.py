@@ -22,7 +22,7 @@ from yieldbot.chains.evm.execution.permit2 import still_permitted
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, rollup_fee, short_of_native
 from yieldbot.chains.evm.execution.wayout import way_out
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused, SafetyError
 from yieldbot.execution.deltas import change_of, changes, leg_fault, provided_fault, total, worth_fault
 from yieldbot.execution.results import of_leg
@@ -143,7 +143,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
 
 
-async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:
+async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
     """A leg as it is built once earlier ones have changed its market; as it was planned where that cannot be read."""
     if work.again is None or work.observe is None:
         return work
@@ -234,7 +234,7 @@ async def fees_at(account: Account, block: BlockRef) -> Fees | Declined:
     return price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
 
 
-async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[EvmCall, ...]:
+async def leg_calls(account: Account, node: Node, work: LegWork) -> tuple[EvmCall, ...]:
     """The leg's calls with the allowances they need, given those that the node shows."""
     needs = {(call.allowance.token, call.allowance.spender) for call in work.calls if call.allowance}
     existing = {
@@ -243,7 +243,7 @@ async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[Evm
     return with_allowances(work.calls, existing, spender_names(work))
 
 
-async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
+async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
     tokens = (*work.watched, account.native) if account.pays_gas else work.watched
     before = await balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
@@ -287,7 +287,7 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
     return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
 
 
-async def _took_nothing(account: Account, fork: EvmNode, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
+async def _took_nothing(account: Account, fork: Node, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
     """Why a deposit failed that took nothing at all: some protocols answer an error code and do not revert. Its own
     allowance then stays as it was given, which is this market's failure and no theft."""
     deltas = changes(before, await balances(fork, account.owner, before))
@@ -298,7 +298,7 @@ async def _took_nothing(account: Account, fork: EvmNode, work: LegWork, before: 
 
 async def _done(
     account: Account,
-    fork: EvmNode,
+    fork: Node,
     work: LegWork,
     before: Mapping[Token, int],
     worth_raw: int | None,
@@ -327,7 +327,7 @@ async def _done(
 
 
 async def run_steps(
-    account: Account, fork: EvmNode, steps: Steps, fees: Fees, provides: Provides | None = None
+    account: Account, fork: Node, steps: Steps, fees: Fees, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
     """Every step on the fork, or why one would fail or does not let itself be made. ``fees``: what is asked per gas;
     ``provides``: whose tally is kept."""
@@ -368,7 +368,7 @@ async def run_steps(
 
 
 async def still_allowed(
-    account: Account, node: EvmNode, tokens: Sequence[Token], spenders: Sequence[Address]
+    account: Account, node: Node, tokens: Sequence[Token], spenders: Sequence[Address]
 ) -> Declined | None:
     """The first allowance of ours that is left; None where there is none."""
     for token in tokens:
@@ -379,7 +379,7 @@ async def still_allowed(
     return None
 
 
-async def _worth(fork: EvmNode, work: LegWork) -> int | None:
+async def _worth(fork: Node, work: LegWork) -> int | None:
     """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (what goes
     in, and what only begins to leave, is judged by it). A market that cannot be read then is worth nothing to us."""
     if work.observe is None or work.leg.kind not in JUDGED_BY_WORTH:

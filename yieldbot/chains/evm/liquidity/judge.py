@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.on_fork import impersonate
 from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, run_steps, simulate_tx, still_allowed
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER
 from yieldbot.execution.deltas import change_of, changes
@@ -61,7 +61,7 @@ class LpRehearsal:
         return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
 
 
-Back = Callable[[EvmNode, Fees, Sequence[Delta]], Awaitable[Declined | None]]
+Back = Callable[[Node, Fees, Sequence[Delta]], Awaitable[Declined | None]]
 """Why what the steps did to our balances cannot be undone on the same fork; None where it can."""
 
 

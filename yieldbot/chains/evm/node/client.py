@@ -43,7 +43,7 @@ class Lost(ReadReverted):
         self.refusal = refusal
 
 
-class EvmNode:
+class Node:
     """One JSON-RPC endpoint of one chain, with the reads that the rest asks for."""
 
     def __init__(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from yieldbot.chains.evm.node.client import OF_THE_REQUEST, EvmNode
+from yieldbot.chains.evm.node.client import OF_THE_REQUEST, Node
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
@@ -54,7 +54,7 @@ class _Vote:
     value: Any
 
 
-class QuorumNode(EvmNode):
+class Quorum(Node):
     """``quorum`` of ``endpoints`` must agree; with one endpoint and a quorum of one it is that endpoint.
 
     ``max_behind``: blocks by which an endpoint may lag what a quorum has reached.

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.rpc.endpoint import READS
 
@@ -21,7 +21,7 @@ MAX_REQUEST_BYTES = 2**20
 
 
 @asynccontextmanager
-async def relay(node: EvmNode) -> AsyncIterator[str]:
+async def relay(node: Node) -> AsyncIterator[str]:
     """The URL under which ``node`` can be asked to read, while the context lasts."""
     from aiohttp import web
 
@@ -48,7 +48,7 @@ async def relay(node: EvmNode) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _answered(node: EvmNode, asked: Any) -> dict[str, Any]:
+async def _answered(node: Node, asked: Any) -> dict[str, Any]:
     if not isinstance(asked, Mapping) or not isinstance(asked.get("method"), str):
         return _error(None, -32600, "this is no request")
     number, method, params = asked.get("id"), str(asked["method"]), asked.get("params") or []

@@ -20,7 +20,7 @@ from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
 from yieldbot.chains.evm.execution.simulate import Rehearsal, priority_fee
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.deltas import changes
@@ -228,7 +228,7 @@ def _judged(
     return judge_batch(Rules.of(account), approval, pairs, inner, account.now())
 
 
-async def state_of(node: EvmNode, safe: Address) -> tuple[tuple[Address, ...], int, int]:
+async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int, int]:
     """Owners, how many must sign, and the next nonce. Raises ValueError or NodeRefused where there is no Safe."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError

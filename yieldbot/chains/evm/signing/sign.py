@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from yieldbot.errors import SafetyError
+from yieldbot.execution.file_signer import Openable
 from yieldbot.journal.events import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
@@ -27,15 +28,8 @@ class Signer(Protocol):
         """The signed bytes. Raises SafetyError when they are not exactly what was approved."""
 
 
-class WalletSigner(Signer, Protocol):
+class WalletSigner(Signer, Openable, Protocol):
     """A signer that can be tried before it is needed."""
-
-    @property
-    def opened(self) -> bool:
-        """Whether ``open`` has succeeded."""
-
-    def open(self) -> None:
-        """Make sure that the key can be used and is the account's. Raises ConfigError, or TransientError for later."""
 
 
 def fields(tx: UnsignedTx) -> dict[str, Any]:

@@ -30,7 +30,7 @@ NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
 
 
 @dataclass(frozen=True, slots=True)
-class SvmBook:
+class Book:
     """The names of one cluster: programs and markets by address, tokens by mint, layouts by program."""
 
     programs: Mapping[Address, str]
@@ -39,7 +39,7 @@ class SvmBook:
     layouts: Mapping[Address, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, settings: ChainSettings) -> SvmBook:
+    def of(cls, settings: ChainSettings) -> Book:
         """The names in a cluster's file."""
         programs, layouts = dict(SOLANAS), {}
         markets: dict[Address, str] = {}
@@ -71,7 +71,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class SvmReading:
+class Reading:
     """A transaction: who pays, how many must sign, and what each instruction does."""
 
     payer: Address
@@ -91,10 +91,10 @@ class SvmReading:
 
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):
-    book: SvmBook = field(repr=False)
+    book: Book = field(repr=False)
 
 
-def read(raw: bytes, book: SvmBook) -> SvmReading | None:
+def read(raw: bytes, book: Book) -> Reading | None:
     """What a transaction's bytes, or its message's alone, say; None where they are neither. Never raises for them."""
     message = _message(raw)
     if message is None:
@@ -120,10 +120,10 @@ def read(raw: bytes, book: SvmBook) -> SvmReading | None:
         data, first = bytes(instruction.data), not said
         names = (frozenset(keys[:required]), book.programs, book.markets, book.tokens)
         said.append(_said(_Call(Address(keys[0]), Address(program), tuple(accounts), data, first, *names, book)))
-    return SvmReading(Address(keys[0]), required, tuple(said), tuple(tables))
+    return Reading(Address(keys[0]), required, tuple(said), tuple(tables))
 
 
-def lines(reading: SvmReading) -> Iterator[str]:
+def lines(reading: Reading) -> Iterator[str]:
     """The reading as lines for a terminal."""
     more = f", and {reading.signatures - 1} more must sign" if reading.signatures > 1 else ""
     yield f"paid by {reading.payer}{more}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from yieldbot.chains.solana.node.transport import SolanaProvider
+from yieldbot.chains.solana.node.transport import Provider
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
@@ -82,7 +82,7 @@ class Simulated:
     accounts: tuple[AccountImage | None, ...]
 
 
-class SvmNode:
+class Node:
     """One JSON-RPC endpoint of a Solana cluster."""
 
     def __init__(
@@ -100,7 +100,7 @@ class SvmNode:
         self.max_slot_skew = max_slot_skew
         self.features: Any = None
         """What of the runtime the cluster has activated (svm_fork.features); None while nobody has asked."""
-        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=SolanaProvider)
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=Provider)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.chain}, {self.host})"

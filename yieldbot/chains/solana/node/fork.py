@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, SvmNode, answer_of
+from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, Node, answer_of
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -63,10 +63,10 @@ class Kept:
     images: dict[Address, AccountImage | None] = field(default_factory=dict)
 
 
-class SvmFork:
+class Fork:
     """LiteSVM with what it lacks fetched from ``node``; transactions that are sent stay for the next ones."""
 
-    def __init__(self, node: SvmNode) -> None:
+    def __init__(self, node: Node) -> None:
         from solders.litesvm import LiteSVM
 
         self.node = node
@@ -151,7 +151,7 @@ class SvmFork:
         self._svm.set_clock(Clock(slot, *at))
 
     async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
-        """Adapters' flows against the fork as it is now, as ``SvmNode.run``."""
+        """Adapters' flows against the fork as it is now, as ``Node.run``."""
 
         async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
             wanted = [read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)]
@@ -213,7 +213,7 @@ class SvmFork:
         self._svm.set_clock(Clock(slot, epoch_start, epoch, leader_epoch, now))
 
 
-async def features(node: SvmNode) -> Any:
+async def features(node: Node) -> Any:
     """What of the runtime the cluster has activated, of all that this LiteSVM knows: a solders FeatureSet. Asked for
     once a node. Where the node has no such account at all (a cluster of somebody's own) it is the main cluster's.
 

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from yieldbot.chains.solana.node.client import Landed, SvmNode
+from yieldbot.chains.solana.node.client import Landed, Node
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.policy import ChainSettings
 
 T = TypeVar("T")
 
@@ -24,13 +23,13 @@ DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
 
 
 @dataclass(slots=True)
-class SvmNodes:
+class Quorum:
     """The nodes of a cluster. ``quorum``: how many must agree. ``private``: where signed bytes go instead, if any."""
 
     chain: ChainId
-    nodes: tuple[SvmNode, ...]
+    nodes: tuple[Node, ...]
     quorum: int = 1
-    private: tuple[SvmNode, ...] = ()
+    private: tuple[Node, ...] = ()
     submit_public: bool = False
     submit_to_all: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
@@ -47,20 +46,20 @@ class SvmNodes:
         return tuple(self.trouble.items())
 
     @property
-    def sound(self) -> tuple[SvmNode, ...]:
+    def sound(self) -> tuple[Node, ...]:
         """The nodes that nothing has been held against."""
         return tuple(node for node in self.nodes if node.host not in self.trouble)
 
     @property
-    def first(self) -> SvmNode:
+    def first(self) -> Node:
         """The node that is read from: the first one not left out. Raises TransientError below the quorum."""
         return self._enough()[0]
 
-    def leave_out(self, node: SvmNode, why: str) -> None:
+    def leave_out(self, node: Node, why: str) -> None:
         """Hold something against a node, for the rest of this connection."""
         self.trouble.setdefault(node.host, why)
 
-    def _enough(self) -> tuple[SvmNode, ...]:
+    def _enough(self) -> tuple[Node, ...]:
         sound = self.sound
         if len(sound) < self.quorum:
             said = "; ".join(f"{host}: {why}" for host, why in self.trouble.items())
@@ -75,11 +74,11 @@ class SvmNodes:
             return await self.nodes[0].verify_chain()
         await self.each(lambda node: node.verify_chain())
 
-    async def each(self, ask: Callable[[SvmNode], Awaitable[T]]) -> list[tuple[SvmNode, T]]:
+    async def each(self, ask: Callable[[Node], Awaitable[T]]) -> list[tuple[Node, T]]:
         """What every sound node answers; one that fails is left out. Raises TransientError below the quorum."""
         asked = self._enough()
         answers = await asyncio.gather(*(ask(node) for node in asked), return_exceptions=True)
-        given: list[tuple[SvmNode, T]] = []
+        given: list[tuple[Node, T]] = []
         for node, answer in zip(asked, answers, strict=True):
             if isinstance(answer, TransientError | ConfigError):
                 if len(self.nodes) == 1:
@@ -92,7 +91,7 @@ class SvmNodes:
         self._enough()
         return given
 
-    async def agreed(self, ask: Callable[[SvmNode], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
+    async def agreed(self, ask: Callable[[Node], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
         """What a quorum of the nodes shows, each asked by itself, for no two answer at the same slot. ``apart``: why
         two answers are not of one chain, None when they are; ``name``: the chain's. A node that differs is left out.
         Raises TransientError below the quorum."""
@@ -165,26 +164,3 @@ class SvmNodes:
 def _balances(told: Mapping[str, Any]) -> str:
     meta = told["meta"]
     return repr([told.get("slot")] + [meta.get(k) for k in ("err", "fee", "preBalances", "postBalances")])
-
-
-def connect_svm(chain: ChainSettings, timeout_seconds: float = 10.0) -> SvmNodes:
-    """The cluster's nodes with its quorum. Raises ConfigError when no RPC address is set."""
-    if not chain.rpc_urls:
-        raise ConfigError(f"{chain.rpc_env} is not set: put the RPC URL of {chain.name} into .env")
-    assert chain.svm is not None
-    skew = chain.svm.max_slot_skew
-
-    def nodes(urls: tuple[str, ...], name: str | None) -> tuple[SvmNode, ...]:
-        return tuple(
-            SvmNode(chain.chain, url, max_slot_skew=skew, timeout_seconds=timeout_seconds, setting=f".env: {name}")
-            for url in urls
-        )
-
-    return SvmNodes(
-        chain.chain,
-        nodes(chain.rpc_urls, chain.rpc_env),
-        chain.quorum,
-        nodes(chain.submit_urls, chain.submit_rpc_env),
-        chain.submit_public,
-        chain.submit_to_all,
-    )
