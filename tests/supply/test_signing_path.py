@@ -21,7 +21,7 @@ from yieldbot.rpc import endpoint
 
 SENDS = f"""
 from {endpoint.__name__} import Endpoint
-from {svm_client.__name__} import SolanaProvider
+from {svm_client.__name__} import Provider
 from yieldbot.errors import YieldbotError
 
 async def send(endpoint, method):
@@ -33,7 +33,7 @@ async def send(endpoint, method):
         raise SystemExit("somebody listens on port 9 of this machine")
 
 asyncio.run(send(Endpoint("http://127.0.0.1:9"), "eth_sendRawTransaction"))
-asyncio.run(send(Endpoint("http://127.0.0.1:9", provider=SolanaProvider), "sendTransaction"))
+asyncio.run(send(Endpoint("http://127.0.0.1:9", provider=Provider), "sendTransaction"))
 """
 """What the clients load only when they send: nobody listens where they do."""
 

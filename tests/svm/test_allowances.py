@@ -13,9 +13,9 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.chains.allowances import Given
-from yieldbot.chains.solana.execution.build import Bid, Step, TxContext, unsigned
-from yieldbot.chains.solana.execution.judge import Rules
-from yieldbot.chains.solana.execution.revoke import call_of, effect_fault, judge_revocation
+from yieldbot.chains.solana.execution.build import Bid, Step, TxContext, revocation, unsigned
+from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
+from yieldbot.chains.solana.execution.revoke import effect_fault
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
@@ -165,7 +165,7 @@ def simulated(instruction: SvmInstruction, *more: SvmInstruction) -> SvmSimulate
 
 def test_nothing_but_the_revocation_is_signed_as_one() -> None:
     rules = Rules(CHAIN, US, SvmLimits())
-    good = call_of(given(), US)
+    good = revocation(given(), US)
     assert isinstance(judge_revocation(rules, given(), simulated(good)), SvmApproved)
 
     def code(found: SvmSimulated, rules: Rules = rules) -> str:
