@@ -152,7 +152,7 @@ def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, A
         assert told is not None
         ours = [said for said in told.instructions if said.contract == adapter.protocol]
         assert ours and all(said.known and not said.warnings for said in ours)
-        assert any("deposit 1,000 " in said.words and market.name in said.words for said in ours)
+        assert any("deposit 1,000 " in said.description and market.name in said.description for said in ours)
         state = ledger.observe(adapter, market)
         worth = amount.raw * (1 - state.entry_cost_bps / 10_000)
         assert worth - 3 <= state.held.raw <= worth + 3 and state.rent_deposit == 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yieldbot.chains.evm.execution.confirm import paid
+from yieldbot.chains.evm.execution.confirm import gas_used_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import decimals_of, feed_price
 from yieldbot.chains.solana.prices import LEVEL_AT, PRICE_UPDATE_V2
@@ -154,8 +154,11 @@ def test_a_receipt_says_no_more_than_the_bytes_allow() -> None:
         hash, gas, max_fee_wei = "0xaa", 100_000, 50
 
     signed: Any = Signed()
-    assert paid(signed, {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32", "l1Fee": hex(10**15)}, "node") == 90_000
+    assert (
+        gas_used_of(signed, {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32", "l1Fee": hex(10**15)}, "node")
+        == 90_000
+    )
     for wrong in ({"gasUsed": hex(100_001)}, {"effectiveGasPrice": "0x33"}, {"l1Fee": hex(2**90)}, {"gasUsed": "x"}):
         receipt = {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32"} | wrong
         with pytest.raises(TransientError, match=r"do not allow|cannot be read"):
-            paid(signed, receipt, "node")
+            gas_used_of(signed, receipt, "node")

@@ -118,7 +118,7 @@ def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnsw
 
 def _answer(reading: Decoded, document: Callable[[Decoded], DecodeDocument]) -> DecodeAnswer:
     exit_code = DANGEROUS if reading.dangerous else 0
-    return DecodeAnswer(document=document(reading), lines=tuple(reading.words()), exit_code=exit_code)
+    return DecodeAnswer(document=document(reading), lines=tuple(reading.lines()), exit_code=exit_code)
 
 
 def _json(said: str, piped: Callable[[int], str]) -> Any:
@@ -197,7 +197,7 @@ def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDo
                 known=said.known,
                 contract=said.contract,
                 function=said.function,
-                intent=said.words,
+                intent=said.description,
                 fault=said.fault,
                 warnings=said.warnings,
                 dangers=said.dangers,

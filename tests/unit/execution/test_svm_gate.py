@@ -23,7 +23,7 @@ from yieldbot.chains.solana.execution.balances import sol_change
 from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
 from yieldbot.chains.solana.execution.clear import Book, read
 from yieldbot.chains.solana.execution.clear_call import SOLANAS
-from yieldbot.chains.solana.execution.confirm import _settled, told_changes
+from yieldbot.chains.solana.execution.confirm import _settled, changes_in_meta
 from yieldbot.chains.solana.execution.judge import Rules, budget_fault
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import InvariantError, TransientError
@@ -158,7 +158,7 @@ def test_addresses_of_lookup_tables_are_told_as_such_and_the_tables_named() -> N
     assert reading is not None and (reading.payer, reading.signatures) == (OWNER, 1)
     assert reading.tables == (TABLE,)
     pay, also = reading.instructions
-    assert pay.known and pay.words == f"send 0.7 SOL from {OWNER} to {STRANGER}"
+    assert pay.known and pay.description == f"send 0.7 SOL from {OWNER} to {STRANGER}"
     assert not also.known and also.fields == (("data", "0x01"), ("account 1", f"address 1 of lookup table {TABLE}"))
     alone = read(bytes(VersionedTransaction(message(), [KEY])), Book(SOLANAS, {}, {}, {}))
     assert alone is not None and alone.tables == () and alone.instructions[1].fields[1] == ("account 1", OTHER)
@@ -311,7 +311,7 @@ def test_lamports_of_our_accounts_and_the_fee_count_as_sol() -> None:
     at, ours = KEYS.index(OWNER), KEYS.index(STRANGER)  # the USDC account's rent grows by what the wallet loses
     seen["meta"]["postBalances"][at] -= 300
     seen["meta"]["postBalances"][ours] += 200
-    deltas, before = told_changes(seen, RAW, OWNER, (SOL, USDC, NATIVE))
+    deltas, before = changes_in_meta(seen, RAW, OWNER, (SOL, USDC, NATIVE))
     assert deltas == (Delta(SOL, -100), Delta(USDC, -5_000), Delta(NATIVE, -5_300))
     assert before == {SOL: 10**9, USDC: 9_000}
 
@@ -321,7 +321,7 @@ def test_rent_of_an_account_that_it_made_or_closed_is_ours_and_a_strangers_money
         seen = told()
         at = KEYS.index(place)
         seen["meta"]["preBalances"][at], seen["meta"]["postBalances"][at] = pre, post
-        return told_changes(seen, RAW, OWNER, (SOL, NATIVE))[0][0].raw
+        return changes_in_meta(seen, RAW, OWNER, (SOL, NATIVE))[0][0].raw
 
     assert change(OTHER, 0, 2_000) == 2_000 and change(OTHER, 2_000, 0) == -2_000
     assert change(OTHER, 500, 9_500) == change(OTHER, 9_500, 500) == change(OTHER, 0, 0) == 0

@@ -90,12 +90,12 @@ async def _holding(account: Account, fork: Node, holder: Holder, token: Token, r
 async def _given(fork: Node, token: Address, owner: Address, raw: int) -> bool:
     """Write a balance into the token's storage: where reading it looks, and where it then shows."""
     data = BALANCE_OF + word(owner)
-    asked = {"from": owner, "to": token, "data": "0x" + data.hex()}
+    call = {"from": owner, "to": token, "data": "0x" + data.hex()}
     try:
-        told: Any = await fork.request("eth_createAccessList", [asked, "latest"])
+        answer: Any = await fork.request("eth_createAccessList", [call, "latest"])
     except NodeRefused:
         return False
-    for entry in told.get("accessList", ()):
+    for entry in answer.get("accessList", ()):
         for slot in entry.get("storageKeys", ()):
             old = await fork.request("eth_getStorageAt", [entry["address"], slot, "latest"])
             await fork.request("anvil_setStorageAt", [entry["address"], slot, f"0x{raw:064x}"])

@@ -211,8 +211,8 @@ def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | N
         return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: a deposit takes shares away")
     for change in simulated.deltas:
         if change.least is not None and change.raw < change.least:
-            said = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"
-            return Declined("BELOW_LEAST", f"{simulated.tx.description}: brings {said}")
+            message = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"
+            return Declined("BELOW_LEAST", f"{simulated.tx.description}: brings {message}")
     if simulated.gas_used > simulated.tx.gas:
         return Declined("GAS_ABOVE_LIMIT", f"{simulated.tx.description}: used {simulated.gas_used} gas on the fork")
     return None

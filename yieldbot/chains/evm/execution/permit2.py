@@ -46,8 +46,8 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
 async def permitted(node: Node, owner: Address, need: Allowance) -> int:
     """What the onward spender may still take, at the newest block, whether it is in time or not."""
     assert need.onward is not None
-    asked = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
-    return int.from_bytes((await node.call(need.spender, asked))[:32], "big")
+    calldata = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
+    return int.from_bytes((await node.call(need.spender, calldata))[:32], "big")
 
 
 async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) -> Declined | None:
@@ -55,8 +55,8 @@ async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) 
     for need in onward(calls):
         if left := await permitted(node, owner, need):
             assert need.onward is not None
-            said = f"{Amount(need.token, left)} stay allowed to {need.onward.spender} by {NAME}"
-            return Declined("ALLOWANCE_LEFT", said)
+            message = f"{Amount(need.token, left)} stay allowed to {need.onward.spender} by {NAME}"
+            return Declined("ALLOWANCE_LEFT", message)
     return None
 
 

@@ -40,8 +40,8 @@ async def rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockR
             l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
         if kind is FeeKind.ARBITRUM:
-            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
-            return RollupFee(l1_gas=wei_of(said))
+            answer = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
+            return RollupFee(l1_gas=wei_of(answer))
     except (NodeRefused, MarketError) as failure:
         where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
         raise TransientError(f"the fee for data on L1 cannot be read ({where}): {failure}") from None

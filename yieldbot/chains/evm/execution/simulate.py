@@ -196,8 +196,8 @@ async def simulate_tx(
             return receipt
         needed = int(receipt["gasUsed"], 16) + fee.l1_gas
         if needed > tx.gas:
-            said = f"{tx.description}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
-            return Declined("WOULD_REVERT", said)
+            message = f"{tx.description}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
+            return Declined("WOULD_REVERT", message)
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
@@ -280,8 +280,8 @@ async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> Rehea
         return idle
     for token_address, spender in sorted(touched):
         if raw := await allowance(fork, token_address, account.owner, spender):
-            said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
-            return Declined("ALLOWANCE_LEFT", said)
+            message = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
+            return Declined("ALLOWANCE_LEFT", message)
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
         return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
     return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
@@ -374,8 +374,10 @@ async def still_allowed(
     for token in tokens:
         for spender in spenders:
             if left := await allowance(node, token.address, account.owner, spender):
-                said = f"{Amount(token, left)} would stay allowed to {spender}"
-                return Declined("ALLOWANCE_LEFT", f"{said}: `yieldbot allowances --revoke` takes back what is already")
+                message = f"{Amount(token, left)} would stay allowed to {spender}"
+                return Declined(
+                    "ALLOWANCE_LEFT", f"{message}: `yieldbot allowances --revoke` takes back what is already"
+                )
     return None
 
 

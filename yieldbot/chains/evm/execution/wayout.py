@@ -107,8 +107,8 @@ async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCa
         try:
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
         except NodeRefused as refusal:
-            said = revert_words(refusal.data, account.explain, refusal.node_message)
-            return f"{call.description}: {said}", refusal.code == REVERTED or bool(refusal.data)
+            message = revert_words(refusal.data, account.explain, refusal.node_message)
+            return f"{call.description}: {message}", refusal.code == REVERTED or bool(refusal.data)
         receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.description)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True

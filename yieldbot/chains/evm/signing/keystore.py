@@ -57,10 +57,10 @@ def secret_of(text: str) -> bytes:
         if len(key) != KEY_BYTES or not 0 < int.from_bytes(key, "big") < ORDER:
             raise ValueError
     except ValueError:
-        said = "this is not a private key: 64 hex digits are expected"
+        message = "this is not a private key: 64 hex digits are expected"
         if text.strip().startswith("["):
-            said += "; this looks like a solana-cli file: add --chain solana"
-        raise ConfigError(said) from None
+            message += "; this looks like a solana-cli file: add --chain solana"
+        raise ConfigError(message) from None
     return key
 
 
@@ -104,8 +104,8 @@ class KeystoreSigner(FileSigner):
         document = read_private(self._path)
         key = Keys.from_key(decrypted(document, self._path, self._ask()))
         if str(key.address).lower() != self._address.lower():
-            says = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
-            raise ConfigError(f"{says} {self._path}, says {self._address} but it holds the key of {key.address}")
+            source = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
+            raise ConfigError(f"{source} {self._path}, says {self._address} but it holds the key of {key.address}")
         return key
 
 
@@ -126,8 +126,8 @@ def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
             continue
         if len(key) == KEY_BYTES and any(key):
             return key
-    said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
-    raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}")
+    message = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+    raise ConfigError(f"{message}: correct the passphrase, or {AGAIN}")
 
 
 def _bounded(document: Mapping[str, Any], path: Path) -> None:
@@ -135,9 +135,9 @@ def _bounded(document: Mapping[str, Any], path: Path) -> None:
     crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
     try:
         kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]
-        asked = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
+        parameters = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
         names = ("n", "r", "p", "dklen") if kinds["kdf"] == "scrypt" else ("c", "dklen")
-        factors = [asked[name] for name in names]
+        factors = [parameters[name] for name in names]
         if not all(type(factor) is int and factor > 0 for factor in factors):
             raise ValueError
     except (AttributeError, KeyError, TypeError, ValueError):

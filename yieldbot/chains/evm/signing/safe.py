@@ -187,8 +187,10 @@ async def propose(
     if ours.lower() not in {owner.lower() for owner in owners}:
         return Declined("NOT_AN_OWNER", f"{ours} is no owner of the Safe {safe}")
     if (earlier := waiting(_in_time(account, approval), nonce)) is not None:
-        said = f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
-        return Declined("WAITS_FOR_OWNERS", said)
+        message = (
+            f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
+        )
+        return Declined("WAITS_FOR_OWNERS", message)
     calls = [tx.call for leg in rehearsal.legs for tx in leg.txs]
     tx = batch(safe, evm_number(account.settings.chain), calls, multi_send, nonce)
     refused = _judged(account, approval, works, rehearsal, tx) or await _simulated(account, ours, tx, rehearsal)
@@ -298,10 +300,10 @@ def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: flo
     from yieldbot.execution.deltas import change_of, within
 
     for delta in wanted:
-        seen = change_of(done, delta.token)
-        if not within(seen, delta.raw, delta.raw, tolerance_bps):
-            said = f"{delta.token.symbol} changes by {seen} base units, {delta.raw} were rehearsed"
-            return Declined("DELTA_NOT_PLANNED", f"the Safe transaction: {said}")
+        observed = change_of(done, delta.token)
+        if not within(observed, delta.raw, delta.raw, tolerance_bps):
+            message = f"{delta.token.symbol} changes by {observed} base units, {delta.raw} were rehearsed"
+            return Declined("DELTA_NOT_PLANNED", f"the Safe transaction: {message}")
     return None
 
 

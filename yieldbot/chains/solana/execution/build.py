@@ -212,8 +212,8 @@ def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamp
     four recent transactions on the same accounts did not exceed, below the ceiling."""
     paid = sorted(recent_micro_lamports)
     price = paid[(3 * (len(paid) - 1)) // 4] if paid else 0
-    asked = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
-    return Bid(min(MOST_UNITS, asked), min(price, ceiling_micro_lamports))
+    requested = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
+    return Bid(min(MOST_UNITS, requested), min(price, ceiling_micro_lamports))
 
 
 def budget(bid: Bid) -> tuple[SvmInstruction, ...]:

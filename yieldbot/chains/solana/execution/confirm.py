@@ -36,15 +36,15 @@ async def confirm(account: Account, tx: StoredTx) -> Outcome:
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = time.monotonic()
-    seen: Landed | None = None
+    observed: Landed | None = None
     trouble = "it has not landed yet"
     while True:
         try:
-            now = await account.nodes.landed(tx.signed.hash, history=seen is None and tx.attempts > 1)
-            if seen is not None and (now is None or now.slot != seen.slot):
-                note = f"its slot {seen.slot} was taken back: the cluster went on with another fork"
+            now = await account.nodes.landed(tx.signed.hash, history=observed is None and tx.attempts > 1)
+            if observed is not None and (now is None or now.slot != observed.slot):
+                note = f"its slot {observed.slot} was taken back: the cluster went on with another fork"
                 account.journal.append(TxNoted(tx.signed.chain, account.owner, tx.signed.hash, note))
-            seen = now
+            observed = now
             if now is not None:
                 trouble = f"it landed but is only {now.commitment} ({account.settings.finality})"
                 if DEPTH.get(now.commitment, 0) >= DEPTH[finality(account)]:
@@ -65,8 +65,8 @@ async def confirm(account: Account, tx: StoredTx) -> Outcome:
 
 def finality(account: Account) -> str:
     """The commitment from which on an outcome counts."""
-    said = str(account.settings.finality)
-    return said if said in DEPTH else "finalized"
+    setting = str(account.settings.finality)
+    return setting if setting in DEPTH else "finalized"
 
 
 async def _can_land_no_more(account: Account, tx: StoredTx) -> bool:
@@ -78,18 +78,18 @@ async def _can_land_no_more(account: Account, tx: StoredTx) -> bool:
 
 
 async def _settled(account: Account, tx: StoredTx) -> Outcome:
-    told = await account.nodes.transaction(tx.signed.hash, finality(account))
-    if told is None:
+    landed = await account.nodes.transaction(tx.signed.hash, finality(account))
+    if landed is None:
         raise TransientError("its balances cannot be read yet")
-    signed, meta = tx.signed, told["meta"]
-    slot = BlockRef(signed.chain, int(told["slot"]), "", int(told.get("blockTime") or 0))
+    signed, meta = tx.signed, landed["meta"]
+    slot = BlockRef(signed.chain, int(landed["slot"]), "", int(landed.get("blockTime") or 0))
     units = int(meta.get("computeUnitsConsumed") or 0)
     events: list[Event] = []
     fault: str | None = None
     outcome: Outcome
     if meta.get("err") is None:
         tokens = [delta.token for delta in signed.predicted]
-        deltas, before = told_changes(told, signed.raw, account.owner, tokens)
+        deltas, before = changes_in_meta(landed, signed.raw, account.owner, tokens)
         outcome = Confirmed(signed.hash, slot, units, 0, deltas, int(meta["fee"]))
         fault = real_fault(signed.predicted[:-1], deltas, before, account.tolerance_bps)
     else:
@@ -106,8 +106,8 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
     return outcome
 
 
-def told_changes(
-    told: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
+def changes_in_meta(
+    landed: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
     """Our balance changes as a landed transaction's meta tells them, with the balances before. ``tokens``: as they were
     predicted, the wallet's own lamports last.
@@ -116,7 +116,7 @@ def told_changes(
     """
     from solders.transaction import VersionedTransaction
 
-    meta = told["meta"]
+    meta = landed["meta"]
     keys = [str(key) for key in VersionedTransaction.from_bytes(raw).message.account_keys]
     loaded = meta.get("loadedAddresses") or {}
     keys += [*loaded.get("writable", ()), *loaded.get("readonly", ())]

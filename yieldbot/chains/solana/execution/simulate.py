@@ -268,8 +268,8 @@ async def _cross_checked(
         if address in (account.owner, *exactly) or of_ours({address: old}, {address: ran.after[address]}, account.owner)
     ]
     agree, others = 0, []
-    for node, said in await account.nodes.each(lambda node: node.simulate(raw, ours)):
-        why = _difference(account, ran, ours, said, exactly, least)
+    for node, simulated in await account.nodes.each(lambda node: node.simulate(raw, ours)):
+        why = _difference(account, ran, ours, simulated, exactly, least)
         if why is None:
             agree += 1
         else:
@@ -285,13 +285,13 @@ def _difference(
     account: Account,
     ran: Ran,
     ours: Sequence[Address],
-    said: Simulated,
+    simulated: Simulated,
     exactly: Sequence[Address],
     least: Amount | None,
 ) -> str | None:
-    if said.error is not None:
-        return f"it would fail there: {said.error}"
-    theirs = dict(zip(ours, said.accounts, strict=True))
+    if simulated.error is not None:
+        return f"it would fail there: {simulated.error}"
+    theirs = dict(zip(ours, simulated.accounts, strict=True))
     before = {address: ran.before[address] for address in ours}
     here = of_ours(before, {address: ran.after[address] for address in ours}, account.owner)
     there = of_ours(before, theirs, account.owner)
@@ -346,10 +346,10 @@ def reason(account: Account, ran: Ran) -> str:
         program = Address(failed.split()[1]) if failed.startswith("Program ") else Address("")
         if (known := account.explain(program, custom[1])) is not None:
             return known
-    told = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
-    if any(said in line for line in told for said in UNKNOWN):
+    lines = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
+    if any(answer in line for line in lines for answer in UNKNOWN):
         return LACKS
-    return told[-1] if told else str(ran.error)
+    return lines[-1] if lines else str(ran.error)
 
 
 async def _worth(fork: Fork, work: LegWork) -> int | None:

@@ -36,8 +36,8 @@ async def transact(
     in the journal."""
     bid, outcomes = planned.bid, list[Outcome]()
     if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
-        said = f"{planned.description}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
-        return outcomes, Declined("COST_ABOVE_GAIN", said)
+        message = f"{planned.description}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
+        return outcomes, Declined("COST_ABOVE_GAIN", message)
     meaning: bytes | None = None
     repeats: str | None = None
     for _ in range(BLOCKHASHES):

@@ -225,12 +225,12 @@ async def features(node: Node) -> Any:
     if node.features is None:
         found = LiteSVM.mainnet_feature_set()
         known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
-        told: dict[Address, AccountImage | None] = {}
+        images: dict[Address, AccountImage | None] = {}
         for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
-            told |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
+            images |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
         slots = {
             address: int.from_bytes(image.data[1:9], "little")
-            for address, image in told.items()
+            for address, image in images.items()
             if image is not None and image.program == FEATURES and image.data[:1] == b"\x01"
         }
         for address in known if slots else ():

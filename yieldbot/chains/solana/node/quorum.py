@@ -62,9 +62,9 @@ class Quorum:
     def _enough(self) -> tuple[Node, ...]:
         sound = self.sound
         if len(sound) < self.quorum:
-            said = "; ".join(f"{host}: {why}" for host, why in self.trouble.items())
+            reasons = "; ".join(f"{host}: {why}" for host, why in self.trouble.items())
             raise TransientError(
-                f"{len(sound)} of {len(self.nodes)} nodes can be used, {self.quorum} must agree ({said})"
+                f"{len(sound)} of {len(self.nodes)} nodes can be used, {self.quorum} must agree ({reasons})"
             )
         return sound
 
@@ -76,10 +76,10 @@ class Quorum:
 
     async def each(self, ask: Callable[[Node], Awaitable[T]]) -> list[tuple[Node, T]]:
         """What every sound node answers; one that fails is left out. Raises TransientError below the quorum."""
-        asked = self._enough()
-        answers = await asyncio.gather(*(ask(node) for node in asked), return_exceptions=True)
+        nodes = self._enough()
+        answers = await asyncio.gather(*(ask(node) for node in nodes), return_exceptions=True)
         given: list[tuple[Node, T]] = []
-        for node, answer in zip(asked, answers, strict=True):
+        for node, answer in zip(nodes, answers, strict=True):
             if isinstance(answer, TransientError | ConfigError):
                 if len(self.nodes) == 1:
                     raise answer
@@ -95,16 +95,18 @@ class Quorum:
         """What a quorum of the nodes shows, each asked by itself, for no two answer at the same slot. ``apart``: why
         two answers are not of one chain, None when they are; ``name``: the chain's. A node that differs is left out.
         Raises TransientError below the quorum."""
-        seen = await self.each(ask)
-        if len(seen) == 1 and self.quorum == 1:
-            return seen[0][1]
-        votes = [(sum(apart(mine, other) is None for _, other in seen), mine) for _, mine in seen]
+        answers = await self.each(ask)
+        if len(answers) == 1 and self.quorum == 1:
+            return answers[0][1]
+        votes = [(sum(apart(mine, other) is None for _, other in answers), mine) for _, mine in answers]
         count, chosen = max(votes, key=lambda vote: vote[0])
         if count < self.quorum:
-            host = next(node.host for node, mine in seen if mine is chosen)
-            whys = [f"{node.host} against {host}: {why}" for node, other in seen if (why := apart(chosen, other))]
-            raise TransientError(f"{name}: {count} of {len(seen)} nodes agree, {self.quorum} must ({'; '.join(whys)})")
-        for node, answer in seen:
+            host = next(node.host for node, mine in answers if mine is chosen)
+            whys = [f"{node.host} against {host}: {why}" for node, other in answers if (why := apart(chosen, other))]
+            raise TransientError(
+                f"{name}: {count} of {len(answers)} nodes agree, {self.quorum} must ({'; '.join(whys)})"
+            )
+        for node, answer in answers:
             if (why := apart(chosen, answer)) is not None:
                 self.leave_out(node, why)
         return chosen
@@ -112,19 +114,21 @@ class Quorum:
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
         """What a quorum says became of a signature, at the least commitment among those that say it; None while fewer
         know it, or they differ."""
-        said = [answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer]
-        votes = Counter((one.slot, repr(one.error)) for one in said)
+        known = [
+            answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer
+        ]
+        votes = Counter((one.slot, repr(one.error)) for one in known)
         for key, count in votes.most_common(1):
             if count >= self.quorum:
-                agreed = [one for one in said if (one.slot, repr(one.error)) == key]
+                agreed = [one for one in known if (one.slot, repr(one.error)) == key]
                 agreed.sort(key=lambda one: DEPTH.get(one.commitment, 0), reverse=True)
                 return agreed[self.quorum - 1]
         return None
 
     async def unknown(self, signature: str) -> bool:
         """Whether a quorum knows nothing of a signature in all the history that it keeps, and nobody knows more."""
-        said = await self.each(lambda node: node.landed(signature, history=True))
-        return all(answer is None for _, answer in said)
+        answers = await self.each(lambda node: node.landed(signature, history=True))
+        return all(answer is None for _, answer in answers)
 
     async def height(self, commitment: str) -> int:
         """The block height that a quorum has reached at a commitment."""
@@ -133,11 +137,11 @@ class Quorum:
 
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
         """A landed transaction with its balances, as a quorum tells them; None while fewer know it."""
-        told = [t for _, t in await self.each(lambda node: node.transaction(signature, commitment)) if t]
-        votes = Counter(_balances(one) for one in told)
+        known = [t for _, t in await self.each(lambda node: node.transaction(signature, commitment)) if t]
+        votes = Counter(_balances(one) for one in known)
         for key, count in votes.most_common(1):
             if count >= self.quorum:
-                return next(one for one in told if _balances(one) == key)
+                return next(one for one in known if _balances(one) == key)
         return None
 
     async def unit_prices(self, writable: Sequence[Address]) -> list[int]:
@@ -161,6 +165,6 @@ class Quorum:
         raise (refused or failures)[0]
 
 
-def _balances(told: Mapping[str, Any]) -> str:
-    meta = told["meta"]
-    return repr([told.get("slot")] + [meta.get(k) for k in ("err", "fee", "preBalances", "postBalances")])
+def _balances(landed: Mapping[str, Any]) -> str:
+    meta = landed["meta"]
+    return repr([landed.get("slot")] + [meta.get(k) for k in ("err", "fee", "preBalances", "postBalances")])

@@ -112,7 +112,7 @@ def secret_of(text: str) -> bytes:
     """The seed in solana-cli's JSON or base58 text. Raises ConfigError, quoting nothing."""
     from solders.keypair import Keypair
 
-    said = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
+    message = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
     text = text.strip()
     try:
         raw = bytes(json.loads(text)) if text.startswith("[") else bytes(Keypair.from_base58_string(text))
@@ -125,7 +125,7 @@ def secret_of(text: str) -> bytes:
     except BaseException as unreadable:  # solders panics for some texts; nothing of it may be quoted
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
-        raise ConfigError(said) from None
+        raise ConfigError(message) from None
     return raw[:SEED_BYTES]
 
 
@@ -172,8 +172,8 @@ def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
         keys = (_derived(form, bytes.fromhex(kdf["salt"]), n, r, p) for form in forms(secret))
         seed = next(found for key in keys if (found := _plain(AESGCM(key), nonce, text, address)) is not None)
     except (StopIteration, KeyError, TypeError, ValueError):
-        said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
-        raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}") from None
+        message = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+        raise ConfigError(f"{message}: correct the passphrase, or {AGAIN}") from None
     if len(seed) != SEED_BYTES or str(Keypair.from_seed(seed).pubkey()) != address:
         raise ConfigError(f"keystore {path} says {address} but holds another key: {AGAIN}")
     return seed
