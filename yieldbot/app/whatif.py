@@ -58,7 +58,7 @@ class WhatIf:
                 names = ", ".join(sorted({market.name for market in markets}))
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """One line for the head of the answer."""
         parts = []
         if self.wealth is not None:

@@ -1,4 +1,4 @@
-"""``yieldbot demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for 30 days."""
+"""``yieldbot demo``: the main job from end to end on a sandbox, from idle tokens to positions that have earned."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import Settings
 
 WIDTH = 140
-"""Columns of a picture."""
+"""Width of the picture, in characters."""
 
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
-    parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
-    parser.add_argument("--days", type=decimal, default=30.0, metavar="DAYS", help="to let it earn (default 30)")
-    parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox, default {DIRECTORY}")
-    parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to go on trying things")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of the tables")
+    parser.add_argument(
+        "--ask", action="store_true", help="ask before signing (default: the sandbox's policy approves)"
+    )
+    parser.add_argument("--days", type=decimal, default=30.0, metavar="DAYS", help="days to let pass (default 30)")
+    parser.add_argument(
+        "--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox's folder (default {DIRECTORY})"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the sandbox running afterwards")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the tables as a picture")
     parser.set_defaults(command="demo", handler=demo)
 
 
@@ -56,7 +60,7 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
         _print(console, found.results, context.settings, context.settings.policy.horizon_days * 86_400)
         if args.svg is not None:
             _picture(console, args.svg)
-            context.say(f"picture in {args.svg}")
+            context.say(f"wrote {args.svg}")
     if args.keep:
         context.say(f"still running: yieldbot --config {found.document.config} positions")
         context.say(f"end it: yieldbot sandbox down --dir {args.dir}")

@@ -1,4 +1,4 @@
-"""``yieldbot dry-run | run | approve | reject``: flags, what a person is shown and asked, and tables."""
+"""``yieldbot dry-run | run | approve | reject``: one cycle of the bot, and what becomes of a queued plan."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def register(listed: Listed) -> None:
         "--approve",
         choices=("queue", "ask", "auto"),
         default="queue",
-        help="queue (default): write the plan down for `yieldbot approve ID` and exit 3; ask: on this terminal; "
-        "auto: inside the policy's auto_max_move and auto_max_total alone",
+        help="queue (default): journal the plan for `yieldbot approve ID` and exit with 3; ask: ask on this terminal; "
+        "auto: approve within the policy's auto_max_move and auto_max_total",
     )
     parser.set_defaults(command="run", handler=run)
 
-    more = "On a terminal it asks once more; without one, naming the plan is the approval."
+    more = "Asks once more on a terminal; without one, naming the plan is the approval."
     parser = listed.add_parser("approve", f". {more}")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
@@ -53,7 +53,7 @@ def register(listed: Listed) -> None:
 
     parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
-    parser.add_argument("--reason", default="", help="kept in the journal")
+    parser.add_argument("--reason", default="", help="why; kept in the journal")
     parser.set_defaults(command="reject", handler=reject)
 
 
@@ -86,7 +86,7 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _show(done: RunAnswer, context: Screen) -> int:
-    """What came of each job, then what bridging would gain."""
+    """Print the result of each job, then what bridging would gain."""
     parts: list[Any] = [partial(_group, report) for report in done.reports]
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))
@@ -99,9 +99,9 @@ def _group(report: Report) -> Any:
 
 
 def show_proposal(context: Screen, proposal: Proposal) -> None:
-    """Whose plan it is, why, each call in words with its target, and what all of it did on the fork.
+    """Print a rehearsed plan before consent is asked for: owner, reasons, each call with its target, balance changes.
 
-    On stderr, whatever stdout is for: a person is about to answer.
+    On stderr, since stdout is for the result alone.
     """
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))

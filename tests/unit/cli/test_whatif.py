@@ -32,7 +32,7 @@ def test_flags_change_a_copy_of_the_policy() -> None:
     assert changed.horizon_days == 90 and changed.exclude == ("a", "b", "c")
     assert changed.max_share_market == 0.5 and changed.max_share_markets == {"x": 0.5, "y": 0.1}
     assert policy == Policy(exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
-    assert what.words() == (
+    assert what.summary() == (
         "What if: wealth 7, horizon 90 days, at most 50% in a market, without b, c. The configuration is as it was."
     )
 
