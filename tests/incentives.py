@@ -9,7 +9,7 @@ from typing import Any
 
 from eth_utils import keccak, to_checksum_address
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
@@ -56,7 +56,7 @@ class Incentives:
         )
 
 
-async def pay_in_weth(node: EvmNode, addresses: Mapping[str, str]) -> None:
+async def pay_in_weth(node: Node, addresses: Mapping[str, str]) -> None:
     """Let Aave's controller pay for aUSDC in WETH, which the sandbox's exchange trades: a hundredth of one an hour."""
     aave = compiled()["aave"]
     d = Deployer(node, [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
@@ -74,7 +74,7 @@ async def pay_in_weth(node: EvmNode, addresses: Mapping[str, str]) -> None:
     await d.send(emissions, "configureAssets", [config])
 
 
-async def deploy(node: EvmNode, addresses: Mapping[str, str], days: int = 90, usd: float = 2.0) -> Incentives:
+async def deploy(node: Node, addresses: Mapping[str, str], days: int = 90, usd: float = 2.0) -> Incentives:
     """Deploy and fund them all; Aave's pays for ``days``, Comet's without end."""
     units = compiled()
     ours, aave = units["ours"], units["aave"]

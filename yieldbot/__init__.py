@@ -1,7 +1,7 @@
-"""yieldbot: earns the best safe yield on chain, and proves each step.
+"""yieldbot moves a wallet's idle tokens into the best safe yield on chain.
 
-As a library (docs/library.md): ``load`` a configuration, ``observe`` a job's chain, ``decide``, ``assess`` and
-``allocate`` on what was seen, read the ``Journal``. Nothing here signs or sends. Names are imported when first used.
+As a library (docs/library.md): ``load`` a configuration, ``observe`` a job's chain, ``assess``, ``allocate`` and
+``decide`` on the snapshot, read the ``Journal``. Nothing here signs or sends. Names are imported when first used.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FROM = {
     "Policy": "model.policy",
     "Settings": "model.policy",
 }
-"""Each public name's module: importing the package alone must cost a command nothing."""
+"""The module of each public name. Importing the package alone must stay cheap: every command does."""
 
 __all__ = [
     "Allocation",

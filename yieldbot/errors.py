@@ -1,30 +1,31 @@
-"""Every error that yieldbot raises, by what the loop does with it.
+"""Every error that yieldbot raises, by what the caller does with it.
 
 YieldbotError
-├── ConfigError       refuse to start: exit 2. Names file, key and remedy.
-├── TransientError    skip the chain this cycle (node down, slow, answering nonsense)
+├── ConfigError       refuse to start: exit code 2. Names file, key and remedy.
+├── TransientError    skip the chain in this cycle (node down, slow, or answering nonsense)
 │   ├── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
-│   └── HttpRefused   the server before the node answered with an HTTP error (status, what, remedy)
-├── MarketError       quarantine one market, plan the others
-│   └── ReadReverted  a read of a market reverted
-├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
+│   └── HttpRefused   a server answered with an HTTP error (status, what, remedy)
+├── MarketError       quarantine one market, go on with the others
+│   └── ReadReverted  a read-only call reverted
+├── SafetyError       a safety rule refused: exit code 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
-├── RunTimedOut       the run's deadline has passed: it ends, and says where it was
-├── PendingError      a transaction's outcome is still open: exit 5. Running again settles it.
-└── InvariantError    stop the process: what must hold does not (journal unreadable, deltas wrong)
+├── RunTimedOut       the run's deadline passed: end the run, say where it was
+├── PendingError      a transaction's outcome is still open: exit code 5. The next run settles it.
+└── InvariantError    stop the process: what must hold does not (journal unreadable, wrong balance changes)
 
-Expected outcomes (Hold, Declined, Reverted) are values, not exceptions. Code that catches matches by type and never by
-the text of a message.
+All others end with exit code 1. Expected outcomes (Hold, Declined, Reverted) are values, not exceptions. Handlers match
+by type, never by the text of a message.
 """
 
 from yieldbot.model.text import one_line
 
 
 class YieldbotError(Exception):
-    """Root of the tree; its text is one printable line for the user, whoever's words are in it, and never holds a
+    """Root of the tree. The text is one printable line for the user, also where it quotes others, and holds no
     secret."""
 
     exit_code = 1
+    """The process's exit code where the error ends a command."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(one_line(text))
@@ -37,13 +38,11 @@ class ConfigError(YieldbotError):
 
 
 class TransientError(YieldbotError):
-    """The chain cannot be served now; another cycle may succeed."""
+    """The chain cannot be served now; a later cycle may succeed."""
 
 
 class NodeRefused(TransientError):
-    """The node answered with a JSON-RPC error. ``data``: revert bytes where the error carries them; ``details``: the
-    error's own data as it came (Solana: of a failed simulation); ``status``: of the HTTP answer that held it;
-    ``remedy``: what to do about it, where that status tells."""
+    """The node answered with a JSON-RPC error."""
 
     def __init__(
         self,
@@ -59,61 +58,76 @@ class NodeRefused(TransientError):
         under = f"code {code}" if status < 400 else f"code {code}, HTTP {status}"
         super().__init__(f"{method}: {message} ({under})" + (f": {remedy}" if remedy else ""))
         self.what = f"{method}: {message} ({under})"
+        """Method, message and code, without the remedy."""
         self.status = status
+        """Status of the HTTP answer that held the error."""
         self.remedy = remedy
+        """What to do about it, where the status tells; else empty."""
         self.code = code
+        """The JSON-RPC error code."""
         self.node_message = one_line(message)
+        """The node's message, in one line."""
         self.data = data
+        """Revert data, where the error carries it; else empty."""
         self.details = details
+        """The error's ``data`` member as it came; on Solana the result of a failed simulation."""
 
     @property
     def by_provider(self) -> bool:
-        """Whether a provider refuses to be asked this (its plan, its limits), and no contract was called at all."""
+        """Whether the provider itself refused the request (rate limit, plan), so that no contract was called."""
         return self.status >= 400 and not self.data and self.code != 3
 
 
 class HttpRefused(TransientError):
-    """The server answered with the HTTP error ``status``. The text is ``what`` and ``remedy``."""
+    """A server answered with an HTTP error."""
 
     def __init__(self, status: int, what: str, remedy: str) -> None:
         super().__init__(f"{what}: {remedy}")
         self.status = status
+        """The HTTP status."""
         self.what = one_line(what)
+        """What went wrong, without the remedy."""
         self.remedy = remedy
+        """What to do about it."""
 
 
 class MarketError(YieldbotError):
-    """One market cannot be read or is not what it claims; the others go on."""
+    """One market cannot be read, or is not what it claims to be; the others go on."""
 
 
 class ReadReverted(MarketError):
-    """A read-only call reverted. ``data`` holds the raw revert bytes."""
+    """A read-only call reverted."""
 
     def __init__(self, message: str, data: bytes = b"") -> None:
         super().__init__(message)
         self.data = data
+        """Raw revert data."""
 
 
 class SafetyError(YieldbotError):
-    """A safety rule refused. ``code`` is stable and in capitals, as TARGET_NOT_ALLOWED; ``message``: why, in words."""
+    """A safety rule refused."""
 
     exit_code = 4
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message = code, one_line(message)
+        self.code = code
+        """Stable and in capitals, as TARGET_NOT_ALLOWED."""
+        self.message = one_line(message)
+        """Why, in one line."""
 
 
 class SignerRefused(SafetyError):
-    """The person at the signing device said no. The text is ``reason`` under the code HUMAN_REJECTED."""
+    """The person at the signing device said no; the code is HUMAN_REJECTED."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)
         self.reason = one_line(reason)
+        """Why, in one line."""
 
 
 class RunTimedOut(YieldbotError):
-    """The run's deadline (policy.run_timeout_seconds) has passed; the text says where it was."""
+    """The run's deadline (policy.run_timeout_seconds) has passed; the text says which step was interrupted."""
 
 
 class PendingError(YieldbotError):
@@ -123,11 +137,12 @@ class PendingError(YieldbotError):
 
 
 class InvariantError(YieldbotError):
-    """What must always hold does not; nothing more may be signed."""
+    """Something that must always hold does not; nothing more may be signed."""
 
 
 def transport_words(failure: BaseException) -> str:
-    """What went wrong between us and a server, in words. The failure's own may hold the URL, and a URL a key."""
+    """Describe why a server could not be reached. The failure's own text is not used: it may hold the URL, and that a
+    key."""
     kinds = {kind.__name__ for kind in type(failure).__mro__}
     reason = getattr(failure, "reason", None)  # urllib wraps what it met
     if isinstance(reason, BaseException):

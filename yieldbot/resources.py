@@ -1,5 +1,6 @@
-"""Files: those shipped beside the code (abis/ and chains/), and those that a person's money depends on, which are
-regular, of bounded size, and changed by nobody but their owner.
+"""Files: where abis/ and chains/ lie, and how files that money depends on are read and written.
+
+The latter must be regular files of bounded size that nobody but their owner can change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from yieldbot.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = _PACKAGE.parent
-"""The folder that the package lies in: a checkout, where node_modules/ may be, or where wheels are installed."""
+"""The folder that holds the package: a checkout (with node_modules/), or site-packages."""
 
 
 def folder(name: str) -> Path:
@@ -24,12 +25,12 @@ def folder(name: str) -> Path:
 
 
 MOST_BYTES = 4 * 2**20
-"""Of a configuration, a keystore or a list of descriptors; none that anybody has is near it."""
+"""The largest configuration, keystore or descriptor file that is read, in bytes."""
 
 
 def head(path: Path, most: int) -> bytes:
-    """The first bytes of a regular file. Raises ConfigError for anything else (a FIFO would be waited for, a device
-    read for ever), and OSError."""
+    """The first ``most`` bytes of a regular file. Raises ConfigError for anything else (reading a FIFO or a device
+    might never end), and OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
@@ -41,7 +42,8 @@ def head(path: Path, most: int) -> bytes:
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """A regular file. Raises ConfigError for one above ``most`` bytes or of another kind, and OSError."""
+    """The content of a regular file. Raises ConfigError for a file of more than ``most`` bytes or of another kind, and
+    OSError."""
     found = head(path, most + 1)
     if len(found) > most:
         raise ConfigError(f"{path} has more than {most:,} bytes: it is not what it should be, name another file")
@@ -49,17 +51,18 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """A regular file as UTF-8 text, without a byte-order mark. Raises ConfigError, OSError and UnicodeDecodeError."""
+    """The content as UTF-8 text without its byte-order mark. Raises as ``read_bytes``, and UnicodeDecodeError."""
     return read_bytes(path, most).decode("utf-8-sig")
 
 
 def first_line(path: Path, most: int = MOST_BYTES) -> str:
-    """The first line of a text file; its line end (LF, CRLF) is no part of it. Raises as ``read_text``."""
+    """The first line of a text file, without its line end (LF or CRLF). Raises as ``read_text``."""
     return read_text(path, most).split("\n", 1)[0].removesuffix("\r")
 
 
 def why(failure: OSError, path: Path) -> str:
-    """Why a file could not be written, in words. /proc says "no such file" of the one that is to be made."""
+    """Describe why a file could not be written."""
+    # /proc answers "no such file" about a file that is to be created
     there = next((parent for parent in path.absolute().parents if parent.exists()), path)
     if failure.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP) and there.is_dir():
         return f"{there} takes no files of ours ({failure.strerror}): name another folder"
@@ -67,8 +70,10 @@ def why(failure: OSError, path: Path) -> str:
 
 
 def create_whole(path: Path, content: bytes) -> None:
-    """A new file with all of its content, down to the disk, readable by its owner alone; or none: a full disk leaves
-    nothing behind. Raises FileExistsError, nothing being overwritten, and OSError."""
+    """Write a new file (mode 0600) and sync it to the disk. On failure nothing is left behind.
+
+    Raises FileExistsError rather than overwrite a file, and OSError.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -85,7 +90,7 @@ def create_whole(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-    with contextlib.suppress(OSError):  # some disks write no folders down
+    with contextlib.suppress(OSError):  # some file systems cannot sync folders
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -94,13 +99,13 @@ def create_whole(path: Path, content: bytes) -> None:
 
 
 def refuse_if_others_change(path: Path, what: str) -> None:
-    """Raise ConfigError where another user than us and root owns the file or folder, or may write it, or could put
-    another in its place (write its folder, which may be a sticky one as /tmp is). What is not there is not judged.
+    """Raise ConfigError where a user other than us and root owns the file or folder, may write it, or could replace it.
 
-    ``what``: what it is, as its key in yieldbot.toml. A link is judged by itself and by what it leads to.
+    It can be replaced by whoever may write its folder, sticky folders such as /tmp excepted. A link is judged itself
+    and by its target. A path that does not exist passes. ``what``: what the path is, as its key in yieldbot.toml.
     """
-    place = Path(os.path.abspath(path))
-    for one in dict.fromkeys((place, Path(os.path.realpath(path)))):
+    here = Path(os.path.abspath(path))
+    for one in dict.fromkeys((here, Path(os.path.realpath(path)))):
         _judge(one, path, what)
         _judge(one.parent, path, what)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Apy, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market, MarketState, Status
@@ -58,7 +58,7 @@ def kind_of(market: Market) -> str:
 class Accuracy:
     """Runs draws on a sandbox node, which sends for any account without a signature."""
 
-    def __init__(self, node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter]) -> None:
+    def __init__(self, node: Node, job: Job, adapters: Mapping[str, YieldAdapter]) -> None:
         self.node, self.job, self.adapters = node, job, adapters
         self.owner: Address = job.wallet.address
 
@@ -240,7 +240,7 @@ def main(rpc_url: str, settings: Any, adapters: Mapping[str, YieldAdapter]) -> d
     (job,) = settings.jobs
 
     async def measured() -> list[Draw]:
-        async with EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
+        async with Node(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
             return await Accuracy(node, job, adapters).run([10**9], random_draws=1)
 
     draws = asyncio.run(measured())

@@ -24,18 +24,18 @@ class Limits:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        places = range(len(problem.places))
+        markets = range(len(problem.markets))
         self.held = problem.held()
-        self.spans = [problem.spans(i) for i in places]
-        sums = [*((g.members, g.most) for g in problem.groups), (tuple(places), problem.purses[0].budget)]
+        self.spans = [problem.spans(i) for i in markets]
+        sums = [*((g.members, g.most) for g in problem.groups), (tuple(markets), problem.budgets[0].spendable)]
         self.caps = [(members, max(most, sum(self.held[m] for m in members))) for members, most in sums]
         """Members and the most that they may hold; the budget is the last."""
-        self.caps_of: list[list[int]] = [[] for _ in places]
+        self.caps_of: list[list[int]] = [[] for _ in markets]
         for cap, (members, _) in enumerate(self.caps):
             for member in members:
                 self.caps_of[member].append(cap)
-        self.least = [min([self.held[i], *(a for a, _ in self.spans[i])]) for i in places]
-        self.most = [max([self.held[i], *(b for _, b in self.spans[i])]) for i in places]
+        self.least = [min([self.held[i], *(a for a, _ in self.spans[i])]) for i in markets]
+        self.most = [max([self.held[i], *(b for _, b in self.spans[i])]) for i in markets]
 
     def down(self, i: int, x: float, near: float = 0.0) -> float:
         """The largest allowed holding up to x (and ``near`` above it), or the least of all."""
@@ -117,8 +117,8 @@ def marginal(problem: Problem, parts: int = 1000) -> Holdings:
     """Water-filling in steps of a thousandth, each to the highest marginal rate; blind to the costs of moving."""
 
     def worth(i: int, x: float, to: float) -> float:
-        place = problem.places[i]
-        return place.curve.marginal(x, problem.horizon_seconds) - place.haircut
+        market = problem.markets[i]
+        return market.curve.marginal(x, problem.horizon_seconds) - market.haircut
 
     return _blocks(problem, parts, worth)
 
@@ -162,7 +162,7 @@ def quoted(problem: Problem) -> Holdings:
     limits, h = Limits(problem), problem.horizon_seconds
     x = list(limits.least)
     rooms = limits.rooms(x)
-    rates = [place.curve.apr(place.held, h) - place.haircut for place in problem.places]
+    rates = [market.curve.apr(market.held, h) - market.haircut for market in problem.markets]
     for i in sorted(range(len(x)), key=lambda i: (-rates[i], i)):
         to = limits.down(i, x[i] + limits.room(i, rooms))
         if rates[i] > 0.0 and to > x[i]:
@@ -178,7 +178,7 @@ def equal(problem: Problem) -> Holdings:
     near = 1e-9 * problem.wealth
 
     def rate(i: int, x: float) -> float:
-        return problem.places[i].curve.marginal(x, h) - problem.places[i].haircut
+        return problem.markets[i].curve.marginal(x, h) - problem.markets[i].haircut
 
     def at(price: float, least: Sequence[float], most: Sequence[float]) -> Holdings:
         found = []
@@ -215,27 +215,27 @@ def slsqp(problem: Problem) -> Holdings:
     from scipy.optimize import LinearConstraint, minimize
 
     limits, h, wealth = Limits(problem), problem.horizon_seconds, problem.wealth
-    places = problem.places
+    markets = problem.markets
     bounds = [(a / wealth, b / wealth) for a, b in zip(limits.least, limits.most, strict=True)]
 
     def loss(shares: Sequence[float]) -> float:
         held = [max(0.0, share * wealth) for share in shares]
-        return -sum(p.changed(x, h) + p.touch_cost for p, x in zip(places, held, strict=True)) / wealth * 100
+        return -sum(p.changed(x, h) + p.touch_cost for p, x in zip(markets, held, strict=True)) / wealth * 100
 
     def slope(shares: Sequence[float]) -> list[float]:
         return [
             -100
             * (p.curve.marginal(x := max(0.0, v * wealth), h) - p.haircut - (1 if x >= p.held else -1) * p.move_cost)
-            for p, v in zip(places, shares, strict=True)
+            for p, v in zip(markets, shares, strict=True)
         ]
 
-    rows = numpy.zeros((len(limits.caps), len(places)))
+    rows = numpy.zeros((len(limits.caps), len(markets)))
     for cap, (members, _) in enumerate(limits.caps):
         rows[cap, list(members)] = 1.0
     caps = LinearConstraint(rows, -numpy.inf, [most / wealth for _, most in limits.caps])
     draw, best = random.Random(0), list(limits.held)
     for _ in range(STARTS):
-        start = [draw.expovariate(1.0) for _ in places]
+        start = [draw.expovariate(1.0) for _ in markets]
         x0 = [min(max(v / sum(start), a), b) for v, (a, b) in zip(start, bounds, strict=True)]
         found = minimize(loss, x0, jac=slope, bounds=bounds, constraints=caps, method="SLSQP", options={"ftol": 1e-9})
         x = limits.repaired([min(max(v, a), b) * wealth for v, (a, b) in zip(found.x, bounds, strict=True)])

@@ -1,9 +1,9 @@
 """The allocation problem as a mixed-integer program for HiGHS (scipy's milp): income as a broken line of many points.
 
 Two models of the same points. The plain one, the textbook's, has a binary for every segment. The tuned one cuts the
-points into concave pieces with one binary each, which needs the joints that our envelope knows: then the relaxation of
-a market is the concave hull of its choices, the tightest there is. Staying put is a choice without cost. Amounts are
-shares of the wealth, incomes bps of it.
+points into concave pieces with one binary each, which needs the breakpoints that our envelope knows: then the
+relaxation of a market is the concave hull of its choices, the tightest there is. Staying put is a choice without cost.
+Amounts are shares of the wealth, incomes bps of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.bench.baselines import Limits
-from yieldbot.allocator.envelope import joints
+from yieldbot.allocator.envelope import breakpoints
 from yieldbot.allocator.problem import Problem
 
 BPS = 1e4
@@ -43,7 +43,7 @@ class Model:
     def of(cls, problem: Problem, plain: bool = False) -> Model:
         start = time.perf_counter()
         model = cls(problem, Limits(problem))
-        error = ERROR_BPS / BPS * problem.wealth / math.sqrt(len(problem.places))
+        error = ERROR_BPS / BPS * problem.wealth / math.sqrt(len(problem.markets))
         for i, spans in enumerate(model.limits.spans):
             lines = (_line(problem, i, least, most, error) for least, most in spans)
             cut = _segments if plain else _concave
@@ -79,18 +79,18 @@ class Model:
 
 
 def _line(problem: Problem, i: int, least: float, most: float, error: float) -> list[tuple[float, float]]:
-    """Points of the income on an interval: its joints and just after them, then halves where a chord misses most.
+    """Points of the income on an interval: its breakpoints and just after them, then halves where a chord misses most.
 
     It ends where income is highest: every limit is an upper one, so nobody wants more.
     """
-    place = problem.places[i]
-    pool = float(getattr(place.curve, "others", 0.0))
+    market = problem.markets[i]
+    pool = float(getattr(market.curve, "others", 0.0))
 
     def point(x: float) -> tuple[float, float]:
-        return x, place.changed(x, problem.horizon_seconds)
+        return x, market.changed(x, problem.horizon_seconds)
 
     edges = {least, most}
-    for x in joints(place.curve, problem.horizon_seconds):
+    for x in breakpoints(market.curve, problem.horizon_seconds):
         edges.update(v for v in (x, x + 1e-11 * (pool + x)) if least < v < most)
     found = [point(x) for x in sorted(edges)]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.fork.lp_play import Tally, play
 from tests.fork.pools import uniswap
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 
 POOLS = 24
 POSITIONS = 12
@@ -24,7 +24,7 @@ SEED = 30_000
 async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
     """The rows of the table. AssertionError for a unit of error, or an allowance that is left."""
     job, tally, start = settings.jobs[0], Tally(), time.perf_counter()
-    async with EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
+    async with Node(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
         for number in range(POOLS):
             snapshot = await node.request("evm_snapshot", [])
             await play(await uniswap(node), random.Random(SEED + number), tally, POSITIONS)

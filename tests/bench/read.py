@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.reads import EthCall, Flow
 
@@ -55,7 +55,7 @@ async def compare(rpc_url: str, settings: Any, adapters: Any) -> dict[str, Any]:
     from web3 import HTTPProvider, Web3
 
     job = settings.jobs[0]
-    node = EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60)
+    node = Node(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60)
     async with node:
         block: BlockRef = await node.block()
         discovered = await node.run([adapters[d.protocol].discover(d) for d in job.chain.deployments], block)

@@ -20,10 +20,10 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.node.anvil import find_anvil
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.evm.session import EvmSession, evm_session
+from yieldbot.chains.evm.session import JobSession, open_session
 from yieldbot.decision.decide import decide
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.approvals import DeclineAll
@@ -42,7 +42,7 @@ APPROVE = bytes.fromhex("095ea7b3")
 async def compare(rpc_url: str, settings: Settings, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:
     """Milliseconds of both ways and their ratio, for a deposit of 1,000 whole tokens into the first open market."""
     job = settings.jobs[0]
-    async with EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
+    async with Node(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
         seen = await observe(node, job, adapters)
         state = next(s for s in seen.states.values() if _open(s))
         owner = job.wallet.address
@@ -85,8 +85,8 @@ async def _plans(settings: Settings, adapters: Mapping[str, YieldAdapter]) -> di
             now=lambda: int(time.time()),
             say=lambda line: None,
         )
-        async with evm_session(world, job) as live:
-            assert isinstance(live, EvmSession)
+        async with open_session(world, job) as live:
+            assert isinstance(live, JobSession)
             seen = await live.observe()
             plan = decide(seen, settings.policy, job, world.now()).outcome
             assert isinstance(plan, Plan), plan
@@ -113,7 +113,7 @@ def _open(state: MarketState) -> bool:
     return state.status is Status.ACTIVE and state.market.protocol != "idle" and roomy
 
 
-async def _deposit(fork: EvmNode, owner: str, call: EvmCall) -> None:
+async def _deposit(fork: Node, owner: str, call: EvmCall) -> None:
     allowance = call.allowance
     assert allowance is not None
     await fork.request("anvil_impersonateAccount", [owner])
@@ -125,7 +125,7 @@ async def _deposit(fork: EvmNode, owner: str, call: EvmCall) -> None:
         while receipt is None:
             receipt = await fork.request("eth_getTransactionReceipt", [name])
         if receipt["status"] != "0x1":
-            raise RuntimeError(f"{call.words} reverted on the fork")
+            raise RuntimeError(f"{call.description} reverted on the fork")
 
 
 def main(rpc_url: str, settings: Settings, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def compare() -> dict[str, Any]:
 
 
 async def _observed() -> dict[str, Any]:
-    from yieldbot.chains.solana.node.client import SvmNode
+    from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import Token
     from yieldbot.model.deployment import Deployment
     from yieldbot.model.ids import Address, svm_chain
@@ -62,7 +62,7 @@ async def _observed() -> dict[str, Any]:
         reserves.append(reserve)
     cluster.set(images)
     params = {"program": lending.program, "reserves": reserves}
-    async with serve(cluster) as url, SvmNode(chain, url) as node:
+    async with serve(cluster) as url, Node(chain, url) as node:
         block = await node.block()
         (markets,) = await node.run(
             [ADAPTER.discover(Deployment("kamino_lend", chain, "Bench", params, tuple(tokens)))], block
@@ -119,15 +119,15 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
 
 async def _rehearsed(world: World) -> dict[str, Any]:
     """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
-    from yieldbot.chains.solana.execution.simulate import SvmRehearsal, rehearse
-    from yieldbot.chains.solana.session import SvmSession, svm_session
+    from yieldbot.chains.solana.execution.simulate import Rehearsal, rehearse
+    from yieldbot.chains.solana.session import JobSession, open_session
     from yieldbot.decision.decide import decide
     from yieldbot.model.plan import Plan
 
     (job,) = world.settings.jobs
     took: dict[bool, list[float]] = {True: [], False: []}
-    async with svm_session(world, job) as live:
-        assert isinstance(live, SvmSession)
+    async with open_session(world, job) as live:
+        assert isinstance(live, JobSession)
         snapshot = await live.observe()
         plan = decide(snapshot, world.settings.policy, job, world.now()).outcome
         assert isinstance(plan, Plan)
@@ -139,7 +139,7 @@ async def _rehearsed(world: World) -> dict[str, Any]:
                     live.account, works if whole else [replace(one, out=None) for one in works], snapshot.block
                 )
                 row.append((time.perf_counter() - start) * 1000)
-                assert isinstance(found, SvmRehearsal), found
+                assert isinstance(found, Rehearsal), found
     whole_ms, bare_ms = (statistics.median(took[which]) for which in (True, False))
     return {
         "rehearsal_ms": round(whole_ms, 1),

@@ -20,7 +20,7 @@ from tests.fork.stable_pools import FLAVOURS, coins_of, listed, made, questions,
 from tests.fork.stable_pools import compare as compare_stable
 from tests.property.test_split import venues_of
 from yieldbot.allocator.split import split
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool
 from yieldbot.math.stableswap import told
 from yieldbot.model.address import checksummed
@@ -44,7 +44,7 @@ async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
     job = settings.jobs[0]
     same = refused = 0
     reading, ours, slow, asked = [], 0.0, 0.0, 0
-    async with EvmNode(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
+    async with Node(job.chain.chain, rpc_url, multicall3=job.chain.multicall3, timeout_seconds=60) as node:
         for number in range(POOLS):
             snapshot = await node.request("evm_snapshot", [])
             draw = random.Random(SEED + number)
@@ -94,7 +94,7 @@ async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
     )
 
 
-async def _stable(node: EvmNode) -> dict[str, Any]:
+async def _stable(node: Node) -> dict[str, Any]:
     """Curve's pools: our answers against the double's, and the time of ours against a get_dy through our own node."""
     d = Deployer(node, [checksummed(account) for account in await node.request("eth_accounts", [])])
     same = refused = asked = 0

@@ -48,10 +48,10 @@ def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amo
     for call in calls:
         assert call.data[:4] in adapter.targets(market)[call.to]
         assert call.value == 0
-        assert market.name in call.words and call.words == call.words.strip()
-        assert f"{chain.owner[:6]}…{chain.owner[-4:]}" in call.words
+        assert market.name in call.description and call.description == call.description.strip()
+        assert f"{chain.owner[:6]}…{chain.owner[-4:]}" in call.description
         if amount_raw is not None:
-            assert str(market.asset.amount(amount_raw)) in call.words
+            assert str(market.asset.amount(amount_raw)) in call.description
         if call.allowance is not None:
             assert call.allowance.spender in adapter.spenders(market)
             assert (call.allowance.token, call.allowance.raw) == (market.asset, amount_raw)
@@ -71,7 +71,7 @@ def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_
         found = objection((function,), data, chain.owner, known, amount_raw, most_shares=shares)
         return None if found is None else found[0]
 
-    assert code(call.data) is None, call.words
+    assert code(call.data) is None, call.description
     assert code(call.data + b"\0") == "CALLDATA_MALFORMED"
     tried = Counter[str]()
     for place in range(4, len(call.data), 32):
@@ -79,11 +79,11 @@ def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_
         value = int.from_bytes(word, "big")
         if word[12:] == bytes.fromhex(chain.owner[2:]):
             changed = call.data[:place] + bytes(12) + bytes.fromhex(STRANGER[2:]) + call.data[place + 32 :]
-            assert code(changed) in ("RECIPIENT_NOT_SELF", "ADDRESS_NOT_KNOWN"), call.words
+            assert code(changed) in ("RECIPIENT_NOT_SELF", "ADDRESS_NOT_KNOWN"), call.description
             tried["recipient"] += 1
         elif value and value in (amount_raw, shares):
             changed = call.data[:place] + (2 * value).to_bytes(32, "big") + call.data[place + 32 :]
-            assert code(changed) == "AMOUNT_ABOVE_PLAN", call.words
+            assert code(changed) == "AMOUNT_ABOVE_PLAN", call.description
             tried["amount"] += 1
     owners = sum(item.role == "recipient" for item in read)
     assert tried["recipient"] == owners
@@ -132,7 +132,7 @@ async def test_deposit_then_withdraw_all(chain: Accuracy, protocol: str) -> None
         assert grown.held.raw > held.held.raw
         calls = adapter.withdraw(grown, None, chain.owner)
         check_calls(chain, market, calls, None)
-        assert "all" in calls[0].words and all(call.allowance is None for call in calls)
+        assert "all" in calls[0].description and all(call.allowance is None for call in calls)
         before = await balance_raw(chain)
         await chain.do(calls, chain.owner)
         paid = await balance_raw(chain) - before

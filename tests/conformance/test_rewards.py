@@ -12,7 +12,7 @@ from tests.incentives import Incentives
 from yieldbot.allocator.rewards import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
-from yieldbot.math.undrained import own_curve
+from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -65,7 +65,7 @@ async def test_what_is_claimable_is_what_a_claim_pays(paying: tuple[Accuracy, In
     adapter = chain.adapters[state.market.protocol]
     (call,) = adapter.claim(state, reward, chain.owner)
     assert call.data[:4] in adapter.claim_targets(state.market, reward)[call.to] and call.allowance is None
-    assert str(reward.claimable) in call.words and state.market.name in call.words
+    assert str(reward.claimable) in call.description and state.market.name in call.description
     # In the very second that was observed, so that nothing more has accrued.
     await chain.node.request("anvil_setBlockTimestampInterval", [0])
     await chain.send(call.to, call.data)
@@ -144,7 +144,7 @@ async def test_a_reward_without_a_feed_counts_nothing(paying: tuple[Accuracy, In
     for name in PAYING:
         state = await seen(Accuracy(chain.node, job, chain.adapters), name)
         assert state.rewards[0].price is None and "rewards-not-priced" in state.flags
-        assert curve_of(state, POLICY) == own_curve(state, POLICY) and value(state.rewards[0], POLICY) == 0.0
+        assert curve_of(state, POLICY) == sustainable_curve(state, POLICY) and value(state.rewards[0], POLICY) == 0.0
 
 
 async def test_a_controller_that_is_none_spoils_no_market(paying: tuple[Accuracy, Incentives]) -> None:

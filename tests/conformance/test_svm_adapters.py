@@ -11,7 +11,7 @@ import pytest
 
 from tests.svm.bench import CHAIN, SLOT, Ledger
 from yieldbot.chains.leg_limits import shares_for
-from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
     Bid,
@@ -21,7 +21,7 @@ from yieldbot.chains.solana.execution.build import (
     own_accounts,
     steps,
 )
-from yieldbot.chains.solana.execution.clear import SvmBook, read
+from yieldbot.chains.solana.execution.clear import Book, read
 from yieldbot.chains.solana.execution.roles import SIZES, has_roles, role_fault
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.amounts import Amount
@@ -71,11 +71,11 @@ def leg(ledger: Ledger, adapter: Any, state: MarketState, kind: LegKind, amount:
         calls = adapter.deposit(state, amount, ledger.me)
     else:
         calls = adapter.withdraw(state, None if everything else amount, ledger.me)
-    assert calls and any(name in call.words for call in calls)
-    assert everything or any(str(amount) in call.words for call in calls)
+    assert calls and any(name in call.description for call in calls)
+    assert everything or any(str(amount) in call.description for call in calls)
     tags = adapter.tags(market)
     assert all(any(call.data.startswith(tag) for tag in tags[call.program]) for call in calls)
-    work = SvmWork(
+    work = LegWork(
         index=0,
         leg=Leg(kind, market.id, amount, all=everything),
         market=market,
@@ -94,11 +94,11 @@ def leg(ledger: Ledger, adapter: Any, state: MarketState, kind: LegKind, amount:
     return step
 
 
-def refused_when_changed(me: Address, work: SvmWork) -> None:
+def refused_when_changed(me: Address, work: LegWork) -> None:
     """Each call keeps to its roles; twice its amount, another recipient or signer, and a byte more do not."""
     tried = set[str]()
     for call in work.calls:
-        assert role_fault(me, work, call) is None, call.words
+        assert role_fault(me, work, call) is None, call.description
         kinds = layout(work.market.protocol)
         name, kind = next((n, k) for n, k in kinds.items() if call.data.startswith(bytes.fromhex(k["tag"])))
         at = len(bytes.fromhex(kind["tag"]))
@@ -136,7 +136,7 @@ def test_every_instruction_of_ours_has_roles() -> None:
 
 def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, Any, list[Market]]) -> None:
     ledger, found, adapter, markets = tried
-    book = SvmBook(
+    book = Book(
         {m.params["program"]: adapter.protocol for m in markets},
         {m.address: m.name for m in markets},
         {t.address: t for t in found.tokens},
@@ -152,7 +152,7 @@ def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, A
         assert told is not None
         ours = [said for said in told.instructions if said.contract == adapter.protocol]
         assert ours and all(said.known and not said.warnings for said in ours)
-        assert any("deposit 1,000 " in said.words and market.name in said.words for said in ours)
+        assert any("deposit 1,000 " in said.description and market.name in said.description for said in ours)
         state = ledger.observe(adapter, market)
         worth = amount.raw * (1 - state.entry_cost_bps / 10_000)
         assert worth - 3 <= state.held.raw <= worth + 3 and state.rent_deposit == 0

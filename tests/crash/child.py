@@ -20,7 +20,7 @@ from tests.crash.small_market import CHAIN, MULTICALL3, SmallMarket
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.events import Event, PlanWritten, TxSettled, TxSigned
@@ -55,7 +55,7 @@ class FusedJournal(Journal):
         self.fuse.at(f"after {name}")
 
 
-class FusedNode(QuorumNode):
+class FusedNode(Quorum):
     fuse: Fuse
 
     async def request(self, method: str, params: list[Any]) -> Any:

@@ -29,7 +29,7 @@ from tests.faults.control import Proxies, proxies
 from tests.faults.proxy import FAILS, LIES
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.node.anvil import stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token
@@ -189,7 +189,7 @@ class Arena:
         """What must hold after every schedule, read from the chain directly and from the journal."""
         owner = Address(market.owner)
         native = native_token(market.settings)
-        async with EvmNode(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
+        async with Node(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
             held = await balances(node, owner, (market.usdc, market.shares, native))
             nonce = await node.nonce(owner)
             left = await allowance(node, market.usdc.address, owner, market.market.address)

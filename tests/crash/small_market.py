@@ -16,7 +16,7 @@ from typing import Any
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create
 from yieldbot.execution.approvals import Approval
@@ -114,13 +114,13 @@ class SmallMarket:
             fee_kind=FeeKind(self.fee_kind),
         )
 
-    def node(self) -> EvmNode:
-        return EvmNode(CHAIN, self.url, multicall3=MULTICALL3)
+    def node(self) -> Node:
+        return Node(CHAIN, self.url, multicall3=MULTICALL3)
 
     def journal(self) -> Journal:
         return Journal.open(Path(self.folder) / "journal.sqlite")
 
-    def account(self, node: EvmNode, journal: Journal, **changes: Any) -> Account:
+    def account(self, node: Node, journal: Journal, **changes: Any) -> Account:
         wired: dict[str, Any] = {
             "node": node,
             "settings": self.settings,
@@ -134,7 +134,7 @@ class SmallMarket:
         }
         return Account(**(wired | changes))
 
-    async def plan(self, node: EvmNode, *legs: Leg, ttl_seconds: int = 600, plan_id: str = "plan-1") -> Plan:
+    async def plan(self, node: Node, *legs: Leg, ttl_seconds: int = 600, plan_id: str = "plan-1") -> Plan:
         block = await node.block()
         allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
         expires = int(time.time()) + ttl_seconds
@@ -195,7 +195,7 @@ async def build(folder: Path, troubled: bool = False, more: Sequence[str] = ()) 
     started = int(time.time()) - 90 * 86_400
     options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0", *more]
     anvil = spawn(options, log=folder / "anvil.log", temporary=True)
-    async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3) as node:
+    async with Node(CHAIN, anvil.url, multicall3=MULTICALL3) as node:
         ours = compiled()["ours"]
         accounts = [Address(account) for account in await node.request("eth_accounts", [])]
         deployer = Deployer(node, accounts)

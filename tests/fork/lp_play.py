@@ -69,7 +69,7 @@ class Field:
         """Every step as a transaction of the owner's; the difference is added to the tally."""
         before, d = await self.balances(), self.world.deployer
         async for step in prepared.steps(self.world.node):
-            await d._send({"to": step.call.to, "data": "0x" + step.call.data.hex()}, step.call.words)
+            await d._send({"to": step.call.to, "data": "0x" + step.call.data.hex()}, step.call.description)
         after = await self.balances()
         for was, now, said in zip(before, after, prepared.expected, strict=True):
             self.tally.errors += abs(now - was - said)

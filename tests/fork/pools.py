@@ -15,7 +15,7 @@ import pytest
 from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.model.address import checksummed
 from yieldbot.model.ids import Address
@@ -51,7 +51,7 @@ class World:
     """tokens: in the pools' order."""
 
     deployer: Deployer
-    node: EvmNode
+    node: Node
     tokens: tuple[Contract, Contract]
     factory: Contract
     positions: Contract
@@ -59,7 +59,7 @@ class World:
     quoter: Contract
 
 
-async def uniswap(node: EvmNode) -> World:
+async def uniswap(node: Node) -> World:
     """All of it deployed anew."""
     d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
     made = [await d.deploy(packaged("@uniswap/v2-periphery/build/ERC20.json"), MINE) for _ in range(2)]

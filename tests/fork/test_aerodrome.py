@@ -90,7 +90,7 @@ class World:
         """The exact allowance, then the call; its gas."""
         assert call.allowance is not None
         await self.d.send(self.contract(call.allowance.token), "approve", call.allowance.spender, call.allowance.raw)
-        receipt = await self.d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.words)
+        receipt = await self.d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.description)
         return int(receipt["gasUsed"], 16)
 
     async def reverts(self, call: EvmCall) -> str:

@@ -17,7 +17,7 @@ from tests.crash.small_market import FUNDS_RAW, SmallMarket, running
 from tests.fork.contracts import call, calldata, send
 from tests.fork.test_main_job import transactions, world
 from yieldbot.app import cycle
-from yieldbot.app.reports import exit_code
+from yieldbot.app.job_reports import exit_code
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.simulate import rehearse
@@ -176,7 +176,7 @@ async def test_a_market_that_is_emptied_before_a_withdrawal_keeps_the_position_a
         assert first.outcomes and all(isinstance(outcome, Confirmed) for _, outcome in first.outcomes)
     before = transactions(sandbox)
     with world(sandbox, settings=only_aave(sandbox, haircut_bps=9_999, everywhere=True)) as w:
-        snapshot = await cycle.look(w, job)
+        snapshot = await cycle.observe_job(w, job)
         (aave,) = [s for s in snapshot.states.values() if s.held and s.market.kind is not Kind.IDLE]
         assert aave.share_token is not None
         pool_of_money = aave.share_token.address

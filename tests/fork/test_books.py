@@ -15,14 +15,14 @@ from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.fork.contracts import calldata, send
 from tests.fork.test_cli import Home
-from yieldbot.app.ledgers import hashes
+from yieldbot.app.account_entries import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal
 from yieldbot.books.ledger import What, post
 from yieldbot.books.prices import recorded
 from yieldbot.chains.evm import account_history as evm
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal
@@ -277,7 +277,7 @@ async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_st
     head = int(home.sandbox.rpc("eth_blockNumber"), 16)
     newest = home.sandbox.rpc("eth_getBlockByNumber", "latest", False)["hash"]
 
-    def forgetful(chain: ChainSettings) -> QuorumNode:
+    def forgetful(chain: ChainSettings) -> Quorum:
         node = connect(chain)
         ask = node.request
 

@@ -85,7 +85,7 @@ async def test_claims_are_made_when_they_pay_and_nothing_else_moves(sandbox: San
         assert {e.market_id for e in claimed} <= set(report.snapshot.states), "in the books a claim is of its market"
         signed = [t.signed for t in fold_transactions(w.journal.history()).values() if t.signed.plan_id == plan.id]
         assert [s.market_id for s in signed] == [leg.market_id for leg in plan.legs]
-        after = await cycle.look(w, job)
+        after = await cycle.observe_job(w, job)
         assert due(after, settings.policy) == ()
         rewards = [r for s in after.states.values() for r in s.rewards]
         assert {r.in_wallet.raw for r in rewards} == {brought}

@@ -78,7 +78,7 @@ async def test_a_swap_gives_what_we_say_and_no_less(flavour: Flavour, deployer: 
             )
         assert "less than the least" in str(CURVE.explain_revert(refusal.value.data))
         before = [int.from_bytes(await d.read(coin, "balanceOf", d.me), "big") for coin in (here, there)]
-        await d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.words)
+        await d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.description)
         after = [int.from_bytes(await d.read(coin, "balanceOf", d.me), "big") for coin in (here, there)]
         assert [a - b for a, b in zip(after, before, strict=True)] == [-raw, out]
         assert int.from_bytes(await d.read(here, "allowance", d.me, pool.address), "big") == 0

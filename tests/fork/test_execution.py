@@ -17,7 +17,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, PendingError, SafetyError
 from yieldbot.execution.deltas import change_of
 from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
@@ -31,7 +31,7 @@ from yieldbot.model.tx import Confirmed, Delta
 RAW = 12_000 * 10**6
 
 
-async def held(market: SmallMarket, node: EvmNode) -> tuple[int, int]:
+async def held(market: SmallMarket, node: Node) -> tuple[int, int]:
     found = await balances(node, Address(market.owner), (market.usdc, market.shares))
     return found[market.usdc], found[market.shares]
 
@@ -214,7 +214,7 @@ async def test_more_given_away_than_in_the_simulation_stops_the_account(
     """The real receipts tell of a token that the simulation did not touch (a node's answer stands in for the token)."""
     stranger, thief = "0x" + "ab" * 20, "0x" + "00" * 12 + "fe" * 20
 
-    class More(EvmNode):
+    class More(Node):
         async def request(self, method: str, params: list[Any]) -> Any:
             answer = await super().request(method, params)
             if method == "eth_getTransactionReceipt" and answer:
@@ -254,7 +254,7 @@ async def test_a_halt_is_honoured_within_a_leg_and_nothing_is_settled_until_it_i
             assert (await execute_leg(lifted, market.approval(plan), market.deposit_work(RAW))).done
 
 
-async def pending_allowance(market: SmallMarket, account: Account, node: EvmNode, journal: Journal) -> Plan:
+async def pending_allowance(market: SmallMarket, account: Account, node: Node, journal: Journal) -> Plan:
     """Begin a leg on a node that mines nothing, until its first transaction waits in the pool."""
     await node.request("evm_setAutomine", [False])
     plan = await market.plan(node, market.deposit_leg(RAW))
@@ -265,19 +265,19 @@ async def pending_allowance(market: SmallMarket, account: Account, node: EvmNode
     return plan
 
 
-async def allow(market: SmallMarket, node: EvmNode, raw: int) -> None:
+async def allow(market: SmallMarket, node: Node, raw: int) -> None:
     data = allowance_call(market.usdc, market.market.address, raw, "").data
     await node.request("anvil_impersonateAccount", [market.owner])
     await send(node, {"from": market.owner, "to": market.usdc_address, "data": "0x" + data.hex()})
 
 
-async def mint(market: SmallMarket, node: EvmNode, raw: int) -> None:
+async def mint(market: SmallMarket, node: Node, raw: int) -> None:
     data = "0x40c10f19" + "00" * 12 + market.owner[2:] + f"{raw:064x}"
     (sender, *_) = await node.request("eth_accounts", [])
     await node.request("eth_sendTransaction", [{"from": sender, "to": market.usdc_address, "data": data}])
 
 
-async def send(node: EvmNode, transaction: dict[str, str]) -> None:
+async def send(node: Node, transaction: dict[str, str]) -> None:
     sent = await node.request("eth_sendTransaction", [transaction])
     while not await node.request("eth_getTransactionReceipt", [sent]):
         await asyncio.sleep(0.01)

@@ -14,13 +14,14 @@ from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 from yieldbot.chains.leg_limits import shares_for
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -38,7 +39,7 @@ RAW = 20_000 * 10**6
 class Stage:
     """One sandbox with the wallet's account wired to it."""
 
-    def __init__(self, job: Job, node: EvmNode, journal: Journal) -> None:
+    def __init__(self, job: Job, node: Node, journal: Journal) -> None:
         self.job, self.node = job, node
         self.account = Account(
             node=node,

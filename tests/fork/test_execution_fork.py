@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import fork_of, forks
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
@@ -46,7 +46,7 @@ async def test_no_web_page_of_a_browser_on_this_machine_can_ask_a_fork_or_a_node
     asks = page | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     body = f'{{"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": ["{RICH}", "0x5"]}}'
     async with (
-        EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node,
+        Node(CHAIN, upstream.url, multicall3=MULTICALL3) as node,
         fork_of(upstream.url, await node.block(), chain=CHAIN, multicall3=MULTICALL3) as fork,
         ClientSession() as browser,
     ):
@@ -59,7 +59,7 @@ async def test_no_web_page_of_a_browser_on_this_machine_can_ask_a_fork_or_a_node
 
 
 async def test_a_fork_holds_its_block_and_leaves_the_upstream_alone(upstream: Anvil) -> None:
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
         await node.request("anvil_setBalance", [RICH, "0x5"])
         await node.request("evm_mine", [])
         pinned = await node.block()
@@ -77,11 +77,11 @@ async def test_a_fork_holds_its_block_and_leaves_the_upstream_alone(upstream: An
             assert await node.balance_wei(RICH) == 7
             url = fork.endpoint.url
         with pytest.raises(TransientError):
-            await EvmNode(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
+            await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
 
 
 async def test_the_clock_goes_on_where_the_chain_would(upstream: Anvil) -> None:
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
         await node.request("evm_mine", [])
         await node.request("evm_increaseTime", [hex(3 * 86_400)])
         head = await node.block()
@@ -92,7 +92,7 @@ async def test_the_clock_goes_on_where_the_chain_would(upstream: Anvil) -> None:
 
 
 async def test_a_fork_is_stopped_when_what_it_is_used_for_fails(upstream: Anvil) -> None:
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
         head = await node.block()
     url = ""
     with pytest.raises(ValueError, match="on purpose"):
@@ -100,11 +100,11 @@ async def test_a_fork_is_stopped_when_what_it_is_used_for_fails(upstream: Anvil)
             url = fork.endpoint.url
             raise ValueError("on purpose")
     with pytest.raises(TransientError):
-        await EvmNode(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
+        await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
 
 
 async def test_a_fork_that_cannot_start_says_so_without_the_url(upstream: Anvil) -> None:
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as node:
         head = await node.block()
     absent = BlockRef(CHAIN, 10_000, "0x00", STARTED)
     for url, block in ((upstream.url, absent), ("http://127.0.0.1:9/secret-key", head)):
@@ -122,10 +122,10 @@ async def test_a_fork_dies_with_a_killed_process(upstream: Anvil, tmp_path: Path
     script = tmp_path / "holder.py"
     script.write_text(
         "import asyncio, sys\n"
-        "from yieldbot.chains.evm.node.client import EvmNode\n"
+        "from yieldbot.chains.evm.node.client import Node\n"
         "from yieldbot.chains.evm.node.fork import fork_of\n"
         "async def main():\n"
-        f"    async with EvmNode({CHAIN!r}, sys.argv[1], multicall3={MULTICALL3!r}) as node:\n"
+        f"    async with Node({CHAIN!r}, sys.argv[1], multicall3={MULTICALL3!r}) as node:\n"
         "        head = await node.block()\n"
         f"        async with fork_of(sys.argv[1], head, chain={CHAIN!r}, multicall3={MULTICALL3!r}) as fork:\n"
         "            print(fork.endpoint.url, flush=True)\n"
@@ -140,12 +140,12 @@ async def test_a_fork_dies_with_a_killed_process(upstream: Anvil, tmp_path: Path
     )
     assert holder.stdout is not None
     url = (await holder.stdout.readline()).decode().strip()
-    assert (await EvmNode(CHAIN, url, multicall3=MULTICALL3).block()).chain == CHAIN
+    assert (await Node(CHAIN, url, multicall3=MULTICALL3).block()).chain == CHAIN
     holder.send_signal(signal.SIGKILL)
     await holder.wait()
     for _ in range(100):
         try:
-            await EvmNode(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=1.0).block()
+            await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=1.0).block()
         except TransientError:
             return
         await asyncio.sleep(0.05)

@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.nonces import cancels, given_up, leftovers
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, PendingError, TransientError
 from yieldbot.journal.events import TxSettled
 from yieldbot.journal.fold import StoredTx
@@ -27,7 +27,7 @@ from yieldbot.model.tx import Confirmed, Expired, Replaced
 
 
 async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: SmallMarket) -> None:
-    class Deaf(EvmNode):
+    class Deaf(Node):
         async def request(self, method: str, params: list[Any]) -> Any:
             answer = await super().request(method, params)
             if method == "eth_sendRawTransaction":
@@ -46,7 +46,7 @@ async def test_a_lost_reply_after_sending_is_settled_by_looking_it_up(market: Sm
 
 
 async def test_why_a_node_does_not_take_the_bytes_is_told(market: SmallMarket) -> None:
-    class Poor(EvmNode):
+    class Poor(Node):
         async def request(self, method: str, params: list[Any]) -> Any:
             if method == "eth_sendRawTransaction":
                 raise NodeRefused(method, -32000, "insufficient funds for gas * price + value")
@@ -167,7 +167,7 @@ async def test_a_nonce_that_another_took_is_replaced(market: SmallMarket) -> Non
 async def test_a_receipt_that_comes_late_is_not_taken_for_anothers_transaction(market: SmallMarket) -> None:
     """The node's nonces and blocks are there, its index of transactions and receipts is not yet."""
 
-    class Late(EvmNode):
+    class Late(Node):
         indexed = False
 
         async def request(self, method: str, params: list[Any]) -> Any:
@@ -258,7 +258,7 @@ async def test_a_node_behind_the_journal_is_not_signed_for(market: SmallMarket) 
             assert len(journal.transactions()) == 2
 
 
-class Inflates(EvmNode):
+class Inflates(Node):
     """A node double that adds to what the real one says of our nonce. more: by tag; "block" for a block's hash,
     "height" for its number (what a fork asks for)."""
 

@@ -94,7 +94,7 @@ class Lp:
         now = (await self.world.node.block()).timestamp
         (call,) = V4.swap((listed,), Amount(tokens[0], raw), Amount(tokens[1], 0), self.d.me, now + 600)
         for one in with_allowances((call,), {}, {}):
-            await self.d._send({"to": one.to, "data": "0x" + one.data.hex()}, one.words)
+            await self.d._send({"to": one.to, "data": "0x" + one.data.hex()}, one.description)
         return raw * FEE // 10**6
 
 

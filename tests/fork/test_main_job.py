@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner, passphrase
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.history import recorded
 from yieldbot.journal.events import PlanStatus
@@ -62,7 +63,7 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: Sandbox) -
         assert report.outcomes and all(isinstance(outcome, Confirmed) for _, outcome in report.outcomes)
         assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED
         sandbox.warp(30)
-        later = await cycle.look(w, job)
+        later = await cycle.observe_job(w, job)
         held = recorded.positions(w.journal, later)
         assert {p.state.market.id for p in held} == {leg.market_id for leg in plan.legs}
         for position in held:
@@ -162,7 +163,7 @@ async def test_an_rpc_of_another_chain_is_refused(sandbox: Sandbox) -> None:
 
 async def test_observation_takes_at_most_three_rounds_and_sees_every_market(sandbox: Sandbox) -> None:
     with world(sandbox) as w:
-        seen = await cycle.look(w, w.settings.jobs[0])
+        seen = await cycle.observe_job(w, w.settings.jobs[0])
         assert seen.quarantined == ()
         assert {s.market.kind for s in seen.states.values()} == {Kind.LENDING, Kind.VAULT, Kind.IDLE}
         assert len(seen.states) >= 9 and all(isinstance(s.market.address, str) for s in seen.states.values())

@@ -101,7 +101,7 @@ async def test_what_the_chain_proves_is_claimed_once(sandbox: Sandbox) -> None:
         with world(sandbox, Auto, settings) as w:
             first = await cycle.run_job(w, job)
             assert first.outcomes and {leg.kind for leg, _ in first.outcomes} <= {LegKind.DEPOSIT, LegKind.WITHDRAW}
-            (reward,), flags = wallet(await cycle.look(w, job))
+            (reward,), flags = wallet(await cycle.observe_job(w, job))
             assert reward.claimable.raw == TOTAL and reward.price == 2.0 and flags == ()
             report = await cycle.run_job(w, job)
             plan = report.decision.outcome
@@ -109,7 +109,7 @@ async def test_what_the_chain_proves_is_claimed_once(sandbox: Sandbox) -> None:
             ((leg, outcome),) = report.outcomes
             assert isinstance(outcome, Confirmed) and leg.gets == reward.claimable
             assert {d.raw for d in outcome.deltas if d.token == reward.token} == {TOTAL}
-            (after,), _ = wallet(await cycle.look(w, job))
+            (after,), _ = wallet(await cycle.observe_job(w, job))
             assert (after.claimable.raw, after.in_wallet.raw) == (0, TOTAL)
             sent = transactions(sandbox)
             await cycle.run_job(w, job)
@@ -130,7 +130,7 @@ async def test_an_answer_that_the_root_does_not_prove_counts_nothing(sandbox: Sa
     with api(said(owner, token, total_raw, proof)) as (url, _):
         settings = asking(plain, found, url)
         with world(sandbox, Auto, settings) as w:
-            assert wallet(await cycle.look(w, settings.jobs[0])) == ((), ("merkl-not-proven",))
+            assert wallet(await cycle.observe_job(w, settings.jobs[0])) == ((), ("merkl-not-proven",))
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"{}", 200), (b"[]", 500), (b"[" * 2000, 200), (b"[]" * 2**20, 200)])
@@ -141,7 +141,7 @@ async def test_without_an_answer_the_markets_stand(sandbox: Sandbox, body: bytes
         merkl = Merkl(distributor=job.asset.address, url=url)
         job = replace(job, chain=replace(job.chain, merkl=merkl))
         with world(sandbox, Auto, settings) as w:
-            snapshot = await cycle.look(w, job)
+            snapshot = await cycle.observe_job(w, job)
     assert asked and wallet(snapshot) == ((), ("merkl-not-read",)) and len(snapshot.states) > 5
 
 

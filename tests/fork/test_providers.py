@@ -22,9 +22,9 @@ from tests.faults.provider import KEY, Provider, Refusal, served
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import written
 from yieldbot.chains.evm.logs import read_logs
-from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.chains.evm.node.quorum import QuorumNode
-from yieldbot.chains.solana.node.client import SvmNode
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.node.quorum import Quorum
+from yieldbot.chains.solana.node.client import Node as SvmNode
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId
@@ -62,8 +62,8 @@ def echoes(method: str, params: list[Any]) -> Any:
     return "0x7a69"
 
 
-def evm(provider: Provider, seconds: float = 10.0) -> EvmNode:
-    return EvmNode(CHAIN, provider.url, multicall3=MULTICALL, timeout_seconds=seconds, setting=SETTING)
+def evm(provider: Provider, seconds: float = 10.0) -> Node:
+    return Node(CHAIN, provider.url, multicall3=MULTICALL, timeout_seconds=seconds, setting=SETTING)
 
 
 def svm(provider: Provider) -> SvmNode:
@@ -288,7 +288,7 @@ async def test_a_quorum_of_different_plans_reads_in_parts_that_all_serve() -> No
     small, large = Provider(echoes, reads=10, blocks=5), Provider(echoes)
     async with served(small), served(large):
         endpoints = [Endpoint(one.url, setting=SETTING) for one in (small, large)]
-        node = QuorumNode(CHAIN, endpoints, multicall3=MULTICALL, quorum=2)
+        node = Quorum(CHAIN, endpoints, multicall3=MULTICALL, quorum=2)
         async with node:
             data = [n.to_bytes(2, "big") for n in range(1, 60)]
             assert await node.run([asks(*data)], BLOCK) == [data]

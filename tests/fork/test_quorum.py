@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from tests.faults.control import Proxies, proxies
 from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
-from yieldbot.chains.evm.node.quorum import QuorumNode, Submission
+from yieldbot.chains.evm.node.quorum import Quorum, Submission
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.rpc.endpoint import Endpoint
@@ -38,25 +38,25 @@ def served(upstream: Anvil) -> Iterator[Proxies]:
 
 
 @pytest_asyncio.fixture
-async def three(upstream: Anvil, served: Proxies) -> AsyncIterator[QuorumNode]:
+async def three(upstream: Anvil, served: Proxies) -> AsyncIterator[Quorum]:
     """Three endpoints of which two must agree; the fourth is for private submission."""
     served.honest()
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as direct:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as direct:
         await direct.request("anvil_mine", ["0x40"])
     async with node(served) as made:
         yield made
 
 
-def node(served: Proxies, count: int = 3, quorum: int = 2, submission: Submission | None = None) -> QuorumNode:
+def node(served: Proxies, count: int = 3, quorum: int = 2, submission: Submission | None = None) -> Quorum:
     endpoints = [Endpoint(url, timeout_seconds=25.0, setting="TEST_RPC_URL") for url in served.urls[:count]]
-    return QuorumNode(CHAIN, endpoints, multicall3=MULTICALL3, quorum=quorum, submission=submission)
+    return Quorum(CHAIN, endpoints, multicall3=MULTICALL3, quorum=quorum, submission=submission)
 
 
 def host(served: Proxies, index: int) -> str:
     return served.urls[index].removeprefix("http://")
 
 
-async def test_honest_endpoints_agree_and_nobody_is_left_out(three: QuorumNode) -> None:
+async def test_honest_endpoints_agree_and_nobody_is_left_out(three: Quorum) -> None:
     await three.verify_chain()
     block = await three.block()
     assert block == await three.block(block.height)
@@ -66,9 +66,7 @@ async def test_honest_endpoints_agree_and_nobody_is_left_out(three: QuorumNode) 
     assert three.left_out == ()
 
 
-async def test_one_that_lies_about_state_is_outvoted_named_and_not_asked_again(
-    three: QuorumNode, served: Proxies
-) -> None:
+async def test_one_that_lies_about_state_is_outvoted_named_and_not_asked_again(three: Quorum, served: Proxies) -> None:
     served.set(0, kinds=["wrong_state"])
     assert await three.balance_wei(RICH) == WEALTH
     assert three.left_out == ((host(served, 0), "says otherwise than 2 others about eth_getBalance"),)
@@ -77,14 +75,14 @@ async def test_one_that_lies_about_state_is_outvoted_named_and_not_asked_again(
     assert three.endpoints[0].round_trips == before
 
 
-async def test_two_that_lie_differently_are_no_quorum(three: QuorumNode, served: Proxies) -> None:
+async def test_two_that_lie_differently_are_no_quorum(three: Quorum, served: Proxies) -> None:
     served.set(0, kinds=["wrong_state"])
     served.set(1, kinds=["truncate"])
     with pytest.raises(TransientError, match=r"disagree about eth_getBalance|2 must agree"):
         await three.balance_wei(RICH)
 
 
-async def test_two_endpoints_must_both_agree(served: Proxies, three: QuorumNode) -> None:
+async def test_two_endpoints_must_both_agree(served: Proxies, three: Quorum) -> None:
     served.set(0, kinds=["wrong_state"])
     async with node(served, count=2) as pair:
         with pytest.raises(TransientError, match=r"disagree about eth_getBalance: .* says 0x.* says 0x"):
@@ -92,14 +90,14 @@ async def test_two_endpoints_must_both_agree(served: Proxies, three: QuorumNode)
 
 
 @pytest.mark.parametrize("fault", ["hang", "truncate", "error_500", "duplicate", "drop_reply"])
-async def test_one_that_fails_is_done_without_and_named(three: QuorumNode, served: Proxies, fault: str) -> None:
+async def test_one_that_fails_is_done_without_and_named(three: Quorum, served: Proxies, fault: str) -> None:
     served.set(2, kinds=[fault])
     for _ in range(3):
         assert await three.balance_wei(RICH, await three.block()) == WEALTH
     assert [who for who, _ in three.left_out] == [host(served, 2)]
 
 
-async def test_one_that_hangs_costs_the_others_no_time_worth_speaking_of(three: QuorumNode, served: Proxies) -> None:
+async def test_one_that_hangs_costs_the_others_no_time_worth_speaking_of(three: Quorum, served: Proxies) -> None:
     for endpoint in three.endpoints:
         endpoint._timeout_seconds = 600.0
     served.set(1, kinds=["hang"])
@@ -110,14 +108,14 @@ async def test_one_that_hangs_costs_the_others_no_time_worth_speaking_of(three: 
     assert three.left_out == ((host(served, 1), "gave no answer when the others did"),)
 
 
-async def test_below_the_quorum_the_chain_is_not_served_by_one(three: QuorumNode, served: Proxies) -> None:
+async def test_below_the_quorum_the_chain_is_not_served_by_one(three: Quorum, served: Proxies) -> None:
     served.set(1, kinds=["truncate"])
     served.set(2, kinds=["error_500"])
     with pytest.raises(TransientError, match=r"1 of 3 RPC endpoints can be used, 2 must agree \(.*HTTP 500"):
         await three.block()
 
 
-async def test_one_that_is_behind_is_left_out_until_it_has_caught_up(three: QuorumNode, served: Proxies) -> None:
+async def test_one_that_is_behind_is_left_out_until_it_has_caught_up(three: Quorum, served: Proxies) -> None:
     top = (await three.block()).height
     served.set(0, kinds=["stale_block"], seed=2)
     while not three.left_out:
@@ -128,7 +126,7 @@ async def test_one_that_is_behind_is_left_out_until_it_has_caught_up(three: Quor
     assert three.left_out == ()
 
 
-async def test_one_that_has_not_the_block_yet_is_no_liar(three: QuorumNode, served: Proxies) -> None:
+async def test_one_that_has_not_the_block_yet_is_no_liar(three: Quorum, served: Proxies) -> None:
     top = await three.block()
     served.set(0, kinds=["no_block"])
     assert await three.block(top.height) == top
@@ -136,7 +134,7 @@ async def test_one_that_has_not_the_block_yet_is_no_liar(three: QuorumNode, serv
     assert three.left_out == () and await three.block() == top
 
 
-async def test_another_history_is_believed_of_nobody_alone(three: QuorumNode, served: Proxies) -> None:
+async def test_another_history_is_believed_of_nobody_alone(three: Quorum, served: Proxies) -> None:
     honest = await three.block()
     served.set(1, kinds=["forked_history"])
     assert (await three.block()).hash == honest.hash
@@ -146,13 +144,13 @@ async def test_another_history_is_believed_of_nobody_alone(three: QuorumNode, se
         await three.block()
 
 
-async def test_a_wrong_chain_id_stops_the_chain(three: QuorumNode, served: Proxies) -> None:
+async def test_a_wrong_chain_id_stops_the_chain(three: Quorum, served: Proxies) -> None:
     served.set(1, kinds=["wrong_chain"])
     with pytest.raises(ConfigError, match=r"TEST_RPC_URL: the node at .* serves chain 1, not 31337"):
         await three.verify_chain()
 
 
-async def test_an_endpoint_for_signed_bytes_may_serve_no_chain_but_ours(three: QuorumNode, served: Proxies) -> None:
+async def test_an_endpoint_for_signed_bytes_may_serve_no_chain_but_ours(three: Quorum, served: Proxies) -> None:
     private = Endpoint(served.urls[3], timeout_seconds=1.0, setting="TEST_SUBMIT_URL")
     async with node(served, submission=Submission((private,))) as made:
         await made.verify_chain()
@@ -167,16 +165,16 @@ async def test_an_endpoint_for_signed_bytes_may_serve_no_chain_but_ours(three: Q
             await made.verify_chain()
 
 
-async def test_a_revert_is_agreed_upon_too(three: QuorumNode, upstream: Anvil) -> None:
+async def test_a_revert_is_agreed_upon_too(three: Quorum, upstream: Anvil) -> None:
     reverting = Address("0x" + "00" * 10 + "aa" * 10)
-    async with EvmNode(CHAIN, upstream.url, multicall3=MULTICALL3) as direct:
+    async with Node(CHAIN, upstream.url, multicall3=MULTICALL3) as direct:
         await direct.request("anvil_setCode", [reverting, "0x60006000fd"])
     with pytest.raises(NodeRefused, match="revert"):
         await three.call(reverting, b"")
     assert three.left_out == ()
 
 
-async def test_a_fork_is_made_of_what_the_quorum_says(three: QuorumNode, served: Proxies) -> None:
+async def test_a_fork_is_made_of_what_the_quorum_says(three: Quorum, served: Proxies) -> None:
     served.set(0, kinds=["wrong_state"], rate=0.5, seed=4)
     block = await three.block()
     async with forks(three)(block) as fork:
@@ -185,7 +183,7 @@ async def test_a_fork_is_made_of_what_the_quorum_says(three: QuorumNode, served:
         assert not command.exists() or not any(url.encode() in command.read_bytes() for url in served.urls)
 
 
-async def fork_pid(fork: EvmNode) -> int:
+async def fork_pid(fork: Node) -> int:
     """The process that listens on the fork's port, by its socket."""
     port = int(fork.endpoint.url.rsplit(":", 1)[1])
     inode = next(
@@ -202,7 +200,7 @@ async def fork_pid(fork: EvmNode) -> int:
     return 0
 
 
-async def sent(made: QuorumNode) -> str:
+async def sent(made: Quorum) -> str:
     from eth_account import Account
 
     key = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # anvil's published first key
@@ -216,7 +214,7 @@ async def sent(made: QuorumNode) -> str:
     return answer
 
 
-async def test_signed_bytes_go_to_the_private_endpoint_alone(three: QuorumNode, served: Proxies) -> None:
+async def test_signed_bytes_go_to_the_private_endpoint_alone(three: Quorum, served: Proxies) -> None:
     private = (Endpoint(served.urls[3], timeout_seconds=1.0),)
     made = node(served, submission=Submission(private))
     async with made:
@@ -232,7 +230,7 @@ async def test_signed_bytes_go_to_the_private_endpoint_alone(three: QuorumNode, 
             await sent(made)
 
 
-async def test_signed_bytes_go_to_the_next_endpoint_or_to_all_at_once(three: QuorumNode, served: Proxies) -> None:
+async def test_signed_bytes_go_to_the_next_endpoint_or_to_all_at_once(three: Quorum, served: Proxies) -> None:
     served.set(0, kinds=["error_500"], methods=["eth_sendRawTransaction"])
     await sent(three)
     served.honest()

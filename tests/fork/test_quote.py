@@ -42,7 +42,7 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     assert sources == ["Uniswap v3 0.05%'s mean", "the feeds"] and document["declined"] is None
     assert 0 < int(document["least"]["raw"]) <= raw_given
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, cwd=tmp_path)
-    assert "no split over these ways gives more than" in told.out
+    assert "no split over these routes gives more than" in told.out
 
 
 @pytest.mark.parametrize(("given", "wanted", "out"), [("USDC", "WETH", "1"), ("WETH", "USDC", "2500")])
@@ -62,7 +62,7 @@ def test_an_exact_output_is_the_pools_own(given: str, wanted: str, out: str, san
     answer = bytes.fromhex(sandbox.rpc("eth_call", asked, "latest")[2:])
     assert decode(["uint256", "uint160", "uint32", "uint256"], answer)[0] == int(document["taken"]["raw"])
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, "--out", out, cwd=tmp_path)
-    assert "takes" in told.out and "no split over these ways needs less than" in told.out
+    assert "takes" in told.out and "no split over these routes needs less than" in told.out
 
 
 def test_old_feeds_and_a_lost_peg_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:

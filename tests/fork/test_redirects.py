@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from yieldbot.chains.evm.node.quorum import QuorumNode, Submission
-from yieldbot.chains.solana.node.client import SvmNode
+from yieldbot.chains.evm.node.quorum import Quorum, Submission
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import HttpRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.rpc.endpoint import Endpoint
@@ -73,7 +73,7 @@ async def test_signed_bytes_go_to_the_endpoint_that_is_named_alone(status: int, 
     with running(200) as elsewhere, running(status, elsewhere.url) as private, running(503) as node:
         named, own = Endpoint(private.url, setting=".env: PRIVATE_URL"), Endpoint(node.url)
         submission = Submission((named,), public=public)
-        async with QuorumNode(CHAIN, (own,), multicall3=MULTICALL, submission=submission) as chain:
+        async with Quorum(CHAIN, (own,), multicall3=MULTICALL, submission=submission) as chain:
             with pytest.raises(TransientError) as caught:
                 await chain.request("eth_sendRawTransaction", [SIGNED])
         assert elsewhere.got == [] and len(private.got) == 1 and SIGNED in private.got[0]
@@ -97,7 +97,7 @@ async def test_no_question_follows_a_redirect(status: int) -> None:
 @pytest.mark.parametrize("status", REDIRECTS)
 async def test_nor_does_a_transaction_of_solana(status: int) -> None:
     with running(200) as elsewhere, running(status, elsewhere.url) as server:
-        async with SvmNode(svm_chain("1" * 32), server.url, timeout_seconds=5) as node:
+        async with Node(svm_chain("1" * 32), server.url, timeout_seconds=5) as node:
             with pytest.raises(HttpRefused, match=f"HTTP {status}: it sends us elsewhere"):
                 await node.request("sendTransaction", ["AQ=="])
         assert elsewhere.got == [] and len(server.got) == 1

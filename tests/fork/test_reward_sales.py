@@ -105,7 +105,7 @@ async def test_a_job_over_several_assets_sells_into_the_one_that_brings_most(san
     assert ended.code == 0, ended.err
     with world(sandbox) as w:
         assert unsold(w.journal.history(), job.chain.chain, job.wallet.address) == {}
-        after = await cycle.look(w, job)
+        after = await cycle.observe_job(w, job)
         held = {state.market.asset.symbol: state.held.raw for state in after.idle}
         assert held["USDC"] - before["USDC"] >= leg.gets.raw and held["DAI"] == before["DAI"]
         gained = float(after.wealth(job.asset)) - float(seen.wealth(job.asset))

@@ -109,7 +109,7 @@ def test_a_plan_its_limits_and_its_books_have_the_fees(sandbox: Sandbox) -> None
         native = sandbox.rpc("eth_getBalance", sandbox.wallet, "latest")
         sandbox.rpc("anvil_setBalance", sandbox.wallet, hex(10**16))
         ended = home.run("allowances", "--revoke", "--yes")
-        assert ended.code != 0 and "cannot be taken back: gas may cost up to" in ended.err and "data on L1" in ended.err
+        assert ended.code != 0 and "cannot be revoked: gas may cost up to" in ended.err and "data on L1" in ended.err
         assert len(signed_bytes(sandbox)) == len(outcomes), "told before anything is signed"
         put(sandbox, FEES)
         sandbox.rpc("anvil_setBalance", sandbox.wallet, native)

@@ -25,7 +25,7 @@ from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.rollup import rollup_fee
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,
     GET_OPERATOR_FEE,
@@ -94,15 +94,15 @@ async def rehearsed(account: Account, works: list[LegWork]) -> Rehearsal:
 
 def unsigned_call(signed: TxSigned) -> EvmCall:
     tx = unsigned_of(signed, 0, 0)
-    return EvmCall(tx.to, tx.data, tx.value, tx.words)
+    return EvmCall(tx.to, tx.data, tx.value, tx.description)
 
 
-async def paid(node: EvmNode, owner: str, height: int) -> int:
+async def paid(node: Node, owner: str, height: int) -> int:
     before, after = [int(await node.request("eth_getBalance", [owner, hex(at)]), 16) for at in (height - 1, height)]
     return before - after
 
 
-async def oracle(node: EvmNode, function: str, kind: str, value: Any) -> int:
+async def oracle(node: Node, function: str, kind: str, value: Any) -> int:
     """The oracle's word, asked for by another encoder."""
     from eth_utils.crypto import keccak
 
@@ -111,7 +111,7 @@ async def oracle(node: EvmNode, function: str, kind: str, value: Any) -> int:
     return int(said, 16)
 
 
-async def put_multicall3(node: EvmNode) -> None:
+async def put_multicall3(node: Node) -> None:
     accounts = [Address(account) for account in await node.request("eth_accounts", [])]
     made = await Deployer(node, accounts).deploy(Artifact([], multicall3_bytecode(), {}))
     await node.request("anvil_setCode", [MULTICALL3, "0x" + (await node.code(made.address)).hex()])
@@ -124,7 +124,7 @@ async def test_the_fee_is_the_oracles_word_for_the_very_bytes_in_every_era(marke
             await _words_agree(market, node, era)
 
 
-async def _words_agree(market: SmallMarket, node: EvmNode, era: Era) -> None:
+async def _words_agree(market: SmallMarket, node: Node, era: Era) -> None:
     operator = {Era.ISTHMUS: 2_500_000, Era.JOVIAN: 25}.get(era, 0)
     fees = replace(L1Fees(), operator_constant_wei=7 if operator else 0, operator_scalar=operator)
     market = replace(market, fee_kind="op-stack")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from tests.unit.config.test_config_load import written
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.rpc import endpoint
@@ -29,7 +29,7 @@ Answer = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
 
 
 @asynccontextmanager
-async def served(answer: Answer, seconds: float = 10.0) -> AsyncIterator[tuple[EvmNode, list[int]]]:
+async def served(answer: Answer, seconds: float = 10.0) -> AsyncIterator[tuple[Node, list[int]]]:
     """A node whose every connection is answered by ``answer``, and a list that grows by one with each connection."""
     asked: list[int] = []
 
@@ -50,7 +50,7 @@ async def served(answer: Answer, seconds: float = 10.0) -> AsyncIterator[tuple[E
     port = server.sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}/v2/SECRETKEY"
     where = ".env: TEST_RPC_URL"
-    async with EvmNode(CHAIN, url, multicall3=MULTICALL, timeout_seconds=seconds, setting=where) as node:
+    async with Node(CHAIN, url, multicall3=MULTICALL, timeout_seconds=seconds, setting=where) as node:
         yield node, asked
     server.close()
 

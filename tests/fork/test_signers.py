@@ -21,7 +21,7 @@ from tests.unit.config.test_config_load import SETTINGS, WALLET, written
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.kms import KmsClient, KmsSigner
 from yieldbot.chains.evm.signing.ledger import LedgerSigner
 from yieldbot.chains.evm.signing.sign import Signer
@@ -55,7 +55,7 @@ def ledger(device: Ledger) -> LedgerSigner:
     return LedgerSigner(LedgerKey(path=PATH), HOLDER, device)
 
 
-async def funded(market: SmallMarket, node: EvmNode, owner: Address) -> SmallMarket:
+async def funded(market: SmallMarket, node: Node, owner: Address) -> SmallMarket:
     """The market with another owner, who holds as much."""
     theirs = replace(market, owner=owner)
     (sender, *_) = await node.request("eth_accounts", [])
@@ -66,7 +66,7 @@ async def funded(market: SmallMarket, node: EvmNode, owner: Address) -> SmallMar
     return theirs
 
 
-async def deposit(market: SmallMarket, node: EvmNode, journal: Journal, signer: Signer, **changes: Any) -> Any:
+async def deposit(market: SmallMarket, node: Node, journal: Journal, signer: Signer, **changes: Any) -> Any:
     theirs = await funded(market, node, signer.address)
     account = theirs.account(node, journal, signer=signer, **changes)
     plan = await theirs.plan(node, theirs.deposit_leg(RAW))
@@ -75,7 +75,7 @@ async def deposit(market: SmallMarket, node: EvmNode, journal: Journal, signer: 
     return await execute_leg(account, theirs.approval(plan), theirs.deposit_work(RAW))
 
 
-async def held(market: SmallMarket, node: EvmNode, owner: Address) -> tuple[int, int]:
+async def held(market: SmallMarket, node: Node, owner: Address) -> tuple[int, int]:
     found = await balances(node, owner, (market.usdc, market.shares))
     return found[market.usdc], found[market.shares]
 

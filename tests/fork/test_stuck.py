@@ -21,7 +21,7 @@ async def test_a_vault_that_is_locked_does_not_keep_the_rest_of_the_money(sandbo
     with world(sandbox) as w:
         w = replace(w, say=lines.append)
         job = w.settings.jobs[0]
-        first = decide(await cycle.look(w, job), w.settings.policy, job, w.now()).outcome
+        first = decide(await cycle.observe_job(w, job), w.settings.policy, job, w.now()).outcome
         assert isinstance(first, Plan) and (LegKind.WITHDRAW, market_id) in {(o.kind, o.market_id) for o in first.legs}
         report = await cycle.run_job(w, job)
         assert report.declined is None and report.outcomes and report.snapshot is not None, report.declined

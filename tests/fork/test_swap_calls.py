@@ -63,7 +63,7 @@ class Ways:
         spender = bytes(12) + bytes.fromhex(call.allowance.spender[2:])
         approve = bytes.fromhex("095ea7b3") + spender + call.allowance.raw.to_bytes(32, "big")
         for to, data in ((call.allowance.token.address, approve), (call.to, call.data)):
-            await self.world.deployer._send({"to": to, "data": "0x" + data.hex()}, call.words)
+            await self.world.deployer._send({"to": to, "data": "0x" + data.hex()}, call.description)
 
     async def reverts(self, call: EvmCall) -> str:
         """What the router says to the call; the allowance stands already."""

@@ -51,7 +51,7 @@ class Ways:
         """What our program puts before the call, then the call; the gas of all."""
         gas = 0
         for one in with_allowances((call,), {}, {}):
-            receipt = await self.d._send({"to": one.to, "data": "0x" + one.data.hex()}, one.words)
+            receipt = await self.d._send({"to": one.to, "data": "0x" + one.data.hex()}, one.description)
             gas += int(receipt["gasUsed"], 16)
         return gas
 
@@ -132,7 +132,7 @@ async def test_what_the_router_refuses_is_told(own_sandbox: Sandbox) -> None:
         assert "what Permit2 was allowed to let the router take is over" in await made.reverts(swap())
         token_allowance, permit, call = with_allowances((swap(),), {}, {})
         assert call == swap() and permit.to == made.world.v4.permit2.address
-        await made.d._send({"to": permit.to, "data": "0x" + permit.data.hex()}, permit.words)
+        await made.d._send({"to": permit.to, "data": "0x" + permit.data.hex()}, permit.description)
         assert "did not move from our account" in await made.reverts(swap())
         await made.d._send({"to": token_allowance.to, "data": "0x" + token_allowance.data.hex()}, "allow")
         assert "less than the least" in await made.reverts(swap(least=out + 1))
@@ -144,7 +144,7 @@ async def test_what_the_router_refuses_is_told(own_sandbox: Sandbox) -> None:
             (await made.states())[0].zero.quote_exact_in(whole.raw)
         greedy = swap(0, whole)
         for one_call in with_allowances((greedy,), {}, {})[:2]:
-            await made.d._send({"to": one_call.to, "data": "0x" + one_call.data.hex()}, one_call.words)
+            await made.d._send({"to": one_call.to, "data": "0x" + one_call.data.hex()}, one_call.description)
         assert await made.reverts(greedy)
         await node.request("evm_revert", [snapshot])
 

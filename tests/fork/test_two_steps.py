@@ -12,11 +12,11 @@ from tests.fork.contracts import mined
 from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
-from yieldbot.app.words import leaving
+from yieldbot.app.formatting import leaving
 from yieldbot.books.entries import Kind, from_journal
 from yieldbot.books.ledger import What, post
 from yieldbot.chains.evm.execution.abi_calls import selector
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
@@ -43,7 +43,7 @@ async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, st
     """A vault of contracts/traps in the chain's file, in which the sandbox's wallet has 10,000: its market's id, its
     address and its deployer's."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
     sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
     calls = (
@@ -79,7 +79,7 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
     market_id, *_ = await held_in(sandbox, "CooldownVault", DAY)
     with world(sandbox) as w:
         job = w.settings.jobs[0]
-        wealth = (await cycle.look(w, job)).wealth(job.asset).raw
+        wealth = (await cycle.observe_job(w, job)).wealth(job.asset).raw
         assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))  # what lies idle first
 
         seen: list[int] = []
@@ -153,10 +153,10 @@ async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox
             mined(sandbox, {"from": admin, "to": job.asset.address, "data": gift})
             sandbox.rpc("anvil_mine", hex(15), hex(3600))
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
-        called = await cycle.look(w, job)
+        called = await cycle.observe_job(w, job)
         assert (gone := called.of(market_id).leaving) is not None and gone.back.raw > HELD_RAW and not gone.cancels
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
-        inside = (await cycle.look(w, job)).of(market_id)
+        inside = (await cycle.observe_job(w, job)).of(market_id)
         assert inside.leaving is None and inside.held.raw > HELD_RAW and inside.shares
         assert [type(event) for event in told(w.journal)] == [ExitAsked, ExitAsked, ExitEnded]
         assert steps_of(await cycle.run_job(w, job)) == []
@@ -179,7 +179,7 @@ async def test_a_request_with_a_number_of_its_own_is_asked_for_by_it(
     with world(sandbox) as w:
         job = w.settings.jobs[0]
         assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))
-        wealth = (await cycle.look(w, job)).wealth(job.asset).raw
+        wealth = (await cycle.observe_job(w, job)).wealth(job.asset).raw
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]  # rehearsed: what is ours there stays whole
         assert fold_requests(w.journal.history(), job.chain.chain, job.wallet.address) == {market_id: (1,)}
         waits = await cycle.run_job(w, job)
@@ -194,7 +194,7 @@ async def test_a_request_with_a_number_of_its_own_is_asked_for_by_it(
             sandbox.rpc("anvil_mine", hex(15), hex(3600))
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.CANCEL]
-        assert (await cycle.look(w, job)).of(market_id).leaving is None
+        assert (await cycle.observe_job(w, job)).of(market_id).leaving is None
         assert steps_of(await cycle.run_job(w, job)) == []
         assert fold_requests(w.journal.history(), job.chain.chain, job.wallet.address) == {}
         sandbox.rpc("anvil_mine", hex(48), hex(3600))  # and nothing again

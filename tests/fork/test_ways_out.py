@@ -10,7 +10,7 @@ from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.chains.evm.execution.abi_calls import selector
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.open import session
 from yieldbot.config.load import load
 from yieldbot.decision.decide import decide
@@ -38,7 +38,7 @@ async def trap(
     ``locked_raw`` one whose cash nobody sees, and of which so much is lent out."""
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         args: tuple[object, ...] = (a_year * USDC // YEAR, always, keeps_bps)
         name = "ForkAwareVault"
         if locked_raw is not None:
@@ -88,7 +88,7 @@ async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox
 async def mend(sandbox: Sandbox, market_id: MarketId) -> None:
     """Put other code where the vault is; what it has stays."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         _, vault = await deploy_trap(node, "MendedVault", job.asset.address, history=False)
         code = await node.code(vault.address)
         await node.request("anvil_setCode", [market_id.rpartition("/")[2], "0x" + code.hex()])
@@ -116,7 +116,7 @@ async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundr
     try:
         with world(sandbox) as w:
             job = w.settings.jobs[0]
-            seen = await cycle.look(w, job)
+            seen = await cycle.observe_job(w, job)
             plan = await planned(w, job)
             legs = [leg for leg in plan.legs if leg.market_id == market_id]
             assert [leg.kind for leg in legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
@@ -131,7 +131,7 @@ async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundr
                 assert report.failed and report.outcomes[-1][0] == legs[1]
             (refusal,) = written(w.journal, ExitRefused)
             assert isinstance(refusal, ExitRefused) and refusal.on_chain and refusal.market_id == market_id
-            after = await cycle.look(w, job)
+            after = await cycle.observe_job(w, job)
             gone = seen.wealth(job.asset).raw - after.of(market_id).held.raw - after.idle[0].held.raw
             gone -= sum(state.held.raw for state in after.markets if state.market.id != market_id)
             most = whole.raw // 200 * keeps_bps // 10_000
@@ -188,7 +188,7 @@ async def gift(sandbox: Sandbox, vault: str, admin: str, raw: int) -> None:
 async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str = "") -> tuple[MarketId, str]:
     """A vault in the chain's file that earns, with fees that its previews alone name."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with EvmNode(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         args = (entry_bps, exit_bps)
         d, vault = await deploy_trap(node, "FeeVault", job.asset.address, *args, deposited_raw=MILLION, history=False)
         await node.request("anvil_mine", [hex(48), hex(3600)])
@@ -213,7 +213,7 @@ async def test_a_vault_with_fees_is_entered_by_what_leaving_pays(sandbox: Sandbo
         plan = await planned(w, job)
         legs = [leg for leg in plan.legs if leg.market_id == market_id]
         assert [leg.kind for leg in legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
-        (state,) = [s for s in (await cycle.look(w, job)).markets if s.market.id == market_id]
+        (state,) = [s for s in (await cycle.observe_job(w, job)).markets if s.market.id == market_id]
         assert state.entry_cost_bps == pytest.approx(1e4 * (1 - 0.998 * 0.995), rel=1e-4)
         report = await cycle.run_job(w, job)
         assert report.declined is None and not report.failed and report.after is not None
@@ -292,7 +292,7 @@ async def test_cash_that_nobody_sees_is_told_by_a_simulated_holder(sandbox: Sand
     off = replace(off, policy=replace(off.policy, try_first=()))
     with world(sandbox, Auto, off) as w:
         job = off.jobs[0]
-        blind = await cycle.look(w, job)
+        blind = await cycle.observe_job(w, job)
         assert all(blind.of(one).cash is None and "cash-unknown" in blind.of(one).flags for one in (pays, stuck))
         report = await cycle.run_job(w, job)
         assert report.snapshot is not None and report.decision is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.address import checksummed
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
@@ -25,7 +25,7 @@ EVERY = 1800
 class Traded:
     """Contracts of the sandbox by name, sent to by its first account."""
 
-    def __init__(self, sandbox: Sandbox, node: EvmNode, accounts: list[str]) -> None:
+    def __init__(self, sandbox: Sandbox, node: Node, accounts: list[str]) -> None:
         at = sandbox.addresses
         self.sandbox, self.node = sandbox, node
         self.d = Deployer(node, [checksummed(account) for account in accounts])
@@ -61,7 +61,7 @@ class Traded:
             await self.d.warp(seconds)
 
 
-async def traded(sandbox: Sandbox, node: EvmNode) -> Traded:
+async def traded(sandbox: Sandbox, node: Node) -> Traded:
     made = Traded(sandbox, node, await node.request("eth_accounts", []))
     await made.ready()
     return made

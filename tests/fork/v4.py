@@ -12,7 +12,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
 from tests.fork.pools import MINE, ask
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
 from yieldbot.math.positions import Range
 from yieldbot.math.venues import V3Venue
@@ -37,7 +37,7 @@ class V4World:
     """tokens: in the pools' order; contracts: likewise."""
 
     deployer: Deployer
-    node: EvmNode
+    node: Node
     contracts: list[Contract]
     tokens: list[Token]
     v4: ExchangeV4

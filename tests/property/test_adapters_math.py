@@ -113,11 +113,11 @@ def test_the_supply_curve_is_comets_rate_after_a_deposit(
     stored = CometTotals(10**15, 10**15, supplied, int(supplied * used), 1_000)
     now = stored.accrued(supply, borrow, 1_000 + waited)
     assert now.supplied_raw >= stored.supplied_raw and now.borrowed_raw >= stored.borrowed_raw
-    corners = sorted({0, supply.kink, FACTOR_SCALE})
+    points = sorted({0, supply.kink, FACTOR_SCALE})
     curve = SupplyKinkedCurve(
         others=now.supplied_raw / USDC,
         borrowed=now.borrowed_raw / USDC,
-        points=tuple((u / FACTOR_SCALE, supply.rate(u) * YEAR / FACTOR_SCALE) for u in corners),
+        points=tuple((u / FACTOR_SCALE, supply.rate(u) * YEAR / FACTOR_SCALE) for u in points),
     )
     utilisation = now.borrowed_raw * FACTOR_SCALE // (now.supplied_raw + ours)
     if utilisation <= FACTOR_SCALE:

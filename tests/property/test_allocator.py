@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
-from yieldbot.allocator.allocate import Purses, allocate, exact_of, problem_of
+from yieldbot.allocator.allocate import Portfolio, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.plan import make_plan
@@ -82,15 +82,15 @@ def cases(draw: st.DrawFn, most: int) -> tuple[Snapshot, Policy]:
 @given(cases(most=3))
 def test_the_bound_is_never_below_the_best_of_an_exhaustive_search(case: tuple[Snapshot, Policy]) -> None:
     seen, policy = case
-    places = [s for s in seen.states.values() if s.market.kind is not Kind.IDLE]
+    markets = [s for s in seen.states.values() if s.market.kind is not Kind.IDLE]
     total = sum(s.held.raw for s in seen.states.values())
     by_id = {a.market_id: a for a in assess(seen, policy)}
-    purses = Purses((usdc(0).token,), (total,), (1.0,))
-    exact = exact_of(places, by_id, policy, purses)
-    problem = problem_of(seen, places, by_id, policy, exact, purses)
+    portfolio = Portfolio((usdc(0).token,), (total,), (1.0,))
+    exact = exact_of(markets, by_id, policy, portfolio)
+    problem = problem_of(seen, markets, by_id, policy, exact, portfolio)
     grids = [
         sorted({p.held, p.low, *(p.low + (p.high - p.low) * k / STEPS for k in range(STEPS + 1))})
-        for p in problem.places
+        for p in problem.markets
     ]
     best = max(problem.objective(x) for x in product(*grids) if problem.feasible(x))
     found = optimise(problem)

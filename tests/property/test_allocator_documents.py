@@ -1,4 +1,4 @@
-"""Problems as documents, against exhaustive search: one purse and several, overlapping groups, every cost.
+"""Problems as documents, against exhaustive search: one asset and several, overlapping groups, every cost.
 
 The searched points are a grid, so the best of them is at most the true optimum: no bound may be below it.
 """
@@ -23,7 +23,7 @@ BATCH = 250
 
 def grid(posed: Posed, index: int, steps: int) -> list[float]:
     """Allowed holdings of a place: what is held, the ends of its spans, and points between them."""
-    found = {posed.problem.places[index].held}
+    found = {posed.problem.markets[index].held}
     for least, most in posed.problem.spans(index):
         found |= {least + (most - least) * (k / steps) ** power for k in range(steps + 1) for power in (1, 3)}
     return sorted(x for x in found if posed.problem.allowed(index, x))
@@ -31,10 +31,10 @@ def grid(posed: Posed, index: int, steps: int) -> list[float]:
 
 def searched(posed: Posed, steps: int) -> float:
     """The best objective of a grid that satisfies every limit."""
-    problem, places = posed.problem, range(len(posed.problem.places))
-    choices = [[(x, problem.value(i, x)) for x in grid(posed, i, steps)] for i in places]
+    problem, markets = posed.problem, range(len(posed.problem.markets))
+    choices = [[(x, problem.value(i, x)) for x in grid(posed, i, steps)] for i in markets]
     for k, swap in enumerate(problem.swaps):
-        most, index = swap.quotes[-1][0], len(problem.places) + k
+        most, index = swap.quotes[-1][0], len(problem.markets) + k
         amounts = [most * j / steps for j in range(steps + 1)]
         choices.append([(x, problem.value(index, x)) for x in amounts])
     best = problem.objective(problem.held())

@@ -1,4 +1,4 @@
-"""The lines of ``cover`` are nowhere below the income itself, for every kind of curve."""
+"""The lines of ``tight_bound`` are nowhere below the income itself, for every kind of curve."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from yieldbot.allocator.envelope import Corners, beside_joints, cover, falls, joints, rough, taken
-from yieldbot.math.beside import Beside
+from yieldbot.allocator.envelope import (
+    Vertices,
+    breakpoints,
+    coarse_bound,
+    dilution_breakpoints,
+    is_nonincreasing,
+    less_dilution,
+    tight_bound,
+)
 from yieldbot.math.curves import (
     AdaptiveCurve,
     DilutedCurve,
@@ -21,12 +28,13 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.dilution import Dilution
 from yieldbot.math.estimate import Interval
 from yieldbot.math.liquidity import FULL, Bounds, Venue
 from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import filled, looked_through, undrained
+from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -128,14 +136,14 @@ curves = st.one_of(
 @example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
     h = days * 86_400.0
-    edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in joints(curve, h) if x < most)})
+    edges = sorted({0.0, most, *(cut * most for cut in cuts), *(x for x in breakpoints(curve, h) if x < most)})
     for a, b in pairwise(edges):
-        corners = cover(curve, a, b, h)
-        assert (corners[0][0], corners[-1][0]) == (a, b)
+        vertices = tight_bound(curve, a, b, h)
+        assert (vertices[0][0], vertices[-1][0]) == (a, b)
         for k in range(9):
             x = min(b, a + (b - a) * k / 8)
             income = x * curve.apr(x, h)
-            assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+            assert _line_at(vertices, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -153,13 +161,13 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
     curve: RewardedCurve, most: float, start: float, days: int
 ) -> None:
     h, a = days * 86_400.0, start * most
-    if not falls(curve):
+    if not is_nonincreasing(curve):
         return
-    corners = rough(curve, a, most, h)
+    vertices = coarse_bound(curve, a, most, h)
     for k in range(17):
         x = min(most, a + (most - a) * k / 16)
         income = x * curve.apr(x, h)
-        assert _line_at(corners, x) >= income - 1e-9 * (abs(income) + 1e-6)
+        assert _line_at(vertices, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -167,20 +175,20 @@ def test_rough_lines_over_rewards_are_never_below_the_income(
 def test_the_error_falls_with_the_square_of_the_width(curve: KinkedCurve | AdaptiveCurve, at: float) -> None:
     h, middle = 30 * 86_400.0, at * curve.others
     width = 1e-3 * curve.others
-    if any(middle - width <= x <= middle + width for x in joints(curve, h)):
+    if any(middle - width <= x <= middle + width for x in breakpoints(curve, h)):
         return
     wide, narrow = (_worst(curve, middle - w, middle + w, h) for w in (width, width / 4))
     assert narrow <= wide / 8 + 1e-11 * middle * curve.apr(middle, h)
 
 
 def _worst(curve: YieldCurve, a: float, b: float, h: float) -> float:
-    """The largest distance between the lines and the income, which is at a corner or nearly so."""
-    return max(y - x * curve.apr(x, h) for x, y in cover(curve, a, b, h))
+    """The largest distance between the lines and the income, which is at a vertex or nearly so."""
+    return max(y - x * curve.apr(x, h) for x, y in tight_bound(curve, a, b, h))
 
 
-def _line_at(corners: Corners, x: float) -> float:
-    found = [y for at, y in corners if at == x]
-    for (x0, y0), (x1, y1) in pairwise(corners):
+def _line_at(vertices: Vertices, x: float) -> float:
+    found = [y for at, y in vertices if at == x]
+    for (x0, y0), (x1, y1) in pairwise(vertices):
         if x0 < x < x1:
             found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
     return max(found)
@@ -213,8 +221,8 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
     )
     one = outlook(venue, FULL if full else Bounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
     curve, horizon_seconds, most = ProvidedCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
-    for a, b in pairwise((0.0, *(x for x in joints(curve, horizon_seconds) if x < most), most)):
-        lines = cover(curve, a, b, horizon_seconds)
+    for a, b in pairwise((0.0, *(x for x in breakpoints(curve, horizon_seconds) if x < most), most)):
+        lines = tight_bound(curve, a, b, horizon_seconds)
         for x in (a + part * (b - a) for part in parts):
             low, high = next(((p, q) for p, q in pairwise(lines) if p[0] <= x <= q[0]), (lines[-1], lines[-1]))
             rise = (high[1] - low[1]) / (high[0] - low[0]) if high[0] > low[0] else 0.0
@@ -223,37 +231,41 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
 
 
 @st.composite
-def shared_pool(draw: st.DrawFn) -> tuple[Beside, YieldCurve, float]:
+def shared_pool(draw: st.DrawFn) -> tuple[Dilution, YieldCurve, float]:
     """A holding of ours in a pool, the curve of another market that brings it money, and what we hold of that."""
     pool = draw(st.one_of(kinked(), adaptive()))
     at = pool.others * draw(st.floats(0.0, 0.5))
     if draw(st.booleans()):
         held = pool.others * draw(st.sampled_from([0.0, 0.3]))
         shifted = replace(pool, others=max(0.0, pool.others + at - held))
-        curve: YieldCurve = undrained(shifted, held, -math.inf, filled(shifted, 1.0))
-        return Beside(undrained(pool, at, -math.inf, filled(pool, 1.0)), at, draw(st.floats(1.0, 1e6))), curve, held
+        curve: YieldCurve = capped(shifted, held, -math.inf, holding_at(shifted, 1.0))
+        return (
+            Dilution(capped(pool, at, -math.inf, holding_at(pool, 1.0)), at, draw(st.floats(1.0, 1e6))),
+            curve,
+            held,
+        )
     seen = draw(vault())
     slot = draw(st.integers(0, len(seen.slots) - 1))
     inner = seen.slots[slot]
     below = replace(inner.curve, others=max(0.0, inner.curve.others + inner.held - at))
-    beside = Beside(undrained(below, at, -math.inf, filled(below, 1.0)), at, draw(st.floats(1.0, 1e6)), seen, slot)
-    return beside, looked_through(seen, 0.98), seen.ours
+    dilution = Dilution(capped(below, at, -math.inf, holding_at(below, 1.0)), at, draw(st.floats(1.0, 1e6)), seen, slot)
+    return dilution, capped_vault(seen, 0.98), seen.ours
 
 
 @settings(max_examples=150, deadline=None)
 @given(shared_pool(), st.floats(0.0, 1.0), st.floats(0.01, 1.0))
 def test_lines_are_above_what_is_left_when_another_holding_loses(
-    case: tuple[Beside, YieldCurve, float], start: float, width: float
+    case: tuple[Dilution, YieldCurve, float], start: float, width: float
 ) -> None:
-    beside, curve, held = case
-    scale = beside.at + 2.0 * float(getattr(curve, "others", 0.0)) + 10.0
+    dilution, curve, held = case
+    scale = dilution.at + 2.0 * float(getattr(curve, "others", 0.0)) + 10.0
     a = held + start * scale
     b = a + width * scale
-    cuts = sorted({a, b, *(x for x in (*joints(curve, H), *beside_joints(beside, held, H)) if a < x < b)})
+    cuts = sorted({a, b, *(x for x in (*breakpoints(curve, H), *dilution_breakpoints(dilution, held, H)) if a < x < b)})
     for low, high in pairwise(cuts):
-        line = taken(beside, held, cover(curve, low, high, H), H)
+        line = less_dilution(dilution, held, tight_bound(curve, low, high, H), H)
         for part in range(33):
             x = min(high, low + (high - low) * part / 32)
-            income = x * curve.apr(x, H) - beside.lost(held, x, H)
+            income = x * curve.apr(x, H) - dilution.loss(held, x, H)
             above = _line_at(line, x)
-            assert above >= income - 1e-9 * (abs(income) + beside.weight)
+            assert above >= income - 1e-9 * (abs(income) + dilution.weight)

@@ -64,7 +64,7 @@ def test_pools_that_vaults_share_come_to_rest_too() -> None:
     assert count < 120
 
 
-def test_a_vault_that_was_left_is_not_entered_again_for_the_drought_below_it() -> None:
+def test_a_vault_that_was_left_is_not_entered_again_for_the_spike_below_it() -> None:
     """As on the sandbox: our leaving takes 40,000 of a vault's million out of a market that was 92 % used."""
     pools = {
         "full": Pool("full", "morpho", 500_000.0, 736_000.0, 0.04, 0.0),

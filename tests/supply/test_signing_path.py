@@ -13,7 +13,7 @@ from yieldbot import protocols
 from yieldbot.chains.evm.execution import leg, submit
 from yieldbot.chains.evm.signing import keystore, kms, ledger, ledger_hid, sign
 from yieldbot.chains.solana.execution import leg as svm_leg
-from yieldbot.chains.solana.execution import send as svm_send
+from yieldbot.chains.solana.execution import submit as svm_submit
 from yieldbot.chains.solana.node import transport as svm_client
 from yieldbot.chains.solana.signing import keystore as svm_keystore
 from yieldbot.cli import run
@@ -21,7 +21,7 @@ from yieldbot.rpc import endpoint
 
 SENDS = f"""
 from {endpoint.__name__} import Endpoint
-from {svm_client.__name__} import SolanaProvider
+from {svm_client.__name__} import Provider
 from yieldbot.errors import YieldbotError
 
 async def send(endpoint, method):
@@ -33,14 +33,14 @@ async def send(endpoint, method):
         raise SystemExit("somebody listens on port 9 of this machine")
 
 asyncio.run(send(Endpoint("http://127.0.0.1:9"), "eth_sendRawTransaction"))
-asyncio.run(send(Endpoint("http://127.0.0.1:9", provider=SolanaProvider), "sendTransaction"))
+asyncio.run(send(Endpoint("http://127.0.0.1:9", provider=Provider), "sendTransaction"))
 """
 """What the clients load only when they send: nobody listens where they do."""
 
 STAGES = {
     "Where a key is read and signs": Stage([module.__name__ for module in (sign, keystore, svm_keystore)]),
     "From the signature to the node": Stage(
-        [module.__name__ for module in (submit, leg, svm_send, svm_leg, endpoint, svm_client)], SENDS
+        [module.__name__ for module in (submit, leg, svm_submit, svm_leg, endpoint, svm_client)], SENDS
     ),
     "With a key in AWS KMS": Stage([kms.__name__]),
     "With a Ledger": Stage([ledger.__name__, ledger_hid.__name__]),

@@ -29,14 +29,15 @@ from tests.faults.control import Proxies, proxies
 from tests.faults.proxy import FAILS, LIES
 from tests.svm.test_several_assets import BASE
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import passphrase
 from yieldbot.chains.solana import session as wiring
-from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
-from yieldbot.chains.solana.signing.keystore import SvmKeySigner
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.approvals import Auto
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Expired
@@ -105,17 +106,17 @@ async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: fl
     wait = patience or CONFIRM_SECONDS
     chain = replace(job.chain, rpc_urls=urls, quorum=quorum, poll_seconds=0.03, confirm_timeout_seconds=wait)
     settings = replace(settings, jobs=(replace(job, chain=chain),))
-    plain = SvmNodes.send
+    plain = Quorum.send
 
-    async def send(nodes: SvmNodes, raw: bytes) -> None:
+    async def send(nodes: Quorum, raw: bytes) -> None:
         fuse.at("before sent")
         await plain(nodes, raw)
         fuse.at("after sent")
 
     # This process is a fork that ends with the run: nobody else sees these.
-    SvmNodes.send = send  # type: ignore[method-assign]
+    Quorum.send = send  # type: ignore[method-assign]
     seconds = patience or TIMEOUT_SECONDS
-    wiring.connect_svm = partial(connect_svm, timeout_seconds=seconds)  # type: ignore[attr-defined]
+    wiring.connect = partial(connect, timeout_seconds=seconds)  # type: ignore[attr-defined]
     try:
         with run_lock(home), FusedJournal.open(home / "journal.sqlite") as journal:
             journal.fuse = fuse
@@ -125,7 +126,7 @@ async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: fl
                 svm_adapters=svm_adapters(),
                 journal=journal,
                 approver=Auto(journal, settings.policy),
-                signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+                signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
                 now=lambda: int(time.time()),
                 say=lambda line: None,
             )
@@ -222,11 +223,11 @@ class Arena:
                 svm_adapters=svm_adapters(),
                 journal=journal,
                 approver=Auto(journal, settings.policy),
-                signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+                signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
                 now=lambda: int(time.time()),
                 say=lambda line: None,
             )
-            snapshot = await cycle.look(world, settings.jobs[0])
+            snapshot = await cycle.observe_job(world, settings.jobs[0])
         with Journal.open(home / "journal.sqlite") as again:
             assert again.transactions() == transactions, "the journal replays to another state"
         assert all(isinstance(tx.outcome, Confirmed | Expired) for tx in transactions), [

@@ -13,9 +13,9 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.chains.allowances import Given
-from yieldbot.chains.solana.execution.build import Bid, Step, SvmContext, unsigned
-from yieldbot.chains.solana.execution.judge import SvmRules
-from yieldbot.chains.solana.execution.revoke import effect_fault, instruction_of, judge_revocation
+from yieldbot.chains.solana.execution.build import Bid, Step, TxContext, revocation, unsigned
+from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
+from yieldbot.chains.solana.execution.revoke import effect_fault
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
@@ -157,18 +157,18 @@ def given(right: str = "") -> Given:
 
 
 def simulated(instruction: SvmInstruction, *more: SvmInstruction) -> SvmSimulated:
-    context = SvmContext(CHAIN, US, "revoke-1", 0, MarketId("allowance/solana/x"))
+    context = TxContext(CHAIN, US, "revoke-1", 0, MarketId("allowance/solana/x"))
     tx = unsigned(Step((instruction, *more), TOKEN_PROGRAM), context, Bid(10_000, 1), Blockhash(named("hash"), 9, 1))
     assert not isinstance(tx, Declined)
     return SvmSimulated(tx, BlockRef(CHAIN, 1, "", 0), 1, (Delta(USDC, 0), Delta(USDC, -5000)))
 
 
 def test_nothing_but_the_revocation_is_signed_as_one() -> None:
-    rules = SvmRules(CHAIN, US, SvmLimits())
-    good = instruction_of(given(), US)
+    rules = Rules(CHAIN, US, SvmLimits())
+    good = revocation(given(), US)
     assert isinstance(judge_revocation(rules, given(), simulated(good)), SvmApproved)
 
-    def code(found: SvmSimulated, rules: SvmRules = rules) -> str:
+    def code(found: SvmSimulated, rules: Rules = rules) -> str:
         said = judge_revocation(rules, given(), found)
         assert isinstance(said, Declined)
         return said.code

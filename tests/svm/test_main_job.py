@@ -12,11 +12,11 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import passphrase
-from yieldbot.chains.solana.signing.keystore import SvmKeySigner
+from yieldbot.chains.solana.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import PendingError
 from yieldbot.execution.approvals import Auto
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.history import recorded
 from yieldbot.journal.store import Journal
@@ -43,7 +43,7 @@ def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[Wor
             svm_adapters=svm_adapters(),
             journal=journal,
             approver=Auto(journal, settings.policy),
-            signer_of=lambda wallet: SvmKeySigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
+            signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
             now=lambda: int(time.time()),
             say=lambda line: None,
         )
@@ -64,7 +64,7 @@ async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: SvmSandbox
         assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed] * 3
         assert 0 <= wealth(report) - 100_000 * 10**6 < 10**6, "nothing is lost on the way in"
         sandbox.warp(30)
-        later = await cycle.look(w, job)
+        later = await cycle.observe_job(w, job)
         held = recorded.positions(w.journal, later)
         assert len(held) == 3
         for position in held:
@@ -169,7 +169,7 @@ async def test_sol_is_staked_in_a_pool_and_leaves_it_when_its_risk_is_no_longer_
         lost = leg.amount.raw - report.after.of(leg.market_id).held.raw
         assert lost / leg.amount.raw * 1e4 == pytest.approx(5.0, abs=0.01)
         sandbox.warp(30)
-        later = await cycle.look(w, job)
+        later = await cycle.observe_job(w, job)
         (position,) = recorded.positions(w.journal, later)
         assert position.predicted is not None and position.realised is not None
         assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1
@@ -211,7 +211,7 @@ async def test_sol_itself_is_wrapped_lent_and_unwrapped(sandbox: SvmSandbox) -> 
         paid = lamports - sandbox.rpc("getBalance", sandbox.wallet)["value"] - leg.amount.raw
         assert 2_039_280 <= paid <= 2_039_280 + 20_000, "the share account's rent and the fee, no more"
         sandbox.warp(30)
-        later = await cycle.look(w, job)
+        later = await cycle.observe_job(w, job)
         (position,) = recorded.positions(w.journal, later)
         assert position.predicted is not None and position.realised is not None
         assert abs(position.predicted.value - position.realised.value) * 1e4 < 0.1

@@ -70,7 +70,7 @@ def test_deposit_and_withdraw_move_exactly_what_is_said() -> None:
     assert state.status is Status.ACTIVE and state.rent_deposit == RENT and state.capacity is None
     before, had = ledger.balance(usdc.address), lamports(ledger)
     calls = ADAPTER.deposit(state, usdc.parse("50000"), ledger.me)
-    assert [call.words for call in calls] == [
+    assert [call.description for call in calls] == [
         "open an account of ours in marginfi (double)",
         "deposit 50,000 USDC into marginfi (double)",
     ]

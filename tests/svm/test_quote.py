@@ -46,7 +46,7 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     back = quote(sandbox, tmp_path, given, wanted, "--out", document["given"]["text"])
     assert back.document["exact_out"] and abs(int(back.document["taken"]["raw"]) - int(document["taken"]["raw"])) < 2e4
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, cwd=tmp_path)
-    assert "no split over these ways gives more than" in told.out and "Orca (double) 0.0" in told.out
+    assert "no split over these routes gives more than" in told.out and "Orca (double) 0.0" in told.out
 
 
 def test_a_dollar_that_is_none_and_feeds_that_cannot_be_trusted_are_refused(

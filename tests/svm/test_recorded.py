@@ -38,7 +38,7 @@ HOUR_SLOTS = 9_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProblemMarket:
     """A market that was recorded, with our wallet's money."""
 
     adapter: Any
@@ -67,15 +67,15 @@ def ledger_at(slot: int, now: int) -> Ledger:
     return ledger
 
 
-def discovered(adapter: Any, ledger: Ledger, name: str, params: dict[str, Any], token: Token) -> Place:
+def discovered(adapter: Any, ledger: Ledger, name: str, params: dict[str, Any], token: Token) -> ProblemMarket:
     (market,) = ledger.run(adapter.discover(Deployment(adapter.protocol, CHAIN, name, params, (token,))))
     if not market.params.get("native"):
         mine = 10**12
         ledger.set({ata(ledger.me, token.address): token_account(token.address, ledger.me, mine)})
-    return Place(adapter, ledger, market)
+    return ProblemMarket(adapter, ledger, market)
 
 
-def kamino() -> Place:
+def kamino() -> ProblemMarket:
     reserve, owner, data = recorded("kamino_usdc_reserve")
     fields = layout("kamino_lend").decode("Reserve", data)
     ledger = ledger_at(fields["slot"] + 100, 1_764_000_000)
@@ -103,7 +103,7 @@ def kamino() -> Place:
     return found
 
 
-def bank(name: str, token_program: Address = TOKEN_PROGRAM) -> Place:
+def bank(name: str, token_program: Address = TOKEN_PROGRAM) -> ProblemMarket:
     address, owner, data = recorded(name)
     group, _, group_data = recorded("mainnet_group")
     fields = layout("marginfi").decode("Bank", data)
@@ -127,7 +127,7 @@ def bank(name: str, token_program: Address = TOKEN_PROGRAM) -> Place:
     return discovered(marginfi.ADAPTER, ledger, "marginfi", {"program": of, "banks": [address]}, token)
 
 
-def picosol() -> Place:
+def picosol() -> ProblemMarket:
     address, owner, data = recorded("picosol-stake-pool")
     pool = spl_stake_pool.decode(address, data)
     ledger = ledger_at(pool.last_update_epoch * SLOTS_PER_EPOCH + 1_000, 1_747_000_000)
@@ -150,7 +150,7 @@ def picosol() -> Place:
     return found
 
 
-PLACES: dict[str, Callable[[], Place]] = {
+PLACES: dict[str, Callable[[], ProblemMarket]] = {
     "kamino": kamino,
     "bonk_bank": lambda: bank("bonk_bank"),
     "cloud_bank": lambda: bank("cloud_bank"),

@@ -81,7 +81,7 @@ def test_deposit_and_withdraw_move_exactly_what_is_said() -> None:
     assert state.held.raw == pytest.approx(50 * 10**9 * 0.999, abs=3), "what withdrawing pays, its fee taken"
     before = lamports(ledger)
     (part,) = ADAPTER.withdraw(state, SOL.parse("20"), ledger.me)
-    assert part.words == "withdraw 20 SOL from Stake (double)"
+    assert part.description == "withdraw 20 SOL from Stake (double)"
     ledger.send((part,))
     assert -10_000 <= lamports(ledger) - before - 20 * 10**9 <= 2
     state = ledger.observe(ADAPTER, market)

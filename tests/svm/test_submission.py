@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from yieldbot.chains.solana.node.client import AccountImage, SvmNode
-from yieldbot.chains.solana.node.quorum import SvmNodes
+from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.solana.cluster import Cluster
@@ -53,10 +53,10 @@ async def world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def nodes(public: str, private: str | None, **policy: Any) -> AsyncIterator[SvmNodes]:
+async def nodes(public: str, private: str | None, **policy: Any) -> AsyncIterator[Quorum]:
     chain = svm_chain(GENESIS)
-    of = [(SvmNode(chain, url, timeout_seconds=2),) if url else () for url in (public, private)]
-    async with SvmNodes(chain, of[0], 1, private=of[1], **policy) as found:
+    of = [(Node(chain, url, timeout_seconds=2),) if url else () for url in (public, private)]
+    async with Quorum(chain, of[0], 1, private=of[1], **policy) as found:
         yield found
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from tests.svm.test_main_job import excluding, for_sol, world
 from yieldbot.app import cycle
-from yieldbot.chains.solana.execution import build, leg
+from yieldbot.chains.solana.execution import build, transact
 from yieldbot.chains.solana.execution.judge import decode
-from yieldbot.chains.solana.node.client import AccountImage, Simulated, SlotSkew, SvmNode
-from yieldbot.chains.solana.node.fork import SvmFork
+from yieldbot.chains.solana.node.client import AccountImage, Node, Simulated, SlotSkew
+from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, svm_chain
@@ -127,11 +127,11 @@ async def refused(sandbox: SvmSandbox, job: Job | None = None) -> str | None:
 async def test_nodes_that_simulate_otherwise_than_the_fork_are_not_signed_for(
     sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = SvmNode.simulate
+    honest = Node.simulate
     liars: set[int] = set()
     how = ["fails"]
 
-    async def simulate(self: SvmNode, raw: bytes, addresses: Any, least_slot: int = 0) -> Simulated:
+    async def simulate(self: Node, raw: bytes, addresses: Any, least_slot: int = 0) -> Simulated:
         said = await honest(self, raw, addresses, least_slot)
         number = nodes.setdefault(id(self), len(nodes))
         if number not in liars:
@@ -141,7 +141,7 @@ async def test_nodes_that_simulate_otherwise_than_the_fork_are_not_signed_for(
         return replace(said, accounts=tuple(_richer(image, how[0]) for image in said.accounts))
 
     nodes: dict[int, int] = {}
-    monkeypatch.setattr(SvmNode, "simulate", simulate)
+    monkeypatch.setattr(Node, "simulate", simulate)
     liars.add(0)
     for lie in ("fails", "tokens", "lamports"):
         how[0] = lie
@@ -182,7 +182,7 @@ async def test_what_repeats_an_expired_transaction_must_mean_the_same(
         made.append(build.unsigned(step, context, bid if not made else replace(bid, units=bid.units + 1), *rest))
         return made[-1]
 
-    monkeypatch.setattr(leg, "unsigned", other)
+    monkeypatch.setattr(transact, "unsigned", other)
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         sandbox.rpc("svm_dropTransactions", 1)
@@ -199,7 +199,7 @@ async def test_what_repeats_an_expired_transaction_must_mean_the_same(
         assert len(made) == 2 and len(w.journal.transactions()) == 1, "the second was never signed"
 
 
-class Drifting(SvmNode):
+class Drifting(Node):
     """A node whose answers come from slots that somebody sets."""
 
     slots: list[int]
@@ -221,17 +221,17 @@ async def test_accounts_of_one_snapshot_lie_within_few_slots(slots: list[int], f
 
 
 async def test_a_snapshot_that_drifted_is_read_again(sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest, tries = SvmNode.run, []
+    honest, tries = Node.run, []
 
-    async def run(self: SvmNode, flows: Any, block: Any) -> Any:
+    async def run(self: Node, flows: Any, block: Any) -> Any:
         tries.append(block.height)
         if len(tries) == 1:
             raise SlotSkew("the first reads drift")
         return await honest(self, flows, block)
 
-    monkeypatch.setattr(SvmNode, "run", run)
+    monkeypatch.setattr(Node, "run", run)
     with world(sandbox) as w:
-        seen = await cycle.look(w, w.settings.jobs[0])
+        seen = await cycle.observe_job(w, w.settings.jobs[0])
     assert len(tries) >= 3 and len(seen.states) == 5 and load(sandbox.config).jobs
 
 
@@ -242,16 +242,16 @@ async def test_the_fork_has_the_features_that_its_node_tells_of(
     from solders.litesvm import LiteSVM
 
     active = [Address(str(feature)) for feature in LiteSVM.mainnet_feature_set().active]
-    real, lacks = SvmNode.accounts, list[Address]()
+    real, lacks = Node.accounts, list[Address]()
 
-    async def accounts(self: SvmNode, addresses: list[Address]) -> dict[Address, AccountImage | None]:
+    async def accounts(self: Node, addresses: list[Address]) -> dict[Address, AccountImage | None]:
         told = await real(self, addresses)
         return {address: None if address in lacks else image for address, image in told.items()}
 
-    monkeypatch.setattr(SvmNode, "accounts", accounts)
+    monkeypatch.setattr(Node, "accounts", accounts)
     for lacks[:], expected in (([], active), (active[:1], active[1:]), (active, active)):
-        async with SvmNode(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
-            fork = SvmFork(node)
+        async with Node(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
+            fork = Fork(node)
             await fork.clone([])
             images = fork.images(active)
             assert [address for address, image in images.items() if image is not None] == expected
@@ -261,7 +261,7 @@ def test_the_fork_has_the_features_that_the_main_cluster_has_activated() -> None
     """LiteSVM comes with a list of them; what was activated since is what the nodes' own simulations are asked for."""
     from solders.litesvm import LiteSVM
 
-    fork = SvmFork(SvmNode(svm_chain("x" * 32), "http://127.0.0.1:9"))
+    fork = Fork(Node(svm_chain("x" * 32), "http://127.0.0.1:9"))
     known = LiteSVM.mainnet_feature_set()
     active, inactive = list(known.active), list(known.inactive)
     assert len(active) > 200 and inactive
@@ -275,9 +275,9 @@ async def test_code_that_a_node_tells_wrongly_ends_the_fork_in_words(
 ) -> None:
     """A node that tells something else for a program's code: the cycle is skipped, nothing crashes."""
     program = Address(load(sandbox.config).jobs[0].chain.deployments[0].params["program"])
-    real = SvmNode.accounts_at
+    real = Node.accounts_at
 
-    async def accounts_at(self: SvmNode, addresses: list[Address], least_slot: int = 0) -> Any:
+    async def accounts_at(self: Node, addresses: list[Address], least_slot: int = 0) -> Any:
         slot, found = await real(self, addresses, least_slot)
         flipped = [
             replace(image, data=bytes(len(image.data))) if address == program and image else image
@@ -285,24 +285,24 @@ async def test_code_that_a_node_tells_wrongly_ends_the_fork_in_words(
         ]
         return slot, flipped
 
-    monkeypatch.setattr(SvmNode, "accounts_at", accounts_at)
-    async with SvmNode(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
+    monkeypatch.setattr(Node, "accounts_at", accounts_at)
+    async with Node(load(sandbox.config).jobs[0].chain.chain, sandbox.rpc_url) as node:
         with pytest.raises(TransientError, match=f"account {program} cannot be forked"):
-            await SvmFork(node).clone([program])
+            await Fork(node).clone([program])
 
 
 async def test_bytes_that_can_still_land_are_not_given_up_by_one_nodes_word(
     sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that says its blockhash is over already: the leg would be signed again, and could land twice."""
-    honest, true = SvmNode.blockhash, list[int]()
+    honest, true = Node.blockhash, list[int]()
 
-    async def over_already(self: SvmNode) -> Any:
+    async def over_already(self: Node) -> Any:
         told = await honest(self)
         true.append(told.last_valid_height)
         return replace(told, last_valid_height=1)
 
-    monkeypatch.setattr(SvmNode, "blockhash", over_already)
+    monkeypatch.setattr(Node, "blockhash", over_already)
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         report = await cycle.run_job(w, job)

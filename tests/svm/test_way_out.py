@@ -17,9 +17,9 @@ from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.chains.solana.exits import fingerprints, print_of
 from yieldbot.chains.solana.node.client import AccountImage
-from yieldbot.chains.solana.node.fork import SvmFork
-from yieldbot.chains.solana.node.quorum import connect_svm
-from yieldbot.chains.solana.session import svm_session
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.node.fork import Fork
+from yieldbot.chains.solana.session import open_session
 from yieldbot.decision.decide import decide
 from yieldbot.execution.world import World
 from yieldbot.journal.events import ExitProven, ExitRefused
@@ -70,7 +70,7 @@ async def test_a_program_that_keeps_what_it_takes_gets_nothing_and_the_rest_goes
 ) -> None:
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        seen = await cycle.look(w, job)
+        seen = await cycle.observe_job(w, job)
         lines: list[str] = []
         w = replace(w, say=lines.append)
         becomes(sandbox, trap)
@@ -102,7 +102,7 @@ async def test_a_program_that_keeps_what_it_takes_gets_nothing_and_the_rest_goes
         if trap == "TRAP_LESS":
             return  # the rest is the same
         becomes(sandbox, "")  # another program than the one that was refused
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             changed = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
         assert changed.of(trapped).no_way_out == "" and not any(s.untried for s in changed.markets)
         third = await cycle.run_job(w, job)
@@ -153,7 +153,7 @@ async def test_every_kind_of_market_is_refused_where_its_program_keeps_what_it_t
         sandbox.config.write_text(for_sol(sandbox))
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             snapshot = await live.observe()
             plan = decide(snapshot, w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
@@ -178,21 +178,21 @@ async def test_the_way_out_takes_an_hour_and_leaves_the_fork_as_it_was(
 ) -> None:
     """The rehearsal of every leg is what it would be without one; only the trap itself is refused, by name."""
     waited: list[tuple[int, int]] = []
-    wait, put_back = SvmFork.wait, SvmFork.put_back
+    wait, put_back = Fork.wait, Fork.put_back
 
-    def clock(fork: SvmFork) -> Clock:
+    def clock(fork: Fork) -> Clock:
         image = fork.images([SYSVAR_CLOCK])[SYSVAR_CLOCK]
         assert image is not None
         return Clock.of(image.data)
 
-    def longer(self: SvmFork, seconds: int) -> None:
+    def longer(self: Fork, seconds: int) -> None:
         before = clock(self)
         wait(self, seconds)
         after = clock(self)
         assert after.epoch == before.epoch
         waited.append((after.timestamp - before.timestamp, after.slot - before.slot))
 
-    def exactly(self: SvmFork) -> None:
+    def exactly(self: Fork) -> None:
         assert self._kept is not None and self._kept.images, "something was changed"
         kept, at = dict(self._kept.images), self._kept.clock
         assert any(self.images([address])[address] != image for address, image in kept.items())
@@ -200,11 +200,11 @@ async def test_the_way_out_takes_an_hour_and_leaves_the_fork_as_it_was(
         assert self.images(kept) == kept
         assert clock(self).slot == at.slot and clock(self).timestamp == at.unix_timestamp
 
-    monkeypatch.setattr(SvmFork, "wait", longer)
-    monkeypatch.setattr(SvmFork, "put_back", exactly)
+    monkeypatch.setattr(Fork, "wait", longer)
+    monkeypatch.setattr(Fork, "put_back", exactly)
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             snapshot = await live.observe()
             plan = decide(snapshot, w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
@@ -231,8 +231,8 @@ async def test_a_fork_that_is_put_back_forgets_new_accounts_and_keeps_what_was_c
     )
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with connect_svm(job.chain) as nodes:
-            fork = SvmFork(nodes.first)
+        async with connect(job.chain) as nodes:
+            fork = Fork(nodes.first)
             await fork.clone((sandbox.wallet,))
             before = fork.images((sandbox.wallet, stranger))
             fork.keep()
@@ -251,9 +251,9 @@ async def test_what_was_proven_is_not_rehearsed_again_until_it_changes(
     sandbox: SvmSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
-    wait = SvmFork.wait
+    wait = Fork.wait
 
-    def counted(self: SvmFork, seconds: int) -> None:
+    def counted(self: Fork, seconds: int) -> None:
         waited.append(seconds)
         wait(self, seconds)
 
@@ -262,11 +262,11 @@ async def test_what_was_proven_is_not_rehearsed_again_until_it_changes(
         report = await cycle.run_job(w, job)
         proofs = written(w, ExitProven)
         assert len(proofs) == len(report.outcomes) == 3
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             snapshot = await live.observe()
             assert report.decision is not None and isinstance(plan := report.decision.outcome, Plan)
             small = [leg_of(snapshot.of(proof.market_id), proof.up_to) for proof in proofs]
-            monkeypatch.setattr(SvmFork, "wait", counted)
+            monkeypatch.setattr(Fork, "wait", counted)
 
             async def rehearsed(*legs: Leg) -> int:
                 waited.clear()
@@ -299,7 +299,7 @@ async def test_a_fingerprint_is_of_the_program_its_authority_and_the_markets_ter
     loader, code = UPGRADEABLE_LOADER, named("the code of an upgradeable program")
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with connect_svm(job.chain) as nodes, svm_session(w, job) as live:
+        async with connect(job.chain) as nodes, open_session(w, job) as live:
             state = next(s for s in (await live.observe()).markets if s.market.name == TRAP)
 
             async def now() -> str:
@@ -341,7 +341,7 @@ def put(sandbox: SvmSandbox, address: str, image: AccountImage) -> None:
 async def test_every_market_of_a_cluster_names_terms_that_do_not_change_by_themselves(sandbox: SvmSandbox) -> None:
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             first = await live.observe()
             sandbox.warp(1)
             second = await live.observe()
@@ -356,7 +356,7 @@ async def test_what_a_limit_of_outflow_keeps_is_said_of_this_cycle_alone(sandbox
         (job,) = w.settings.jobs
         lines: list[str] = []
         w = replace(w, say=lines.append)
-        trapped = next(s for s in (await cycle.look(w, job)).markets if s.market.name == TRAP).market
+        trapped = next(s for s in (await cycle.observe_job(w, job)).markets if s.market.name == TRAP).market
         told = sandbox.rpc("getAccountInfo", trapped.address, {"encoding": "base64"})["value"]
         data = bytearray(base64.b64decode(told["data"][0]))
         struct.pack_into("<QQ", data, 389, 1_000 * 10**6, 10**6)  # state/reserve.rs: its limiter's most and window
@@ -373,16 +373,16 @@ async def test_a_way_out_that_needs_a_price_is_rehearsed_at_once_and_is_none_wit
 ) -> None:
     """marginfi under its group's limiter: nobody writes prices on a fork, so that an hour later there is none."""
     waited: list[int] = []
-    wait = SvmFork.wait
+    wait = Fork.wait
 
-    def counted(self: SvmFork, seconds: int) -> None:
+    def counted(self: Fork, seconds: int) -> None:
         waited.append(seconds)
         wait(self, seconds)
 
-    monkeypatch.setattr(SvmFork, "wait", counted)
+    monkeypatch.setattr(Fork, "wait", counted)
     with world(sandbox) as w:
         (job,) = w.settings.jobs
-        async with svm_session(w, job) as live:
+        async with open_session(w, job) as live:
             plan = decide(await live.observe(), w.settings.policy, job, w.now()).outcome
             assert isinstance(plan, Plan)
             market = next(s for s in (await live.observe()).markets if s.market.protocol == "marginfi").market

@@ -278,7 +278,7 @@ def test_any_bytes_are_a_pool_or_refused_in_words() -> None:
 @pytest.mark.parametrize("a_to_b", [True, False])
 def test_two_swaps_of_a_leg_have_room_in_one_transaction(a_to_b: bool) -> None:
     """The most that a leg has, with its accounts to be opened."""
-    from yieldbot.chains.solana.execution.account import SvmWork
+    from yieldbot.chains.solana.execution.account import LegWork
     from yieldbot.chains.solana.execution.build import steps, too_large
     from yieldbot.model.exchange import SwapTerms
     from yieldbot.model.ids import MarketId
@@ -298,7 +298,7 @@ def test_two_swaps_of_a_leg_have_room_in_one_transaction(a_to_b: bool) -> None:
     half = Amount(given, 10**8), Amount(wanted, 9 * 10**7)
     calls = tuple(EXCHANGE.swap(each, *half, ledger.me) for each in (first, second))
     market_id = MarketId("swap/solana/x/y")
-    work = SvmWork(
+    work = LegWork(
         index=0,
         leg=Leg(LegKind.SWAP, market_id, Amount(given, 2 * 10**8), gets=Amount(wanted, 18 * 10**7)),
         market=Market(market_id, "swap", Kind.EXCHANGE, CHAIN, "two pools", given, pool.address),

@@ -10,7 +10,7 @@ import pytest
 from tests.svm.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.chains.solana.execution.account import native_token
-from yieldbot.cli.reports import moved
+from yieldbot.cli.balance_changes import moved
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import Job

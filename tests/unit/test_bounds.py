@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yieldbot.chains.evm.execution.confirm import paid
-from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.chains.evm.prices import decimals_of, feed
-from yieldbot.chains.solana.prices import LEVEL_AT, PRICE_UPDATE_V2, pyth_price
+from yieldbot.chains.evm.execution.confirm import gas_used_of
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.prices import decimals_of, feed_price
+from yieldbot.chains.solana.prices import LEVEL_AT, PRICE_UPDATE_V2
+from yieldbot.chains.solana.prices import feed_price as pyth_price
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
@@ -42,7 +43,7 @@ def rounds(answer: int, updated_at: int) -> bytes:
 
 
 def test_a_feed_is_read() -> None:
-    assert answered(feed(FEED, NOW), word(8), rounds(300_000_000_000, NOW - 5)) == Price(3000.0, NOW - 5)
+    assert answered(feed_price(FEED, NOW), word(8), rounds(300_000_000_000, NOW - 5)) == Price(3000.0, NOW - 5)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +62,13 @@ def test_a_feed_is_read() -> None:
 def test_a_feed_that_cannot_be_is_an_error_at_once(places: int, answer: int, updated_at: int, said: str) -> None:
     began = time.monotonic()
     with pytest.raises(MarketError, match=said):
-        answered(feed(FEED, NOW), word(places), rounds(answer, updated_at))
+        answered(feed_price(FEED, NOW), word(places), rounds(answer, updated_at))
     assert time.monotonic() - began < 1.0
 
 
 @given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
 def test_no_feed_gives_a_price_that_cannot_be(places: int, answer: int, updated_at: int) -> None:
-    flow = feed(FEED, NOW)
+    flow = feed_price(FEED, NOW)
     next(flow)
     try:
         flow.send([word(places), rounds(answer, updated_at)])
@@ -113,8 +114,8 @@ class Wire:
     async def disconnect(self) -> None: ...
 
 
-def told(result: Any) -> EvmNode:
-    node = EvmNode(CHAIN, "http://node.example", multicall3=FEED, timeout_seconds=1.0)
+def told(result: Any) -> Node:
+    node = Node(CHAIN, "http://node.example", multicall3=FEED, timeout_seconds=1.0)
     node.endpoint._provider = Wire(result)
     return node
 
@@ -153,8 +154,11 @@ def test_a_receipt_says_no_more_than_the_bytes_allow() -> None:
         hash, gas, max_fee_wei = "0xaa", 100_000, 50
 
     signed: Any = Signed()
-    assert paid(signed, {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32", "l1Fee": hex(10**15)}, "node") == 90_000
+    assert (
+        gas_used_of(signed, {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32", "l1Fee": hex(10**15)}, "node")
+        == 90_000
+    )
     for wrong in ({"gasUsed": hex(100_001)}, {"effectiveGasPrice": "0x33"}, {"l1Fee": hex(2**90)}, {"gasUsed": "x"}):
         receipt = {"gasUsed": hex(90_000), "effectiveGasPrice": "0x32"} | wrong
         with pytest.raises(TransientError, match=r"do not allow|cannot be read"):
-            paid(signed, receipt, "node")
+            gas_used_of(signed, receipt, "node")

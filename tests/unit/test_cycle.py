@@ -21,7 +21,7 @@ from tests.unit.allocator.test_several import dai, seen
 from tests.unit.test_holds_edges import plan_of, put, take
 from tests.unit.test_protections import JOB, NOW, moved
 from yieldbot.app import cycle
-from yieldbot.app.cycle import approve_queued, is_trial, job_of, look, run_job
+from yieldbot.app.cycle import approve_queued, is_trial, job_of, observe_job, run_job
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
@@ -194,7 +194,7 @@ async def test_a_chain_that_cannot_be_served_is_skipped_with_its_reason(
     with pytest.raises(ConfigError, match="another chain"):
         await run_job(wired(monkeypatch, journal, live), JOB)
     live = SessionDouble()
-    assert await look(wired(monkeypatch, journal, live), JOB) == SEEN and live.did == ["verify", "observe"]
+    assert await observe_job(wired(monkeypatch, journal, live), JOB) == SEEN and live.did == ["verify", "observe"]
 
 
 async def test_where_nothing_is_to_be_done_it_is_written_down_and_nothing_opened(

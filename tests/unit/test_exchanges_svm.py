@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from yieldbot.chains.solana.prices import pyth_price
+from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import apart, exchange_of
 from yieldbot.errors import MarketError
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
@@ -104,7 +104,7 @@ def test_a_price_account_that_somebody_holds_is_no_feed() -> None:
     feed = named("feed")
 
     def price(data: bytes) -> Price:
-        flow = pyth_price(feed, NOW)
+        flow = feed_price(feed, NOW)
         next(flow)
         with pytest.raises(StopIteration) as ended:
             flow.send([data])

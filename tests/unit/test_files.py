@@ -13,11 +13,11 @@ import pytest
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.chains.evm.node.anvil import surroundings
-from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import NAME, halt, halted, resume
 from yieldbot.execution.keyfile import read_private, write_new
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.resources import MOST_BYTES, head, read_text, refuse_if_others_change
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to another user takes root")

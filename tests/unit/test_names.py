@@ -13,7 +13,7 @@ from tests.unit.test_holds import changed, planned
 from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import exact_of
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.purses import purses_of
+from yieldbot.allocator.portfolio import portfolio_of
 from yieldbot.app.whatif import WhatIf
 from yieldbot.chains.evm.cash import unseen
 from yieldbot.config.load import load
@@ -63,7 +63,7 @@ def test_each_name_of_a_market_means_it_everywhere(name: str) -> None:
     )
     assert cut[OTHER.market.id].haircut_bps == 0.0
     policy = Policy(max_share_protocol={name: 0.5})
-    groups = exact_of(BOTH.markets, cut, policy, purses_of(BOTH), None).groups
+    groups = exact_of(BOTH.markets, cut, policy, portfolio_of(BOTH), None).groups
     assert [members for members, _ in groups] == ([(0,)] if binds else [])
     if binds:
         WhatIf(exclude=(name,)).check_names([BOTH])

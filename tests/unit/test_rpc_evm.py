@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_abi import decode, encode
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId
@@ -45,8 +45,8 @@ class WireDouble:
     async def disconnect(self) -> None: ...
 
 
-def node(wire: WireDouble) -> EvmNode:
-    made = EvmNode(CHAIN, "http://user:secretkey@node.example/key", multicall3=MULTICALL, timeout_seconds=0.2)
+def node(wire: WireDouble) -> Node:
+    made = Node(CHAIN, "http://user:secretkey@node.example/key", multicall3=MULTICALL, timeout_seconds=0.2)
     made.endpoint._provider = wire
     return made
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.cli.program import yieldbot
 from yieldbot import errors
-from yieldbot.app import log as events
+from yieldbot.app import telemetry
 from yieldbot.books.beancount import _quoted
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.execution.reverts import ERROR, revert_words
@@ -77,9 +77,9 @@ def test_a_table_and_a_line_hold_text_alone() -> None:
 
 def test_a_log_line_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
-    monkeypatch.setattr(events, "_log", None)
-    events.listen(file)
-    events._log.info("failed", reason=NASTY)
+    monkeypatch.setattr(telemetry, "_log", None)
+    telemetry.listen(file)
+    telemetry._log.info("failed", reason=NASTY)
     assert file.getvalue().endswith("\n") and harmless(file.getvalue()[:-1])
     Screen().complain(NASTY)
     Screen().say("first\nsecond \x1b[31m")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.allocate import Purses, exact_of, problem_of
+from yieldbot.allocator.allocate import Portfolio, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
-from yieldbot.allocator.problem import Group, Place, Problem, Purse
+from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
@@ -70,9 +70,9 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
         return Across(symbol, 0.0, 0.0, dict.fromkeys(chains, 0.0))
     wanted, at = [], 0
     for part, wealth in zip(parts, own, strict=True):
-        buffer = part.purses[0].wealth - part.purses[0].budget
-        wanted.append(sum(best.holdings[at : at + len(part.places)]) + buffer - wealth)
-        at += len(part.places)
+        buffer = part.budgets[0].wealth - part.budgets[0].spendable
+        wanted.append(sum(best.holdings[at : at + len(part.markets)]) + buffer - wealth)
+        at += len(part.markets)
     return Across(symbol, gain, gain * years, dict(zip(chains, _balanced(wanted), strict=True)))
 
 
@@ -91,29 +91,29 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
     states = _markets(snapshot)
     total_raw = round(wealth * token.one)
     by_id = {a.market_id: a for a in assess(snapshot, policy, Amount(token, total_raw))}
-    purses = Purses((token,), (total_raw,), (1.0,))
-    return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, purses), purses)
+    portfolio = Portfolio((token,), (total_raw,), (1.0,))
+    return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, portfolio), portfolio)
 
 
 def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
-    """One purse and every chain's markets; a protocol's limit holds for all chains together."""
-    places: list[Place] = []
+    """One budget and every chain's markets; a protocol's limit holds for all chains together."""
+    markets: list[ProblemMarket] = []
     members: dict[str, list[int]] = {}
     most: dict[str, float] = {}
     for snapshot, part in zip(snapshots, parts, strict=True):
         chain = snapshot.block.chain
         for name, group in zip(_protocols(snapshot, policy), part.groups, strict=True):
-            members.setdefault(name, []).extend(len(places) + index for index in group.members)
+            members.setdefault(name, []).extend(len(markets) + index for index in group.members)
             most[name] = max(most.get(name, 0.0), group.most)
-        places += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.places)
-    buffers = sum(part.purses[0].wealth - part.purses[0].budget for part in parts)
+        markets += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.markets)
+    buffers = sum(part.budgets[0].wealth - part.budgets[0].spendable for part in parts)
     return replace(
         parts[0],
-        places=tuple(places),
+        markets=tuple(markets),
         groups=tuple(
             Group(tuple(found), most[name], "policy's share of a protocol") for name, found in members.items()
         ),
-        purses=(Purse(wealth, max(0.0, wealth - buffers)),),
+        budgets=(AssetBudget(wealth, max(0.0, wealth - buffers)),),
         unit=max(part.unit for part in parts),
     )
 

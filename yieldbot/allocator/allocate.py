@@ -1,6 +1,6 @@
 """From a snapshot and its assessments to integer targets with a certificate. Pure.
 
-One asset or several: each has its purse, and swaps between them are priced in the same solve (convert.py).
+One asset or several: each has its budget, and swaps between them are priced in the same solve (convert.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.outcome import Answer
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
-from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
-from yieldbot.allocator.purses import Purses as Purses
-from yieldbot.allocator.purses import purses_of as purses_of
+from yieldbot.allocator.portfolio import Portfolio as Portfolio
+from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
+from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.allocator.shared import besides
+from yieldbot.allocator.shared import dilutions_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
@@ -45,28 +45,28 @@ def allocate(
     if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
     by_id = {a.market_id: a for a in assessments}
-    purses = purses_of(snapshot, wealth)
-    books = _Books.of(snapshot, purses, base)
+    portfolio = portfolio_of(snapshot, wealth)
+    books = _Books.of(snapshot, portfolio, base)
     rounds = 0
     while True:
-        exact = exact_of(snapshot.markets, by_id, policy, purses, base, books.quoted())
-        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, purses, base, books.gas())
+        exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
+        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, portfolio, base, books.gas())
         best = optimise(problem)
-        raws, paid = exact.rounded(best.holdings, purses.ones, problem.value)
-        raws = _without_rests(snapshot, exact, raws, purses)
+        raws, paid = exact.rounded(best.holdings, portfolio.ones, problem.value)
+        raws = _without_rests(snapshot, exact, raws, portfolio)
         wider = optimise(books.widened(problem)) if problem.swaps else best
         bound = max(best.upper_bound, wider.upper_bound)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
-        answer = Answer(snapshot, by_id, purses, problem, bound, best.price, raws, paid, books.closed)
+        answer = Answer(snapshot, by_id, portfolio, problem, bound, best.price, raws, paid, books.closed)
         found = answer.allocation(swaps)
         rounds += 1
-        further = wider.holdings[len(problem.places) :]
+        further = wider.holdings[len(problem.markets) :]
         if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.look_at(paid, further):
             return found
 
 
-def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], purses: Purses) -> tuple[int, ...]:
+def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
     """The targets, with nothing left of a position that is given up but for a rest that is worth less than it costs to
     take (or than roundings of doubles leave): it comes out with the others, into the wallet."""
     found = list(raws)
@@ -74,7 +74,7 @@ def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], purses
         held, asset = exact.held[index], exact.assets[index]
         if not 0 < raw <= held // 100 or exact.low[index] > 0:
             continue
-        worth = raw / purses.ones[asset] * purses.prices[asset]
+        worth = raw / portfolio.ones[asset] * portfolio.prices[asset]
         if raw <= held // FEW_PARTS or worth < snapshot.fees.cost(state.gas_withdraw):
             found[index] = 0
     return tuple(found)
@@ -99,26 +99,26 @@ class _Books:
     """
 
     snapshot: Snapshot
-    purses: Purses
+    portfolio: Portfolio
     base: Base | None
     rows: list[tuple[int, int, Way]]
     near: list[set[int]]
     closed: dict[int, str]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, purses: Purses, base: Base | None) -> _Books:
+    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _Books:
         rows, closed = list[tuple[int, int, Way]](), dict[int, str]()
-        for source, target in permutations(range(len(purses.tokens)), 2):
-            most, wanted = Amount(purses.tokens[source], purses.raws[source]), purses.tokens[target]
+        for source, target in permutations(range(len(portfolio.tokens)), 2):
+            most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
             if base is None or most.raw <= 0:
                 continue
             found = [way for way in ways(snapshot, most, wanted, base) if way.quotes()]
             rows += ((source, target, way) for way in found)
-            if not found and not purses.raws[target]:
+            if not found and not portfolio.raws[target]:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
                 if isinstance(refused, Declined):
                     closed[target] = f"nothing is swapped for {wanted.symbol}: {refused.reason}"
-        return cls(snapshot, purses, base, rows, [set() for _ in rows], closed)
+        return cls(snapshot, portfolio, base, rows, [set() for _ in rows], closed)
 
     def gas(self) -> list[int]:
         return [way.gas for _, _, way in self.rows]
@@ -130,8 +130,8 @@ class _Books:
 
     def widened(self, problem: Problem) -> Problem:
         """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
-        rates = [problem.purses[s.source].price / problem.purses[s.target].price for s in problem.swaps]
-        units = [1 / self.purses.ones[s.target] for s in problem.swaps]
+        rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
+        units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
         lines = (outer(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
         return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
 
@@ -145,7 +145,7 @@ class _Books:
         for pair, raw in sums.items():
             if not raw or self.base is None:
                 continue
-            given, wanted = Amount(self.purses.tokens[pair[0]], raw), self.purses.tokens[pair[1]]
+            given, wanted = Amount(self.portfolio.tokens[pair[0]], raw), self.portfolio.tokens[pair[1]]
             made = convert(self.snapshot, given, wanted, self.base)
             if isinstance(made, Declined):
                 kept = [k for k, (source, target, _) in enumerate(self.rows) if (source, target) != pair]
@@ -160,7 +160,7 @@ class _Books:
         any of these is not quoted yet."""
         fresh = False
         for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
-            for amount in (raw, int(more * self.purses.ones[source])):
+            for amount in (raw, int(more * self.portfolio.ones[source])):
                 around = {amount + amount * part // 10_000 for part in (-100, -10, -1, 0, 1, 10, 100)} - {0}
                 fresh |= not around <= near
                 near |= around
@@ -171,48 +171,50 @@ def exact_of(
     states: Sequence[MarketState],
     assessments: Mapping[MarketId, Assessment],
     policy: Policy,
-    purses: Purses,
+    portfolio: Portfolio,
     base: Base | None = None,
     quoted: Sequence[ExactSwap] = (),
 ) -> Exact:
     """The constraints in base units: what must stay, what may come (nothing into a vetoed market), shares, minima."""
-    reach = list(purses.raws)
+    reach = list(portfolio.raws)
     for swap in quoted:
         reach[swap.target] += swap.quotes[-1][1]
     high = []
     for state in states:
-        assessment, most, all_of_it = assessments[state.market.id], state.held.raw, reach[purses.of(state)]
+        assessment, most, all_of_it = assessments[state.market.id], state.held.raw, reach[portfolio.of(state)]
         if not assessment.vetoes and state.status is Status.ACTIVE:
             room = all_of_it if state.capacity is None else state.held.raw + state.capacity.raw
             limit = all_of_it if assessment.max_exposure is None else assessment.max_exposure.raw
             most = max(most, min(room, limit, all_of_it))
         high.append(most)
-    first = purses.tokens[0]
-    budgets = list(purses.raws)
+    first = portfolio.tokens[0]
+    budgets = list(portfolio.raws)
     budgets[0] = max(0, budgets[0] - first.parse(policy.idle_buffer).raw)
-    places = range(len(purses.tokens))
+    assets = range(len(portfolio.tokens))
     return Exact(
         held=tuple(s.held.raw for s in states),
         low=tuple(s.held.raw - s.withdrawable.raw for s in states),
         high=tuple(high),
         pools=tuple(s.pools for s in states),
-        groups=tuple((m, int(share * purses.total)) for _, m, share in _groups(states, policy, purses, base)),
+        groups=tuple((m, int(share * portfolio.total)) for _, m, share in _groups(states, policy, portfolio, base)),
         budgets=tuple(budgets),
-        min_positions=tuple(purses.raw(first.parse(policy.min_position).raw, index) for index in places),
-        min_moves=tuple(purses.raw(first.parse(policy.min_move).raw, index) for index in places),
-        assets=tuple(purses.of(s) for s in states),
-        weights=tuple(purses.weights[purses.of(s)] for s in states),
+        min_positions=tuple(portfolio.raw(first.parse(policy.min_position).raw, index) for index in assets),
+        min_moves=tuple(portfolio.raw(first.parse(policy.min_move).raw, index) for index in assets),
+        assets=tuple(portfolio.of(s) for s in states),
+        weights=tuple(portfolio.weights[portfolio.of(s)] for s in states),
         swaps=tuple(quoted),
     )
 
 
-def group_names(states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None) -> tuple[str, ...]:
+def group_names(
+    states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
+) -> tuple[str, ...]:
     """What the groups of ``exact_of`` are called, in its order."""
-    return tuple(name for name, _, _ in _groups(states, policy, purses, base))
+    return tuple(name for name, _, _ in _groups(states, policy, portfolio, base))
 
 
 def _groups(
-    states: Sequence[MarketState], policy: Policy, purses: Purses, base: Base | None
+    states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
     """(name, members, share of the wealth) of every bound on a sum of holdings."""
     found = [
@@ -220,7 +222,7 @@ def _groups(
         for name, share in sorted(policy.max_share_protocol.items())
     ]
     if base is not None:
-        for token in purses.tokens:
+        for token in portfolio.tokens:
             members = tuple(i for i, s in enumerate(states) if token in _tokens(s))  # a pool may come to hold one alone
             if (share := base.shares[token.symbol]) < 1.0:
                 found.append((f"policy's share of {token.symbol}", members, share))
@@ -237,20 +239,20 @@ def problem_of(
     assessments: Mapping[MarketId, Assessment],
     policy: Policy,
     exact: Exact,
-    purses: Purses,
+    portfolio: Portfolio,
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
 ) -> Problem:
     """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
     swap_gas: of each of the exact problem's swaps."""
-    years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, purses.ones
-    places, beside = [], besides(states, policy)
+    years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, portfolio.ones
+    markets, dilutions = [], dilutions_of(states, policy)
     for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
-        places.append(
-            Place(
-                curve=curve_of(state, policy, steady=state.market.id in beside),
+        markets.append(
+            ProblemMarket(
+                curve=curve_of(state, policy, ignore_withdrawals=state.market.id in dilutions),
                 held=exact.held[i] / ones[asset],
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
@@ -258,18 +260,18 @@ def problem_of(
                 touch_cost=snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS) / years,
                 pools=state.pools,
                 asset=asset,
-                price=purses.prices[asset],
-                beside=beside.get(state.market.id, ()),
+                price=portfolio.prices[asset],
+                dilutions=dilutions.get(state.market.id, ()),
             )
         )
-    unit = purses.weights[0] * ones[0]  # what a whole first token weighs
-    names = group_names(states, policy, purses, base)
+    unit = portfolio.weights[0] * ones[0]  # what a whole first token weighs
+    names = group_names(states, policy, portfolio, base)
     return Problem(
-        places=tuple(places),
+        markets=tuple(markets),
         groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),
-        purses=tuple(
-            Purse(raw / one, budget / one, price)
-            for raw, budget, one, price in zip(purses.raws, exact.budgets, ones, purses.prices, strict=True)
+        budgets=tuple(
+            AssetBudget(raw / one, budget / one, price)
+            for raw, budget, one, price in zip(portfolio.raws, exact.budgets, ones, portfolio.prices, strict=True)
         ),
         min_position=exact.min_positions[0] / ones[0],
         min_move=exact.min_moves[0] / ones[0],

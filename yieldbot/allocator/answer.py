@@ -20,7 +20,7 @@ from yieldbot.allocator.document import (
 )
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import Optimum, optimise
-from yieldbot.allocator.problem import Group, Place, Problem, Purse, Swap
+from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, KinkedCurve, SampledCurve
 from yieldbot.model.curve import YieldCurve
@@ -51,7 +51,7 @@ class Posed:
     @property
     def ones(self) -> tuple[int, ...]:
         """Base units in a whole token, of each asset: one number of decimals for all."""
-        return (self.one,) * len(self.problem.purses)
+        return (self.one,) * len(self.problem.budgets)
 
     def text(self, raw: int) -> str:
         """Base units as whole tokens, without needless zeros. In integers: a Decimal would round beyond 28 digits."""
@@ -112,13 +112,13 @@ class _Poser:
         bounds = [self._limits(row, asset) for row, asset in zip(document.markets, self.asset_of, strict=True)]
         exact = self._exact(bounds)
         problem = Problem(
-            places=tuple(self._place(row, index, exact) for index, row in enumerate(document.markets)),
+            markets=tuple(self._market(row, index, exact) for index, row in enumerate(document.markets)),
             groups=tuple(
                 Group(members, most / one / self.weights[0], f"group {row.name}")
                 for (members, most), row in zip(exact.groups, document.groups, strict=True)
             ),
-            purses=tuple(
-                Purse(w / one, budget / one, float(price), rate)
+            budgets=tuple(
+                AssetBudget(w / one, budget / one, float(price), rate)
                 for w, budget, price, rate in zip(self.wealth, self.budgets, self.prices, self.idle_rates, strict=True)
             ),
             min_position=float(document.min_position),
@@ -136,7 +136,7 @@ class _Poser:
                 for swap, row in zip(self.swaps, document.swaps, strict=True)
             ),
         )
-        idle = sum(p.wealth * p.price * rate for p, rate in zip(problem.purses, self.idle_rates, strict=True))
+        idle = sum(p.wealth * p.price * rate for p, rate in zip(problem.budgets, self.idle_rates, strict=True))
         limits = tuple(tuple((name, most / one) for name, most in found) for found in bounds)
         return Posed(document, problem, exact, self.decimals, limits, idle)
 
@@ -179,10 +179,10 @@ class _Poser:
             swaps=tuple(self.swaps),
         )
 
-    def _place(self, row: MarketRow, index: int, exact: Exact) -> Place:
+    def _market(self, row: MarketRow, index: int, exact: Exact) -> ProblemMarket:
         asset, one = self.asset_of[index], self.one
         price = float(self.prices[asset])
-        return Place(
+        return ProblemMarket(
             curve=_curve(row),
             held=exact.held[index] / one,
             low=exact.low[index] / one,
@@ -251,12 +251,12 @@ class _Answer:
     def _cost(self, x: Sequence[float]) -> float:
         problem, years = self.posed.problem, self.posed.document.horizon_days / 365
         cost = 0.0
-        for place, now in zip(problem.places, x, strict=False):
-            if now != place.held:
-                cost += (place.touch_cost + abs(now - place.held) * place.move_cost * place.price) * years
-        for swap, amount in zip(problem.swaps, x[len(problem.places) :], strict=True):
+        for market, now in zip(problem.markets, x, strict=False):
+            if now != market.held:
+                cost += (market.touch_cost + abs(now - market.held) * market.move_cost * market.price) * years
+        for swap, amount in zip(problem.swaps, x[len(problem.markets) :], strict=True):
             if amount:
-                source, target = problem.purses[swap.source], problem.purses[swap.target]
+                source, target = problem.budgets[swap.source], problem.budgets[swap.target]
                 cost += amount * source.price - swap.out(amount) * target.price + swap.touch_cost * years
         return cost
 
@@ -278,8 +278,7 @@ class _Answer:
         x = self._vector(self.raws, self.paid)
         objective = problem.objective(x) + posed.idle_income
         bound = max(self.best.upper_bound + posed.idle_income, objective)
-        purses = posed.exact.budgets
-        used = [0] * len(purses)
+        used = [0] * len(posed.exact.budgets)
         for asset, raw in zip(posed.exact.assets, self.raws, strict=True):
             used[asset] += raw
         for swap, amount in zip(posed.exact.swaps, self.paid, strict=True):
@@ -289,7 +288,7 @@ class _Answer:
         wealth = [document.wealth, *(asset.wealth for asset in document.assets)]
         idle = [exact_raw(w, posed.decimals) - u for w, u in zip(wealth, used, strict=True)]
         income = self._income(x, idle)
-        rows = [self._row(index, x) for index in range(len(problem.places))]
+        rows = [self._row(index, x) for index in range(len(problem.markets))]
         return {
             "schema": ANSWER,
             "targets": {row["id"]: row["target"] for row in rows},
@@ -316,21 +315,21 @@ class _Answer:
     def _income(self, x: Sequence[float], idle: Sequence[int]) -> float:
         """A year, before haircuts and costs, idle money's too."""
         problem, h = self.posed.problem, self.posed.problem.horizon_seconds
-        earned = sum(p.price * v * p.curve.apr(v, h) for p, v in zip(problem.places, x, strict=False) if v > 0.0)
-        left = zip(problem.purses, idle, strict=True)
-        return earned + sum(raw / self.posed.one * purse.price * purse.idle_rate for purse, raw in left)
+        earned = sum(p.price * v * p.curve.apr(v, h) for p, v in zip(problem.markets, x, strict=False) if v > 0.0)
+        left = zip(problem.budgets, idle, strict=True)
+        return earned + sum(raw / self.posed.one * budget.price * budget.idle_rate for budget, raw in left)
 
     def _row(self, index: int, x: Sequence[float]) -> dict[str, Any]:
         problem, row = self.posed.problem, self.posed.document.markets[index]
-        place, h = problem.places[index], problem.horizon_seconds
-        rate = problem.purses[place.asset].idle_rate
+        market, h = problem.markets[index], problem.horizon_seconds
+        rate = problem.budgets[market.asset].idle_rate
         return {
             "id": row.id,
             "target": self.posed.text(self.raws[index]),
             "held": self.posed.text(self.posed.exact.held[index]),
-            "apr_quoted": place.curve.apr(place.held, h),
-            "apr_after": place.curve.apr(x[index], h),
+            "apr_quoted": market.curve.apr(market.held, h),
+            "apr_after": market.curve.apr(x[index], h),
             "marginal_apr": marginal_apr(problem, index, x[index]) + rate,
-            "gain_per_year": problem.value(index, x[index]) - place.income(place.held, h),
+            "gain_per_year": problem.value(index, x[index]) - market.income(market.held, h),
             "binding": binding(problem, index, x, self.best.price, self.posed.limits[index]),
         }

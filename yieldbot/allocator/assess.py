@@ -80,10 +80,10 @@ def haircut_bps(market: Market, policy: Policy) -> float:
     return of_table(policy.haircut_bps, market, 0.0)
 
 
-def net_income(state: MarketState, tokens: float, policy: Policy, *, steady: bool = False) -> float:
+def net_income(state: MarketState, tokens: float, policy: Policy, *, ignore_withdrawals: bool = False) -> float:
     """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut;
     rewards included, net of theirs. steady: see ``curve_of``."""
-    apr = curve_of(state, policy, steady=steady).apr(tokens, policy.horizon_days * 86_400)
+    apr = curve_of(state, policy, ignore_withdrawals=ignore_withdrawals).apr(tokens, policy.horizon_days * 86_400)
     return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
 
 

@@ -177,7 +177,7 @@ def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
 
 
 def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The corners of the quotes' concave hull, lowered by what a quote between two of them may round down."""
+    """The vertices of the quotes' concave hull, lowered by what a quote between two of them may round down."""
     kept: list[tuple[int, int]] = [(0, 0)]
     for raw, got in found:
         out = got - ROUNDED

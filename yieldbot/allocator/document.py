@@ -162,16 +162,16 @@ def read(document: object) -> ProblemDocument:
 
 
 def _of(error: Mapping[str, Any]) -> ProblemError:
-    place = [part for part in error["loc"] if part not in ("kinked", "adaptive", "constant", "sampled")]
+    location = [part for part in error["loc"] if part not in ("kinked", "adaptive", "constant", "sampled")]
     said = {"extra_forbidden": "is not a field of a problem: remove it", "missing": "is missing"}.get(
         error["type"], str(error["msg"]).removeprefix("Value error, ")
     )
-    return ProblemError(path_of(place), said[:1].lower() + said[1:])
+    return ProblemError(path_of(location), said[:1].lower() + said[1:])
 
 
-def path_of(place: Sequence[str | int]) -> str:
+def path_of(location: Sequence[str | int]) -> str:
     text = ""
-    for part in place:
+    for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
 
@@ -203,9 +203,9 @@ def _check(found: ProblemDocument) -> None:
     for index, group in enumerate(found.groups):
         if not group.members:
             raise ProblemError(f"groups[{index}].members", "it names no market: name some, or remove the group")
-        for place, member in enumerate(group.members):
+        for position, member in enumerate(group.members):
             if member not in ids:
-                raise ProblemError(f"groups[{index}].members[{place}]", f"{member} is no market's id")
+                raise ProblemError(f"groups[{index}].members[{position}]", f"{member} is no market's id")
         if len(set(group.members)) < len(group.members):
             raise ProblemError(f"groups[{index}].members", "a market is there twice")
     for index, swap in enumerate(found.swaps):

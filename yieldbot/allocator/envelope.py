@@ -1,23 +1,23 @@
-"""Upper bounds of income that are straight lines: the only thing that the dual bound knows of a curve.
+"""Piecewise-linear upper bounds of a market's income, which is all that the solver knows of a curve.
 
-``joints`` cuts a curve's range into cells on which its income x * apr(x) is of one shape; ``cover`` gives, for one
-cell, the corners of a broken line nowhere below the income there. The error is of second order in the cell's width.
+``breakpoints`` cuts the range of holdings into cells on which the income x * apr(x) is concave or convex;
+``tight_bound`` gives the vertices of a piecewise-linear function that lies nowhere below the income in one cell. Its
+error is of second order in the cell's width. By kind of curve:
 
 - Kinked, supply-kinked, diluted, constant and sampled curves, and those of stake pools where others own enough:
-  between joints (breakpoints and the inflection) income is concave, where any tangent is above it, or convex, where
-  the chord is.
-- Adaptive curves and kinked ones with a deficit: what borrowers pay in all is growing and convex in t = 1 / supplied
-  between joints (kinks, the IRM's clamps and the steps of its exponential), so it is below its chord in t; our share
-  of that chord is a rational function whose one inflection is known.
-- A vault seen through: in a cell one inner market changes, whose own cover gives lines; a line times x / (others + x)
-  is concave or convex again.
-- A curve with rewards: its own cover, and of each reward tangents beyond the holding that pays its claim; the sum of
-  lines above is above the sum.
-- A curve of which no gain from draining counts: a straight line below the holding from which on it is the market's own.
-- Liquidity that we provide: concave or straight between the holding that is there and those from which on fees pay gas.
-- What a holding takes from others of ours in its pool (``taken``): a pool's rate is convex in what is there between
-  joints, so it is below its chord. Cells that are still rough leave it out, which can only raise the bound.
-- Any other curve: the largest of the apr at the cell's ends and middle. That is exact for a monotone apr only.
+  between breakpoints (kinks and the inflection) income is concave, and any tangent bounds it, or convex, and the chord
+  does.
+- Adaptive curves, and kinked ones with a deficit: the interest that all borrowers pay is increasing and convex in
+  t = 1 / supplied between breakpoints (kinks, the IRM's clamps and the steps of its exponential), so its chord in t
+  bounds it; our part of that chord is a rational function with one known inflection.
+- A vault seen through to its markets: in a cell the holding of one inner market changes, whose own bound is linear by
+  pieces; a linear function times x / (others + x) is concave or convex again.
+- A curve with rewards: the base's bound plus, for each reward, tangents beyond the holding that pays for its claim.
+- A capped curve (math/sustainable.py): a straight line below the holding at which the cap ends.
+- Liquidity in a pool: concave or straight between the present holding and those from which on fees pay for gas.
+- Shared-pool dilution (``less_dilution``): a pool's rate is convex in its supply between breakpoints, so its chord
+  bounds what is subtracted. Cells with a coarse bound leave it out, which can only raise the bound.
+- Any other curve: the largest apr at the cell's ends and middle. That is exact for a monotone apr only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
-from yieldbot.math.beside import Beside
 from yieldbot.math.curves import (
     ADJUSTMENT_SPEED_PER_YEAR,
     MAX_RATE_AT_TARGET,
@@ -41,31 +40,34 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.dilution import Dilution
 from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import UndrainedCurve
+from yieldbot.math.sustainable import CappedCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
-Corners = list[tuple[float, float]]
+Vertices = list[tuple[float, float]]
+"""(x, y) of a piecewise-linear function, x ascending: a holding in whole tokens, and tokens a year."""
 BEFORE = 1e-12
-"""How far before a step of the IRM's exponential its joint is put, as a share of the pool."""
+"""How far before a step of the IRM's exponential its breakpoint is put, as a fraction of the pool."""
 INSIDE = 1e-9
-"""How far inside a cell (of its width) one-sided values at its ends are taken."""
+"""How far inside a cell one-sided values at its ends are taken, as a fraction of its width."""
 OUTSIDE = 1e-8
-"""What a chord is lifted by, of its rise: beyond points that lie INSIDE it would be below a convex function."""
+"""What a chord is raised by, as a fraction of its rise: taken INSIDE the cell, it would lie below a convex function
+outside of its two points."""
 
 
-def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
-    """Holdings x > 0 between which ``cover`` may be asked for a cell, ascending."""
+def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
+    """Holdings x > 0 that bound the cells which ``tight_bound`` may be asked for, ascending, in whole tokens."""
     found = set(curve.breakpoints())
     match curve:
         case RewardedCurve():
-            found.update(joints(curve.base, horizon_seconds))
+            found.update(breakpoints(curve.base, horizon_seconds))
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
-        case UndrainedCurve():
-            found.update(joints(curve.base, horizon_seconds))
+        case CappedCurve():
+            found.update(breakpoints(curve.base, horizon_seconds))
         case ProvidedCurve():
             starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
             found.update(x for x in starts if x is not None)
@@ -76,26 +78,27 @@ def joints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
             before = curve.borrowed * (1.0 - BEFORE)
             found.update(before / u - curve.others for u in _steps(curve, horizon_seconds))
         case LookThroughCurve():
-            found.update(_inner_joints(curve, horizon_seconds))
+            found.update(_inner_breakpoints(curve, horizon_seconds))
         case _:
             pass
     return tuple(sorted(x for x in found if x > 0.0 and math.isfinite(x)))
 
 
-def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """Corners of a line above x * apr(x) on [a, b], whatever joints are inside, of a curve that ``falls``; for one apr.
+def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Vertices of an upper bound of x * apr(x) on [a, b], whatever breakpoints lie inside, from one evaluation of apr.
 
-    Where borrowers pay a rate by utilisation, what they pay in all, T, falls with our holding too, and we get the share
-    x / (others + x) of it: income is below T(a) * x / (others + x), which is concave.
+    For a curve that ``is_nonincreasing``. Where borrowers pay a rate by utilisation, the interest T that they pay falls
+    with our holding too, and our part of it is x / (others + x): income is at most T(a) * x / (others + x), which is
+    concave.
     """
     if isinstance(curve, RewardedCurve):
-        lines = [rough(curve.base, a, b, horizon_seconds)]
-        return _sum([*lines, *(_rough_reward(term, a, b, horizon_seconds) for term in curve.terms)])
-    if isinstance(curve, UndrainedCurve):
-        if a >= curve.least:
-            return rough(curve.base, a, b, horizon_seconds)
-        most, edge = curve.most(horizon_seconds), min(b, curve.least)
-        beyond = rough(curve.base, edge, b, horizon_seconds) if b > edge else [(b, b * most)]
+        lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
+        return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+    if isinstance(curve, CappedCurve):
+        if a >= curve.cap_end:
+            return coarse_bound(curve.base, a, b, horizon_seconds)
+        most, edge = curve.cap_rate(horizon_seconds), min(b, curve.cap_end)
+        beyond = coarse_bound(curve.base, edge, b, horizon_seconds) if b > edge else [(b, b * most)]
         return [(a, a * most), *beyond]
     apr = curve.apr(a, horizon_seconds)
     match curve:
@@ -113,15 +116,15 @@ def rough(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corn
     return [(a, a * apr), (middle - base, at_middle), (b, paid * b / end)]
 
 
-def falls(curve: YieldCurve) -> bool:
-    """Whether ``rough`` bounds it: the apr (with rewards, that of the curve below them, for ``rough`` leaves out what
-    claims cost) is known never to rise with our holding.
+def is_nonincreasing(curve: YieldCurve) -> bool:
+    """Whether the apr is known never to rise with our holding, which is what ``coarse_bound`` requires.
 
-    Of the adaptive curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
+    With rewards, that of the curve below them, since ``coarse_bound`` leaves out what claims cost. Of the adaptive
+    curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
     match curve:
-        case RewardedCurve() | UndrainedCurve():
-            return falls(curve.base)
+        case RewardedCurve() | CappedCurve():
+            return is_nonincreasing(curve.base)
         case KinkedCurve(deficit=deficit) if deficit and curve.others < curve.borrowed:
             return False  # while all is lent out, more supply makes the bad debt a smaller part of it
         case KinkedCurve() | SupplyKinkedCurve():
@@ -136,24 +139,24 @@ def falls(curve: YieldCurve) -> bool:
             return False
 
 
-def cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """Corners (x, tokens a year) of a line above x * apr(x) on [a, b], which has no joint inside."""
+def tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Vertices of an upper bound of x * apr(x) on [a, b], in tokens a year. The cell has no breakpoint inside."""
     first, last = a * curve.apr(a, horizon_seconds), b * curve.apr(b, horizon_seconds)
     if b <= a:
         return [(a, first)]
-    corners = _cover(curve, a, b, horizon_seconds)
-    # The value at a joint itself may be that of either side.
-    corners[0], corners[-1] = (a, max(first, corners[0][1])), (b, max(last, corners[-1][1]))
-    return corners
+    vertices = _tight_bound(curve, a, b, horizon_seconds)
+    # At a breakpoint the curve's value may be the limit from either side.
+    vertices[0], vertices[-1] = (a, max(first, vertices[0][1])), (b, max(last, vertices[-1][1]))
+    return vertices
 
 
-def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Corners:
+def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
     match curve:
         case RewardedCurve():
-            lines = [cover(curve.base, a, b, horizon_seconds)]
-            return _sum([*lines, *(_of_reward(term, a, b, horizon_seconds) for term in curve.terms)])
-        case UndrainedCurve():
-            return _undrained(curve, a, b, horizon_seconds)
+            lines = [tight_bound(curve.base, a, b, horizon_seconds)]
+            return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+        case CappedCurve():
+            return _capped_bound(curve, a, b, horizon_seconds)
         case (
             KinkedCurve(deficit=0.0)
             | SupplyKinkedCurve()
@@ -173,55 +176,58 @@ def _cover(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Cor
         case AdaptiveCurve() | KinkedCurve():
             return _by_chord(curve, a, b, horizon_seconds)
         case LookThroughCurve():
-            return _looked_through(curve, a, b, horizon_seconds)
+            return _vault_bound(curve, a, b, horizon_seconds)
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
 
 
-def beside_joints(beside: Beside, held: float, horizon_seconds: float) -> tuple[float, ...]:
-    """Holdings beyond ``held`` between which ``taken`` may be asked for a cell that has no joint of our own curve."""
-    levels = joints(beside.curve, horizon_seconds)
-    return tuple(x for level in levels if (x := beside.holding(held, level)) is not None)
+def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float) -> tuple[float, ...]:
+    """Holdings beyond ``held`` at which the pool shared with another holding of ours passes a breakpoint of its curve.
 
-
-def taken(beside: Beside, held: float, corners: Corners, horizon_seconds: float) -> Corners:
-    """A cell's corners lowered by no more than what other holdings lose in it.
-
-    What those earn is convex in what the pool gets: its rate is what borrowers pay, which falls, times the share that
-    is lent, which falls too, both convex. Of rates that need not fall nothing is taken off.
+    Between them, and between the breakpoints of our own curve, ``less_dilution`` may be asked for a cell.
     """
-    a, b = corners[0][0], corners[-1][0]
-    if a < held or b <= held or not falls(beside.curve):
-        return corners
+    levels = breakpoints(dilution.curve, horizon_seconds)
+    return tuple(x for level in levels if (x := dilution.holding(held, level)) is not None)
+
+
+def less_dilution(dilution: Dilution, held: float, vertices: Vertices, horizon_seconds: float) -> Vertices:
+    """The vertices of a cell's bound, lowered by no more than what another holding of ours loses in that cell.
+
+    Its income is convex in the pool's supply: the pool's rate is what borrowers pay, which falls, times the
+    utilisation, which falls too, both convex. Nothing is subtracted for curves whose rate need not fall.
+    """
+    a, b = vertices[0][0], vertices[-1][0]
+    if a < held or b <= held or not is_nonincreasing(dilution.curve):
+        return vertices
     edge = (b - a) * INSIDE
-    # At a joint the rate may be that of either side: the smaller loss counts.
-    first = min(beside.lost(held, x, horizon_seconds) for x in (a, a + edge))
-    last = min(beside.lost(held, x, horizon_seconds) for x in (b, b - edge))
+    # At a breakpoint the rate may be the limit from either side: the smaller loss counts.
+    first = min(dilution.loss(held, x, horizon_seconds) for x in (a, a + edge))
+    last = min(dilution.loss(held, x, horizon_seconds) for x in (b, b - edge))
     first, last = (loss - OUTSIDE * (abs(last - first) + 1e-6 * loss) for loss in (first, last))
     each = (last - first) / (b - a) if b > a else 0.0
-    return [(x, y - max(0.0, first + each * (x - a))) for x, y in corners]
+    return [(x, y - max(0.0, first + each * (x - a))) for x, y in vertices]
 
 
-def _undrained(curve: UndrainedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """In a cell below ``least`` the line of the highest rate counted; the base's own where that is nowhere above it."""
-    own = cover(curve.base, a, b, horizon_seconds)
-    if a >= curve.least:
+def _capped_bound(curve: CappedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Below the holding at which the cap ends: the line of the capped rate, or the base's bound where that is lower."""
+    own = tight_bound(curve.base, a, b, horizon_seconds)
+    if a >= curve.cap_end:
         return own
-    most = curve.most(horizon_seconds)
+    most = curve.cap_rate(horizon_seconds)
     return own if all(y <= x * most for x, y in own) else [(a, a * most), (b, b * most)]
 
 
-def _rough_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Corners:
-    """A reward's line whatever is inside: that of one whose claims cost nothing, which is nowhere below it."""
+def _coarse_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Bound of a reward's income whatever breakpoints lie inside: that of a reward whose claims cost nothing."""
     flow = term.value_per_year * min(1.0, term.seconds_left / horizon_seconds)
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, flow), (b, flow)]
-    return rough(DilutedCurve(term.others, flow), a, b, horizon_seconds)
+    return coarse_bound(DilutedCurve(term.others, flow), a, b, horizon_seconds)
 
 
-def _of_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Corners:
-    """A reward's income in a cell that does not hold its start: nothing before, concave beyond."""
+def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Bound of a reward's income in a cell that its start does not lie in: 0 before it, concave beyond."""
     start = term.start(horizon_seconds)
     if start is None or b <= start:
         return [(a, term.income(a, horizon_seconds)), (b, term.income(b, horizon_seconds))]
@@ -230,12 +236,12 @@ def _of_reward(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> 
     return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
 
 
-def _sum(lines: list[Corners]) -> Corners:
-    """Lines over one cell added up; where one has two values at a corner the higher counts."""
+def _sum(lines: list[Vertices]) -> Vertices:
+    """The sum of piecewise-linear functions over one cell; where one jumps at a vertex, the higher value counts."""
     return [(x, sum(_at(line, x) for line in lines)) for x in sorted({x for line in lines for x, _ in line})]
 
 
-def _at(line: Corners, x: float) -> float:
+def _at(line: Vertices, x: float) -> float:
     found = [y for at, y in line if at == x]
     for (x0, y0), (x1, y1) in () if found else pairwise(line):
         if x0 < x < x1:
@@ -251,8 +257,8 @@ def _is_concave(curve: StakeCurve, x: float) -> bool:
     return curve.growth >= 0.0 and a <= b * curve.others
 
 
-def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Corners:
-    """A concave or convex function: tangents at both ends, or the chord."""
+def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Vertices:
+    """Vertices above a function that is concave on [a, b] (tangents at both ends) or convex there (the chord)."""
     edge = (b - a) * INSIDE
     slope_a, slope_b = slope(a + edge), slope(b - edge)
     if slope_b >= slope_a:
@@ -264,10 +270,11 @@ def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], 
     return [(a, at_a), (meet, at_a + slope_a * (meet - a)), (b, at_b)]
 
 
-def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """Income = H(t) * x * t with t = 1 / (base + x): what borrowers pay in all, H, below its chord in t.
+def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Bound by a chord in t = 1 / (base + x): income is H(t) * x * t, H being the interest that all borrowers pay.
 
-    The chord makes it x / T * (c0 + c1 / T) with T = base + x: the income of a rate that is linear in utilisation.
+    With H's chord c0 + c1 * t the bound is x / T * (c0 + c1 / T), T = base + x: the income of a rate that is linear in
+    utilisation.
     """
     base = curve.others + (curve.deficit if isinstance(curve, KinkedCurve) else 0.0)
     if curve.borrowed <= 0.0 or base + a <= 0.0 or curve.others + b <= curve.borrowed:
@@ -294,8 +301,8 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
     return _by_shape(value, slope, a, b)
 
 
-def _looked_through(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Corners:
-    """The inner market that changes is covered by lines; each times our share of the vault has one shape."""
+def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
+    """Bound of a vault's income: that of the inner market whose holding changes, times our fraction of the vault."""
     before, after = curve.holdings(a), curve.holdings(b)
     rest, changing = 0.0, []
     for index, (low, high) in enumerate(zip(before, after, strict=True)):
@@ -303,19 +310,19 @@ def _looked_through(curve: LookThroughCurve, a: float, b: float, horizon_seconds
             changing.append(index)
         else:
             rest += high * curve.slots[index].curve.apr(high, horizon_seconds)
-    if len(changing) > 1:  # no cell between joints does this, but for rounding: the first-order bound
+    if len(changing) > 1:  # no cell between breakpoints does this, but for rounding: the first-order bound
         top = sum(h * s.curve.apr(low, horizon_seconds) for h, low, s in zip(after, before, curve.slots, strict=True))
         most = top * (1.0 - curve.fee) / (curve.others + a)
         return [(a, a * most), (b, b * most)]
     inner = [(a, rest), (b, rest)]
     if changing:
         at = changing[0]
-        lines = cover(curve.slots[at].curve, before[at], after[at], horizon_seconds)
+        lines = tight_bound(curve.slots[at].curve, before[at], after[at], horizon_seconds)
         stretch = (b - a) / (after[at] - before[at])
         inner = [(a + (held - before[at]) * stretch, rest + income) for held, income in lines]
         inner = [(a, inner[0][1]), *inner[1:-1], (b, inner[-1][1])]
     keep, others = 1.0 - curve.fee, curve.others
-    corners: Corners = []
+    vertices: Vertices = []
     for (x0, y0), (x1, y1) in pairwise(inner):
         if x1 <= x0:
             continue
@@ -329,12 +336,13 @@ def _looked_through(curve: LookThroughCurve, a: float, b: float, horizon_seconds
             total = others + x
             return keep * (beta + others * (start - beta * others) / total**2) if total else keep * beta
 
-        corners += _by_shape(value, slope, x0, x1)
-    return corners
+        vertices += _by_shape(value, slope, x0, x1)
+    return vertices
 
 
 def _inflections(curve: KinkedCurve) -> list[float]:
-    """Where income turns from concave to convex: with borrow rate a + b*u, at supplied = 3*S*b*B / (b*B - S*a)."""
+    """Holdings at which income turns from concave to convex: with borrow rate a + b*u, supplied = 3*S*b*B / (b*B -
+    S*a), where S is what others supply and B what is borrowed."""
     found, others, borrowed = [], curve.others, curve.borrowed
     for (u0, y0), (u1, y1) in pairwise(curve.points):
         b = (y1 - y0) / (u1 - u0)
@@ -364,17 +372,19 @@ def _exponent(log: float) -> float:
     return q * math.log(2) - 1.0 + math.sqrt(max(0.0, 2.0 * ratio - 1.0))
 
 
-def _inner_joints(curve: LookThroughCurve, horizon_seconds: float) -> list[float]:
-    """The inner curves' joints while their slot is the one that changes (see LookThroughCurve.breakpoints)."""
+def _inner_breakpoints(curve: LookThroughCurve, horizon_seconds: float) -> list[float]:
+    """The inner curves' breakpoints while their slot is the one that changes (see LookThroughCurve.breakpoints)."""
     found, start = [], curve.ours
     for slot in curve.slots:
-        ends = joints(slot.curve, horizon_seconds)
+        ends = breakpoints(slot.curve, horizon_seconds)
         found += [start + x - slot.held for x in ends if 0.0 <= x - slot.held <= slot.room]
         start += slot.room
     start = curve.ours - max(0.0, curve.others + curve.ours - sum(slot.held for slot in curve.slots))
     for index in curve.withdraw_order:
         slot = curve.slots[index]
         most = min(slot.held, slot.liquidity)
-        found += [start - (slot.held - x) for x in joints(slot.curve, horizon_seconds) if 0.0 <= slot.held - x <= most]
+        found += [
+            start - (slot.held - x) for x in breakpoints(slot.curve, horizon_seconds) if 0.0 <= slot.held - x <= most
+        ]
         start -= most
     return found

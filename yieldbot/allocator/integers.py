@@ -1,4 +1,4 @@
-"""Base units: the exact form of the constraints, and rounding that never breaks one of them by a unit."""
+"""The constraints in base units, exactly, and rounding that never breaks one of them by a unit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from yieldbot.allocator.problem import spans
 
 @dataclass(frozen=True, slots=True)
 class ExactSwap:
-    """A swap in base units. quotes: (in, out) from above 0; in between linear, rounded down."""
+    """A swap in base units."""
 
     source: int
+    """Index of the asset given."""
     target: int
+    """Index of the asset received."""
     quotes: tuple[tuple[int, int], ...]
+    """(in, out) ascending from above 0; linear in between, rounded down."""
 
     def out(self, paid: int) -> int:
-        """Base units of the target, for 0 <= paid <= the last quote."""
+        """Base units of the target for ``paid`` of the source, 0 <= paid <= the last quote."""
         if paid <= 0:
             return 0
         at = bisect_left(self.quotes, paid, key=lambda quote: quote[0])
@@ -31,37 +34,47 @@ class Cap:
     """A bound on a sum of holdings, each times its weight."""
 
     members: tuple[int, ...]
+    """Indexes of markets."""
     most: int
+    """In base units times weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The constraints of a Problem in base units.
-
-    groups: members and the most that they may hold together, in base units times their weights (what a base unit is
-    worth: 1 each where there is one asset); budgets: of each asset, less its idle buffer; assets: that of each place.
-    """
+    """The constraints of a Problem in base units."""
 
     held: tuple[int, ...]
+    """What each market holds now."""
     low: tuple[int, ...]
+    """Least changed holding of each market."""
     high: tuple[int, ...]
+    """Largest changed holding of each market."""
     pools: tuple[frozenset[str], ...]
+    """Keys of the pools that each market shares with others."""
     groups: tuple[tuple[tuple[int, ...], int], ...]
+    """(members, the most that they may hold together in base units times weights)."""
     budgets: tuple[int, ...]
+    """What of each asset may lie in markets: wealth less its idle buffer."""
     min_positions: tuple[int, ...]
+    """Least position in each asset."""
     min_moves: tuple[int, ...]
+    """Least change in each asset."""
     assets: tuple[int, ...]
+    """Index of each market's asset."""
     weights: tuple[int, ...]
+    """What a base unit of each market's asset is worth; 1 each where there is one asset."""
     swaps: tuple[ExactSwap, ...] = field(default=())
+    """Conversions between the assets."""
 
     def spans(self, index: int) -> tuple[tuple[int, int], ...]:
-        """Closed intervals of changed holdings of one market."""
+        """Closed intervals of changed holdings of one market, ascending."""
         asset = self.assets[index]
         least, step = self.min_positions[asset], self.min_moves[asset]
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
-    def purses(self, paid: Sequence[int]) -> list[int]:
-        """What of each asset may be in places after swaps that take ``paid``; may stay above, where it is already."""
+    def available(self, paid: Sequence[int]) -> list[int]:
+        """Base units of each asset that may lie in markets after swaps that take ``paid``; no less than lies there
+        already."""
         most = list(self.budgets)
         for asset in range(len(most)):
             most[asset] = max(most[asset], sum(h for h, a in zip(self.held, self.assets, strict=True) if a == asset))
@@ -85,7 +98,7 @@ class Exact:
         used = [0] * len(self.budgets)
         for asset, value in zip(self.assets, x, strict=True):
             used[asset] += value
-        if any(value > most for value, most in zip(used, self.purses(paid), strict=True)):
+        if any(value > most for value, most in zip(used, self.available(paid), strict=True)):
             return False
         if any(sum(x[m] * self.weights[m] for m in cap.members) > cap.most for cap in self.caps()):
             return False
@@ -97,16 +110,16 @@ class Exact:
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The feasible base units just below ``holdings`` (whole tokens, swaps last), and what each swap takes.
 
-        ones: base units in a whole token, of each asset.
-        What is held, and no swap, where that cannot be mended. Downwards, because an adaptive curve's rate steps down
-        at some holdings and an optimum may lie just before one. value: income a year of a market at a holding in whole
-        tokens; says which market takes the last few units.
+        ones: base units in a whole token, of each asset. value: income a year of a market (or swap) at a holding in
+        whole tokens, which decides who gets the last few units. What is held, and no swap, where rounding finds nothing
+        feasible. Downwards, because an adaptive curve's rate steps down at some holdings and an optimum may lie just
+        before one.
         """
-        places = len(self.held)
+        count = len(self.held)
         found = [
             (x, paid)
-            for paid in self._payments(holdings[places:], ones)
-            if self.feasible(x := self._rounded(holdings[:places], paid, ones, value), paid)
+            for paid in self._payments(holdings[count:], ones)
+            if self.feasible(x := self._rounded(holdings[:count], paid, ones, value), paid)
         ]
         scale = [ones[asset] for asset in (*self.assets, *(swap.source for swap in self.swaps))]
 
@@ -117,7 +130,8 @@ class Exact:
         return max(found, key=worth, default=(self.held, (0,) * len(self.swaps)))
 
     def _payments(self, amounts: Sequence[float], ones: Sequence[int]) -> list[tuple[int, ...]]:
-        """What the swaps may take: rounded up (to buy a minimum that is just reached) or down, dust or none."""
+        """What the swaps may take: rounded up (to buy a minimum that is just reached), rounded down, and without
+        dust."""
         if not self.swaps:
             return [()]
         up, down, clean = [], [], []
@@ -129,9 +143,9 @@ class Exact:
         return list(dict.fromkeys(self._affordable(paid) for paid in (up, down, clean)))
 
     def _affordable(self, paid: Sequence[int]) -> tuple[int, ...]:
-        """The payments, the largest made smaller where doubles were rounded to more than there is."""
+        """The payments, the largest one reduced where doubles were rounded to more than there is."""
         left = list(paid)
-        for asset, most in enumerate(self.purses(left)):
+        for asset, most in enumerate(self.available(left)):
             members = [k for k, swap in enumerate(self.swaps) if swap.source == asset]
             if most < 0 and members:
                 largest = max(members, key=lambda k: left[k])
@@ -143,19 +157,19 @@ class Exact:
     ) -> tuple[int, ...]:
         x = [self._nearest(index, amount, ones[self.assets[index]]) for index, amount in enumerate(holdings)]
         caps = self.caps()
-        purses = self.purses(paid)
-        for asset, most in enumerate(purses):
+        available = self.available(paid)
+        for asset, most in enumerate(available):
             members = tuple(m for m in range(len(x)) if self.assets[m] == asset)
             self._cut(x, members, sum(x[m] for m in members) - most, lambda m: 1)
         for cap in caps:
             excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
             self._cut(x, cap.members, excess, lambda m: self.weights[m])
-        for asset, most in enumerate(purses):
+        for asset, most in enumerate(available):
             self._give(x, asset, most, caps, ones[asset], value)
         return tuple(x)
 
     def _cut(self, x: list[int], members: Sequence[int], excess: int, weight: Callable[[int], int]) -> None:
-        """Take an excess (base units times weights) from the members that have the most to give."""
+        """Take an excess (base units times weights) from the members that can give most."""
         if excess <= 0:
             return
         for m in sorted(members, key=lambda m: (self._bounds(m, x[m])[0] - x[m], m)):
@@ -168,7 +182,7 @@ class Exact:
     def _give(
         self, x: list[int], asset: int, most: int, caps: list[Cap], one: int, value: Callable[[int, float], float]
     ) -> None:
-        """Put the dust of rounding (not money that is meant to stay) where it earns most."""
+        """Put the dust of rounding (not money that is to stay idle) where it earns most."""
         members = [m for m in range(len(x)) if self.assets[m] == asset]
         left = most - sum(x[m] for m in members)
         if not 0 < left <= max(2 * len(members), most // 10**12):
@@ -195,7 +209,7 @@ class Exact:
         return min(options, key=lambda option: (abs(option - raw), option == held, option))
 
     def _bounds(self, index: int, x: int) -> tuple[int, int]:
-        """How far a changed holding may be shifted; an unchanged one not at all."""
+        """(lowest, highest) that a changed holding may be shifted to; an unchanged one not at all."""
         if x == self.held[index]:
             return x, x
         return next(span for span in self.spans(index) if span[0] <= x <= span[1])

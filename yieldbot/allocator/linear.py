@@ -1,8 +1,8 @@
 """The relaxed problem as a linear program, for what the greedy cannot do: overlapping groups, several assets.
 
-Columns are the edges of the markets' hulls (a share of each may be filled; the steeper first by itself, as the hull is
-concave) and the corners of each swap (weights that add up to one). Rows are the purses and the groups. HiGHS solves it;
-the bound is not its word but the Lagrangian dual at its multipliers, which no rounding or tolerance can make too low.
+Columns are the edges of the markets' hulls (a fraction of each may be filled; the steeper first by itself, as the hull
+is concave) and the vertices of each swap (weights that add up to one). Rows are the budgets and the groups. HiGHS
+solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, valid whatever the tolerances.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import Box, Edge, Table
 
 FEASIBILITY = 1e-10
-"""HiGHS's smallest tolerance; amounts are shares of our wealth."""
+"""HiGHS's smallest tolerance; amounts are given to it as fractions of our wealth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """bound: of the edges' and swaps' income together; grown: (place, tokens more than its first corner, their income);
-    swapped: for each swap (what goes in, its envelope there); prices: of the resources."""
+    """The optimum of one linear program, relative to the first vertices of the hulls."""
 
     bound: float
+    """Upper bound on what edges and swaps together earn a year, in the first asset."""
     grown: list[tuple[int, float, float]]
+    """(market, tokens above the hull's first vertex, what they earn a year), of each edge that is used."""
     swapped: list[tuple[float, float]]
+    """Of each swap (what goes in, its envelope there)."""
     prices: list[float]
+    """Shadow price of each resource: income a year of one more token of it."""
 
 
 class Linear:
-    """One problem's linear programs. uses: see relax.Resources."""
+    """The linear programs of one problem. uses: see ``relax.Resources``."""
 
     def __init__(self, problem: Problem, tables: Sequence[Table], uses: Sequence[Sequence[tuple[int, float]]]) -> None:
         import highspy  # type: ignore[import-untyped]
@@ -49,18 +52,21 @@ class Linear:
             self.solver.setOptionValue(option, value)
 
     def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
-        """rooms: what is left of each resource above the hulls' first corners. None where nothing is feasible."""
-        places = len(self.problem.places)
-        swaps = [self._corners(places + k, boxes) for k in range(len(self.problem.swaps))]
-        edges = [edge for edge in edges if edge[1] < places]
+        """The program's optimum; None where it is infeasible.
+
+        rooms: what is left of each resource above the hulls' first vertices; edges: of all hulls, in the boxes.
+        """
+        markets = len(self.problem.markets)
+        swaps = [self._vertices(markets + k, boxes) for k in range(len(self.problem.swaps))]
+        edges = [edge for edge in edges if edge[1] < markets]
         if not all(swaps):
             return None
         status = self._run(rooms, edges, swaps)
         if status == self.api.HighsModelStatus.kInfeasible:
             return None
-        if status != self.api.HighsModelStatus.kOptimal:  # it gave up: nothing is known, so free money is the bound
+        if status != self.api.HighsModelStatus.kOptimal:  # no optimum found: bound with multipliers of 0
             prices = [0.0] * len(rooms)
-            kept = [corners[0][:2] for corners in swaps]
+            kept = [vertices[0][:2] for vertices in swaps]
             return Solution(self._dual(prices, rooms, edges, swaps), [], kept, prices)
         solution = self.solver.getSolution()
         filled: list[float] = solution.col_value
@@ -71,14 +77,14 @@ class Linear:
             if share > 0.0
         ]
         swapped, at = [], len(edges)
-        for corners in swaps:
-            weights = filled[at : at + len(corners)]
-            at += len(corners)
-            paid = sum(w * x for w, (x, _, _) in zip(weights, corners, strict=True))
-            swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, corners, strict=True))))
+        for vertices in swaps:
+            weights = filled[at : at + len(vertices)]
+            at += len(vertices)
+            paid = sum(w * x for w, (x, _, _) in zip(weights, vertices, strict=True))
+            swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, vertices, strict=True))))
         return Solution(self._dual(prices, rooms, edges, swaps), grown, swapped, prices)
 
-    def _corners(self, index: int, boxes: Mapping[int, Box]) -> list[tuple[float, float, float]]:
+    def _vertices(self, index: int, boxes: Mapping[int, Box]) -> list[tuple[float, float, float]]:
         """(in, envelope, out) of a swap's choices in its box."""
         table = self.tables[index]
         low, high = boxes.get(index, table.root)
@@ -88,7 +94,7 @@ class Linear:
         for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
             if a >= low and b <= high:
                 found.update(line)
-        out = self.problem.swaps[index - len(self.problem.places)].out
+        out = self.problem.swaps[index - len(self.problem.markets)].out
         return [(x, y, out(x)) for x, y in sorted(found)]
 
     def _run(
@@ -104,8 +110,8 @@ class Linear:
                 rows.append(resource)
                 values.append(weight * length)
             starts.append(len(rows))
-        for k, (swap, corners) in enumerate(zip(self.problem.swaps, swaps, strict=True)):
-            for x, y, out in corners:
+        for k, (swap, vertices) in enumerate(zip(self.problem.swaps, swaps, strict=True)):
+            for x, y, out in vertices:
                 costs.append(y / self.scale)
                 rows += [swap.source, swap.target, len(rooms) + k]
                 values += [x / self.scale, -out / self.scale, 1.0]
@@ -135,13 +141,14 @@ class Linear:
         edges: Sequence[Edge],
         swaps: Sequence[Sequence[tuple[float, float, float]]],
     ) -> float:
-        """The Lagrangian at these multipliers: above every feasible income, whatever the solver's tolerances."""
+        """The Lagrangian at these multipliers: an upper bound of every feasible income, whatever the solver's
+        tolerances."""
         bound = sum(price * room for price, room in zip(prices, rooms, strict=True))
         for negative, i, start, end in edges:
             worth = -negative - sum(prices[resource] * weight for resource, weight in self.uses[i])
             if worth > 0.0:
                 bound += worth * (end - start)
-        for swap, corners in zip(self.problem.swaps, swaps, strict=True):
+        for swap, vertices in zip(self.problem.swaps, swaps, strict=True):
             source, target = prices[swap.source], prices[swap.target]
-            bound += max(y - source * x + target * out for x, y, out in corners)
+            bound += max(y - source * x + target * out for x, y, out in vertices)
         return bound

@@ -1,8 +1,8 @@
-"""Branch and bound: the best holdings found, and a bound that no allocation of the problem can exceed.
+"""Branch and bound: the best holdings found, and an upper bound that no allocation of the problem can exceed.
 
-Each node keeps some markets' holdings in boxes; its bound is that of the relaxed problem (relax.py). Where relaxed
-holdings earn less than their envelope says, the lines there are made finer, or, where the envelope spans a dent that is
-really there (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a pool at most one may
+Each node keeps some markets' holdings in boxes; its bound is that of the relaxed problem (relax.py). Where a relaxed
+holding earns less than its envelope says, the market's piecewise-linear bound is refined there, or, where the income is
+really not concave (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a pool at most one may
 change: where a relaxed solution changes both, one child keeps the one as it is, the other child its rivals.
 """
 
@@ -15,40 +15,53 @@ from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
-from yieldbot.allocator.table import Box, PlaceTable, SwapTable, Table
+from yieldbot.allocator.table import Box, MarketTable, SwapTable, Table
 
 Holdings = tuple[float, ...]
+"""Whole tokens: one holding a market, then what goes into each swap."""
 TOLERANCE_BPS = 5e-3
-"""A gap below this, in bps of wealth a year, ends the search; and below this share of the income that is possible: of a
-wealth that its markets cannot take, all the income may be less than the former."""
-TOLERANCE_SHARE = 1e-3
+"""The search ends at a gap below this, in bps of the wealth a year."""
+TOLERANCE_FRACTION = 1e-3
+"""The gap must also be below this fraction of the possible income, which may be tiny where markets cannot take the
+wealth."""
 MOST_STEPS = 600
-"""Relaxed problems solved at most; what gap is then left, the certificate says."""
+"""Relaxed problems solved at most; the certificate states the gap that is then left."""
 FILLED = 4
-"""Markets at most that money left over by rounding to allowed holdings is put into."""
+"""Markets at most that what rounding to allowed holdings has left over is put into."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """Holdings in whole tokens, their objective, the bound on any allocation's, the marginal value of the budget."""
+    """The best allocation that was found, and its certificate."""
 
     holdings: Holdings
+    """Whole tokens: one holding a market, then what goes into each swap."""
     objective: float
+    """Of these holdings, in the first asset a year."""
     upper_bound: float
+    """No allocation's objective is higher, in the first asset a year."""
     price: float
+    """Shadow price of the first budget: income a year of one more token."""
     steps: int
+    """Relaxed problems that were solved."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
+    """An open node of the search."""
+
     boxes: Mapping[int, Box]
+    """What its markets' holdings are kept in; others have their root box."""
     relaxed: Relaxed
+    """Its relaxed optimum."""
     bound: float
+    """Upper bound of the objective in it."""
     version: int
+    """Of the bounds that it was solved with; an older one is solved again."""
 
 
 def optimise(problem: Problem) -> Optimum:
-    """The best allocation found. Staying as we are is the first candidate, so the answer is always feasible."""
+    """The best allocation found. Keeping what is held is the first candidate, so the answer is always feasible."""
     return _Search(problem).run()
 
 
@@ -57,9 +70,9 @@ class _Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        places = len(problem.places)
-        self.tables: list[Table] = [PlaceTable.of(problem, index) for index in range(places)]
-        self.tables += [SwapTable.of(problem, places + k) for k in range(len(problem.swaps))]
+        markets = len(problem.markets)
+        self.tables: list[Table] = [MarketTable.of(problem, index) for index in range(markets)]
+        self.tables += [SwapTable.of(problem, markets + k) for k in range(len(problem.swaps))]
         self.relaxation = Relaxation(problem, self.tables)
         self._tolerate(problem.wealth * TOLERANCE_BPS / 10_000)
         self.held = problem.held()
@@ -76,8 +89,8 @@ class _Search:
     def run(self) -> Optimum:
         self._push({})
         most = self.queue[0][2].bound if self.queue else self.lost
-        if isfinite(most) and abs(most) * TOLERANCE_SHARE < self.tolerance:
-            self._tolerate(abs(most) * TOLERANCE_SHARE)
+        if isfinite(most) and abs(most) * TOLERANCE_FRACTION < self.tolerance:
+            self._tolerate(abs(most) * TOLERANCE_FRACTION)
             if not self.queue and most > self.best_value + self.tolerance:
                 self.lost = float("-inf")
                 self._push({})
@@ -96,12 +109,12 @@ class _Search:
         return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price, self.steps)
 
     def _tolerate(self, gap: float) -> None:
-        """Search until no more than ``gap`` of income a year is left."""
+        """Search until the gap is at most ``gap``, in the first asset a year."""
         self.tolerance = max(1e-9, gap)
         self.share = self.tolerance / (2 * max(1, len(self.tables)))
 
     def _push(self, boxes: Mapping[int, Box], most: float = float("inf")) -> None:
-        """Solve a node and queue it, unless nothing in it can be better than what is known."""
+        """Solve a node and queue it, unless its bound is no better than the best allocation known."""
         self.steps += 1
         found = self.relaxation.solve(boxes)
         if found is None:
@@ -131,7 +144,7 @@ class _Search:
         if not errors:
             self._branch_on_pools(node)
             return
-        # What of each error finer lines can take away; the rest is a dent of the income itself.
+        # What refining can take off each error; the rest is the income's own nonconcavity.
         lines = {
             i: min(error, self.tables[i].line_at(relaxed.x[i]) - relaxed.y[i] + error)
             for i, error in errors.items()
@@ -146,7 +159,7 @@ class _Search:
             self._branch(node, worst)
 
     def _refine(self, relaxed: Relaxed, lines: Mapping[int, float]) -> bool:
-        """Finer lines where they matter; False where there is nothing left to make finer."""
+        """Refine the bounds where they matter; False where there is nothing left to refine."""
         most = max(lines.values(), default=0.0)
         finer = [
             i
@@ -163,9 +176,9 @@ class _Search:
         self._note(finer)
 
     def _note(self, indexes: Iterator[int] | range | list[int]) -> None:
-        """True incomes at the hulls' first corners, and where those are still below their envelope."""
+        """Record the true incomes at the hulls' first vertices, and which of those lie below their envelope."""
         for i in indexes:
-            x, y = self.relaxation.hulls[i].corners[0]
+            x, y = self.relaxation.hulls[i].vertices[0]
             self.firsts[i] = self.tables[i].value(x)
             if y - self.firsts[i] > self.share:
                 self.uneven.add(i)
@@ -173,10 +186,10 @@ class _Search:
                 self.uneven.discard(i)
 
     def _branch(self, node: _Node, i: int) -> None:
-        """Two boxes, to the left and to the right of the relaxed holding: none of what the box allows is left out.
+        """Push two boxes, left and right of the relaxed holding: no allowed holding of the box is left out.
 
-        Where that holding is an end of the box itself (its envelope is above the income at a corner), markets of one
-        pool that change together are told apart first; else the box is halved.
+        Where that holding is an end of the box itself (its envelope is above the income at a vertex), markets of one
+        pool that change together are separated first; else the box is halved.
         """
         table = self.tables[i]
         box = node.boxes.get(i, table.root)
@@ -197,7 +210,8 @@ class _Search:
                 self._push({**node.boxes, i: child}, node.bound)
 
     def _branch_on_pools(self, node: _Node) -> None:
-        """The relaxed solution earns what it says: done with this node, unless markets of one pool change together."""
+        """The relaxed solution earns what its envelope says: close the node, unless markets of one pool change
+        together."""
         pair = next(self._conflicts(node.relaxed.x), None)
         if pair is None:
             self.lost = max(self.lost, node.bound)
@@ -218,7 +232,7 @@ class _Search:
     def _offer(self, below: list[float], gain: float, relaxed: Relaxed, boxes: Mapping[int, Box]) -> None:
         """Take the holdings as the best if they are feasible and better; of rivals only the best one changes.
 
-        gain: their objective less that of all hulls' first corners.
+        gain: their objective less that of all hulls' first vertices.
         """
         problem = self.problem
         conflicts = list(self._conflicts(below))
@@ -236,7 +250,7 @@ class _Search:
     def _fill(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box]) -> float:
         """Put what rounding down has left over where it earns most, and take back what rounding has put in too much.
 
-        What that earns is returned; ``below`` is changed.
+        Changes ``below`` and returns what that earns, in the first asset a year.
         """
         resources = self.relaxation.resources
         left = sum(relaxed.x) - sum(below)
@@ -266,20 +280,20 @@ class _Search:
         return gained
 
     def _used(self, x: list[float]) -> list[float]:
-        """Of each resource, swaps and all."""
+        """What is used of each resource, swaps included."""
         used = self.relaxation.resources.used(x)
-        for swap, paid in zip(self.problem.swaps, x[len(self.problem.places) :], strict=True):
+        for swap, paid in zip(self.problem.swaps, x[len(self.problem.markets) :], strict=True):
             used[swap.source] += paid
             used[swap.target] -= swap.out(paid)
         return used
 
     def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
-        """A linear program's solution is feasible but for its tolerance: take that where it costs least.
+        """Take back what exceeds the limits of a linear program's solution (its tolerance), where that costs least.
 
-        The purses twice, because less swapped is less in the other one.
+        The budgets twice, because a smaller swap brings less of the other asset.
         """
         gained = 0.0
-        for resource in (*range(len(rooms)), *range(len(self.problem.purses))):
+        for resource in (*range(len(rooms)), *range(len(self.problem.budgets))):
             users = [(i, weight) for i in relaxed.moved for r, weight in self._takes(i) if r == resource]
             while users and -1e-6 * self.problem.wealth < rooms[resource] < -self.relaxation.slack / 4:
                 best = (float("-inf"), -1, 0.0)
@@ -295,28 +309,28 @@ class _Search:
                 gained += earned
                 for r, weight in self._takes(i):
                     rooms[r] += weight * (below[i] - less)
-                if i >= len(self.problem.places):
-                    swap = self.problem.swaps[i - len(self.problem.places)]
+                if i >= len(self.problem.markets):
+                    swap = self.problem.swaps[i - len(self.problem.markets)]
                     rooms[swap.target] -= swap.out(below[i]) - swap.out(less)
                 below[i] = less
                 users = [user for user in users if user[0] != i]
         return gained
 
     def _takes(self, index: int) -> list[tuple[int, float]]:
-        """(resource, what one token takes of it) of a place or a swap."""
+        """(resource, what one token takes of it) of a market or a swap."""
         uses = self.relaxation.resources.uses
         return uses[index] if index < len(uses) else [(self.problem.swaps[index - len(uses)].source, 1.0)]
 
 
 def _rivals(problem: Problem) -> dict[int, set[int]]:
-    """For each market that shares a pool with others, those."""
+    """For each market that shares a pool with others, the indexes of those."""
     by_pool: dict[str, set[int]] = {}
-    for i, place in enumerate(problem.places):
-        for pool in place.pools:
+    for i, market in enumerate(problem.markets):
+        for pool in market.pools:
             by_pool.setdefault(pool, set()).add(i)
     found = {
-        i: set().union(*(by_pool[pool] for pool in place.pools)) - {i}
-        for i, place in enumerate(problem.places)
-        if place.pools
+        i: set().union(*(by_pool[pool] for pool in market.pools)) - {i}
+        for i, market in enumerate(problem.markets)
+        if market.pools
     }
     return {i: others for i, others in found.items() if others}

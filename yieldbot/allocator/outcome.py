@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.purses import Purses
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -21,7 +21,7 @@ class Answer:
 
     snapshot: Snapshot
     assessments: Mapping[MarketId, Assessment]
-    purses: Purses
+    portfolio: Portfolio
     problem: Problem
     bound: float
     price: float
@@ -30,9 +30,9 @@ class Answer:
     closed: Mapping[int, str]
 
     def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
-        problem, purses, h = self.problem, self.purses, self.problem.horizon_seconds
-        x = [raw / purses.ones[place.asset] for raw, place in zip(self.raws, problem.places, strict=True)]
-        x += [raw / purses.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
+        problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
+        x = [raw / portfolio.ones[market.asset] for raw, market in zip(self.raws, problem.markets, strict=True)]
+        x += [raw / portfolio.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
         objective, bound = problem.objective(x), self.bound
         certificate = Certificate(
             objective=objective,
@@ -40,7 +40,7 @@ class Answer:
             gap_bps=max(0.0, bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
         )
         incomes = (
-            p.price * (v * p.curve.apr(v, h) - p.elsewhere(v, h)) for p, v in zip(problem.places, x, strict=False)
+            p.price * (v * p.curve.apr(v, h) - p.dilution(v, h)) for p, v in zip(problem.markets, x, strict=False)
         )
         targets, swaps = self._targets(swaps)
         return Allocation(
@@ -56,7 +56,7 @@ class Answer:
     def _targets(self, swaps: tuple[Exchanged, ...]) -> tuple[dict[MarketId, Amount], tuple[Exchanged, ...]]:
         """Holdings, the wallet's included, and the swaps. Where another split than the solver's brings a little less of
         an asset, the largest deposit of it takes that, and where none can, the largest swap that gives it."""
-        states, tokens = self.snapshot.markets, self.purses.tokens
+        states, tokens = self.snapshot.markets, self.portfolio.tokens
         targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
         for _ in tokens:  # a smaller swap brings less of the next one
             for token in tokens:
@@ -77,7 +77,7 @@ class Answer:
 
     def _left(self, token: Token, targets: Mapping[MarketId, Amount], swaps: Sequence[Exchanged]) -> int:
         """Base units that stay in the wallet."""
-        left = self.purses.raws[self.purses.tokens.index(token)] - sum(
+        left = self.portfolio.raws[self.portfolio.tokens.index(token)] - sum(
             t.raw for t in targets.values() if t.token == token
         )
         left -= sum(swap.given.raw for swap in swaps if swap.given.token == token)
@@ -86,13 +86,13 @@ class Answer:
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
         """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
         problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
-        touched = sum(p.touch_cost for p, now in zip(problem.places, x, strict=False) if now != p.held)
+        touched = sum(p.touch_cost for p, now in zip(problem.markets, x, strict=False) if now != p.held)
         return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
 
     def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
         problem, h, price = self.problem, self.problem.horizon_seconds, self.price
-        place, assessment = problem.places[index], self.assessments[state.market.id]
-        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(place.asset)
+        market, assessment = problem.markets[index], self.assessments[state.market.id]
+        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(market.asset)
         limits: list[tuple[str, float]] = []
         if state.capacity is not None:
             limits.append(("the market's cap", float(state.held) + float(state.capacity)))
@@ -101,7 +101,7 @@ class Answer:
         return MarketReason(
             market_id=state.market.id,
             apr_quoted=state.quoted.value,
-            apr_after=place.curve.apr(x[index], h),
+            apr_after=market.curve.apr(x[index], h),
             marginal_apr=marginal_apr(problem, index, x[index]),
             binding=said or binding(problem, index, x, price, limits),
         )

@@ -9,7 +9,7 @@ from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.rewards import curve_of
-from yieldbot.allocator.shared import besides, income_change
+from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
@@ -162,13 +162,14 @@ def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
 
 @dataclass(slots=True)
 class _End:
-    """Money that leaves a place or comes to it, in base units of the first asset. value: what is not paired yet; whole:
-    all of it."""
+    """One end of a move: a market that money leaves or comes to."""
 
     market_id: MarketId
     token: Token
     value: int
+    """What is not paired with another end yet, in base units of the first asset."""
     whole: int
+    """All that leaves or comes, in base units of the first asset."""
 
 
 def _moves(
@@ -180,9 +181,9 @@ def _moves(
     """
     first = snapshot.assets[0]
     sources, targets = _ends(snapshot, allocation, changes)
-    beside = besides(snapshot.markets, policy)
+    dilutions = dilutions_of(snapshot.markets, policy)
     worth = {
-        s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, beside)
+        s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, dilutions)
         * snapshot.price(s.market.asset)
         for s in snapshot.markets
     }

@@ -2,15 +2,15 @@
 
 Maximise, over holdings x with idle money of each asset at least its buffer,
 
-    sum over markets of  price_i * [ x_i * (apr_i(x_i) - haircut_i) - move_cost_i * |x_i - held_i| ]
+sum over markets of  price_i * [ x_i * (apr_i(x_i) - haircut_i) - move_cost_i * |x_i - held_i| ]
                          - [x_i != held_i] * touch_cost_i
     - sum over swaps of what the conversion loses
 
 in tokens of the first asset a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least
-the minimum position and the minimum move away from what we hold. Groups bound sums of holdings; of the markets that
-share a pool at most one may change, because their curves are not independent: money that comes to one takes from the
-rate of the other, which is counted (``Place.beside``).
-A vector of holdings lists the places first, then what goes into each swap.
+the minimum position and the minimum move away from what we hold. Groups bound sums of holdings. Of the markets that
+share a pool at most one may change, because their curves are not independent: money that comes to one dilutes the rate
+of the others, which is taken off (``ProblemMarket.dilutions``). A vector of holdings lists the markets first, then what
+goes into each swap.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from yieldbot.math.beside import Beside
+from yieldbot.math.dilution import Dilution
 from yieldbot.model.curve import YieldCurve
 
 Number = TypeVar("Number", int, float)
 Quotes = tuple[tuple[float, float], ...]
+"""(in, out) of a swap in whole tokens, ascending."""
 
 
 def spans(
     held: Number, low: Number, high: Number, min_position: Number, min_move: Number, unit: Number
 ) -> tuple[tuple[Number, Number], ...]:
-    """Ascending closed intervals of CHANGED holdings: in base units (unit 1) or in whole tokens (unit: one base unit).
+    """Ascending closed intervals of CHANGED holdings, in base units (unit 1) or in whole tokens (unit: one base unit).
 
     A change is at least one unit and the minimum move; what is left is nothing or at least the minimum position.
     """
@@ -49,92 +50,102 @@ def spans(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One market of the problem.
-
-    low, high: bounds of a changed holding; touch_cost: of any change, in the first asset a year over the horizon;
-    move_cost: of each token moved, likewise; asset: index into the problem's purses, whose price is ``price``.
-    beside: our other holdings in its pool, from which more of ours here takes.
-    """
+class ProblemMarket:
+    """One market of the problem. Amounts are in whole tokens of its asset."""
 
     curve: YieldCurve
+    """Its rate as a function of our whole holding."""
     held: float
+    """What we hold now."""
     low: float
+    """Least changed holding: what cannot be withdrawn."""
     high: float
+    """Largest changed holding: the lowest of cap, limits and wealth."""
     haircut: float
+    """Expected loss, as a fraction a year (with what idle money earns, where the problem has that)."""
     touch_cost: float
+    """Fixed cost of any change, spread over the horizon: in the first asset a year."""
     pools: frozenset[str]
+    """Keys of the pools that it shares with other markets."""
     move_cost: float = 0.0
+    """Proportional cost of each token moved, spread over the horizon: a fraction a year."""
     asset: int = 0
+    """Index into ``Problem.budgets``."""
     price: float = 1.0
-    beside: tuple[Beside, ...] = ()
+    """Of one token of its asset, in the first asset."""
+    dilutions: tuple[Dilution, ...] = ()
+    """Other holdings of ours in its pools, which lose when more of ours comes here."""
 
     def income(self, x: float, horizon_seconds: float) -> float:
-        """In the first asset a year at holding x, net of the haircut and of what it takes from other holdings of ours,
-        before all costs."""
+        """Income at holding x in the first asset a year, net of haircut and dilution, before all costs."""
         if x <= 0.0:
             return 0.0
         earned = x * (self.curve.apr(x, horizon_seconds) - self.haircut)
-        return self.price * (earned - self.elsewhere(x, horizon_seconds))
+        return self.price * (earned - self.dilution(x, horizon_seconds))
 
-    def elsewhere(self, x: float, horizon_seconds: float) -> float:
-        """Tokens a year that our other holdings in its pool earn less at holding x here; never less than 0."""
-        return sum(one.lost(self.held, x, horizon_seconds) for one in self.beside)
+    def dilution(self, x: float, horizon_seconds: float) -> float:
+        """Tokens a year that other holdings of ours in its pools earn less at holding x here; never below 0."""
+        return sum(one.loss(self.held, x, horizon_seconds) for one in self.dilutions)
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
-        """What one more token earns a year, less the haircut and what it takes from other holdings of ours."""
+        """Income a year of one more token at holding x, net of haircut and dilution: a simple annual fraction."""
         found = self.curve.marginal(x, horizon_seconds) - self.haircut
-        if not self.beside:
+        if not self.dilutions:
             return found
         step = max(1e-6, 1e-6 * x)
-        more = self.elsewhere(x + step, horizon_seconds) - self.elsewhere(x, horizon_seconds)
+        more = self.dilution(x + step, horizon_seconds) - self.dilution(x, horizon_seconds)
         return found - more / step
 
     def changed(self, x: float, horizon_seconds: float) -> float:
-        """The same less what it costs to change the holding to x."""
+        """``income`` less what it costs to change the holding to x, in the first asset a year."""
         moved = abs(x - self.held) * self.move_cost
         return self.income(x, horizon_seconds) - self.price * moved - self.touch_cost
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members (indexes of places) whose holdings together stay within ``most`` (in the first asset), or do not grow if
-    they are above it."""
+    """A limit on a sum of holdings. Where it is exceeded already, the sum may not grow."""
 
     members: tuple[int, ...]
+    """Indexes of markets."""
     most: float
+    """The most that they may hold together, in the first asset."""
     name: str = ""
+    """What the limit is called in reasons."""
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
-    """All that we have of one asset. budget: of it less the idle buffer; price: of one token, in the first asset.
-
-    idle_rate: what idle money earns. The places' haircuts hold it already, so that an objective is what is earned
-    BEYOND leaving everything idle; only a swap, which takes money from one purse to another, has to be told of it.
-    """
+class AssetBudget:
+    """All that we have of one asset, in whole tokens."""
 
     wealth: float
-    budget: float
+    """What we have: holdings and idle money."""
+    spendable: float
+    """Of it less the idle buffer."""
     price: float = 1.0
+    """Of one token, in the first asset."""
     idle_rate: float = 0.0
+    """What idle money earns, a simple annual fraction. The markets' haircuts include it, so that an objective is what
+    is earned BEYOND leaving everything idle; only a swap, which takes money from one budget to another, uses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """One asset into another. quotes: (in, out) ascending from above 0, linear in between, concave.
-
-    touch_cost: of swapping at all, in the first asset a year; years: the horizon that a loss is spread over.
-    """
+    """A conversion of one asset into another."""
 
     source: int
+    """Index of the budget that pays."""
     target: int
+    """Index of the budget that receives."""
     quotes: Quotes
+    """(in, out) in whole tokens, ascending from above 0, linear in between, concave."""
     touch_cost: float
+    """Fixed cost of swapping at all, spread over the horizon: in the first asset a year."""
     years: float
+    """The horizon that the loss of a conversion is spread over."""
 
     def out(self, paid: float) -> float:
-        """Tokens of the target for ``paid`` tokens of the source."""
+        """Whole tokens of the target for ``paid`` whole tokens of the source, by the quotes."""
         if paid <= 0.0:
             return 0.0
         at = min(bisect_left(self.quotes, paid, key=lambda quote: quote[0]), len(self.quotes) - 1)
@@ -144,85 +155,96 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Everything that the solver sees. wealth: of all purses, in the first asset; unit: a base unit in tokens."""
+    """Everything that the solver sees."""
 
-    places: tuple[Place, ...]
+    markets: tuple[ProblemMarket, ...]
+    """In the snapshot's order, the wallet left out."""
     groups: tuple[Group, ...]
-    purses: tuple[Purse, ...]
+    """Limits on sums of holdings."""
+    budgets: tuple[AssetBudget, ...]
+    """One an asset; the first asset is the one that the objective is counted in."""
     min_position: float
+    """Least holding that is worth having, in the first asset."""
     min_move: float
+    """Least change of a holding, in the first asset."""
     horizon_seconds: float
+    """What costs are spread over and curves are averaged over."""
     unit: float
+    """One base unit in whole tokens (of several assets, the largest)."""
     swaps: tuple[Swap, ...] = ()
+    """Conversions between the assets."""
 
     @property
     def wealth(self) -> float:
-        return sum(purse.wealth * purse.price for purse in self.purses)
+        """Of all budgets, in the first asset."""
+        return sum(budget.wealth * budget.price for budget in self.budgets)
 
     def held(self) -> tuple[float, ...]:
-        """Doing nothing: what is held, and nothing swapped."""
-        return (*(place.held for place in self.places), *(0.0 for _ in self.swaps))
+        """The holdings vector of doing nothing: what is held, and nothing swapped."""
+        return (*(market.held for market in self.markets), *(0.0 for _ in self.swaps))
 
     def spans(self, index: int) -> tuple[tuple[float, float], ...]:
-        """Intervals of changed holdings of place ``index``, ascending; keeping what is held is allowed besides."""
-        p = self.places[index]
+        """Intervals of changed holdings of market ``index``, ascending; keeping what is held is allowed as well."""
+        p = self.markets[index]
         return spans(p.held, p.low, p.high, self.min_position / p.price, self.min_move / p.price, self.unit)
 
     def allowed(self, index: int, x: float) -> bool:
-        """Whether place ``index`` may hold ``x``, apart from groups, pools and the budget; to half a base unit."""
+        """Whether market ``index`` may hold ``x``, to half a base unit, regardless of groups, pools and budgets."""
         near = self.unit / 2
-        if abs(x - self.places[index].held) < near:
+        if abs(x - self.markets[index].held) < near:
             return True
         return any(least - near <= x <= most + near for least, most in self.spans(index))
 
     def value(self, index: int, x: float) -> float:
-        """Contribution of one place or swap to the objective."""
-        if index >= len(self.places):
-            swap = self.swaps[index - len(self.places)]
+        """Contribution of one market or swap to the objective, in the first asset a year."""
+        if index >= len(self.markets):
+            swap = self.swaps[index - len(self.markets)]
             if x < self.unit / 2:
                 return 0.0
-            source, target = self.purses[swap.source], self.purses[swap.target]
+            source, target = self.budgets[swap.source], self.budgets[swap.target]
             paid, got = x * source.price, swap.out(x) * target.price
             return (got - paid) / swap.years + got * target.idle_rate - paid * source.idle_rate - swap.touch_cost
-        place = self.places[index]
-        if abs(x - place.held) >= self.unit / 2:
-            return place.changed(x, self.horizon_seconds)
-        return place.income(x, self.horizon_seconds)
+        market = self.markets[index]
+        if abs(x - market.held) >= self.unit / 2:
+            return market.changed(x, self.horizon_seconds)
+        return market.income(x, self.horizon_seconds)
 
     def objective(self, x: Sequence[float]) -> float:
+        """Net income of a holdings vector, in the first asset a year."""
         return sum(self.value(index, held) for index, held in enumerate(x))
 
     def spent(self, x: Sequence[float]) -> list[float]:
-        """Tokens of each asset that are in places, or swapped away and not back."""
-        used = [0.0] * len(self.purses)
-        for place, now in zip(self.places, x, strict=False):
-            used[place.asset] += now
-        for swap, paid in zip(self.swaps, x[len(self.places) :], strict=True):
+        """Whole tokens of each asset that lie in markets, or were swapped away less what swaps brought."""
+        used = [0.0] * len(self.budgets)
+        for market, now in zip(self.markets, x, strict=False):
+            used[market.asset] += now
+        for swap, paid in zip(self.swaps, x[len(self.markets) :], strict=True):
             used[swap.source] += paid
             used[swap.target] -= swap.out(paid)
         return used
 
     def within(self, x: Sequence[float]) -> bool:
-        """Budgets, groups and pools, to a tenth of a base unit or the rounding of doubles; integers.py settles it."""
+        """Whether budgets, groups and pools allow it, to a tenth of a base unit or the rounding of doubles; integers.py
+        is exact."""
         slack = max(self.unit / 10, 1e-12 * self.wealth)
         before = self.spent(self.held())
-        for purse, used, was in zip(self.purses, self.spent(x), before, strict=True):
-            if used > max(purse.budget, was) + slack:
+        for budget, used, was in zip(self.budgets, self.spent(x), before, strict=True):
+            if used > max(budget.spendable, was) + slack:
                 return False
         for group in self.groups:
-            was_in = sum(self.places[m].held * self.places[m].price for m in group.members)
-            if sum(x[m] * self.places[m].price for m in group.members) > max(group.most, was_in) + slack:
+            was_in = sum(self.markets[m].held * self.markets[m].price for m in group.members)
+            if sum(x[m] * self.markets[m].price for m in group.members) > max(group.most, was_in) + slack:
                 return False
         near = self.unit / 2
-        changed = [p.pools for p, now in zip(self.places, x, strict=False) if p.pools and abs(now - p.held) >= near]
+        changed = [p.pools for p, now in zip(self.markets, x, strict=False) if p.pools and abs(now - p.held) >= near]
         return sum(len(pools) for pools in changed) == len(frozenset().union(*changed)) if changed else True
 
     def feasible(self, x: Sequence[float]) -> bool:
-        """Every constraint."""
+        """Whether every constraint allows it."""
         most = [swap.quotes[-1][0] for swap in self.swaps]
-        paid = x[len(self.places) :]
+        paid = x[len(self.markets) :]
         return (
-            all(self.allowed(index, held) for index, held in enumerate(x[: len(self.places)]))
+            all(self.allowed(index, held) for index, held in enumerate(x[: len(self.markets)]))
             and all(0.0 <= v <= top + self.unit / 2 for v, top in zip(paid, most, strict=True))
             and self.within(x)
         )

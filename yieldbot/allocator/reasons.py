@@ -1,4 +1,4 @@
-"""Why a market gets its amount, in a few words. Pure."""
+"""Why a market gets its amount, in a few words for the reader of a plan. Pure."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from yieldbot.allocator.problem import Problem
 
 
 def marginal_apr(problem: Problem, index: int, x: float) -> float:
-    """What one more token earns a year, less the haircut (and what idle money earns, where the problem has that)."""
-    return problem.places[index].marginal(x, problem.horizon_seconds)
+    """Income a year of one more token, less the haircut (and what idle money earns, where the problem has that)."""
+    return problem.markets[index].marginal(x, problem.horizon_seconds)
 
 
 def binding(
     problem: Problem, index: int, x: Sequence[float], price: float, limits: Sequence[tuple[str, float]] = ()
 ) -> str:
-    """The bound that binds at holdings ``x``, or how the market's marginal yield stands to the shared ``price``.
+    """The limit that binds at holdings ``x``, or how the market's marginal yield compares with the shadow price
+    ``price``.
 
-    limits: names of the market's own upper bounds, with the holdings that they allow, the first to be named first.
+    limits: (name, largest holding) of the market's own upper bounds, the one to be named first coming first.
     """
-    place, at = problem.places[index], x[index]
+    market, at = problem.markets[index], x[index]
     near = 2 * problem.unit
-    if 0.0 < place.low < place.held and at <= place.low + near:
+    if 0.0 < market.low < market.held and at <= market.low + near:
         return "no more can be withdrawn now"
     for name, most in limits:
         if at >= most - near and (at > 0.0 or most <= 0.0):
             return name
     for group in problem.groups:
-        total = sum(x[m] * problem.places[m].price for m in group.members)
+        total = sum(x[m] * problem.markets[m].price for m in group.members)
         if at > 0.0 and index in group.members and total >= group.most - len(x) * near:
             return group.name
-    if place.low > 0.0 and at <= place.low + near:
+    if market.low > 0.0 and at <= market.low + near:
         return "nothing can be withdrawn now"
     if at > 0.0:
-        return "marginal yield meets the others'" if abs(at - place.held) > near else "kept: a change would not pay"
+        return "marginal yield meets the others'" if abs(at - market.held) > near else "kept: a change would not pay"
     if marginal_apr(problem, index, 0.0) <= price:
         return "earns less than the others"
     return "does not pay its cost, minimum or shared pool"

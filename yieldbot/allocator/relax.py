@@ -1,6 +1,6 @@
 """The relaxed problem: every market's income replaced by its concave envelope. Its optimum is a rigorous upper bound.
 
-With concave piecewise-linear incomes, one purse and caps on disjoint groups the greedy by slope is exact: it is the
+With concave piecewise-linear incomes, one budget and caps on disjoint groups the greedy by slope is exact: it is the
 Lagrangian dual, and the slope at which the money ends is the optimal multiplier (the shadow price). Where a group that
 overlaps others would be exceeded, or where assets are swapped, the same relaxation is a linear program (linear.py).
 Shared pools are left out, which can only raise the bound.
@@ -17,45 +17,45 @@ from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import Box, Edge, Hull, Table, edges_of
 
 ROUNDING = 1e-9
-"""Share of the incomes added to the bound for the rounding of doubles."""
+"""What is added to the bound for the rounding of doubles, as a fraction of the incomes."""
 
 
 @dataclass(slots=True)
 class Relaxed:
-    """bound: in the first asset a year; x: one holding a market, then what goes into each swap; y: envelopes at x.
-
-    moved: those not at their hull's first corner; prices: income of one more token in each resource; inexact: a linear
-    program's, which may exceed the limits by its tolerance.
-    """
+    """The optimum of the relaxed problem."""
 
     bound: float
+    """Upper bound of the objective, in the first asset a year."""
     x: list[float]
+    """Holdings, one a market, then what goes into each swap, in whole tokens."""
     y: list[float]
+    """The envelopes' values at x."""
     moved: list[int]
+    """Indexes of those that are not at their hull's first vertex."""
     prices: list[float]
+    """Shadow price of each resource: income a year of one more token of it."""
     inexact: bool = False
+    """It is a linear program's, and may exceed the limits by the solver's tolerance."""
 
 
 class Resources:
-    """What is scarce: the purses first, then the groups. What is held may stay above a limit that has shrunk.
-
-    most: capacities, in tokens of a purse's asset, a group's in the first asset; uses: of each place, (resource, what
-    one of its tokens takes of it).
-    """
+    """What is scarce: the budgets first, then the groups. What is held may stay above a limit that has shrunk."""
 
     def __init__(self, problem: Problem) -> None:
-        purses = len(problem.purses)
-        self.uses: list[list[tuple[int, float]]] = [[(place.asset, 1.0)] for place in problem.places]
+        assets = len(problem.budgets)
+        self.uses: list[list[tuple[int, float]]] = [[(market.asset, 1.0)] for market in problem.markets]
+        """Of each market (resource, what one of its tokens takes of it)."""
         for number, group in enumerate(problem.groups):
             for member in group.members:
-                self.uses[member].append((purses + number, problem.places[member].price))
-        limits = [*(purse.budget for purse in problem.purses), *(group.most for group in problem.groups)]
+                self.uses[member].append((assets + number, problem.markets[member].price))
+        limits = [*(budget.spendable for budget in problem.budgets), *(group.most for group in problem.groups)]
         self.count = len(limits)
-        used = self.used([place.held for place in problem.places])
+        used = self.used([market.held for market in problem.markets])
         self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)]
+        """Capacities: a budget's in tokens of its asset, a group's in the first asset."""
 
     def used(self, x: Sequence[float]) -> list[float]:
-        """Of each resource, by the places alone."""
+        """What the markets use of each resource at holdings x; swaps are left out."""
         found = [0.0] * self.count
         for now, uses in zip(x, self.uses, strict=False):
             for resource, weight in uses:
@@ -64,23 +64,23 @@ class Resources:
 
 
 class Relaxation:
-    """The greedy, kept ready: hulls of the root boxes and their edges, sorted; a node changes a few of them."""
+    """The relaxed problem, kept ready between nodes of the search: hulls of the root boxes and their edges, sorted."""
 
     def __init__(self, problem: Problem, tables: Sequence[Table]) -> None:
         self.problem, self.tables = problem, tables
         self.resources = Resources(problem)
         # Only for the rounding of doubles: one base unit too much in a full group is too much.
         self.slack = max(problem.unit / 4, 4e-16 * len(tables) * problem.wealth)
-        purses = len(problem.purses)
-        self.linear_only = purses > 1 or bool(problem.swaps)
-        self.group_of = [-1] * len(problem.places)
+        assets = len(problem.budgets)
+        self.linear_only = assets > 1 or bool(problem.swaps)
+        self.group_of = [-1] * len(problem.markets)
         self.overlapping: list[int] = []
         for number, group in enumerate(problem.groups):
             if all(self.group_of[m] < 0 for m in group.members):
                 for member in group.members:
-                    self.group_of[member] = purses + number
+                    self.group_of[member] = assets + number
             else:
-                self.overlapping.append(purses + number)
+                self.overlapping.append(assets + number)
         self.hulls: list[Hull] = [_of(table, table.root) for table in tables]
         self.edges: list[Edge] = sorted(edge for i in range(len(tables)) for edge in edges_of(i, self.hulls[i]))
 
@@ -89,7 +89,7 @@ class Relaxation:
         return Linear(self.problem, self.tables, self.resources.uses)
 
     def refresh(self, changed: Iterable[int]) -> None:
-        """Take up tables that were made finer."""
+        """Read the tables of these markets again, whose bounds were refined."""
         new = {i: _of(self.tables[i], self.tables[i].root) for i in changed}
         for i, hull in new.items():
             self.hulls[i] = hull
@@ -103,8 +103,8 @@ class Relaxation:
         return edges
 
     def solve(self, boxes: Mapping[int, Box]) -> Relaxed | None:
-        """The relaxed optimum with some markets' holdings kept in boxes; None where those leave no allocation."""
-        firsts = [hull.corners[0] for hull in self.hulls]
+        """The relaxed optimum with some markets' holdings kept in boxes; None where nothing is feasible there."""
+        firsts = [hull.vertices[0] for hull in self.hulls]
         edges = self.edges
         if boxes:
             own: dict[int, Hull] = {}
@@ -113,7 +113,7 @@ class Relaxation:
                 if hull is None:
                     return None
                 own[i] = hull
-                firsts[i] = hull.corners[0]
+                firsts[i] = hull.vertices[0]
             edges = self._edges_with(own)
         if not self.linear_only:
             found = self._greedy(firsts, edges)
@@ -122,14 +122,14 @@ class Relaxation:
         return self._by_linear_program(boxes, firsts, edges)
 
     def _exceeded(self, x: Sequence[float]) -> bool:
-        """Whether a group that the greedy did not keep is full beyond its limit."""
+        """Whether the greedy's solution exceeds a group that overlaps others, which it does not take into account."""
         if not self.overlapping:
             return False
         used, most = self.resources.used(x), self.resources.most
         return any(used[r] > most[r] * (1.0 + 1e-12) for r in self.overlapping)
 
     def _greedy(self, firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Relaxed | None:
-        x, y = [corner[0] for corner in firsts], [corner[1] for corner in firsts]
+        x, y = [vertex[0] for vertex in firsts], [vertex[1] for vertex in firsts]
         rooms = list(self.resources.most)
         for i, group in enumerate(self.group_of):
             if group >= 0:
@@ -173,16 +173,16 @@ class Relaxation:
     def _by_linear_program(
         self, boxes: Mapping[int, Box], firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]
     ) -> Relaxed | None:
-        places = len(self.problem.places)
+        markets = len(self.problem.markets)
         rooms = list(self.resources.most)
-        for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:places]])):
+        for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:markets]])):
             rooms[resource] -= used
         if not self.problem.swaps and min(rooms) < -self.slack:
             return None  # by less than the program's tolerance, perhaps
         found = self.linear.solve(rooms, edges, boxes)
         if found is None:
             return None
-        x, y = [corner[0] for corner in firsts[:places]], [corner[1] for corner in firsts[:places]]
+        x, y = [vertex[0] for vertex in firsts[:markets]], [vertex[1] for vertex in firsts[:markets]]
         base = sum(y)
         for i, more, income in found.grown:
             x[i] += more
@@ -194,7 +194,7 @@ class Relaxation:
         return Relaxed(bound, x, y, moved, found.prices, inexact=True)
 
     def price_of(self, relaxed: Relaxed, index: int) -> float:
-        """What one more token takes from the others, for all that the place uses."""
+        """The shadow price of one more token in a market: the sum over the resources that it uses; 0 for a swap."""
         if index >= len(self.resources.uses):
             return 0.0
         return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])

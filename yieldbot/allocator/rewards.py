@@ -1,12 +1,11 @@
-"""What a market pays us in the policy's eyes: its own curve, without what a drought drives its rate to, and its rewards
-by the policy's haircuts; and which claims pay. Pure."""
+"""What a market pays in the policy's eyes: its sustainable curve, and rewards after the policy's haircuts. Pure."""
 
 from __future__ import annotations
 
 import math
 
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
-from yieldbot.math.undrained import own_curve
+from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState, Reward
 from yieldbot.model.policy import Policy
@@ -14,7 +13,7 @@ from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 def haircut_bps(reward: Reward, policy: Policy) -> float:
-    """What is taken off a reward's value: by its token's symbol, else the policy's for all."""
+    """What the policy takes off a reward's value, in bps: by its token's symbol, else the policy's figure for all."""
     return policy.reward_haircut_tokens.get(reward.token.symbol, policy.reward_haircut_bps)
 
 
@@ -23,16 +22,19 @@ def value(reward: Reward, policy: Policy) -> float:
     return float(reward.claimable) * (reward.price or 0.0) * (1.0 - haircut_bps(reward, policy) / BPS)
 
 
-def curve_of(state: MarketState, policy: Policy, *, steady: bool = False) -> YieldCurve:
-    """The market's curve, of which nothing counts that a drought pays (``math/undrained``), with the rewards that still
-    run and that a feed prices. steady: nor anything else that our own withdrawal makes of its rate."""
+def curve_of(state: MarketState, policy: Policy, *, ignore_withdrawals: bool = False) -> YieldCurve:
+    """The market's sustainable curve (math/sustainable.py) plus the rewards that still run and that a feed prices.
+
+    ignore_withdrawals: no effect of our own withdrawal on its rate counts.
+    """
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
-    base = own_curve(state, policy, steady=steady)
+    base = sustainable_curve(state, policy, ignore_withdrawals=ignore_withdrawals)
     return RewardedCurve(base, terms) if terms else base
 
 
 def reward_apr(state: MarketState, tokens: float, policy: Policy) -> float:
-    """The rewards' part of a holding's simple rate a year over the policy's horizon, net of haircuts and claims."""
+    """The rewards' part of a holding's simple annual rate over the policy's horizon, net of haircuts and claim
+    costs."""
     curve = curve_of(state, policy)
     return curve.reward_apr(tokens, policy.horizon_days * 86_400) if isinstance(curve, RewardedCurve) else 0.0
 

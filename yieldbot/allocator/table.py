@@ -1,7 +1,9 @@
-"""What the search knows of one market: cells, each with a broken line above its net income, made finer on demand.
+"""What the search knows of one market: cells of holdings, each with an upper bound of its net income, refined on
+demand.
 
-A cell starts rough: where the apr never rises with our holding, one apr gives a bound over all of a range. Only where
-the relaxed problem puts money are cells cut at the curve's joints and covered tightly.
+A cell starts with a coarse bound: where the apr never rises with our holding, one evaluation of it bounds the income
+over a whole range. Only where the relaxed problem puts money is a cell cut at the curve's breakpoints and bounded
+tightly.
 """
 
 from __future__ import annotations
@@ -12,85 +14,108 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
-from yieldbot.allocator.envelope import Corners, beside_joints, cover, falls, joints, rough, taken
-from yieldbot.allocator.problem import Place, Problem, Quotes
+from yieldbot.allocator.envelope import (
+    Vertices,
+    breakpoints,
+    coarse_bound,
+    dilution_breakpoints,
+    is_nonincreasing,
+    less_dilution,
+    tight_bound,
+)
+from yieldbot.allocator.problem import Problem, ProblemMarket, Quotes
 
 LEAST_WIDTH = 1e-12
-"""No cell is split below this share of the market's range."""
+"""No cell is split below this fraction of the market's range."""
 WIDEST = 2.0
-"""A cell is first covered where the pool grows by this factor at most within it."""
+"""The pool (others and us) grows by this factor at most within a cell that is first bounded tightly."""
 
 Box = tuple[float, float]
+"""(low, high): closed interval of holdings, in whole tokens."""
 
 
-class Grain(IntEnum):
-    """How good a cell's line is: ``rough``'s, with joints inside; the same without; ``cover``'s."""
+class Bound(IntEnum):
+    """How a cell's upper bound was made."""
 
-    ROUGH = 0
-    JOINTED = 1
-    COVERED = 2
+    COARSE = 0
+    """``envelope.coarse_bound``, breakpoints may lie inside."""
+    CUT = 1
+    """The same, no breakpoint inside."""
+    TIGHT = 2
+    """``envelope.tight_bound``."""
 
 
 @dataclass(slots=True)
 class Hull:
-    """Concave envelope over a box: its corners, and the slopes of the edges between them, falling."""
+    """Concave envelope over a box."""
 
-    corners: Corners
+    vertices: Vertices
+    """Holding and income a year, by ascending holding."""
     slopes: list[float]
+    """Of the edges between the vertices, descending: income a year of one more token."""
 
 
 Edge = tuple[float, int, float, float]
-"""Of a hull: minus its slope, its market, where it begins and ends. Sorted: the steepest first."""
+"""Of a hull: (minus its slope, its market's index, the holding where it begins, where it ends). Sorted: the steepest
+first."""
 
 
 def edges_of(index: int, hull: Hull) -> list[Edge]:
-    """The edges of a market's hull that earn more than nothing."""
-    corners = hull.corners
-    return [(-slope, index, corners[k][0], corners[k + 1][0]) for k, slope in enumerate(hull.slopes) if slope > 0.0]
+    """The edges of a market's hull that have a positive slope."""
+    vertices = hull.vertices
+    return [(-slope, index, vertices[k][0], vertices[k + 1][0]) for k, slope in enumerate(hull.slopes) if slope > 0.0]
 
 
 @dataclass(slots=True)
 class Table:
-    """Cells ascending, each with corners of a line above the income in it, net of haircut and costs.
-
-    stay: net income of what is held, in tokens of the first asset a year; ``root``: the box that holds every choice.
-    """
+    """Upper bounds of the net income of one market or swap, in tokens of the first asset a year: haircut and costs are
+    off."""
 
     held: float
+    """What is held now, in whole tokens of the market's asset."""
     spans: tuple[Box, ...]
+    """Intervals of allowed changed holdings, ascending (``problem.spans``)."""
     stay: float
+    """Net income of keeping what is held."""
     root: Box
+    """The box that holds every choice."""
     scale: float
+    """What the curve's income is shared with: the scale on which it bends, in whole tokens."""
     starts: list[float] = field(default_factory=list)
+    """Lower ends of the cells, ascending."""
     ends: list[float] = field(default_factory=list)
-    lines: list[Corners] = field(default_factory=list)
-    grains: list[Grain] = field(default_factory=list)
+    """Upper ends of the cells."""
+    lines: list[Vertices] = field(default_factory=list)
+    """Of each cell the vertices of its upper bound."""
+    kinds: list[Bound] = field(default_factory=list)
+    """Of each cell how its bound was made."""
     hulls: dict[Box, Hull | None] = field(default_factory=dict)
+    """Concave envelopes by box, kept until a cell changes; None for a box without an allowed holding."""
 
     def value(self, x: float) -> float:
         """True net income at an allowed holding."""
         raise NotImplementedError
 
-    def line(self, a: float, b: float, grain: Grain) -> Corners:
-        """Corners of a line above the net income on [a, b]."""
+    def line(self, a: float, b: float, kind: Bound) -> Vertices:
+        """Vertices of an upper bound of the net income on [a, b], of the kind asked for."""
         raise NotImplementedError
 
-    def joints(self) -> tuple[float, ...]:
-        """Holdings between which ``line`` may be asked for a covered cell, ascending."""
+    def breakpoints(self) -> tuple[float, ...]:
+        """Holdings that bound the cells which a TIGHT ``line`` may be asked for, ascending."""
         raise NotImplementedError
 
-    def _fill(self, grain: Grain) -> None:
+    def _fill(self, kind: Bound) -> None:
         for least, most in self.spans:
-            if grain is Grain.ROUGH and least < most:
-                self._insert(len(self.starts), least, most, grain)
+            if kind is Bound.COARSE and least < most:
+                self._insert(len(self.starts), least, most, kind)
                 continue
             for a, b in pairwise(self._edges(least, most)) if least < most else ((least, most),):
-                self._insert(len(self.starts), a, b, Grain.COVERED)
+                self._insert(len(self.starts), a, b, Bound.TIGHT)
 
     def _edges(self, a: float, b: float) -> list[float]:
-        """The ends, the joints in between, and points that keep each cell's pool within a factor."""
+        """The ends, the breakpoints in between, and points that keep each cell's pool within the factor WIDEST."""
         found = [a]
-        for x in (*(x for x in self.joints() if a < x < b), b):
+        for x in (*(x for x in self.breakpoints() if a < x < b), b):
             parts = math.ceil(math.log((self.scale + x) / (self.scale + found[-1]), WIDEST))
             if parts > 1:
                 start = self.scale + found[-1]
@@ -99,14 +124,15 @@ class Table:
             found.append(x)
         return found
 
-    def _insert(self, at: int, a: float, b: float, grain: Grain) -> None:
+    def _insert(self, at: int, a: float, b: float, kind: Bound) -> None:
         self.starts.insert(at, a)
         self.ends.insert(at, b)
-        self.lines.insert(at, self.line(a, b, grain))
-        self.grains.insert(at, grain)
+        self.lines.insert(at, self.line(a, b, kind))
+        self.kinds.insert(at, kind)
 
     def hull(self, box: Box) -> Hull | None:
-        """Concave envelope of the lines in the box (its ends are cell borders or gaps); None where it is empty."""
+        """Concave envelope of the bounds in the box, whose ends are borders of cells or lie in gaps; None where it is
+        empty."""
         if box not in self.hulls:
             self.hulls[box] = self._hull(*box)
         return self.hulls[box]
@@ -120,7 +146,7 @@ class Table:
             return None
         points.sort()
         last_x, last_y = points[0]
-        chain, slopes = [points[0]], [math.inf]  # of the edge that ends at each corner
+        chain, slopes = [points[0]], [math.inf]  # slope of the edge that ends at each vertex
         for point in points[1:]:
             x, y = point
             if x == last_x:
@@ -144,8 +170,8 @@ class Table:
             last_x, last_y = point
         return Hull(chain, slopes[1:])
 
-    def alone(self, x: float) -> Corners:
-        """The only choice of a box that is one holding, if it is allowed: no line is above it there, it is itself."""
+    def alone(self, x: float) -> Vertices:
+        """The vertex of a box that is a single allowed holding: the income itself. Empty where that is not allowed."""
         return [(x, self.value(x))] if self.neighbours(x, (x, x)) == (x, x) else []
 
     def neighbours(self, x: float, box: Box) -> Box:
@@ -164,11 +190,12 @@ class Table:
         return below, above
 
     def top(self, x: float, box: Box) -> float:
-        """How far an allowed holding may grow without leaving its interval."""
+        """The largest holding in the box that lies in the same interval of allowed holdings as x."""
         return max((min(most, box[1]) for least, most in self.spans if least <= x <= most), default=x)
 
     def split(self, x: float, price: float) -> bool:
-        """Make the line finer in the cells at x: narrowly around x, or around where income's slope meets the price.
+        """Refine the cells at x: narrowly around x, or around where income's slope meets ``price``; whether any was
+        refined.
 
         The slope is taken as linear in a cell, so each split leaves a cell that is smaller by the square.
         """
@@ -185,11 +212,11 @@ class Table:
 
     def _finer(self, k: int, x: float, price: float) -> bool:
         a, b, line = self.starts[k], self.ends[k], self.lines[k]
-        match self.grains[k]:
-            case Grain.ROUGH:
+        match self.kinds[k]:
+            case Bound.COARSE:
                 self._open(k, price)
                 return True
-            case Grain.JOINTED:
+            case Bound.CUT:
                 self._replace(k, [a, b])
                 return True
         if b - a <= LEAST_WIDTH * max(self.root[1], self.held):
@@ -197,8 +224,8 @@ class Table:
         first = (line[1][1] - line[0][1]) / (line[1][0] - line[0][0]) if line[1][0] > line[0][0] else 0.0
         last = (line[-1][1] - line[-2][1]) / (line[-1][0] - line[-2][0]) if line[-1][0] > line[-2][0] else 0.0
         reach = (b - a) * min(0.15, max(1e-4, (b - a) / (self.scale + a)))
-        if a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a) and all(x != corner for corner, _ in line):
-            # The money of a group or of all ended here. The halves are for when it does not end here again.
+        if a + 1e-3 * (b - a) < x < b - 1e-3 * (b - a) and all(x != vertex for vertex, _ in line):
+            # A budget or a group was exhausted here. The halves are for when that happens elsewhere next time.
             points = [(a + x) / 2, x - reach, x + reach, (x + b) / 2]
         elif first > price > last:
             meet = a + (b - a) * (first - price) / (first - last)
@@ -211,7 +238,8 @@ class Table:
         return bool(inner)
 
     def _open(self, k: int, price: float) -> None:
-        """Cut a rough cell around the best of its joints at this price, and halve what is left on either side."""
+        """Cut a coarsely bounded cell around the best of its breakpoints at this price, and halve what is left on
+        either side."""
         edges = self._edges(self.starts[k], self.ends[k])
         low, high = 0, len(edges) - 1
         while low < high:  # income less price rises, then falls (nearly so: this only chooses where to look)
@@ -225,32 +253,32 @@ class Table:
         chosen = sorted(
             {0, max(0, low - 1) // 2, max(0, low - 1), low, min(last, low + 1), (low + 1 + last) // 2, last}
         )
-        grains = [
-            Grain.ROUGH if j - i > 1 else Grain.COVERED if abs(i + j - 2 * low) == 1 else Grain.JOINTED
+        kinds = [
+            Bound.COARSE if j - i > 1 else Bound.TIGHT if abs(i + j - 2 * low) == 1 else Bound.CUT
             for i, j in pairwise(chosen)
         ]
-        self._replace(k, [edges[i] for i in chosen], *grains)
+        self._replace(k, [edges[i] for i in chosen], *kinds)
 
     def cut(self, x: float) -> bool:
         """Make x a border of cells; False where it is one already or lies in no cell."""
         k = bisect_right(self.starts, x) - 1
         if k < 0 or not self.starts[k] < x < self.ends[k]:
             return False
-        grain = self.grains[k]
-        self._replace(k, [self.starts[k], x, self.ends[k]], grain, grain)
+        kind = self.kinds[k]
+        self._replace(k, [self.starts[k], x, self.ends[k]], kind, kind)
         return True
 
-    def _replace(self, k: int, edges: list[float], *grains: Grain) -> None:
-        """Cells between these edges instead of the k-th. grains: theirs, covered where not named."""
+    def _replace(self, k: int, edges: list[float], *kinds: Bound) -> None:
+        """Put cells between these edges in place of the k-th. kinds: of their bounds, TIGHT where not named."""
         cells = list(pairwise(edges))
         self.starts[k : k + 1] = edges[:-1]
         self.ends[k : k + 1] = edges[1:]
-        self.grains[k : k + 1] = grains or (Grain.COVERED,) * len(cells)
-        self.lines[k : k + 1] = [self.line(a, b, self.grains[k + i]) for i, (a, b) in enumerate(cells)]
+        self.kinds[k : k + 1] = kinds or (Bound.TIGHT,) * len(cells)
+        self.lines[k : k + 1] = [self.line(a, b, self.kinds[k + i]) for i, (a, b) in enumerate(cells)]
         self.hulls.clear()
 
     def line_at(self, x: float) -> float:
-        """The lowest-known upper bound of net income at x by its own cells, without the hull; -inf outside of them."""
+        """The bound of net income at x by the cells alone, without the hull; -inf where x lies in no cell."""
         best = self.stay if x == self.held else float("-inf")
         at = bisect_right(self.starts, x) - 1
         for k in (at - 1, at):
@@ -266,54 +294,54 @@ class Table:
 
 
 @dataclass(slots=True)
-class PlaceTable(Table):
-    """A market's."""
+class MarketTable(Table):
+    """The table of a market."""
 
-    place: Place = field(kw_only=True)
+    market: ProblemMarket = field(kw_only=True)
     horizon_seconds: float = field(kw_only=True)
 
     @classmethod
-    def of(cls, problem: Problem, index: int) -> PlaceTable:
-        place, spans, h = problem.places[index], problem.spans(index), problem.horizon_seconds
+    def of(cls, problem: Problem, index: int) -> MarketTable:
+        market, spans, h = problem.markets[index], problem.spans(index), problem.horizon_seconds
         table = cls(
-            held=place.held,
+            held=market.held,
             spans=spans,
-            stay=place.income(place.held, h),
-            root=(min(place.low, place.held), max(place.high, place.held)),
-            scale=float(getattr(place.curve, "others", 0.0)) or max(place.high, place.held) or 1.0,
-            place=place,
+            stay=market.income(market.held, h),
+            root=(min(market.low, market.held), max(market.high, market.held)),
+            scale=float(getattr(market.curve, "others", 0.0)) or max(market.high, market.held) or 1.0,
+            market=market,
             horizon_seconds=h,
         )
-        table._fill(Grain.ROUGH if falls(place.curve) else Grain.COVERED)
+        table._fill(Bound.COARSE if is_nonincreasing(market.curve) else Bound.TIGHT)
         return table
 
     def value(self, x: float) -> float:
-        return self.stay if x == self.held else self.place.changed(x, self.horizon_seconds)
+        return self.stay if x == self.held else self.market.changed(x, self.horizon_seconds)
 
-    def joints(self) -> tuple[float, ...]:
-        place, h = self.place, self.horizon_seconds
-        found = [beside_joints(one, place.held, h) for one in place.beside]
-        own = joints(place.curve, h)
+    def breakpoints(self) -> tuple[float, ...]:
+        market, h = self.market, self.horizon_seconds
+        found = [dilution_breakpoints(one, market.held, h) for one in market.dilutions]
+        own = breakpoints(market.curve, h)
         return tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
 
-    def line(self, a: float, b: float, grain: Grain) -> Corners:
-        place = self.place
-        if grain is Grain.COVERED or a == b:
-            corners = cover(place.curve, a, b, self.horizon_seconds)
-            for one in place.beside:
-                corners = taken(one, place.held, corners, self.horizon_seconds)
+    def line(self, a: float, b: float, kind: Bound) -> Vertices:
+        market = self.market
+        if kind is Bound.TIGHT or a == b:
+            vertices = tight_bound(market.curve, a, b, self.horizon_seconds)
+            for one in market.dilutions:
+                vertices = less_dilution(one, market.held, vertices, self.horizon_seconds)
         else:
-            corners = rough(place.curve, a, b, self.horizon_seconds)
+            vertices = coarse_bound(market.curve, a, b, self.horizon_seconds)
         # No cell reaches over what is held, so the cost of moving is a straight line too.
-        price, fixed = place.price, place.touch_cost
-        cost = place.move_cost if a >= place.held else -place.move_cost
-        base, each = fixed - price * cost * place.held, price * (place.haircut + cost)
-        return [(x, price * y - each * x - base) for x, y in corners]
+        price, fixed = market.price, market.touch_cost
+        cost = market.move_cost if a >= market.held else -market.move_cost
+        base, each = fixed - price * cost * market.held, price * (market.haircut + cost)
+        return [(x, price * y - each * x - base) for x, y in vertices]
 
 
 @dataclass(slots=True)
 class SwapTable(Table):
-    """A swap's: x is what goes in. Its loss is a broken line itself, so nothing is left to refine."""
+    """The table of a swap: x is what goes in. Its income is piecewise linear itself, so nothing is left to refine."""
 
     quotes: Quotes = field(kw_only=True)
     problem: Problem = field(kw_only=True)
@@ -321,7 +349,7 @@ class SwapTable(Table):
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:
-        quotes = problem.swaps[index - len(problem.places)].quotes
+        quotes = problem.swaps[index - len(problem.markets)].quotes
         most = quotes[-1][0]
         table = cls(
             held=0.0,
@@ -333,14 +361,14 @@ class SwapTable(Table):
             problem=problem,
             index=index,
         )
-        table._fill(Grain.COVERED)
+        table._fill(Bound.TIGHT)
         return table
 
     def value(self, x: float) -> float:
         return self.problem.value(self.index, x)
 
-    def joints(self) -> tuple[float, ...]:
+    def breakpoints(self) -> tuple[float, ...]:
         return tuple(x for x, _ in self.quotes)
 
-    def line(self, a: float, b: float, grain: Grain) -> Corners:
+    def line(self, a: float, b: float, kind: Bound) -> Vertices:
         return [(x, self.value(x)) for x in ((a, b) if b > a else (a,))]

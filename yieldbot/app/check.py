@@ -13,13 +13,13 @@ from yieldbot.app.halt import stopped_accounts
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.signing.keystore import is_given, passphrase
 from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
 from yieldbot.execution.halt import halted
+from yieldbot.execution.passphrases import is_given, passphrase
 from yieldbot.model.policy import SafeOwner
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What ``check`` answers."""
+"""The document of ``check``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from yieldbot.app.document import Document, Part
 
 
 class Check(Part):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
-    what: str = Field(description="what was looked at")
-    ok: bool = Field(description="whether it is as it must be")
+    what: str = Field(description="what was checked")
+    ok: bool = Field(description="whether it is as it should be")
     said: str = Field(description="what was found")
-    remedy: str | None = Field(description="what to do; null: nothing")
+    remedy: str | None = Field(description="what to do about it; null: nothing")
 
 
 class CheckDocument(Document):
-    """Whether everything is there that a run needs."""
+    """Whether a run has everything that it needs."""
 
     SCHEMA: ClassVar[str] = "check"
 
@@ -27,4 +27,4 @@ class CheckDocument(Document):
     exit_code: int = Field(
         description="0: all is well; 1: something cannot be reached now; 2: something is configured wrongly (2 wins)"
     )
-    checks: tuple[Check, ...] = Field(description="everything that was looked at")
+    checks: tuple[Check, ...] = Field(description="everything that was checked")

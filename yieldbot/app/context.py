@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app import log as events
+from yieldbot.app import telemetry
 from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line, printable
 
@@ -54,7 +54,7 @@ class Context:
 
             self._settings = load(self.config)
             if self.verbose:
-                events.listen(sys.stderr, self.secrets())
+                telemetry.listen(sys.stderr, self.secrets())
             for line in self._settings.warnings:
                 self.complain(line)
         return self._settings
@@ -90,7 +90,7 @@ class Context:
         return nullcontext()
 
     def redacted(self, text: str) -> str:
-        return events.redacted(text, self.secrets())
+        return telemetry.redacted(text, self.secrets())
 
     def secrets(self) -> list[str]:
         """The RPC addresses (providers put keys into them) and passphrases that this run knows."""

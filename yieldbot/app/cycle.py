@@ -39,23 +39,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one cycle of one job saw and did, for the command line to show. Absent stages are None or empty.
-
-    left_out: (host, why) of RPC endpoints that were not believed.
-    """
+    """What one cycle of one job observed and did. Stages that were not reached are None or empty."""
 
     job: Job
+    """The job."""
     skipped: str | None = None
+    """Why the chain could not be served in this cycle; None: it was."""
     left_out: tuple[tuple[str, str], ...] = ()
+    """RPC endpoints whose answers were not believed, as (host, reason)."""
     settled: tuple[Outcome, ...] = ()
+    """Outcomes of transactions that an earlier run had left open."""
     snapshot: Snapshot | None = None
+    """The markets on which the plan was decided."""
     unread: tuple[forecast.Unread, ...] = ()
+    """Markets that could not be read, with what the journal last knew of our holding there."""
     decision: Decision | None = None
+    """The plan or hold, and the assessments behind it."""
     rehearsal: Rehearsed | None = None
+    """The plan's transactions as they ran on a fork."""
     declined: Declined | None = None
+    """Why the plan was not carried out, or not to its end."""
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
+    """Each leg that was sent, with the outcome of its transaction."""
     after: Snapshot | None = None
+    """The markets after the legs were carried out."""
     proposed: Proposed | None = None
+    """The Safe transaction that now waits for the other owners."""
 
     @property
     def failed(self) -> bool:
@@ -63,7 +72,7 @@ class Report:
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
 
 
-async def look(world: World, job: Job) -> Snapshot:
+async def observe_job(world: World, job: Job) -> Snapshot:
     """Observe one job, checking first that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()

@@ -24,7 +24,7 @@ from yieldbot.chains import open as wings
 from yieldbot.chains.decoding import Decoded, Known, ToDecode
 from yieldbot.chains.evm.execution.clear import Reading
 from yieldbot.chains.evm.execution.erc7730.files import json_of
-from yieldbot.chains.solana.execution.clear import SvmReading
+from yieldbot.chains.solana.execution.clear import Reading as SvmReading
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
@@ -67,9 +67,10 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeAnswer:
-    """What was read."""
+    """The call, transaction or message, decoded."""
 
     document: DecodeDocument
+    """For ``--json``."""
     lines: tuple[str, ...]
     """The same for a person."""
     exit_code: int
@@ -117,7 +118,7 @@ def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnsw
 
 def _answer(reading: Decoded, document: Callable[[Decoded], DecodeDocument]) -> DecodeAnswer:
     exit_code = DANGEROUS if reading.dangerous else 0
-    return DecodeAnswer(document=document(reading), lines=tuple(reading.words()), exit_code=exit_code)
+    return DecodeAnswer(document=document(reading), lines=tuple(reading.lines()), exit_code=exit_code)
 
 
 def _json(said: str, piped: Callable[[int], str]) -> Any:
@@ -196,7 +197,7 @@ def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDo
                 known=said.known,
                 contract=said.contract,
                 function=said.function,
-                intent=said.words,
+                intent=said.description,
                 fault=said.fault,
                 warnings=said.warnings,
                 dangers=said.dangers,

@@ -1,4 +1,4 @@
-"""What ``decode`` answers."""
+"""The document of ``decode``."""
 
 from __future__ import annotations
 
@@ -10,41 +10,43 @@ from yieldbot.app.document import Document, Part
 
 
 class ReadField(Part):
-    """An argument, or what a descriptor shows of them."""
+    """An argument, or a field that an ERC-7730 descriptor makes of arguments."""
 
-    label: str = Field(description="what it is called")
-    value: str = Field(description="what it says")
-    visible: bool = Field(description="whether the descriptor shows it too")
+    label: str = Field(description="its name")
+    value: str = Field(description="its value, formatted")
+    visible: bool = Field(description="whether the descriptor shows it")
 
 
 class ReadCall(Part):
-    """What a call, or a message to sign, says; a call within another one says the same."""
+    """A decoded call, or a message to sign; calls within a call have the same form."""
 
-    known: bool = Field(description="whether the target is")
+    known: bool = Field(description="whether the target is known")
     contract: str | None = Field(description="the target's name; null: it has none")
     function: str | None = Field(description="the function, or the message's type; null: there is none")
     source: str | None = Field(
-        description="whose word it is: a descriptor's file, `abis`, or `common` for what every token and router has"
+        description="where the decoding comes from: a descriptor's file, `abis`, or `common` for functions that all "
+        "tokens or routers share; null: nothing decodes it"
     )
     intent: str = Field(description="what it does, in words")
-    fault: str | None = Field(description="why no more can be said; null: all is said")
-    owner: str | None = Field(description="the descriptor's owner; null: no descriptor speaks")
+    fault: str | None = Field(description="why it is not decoded further; null: it is decoded completely")
+    owner: str | None = Field(description="the descriptor's owner; null: no descriptor is used")
     sentence: str | None = Field(description="the descriptor's own sentence with the values in it; null: it has none")
-    warnings: tuple[str, ...] = Field(description="what one should know beside the fields")
+    warnings: tuple[str, ...] = Field(description="what to know beside the fields")
     dangers: tuple[str, ...] = Field(
-        description="allowances without limit, or by a permit to an unknown spender; control or money handed to an "
-        "unknown address: exit code 4"
+        description="unlimited allowances, permits to an unknown spender, and control or money given to an unknown "
+        "address; "
+        "any of them makes the exit code 4"
     )
     fields: tuple[ReadField, ...] = Field(description="the arguments")
     nested: tuple[ReadCall, ...] = Field(description="calls within this one")
 
 
 class DecodeDocument(Document):
-    """What somebody would sign. Exit code 4 where anything in it has a danger."""
+    """What somebody would sign. The exit code is 4 where `dangers` is not empty anywhere in it."""
 
     SCHEMA: ClassVar[str] = "decode"
 
-    chain_id: str | None = Field(description="the chain's identifier; null: the message is of none, or of all")
+    chain_id: str | None = Field(description="the chain's identifier; null: the message names none")
 
 
 class MessageDocument(ReadCall, DecodeDocument):
@@ -52,9 +54,9 @@ class MessageDocument(ReadCall, DecodeDocument):
 
 
 class CalledDocument(DecodeDocument):
-    """A call and what goes with it."""
+    """A call with its target and value."""
 
-    to: str = Field(description="whom it calls")
+    to: str = Field(description="the contract that is called")
     value_wei: str = Field(description="the chain's coin sent along, in wei, as decimal text")
 
 
@@ -65,28 +67,32 @@ class CallDocument(ReadCall, CalledDocument):
 class InstructionField(Part):
     """An argument of an instruction."""
 
-    label: str = Field(description="what it is called")
-    value: str = Field(description="what it says")
+    label: str = Field(description="its name")
+    value: str = Field(description="its value, formatted")
 
 
 class ReadInstruction(Part):
     """An instruction of a Solana transaction."""
 
     program: str = Field(description="the program's address")
-    known: bool = Field(description="whether all of it is")
+    known: bool = Field(description="whether program and instruction are known")
     contract: str | None = Field(description="the program's name; null: it has none")
     function: str | None = Field(description="the instruction's name; null: it is not known")
     intent: str = Field(description="what it does, in words")
-    fault: str | None = Field(description="why no more can be said; null: all is said")
+    fault: str | None = Field(description="why it is not decoded further; null: it is decoded completely")
     warnings: tuple[str, ...] = Field(description="what the payer should know")
-    dangers: tuple[str, ...] = Field(description="what nobody should sign without thinking: exit code 4")
+    dangers: tuple[str, ...] = Field(
+        description="what nobody should sign without thinking; any of them makes the exit code 4"
+    )
     fields: tuple[InstructionField, ...] = Field(description="the arguments")
 
 
 class TransactionDocument(DecodeDocument):
     """A transaction on Solana."""
 
-    payer: str = Field(description="who pays for it")
-    signatures: int = Field(description="how many must sign it")
-    lookup_tables: tuple[str, ...] = Field(description="tables that hold addresses of it, which a node alone knows")
-    instructions: tuple[ReadInstruction, ...] = Field(description="what it does, in its order")
+    payer: str = Field(description="the fee payer's address")
+    signatures: int = Field(description="how many signatures it needs")
+    lookup_tables: tuple[str, ...] = Field(
+        description="address lookup tables that it uses; their contents can only be read from a node"
+    )
+    instructions: tuple[ReadInstruction, ...] = Field(description="its instructions, in order")

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app import cycle
-from yieldbot.app import reports as cycles
+from yieldbot.app import cycle, job_reports
 from yieldbot.app.demo_documents import DemoDocument, DemoJob, LaterHoldings
 from yieldbot.app.market_documents import Market, markets_of
 from yieldbot.app.parts import Block
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
 
-    Seen = tuple[Report, Snapshot, tuple[Position, ...]]
+    JobResult = tuple[Report, Snapshot, tuple[Position, ...]]
 
 MOST_DAYS = 3650
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
@@ -89,10 +88,11 @@ class DemoRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoAnswer:
-    """What came of it."""
+    """What the demo's jobs did, and what they held some days later."""
 
     document: DemoDocument
-    seen: tuple[Seen, ...]
+    """For ``--json``."""
+    results: tuple[JobResult, ...]
     """Of each job: its cycle, and what was there later."""
     exit_code: int
     """The gravest of the jobs'."""
@@ -117,20 +117,20 @@ def demo(request: DemoRequest, context: Context) -> DemoAnswer:
             stack.callback(market.stop)
         context.use(market.config)
         world = stack.enter_context(world_of(context, approver, say=stages.say))
-        seen = _work(world, market.warp, request.days, stages.say)
+        results = _work(world, market.warp, request.days, stages.say)
         stages.end()
     policy = context.settings.policy
     document = DemoDocument(
         days=request.days,
         config=str(context.config),
         seconds={stage: round(value, 3) for stage, value in stages.seconds.items()},
-        jobs=tuple(_job(report, later, held, policy) for report, later, held in seen),
+        jobs=tuple(_job(report, later, held, policy) for report, later, held in results),
     )
-    exit_code = cycles.worst([cycles.exit_code(report) for report, _, _ in seen])
-    return DemoAnswer(document=document, seen=tuple(seen), exit_code=exit_code)
+    exit_code = job_reports.worst([job_reports.exit_code(report) for report, _, _ in results])
+    return DemoAnswer(document=document, results=tuple(results), exit_code=exit_code)
 
 
-def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[Seen]:
+def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[JobResult]:
     """One cycle of each job, then time passes, then another look."""
     reported = []
     for job in world.settings.jobs:
@@ -140,18 +140,18 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
         reported.append(report)
     say(f"letting {days:g} days pass")
     warp(days)
-    seen: list[Seen] = []
+    results: list[JobResult] = []
     for report in reported:
-        later = asyncio.run(cycle.look(world, report.job))
-        seen.append((report, later, recorded.positions(world.journal, later)))
-    return seen
+        later = asyncio.run(cycle.observe_job(world, report.job))
+        results.append((report, later, recorded.positions(world.journal, later)))
+    return results
 
 
 def _job(report: Report, later: Snapshot, held: tuple[Position, ...], policy: Policy) -> DemoJob:
     horizon = policy.horizon_days * 86_400
     holdings = Holdings.of(later, held, horizon, policy)
     return DemoJob(
-        **dict(cycles.report(report, horizon)),
+        **dict(job_reports.report(report, horizon)),
         markets=_markets(report, horizon, policy),
         later=LaterHoldings(block=Block.of(later.block), **dict(holdings)),
     )

@@ -1,4 +1,4 @@
-"""What ``demo`` answers."""
+"""The document of ``demo``."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from yieldbot.app.run_documents import JobReport
 
 
 class AtBlock(Part):
-    """When it was looked at."""
+    """The block at which something was read."""
 
-    block: Block = Field(description="the block that was looked at")
+    block: Block = Field(description="the block that was read")
 
 
 class LaterHoldings(Holdings, AtBlock):
-    """All that one job holds after the days that passed."""
+    """Everything that one job holds after the days that passed."""
 
 
 class DemoJob(JobReport):
-    """One job's cycle, the markets that it chose from, and what it holds later."""
+    """One job's cycle, the markets it chose from, and what it holds some days later."""
 
     markets: tuple[Market, ...] | None = Field(description="all markets before the cycle; null: nothing was decided")
     later: LaterHoldings = Field(description="what is held after the days that passed")
@@ -36,6 +36,6 @@ class DemoDocument(Document):
     SCHEMA: ClassVar[str] = "demo"
 
     days: float = Field(description="how many days passed")
-    config: str = Field(description="the sandbox's configuration")
-    seconds: dict[str, float] = Field(description="how long each stage took, and all of them together (`total`)")
-    jobs: tuple[DemoJob, ...] = Field(description="of each job, in the configuration's order")
+    config: str = Field(description="the sandbox's yieldbot.toml")
+    seconds: dict[str, float] = Field(description="how long each stage took, and all together (`total`)")
+    jobs: tuple[DemoJob, ...] = Field(description="one for each job, in the order of the configuration")

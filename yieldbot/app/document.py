@@ -1,4 +1,4 @@
-"""One document, many doors: what a use case answers, as a typed value whose JSON is the same at every door."""
+"""Documents: the typed results of use cases, whose JSON is the same at every door (docs/decisions, 0003)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 SCHEMAS: dict[str, type[Document]] = {}
-"""Every document by its schema's name, once its module is imported."""
+"""Every document class by its schema name, once its module is imported."""
 
 
 class Part(BaseModel):
-    """A part of documents. Its fields are written in the order in which they are declared."""
+    """A part of a document. The JSON has its fields in the order of declaration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
 class Document(Part):
-    """A whole document. SCHEMA: its name, as ``markets``; its VERSION rises when a field changes meaning or
-    goes, not when one is added."""
+    """A whole document."""
 
     SCHEMA: ClassVar[str]
+    """Its name, as ``markets``."""
     VERSION: ClassVar[int] = 1
+    """Rises when a field changes its meaning or is removed, not when one is added."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

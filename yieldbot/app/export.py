@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app import ledgers
+from yieldbot.app import account_entries
 from yieldbot.app.export_documents import BalanceCheck, ExportDocument, ExportedAccount, ExportTotals
 from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JobFilter
@@ -23,8 +23,8 @@ from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.families import family_of
 
 if TYPE_CHECKING:
+    from yieldbot.app.account_entries import AccountEntries
     from yieldbot.app.context import Context
-    from yieldbot.app.ledgers import Told
     from yieldbot.books.chain_record import Check, Seen
     from yieldbot.books.entries import Account
     from yieldbot.books.ledger import Books, Row
@@ -69,19 +69,19 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
             raise ConfigError(f"--output {output} is no ordinary file: name one, or leave the flag out")
         if not request.overwrite:
             raise _there_already(output)
-    told = ledgers.gather(request.jobs, context, offline=request.offline, since=request.from_block)
-    books = post(told.entries, told.quote_of)
+    gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
+    books = post(gathered.entries, gathered.quote_of)
     rows = [row for row in books.rows if within(row, start, end)]
     before = [row for row in books.rows if start is not None and row.entry.at < start]
-    text, left_out = _written(request.format, told, books, rows, before, open_ended=end is None)
-    notes = (*told.notes, *left_out, *_missing(rows))
+    text, left_out = _written(request.format, gathered, books, rows, before, open_ended=end is None)
+    notes = (*gathered.notes, *left_out, *_missing(rows))
     for line in notes:
         context.say(line)
     sums = totals(rows)
     if output is not None:
         write_whole(output, text, request.overwrite)
     return ExportDocument(
-        exit_code=told.code,
+        exit_code=gathered.code,
         format=request.format,
         output=None if output is None else str(output),
         content=text if output is None else None,
@@ -93,34 +93,36 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
             fees=decimal(sums.fees),
             unknown=sums.unknown,
         ),
-        accounts=tuple(_account(account, seen, told.skipped.get(account)) for account, seen in told.accounts.items()),
+        accounts=tuple(
+            _account(account, seen, gathered.skipped.get(account)) for account, seen in gathered.accounts.items()
+        ),
         notes=notes,
     )
 
 
 def _written(
-    form: str, told: Told, books: Books, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
+    form: str, gathered: AccountEntries, books: Books, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
 ) -> tuple[str, list[str]]:
     """The export, and what it leaves out."""
     match form:
         case "csv":
-            return tables.to_csv(rows, told.names), []
+            return tables.to_csv(rows, gathered.names), []
         case "rotki":
-            text, trades = tables.to_rotki(rows, told.names)
+            text, trades = tables.to_rotki(rows, gathered.names)
             more = f"{trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
             return text, [more] if trades else []
         case "rotki-trades":
-            return tables.to_rotki_trades(rows, told.names), []
+            return tables.to_rotki_trades(rows, gathered.names), []
         case _:
-            closing = _closing(told, books) if open_ended else {}
-            return to_beancount(rows, told.names, before, closing), []
+            closing = _closing(gathered, books) if open_ended else {}
+            return to_beancount(rows, gathered.names, before, closing), []
 
 
-def _closing(told: Told, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
+def _closing(gathered: AccountEntries, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
     """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
     return {
         (account, check.token): (check.chain_raw, seen.block.timestamp)
-        for account, seen in told.accounts.items()
+        for account, seen in gathered.accounts.items()
         if seen is not None
         for check in seen.checks
         if books.wallet.get((account, check.token)) == check.chain_raw

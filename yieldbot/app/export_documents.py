@@ -1,4 +1,4 @@
-"""What ``export`` answers."""
+"""The document of ``export``."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ from yieldbot.app.parts import Money
 class ExportTotals(Part):
     """Sums of the rows, as decimal text."""
 
-    base: str = Field(description="what they are counted in")
-    income: str = Field(description="what was earned")
-    gains: str = Field(description="what was gained by giving one thing for another, first in, first out")
-    fees: str = Field(description="what was paid for transactions")
-    unknown: int = Field(description="parts that are in no sum, because a price or a cost is not known")
+    base: str = Field(description="the currency of the sums")
+    income: str = Field(description="income earned")
+    gains: str = Field(description="realised gains of disposals, by first in, first out")
+    fees: str = Field(description="transaction fees paid")
+    unknown: int = Field(description="how many amounts are in no sum because their price or cost is not known")
 
 
 class BalanceCheck(Part):
-    """A token's balance by the entries beside the chain's own."""
+    """A token's balance by the entries, compared with the chain's."""
 
     token: str = Field(description="the token's address")
     symbol: str = Field(description="the token's symbol")
-    books_raw: str = Field(description="what the entries make, in base units, as decimal text")
-    chain_raw: str = Field(description="what the chain says, in base units, as decimal text")
+    books_raw: str = Field(description="the balance by the entries, in base units, as decimal text")
+    chain_raw: str = Field(description="the balance on chain, in base units, as decimal text")
     known: bool = Field(description="whether the balance before the first entry was read")
-    explained: bool = Field(description="whether the entries explain the balance")
-    difference: Money = Field(description="what the chain has beyond the entries")
+    explained: bool = Field(description="whether the entries explain the balance on chain")
+    difference: Money = Field(description="the balance on chain less that by the entries")
 
 
 class ExportedAccount(Part):
-    """One account of the export."""
+    """One exported account."""
 
     owner: str = Field(description="the account's address")
     chain_id: str = Field(description="the chain's identifier, as eip155:8453")
-    skipped: str | None = Field(description="why its chain could not be asked; null: it was, or was not to be")
-    block: int | None = Field(description="up to which block the chain was asked; null: it was not")
-    since: int | None = Field(description="from which block on entries are complete; null: not known")
-    checks: tuple[BalanceCheck, ...] = Field(description="each token's balance, compared")
+    skipped: str | None = Field(description="why its chain could not be served; null: it was served, or not asked")
+    block: int | None = Field(description="the block up to which the chain was read; null: it was not asked")
+    since: int | None = Field(description="the block from which entries are complete; null: not known")
+    checks: tuple[BalanceCheck, ...] = Field(description="each token's balance by the entries and on chain")
 
 
 class ExportDocument(Document):
-    """All our transactions with their values."""
+    """All transactions of our accounts with their values."""
 
     SCHEMA: ClassVar[str] = "export"
 
-    exit_code: int = Field(description="1: a chain could not be asked, and the journal alone speaks for it; else 0")
+    exit_code: int = Field(
+        description="1: a chain could not be served, and its entries come from the journal alone; else 0"
+    )
     format: str = Field(description="`csv`, `rotki`, `rotki-trades` or `beancount`")
-    output: str | None = Field(description="the file that it was written to; null: none")
-    content: str | None = Field(description="the export itself; null: it is in a file")
-    rows: int = Field(description="how many rows it has")
-    totals: ExportTotals = Field(description="their sums")
-    accounts: tuple[ExportedAccount, ...] = Field(description="the accounts that it is of")
-    notes: tuple[str, ...] = Field(description="what one should know of it, a line each")
+    output: str | None = Field(description="the file that was written; null: none")
+    content: str | None = Field(description="the export itself; null: it is in `output`")
+    rows: int = Field(description="how many rows the export has")
+    totals: ExportTotals = Field(description="sums of the rows")
+    accounts: tuple[ExportedAccount, ...] = Field(description="the exported accounts")
+    notes: tuple[str, ...] = Field(description="what to know about the export, a line each")

@@ -1,4 +1,4 @@
-"""What ``halt`` and ``resume`` answer."""
+"""The documents of ``halt`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from yieldbot.app.document import Document, Part
 
 
 class HaltDocument(Document):
-    """The halt that stands now."""
+    """The halt in force."""
 
     SCHEMA: ClassVar[str] = "halt"
 
     halted: bool = Field(description="always true: nothing is signed or sent until `yieldbot resume`")
-    reason: str | None = Field(description="why, and since when, as whoever halted first has said it")
-    file: str = Field(description="the file whose presence is the halt")
+    reason: str | None = Field(description="why and since when, as given by whoever halted first")
+    file: str = Field(description="the halt is in force while this file exists")
 
 
 class StoppedAccount(Part):
-    """An account that stopped itself."""
+    """A stopped account."""
 
     chain_id: str = Field(description="the chain's identifier, as `eip155:8453`")
     owner: str = Field(description="the account's address")
-    reason: str = Field(description="what it was stopped for")
+    reason: str = Field(description="why it was stopped")
     cleared: bool = Field(description="whether it may sign again from now on")
 
 
 class ResumeDocument(Document):
-    """What was lifted, and what still stands."""
+    """What was lifted, and what is still in force."""
 
     SCHEMA: ClassVar[str] = "resume"
 
-    lifted: bool = Field(description="whether there was a halt")
-    stopped: tuple[StoppedAccount, ...] = Field(description="accounts that had stopped themselves")
+    lifted: bool = Field(description="whether a halt was in force")
+    stopped: tuple[StoppedAccount, ...] = Field(description="accounts that were stopped")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app.formatting import leaving
 from yieldbot.app.history_documents import (
     EventsDocument,
     HistoryDocument,
@@ -15,7 +16,6 @@ from yieldbot.app.history_documents import (
     VerifiedDocument,
 )
 from yieldbot.app.wiring import JOURNAL
-from yieldbot.app.words import leaving
 from yieldbot.errors import ConfigError
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.events import PlanStatus, encode

@@ -1,4 +1,4 @@
-"""What ``history`` answers."""
+"""The document of ``history``."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from yieldbot.app.document import Document, Part
 
 
 class JournalEvent(Part):
-    """An event of the journal."""
+    """A journal entry."""
 
-    seq: int = Field(description="its number; the first one's is 1")
-    at: int = Field(description="when it was written down")
-    kind: str = Field(description="as `plan.written`, `tx.signed` or `tx.settled`")
-    chain: str | None = Field(description="the chain's id; null: it is of no single chain")
-    owner: str | None = Field(description="the account that it is about; null: it is of none")
-    plan_id: str | None = Field(description="the plan that it is about; null: it is of none")
-    tx_hash: str | None = Field(description="the transaction that it is about; null: it is of none")
+    seq: int = Field(description="its number, from 1")
+    at: int = Field(description="when it was written, in unix seconds")
+    kind: str = Field(description="what kind of entry, as `plan.written`, `tx.signed` or `tx.settled`")
+    chain: str | None = Field(description="the chain's identifier; null: it is about no single chain")
+    owner: str | None = Field(description="the account that it is about; null: none")
+    plan_id: str | None = Field(description="the plan that it is about; null: none")
+    tx_hash: str | None = Field(description="the transaction that it is about; null: none")
     text: str = Field(description="what happened, in one line")
-    body: dict[str, Any] = Field(description="the event as it was written down, without signed bytes")
+    body: dict[str, Any] = Field(description="the entry as it was written, without signed bytes")
 
 
 class JournalPlan(Part):
-    """A plan of the journal, with its present status."""
+    """A journalled plan with its present status."""
 
     id: str = Field(description="the plan's id, as `approve` and `reject` take it")
-    status: str = Field(description="as `queued`, `approved`, `executed` or `rejected`")
+    status: str = Field(description="its status, as `queued`, `approved`, `executed` or `rejected`")
     by: str = Field(description="who or what gave it this status")
-    reason: str = Field(description="why it has this status; empty where nothing was said")
-    at: int = Field(description="when it got this status")
-    expires_at: int = Field(description="until when it can be approved")
-    owner: str = Field(description="the account that it moves money of")
-    chain: str = Field(description="the chain's id")
-    gain_per_year: float = Field(description="what it was to gain")
-    cost: float = Field(description="what it was to cost")
+    reason: str = Field(description="why it has this status; empty: no reason was given")
+    at: int = Field(description="when it got this status, in unix seconds")
+    expires_at: int = Field(description="until when it can be approved, in unix seconds")
+    owner: str = Field(description="the account whose money it moves")
+    chain: str = Field(description="the chain's identifier")
+    gain_per_year: float = Field(description="the gain it was made for, in tokens a year")
+    cost: float = Field(description="its expected cost, in tokens")
     calls: tuple[str, ...] = Field(description="each call in words")
 
 
 class HistoryDocument(Document):
-    """What the journal remembers."""
+    """What the journal holds."""
 
     SCHEMA = "history"
 
@@ -48,20 +48,22 @@ class HistoryDocument(Document):
 
 
 class EventsDocument(HistoryDocument):
-    """Without a flag: events, the oldest first."""
+    """Without a flag: journal entries, the oldest first."""
 
-    events: tuple[JournalEvent, ...] = Field(description="the last events, the oldest first")
+    events: tuple[JournalEvent, ...] = Field(description="the last journal entries, the oldest first")
 
 
 class PlansDocument(HistoryDocument):
-    """With `--plans` or `--waiting`: plans in place of events."""
+    """With `--plans` or `--waiting`: plans in place of journal entries."""
 
-    plans: tuple[JournalPlan, ...] = Field(description="plans; with `--waiting` those alone that wait for approval")
+    plans: tuple[JournalPlan, ...] = Field(description="plans; with `--waiting` only those that wait for approval")
 
 
 class VerifiedDocument(HistoryDocument):
-    """With `--verify`: every row was compared with the hash of the row before it."""
+    """With `--verify`: the hash chain over all journal entries was checked."""
 
-    rows: int = Field(description="how many rows the journal has; none was changed")
-    head_seq: int = Field(description="the last row's number")
-    head_hash: str = Field(description="the last row's hash: keep it elsewhere, rows cut from the end show by it")
+    rows: int = Field(description="how many entries the journal has; none was changed")
+    head_seq: int = Field(description="the last entry's number")
+    head_hash: str = Field(
+        description="the last entry's hash; kept elsewhere, it shows whether entries were cut off at the end"
+    )

@@ -59,21 +59,27 @@ class InitRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitAnswer:
-    """What was written."""
+    """The files that were written."""
 
     document: InitDocument
+    """For ``--json``."""
     needs_rpc: bool
     """Whether the RPC address is still to be put into .env or the environment."""
 
 
 class Answers(NamedTuple):
-    """What the five questions gave. ``rpc``: a URL or the name of an environment variable."""
+    """The five answers."""
 
     chain: str
+    """The chain's name."""
     rpc: str
+    """The RPC URL, or the environment variable that holds it."""
     wallet: str
+    """``new``, ``import`` or an address."""
     asset: str
+    """The token's symbol."""
     max_share: float
+    """The largest fraction of the wealth in one market, above 0 to 1."""
 
 
 def init(request: InitRequest, context: Context) -> InitAnswer:
@@ -174,8 +180,12 @@ def _share_fault(said: str) -> str | None:
 
 
 class _Asks(NamedTuple):
+    """Where answers come from."""
+
     request: InitRequest
+    """Answers given beforehand."""
     context: Context
+    """Where a wrong answer is reported."""
 
 
 def _answer(

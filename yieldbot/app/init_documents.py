@@ -1,4 +1,4 @@
-"""What ``init`` answers."""
+"""The document of ``init``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from yieldbot.app.document import Document
 
 
 class InitDocument(Document):
-    """A configuration that was written."""
+    """The configuration that was written."""
 
     SCHEMA: ClassVar[str] = "init"
 
     config: str = Field(description="the configuration's file")
-    written: tuple[str, ...] = Field(description="every file that was written, but the keystore")
+    written: tuple[str, ...] = Field(description="every file that was written, except the keystore")
     chain: str = Field(description="the chain's name")
     asset: str = Field(description="the symbol of the token to put to work")
-    rpc_env: str = Field(description="the environment variable that the RPC address is read from")
+    rpc_env: str = Field(description="the environment variable that holds the RPC URL")
     address: str = Field(description="the wallet's address")
-    keystore: str = Field(description="where its keystore is, or is to be")
+    keystore: str = Field(description="where its keystore is, or is expected")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app.wiring import passphrases_in_env
-from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
+from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.resources import read_text
 
 if TYPE_CHECKING:

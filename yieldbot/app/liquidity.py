@@ -10,7 +10,7 @@ from yieldbot.allocator.liquidity import appraise, trigger
 from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
 from yieldbot.app.liquidity_profit import gains
 from yieldbot.app.overview import horizon_seconds
-from yieldbot.app.pools import named
+from yieldbot.app.pool_names import named
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
 from yieldbot.app.yields import wealth_of
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.app.markets import MarketsRequest
     from yieldbot.app.overview import Observation
-    from yieldbot.app.profit import Ledger
+    from yieldbot.app.profit import Accounting
     from yieldbot.chains.evm.liquidity.lending import Lending
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
-    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.policy import Job, Policy
 
@@ -45,18 +45,27 @@ ASSUMED_USD = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class AccountLiquidity:
-    """One wallet on one chain. value_usd: what is appraised; pasts: in the positions' order; gained: profit and loss of
-    each pool that it is or was in."""
+    """Pools, or our positions in them, of one wallet on one chain."""
 
     job: Job
+    """A job of the wallet on that chain."""
     view: LpView | None
+    """The pools and positions as they were read; None: the chain could not be served."""
     skipped: str | None = None
+    """Why the chain could not be served; None: it was."""
     value_usd: float = 0.0
+    """US dollars for which pools are appraised."""
     appraisals: tuple[Appraisal, ...] = ()
+    """The expected yield of each pool."""
     triggers: tuple[Trigger | None, ...] = ()
+    """Of each position whether to hold, rebalance or leave, in the order of ``view.positions``; None: no price is
+    known."""
     pasts: tuple[Past | str, ...] = ()
+    """Of each position what was put in and taken out, or why that is not known, in the order of ``view.positions``."""
     unvalued: tuple[str, ...] = field(default=())
+    """Pools that could not be valued, each with the reason."""
     gained: tuple[Gained, ...] = field(default=())
+    """Profit and loss of each pool that we are or were in."""
 
 
 def provides(job: Job) -> bool:
@@ -71,21 +80,26 @@ def accounts(jobs: Sequence[Job]) -> list[Job]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolsAnswer:
-    """What pools would yield, by wallet and chain."""
+    """The expected yields of all pools."""
 
     document: PoolsDocument
+    """For ``--json``."""
     shown: tuple[AccountLiquidity, ...]
+    """The same by wallet and chain, for tables."""
     exit_code: int
+    """1 where a chain could not be served, else 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldAnswer:
-    """Our positions in pools, by wallet and chain."""
+    """Our positions in pools."""
 
     parts: tuple[AccountPositions, ...]
     """Of the positions' document."""
     shown: tuple[AccountLiquidity, ...]
+    """The same by wallet and chain, for tables."""
     exit_code: int
+    """1 where a chain could not be served, else 0."""
 
 
 def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
@@ -101,10 +115,10 @@ def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
     )
 
 
-def positions(context: Context, observed: Sequence[Observation], books: Ledger) -> HeldAnswer:
+def positions(context: Context, observed: Sequence[Observation], accounting: Accounting) -> HeldAnswer:
     """Of all jobs; nothing where no chain has any to look at."""
     jobs = [job for job, _ in observed]
-    found = _all(context, jobs, None, (observed, books)) if accounts(jobs) else []
+    found = _all(context, jobs, None, (observed, accounting)) if accounts(jobs) else []
     return HeldAnswer(
         parts=tuple(AccountPositions.of(one) for one in found),
         shown=tuple(found),
@@ -113,7 +127,10 @@ def positions(context: Context, observed: Sequence[Observation], books: Ledger) 
 
 
 def _all(
-    context: Context, jobs: Sequence[Job], amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None = None
+    context: Context,
+    jobs: Sequence[Job],
+    amount: str | None,
+    ours: tuple[Sequence[Observation], Accounting] | None = None,
 ) -> list[AccountLiquidity]:
     async def every() -> list[AccountLiquidity]:
         return list(await asyncio.gather(*(_one(context, job, amount, ours) for job in accounts(jobs))))
@@ -122,7 +139,7 @@ def _all(
 
 
 async def _one(
-    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Ledger] | None
+    context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Accounting] | None
 ) -> AccountLiquidity:
     """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
     asked = None if amount is None else amount_of("--amount", amount, job)
@@ -140,7 +157,7 @@ async def _one(
 
 
 async def appraised(
-    node: EvmNode, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
+    node: Node, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
     """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]

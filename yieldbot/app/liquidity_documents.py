@@ -1,4 +1,4 @@
-"""What ``markets --kind lp`` answers, and what ``positions`` says of liquidity."""
+"""The document of ``markets --kind lp``, and what ``positions`` says of liquidity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from yieldbot.app.document import Part
 from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
-from yieldbot.app.pools import price_at
+from yieldbot.app.pool_names import price_at
 from yieldbot.app.yields import number
 from yieldbot.books.text import decimal
 from yieldbot.math.liquidity import kept_by_arbitrage
@@ -28,15 +28,22 @@ if TYPE_CHECKING:
 
 
 class HeadFields(TypedDict):
-    """An account's head before it is a part of an entry."""
+    """The fields of AccountHead by name, for an entry that adds its own."""
 
     wallet: str
+    """The wallet's name."""
     owner: str
+    """The account's address."""
     chain: str
+    """The chain's name."""
     chain_id: str
+    """The chain's CAIP-2 identifier."""
     skipped: str | None
+    """Why the chain could not be served; None: it was."""
     block: Block | None
+    """The block that was read; None: none was."""
     unread: tuple[str, ...]
+    """Pools that could not be read or valued, each with the reason."""
 
 
 class AccountHead(Part):
@@ -46,9 +53,9 @@ class AccountHead(Part):
     owner: str = Field(description="the account's address")
     chain: str = Field(description="the chain's name")
     chain_id: str = Field(description="the chain's identifier, as eip155:8453")
-    skipped: str | None = Field(description="why the chain was not served; null: it was")
-    block: Block | None = Field(description="the block that was looked at; null: none was")
-    unread: tuple[str, ...] = Field(description="pools that could not be read or valued, each with why")
+    skipped: str | None = Field(description="why the chain could not be served; null: it was served")
+    block: Block | None = Field(description="the block that was read; null: none was")
+    unread: tuple[str, ...] = Field(description="pools that could not be read or valued, each with the reason")
 
 
 class PoolToken(Part):
@@ -59,14 +66,14 @@ class PoolToken(Part):
 
 
 class Pool(Part):
-    """Which pool."""
+    """A pool."""
 
-    name: str = Field(description="what it is called")
+    name: str = Field(description="its name")
     protocol: str = Field(description="the protocol's name")
-    address: str = Field(description="the contract that keeps it")
-    id: str = Field(description="of a Uniswap v4 pool, else its address")
+    address: str = Field(description="the contract that holds it")
+    id: str = Field(description="its id in the PoolManager (Uniswap v4), else its address")
     token0: PoolToken = Field(description="the token with the lower address")
-    token1: PoolToken = Field(description="the other one")
+    token1: PoolToken = Field(description="the token with the higher address")
 
     @classmethod
     def of(cls, pool: model.Pool) -> Pool:
@@ -83,9 +90,9 @@ class Pool(Part):
 class Interval(Part):
     """An estimate with its bounds."""
 
-    low: float | None = Field(description="the lower bound; null: without end")
+    low: float | None = Field(description="the lower bound; null: unbounded")
     mean: float | None = Field(description="the estimate")
-    high: float | None = Field(description="the upper bound; null: without end")
+    high: float | None = Field(description="the upper bound; null: unbounded")
 
     @classmethod
     def of(cls, low: float, mean: float, high: float) -> Interval:
@@ -93,34 +100,36 @@ class Interval(Part):
 
 
 class BestRange(Part):
-    """Where liquidity earns most at the estimates."""
+    """The range in which liquidity is expected to earn most."""
 
     tick_low: int = Field(description="the lower tick")
     tick_high: int = Field(description="the upper tick")
-    price_low: float | None = Field(description="token1 for one token0; null: all prices")
-    price_high: float | None = Field(description="token1 for one token0; null: all prices")
+    price_low: float | None = Field(description="lower price, token1 for one token0; null: all prices")
+    price_high: float | None = Field(description="upper price, token1 for one token0; null: all prices")
 
 
 class AppraisedPool(Part):
-    """A pool, and what liquidity in its best range would earn. Rates are fractions of the value a year."""
+    """A pool, and what liquidity in its best range is expected to earn. Rates are fractions of the value a year."""
 
-    pool: Pool = Field(description="which pool")
-    fee: float = Field(description="what a swap pays, a fraction")
+    pool: Pool = Field(description="the pool")
+    fee: float = Field(description="its swap fee, as a fraction")
     price: float = Field(description="token1 for one token0")
-    tvl_usd: float | None = Field(description="what lies in it, in US dollars; null: no feed prices it")
-    volatility: Interval = Field(description="of its price, a year")
-    fees_apr: float | None = Field(description="fees of the best range")
-    lvr_apr: float | None = Field(description="what arbitrage takes of the best range (loss versus rebalancing)")
-    cost_apr: float | None = Field(description="gas, swaps and re-ranging")
-    inside: float | None = Field(description="the part of the time that earns")
+    tvl_usd: float | None = Field(description="value of both tokens in it, in US dollars; null: no feed prices them")
+    volatility: Interval = Field(description="volatility of its price, a year")
+    fees_apr: float | None = Field(description="fees earned in the best range")
+    lvr_apr: float | None = Field(description="loss versus rebalancing in the best range")
+    cost_apr: float | None = Field(description="cost of gas, swaps and rebalancing the range")
+    inside: float | None = Field(description="fraction of the time that the price is in the range")
     lvr_kept_by_arbitrage: float | None = Field(
-        description="the part of LVR that is lost, the rest comes back as fees; null: not known"
+        description="fraction of the LVR that arbitrage keeps; the rest comes back as fees; null: not known"
     )
-    net_apy: Interval = Field(description="what is left, an effective annual fraction")
-    best_range: BestRange = Field(description="the range that this is told of")
-    lending_apy: float | None = Field(description="the best that either token earns elsewhere; null: nothing takes it")
-    beats_lending: bool = Field(description="whether it would pay")
-    vetoes: tuple[str, ...] = Field(description="why it would not")
+    net_apy: Interval = Field(description="fees less LVR and cost, an effective annual fraction")
+    best_range: BestRange = Field(description="the range that these numbers are for")
+    lending_apy: float | None = Field(
+        description="the best that either token would earn by lending; null: no market takes it"
+    )
+    beats_lending: bool = Field(description="whether liquidity would earn more than lending")
+    vetoes: tuple[str, ...] = Field(description="why it would not, or may not be provided")
 
     @classmethod
     def of(cls, found: Appraisal, view: LpView) -> AppraisedPool:
@@ -155,9 +164,11 @@ class AppraisedPool(Part):
 
 
 class AccountPools(AccountHead):
-    """What pools would yield for one wallet on one chain."""
+    """Expected yields of pools, for one wallet on one chain."""
 
-    value_usd: float = Field(description="US dollars that are appraised: the wallet's tokens, or the amount asked for")
+    value_usd: float = Field(
+        description="US dollars for which the pools are appraised: the wallet's tokens, or `--amount`"
+    )
     pools: tuple[AppraisedPool, ...] = Field(description="every pool that could be valued")
 
     @classmethod
@@ -167,41 +178,49 @@ class AccountPools(AccountHead):
 
 
 class PoolsDocument(MarketsDocument):
-    """Every pool with its yields (`--kind lp`)."""
+    """Every pool with its expected yields (`--kind lp`)."""
 
     kind: Literal["lp"] = Field(default="lp", description="liquidity in pools")
     jobs: tuple[AccountPools, ...] = Field(description="one for each wallet and chain")
 
 
 class LiquidityPosition(Part):
-    """A position of ours in a pool. Lists of money are of token0 and token1."""
+    """Our position in a pool. Lists of money are of token0 and token1."""
 
-    pool: Pool = Field(description="which pool")
-    token_id: int | None = Field(description="the position's number; null: a share of a pair")
+    pool: Pool = Field(description="the pool")
+    token_id: int | None = Field(description="the position's NFT number; null: LP tokens of a Uniswap v2 pair")
     tick_low: int | None = Field(description="the lower tick; null: all prices")
     tick_high: int | None = Field(description="the upper tick; null: all prices")
-    tick: int = Field(description="where the pool stands")
-    price: float = Field(description="token1 for one token0")
-    price_low: float | None = Field(description="of the range; null: all prices")
-    price_high: float | None = Field(description="of the range; null: all prices")
-    in_range: bool = Field(description="whether it earns")
-    out_for_seconds: float | None = Field(description="for how long it has not, at least; null: not known")
-    liquidity: str = Field(description="units, as decimal text")
-    amounts: tuple[Money, Money] = Field(description="what its liquidity is worth now")
-    fees: tuple[Money, Money] = Field(description="what `collect` would pay")
-    value_usd: float | None = Field(description="of the amounts, in US dollars; null: no feed prices them")
-    fees_usd: float | None = Field(description="of the fees, in US dollars; null: no feed prices them")
-    put_in: tuple[Money, Money] | None = Field(description="since it last held nothing; null: `past_unknown` says why")
-    taken_out: tuple[Money, Money] | None = Field(description="since then, fees apart; null as `put_in`")
-    fees_earned: tuple[Money, Money] | None = Field(description="since then, what waits included; null as `put_in`")
-    since_block: int | None = Field(description="the height from which it holds something; null as `put_in`")
-    past_unknown: str | None = Field(description="why those are null; null: they are not")
+    tick: int = Field(description="the pool's present tick")
+    price: float = Field(description="the present price, token1 for one token0")
+    price_low: float | None = Field(description="lower price of the range; null: all prices")
+    price_high: float | None = Field(description="upper price of the range; null: all prices")
+    in_range: bool = Field(description="whether the price is in the range, so that it earns fees")
+    out_for_seconds: float | None = Field(
+        description="for how many seconds it has been out of range, at least; null: not known"
+    )
+    liquidity: str = Field(description="units of liquidity, as decimal text")
+    amounts: tuple[Money, Money] = Field(description="what its liquidity would pay out now")
+    fees: tuple[Money, Money] = Field(description="fees that `lp collect` would pay out")
+    value_usd: float | None = Field(description="value of `amounts`, in US dollars; null: no feed prices them")
+    fees_usd: float | None = Field(description="value of `fees`, in US dollars; null: no feed prices them")
+    put_in: tuple[Money, Money] | None = Field(
+        description="put in since it was last empty; null: `past_unknown` says why"
+    )
+    taken_out: tuple[Money, Money] | None = Field(
+        description="taken out since then, fees not included; null as `put_in`"
+    )
+    fees_earned: tuple[Money, Money] | None = Field(
+        description="fees earned since then, those not collected yet included; null as `put_in`"
+    )
+    since_block: int | None = Field(description="the block since which it holds something; null as `put_in`")
+    past_unknown: str | None = Field(description="why `put_in` and what follows are null; null: they are known")
     impermanent_loss: float | None = Field(
-        description="what is there and was taken out over what was put in, at the pool's price, less 1; fees apart; "
+        description="(`amounts` + `taken_out`) / `put_in` - 1, all at the pool's present price, fees not included; "
         "null: not known"
     )
-    advice: str | None = Field(description="hold, rerange or leave; null: its value is not known")
-    advice_reason: str | None = Field(description="why")
+    advice: str | None = Field(description="hold, rerange (rebalance the range) or leave; null: its value is not known")
+    advice_reason: str | None = Field(description="why; null as `advice`")
 
     @classmethod
     def of(cls, found: LpPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
@@ -236,20 +255,22 @@ class LiquidityPosition(Part):
 
 
 class PoolProfitAndLoss(Part):
-    """Of all positions in a pool, since it was last empty. What is in `base` is decimal text, null where a price is
-    missing. Lists of money have an entry for each token."""
+    """Profit and loss of all our positions in a pool since they were last empty. Amounts in `base` are decimal text,
+    null where a price is missing. Lists of money have an entry for each token."""
 
-    since: int = Field(description="unix seconds of the entry")
-    put_in: tuple[Money, ...] = Field(description="since then")
-    taken_out: tuple[Money, ...] = Field(description="since then")
-    worth: tuple[Money, ...] = Field(description="now, fees that wait included")
+    since: int = Field(description="when we entered, in unix seconds")
+    put_in: tuple[Money, ...] = Field(description="put in since then")
+    taken_out: tuple[Money, ...] = Field(description="taken out since then")
+    worth: tuple[Money, ...] = Field(description="what is there now, fees not collected yet included")
     base: str = Field(description="USD, or the unit of the jobs' base")
-    total: str | None = Field(description="realised and not, together")
-    realised: str | None = Field(description="what was taken out, less what it had cost by first in, first out")
-    unrealised: str | None = Field(description="what is there now, less what it had cost")
-    swaps: str | None = Field(description="the part of `realised` that swaps on the way made")
-    gas: Money | None = Field(description="native tokens for its transactions, apart; null: a fee is not known")
-    gas_base: str | None = Field(description="what these were worth when they were paid")
+    total: str | None = Field(description="realised and unrealised profit together")
+    realised: str | None = Field(description="what was taken out, less its cost by first in, first out")
+    unrealised: str | None = Field(description="what is there now, less its cost")
+    swaps: str | None = Field(description="the part of `realised` that comes from swaps in its transactions")
+    gas: Money | None = Field(
+        description="fees of its transactions in native tokens, not part of `total`; null: a fee is not known"
+    )
+    gas_base: str | None = Field(description="value of those fees when they were paid")
 
     @classmethod
     def of(cls, told: LpPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
@@ -270,12 +291,12 @@ class PoolProfitAndLoss(Part):
 
 
 class PoolHistory(Part):
-    """A pool that we are or were in. A position of a plan in a pool has its profit and loss here alone."""
+    """A pool that we are or were in. Positions that plans hold in a pool have their profit and loss here only."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
-    token_ids: tuple[int, ...] = Field(description="our positions there now")
-    left: bool = Field(description="whether nothing is in it, and the last stay is told")
+    name: str = Field(description="its name")
+    token_ids: tuple[int, ...] = Field(description="NFT numbers of our positions there now")
+    left: bool = Field(description="whether we have left it; `pnl` is then of the last stay")
     pnl: PoolProfitAndLoss | None = Field(description="null: `pnl_unknown` says why")
     pnl_unknown: str | None = Field(description="why there is no `pnl`, or which price is missing; null: neither")
 
@@ -295,7 +316,7 @@ class PoolHistory(Part):
 class AccountPositions(AccountHead):
     """The liquidity of one wallet on one chain."""
 
-    positions: tuple[LiquidityPosition, ...] = Field(description="ours, in pools")
+    positions: tuple[LiquidityPosition, ...] = Field(description="our open positions")
     markets: tuple[PoolHistory, ...] = Field(description="pools that we are or were in")
 
     @classmethod

@@ -1,5 +1,4 @@
-"""What an order for liquidity means: which pool and position, which range, how much, and whether the policy lets it be
-given."""
+"""From a liquidity request to an order: its pool, position, range and amounts, and whether the policy allows it."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from yieldbot.app.liquidity import appraised
-from yieldbot.app.pools import facing, price_at
+from yieldbot.app.pool_names import facing, price_at
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
@@ -33,28 +32,31 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import Job
 
 SETTLES_SECONDS = 3600
-"""The longest that an order lives."""
+"""Longest lifetime of an order, in seconds."""
 
 
-class Meant(NamedTuple):
-    """What is to be done in which pool."""
+class IntendedOrder(NamedTuple):
+    """An order, and what its rehearsal needs to know."""
 
     state: LpState
     """The pool."""
     prepared: Prepared
     """The order and its steps."""
     warnings: tuple[str, ...] = ()
-    """What the person should know before saying yes."""
+    """What a person should know before saying yes."""
     before: tuple[LpPosition, ...] | None = None
-    """Our positions there, where something is to be put in."""
+    """Our positions in the pool, where the order puts something in; None: it does not."""
     out: tuple[int, int] = (0, 0)
-    """Base units of both tokens that come out of a position for that."""
+    """Base units of token0 and token1 that the order first takes out of a position, to put them in again."""
     swaps: float = 0.0
-    """The fraction of it that swaps in the pool may take."""
+    """The fraction of ``out`` that swaps in the pool may cost."""
 
 
-async def meant_by(request: LiquidityRequest, context: Context, account: Account, job: Job) -> Meant | Declined:
-    """The order, or why the policy does not let it be given. Raises ConfigError for what cannot be meant."""
+async def intended_order(
+    request: LiquidityRequest, context: Context, account: Account, job: Job
+) -> IntendedOrder | Declined:
+    """The order, or why the policy does not let it be given. Raises ConfigError for a
+    request that names no pool, position, range or amount, MarketError for amounts that the wallet does not hold."""
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
     view = await look(node, job.chain, owner, only_ours=request.action != "add")
     now = account.now()
@@ -102,13 +104,15 @@ async def meant_by(request: LiquidityRequest, context: Context, account: Account
             wanted = _wanted(request.range, state, view)
             if (advice is None or advice.advice.value != "rerange") and not request.anyway:
                 why = advice.reason if advice else "its value is not known"
-                return Declined("RANGE_STAYS", f"a new range is not called for: {why} (--anyway lays it all the same)")
+                return Declined(
+                    "RANGE_STAYS", f"the range need not be rebalanced: {why} (--anyway rebalances it all the same)"
+                )
             ticks = wanted or (advice.ticks if advice and advice.ticks else _anew(position))
             prepared = reranging(position, view.deployments[state.pool.id], ticks, view.usd, terms)
         case "remove":
             assert position is not None
             if not 0.0 < request.share <= 1.0:
-                raise ConfigError(f"--share {request.share:g}: name a share above 0, 1 at most")
+                raise ConfigError(f"--share {request.share:g}: name a fraction above 0, at most 1")
             prepared = (
                 removing(position, _part(position.liquidity, request.share), terms)
                 if state.spacing
@@ -121,23 +125,23 @@ async def meant_by(request: LiquidityRequest, context: Context, account: Account
             assert position is not None
             prepared = compounding(position, terms)
     before = tuple(one for one in view.positions if one.state.pool.id == state.pool.id)
-    meant = Meant(
+    intended = IntendedOrder(
         state, prepared, tuple(warnings), before if request.action in ("add", "compound", "rerange") else None
     )
     if request.action == "compound" and position is not None:
-        return meant._replace(out=position.fees)
+        return intended._replace(out=position.fees)
     if request.action == "rerange":
-        return meant._replace(out=prepared.expected, swaps=state.fee + terms.slippage)
-    return meant
+        return intended._replace(out=prepared.expected, swaps=state.fee + terms.slippage)
+    return intended
 
 
-def _part(liquidity: int, share: float) -> int:
-    """A share of liquidity; exactly all of it for 1."""
-    return liquidity if share == 1.0 else liquidity * round(share * 10**9) // 10**9
+def _part(liquidity: int, fraction: float) -> int:
+    """A fraction of liquidity units; exactly all of them for 1."""
+    return liquidity if fraction == 1.0 else liquidity * round(fraction * 10**9) // 10**9
 
 
 def _anew(position: LpPosition) -> Range:
-    """As wide as it was, around the price."""
+    """A range as wide as the position's, around the present price."""
     low, high = position.ticks or (0, 0)
     return around(position.state.tick, (high - low) // 2, position.state.spacing)
 
@@ -151,7 +155,7 @@ async def _range(
     state: LpState,
     position: LpPosition | None,
 ) -> tuple[Range, Declined | None]:
-    """The range, and why the policy would not enter this pool now."""
+    """The range of ``add``, and why the policy would not enter this pool now (None: it would)."""
     shown = await appraised(account.node, context.settings.policy, job, view, ours=False)
     found = next((one for one in shown.appraisals if one.state.pool == state.pool), None)
     vetoes = found.vetoes if found else ("its tokens, or gas, have no USD feed",)
@@ -167,7 +171,7 @@ async def _range(
 
 
 def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
-    """--range; None for best. Raises ConfigError."""
+    """``request.range`` in ticks; None: the best range is asked for. Raises ConfigError."""
     if text == "best":
         return None
     if text == "full" or not state.spacing:
@@ -193,7 +197,8 @@ def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
 
 
 def pool_of(text: str, view: LpView) -> LpState:
-    """The pool that is meant. Raises ConfigError that names those there are."""
+    """The pool of this address, or of this pair and fee. Raises ConfigError that lists all pools where not exactly one
+    matches."""
     found = []
     for state in view.states.values():
         pool, fee = state.pool, str(round(state.fee * 1_000_000))
@@ -207,13 +212,13 @@ def pool_of(text: str, view: LpView) -> LpState:
             f"{s.pool.token0.symbol}/{s.pool.token1.symbol}/{round(s.fee * 1_000_000)} ({s.pool.id})"
             for s in view.states.values()
         )
-        raise ConfigError(f"{text}: {len(found)} pools are called so; there are: {known or 'none'}")
+        raise ConfigError(f"{text}: {len(found)} pools match; there are: {known or 'none'}")
     return found[0]
 
 
 def _position(name: str, view: LpView) -> LpPosition:
-    """By its number, or by the pair's address. Raises ConfigError that names those there are."""
-    # Managers number alike: where two positions have one number, the one that can be moved is meant.
+    """Our position of this number, or in the pair of this address. Raises ConfigError that lists ours."""
+    # Managers number alike: where two positions have one number, the one that can be moved is taken.
     mine = sorted(view.positions, key=lambda p: p.state.manager is not None)
     called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in mine}
     if name.lower() not in called:
@@ -224,7 +229,8 @@ def _position(name: str, view: LpView) -> LpPosition:
 
 
 async def _have(given: Sequence[str], account: Account, pool: Pool) -> tuple[int, int]:
-    """--give as base units of both tokens, no more than the wallet holds. Raises ConfigError."""
+    """``request.give`` as base units of token0 and token1. Raises ConfigError for what cannot be read, MarketError for
+    more than the wallet holds."""
     tokens: dict[str, Token] = {token.symbol: token for token in (pool.token0, pool.token1)}
     found: dict[str, int] = {}
     for text in given:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.provide import market_id
-from yieldbot.app.profit import Ledger, in_native, names_of, per_native, unit_of
+from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
 from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
-    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Job
@@ -32,24 +32,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """A pool's profit and loss, or why it is not known. token_ids: our positions there now; worth: what they would pay
-    out; left: nothing is in it; unit: what it is valued in."""
+    """One pool's profit and loss since entry."""
 
     market_id: MarketId
+    """The pool's market identifier."""
     name: str
+    """The pool's name with its pair."""
     token_ids: tuple[int, ...]
+    """NFT numbers of our open positions."""
     worth: tuple[Amount, ...]
+    """What our open positions would pay out now."""
     found: LpPnl | str
+    """Profit and loss, or why it is not known."""
     left: bool
+    """Whether we have no position there any more."""
     unit: str
+    """What it is valued in: USD, or the unit of the jobs' base."""
 
 
 async def gains(
-    node: EvmNode, job: Job, observed: Sequence[Observation], books: Ledger, view: LpView, pasts: Sequence[Past | str]
+    node: Node,
+    job: Job,
+    observed: Sequence[Observation],
+    accounting: Accounting,
+    view: LpView,
+    pasts: Sequence[Past | str],
 ) -> tuple[Gained, ...]:
     """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
-    own = tuple(entry for entry in books.own(account) if entry.market_id and is_liquidity(entry.market_id))
+    own = tuple(entry for entry in accounting.own(account) if entry.market_id and is_liquidity(entry.market_id))
     there, pools = _held(view, pasts), {market_id(state.pool): state.pool for state in view.states.values()}
     unread = {market_id(pool) for pool, _ in view.failed}
     moves: Moves = {}
@@ -60,14 +71,14 @@ async def gains(
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
     ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
-    names, waits = names_of(books.records), books.open(account)
+    names, waits = names_of(accounting.records), accounting.open(account)
     rows = []
     for one in ids:
         assert one is not None
         held = None if one in unread or one not in pools else there.get(one, Held())
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
         unit, native, snapshot = _unit(observed, account, tokens)
-        priced = books.quotes(account, hand.quotes)
+        priced = accounting.quotes(account, hand.quotes)
         now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
             told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
@@ -93,7 +104,7 @@ async def gains(
 
 
 async def _moves(
-    node: EvmNode,
+    node: Node,
     job: Job,
     observed: Sequence[Observation],
     own: Sequence[Entry],

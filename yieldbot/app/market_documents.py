@@ -1,4 +1,4 @@
-"""What ``markets`` answers, and what other documents say of a market."""
+"""The document of ``markets``, and what other documents say of a market."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class WayOut(Part):
     """How money leaves a market."""
 
-    kind: str = Field(description="instant, cooldown, request, window or maturity")
-    hours: float | None = Field(description="at the longest; null: nothing bounds them")
+    kind: str = Field(description="the kind of exit: instant, cooldown, request, window or maturity")
+    hours: float | None = Field(description="the longest it takes, in hours; null: unbounded")
     cash: Money | None = Field(
-        description="what all could take out now; null: not known, and then the market's liquidity is 0"
+        description="the market's cash, out of which exits are paid; null: not known, and `liquidity` is 0"
     )
-    limit: str | None = Field(description="what limits it, in words; null: nothing but the cash")
+    limit: str | None = Field(description="what limits exits, in words; null: nothing but the cash")
 
     @classmethod
     def of(cls, state: model.MarketState) -> WayOut:
@@ -41,13 +41,15 @@ class WayOut(Part):
 
 
 class Leaving(Part):
-    """What of ours is on its way out by two steps."""
+    """Money of ours that is leaving a market in two steps."""
 
-    asked: Money = Field(description="what was asked for and cannot be had yet")
-    ready: Money = Field(description="what can be collected now")
-    back: Money = Field(description="what was called back and is not taken in yet")
-    until: int | None = Field(description="unix seconds at which all of it is there; null: when somebody serves it")
-    cancels: bool = Field(description="whether what was asked for can be called back now")
+    asked: Money = Field(description="requested and not available yet")
+    ready: Money = Field(description="available to be collected now")
+    back: Money = Field(description="a request that was cancelled and is not back in the market yet")
+    until: int | None = Field(
+        description="when all of it is available, in unix seconds; null: when somebody serves the request"
+    )
+    cancels: bool = Field(description="whether the request can be cancelled now")
 
     @classmethod
     def of(cls, state: model.MarketState) -> Leaving | None:
@@ -70,11 +72,13 @@ class Reward(Part):
     id: str = Field(description="the market's identifier")
     token: str = Field(description="the address of the token that is paid")
     claimable: Money = Field(description="what a claim would bring now")
-    in_wallet: Money = Field(description="what of the token we have already")
-    per_day: Money = Field(description="what goes to all who share it")
-    ends_at: int | None = Field(description="unix seconds; null: no end is known")
+    in_wallet: Money = Field(description="the token's balance in our wallet")
+    per_day: Money = Field(description="what all depositors together receive a day")
+    ends_at: int | None = Field(description="when it ends, in unix seconds; null: no end is known")
     distributor: str = Field(description="the contract that is claimed from")
-    price: float | None = Field(description="asset tokens for one, by a feed; null: none, and it counts nothing")
+    price: float | None = Field(
+        description="asset tokens for one reward token, by a feed; null: no feed prices it, and it counts as nothing"
+    )
     haircut_bps: float = Field(description="what the policy takes off its price")
     value: float | None = Field(
         description="asset tokens that a claim is worth, after the haircut and before gas; null: it has no price"
@@ -99,47 +103,51 @@ class Reward(Part):
 
 
 class Market(Part):
-    """A market with its yields. Amounts are of its asset."""
+    """A market with its yields. Amounts are in its asset."""
 
     id: str = Field(description="its identifier")
     protocol: str = Field(description="the protocol's name")
-    name: str = Field(description="what it is called")
+    name: str = Field(description="its name")
     kind: str = Field(description="lending, vault or staking")
     address: str = Field(description="the contract that takes deposits")
     status: str = Field(description="active, frozen or paused")
-    quoted_apy: float | None = Field(description="what it shows now, an effective annual fraction")
+    quoted_apy: float | None = Field(
+        description="the quoted rate: what the protocol shows now, an effective annual fraction"
+    )
     apy_after_deposit: float | None = Field(
-        description="the base rate once `after_deposit_of` is held there, fees of the way in and out counted, no "
-        "reward in it; an effective annual fraction over the horizon"
+        description="the yield once we hold `after_deposit_of` there, entry and exit fees deducted, rewards not "
+        "included; an effective annual fraction over the horizon"
     )
     reward_apy_after_deposit: float | None = Field(
-        description="what rewards add, net of their haircut and claims; nothing is compounded"
+        description="what rewards add to that, net of their haircut and of claims, not compounded"
     )
-    total_apy_after_deposit: float | None = Field(description="the sum of both")
+    total_apy_after_deposit: float | None = Field(description="`apy_after_deposit` + `reward_apy_after_deposit`")
     after_deposit_of: Money = Field(
-        description="the holding that yields are meant for: the allocation's target, or our whole wealth as far as "
+        description="the holding that these yields are for: the allocation's target, or our whole wealth as far as "
         "the market takes it"
     )
     held: Money = Field(description="what we hold there")
-    supplied: Money = Field(description="what all suppliers hold there")
-    borrowed: Money | None = Field(description="what is lent out; null: the market does not say")
+    supplied: Money = Field(description="total supply")
+    borrowed: Money | None = Field(description="total borrows; null: it has no borrowers, or they are not known")
     liquidity: Money = Field(description="what all suppliers together could take out now")
     exit: WayOut = Field(description="how money leaves it")
     no_way_out: str | None = Field(
-        description="why what goes in did not come out again; null: it did, or was not tried"
+        description="why a deposit could not be withdrawn again; null: it could, or was not tried"
     )
-    untried: bool = Field(description="whether the first real money is to be tried (`policy.try_first`)")
-    stuck: str | None = Field(description="why what is held there cannot be taken out now; null: it can")
-    leaving: Leaving | None = Field(description="what of `held` is on its way out in two steps; null: nothing is")
-    utilisation: float | None = Field(description="the fraction that is lent out; null: the market does not say")
+    untried: bool = Field(description="whether a deposit would begin with a trial (`policy.try_first`)")
+    stuck: str | None = Field(description="why our holding cannot be withdrawn now; null: it can")
+    leaving: Leaving | None = Field(description="the part of `held` that is leaving in two steps; null: nothing is")
+    utilisation: float | None = Field(description="borrowed over supplied; null as `borrowed`")
     entry_cost_bps: float | None = Field(
-        description="what fees take of a deposit, the way out included; `apy_after_deposit` counts it"
+        description="entry and exit fees, in bp of a deposit; deducted in `apy_after_deposit`"
     )
-    cap_headroom: Money | None = Field(description="what it still takes; null: no cap")
-    haircut_bps: float | None = Field(description="expected loss a year, by the policy; null: not assessed")
-    max_exposure: Money | None = Field(description="the most that we may hold there; null: no limit")
-    rewards: tuple[Reward, ...] = Field(description="what it pays beside its yield")
-    flags: tuple[str, ...] = Field(description="what is to be known of it")
+    cap_headroom: Money | None = Field(description="what may still be deposited under its supply cap; null: no cap")
+    haircut_bps: float | None = Field(
+        description="the policy's haircut: expected loss a year, in bp; null: not assessed"
+    )
+    max_exposure: Money | None = Field(description="the most that the policy lets us hold there; null: no limit")
+    rewards: tuple[Reward, ...] = Field(description="incentives beside its yield")
+    flags: tuple[str, ...] = Field(description="risk flags")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
 
     @classmethod
@@ -151,7 +159,7 @@ class Market(Part):
         horizon_seconds: float,
         policy: Policy,
     ) -> Market:
-        """``probe``: the holding that yields are told for."""
+        """``probe``: the holding that yields are for."""
         base, beside = apy_after(state, probe, horizon_seconds, policy), reward_apy(state, probe, policy)
         return cls(
             id=state.market.id,
@@ -186,18 +194,18 @@ class Market(Part):
 
 
 class UnreadMarket(Part):
-    """A market that could not be observed."""
+    """A market that could not be read."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
+    name: str = Field(description="its name")
     reason: str = Field(description="why it could not be read")
 
 
 class JobMarkets(JobHead):
     """A job's markets; one over several assets has an entry for each of them."""
 
-    markets: tuple[Market, ...] = Field(description="all but the wallet")
-    quarantined: tuple[UnreadMarket, ...] = Field(description="markets that could not be observed")
+    markets: tuple[Market, ...] = Field(description="all markets except the wallet")
+    quarantined: tuple[UnreadMarket, ...] = Field(description="markets that could not be read")
 
 
 class MarketsDocument(Document):
@@ -205,13 +213,15 @@ class MarketsDocument(Document):
 
     SCHEMA: ClassVar[str] = "markets"
 
-    horizon_seconds: float = Field(description="over which yields are told")
+    horizon_seconds: float = Field(description="the horizon of the yields, in seconds")
 
 
 class YieldsDocument(MarketsDocument):
     """Every market with its yields."""
 
-    jobs: tuple[JobMarkets | JobHead, ...] = Field(description="a job whose chain was not served has its head alone")
+    jobs: tuple[JobMarkets | JobHead, ...] = Field(
+        description="one for each job; a job whose chain could not be served has its head only"
+    )
 
 
 def markets_of(
@@ -222,7 +232,7 @@ def markets_of(
     horizon_seconds: float,
     policy: Policy,
 ) -> tuple[Market, ...]:
-    """All markets of a snapshot but the wallet. ``wealth``: what we have in all."""
+    """All markets of a snapshot except the wallet. ``wealth``: what we have in all."""
     by_id = {assessment.market_id: assessment for assessment in assessments}
     return tuple(
         Market.of(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds, policy)
@@ -232,7 +242,7 @@ def markets_of(
 
 
 def unread_markets(snapshot: model.Snapshot) -> tuple[UnreadMarket, ...]:
-    """Those that could not be observed."""
+    """Markets that could not be read."""
     return tuple(
         UnreadMarket(id=bad.market.id, name=bad.market.name, reason=bad.reason) for bad in snapshot.quarantined
     )

@@ -41,12 +41,16 @@ class MarketsRequest:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A job's markets as they are listed."""
+    """One job's markets of one asset, as they are listed."""
 
     job: Job
+    """The job."""
     snapshot: Snapshot
+    """Its markets."""
     assessments: Sequence[Assessment]
+    """What the policy says of each."""
     allocation: Allocation | None
+    """The best allocation; None: none was made."""
     wealth: Amount | None = None
     """As if we had this; None: what the snapshot holds."""
 
@@ -56,11 +60,13 @@ class MarketsAnswer:
     """Every market with its yields."""
 
     document: YieldsDocument
+    """For ``--json``."""
     listed: tuple[Listed, ...]
     """By job and asset, of the jobs whose chain was served."""
     skipped: tuple[tuple[Job, str], ...]
     """The other jobs, each with why its chain was not served."""
     exit_code: int
+    """1 where a chain could not be served, else 0."""
 
 
 def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:

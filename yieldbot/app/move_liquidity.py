@@ -1,6 +1,7 @@
-"""``lp add``, ``remove``, ``collect``, ``compound`` and ``rerange``: liquidity moved by a person's word.
+"""``lp add``, ``remove``, ``collect``, ``compound`` and ``rerange``: a person moves liquidity.
 
-Rehearsed as a whole on a fork, shown, asked for, then one transaction each by the stages of every other.
+The whole order is rehearsed on a fork and shown; after consent each of its transactions goes through the same stages as
+any other (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.provide import market_id
 from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.job_reports import DONE, FAILED, REFUSED
 from yieldbot.app.liquidity import accounts
-from yieldbot.app.liquidity_orders import meant_by
+from yieldbot.app.liquidity_orders import intended_order
 from yieldbot.app.move_liquidity_documents import LiquidityDocument, LiquidityRehearsal, RehearsedCall
 from yieldbot.app.parts import BalanceChange, Block, Refusal, transaction
-from yieldbot.app.reports import DONE, FAILED, REFUSED
 from yieldbot.app.wiring import JobFilter, jobs_of, world_of
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
@@ -33,7 +34,7 @@ from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.app.liquidity_orders import Meant
+    from yieldbot.app.liquidity_orders import IntendedOrder
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.evm.liquidity.judge import Back, LpRehearsal
     from yieldbot.execution.world import World
@@ -48,35 +49,35 @@ class LiquidityRequest:
     """Move liquidity of one wallet on one chain."""
 
     action: Action
-    """What is done."""
+    """What is to be done; ``rerange`` rebalances the range."""
     jobs: JobFilter = field(default_factory=JobFilter)
     """Which wallet and chain, where several have jobs."""
     pool: str = ""
     """Of add: the pool's address, or as USDC/WETH/500 (the fee in 1e-6)."""
     give: tuple[str, ...] = ()
-    """Of add: at most this goes in, each as TOKEN=AMOUNT."""
+    """Of add: the most that goes in, each as TOKEN=AMOUNT, once a token."""
     to: int | None = None
-    """Of add: the number of the position of ours that it goes into; None: a new one."""
+    """Of add: the NFT number of our position to add to; None: open a new one."""
     position: str = ""
-    """Of the others: the position's number, or a pair's address for shares of it."""
+    """Of the others: the position's NFT number, or a Uniswap v2 pair's address for its LP tokens."""
     share: float = 1.0
-    """Of remove: which fraction of the position's liquidity, above 0 to 1."""
+    """Of remove: the fraction of the position's liquidity, above 0, at most 1."""
     range: str = "best"
-    """Of add and rerange: best, full, or LOW:HIGH as prices in the way that pools are listed."""
+    """Of add and rerange: ``best``, ``full``, or LOW:HIGH as prices in the unit in which pools are listed."""
     anyway: bool = False
-    """Of add and rerange: even where the policy says that it does not pay."""
+    """Of add and rerange: do it even where the policy says that it does not pay."""
     slippage_bps: float = 50.0
-    """How far the price may move, above 0 and below 1000."""
+    """How far the price may move until execution, in basis points, above 0 and below 1000."""
     dry_run: bool = False
-    """Rehearse and show it; nothing is signed."""
+    """Rehearse and show the order; nothing is signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsedOrder:
-    """An order as it went on the fork: what a person consents to."""
+    """A rehearsed order: what a person consents to."""
 
     warnings: tuple[str, ...]
-    """What the person should know before saying yes."""
+    """What a person should know before saying yes."""
     rehearsal: LpRehearsal
     """Its transactions, and what they did to our balances."""
     native: Token
@@ -86,7 +87,8 @@ class RehearsedOrder:
 def move_liquidity(
     request: LiquidityRequest, context: Context, *, show: Callable[[RehearsedOrder], None], ask: Callable[[], bool]
 ) -> LiquidityDocument:
-    """Carries an order out under the run's lock, or rehearses it alone. Raises ConfigError for what cannot be meant.
+    """Carries an order out under the run's lock, or rehearses it alone. Raises ConfigError
+    for a request that names no single wallet and chain, pool, position, range or amount.
 
     ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run:
     nothing is signed unless it gives True.
@@ -101,13 +103,13 @@ def move_liquidity(
 
 
 def _job(request: LiquidityRequest, context: Context) -> Job:
-    """The one wallet and chain that is meant."""
+    """A job of the one wallet and chain that the request is for. Raises ConfigError where there is none, or several."""
     found = accounts(jobs_of(request.jobs, context))
     if not found:
         raise ConfigError("no chain of these jobs lists an exchange with a position manager (docs/liquidity.md)")
     if len(found) > 1:
         names = ", ".join(f"--wallet {job.wallet.name} --chain {job.chain.name}" for job in found)
-        raise ConfigError(f"several wallets or chains could be meant: add one of {names}")
+        raise ConfigError(f"several wallets or chains match: add one of {names}")
     if isinstance(found[0].wallet.held, SafeOwner):
         raise ConfigError(f"wallet {found[0].wallet.name} is a Safe: liquidity is moved for its owners' own keys only")
     return found[0]
@@ -126,38 +128,38 @@ async def _act(
         account = account_of(world, job, node)
         if not request.dry_run:
             await settle(account)
-        meant = await meant_by(request, context, account, job)
-        if isinstance(meant, Declined):
-            return _document(request, job, refused=meant, code=REFUSED)
-        order, pool = meant.prepared.order, meant.state.pool
+        intended = await intended_order(request, context, account, job)
+        if isinstance(intended, Declined):
+            return _document(request, job, refused=intended, code=REFUSED)
+        order, pool = intended.prepared.order, intended.state.pool
         position = order.share or Token(job.chain.chain, order.manager, "position", 0)
         pair = sorted((pool.token0, pool.token1), key=lambda token: token != job.asset)
         tokens = (*pair, position)
         pair += [order.share] if order.share else []
         block = await account.node.block()
-        back = _back(account, meant, request.slippage_bps / 10_000)
-        rehearsed = await rehearse_steps(account, meant.prepared.steps, pair, order.spenders, block, back)
+        back = _back(account, intended, request.slippage_bps / 10_000)
+        rehearsed = await rehearse_steps(account, intended.prepared.steps, pair, order.spenders, block, back)
         if isinstance(rehearsed, Declined):
-            return _document(request, job, meant, refused=rehearsed, code=REFUSED)
-        show(RehearsedOrder(warnings=meant.warnings, rehearsal=rehearsed, native=account.native))
+            return _document(request, job, intended, refused=rehearsed, code=REFUSED)
+        show(RehearsedOrder(warnings=intended.warnings, rehearsal=rehearsed, native=account.native))
         if request.dry_run:
             dry = Declined("DRY_RUN", "nothing is signed in a dry run")
-            return _document(request, job, meant, rehearsed, refused=dry, code=DONE)
+            return _document(request, job, intended, rehearsed, refused=dry, code=DONE)
         if not ask():
             said_no = Declined("HUMAN_REJECTED", "you said no")
-            return _document(request, job, meant, rehearsed, refused=said_no, code=REFUSED)
-        ended = await carry_out(account, meant.prepared.steps, rehearsed, tokens, market_id(pool), order)
+            return _document(request, job, intended, rehearsed, refused=said_no, code=REFUSED)
+        ended = await carry_out(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)
-        return _document(request, job, meant, rehearsed, refused=refused, ended=ended, code=exit_code(ended))
+        return _document(request, job, intended, rehearsed, refused=refused, ended=ended, code=exit_code(ended))
 
 
-def _back(account: Account, meant: Meant, slippage: float) -> Back | None:
-    """How what is put in is taken out again in the rehearsal; None where nothing is."""
-    before = meant.before
+def _back(account: Account, intended: IntendedOrder, slippage: float) -> Back | None:
+    """How the rehearsal takes out again what the order puts in; None where it puts nothing in."""
+    before = intended.before
     if before is None:
         return None
     return lambda fork, fees, put: come_back(
-        account, fork, fees, put, meant.state, before, slippage, meant.out, meant.swaps
+        account, fork, fees, put, intended.state, before, slippage, intended.out, intended.swaps
     )
 
 
@@ -171,7 +173,7 @@ def exit_code(ended: Sequence[Outcome | Declined]) -> int:
 def _document(
     request: LiquidityRequest,
     job: Job,
-    meant: Meant | None = None,
+    intended: IntendedOrder | None = None,
     rehearsed: LpRehearsal | None = None,
     *,
     refused: Declined | None,
@@ -184,9 +186,9 @@ def _document(
         wallet=job.wallet.name,
         owner=job.wallet.address,
         chain_id=job.chain.chain,
-        pool=meant.state.pool.name if meant else None,
+        pool=intended.state.pool.name if intended else None,
         rehearsal=_rehearsal(rehearsed) if rehearsed else None,
-        warnings=meant.warnings if meant else (),
+        warnings=intended.warnings if intended else (),
         declined=Refusal.or_none(refused),
         transactions=tuple(transaction(one) for one in ended if not isinstance(one, Declined)),
     )
@@ -200,6 +202,6 @@ def _rehearsal(rehearsed: LpRehearsal) -> LiquidityRehearsal:
         l1_fee_wei=str(fee.l1_wei),
         operator_fee_wei=str(fee.operator_wei),
         l1_gas=fee.l1_gas,
-        calls=tuple(RehearsedCall(words=tx.words, to=tx.to, gas_used=tx.gas_used) for tx in rehearsed.txs),
+        calls=tuple(RehearsedCall(words=tx.description, to=tx.to, gas_used=tx.gas_used) for tx in rehearsed.txs),
         deltas=tuple(BalanceChange.of(change) for change in rehearsed.deltas),
     )

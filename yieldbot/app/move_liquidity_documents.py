@@ -1,4 +1,4 @@
-"""What ``lp add``, ``remove``, ``collect``, ``compound`` and ``rerange`` answer."""
+"""The document of ``lp add``, ``remove``, ``collect``, ``compound`` and ``rerange``."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from yieldbot.app.parts import BalanceChange, Block, Refusal, Transaction
 
 
 class RehearsedCall(Part):
-    """A transaction as it went on the fork."""
+    """A transaction as it ran on the fork."""
 
-    words: str = Field(description="what it does")
+    words: str = Field(description="what it does, in words")
     to: str = Field(description="the contract that is called")
-    gas_used: int = Field(description="gas on the fork")
+    gas_used: int = Field(description="gas used on the fork")
 
 
 class LiquidityRehearsal(Part):
-    """A whole order as it went on the fork."""
+    """The whole order as it ran on the fork."""
 
-    block: Block = Field(description="the block that the fork began at")
-    gas_used: int = Field(description="gas of all of it")
-    l1_fee_wei: str = Field(description="what all of it pays for its data on L1 beside the gas, in wei as decimal text")
-    operator_fee_wei: str = Field(description="a rollup operator's fee beside the gas, in wei as decimal text")
-    l1_gas: int = Field(description="units of gas for data on L1 that lie inside the gas")
+    block: Block = Field(description="the block that was forked")
+    gas_used: int = Field(description="gas of all transactions")
+    l1_fee_wei: str = Field(description="L1 data fee beside the gas, in wei as decimal text")
+    operator_fee_wei: str = Field(description="operator fee beside the gas, in wei as decimal text")
+    l1_gas: int = Field(description="the part of `gas_used` that pays for L1 data (Arbitrum)")
     calls: tuple[RehearsedCall, ...] = Field(description="its transactions, in order")
-    deltas: tuple[BalanceChange, ...] = Field(description="what all of it did to our balances")
+    deltas: tuple[BalanceChange, ...] = Field(description="balance changes of the whole order")
 
 
 class LiquidityDocument(Document):
-    """What came of an order for liquidity."""
+    """The result of a liquidity order."""
 
     SCHEMA: ClassVar[str] = "lp"
 
-    exit_code: int = Field(description="the command's: 1 a transaction did not succeed, 4 it was refused")
-    action: str = Field(description="add, remove, collect, compound or rerange")
+    exit_code: int = Field(description="0: done; 1: a transaction did not succeed; 4: refused")
+    action: str = Field(description="add, remove, collect, compound or rerange (rebalance the range)")
     wallet: str = Field(description="the wallet's name")
     owner: str = Field(description="the account's address")
     chain_id: str = Field(description="the chain's identifier, as eip155:8453")
-    pool: str | None = Field(description="what the pool is called; null: the policy refused before it was rehearsed")
-    rehearsal: LiquidityRehearsal | None = Field(description="how it went on a fork; null: it did not go through")
+    pool: str | None = Field(description="the pool's name; null: the policy refused before the rehearsal")
+    rehearsal: LiquidityRehearsal | None = Field(description="how it ran on a fork; null: it did not run to its end")
     warnings: tuple[str, ...] = Field(description="what to know before saying yes")
-    declined: Refusal | None = Field(description="why it was not carried out, or not to its end; null: it was")
-    transactions: tuple[Transaction, ...] = Field(description="what was sent")
+    declined: Refusal | None = Field(description="why it was not carried out, or not completely; null: it was")
+    transactions: tuple[Transaction, ...] = Field(description="the transactions that were sent")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app import log as events
-from yieldbot.app.ledgers import journalled
+from yieldbot.app import telemetry
+from yieldbot.app.account_entries import journalled
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.names import unbound
@@ -55,12 +55,12 @@ async def _observation(job: Job, context: Context) -> Observation:
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:
-        events.skipped(job, str(passing))
+        telemetry.skipped(job, str(passing))
         return job, str(passing)
     context.detail(f"{job.chain.name}: {len(snapshot.states)} markets in {live.round_trips} round trips")
-    events.observed(job, snapshot)
+    telemetry.observed(job, snapshot)
     for bad in snapshot.quarantined:
-        events.quarantined(job, bad)
+        telemetry.quarantined(job, bad)
     return job, snapshot
 
 

@@ -1,4 +1,4 @@
-"""Parts that documents of several use cases have, and from the model's values to them."""
+"""Parts that several documents share, made from the model's values."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Money(Part):
 
 
 class Block(Part):
-    """Where a chain stood."""
+    """A block of a chain."""
 
-    height: int = Field(description="the block's number, on Solana the slot")
+    height: int = Field(description="the block number, on Solana the slot")
     hash: str = Field(description="its hash")
     timestamp: int = Field(description="its time, in unix seconds")
 
@@ -43,37 +43,46 @@ class Block(Part):
 
 
 class HeadFields(TypedDict):
-    """A job's head before it is a part of an entry."""
+    """The fields of JobHead by name, for an entry that adds its own."""
 
     wallet: str
+    """The wallet's name."""
     owner: str
+    """The account's address."""
     chain: str
+    """The chain's name."""
     chain_id: str
+    """The chain's CAIP-2 identifier."""
     asset: str
+    """The symbol of the job's (first) asset."""
     base: str | None
+    """The unit of a job over several assets; None: it has one."""
     assets: tuple[str, ...]
+    """The symbols of all assets."""
     skipped: str | None
+    """Why the chain could not be served; None: it was."""
     block: Block | None
+    """The block that was read; None: none was."""
 
 
 class JobHead(Part):
-    """Which job an entry is about, and at which block."""
+    """The job that an entry is about, and the block."""
 
     wallet: str = Field(description="the wallet's name")
     owner: str = Field(description="the account's address")
     chain: str = Field(description="the chain's name")
     chain_id: str = Field(description="the chain's identifier, as eip155:8453")
     asset: str = Field(
-        description="the token's symbol; of a job over several assets the first one, in which amounts are counted"
+        description="the asset's symbol; of a job over several assets the first one, in which amounts are counted"
     )
-    base: str | None = Field(description="the unit that several assets are of; null: the job has one asset")
-    assets: tuple[str, ...] = Field(description="the symbols of all of the job's tokens")
-    skipped: str | None = Field(description="why the chain was not served; null: it was")
-    block: Block | None = Field(description="the block that was looked at; null: none was")
+    base: str | None = Field(description="the unit that several assets are held for; null: the job has one asset")
+    assets: tuple[str, ...] = Field(description="the symbols of all of the job's assets")
+    skipped: str | None = Field(description="why the chain could not be served; null: it was served")
+    block: Block | None = Field(description="the block that was read; null: none was")
 
     @staticmethod
     def fields_of(job: Job, snapshot: Snapshot | None = None, skipped: str | None = None) -> HeadFields:
-        """The fields by name, for an entry that goes on with its own. ``skipped``: why the chain was not served."""
+        """The fields by name, for an entry that adds its own. ``skipped``: why the chain could not be served."""
         return {
             "wallet": job.wallet.name,
             "owner": job.wallet.address,
@@ -88,7 +97,7 @@ class JobHead(Part):
 
 
 class BalanceChange(Part):
-    """How a balance of ours changed; what went out is negative."""
+    """The change of one of our balances; negative: money went out."""
 
     token: str = Field(description="the token's address")
     symbol: str = Field(description="the token's symbol")
@@ -110,7 +119,7 @@ class Refusal(Part):
         description="QUEUED, DRY_RUN, HUMAN_REJECTED, or the rule that refused (beside a hold: LOSS, TOO_MANY_FAILURES "
         "or ACCOUNT_STOPPED, why nothing would be signed)"
     )
-    reason: str = Field(description="the same in words")
+    reason: str = Field(description="why, in words")
 
     @classmethod
     def of(cls, refusal: Declined) -> Refusal:
@@ -122,30 +131,30 @@ class Refusal(Part):
 
 
 class ConfirmedTransaction(Part):
-    """A transaction that was mined with success."""
+    """A transaction that was mined and succeeded."""
 
     result: Literal["confirmed"] = Field(default="confirmed", description="how it ended")
     hash: str = Field(description="the transaction's hash, on Solana its signature")
-    block: Block = Field(description="where it was mined")
-    gas_used: int = Field(description="gas, or compute units on Solana")
-    gas_price_wei: str = Field(description="wei for a unit of gas, as decimal text")
+    block: Block = Field(description="the block it was mined in")
+    gas_used: int = Field(description="gas used, or compute units on Solana")
+    gas_price_wei: str = Field(description="gas price in wei, as decimal text")
     fee_raw: str | None = Field(description="wei or lamports that it cost, as decimal text; null: not known")
-    deltas: tuple[BalanceChange, ...] = Field(description="balance changes of ours, as the chain shows them")
+    deltas: tuple[BalanceChange, ...] = Field(description="changes of our balances, read from the chain")
 
 
 class RevertedTransaction(Part):
-    """A transaction that was mined without success: it did nothing and cost its fee."""
+    """A transaction that was mined and reverted: it did nothing and cost its fee."""
 
     result: Literal["reverted"] = Field(default="reverted", description="how it ended")
     hash: str = Field(description="the transaction's hash, on Solana its signature")
-    block: Block = Field(description="where it was mined")
-    gas_used: int = Field(description="gas, or compute units on Solana")
+    block: Block = Field(description="the block it was mined in")
+    gas_used: int = Field(description="gas used, or compute units on Solana")
     fee_raw: str | None = Field(description="wei or lamports that it cost, as decimal text; null: not known")
-    reason: str = Field(description="what the contract or the chain said")
+    reason: str = Field(description="the revert reason")
 
 
 class ExpiredTransaction(Part):
-    """A transaction that was never mined and is no longer waited for."""
+    """A transaction that was not mined and can no longer be."""
 
     result: Literal["expired"] = Field(default="expired", description="how it ended")
     hash: str = Field(description="the transaction's hash, on Solana its signature")
@@ -153,11 +162,11 @@ class ExpiredTransaction(Part):
 
 
 class ReplacedTransaction(Part):
-    """A transaction in whose place another one took its nonce."""
+    """A transaction whose nonce another transaction took."""
 
     result: Literal["replaced"] = Field(default="replaced", description="how it ended")
     hash: str = Field(description="the transaction's hash")
-    by: str | None = Field(description="the hash of the other one; null: not known")
+    by: str | None = Field(description="the other transaction's hash; null: not known")
 
 
 Transaction = Annotated[
@@ -168,7 +177,7 @@ Transaction = Annotated[
 
 
 def transaction(found: Outcome) -> Transaction:
-    """The part that says how a transaction ended."""
+    """The outcome of a transaction."""
     match found:
         case Confirmed():
             return ConfirmedTransaction(

@@ -35,9 +35,10 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
-    """One job, and what would be done with its money."""
+    """One job and the plan for it."""
 
     job: Job
+    """The job."""
     snapshot: Snapshot | None = None
     """None: its chain was not served."""
     skipped: str | None = None
@@ -50,15 +51,18 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanAnswer:
-    """What would be done."""
+    """The plans of all jobs."""
 
     document: PlanDocument
+    """For ``--json``."""
     jobs: tuple[PlannedJob, ...]
+    """The same in the model's own values, for tables."""
     across: tuple[Across, ...]
     """What bridging would gain, for each asset that is held on several chains."""
     chains: dict[ChainId, str]
     """The names of the jobs' chains."""
     exit_code: int
+    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
 
 
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:

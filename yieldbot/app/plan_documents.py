@@ -1,4 +1,4 @@
-"""What ``plan`` answers."""
+"""The document of ``plan``."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class Assumptions(Part):
-    """What differs from the configuration for this one answer; null and empty where nothing does."""
+    """What this answer assumes instead of the configuration; null or empty where nothing is changed."""
 
-    wealth: str | None = Field(description="whole tokens, as if we had this much in all")
-    horizon_days: float | None = Field(description="costs are weighed against the income of so many days")
+    wealth: str | None = Field(description="assumed wealth of each job, in whole tokens")
+    horizon_days: float | None = Field(description="days over which costs are weighed against income")
     exclude: tuple[str, ...] = Field(description="names, ids or protocols of markets that get nothing")
-    max_share: float | None = Field(description="the most of our wealth in one market, a fraction")
+    max_share: float | None = Field(description="the largest fraction of the wealth in one market")
 
 
 class MarketWayOut(Part):
-    """How money leaves a market, and what is known of that."""
+    """How money leaves a market, and what is known about it."""
 
     market_id: str = Field(description="the market's identifier")
     exit: WayOut = Field(description="how money leaves it")
     no_way_out: str | None = Field(
-        description="why what goes in did not come out again; null: it did, or was not tried"
+        description="why a deposit could not be withdrawn again; null: it could, or was not tried"
     )
-    untried: bool = Field(description="whether the first real money is to be tried (`policy.try_first`)")
-    stuck: str | None = Field(description="why what is held there cannot be taken out now; null: it can")
+    untried: bool = Field(description="whether a deposit would begin with a trial (`policy.try_first`)")
+    stuck: str | None = Field(description="why our holding cannot be withdrawn now; null: it can")
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> tuple[MarketWayOut, ...]:
-        """Of every market but the wallet."""
+        """Of every market except the wallet."""
         return tuple(
             cls(
                 market_id=state.market.id,
@@ -53,20 +53,22 @@ class MarketWayOut(Part):
 
 
 class JobPlan(JobHead):
-    """What would be done with one job's money."""
+    """The plan for one job's money."""
 
-    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be observed")
-    ways_out: tuple[MarketWayOut, ...] = Field(description="of every market")
-    plan: PlanOrHold = Field(description="what would be done")
+    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
+    ways_out: tuple[MarketWayOut, ...] = Field(description="how money leaves each market")
+    plan: PlanOrHold = Field(description="the plan, or why nothing would be done")
 
 
 class PlanDocument(Document):
-    """What would be done now. Nothing is simulated or signed."""
+    """What a run would do now. Nothing is simulated or signed."""
 
     SCHEMA: ClassVar[str] = "plan"
 
-    what_if: Assumptions | None = Field(description="null: by the configuration as it is")
-    jobs: tuple[JobPlan | JobHead, ...] = Field(description="a job whose chain was not served has its head alone")
+    what_if: Assumptions | None = Field(description="changed assumptions; null: the configuration as it is")
+    jobs: tuple[JobPlan | JobHead, ...] = Field(
+        description="one for each job; a job whose chain could not be served has its head only"
+    )
     across_chains: tuple[AcrossChains, ...] = Field(
-        description="what bridging would gain, for each asset that jobs of several chains have"
+        description="what bridging would gain, for each asset that jobs on several chains hold"
     )

@@ -1,4 +1,4 @@
-"""What documents say of a plan: its moves, its legs, and the allocation that it leads to."""
+"""A plan in documents: its moves, its legs and the allocation that it leads to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from yieldbot.model import plan as model
 
 
 class Quarantined(Part):
-    """A market that could not be observed. Where it held money of ours the plan is hold and the exit code 1."""
+    """A market that could not be read. Where it held money of ours the plan is a hold and the exit code 1."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
+    name: str = Field(description="its name")
     reason: str = Field(description="why it could not be read")
-    held_before: Money | None = Field(description="what the journal last knew that we hold there; null: nothing")
+    held_before: Money | None = Field(description="our holding there as the journal last recorded it; null: none")
 
     @classmethod
     def of(cls, found: Sequence[Unread]) -> tuple[Quarantined, ...]:
@@ -35,14 +35,15 @@ class Leg(Part):
     """One step of a plan on chain."""
 
     kind: str = Field(
-        description="withdraw, swap, deposit, claim, rerange, or of a market that is left in two steps request, "
+        description="withdraw, swap, deposit, claim, rerange (rebalance the range), and for exits in two steps request,"
+        " "
         "collect or cancel"
     )
-    market_id: str = Field(description="the market that it is in; of a swap or a claim, what it is of")
-    amount: Money = Field(description="what goes in or comes out; of a swap what is given, of a claim nothing")
+    market_id: str = Field(description="the market; of a swap the pair, of a claim the reward")
+    amount: Money = Field(description="what goes in or comes out; of a swap what goes in, of a claim nothing")
     all: bool = Field(description="whether it is the whole position")
-    gets: Money | None = Field(description="the least that a swap or a claim must bring; null: of other kinds")
-    ticks: tuple[int, int] | None = Field(description="the range that liquidity is put into; null: of other kinds")
+    gets: Money | None = Field(description="minimum out of a swap or a claim; null: other kinds")
+    ticks: tuple[int, int] | None = Field(description="the range that liquidity is put into; null: other kinds")
 
     @classmethod
     def of(cls, step: model.Leg) -> Leg:
@@ -57,42 +58,44 @@ class Leg(Part):
 
 
 class Target(Part):
-    """What a market is to hold."""
+    """The target holding of one market."""
 
     market_id: str = Field(description="the market's identifier")
-    amount: Money = Field(description="the holding that is aimed at")
+    amount: Money = Field(description="the target holding")
 
 
 class Reason(Part):
-    """Why a market gets its amount. Rates are simple annual fractions."""
+    """Why a market has its target. Rates are simple annual fractions."""
 
     market_id: str = Field(description="the market's identifier")
-    apr_quoted: float | None = Field(description="the rate that the market shows now")
-    apr_after: float | None = Field(description="the mean rate that our target earns there")
+    apr_quoted: float | None = Field(description="the quoted rate: what the protocol shows now")
+    apr_after: float | None = Field(description="the average rate that our target earns there")
     marginal_apr: float | None = Field(description="what one more token would earn there")
-    binding: str = Field(description="the bound that binds, in words")
+    binding: str = Field(description="the limit that binds, in words")
 
 
 class Swap(Part):
-    """One asset that is given for another before the targets are put in."""
+    """A swap between two assets, made before the deposits."""
 
-    given: Money = Field(description="what is given")
-    gets: Money = Field(description="what it is expected to bring")
-    least: Money = Field(description="the least that it must bring")
+    given: Money = Field(description="what goes in")
+    gets: Money = Field(description="what is expected to come out")
+    least: Money = Field(description="minimum out")
 
 
 class Allocation(Part):
-    """Target holdings and how good they are. What is not money is in whole tokens of the job's first asset."""
+    """Target holdings with their certificate. Numbers are in whole tokens of the job's first asset."""
 
-    targets: tuple[Target, ...] = Field(description="of every market, the wallet included")
-    income_per_year: float | None = Field(description="tokens a year, before the policy's haircuts")
-    cost: float | None = Field(description="tokens once, gas included, to get there")
+    targets: tuple[Target, ...] = Field(description="the target of every market, the wallet included")
+    income_per_year: float | None = Field(description="income, tokens a year, before the policy's haircuts")
+    cost: float | None = Field(description="one-time cost of getting there, tokens, gas included")
     objective_per_year: float | None = Field(description="income less haircuts and cost, tokens a year")
     upper_bound_per_year: float | None = Field(description="no allocation has a higher objective, tokens a year")
     gap_bps: float | None = Field(description="upper bound less objective, in bp of the wealth a year")
-    shadow_price_apr: float | None = Field(description="what one more token would earn, a simple annual fraction")
-    reasons: tuple[Reason, ...] = Field(description="why each market gets its amount")
-    swaps: tuple[Swap, ...] = Field(description="assets that are given for others")
+    shadow_price_apr: float | None = Field(
+        description="what one more token would earn at the margin, a simple annual fraction"
+    )
+    reasons: tuple[Reason, ...] = Field(description="why each market has its target")
+    swaps: tuple[Swap, ...] = Field(description="swaps that the targets need")
 
     @classmethod
     def of(cls, found: model.Allocation) -> Allocation:
@@ -124,14 +127,14 @@ class Allocation(Part):
 
 
 class Move(Part):
-    """Money between two markets."""
+    """Money that goes from one market to another."""
 
     source: str = Field(description="the market that it leaves")
     target: str = Field(description="the market that it goes into")
     amount: Money = Field(description="how much")
-    gain_per_year: float | None = Field(description="tokens a year more, net of haircuts")
-    cost: float | None = Field(description="tokens once, gas included")
-    break_even_days: float | None = Field(description="when the gain has paid the cost; null: never")
+    gain_per_year: float | None = Field(description="additional tokens a year, net of haircuts")
+    cost: float | None = Field(description="one-time cost, tokens, gas included")
+    break_even_days: float | None = Field(description="days until the gain has paid the cost; null: never")
     reason: str = Field(description="why, in words")
 
 
@@ -140,21 +143,21 @@ class Hold(Part):
 
     action: Literal["hold"] = Field(default="hold", description="what is to be done")
     reason: str = Field(description="why nothing is, in words")
-    allocation: Allocation | None = Field(description="the best there is; null: none was made")
+    allocation: Allocation | None = Field(description="the best allocation; null: none was computed")
 
 
 class Plan(Part):
-    """What is to be done. What is not money is in whole tokens of the job's first asset."""
+    """What is to be done. Numbers are in whole tokens of the job's first asset."""
 
     action: Literal["move"] = Field(default="move", description="what is to be done")
-    id: str = Field(description="follows from the plan's content: `yieldbot approve` takes it")
-    expires_at: int = Field(description="unix seconds after which it is decided anew")
-    grade: int = Field(description="0 to 100: how small the certified gap is, and how soon the plan pays")
-    gain_per_year: float | None = Field(description="tokens a year more, net of haircuts")
-    cost: float | None = Field(description="tokens once, gas included")
-    moves: tuple[Move, ...] = Field(description="money between markets")
+    id: str = Field(description="identifier, computed from the plan's content; `yieldbot approve` takes it")
+    expires_at: int = Field(description="when the plan expires, in unix seconds")
+    grade: int = Field(description="0 to 100; the smaller the certified gap and the break-even, the higher")
+    gain_per_year: float | None = Field(description="additional tokens a year, net of haircuts")
+    cost: float | None = Field(description="one-time cost, tokens, gas included")
+    moves: tuple[Move, ...] = Field(description="money from market to market")
     legs: tuple[Leg, ...] = Field(description="the steps on chain, in order")
-    allocation: Allocation = Field(description="what the plan leads to")
+    allocation: Allocation = Field(description="the allocation that the plan leads to")
 
 
 PlanOrHold = Annotated[Plan | Hold, Field(discriminator="action")]
@@ -162,7 +165,7 @@ PlanOrHold = Annotated[Plan | Hold, Field(discriminator="action")]
 
 
 def plan_or_hold(found: model.Plan | model.Hold) -> PlanOrHold:
-    """The part that says what is to be done."""
+    """The part for a plan or a hold."""
     if isinstance(found, model.Hold):
         return Hold(reason=found.reason, allocation=Allocation.of(found.allocation) if found.allocation else None)
     return Plan(
@@ -189,22 +192,22 @@ def plan_or_hold(found: model.Plan | model.Hold) -> PlanOrHold:
 
 
 class Shift(Part):
-    """What one chain's money would change by."""
+    """How much more or less one chain would hold."""
 
     chain_id: str = Field(description="the chain's identifier")
-    tokens: float | None = Field(description="whole tokens; negative leaves")
+    tokens: float | None = Field(description="whole tokens; negative: leave the chain")
 
 
 class AcrossChains(Part):
-    """What bridging an asset that several chains hold would gain. Nothing is bridged."""
+    """What bridging an asset held on several chains would gain. Nothing is bridged."""
 
     asset: str = Field(description="the asset's symbol")
     gain_per_year: float | None = Field(
-        description="tokens a year that one allocation over all chains would earn beyond the chains' own best ones, "
-        "before the bridge's cost"
+        description="what one allocation over all chains would earn beyond the best allocation of each, tokens a year, "
+        "before the cost of bridging"
     )
-    worth: float | None = Field(description="the most that bridging may cost so that it pays within the horizon")
-    shifts: tuple[Shift, ...] = Field(description="of each chain")
+    worth: float | None = Field(description="the most that bridging may cost and still pay within the horizon, tokens")
+    shifts: tuple[Shift, ...] = Field(description="one for each chain")
 
     @classmethod
     def of(cls, found: Sequence[Across]) -> tuple[AcrossChains, ...]:

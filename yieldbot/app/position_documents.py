@@ -1,4 +1,4 @@
-"""What ``positions`` answers."""
+"""The document of ``positions``."""
 
 from __future__ import annotations
 
@@ -24,22 +24,25 @@ if TYPE_CHECKING:
 
 
 class ProfitAndLoss(Part):
-    """Since the position was last empty. What is in `base` is decimal text, null where a price is missing."""
+    """Profit and loss since the position was last empty. Amounts in `base` are decimal text, null where a price is
+    missing."""
 
-    since: int = Field(description="unix seconds of the entry")
-    put_in: Money = Field(description="since then")
-    taken_out: Money = Field(description="since then")
-    earned: Money = Field(description="in the asset, realised or not")
+    since: int = Field(description="when we entered, in unix seconds")
+    put_in: Money = Field(description="put in since then")
+    taken_out: Money = Field(description="taken out since then")
+    earned: Money = Field(description="earned in the asset, realised or not")
     base: str = Field(description="USD, or the unit of the job's base")
-    total: str | None = Field(description="realised and not, together")
-    realised: str | None = Field(description="what was taken out, less what it had cost by first in, first out")
-    unrealised: str | None = Field(description="what is there now, less what it had cost")
-    gas: Money | None = Field(description="native tokens for its transactions, apart; null: a fee is not known")
-    gas_base: str | None = Field(description="what these were worth when they were paid")
+    total: str | None = Field(description="realised and unrealised profit together")
+    realised: str | None = Field(description="what was taken out, less its cost by first in, first out")
+    unrealised: str | None = Field(description="what is there now, less its cost")
+    gas: Money | None = Field(
+        description="fees of its transactions in native tokens, not part of `total`; null: a fee is not known"
+    )
+    gas_base: str | None = Field(description="value of those fees when they were paid")
 
     @classmethod
     def of(cls, row: Earned | None) -> ProfitAndLoss | None:
-        """None where it is not known, or there is nothing to know."""
+        """None where it is not known, or there was no entry."""
         if row is None or isinstance(row.found, str):
             return None
         told = row.found
@@ -63,31 +66,34 @@ def pnl_unknown(row: Earned | None) -> str | None:
 
 
 class Position(Part):
-    """What we hold in one market."""
+    """Our holding in one market."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
-    held: Money = Field(description="what taking all out would pay")
-    withdrawable: Money = Field(description="what can be taken out now")
+    name: str = Field(description="its name")
+    held: Money = Field(description="what withdrawing everything would pay")
+    withdrawable: Money = Field(description="what can be withdrawn now")
     stuck: str | None = Field(
-        description="why it cannot be taken out now, and `withdrawable` is 0 unless it is asked for once more; "
+        description="why it cannot be withdrawn now; `withdrawable` is then 0, unless an exit may be requested again; "
         "null: it can"
     )
-    leaving: Leaving | None = Field(description="what of `held` is on its way out in two steps; null: nothing is")
-    since: int | None = Field(description="unix seconds of the entry; null: it was not written down")
+    leaving: Leaving | None = Field(description="the part of `held` that is leaving in two steps; null: nothing is")
+    since: int | None = Field(description="when we entered, in unix seconds; null: not recorded")
     earned: Money | None = Field(
-        description="since then, fees of the entry and of the exit counted; that of `pnl` where it is known; "
-        "null: nothing was written down"
+        description="earned since then, entry and exit fees deducted; equals `pnl.earned` where that is known; "
+        "null: the entry was not recorded"
     )
     apy_now: float | None = Field(description="what it earns from now on, an effective annual fraction")
     apy_predicted: float | None = Field(
-        description="what was written down when the position was last changed; null: nothing was"
+        description="the prediction recorded when the position was last changed; null: none was"
     )
     apy_realised: float | None = Field(
-        description="what it earned from then on; what that change cost in fees is lost in both; null: not known"
+        description="what it has earned since that change; the fees of that change are deducted in both; null: not "
+        "known"
     )
-    pnl: ProfitAndLoss | None = Field(description="null: no entry of it is known, or `pnl_unknown` says why")
-    pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or nothing to know")
+    pnl: ProfitAndLoss | None = Field(
+        description="profit and loss; null: the entry is not known, or `pnl_unknown` says why"
+    )
+    pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or the entry is not known")
 
     @classmethod
     def of(cls, found: holdings.Position, horizon_seconds: float, gain: Earned | None) -> Position:
@@ -110,24 +116,24 @@ class Position(Part):
 
 
 class ClosedPosition(Part):
-    """A position that was left: what the last stay in the market earned."""
+    """A position that we have left, with the profit of the last stay."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
-    pnl: ProfitAndLoss | None = Field(description="null: `pnl_unknown` says why")
+    name: str = Field(description="its name")
+    pnl: ProfitAndLoss | None = Field(description="profit and loss; null: `pnl_unknown` says why")
     pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is")
 
 
 class Holdings(Part):
-    """All that one job holds."""
+    """Everything that one job holds."""
 
-    positions: tuple[Position, ...] = Field(description="in markets")
-    closed: tuple[ClosedPosition, ...] = Field(description="positions that were left")
-    rewards: tuple[Reward, ...] = Field(description="those to be claimed, or in the wallet")
+    positions: tuple[Position, ...] = Field(description="holdings in markets")
+    closed: tuple[ClosedPosition, ...] = Field(description="positions that we have left")
+    rewards: tuple[Reward, ...] = Field(description="rewards that can be claimed or lie in the wallet")
     reward_flags: tuple[str, ...] = Field(
-        description="merkl-not-read, merkl-not-proven, rewards-not-priced: of what Merkl owes"
+        description="flags about Merkl's rewards: merkl-not-read, merkl-not-proven, rewards-not-priced"
     )
-    idle: Money | None = Field(description="what lies in the wallet; null: that was not read")
+    idle: Money | None = Field(description="the wallet's balance; null: it could not be read")
 
     @classmethod
     def of(
@@ -161,16 +167,18 @@ class Holdings(Part):
 class JobPositions(Holdings, JobHead):
     """What one job holds; one over several assets has an entry for each of them."""
 
-    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be observed")
+    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
 
 
 class PositionsDocument(Document):
-    """What we hold."""
+    """Everything that we hold."""
 
     SCHEMA: ClassVar[str] = "positions"
 
-    horizon_seconds: float = Field(description="over which yields are told")
-    jobs: tuple[JobPositions | JobHead, ...] = Field(description="a job whose chain was not served has its head alone")
+    horizon_seconds: float = Field(description="the horizon of the yields, in seconds")
+    jobs: tuple[JobPositions | JobHead, ...] = Field(
+        description="one for each job; a job whose chain could not be served has its head only"
+    )
     liquidity: tuple[AccountPositions, ...] = Field(
         description="one for each wallet and chain that lists an exchange with liquidity"
     )

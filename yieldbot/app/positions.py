@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import liquidity, overview, profit
-from yieldbot.app.ledgers import journalled
+from yieldbot.app.account_entries import journalled
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
@@ -35,11 +35,13 @@ class HeldByJob:
     """What one job holds of one asset."""
 
     job: Job
+    """The job."""
     snapshot: Snapshot | None = None
     """None: its chain was not served."""
     skipped: str | None = None
     """Why; None: it was served."""
     positions: tuple[Position, ...] = ()
+    """Its holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
     unread: tuple[Unread, ...] = ()
@@ -48,14 +50,16 @@ class HeldByJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionsAnswer:
-    """What we hold."""
+    """What all jobs hold."""
 
     document: PositionsDocument
+    """For ``--json``."""
     jobs: tuple[HeldByJob, ...]
     """By job and asset."""
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain."""
     exit_code: int
+    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
@@ -67,8 +71,8 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     for job, seen in overview.observe(request.jobs, context):
         observed += [(job, seen)] if isinstance(seen, str) else overview.by_asset(job, seen)
     unread = overview.unread_of(context, observed)
-    books = profit.ledger(context, journalled(context), observed)
-    earned, held = profit.earned(books, observed), overview.positions_of(context, observed)
+    accounting = profit.accounting_of(context, journalled(context), observed)
+    earned, held = profit.earned(accounting, observed), overview.positions_of(context, observed)
     rows: list[JobPositions | JobHead] = []
     jobs: list[HeldByJob] = []
     for (job, snapshot), rows_held, lost, gains in zip(observed, held, unread, earned, strict=True):
@@ -81,7 +85,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         own = {name: getattr(found, name) for name in Holdings.model_fields}
         rows.append(JobPositions(**JobHead.fields_of(job, snapshot), **own, quarantined=Quarantined.of(lost)))
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
-    pools = liquidity.positions(context, observed, books)
+    pools = liquidity.positions(context, observed, accounting)
     return PositionsAnswer(
         document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.parts),
         jobs=tuple(jobs),

@@ -1,4 +1,5 @@
-"""Profit and loss since entry, for `yieldbot positions`: by the journal, and by the chain where others moved things."""
+"""Profit and loss of each market since entry, for ``positions``: from the journal and the account's history on
+chain."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app.ledgers import entries_of, hashes, open_of
+from yieldbot.app.account_entries import entries_of, hashes, open_of
 from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, Kind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
@@ -32,71 +33,79 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings, Job
 
 MOST_PARTS = 40
-"""Parts of events that `positions` asks a node for; `yieldbot export` asks for all."""
+"""The most log queries that ``positions`` makes of one chain; ``export`` makes as many as it needs."""
 NO_QUOTES: Quotes = {}
 STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """A market's profit and loss, or why it is not known. left: all was taken out again; unit: what it is valued in."""
+    """One market's profit and loss since entry."""
 
     market_id: MarketId
+    """The market's identifier."""
     name: str
+    """The market's name."""
     found: Pnl | str
+    """Profit and loss, or why it is not known."""
     left: bool = False
+    """Whether everything has been taken out again."""
     unit: str = BASE
+    """What it is valued in: USD, or the unit of the job's base."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """The journal, its entries, and what the chains told of each account that could be asked."""
+class Accounting:
+    """The journal, and the accounting entries made of it and of each account's history on chain."""
 
     records: Sequence[Record]
+    """All journal entries."""
     entries: Sequence[Entry]
-    told: Mapping[Account, Seen]
+    """Accounting entries by the journal alone."""
+    histories: Mapping[Account, Seen]
+    """Each account's history on chain, of those whose chain could be asked."""
 
     def own(self, account: Account) -> tuple[Entry, ...]:
-        """An account's entries."""
-        seen = self.told.get(account)
+        """An account's entries: by its history on chain, else by the journal alone."""
+        seen = self.histories.get(account)
         return seen.entries if seen else tuple(entry for entry in self.entries if entry.account == account)
 
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
-        """Prices in US dollars at its entries, and ``more``."""
-        seen = self.told.get(account)
+        """Prices in US dollars at the account's entries; ``more``: prices known beside them."""
+        seen = self.histories.get(account)
         return quote_of({**more, **(seen.quotes if seen else {})}, recorded(self.records))
 
     def open(self, account: Account) -> dict[MarketId, str]:
-        """Markets with a transaction whose outcome is not known yet."""
+        """Markets with an open transaction, each with why its profit is not known."""
         return {
             MarketId(tx.signed.market_id): f"not known: {tx.signed.hash} is still open; `yieldbot run` settles it"
             for tx in open_of(self.records, account)
         }
 
 
-def ledger(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Ledger:
-    """Of all jobs whose chain could be served."""
+def accounting_of(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Accounting:
+    """The accounting of all jobs whose chain could be served."""
     entries = entries_of(records, context)
     jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
-    return Ledger(records, entries, asyncio.run(_told(context, records, entries, jobs)))
+    return Accounting(records, entries, asyncio.run(_histories(context, records, entries, jobs)))
 
 
-def earned(books: Ledger, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
-    """Of each job every market that it is or was in, pools aside; none for a job that was skipped, or without a
-    journal."""
-    names = names_of(books.records)
+def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
+    """Of each job, the profit and loss of every market that it is or was in, pools aside; empty for a skipped job and
+    without a journal."""
+    names = names_of(accounting.records)
     found: list[tuple[Earned, ...]] = []
     for job, snapshot in observed:
         if isinstance(snapshot, str):
             found.append(())
             continue
         account = (job.chain.chain, job.wallet.address)
-        own, priced = books.own(account), books.quotes(account)
+        own, priced = accounting.own(account), accounting.quotes(account)
         unit, token = unit_of(job)
         now = quote_now(snapshot.asset_usd)
         if unit != BASE:
             priced, now = in_native(priced, token), per_native(now, token, snapshot)
-        strange = _strange(own, snapshot) | books.open(account)
+        strange = _strange(own, snapshot) | accounting.open(account)
         rows = []
         for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
             state = snapshot.states.get(market_id)
@@ -112,25 +121,25 @@ def earned(books: Ledger, observed: Sequence[Observation]) -> list[tuple[Earned,
 
 
 def agreed(held: Sequence[Position], gains: Sequence[Earned]) -> tuple[Position, ...]:
-    """The positions with what the books say that they earned since their entry, where these know it: one truth."""
-    told = {gain.market_id: gain.found.earned for gain in gains if isinstance(gain.found, Pnl)}
-    return tuple(replace(row, earned=told.get(row.state.market.id, row.earned)) for row in held)
+    """The positions with ``earned`` taken from profit and loss where that is known, so that the two never differ."""
+    known = {gain.market_id: gain.found.earned for gain in gains if isinstance(gain.found, Pnl)}
+    return tuple(replace(row, earned=known.get(row.state.market.id, row.earned)) for row in held)
 
 
 def unit_of(job: Job) -> tuple[str, Token | None]:
-    """The unit that the job's assets are held for, and the native token where that is it."""
+    """The unit of the job's base (USD without one), and the native token where that is the unit."""
     if job.base is None or job.base.unit == BASE:
         return BASE, None
     return job.base.unit, native_of(job.chain) if job.chain.native_symbol == job.base.unit else None
 
 
 def in_native(priced: QuoteOf, token: Token | None) -> QuoteOf:
-    """Prices in a unit that is the native token; none where it is another token."""
+    """Prices in units of the native token; where ``token`` is None no price is known."""
     return in_unit(priced, token) if token is not None else lambda entry, other: None
 
 
 def per_native(now: Quote | None, token: Token | None, snapshot: Snapshot) -> Quote | None:
-    """A present price in dollars in that unit."""
+    """A present US dollar price in units of the native token."""
     native = quote_now(snapshot.native_usd)
     if token is None or now is None or native is None:
         return None
@@ -138,7 +147,7 @@ def per_native(now: Quote | None, token: Token | None, snapshot: Snapshot) -> Qu
 
 
 def native_of(chain: ChainSettings) -> Token:
-    """A chain's native token, as the books name it."""
+    """A chain's native token, as accounting entries name it."""
     return families.native_of(chain.chain, chain.native_symbol)
 
 
@@ -152,10 +161,10 @@ def _of(job: Job, entry: Entry) -> bool:
     return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
 
 
-async def _told(
+async def _histories(
     context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
 ) -> dict[Account, Seen]:
-    """What the chains tell of accounts that have entries; who cannot be asked is named."""
+    """The history on chain of each account that has entries; a chain that cannot be asked is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
@@ -188,7 +197,7 @@ async def _told(
 
 
 def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
-    """Markets whose receipts, or money for which, came or went in a way that no entry explains."""
+    """Markets whose shares or money moved in a transaction that is not ours, each with why its profit is not known."""
     outside = (MarketKind.IDLE, MarketKind.LP)
     states = [state for state in snapshot.states.values() if state.market.kind not in outside]
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
@@ -206,7 +215,7 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
 
 
 def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
-    """Markets as runs wrote them down."""
+    """Names of markets, as runs recorded them."""
     facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
-    told = [(market_id, said) for one in facts for market_id, said in one.get("forecasts", {}).items()]
-    return {MarketId(market_id): str(said.get("name") or market_id) for market_id, said in told}
+    forecasts = [pair for one in facts for pair in one.get("forecasts", {}).items()]
+    return {MarketId(market_id): str(forecast.get("name") or market_id) for market_id, forecast in forecasts}

@@ -1,4 +1,4 @@
-"""What ``quote`` answers."""
+"""The documents of ``quote``."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import Money, Refusal
 
 Number = int | float
-"""A number that is written as it was counted: 0 where there was nothing to count."""
+"""Integers stay integers in the JSON."""
 
 
 class SwapPool(Part):
     """A pool that a swap goes through."""
 
-    name: str = Field(description="what chains/*.toml calls it")
-    protocol: str = Field(description="the exchange's protocol")
+    name: str = Field(description="the exchange's name in chains/*.toml")
+    protocol: str = Field(description="the protocol's name")
     address: str = Field(description="the contract's address")
     id: str = Field(description="the pool's id where one contract has many (Uniswap v4), else its address")
 
 
 class SwapWay(Part):
-    """One of the ways that a swap is split over: through all of its pools, one after the other."""
+    """One route of a split swap: its pools are passed one after another."""
 
-    pools: tuple[SwapPool, ...] = Field(description="in the order in which they are gone through")
+    pools: tuple[SwapPool, ...] = Field(description="its pools, in order")
     taken: Money = Field(description="what goes in")
     given: Money = Field(description="what comes out")
-    gas: int = Field(description="gas of its transactions, on Solana compute units")
+    gas: int = Field(description="gas of its transactions; on Solana compute units")
 
 
 class IndependentPrice(Part):
-    """A price that the swap itself cannot move."""
+    """A price by an oracle, which the swap itself cannot move."""
 
-    source: str = Field(description="who says so")
-    rate: float | None = Field(description="tokens that come out for one that goes in; null: no number")
+    source: str = Field(description="the price oracle")
+    rate: float | None = Field(description="output tokens for one input token; null: not a finite number")
 
 
 class AggregatorQuote(Part):
-    """What the aggregator says, by its own word; nothing of it is ever signed."""
+    """The aggregator's quote. It is not checked, and nothing of it is ever signed."""
 
     name: str = Field(description="the aggregator")
     tool: str = Field(description="the exchange or bridge that it would use")
-    given: Money = Field(description="what it estimates that comes out")
-    least: Money = Field(description="what its transaction would hold to")
-    fees_usd: Number = Field(description="its fees")
-    gas_usd: Number = Field(description="the gas")
-    seconds: Number = Field(description="how long it takes")
+    given: Money = Field(description="estimated output")
+    least: Money = Field(description="minimum out of its transaction")
+    fees_usd: Number = Field(description="its fees, in US dollars")
+    gas_usd: Number = Field(description="the gas, in US dollars")
+    seconds: Number = Field(description="how long it takes, in seconds")
 
 
 class AggregatorFault(Part):
-    """Why the aggregator says nothing."""
+    """Why there is no quote of the aggregator."""
 
     name: str = Field(description="the aggregator")
-    error: str = Field(description="why there is no quote of it")
+    error: str = Field(description="why there is none")
 
 
 class QuoteDocument(Document):
-    """What a swap would give now, by our own arithmetic."""
+    """The best split of a swap over the chain's pools, by our own arithmetic."""
 
     SCHEMA: ClassVar[str] = "quote"
 
@@ -66,32 +66,33 @@ class QuoteDocument(Document):
     block: int = Field(description="the block, or slot, that the pools were read at")
     taken: Money = Field(description="what goes in")
     given: Money = Field(description="what comes out")
-    exact_out: bool = Field(description="whether `--out` was asked for")
-    gas: int = Field(description="gas of all parts' transactions, on Solana compute units")
+    exact_out: bool = Field(description="whether the output is exact (`--out`)")
+    gas: int = Field(description="gas of all transactions; on Solana compute units")
     gas_cost: Money = Field(
-        description="what that costs, in the token that comes out, with `exact_out` in the one that goes in; 0 where "
-        "it cannot be weighed"
+        description="cost of that gas in the output token, with `exact_out` in the input token; 0 where it cannot be "
+        "priced"
     )
     bound: float | None = Field(
-        description="tokens after gas that no split over these ways exceeds; with `exact_out`: none needs less than"
+        description="upper bound of the output after gas over all splits of these routes; with `exact_out`: lower bound"
+        " of the input"
     )
-    gap_bps: float | None = Field(description="how far this split may be from that, in bp of the swap")
-    prices: tuple[IndependentPrice, ...] = Field(description="independent prices")
-    least: Money | None = Field(description="what a swap must give; null: it is declined")
-    declined: Refusal | None = Field(description="why nobody should swap so; null: nothing speaks against it")
-    parts: tuple[SwapWay, ...] = Field(description="the ways, the largest first")
-    unread: tuple[str, ...] = Field(description="what could not be read, and why")
+    gap_bps: float | None = Field(description="distance of this split from the bound, in bp of the swap")
+    prices: tuple[IndependentPrice, ...] = Field(description="prices of oracles")
+    least: Money | None = Field(description="minimum out that a swap would be given; null: it is declined")
+    declined: Refusal | None = Field(description="why the swap would be refused; null: it would not")
+    parts: tuple[SwapWay, ...] = Field(description="the routes, the largest first")
+    unread: tuple[str, ...] = Field(description="pools and oracles that could not be read, each with the reason")
     aggregator: AggregatorQuote | AggregatorFault | None = Field(
-        description="what the aggregator says beside it; null: it was not asked (`--aggregator`)"
+        description="the aggregator's quote for the same swap; null: it was not asked (`--aggregator`)"
     )
 
 
 class BridgeQuoteDocument(Document):
-    """With `--to-chain`: what a bridge would give, by the aggregator's word alone."""
+    """With `--to-chain`: the aggregator's quote for bridging, which nothing checks."""
 
     SCHEMA: ClassVar[str] = "quote-bridge"
 
-    chain_id: str = Field(description="the chain that is left")
-    to_chain_id: str = Field(description="the chain that is gone to")
+    chain_id: str = Field(description="the source chain's identifier")
+    to_chain_id: str = Field(description="the destination chain's identifier")
     taken: Money = Field(description="what goes in")
-    aggregator: AggregatorQuote = Field(description="what the aggregator says")
+    aggregator: AggregatorQuote = Field(description="the aggregator's quote")

@@ -64,12 +64,16 @@ class QuoteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A quote, and what it was made of."""
+    """A quote and what it was computed from."""
 
     document: QuoteDocument
+    """For ``--json``."""
     chain: ChainSettings
+    """The chain of the swap."""
     route: Route
+    """The split over the chain's pools."""
     read: Read
+    """The pools and prices as they were read."""
     judged: Fair | Declined
     """The least output, or why nobody should swap so."""
     aggregated: Quoted | YieldbotError | None
@@ -78,12 +82,16 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeQuote:
-    """An aggregator's quote from one chain to another."""
+    """An aggregator's quote for bridging from one chain to another."""
 
     document: BridgeQuoteDocument
+    """For ``--json``."""
     chain: ChainSettings
+    """The source chain."""
     to_chain: ChainSettings
+    """The destination chain."""
     aggregated: Quoted
+    """The aggregator's quote."""
 
 
 def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:

@@ -1,4 +1,4 @@
-"""``dry-run``, ``run``, ``approve`` and ``reject``: the cycle, with the approver that is asked for."""
+"""``dry-run``, ``run``, ``approve`` and ``reject``: the same cycle with different approvers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.across import across
-from yieldbot.app import log as events
-from yieldbot.app import reports
+from yieldbot.app import job_reports, telemetry
 from yieldbot.app.cycle import approve_queued, job_of, run_job
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.plan_parts import AcrossChains
@@ -23,10 +22,10 @@ from yieldbot.app.run_documents import (
     RunDocument,
 )
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
-from yieldbot.chains.evm.signing.keystore import is_given
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.passphrases import is_given
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.events import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
@@ -53,7 +52,7 @@ class DryRunRequest:
     """One cycle of every job with a rehearsal on a fork; nothing is signed."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Which jobs."""
+    """Which jobs; any by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +62,13 @@ class RunRequest:
     jobs: JobFilter = field(default_factory=JobFilter)
     """Which jobs."""
     approve: Literal["queue", "ask", "auto"] = "queue"
-    """Who approves a plan: it is written down and waits; a person is asked now; the policy inside its limits."""
+    """``queue``: the plan is journalled and waits for ``approve``; ``ask``: a person is asked now; ``auto``: the policy
+    approves within auto_max_move and auto_max_total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApproveRequest:
-    """Carry out a plan that waits. Naming it is the approval."""
+    """Carry out a plan that waits for approval."""
 
     plan_id: str
     """The plan's identifier."""
@@ -76,39 +76,41 @@ class ApproveRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectRequest:
-    """Refuse a plan that waits."""
+    """Reject a plan that waits for approval."""
 
     plan_id: str
     """The plan's identifier."""
     reason: str = ""
-    """Kept in the journal."""
+    """Why; kept in the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAnswer:
-    """What came of the jobs."""
+    """The results of all jobs."""
 
     document: RunDocument
     """The answer; its ``exit_code`` is the command's."""
     reports: tuple[Report, ...]
-    """What each job's cycle saw and did, for tables; a job that ended with an error has none."""
+    """Each job's cycle, for tables; none of a job that ended with an error."""
     across: tuple[Across, ...]
-    """What bridging would gain, of the chains that were seen."""
+    """What bridging would gain, for each asset that is held on several chains."""
     chains: dict[ChainId, str]
-    """Names of the chains."""
+    """Names of the jobs' chains."""
 
 
 def dry_run(request: DryRunRequest, context: Context) -> RunAnswer:
-    """One cycle of every job, whose approver approves nothing; no key is read."""
+    """One cycle of every job that ends after the rehearsal; no key is read. Raises ConfigError, and YieldbotError where
+    another run is in progress."""
     return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless)
 
 
 def run(
     request: RunRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
 ) -> RunAnswer:
-    """One cycle of every job under the run's lock. A job's error is a part of the answer.
+    """One cycle of every job under the run lock. A job's error is reported in the answer and ends no other job.
 
-    ``show`` and ``ask`` are called for ``approve="ask"`` alone: a person sees what was rehearsed, and consents or not.
+    With ``approve="ask"`` alone ``show`` is called with each rehearsed plan and then ``ask``, which gives consent.
+    Raises ConfigError, and YieldbotError where another run is in progress.
     """
 
     async def shown(proposal: Proposal) -> bool:
@@ -126,7 +128,7 @@ def run(
 
     asks = request.approve == "ask"
 
-    def opens(wallet: Wallet) -> bool:  # who is asked about the plan is asked for the passphrase only after a yes
+    def opens(wallet: Wallet) -> bool:  # a person is asked for the passphrase only after a yes to the plan
         return request.approve == "auto" or (asks and is_given(wallet, context.environment))
 
     return _cycle(RunDocument, request.jobs, context, approver, asks=asks, opens=opens)
@@ -135,26 +137,27 @@ def run(
 def approve(
     request: ApproveRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
 ) -> RunAnswer:
-    """Looks again, rehearses again, and signs and sends what still is the plan that was stored.
+    """Observes and rehearses a stored plan again, and where it still holds signs and sends it.
 
-    ``show`` is called with every call before anything is signed; then ``ask``, and where it gives False the plan goes
-    on waiting. Raises ConfigError where no such plan waits.
+    ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``: where that gives False the
+    plan goes on waiting. Raises ConfigError where no such plan waits, and YieldbotError where another run is in
+    progress.
     """
 
     def approver(journal: Journal) -> Approver:
-        return Shown(PreApproved(journal, request.plan_id), context.program, show, ask)
+        return ShowingApprover(PreApproved(journal, request.plan_id), context.program, show, ask)
 
     with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
         plan = queued_plan(world.journal, request.plan_id, world.now())
         deadline = Deadline(world)
         job = job_of(world.settings, plan)
         report = run_within(deadline, job, lambda: approve_queued(deadline.world, request.plan_id))
-    tell(report)
+    record_telemetry(report)
     return _end(ApproveDocument, context, [report])
 
 
 def reject(request: RejectRequest, context: Context) -> RejectDocument:
-    """Marks the plan as rejected. Raises ConfigError where there is none, SafetyError where it waits no more."""
+    """Marks the plan as rejected. Raises ConfigError for an unknown plan, SafetyError for one that no longer waits."""
     with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(request.plan_id)
         if stored is None:
@@ -168,15 +171,17 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An approver that shows every call first, and asks once more."""
+class ShowingApprover:
+    """An approver that shows every call and asks once more before it approves."""
 
     named: PreApproved
     """Approves the plan that a person named."""
     program: str
-    """How to call us again, for the hint."""
+    """The command line of this program, for a hint that can be copied."""
     show: Callable[[Proposal], None]
+    """Shows a rehearsed plan to a person."""
     ask: Callable[[], bool]
+    """Asks for consent."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         self.show(proposal)
@@ -195,7 +200,8 @@ def _cycle(
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> RunAnswer:
-    """One cycle of every job under the run lock. ``asks``: a person answers, so that one job goes after the other."""
+    """One cycle of every job under the run lock. ``asks``: a person is asked, so jobs run one after another; ``opens``:
+    as ``world_of`` takes it."""
     jobs = jobs_of(wanted, context)
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         deadline = Deadline(world)
@@ -205,9 +211,9 @@ def _cycle(
 
 
 def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
-    """Jobs with their places, in groups that may run beside each other.
+    """Jobs with their places, in groups that may run concurrently.
 
-    Those of one account would take each other's nonces, so they are one group, gone through in turn.
+    Jobs of one account share its nonces, so they form one group and run in turn.
     """
     groups: dict[tuple[str, str], list[Placed]] = {}
     for index, job in enumerate(jobs):
@@ -216,8 +222,8 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
 
 
 async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
-    """What came of each job, by its place among them. A job's error leaves the other accounts; after an
-    InvariantError no further job begins, and what is under way is brought to its end."""
+    """Each job's report or error, by its place. An error ends its job alone; after an InvariantError no further job is
+    begun, and those under way run to their end."""
     ended: dict[int, Ended] = {}
     broken = False
 
@@ -229,21 +235,21 @@ async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[
             try:
                 report = await deadline.within(job, partial(run_job, deadline.world, job))
             except YieldbotError as failure:
-                events.failed(job, failure)
+                telemetry.failed(job, failure)
                 broken = broken or isinstance(failure, InvariantError)
                 ended[index] = (job, failure)
             else:
-                tell(report)
+                record_telemetry(report)
                 ended[index] = report
 
     for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
         if unforeseen is not None:
-            raise unforeseen  # a bug, told once the other accounts have come to their end
+            raise unforeseen  # a bug: raised once the other accounts have ended
     return ended
 
 
 def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
-    """The answer; failures are told, and a Safe's proposal is handed on."""
+    """Put the answer together; report failures and hand over proposals of Safes."""
     for one in ended:
         if isinstance(one, tuple):
             job, failure = one
@@ -253,9 +259,11 @@ def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) 
         if report.proposed is not None:
             deliver(context, report)
     horizon = context.settings.policy.horizon_days * 86_400
-    rows = tuple(reports.failure(*one) if isinstance(one, tuple) else reports.report(one, horizon) for one in ended)
+    rows = tuple(
+        job_reports.failure(*one) if isinstance(one, tuple) else job_reports.report(one, horizon) for one in ended
+    )
     between = _across(context, found)
-    code = reports.worst([row.exit_code for row in rows])
+    code = job_reports.worst([row.exit_code for row in rows])
     return RunAnswer(
         document=document(exit_code=code, jobs=rows, across_chains=AcrossChains.of(between)),
         reports=found,
@@ -265,13 +273,13 @@ def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) 
 
 
 def _across(context: Context, found: Sequence[Report]) -> tuple[Across, ...]:
-    """What bridging would gain, of the chains that were seen."""
-    seen = [one.after or one.snapshot for one in found]
-    return across([snapshot for snapshot in seen if snapshot is not None], context.settings.policy)
+    """What bridging would gain, over the chains that could be read."""
+    latest = [one.after or one.snapshot for one in found]
+    return across([snapshot for snapshot in latest if snapshot is not None], context.settings.policy)
 
 
 def deliver(context: Context, report: Report) -> None:
-    """Write a Safe's proposal down, and post it to the transaction service where one is configured."""
+    """Write a Safe's proposal to data_dir/proposals, and post it to the transaction service where one is configured."""
     assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
     folder = context.settings.data_dir / "proposals"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -290,26 +298,26 @@ def deliver(context: Context, report: Report) -> None:
         context.say("the Safe's transaction service has it: the other owners see it in their wallets")
 
 
-def tell(report: Report) -> None:
-    """The cycle's events, for the log."""
+def record_telemetry(report: Report) -> None:
+    """Write the cycle's telemetry."""
     job = report.job
     if report.skipped is not None:
-        events.skipped(job, report.skipped)
+        telemetry.skipped(job, report.skipped)
     for outcome in report.settled:
-        events.settled(job, outcome)
+        telemetry.settled(job, outcome)
     if report.snapshot is not None:
-        events.observed(job, report.snapshot)
+        telemetry.observed(job, report.snapshot)
         for bad in report.snapshot.quarantined:
-            events.quarantined(job, bad)
+            telemetry.quarantined(job, bad)
     if report.decision is not None:
         made = report.decision.outcome
         if isinstance(made, Hold):
-            events.held(job, made.reason)
+            telemetry.held(job, made.reason)
         else:
-            events.planned(job, made)
+            telemetry.planned(job, made)
     if report.rehearsal is not None:
-        events.rehearsed(job, report.rehearsal.gas_used)
+        telemetry.rehearsed(job, report.rehearsal.gas_used)
     for leg, outcome in report.outcomes:
-        events.ended(job, leg, outcome)
+        telemetry.ended(job, leg, outcome)
     if report.declined is not None:
-        events.declined(job, report.declined)
+        telemetry.declined(job, report.declined)

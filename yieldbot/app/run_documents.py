@@ -1,4 +1,4 @@
-"""What ``dry-run``, ``run``, ``approve`` and ``reject`` answer."""
+"""The documents of ``dry-run``, ``run``, ``approve`` and ``reject``."""
 
 from __future__ import annotations
 
@@ -23,85 +23,85 @@ from yieldbot.app.plan_parts import AcrossChains, Leg, PlanOrHold, Quarantined
 
 
 class LeftOut(Part):
-    """An RPC endpoint that was not believed."""
+    """An RPC endpoint whose answers were not believed."""
 
     host: str = Field(description="the endpoint's host")
     reason: str = Field(description="why it was not believed")
 
 
 class Stuck(Part):
-    """What is held and cannot be taken out now."""
+    """A holding that cannot be withdrawn now."""
 
     market_id: str = Field(description="the market's identifier")
-    held: Money = Field(description="what is held there")
-    reason: str = Field(description="why it cannot be taken out")
+    held: Money = Field(description="our holding there")
+    reason: str = Field(description="why it cannot be withdrawn")
 
 
 class RehearsedTransaction(Part):
-    """A transaction as it went on the fork."""
+    """A transaction as it ran on the fork."""
 
-    words: str = Field(description="what it does; on Solana of all instructions that do anything")
+    words: str = Field(description="what it does, in words; on Solana all of its instructions together")
     to: str = Field(description="the contract or program that is called")
-    gas_used: int = Field(description="gas, or compute units on Solana")
-    gas_limit: int = Field(description="what will be asked for, margin included")
+    gas_used: int = Field(description="gas used, or compute units on Solana")
+    gas_limit: int = Field(description="the limit it will be sent with, margin included")
 
 
 class RehearsedLeg(Part):
-    """A leg as it went on the fork."""
+    """A leg as it ran on the fork."""
 
     index: int = Field(description="the leg's place in the plan, from 0")
     gas_used: int = Field(description="gas of its transactions, or compute units on Solana")
     transactions: tuple[RehearsedTransaction, ...] = Field(description="in order")
-    deltas: tuple[BalanceChange, ...] = Field(description="what it did to our balances")
+    deltas: tuple[BalanceChange, ...] = Field(description="balance changes of the leg")
 
 
 class EvmRehearsal(Part):
-    """A plan as it went on a fork of an EVM chain."""
+    """A plan as it ran on a fork of an EVM chain."""
 
-    block: Block = Field(description="the block that the fork began at")
-    gas_used: int = Field(description="gas of the whole plan")
-    max_fee_wei: str = Field(description="the most that is bid for a unit of gas, in wei as decimal text")
-    l1_fee_wei: str = Field(description="what all of it pays for its data on L1 beside the gas, in wei as decimal text")
-    operator_fee_wei: str = Field(description="a rollup operator's fee beside the gas, in wei as decimal text")
-    l1_gas: int = Field(description="units of gas for data on L1 that lie inside the gas")
+    block: Block = Field(description="the block that was forked")
+    gas_used: int = Field(description="gas used by the whole plan")
+    max_fee_wei: str = Field(description="max fee per gas that will be bid, in wei as decimal text")
+    l1_fee_wei: str = Field(description="L1 data fee beside the gas, in wei as decimal text")
+    operator_fee_wei: str = Field(description="operator fee beside the gas, in wei as decimal text")
+    l1_gas: int = Field(description="the part of `gas_used` that pays for L1 data (Arbitrum)")
     legs: tuple[RehearsedLeg, ...] = Field(description="in order")
     deltas: tuple[BalanceChange, ...] = Field(description="balance changes of the whole plan")
 
 
 class SolanaRehearsal(Part):
-    """A plan as it went on a fork of Solana."""
+    """A plan as it ran on a fork of Solana."""
 
-    block: Block = Field(description="about the slot that the fork began at")
-    gas_used: int = Field(description="compute units of the whole plan")
-    fee_lamports: str = Field(description="the most that the whole plan pays in fees, as decimal text")
+    block: Block = Field(description="the slot that was forked, to within a few")
+    gas_used: int = Field(description="compute units used by the whole plan")
+    fee_lamports: str = Field(description="the most that the whole plan pays in fees, in lamports as decimal text")
     legs: tuple[RehearsedLeg, ...] = Field(description="in order")
     deltas: tuple[BalanceChange, ...] = Field(description="balance changes of the whole plan")
 
 
 PlanRehearsal = EvmRehearsal | SolanaRehearsal
-"""Each leg of a plan as it went on the fork; fees by the names of the chain's family."""
+"""Each leg of a plan as it ran on the fork; fees under the names of the chain's family."""
 
 
 class OfLeg(Part):
-    """Which step of the plan a transaction belongs to."""
+    """The leg that a transaction belongs to."""
 
-    leg: Leg = Field(description="the step of the plan")
+    leg: Leg = Field(description="the leg")
 
 
 class LegConfirmed(ConfirmedTransaction, OfLeg):
-    """A transaction of this run that was mined with success."""
+    """A transaction of this run that was mined and succeeded."""
 
 
 class LegReverted(RevertedTransaction, OfLeg):
-    """A transaction of this run that was mined without success."""
+    """A transaction of this run that was mined and reverted."""
 
 
 class LegExpired(ExpiredTransaction, OfLeg):
-    """A transaction of this run that was never mined."""
+    """A transaction of this run that was not mined and can no longer be."""
 
 
 class LegReplaced(ReplacedTransaction, OfLeg):
-    """A transaction of this run in whose place another one was mined."""
+    """A transaction of this run whose nonce another transaction took."""
 
 
 LegTransaction = Annotated[LegConfirmed | LegReverted | LegExpired | LegReplaced, Field(discriminator="result")]
@@ -114,77 +114,77 @@ class ProposedTransaction(Part):
     hash: str = Field(description="the Safe transaction's hash")
     threshold: int = Field(description="how many owners must confirm it, the signer included")
     owners: tuple[str, ...] = Field(description="the Safe's owners")
-    safe_transaction: dict[str, Any] = Field(description="what Safe's transaction service takes")
+    safe_transaction: dict[str, Any] = Field(description="the body that Safe's transaction service takes")
 
 
 class Holding(Part):
-    """What is held in a market after the cycle, the wallet included."""
+    """A holding after the cycle, the wallet included."""
 
     id: str = Field(description="the market's identifier")
-    name: str = Field(description="what it is called")
-    held: Money = Field(description="what is held")
-    apy: float | None = Field(description="its effective annual yield over the horizon, as a fraction")
+    name: str = Field(description="its name")
+    held: Money = Field(description="our holding")
+    apy: float | None = Field(description="its yield over the horizon, an effective annual fraction")
 
 
 class JobReport(JobHead):
     """One job's cycle. Stages that were not reached are null or empty."""
 
-    rpc_left_out: tuple[LeftOut, ...] = Field(description="RPC endpoints that were not believed")
-    settled: tuple[Transaction, ...] = Field(description="transactions of earlier runs whose outcome is known now")
-    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be observed")
-    plan: PlanOrHold | None = Field(description="what is to be done; null: nothing was decided")
-    rehearsal: PlanRehearsal | None = Field(description="how the plan went on a fork; null: it was not tried")
+    rpc_left_out: tuple[LeftOut, ...] = Field(description="RPC endpoints whose answers were not believed")
+    settled: tuple[Transaction, ...] = Field(description="transactions of earlier runs that were settled")
+    quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
+    plan: PlanOrHold | None = Field(description="the plan, or why nothing is to be done; null: nothing was decided")
+    rehearsal: PlanRehearsal | None = Field(description="how the plan ran on a fork; null: it was not rehearsed")
     declined: Refusal | None = Field(description="why it was not carried out; null: it was, or there was nothing to do")
-    stuck: tuple[Stuck, ...] = Field(description="what is held and cannot be taken out now")
+    stuck: tuple[Stuck, ...] = Field(description="holdings that cannot be withdrawn now")
     transactions: tuple[LegTransaction, ...] = Field(description="transactions of this run")
-    proposed: ProposedTransaction | None = Field(description="a Safe's proposal; null: of other wallets")
-    holdings: tuple[Holding, ...] = Field(description="what is held after the cycle, the wallet included")
-    exit_code: int = Field(description="the job's own, as of the command")
+    proposed: ProposedTransaction | None = Field(description="a Safe's proposal; null: none was made")
+    holdings: tuple[Holding, ...] = Field(description="holdings after the cycle, the wallet included")
+    exit_code: int = Field(description="the exit code for this job")
 
 
 class JobError(Part):
-    """What ended a job."""
+    """The error that ended a job."""
 
-    kind: str = Field(description="as ConfigError, TransientError, SafetyError, PendingError")
-    code: str | None = Field(description="of a safety rule, as PLAN_CLOSED; null: of other errors")
-    message: str = Field(description="one line")
+    kind: str = Field(description="the error's class, as ConfigError, TransientError, SafetyError or PendingError")
+    code: str | None = Field(description="the safety rule's code, as PLAN_CLOSED; null: it is no SafetyError")
+    message: str = Field(description="what is wrong and what to do, in one line")
 
 
 class JobFailure(JobHead):
     """A job that ended with an error."""
 
-    error: JobError = Field(description="what ended it")
-    exit_code: int = Field(description="the job's own, as of the command")
+    error: JobError = Field(description="the error")
+    exit_code: int = Field(description="the exit code for this job")
 
 
 class RunDocument(Document):
-    """What came of every job's cycle."""
+    """The result of every job's cycle."""
 
     SCHEMA: ClassVar[str] = "run"
 
-    exit_code: int = Field(description="the command's: the gravest of the jobs'")
-    jobs: tuple[JobReport | JobFailure, ...] = Field(description="of each job, in the configuration's order")
+    exit_code: int = Field(description="the command's exit code: the gravest of the jobs'")
+    jobs: tuple[JobReport | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
     across_chains: tuple[AcrossChains, ...] = Field(
-        description="what bridging would gain, of each asset that jobs of several chains have"
+        description="what bridging would gain, for each asset that jobs on several chains hold"
     )
 
 
 class DryRunDocument(RunDocument):
-    """What every job's cycle would do; nothing is signed."""
+    """The result of every job's cycle up to the rehearsal; nothing is signed."""
 
     SCHEMA: ClassVar[str] = "dry-run"
 
 
 class ApproveDocument(RunDocument):
-    """What came of the plan that was approved, in its one job."""
+    """The result of the approved plan's job."""
 
     SCHEMA: ClassVar[str] = "approve"
 
 
 class RejectDocument(Document):
-    """A plan that was refused."""
+    """A plan that was rejected."""
 
     SCHEMA: ClassVar[str] = "reject"
 
     plan_id: str = Field(description="the plan's identifier")
-    status: Literal["rejected"] = Field(default="rejected", description="what the journal says of it from now on")
+    status: Literal["rejected"] = Field(default="rejected", description="its status from now on")

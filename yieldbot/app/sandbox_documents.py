@@ -1,4 +1,4 @@
-"""What the commands about the sandbox answer."""
+"""The documents of ``sandbox up | down | warp | status``."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ class SolanaSandbox(Part):
 
     rpc_url: str = Field(description="where its node listens")
     wallet: str = Field(description="the account that has play money")
-    height: int = Field(description="the slot that it stands at")
-    addresses: dict[str, str] = Field(description="what lies where, by name")
+    height: int = Field(description="its present slot")
+    addresses: dict[str, str] = Field(description="accounts by a short name")
 
 
 class SandboxDocument(Document):
-    """A sandbox that runs. The fields are its EVM chain's; where Solana runs alone they are Solana's."""
+    """A running sandbox. The fields are those of its EVM chain, or of Solana where that runs alone."""
 
     directory: str = Field(description="the folder that it runs from")
-    config: str = Field(description="its configuration")
+    config: str = Field(description="its yieldbot.toml")
     rpc_url: str = Field(description="where the node listens")
     wallet: str = Field(description="the account that has play money")
     transactions: int | None = Field(
-        default=None, exclude_if=_absent, description="how many made the chain; left out where Solana runs alone"
+        default=None,
+        exclude_if=_absent,
+        description="how many transactions deployed its market; left out where Solana runs alone",
     )
-    height: int = Field(description="the block, or slot, that it stands at")
+    height: int = Field(description="its present block, or slot")
     timestamp: int | None = Field(
-        default=None, exclude_if=_absent, description="that block's time; left out where Solana runs alone"
+        default=None,
+        exclude_if=_absent,
+        description="that block's time, in unix seconds; left out where Solana runs alone",
     )
-    addresses: dict[str, str] = Field(description="what lies where, by name")
+    addresses: dict[str, str] = Field(description="contracts, or accounts, by a short name")
     solana: SolanaSandbox | None = Field(description="the Solana cluster; null: none runs")
 
 
@@ -54,13 +58,13 @@ class SandboxWarpDocument(SandboxDocument):
 
 
 class SandboxStatusDocument(SandboxDocument):
-    """A sandbox that runs."""
+    """A running sandbox."""
 
     SCHEMA: ClassVar[str] = "sandbox-status"
 
 
 class SandboxDownDocument(Document):
-    """A sandbox that was ended."""
+    """A sandbox that was stopped."""
 
     SCHEMA: ClassVar[str] = "sandbox-down"
 

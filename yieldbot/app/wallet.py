@@ -28,12 +28,12 @@ from yieldbot.app.wallet_documents import (
     WrittenWallet,
 )
 from yieldbot.app.wiring import ledger
-from yieldbot.chains.evm.signing.keystore import passphrase_in
 from yieldbot.chains.evm.signing.kms import KmsClient
 from yieldbot.chains.evm.signing.ledger import EthereumApp
 from yieldbot.chains.key_import import key_of_family
 from yieldbot.chains.keystores import KEY_FORMS, list_keystores, maker
 from yieldbot.errors import ConfigError
+from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.model.families import EVM, Family
 from yieldbot.model.ids import hd_path
 from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWalletRequest:
-    """A new key and its keystore."""
+    """Make a new key and write its keystore."""
 
     name: str
     """The keystore is keys/NAME.json beside the configuration."""
@@ -54,11 +54,12 @@ class NewWalletRequest:
     family: Family = EVM
     """What the key is for."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+    """The new keystore's passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportWalletRequest:
-    """The keystore of a key that is there."""
+    """Write the keystore of an existing key."""
 
     name: str
     """As of a new wallet; or, where it is no plain name, the file that the key is in."""
@@ -76,6 +77,7 @@ class ImportWalletRequest:
     path: str | None = None
     """Of a mnemonic's account; None: the family's first one."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
+    """The new keystore's passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ def import_(request: ImportWalletRequest, context: Context) -> ImportedWalletDoc
             return passphrase_in(request.key_passphrase_file, "--key-passphrase-file")
         if context.secret is None:
             raise ConfigError("there is no terminal to ask for the file's passphrase on: use --key-passphrase-file")
-        return context.secret(f"Passphrase of {key_file}: ")
+        return context.secret(f"Passphrase of {key_file or 'the keystore that was pasted'}: ")
 
     key = key_of_family(text, key_file or Path("the key"), request.family, request.path, ask)
     address = maker(key.family).import_seed(path, key.secret, passphrase_of(request.passphrase, context))

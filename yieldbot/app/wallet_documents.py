@@ -1,4 +1,4 @@
-"""What the commands about wallets answer. A private key is in none of it."""
+"""The documents of ``wallet``. None of them holds a private key."""
 
 from __future__ import annotations
 
@@ -24,53 +24,55 @@ class NewWalletDocument(WrittenWallet):
 
 
 class ImportedWalletDocument(WrittenWallet):
-    """A key that was there."""
+    """An imported key."""
 
     SCHEMA: ClassVar[str] = "wallet-import"
 
 
 class KeystoreWallet(Part):
-    """A wallet whose key lies in a keystore, or a keystore that no wallet names."""
+    """A wallet whose key is in a keystore, or a keystore that no wallet names."""
 
     wallet: str | None = Field(description="the wallet's name; null: no wallet names the keystore")
-    kind: Literal["keystore"] = Field(default="keystore", description="where the key lies")
-    address: str | None = Field(description="the key's address; null: the keystore cannot be read, or says none")
+    kind: Literal["keystore"] = Field(default="keystore", description="where the key is")
+    address: str | None = Field(description="the key's address; null: the keystore cannot be read, or names none")
     keystore: str = Field(description="the keystore's file")
     fault: str | None = Field(description="why it cannot be used safely; null: it can")
 
 
 class HeldWallet(Part):
-    """A wallet whose key lies elsewhere; it is not asked for."""
+    """A wallet whose key is not in a keystore."""
 
     wallet: str = Field(description="the wallet's name")
-    kind: str = Field(description="where the key lies")
+    kind: str = Field(description="where the key is")
     address: str = Field(description="the wallet's address")
     keystore: None = Field(default=None, description="always null")
     fault: None = Field(default=None, description="always null")
 
 
 class KmsWallet(HeldWallet):
-    """A wallet whose key lies in AWS KMS."""
+    """A wallet whose key is in AWS KMS."""
 
-    kind: Literal["kms"] = Field(default="kms", description="where the key lies")
+    kind: Literal["kms"] = Field(default="kms", description="where the key is")
     key_id: str = Field(description="the key's id, ARN or alias")
-    region: str | None = Field(description="the AWS region; null: the ARN's, or AWS's own settings'")
-    endpoint_url: str | None = Field(description="another address of AWS KMS; null: Amazon's")
+    region: str | None = Field(description="the AWS region; null: that of the ARN or of AWS's own settings")
+    endpoint_url: str | None = Field(description="another endpoint of AWS KMS; null: Amazon's own")
 
 
 class LedgerWallet(HeldWallet):
-    """A wallet whose key lies in a Ledger."""
+    """A wallet whose key is on a Ledger."""
 
-    kind: Literal["ledger"] = Field(default="ledger", description="where the key lies")
+    kind: Literal["ledger"] = Field(default="ledger", description="where the key is")
     path: str = Field(description="the BIP-32 path")
 
 
 class SafeWallet(HeldWallet):
     """A Safe."""
 
-    kind: Literal["safe"] = Field(default="safe", description="where the key lies")
-    owner: str = Field(description="the wallet whose key is one of the Safe's owners, and signs its proposals")
-    service_url: str | None = Field(description="Safe's transaction service; null: proposals are only written down")
+    kind: Literal["safe"] = Field(default="safe", description="where the key is")
+    owner: str = Field(description="the wallet of the owner that signs its proposals")
+    service_url: str | None = Field(
+        description="URL of Safe's transaction service; null: proposals are only written to data_dir"
+    )
 
 
 AnyWallet = Annotated[KeystoreWallet | KmsWallet | LedgerWallet | SafeWallet, Field(discriminator="kind")]
@@ -81,16 +83,16 @@ class WalletListDocument(Document):
 
     SCHEMA: ClassVar[str] = "wallet-list"
 
-    wallets: tuple[AnyWallet, ...] = Field(description="keystores, then wallets whose key lies elsewhere")
+    wallets: tuple[AnyWallet, ...] = Field(description="keystores, then wallets whose key is elsewhere")
 
     @property
     def exit_code(self) -> int:
-        """1 where one of them has a fault."""
+        """The exit code: 1 where one of them has a fault, else 0."""
         return int(any(row.fault for row in self.wallets))
 
 
 class WalletAddressDocument(Document):
-    """Whose a key is that lies elsewhere."""
+    """The address of a key in AWS KMS or on a Ledger."""
 
     SCHEMA: ClassVar[str] = "wallet-address"
 
@@ -99,14 +101,14 @@ class WalletAddressDocument(Document):
 
 
 class KmsAddressDocument(WalletAddressDocument):
-    """Of a key in AWS KMS."""
+    """The address of a key in AWS KMS."""
 
     key_id: str = Field(description="the key's id, ARN or alias")
-    region: str | None = Field(description="the AWS region; null: the ARN's, or AWS's own settings'")
-    endpoint_url: str | None = Field(description="another address of AWS KMS; null: Amazon's")
+    region: str | None = Field(description="the AWS region; null: that of the ARN or of AWS's own settings")
+    endpoint_url: str | None = Field(description="another endpoint of AWS KMS; null: Amazon's own")
 
 
 class LedgerAddressDocument(WalletAddressDocument):
-    """Of a key in a Ledger."""
+    """The address of a key on a Ledger."""
 
     path: str = Field(description="the BIP-32 path")

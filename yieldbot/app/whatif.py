@@ -21,12 +21,16 @@ LONGEST_DAYS = 3650.0
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What differs from the configuration; None and () where nothing does. max_share: a fraction of wealth."""
+    """What one answer assumes instead of the configuration. None and () change nothing."""
 
     wealth: str | None = None
+    """Whole tokens, as if each job had this much in all."""
     horizon_days: float | None = None
+    """Days over which costs are weighed against income."""
     exclude: tuple[str, ...] = ()
+    """Names, ids or protocols of markets that get nothing."""
     max_share: float | None = None
+    """The largest fraction of the wealth in one market, 0 to 1."""
 
     def __bool__(self) -> bool:
         return self != WhatIf()
@@ -54,7 +58,7 @@ class WhatIf:
                 names = ", ".join(sorted({market.name for market in markets}))
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """One line for the head of the answer."""
         parts = []
         if self.wealth is not None:
@@ -76,7 +80,7 @@ class WhatIf:
         )
 
 
-def of_words(
+def from_flags(
     wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
 ) -> WhatIf:
     """From what a person wrote. Raises ConfigError for a value that is none."""

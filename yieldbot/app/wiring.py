@@ -10,10 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from yieldbot.chains.evm.signing.keystore import passphrase
 from yieldbot.chains.keystores import key_signer
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
 from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from yieldbot.app.context import Context
     from yieldbot.chains.evm.signing.ledger import Transport
-    from yieldbot.chains.evm.signing.sign import WalletSigner
-    from yieldbot.chains.solana.signing.keystore import SvmKeySigner
     from yieldbot.execution.approvals import Approver
+    from yieldbot.execution.file_signer import Openable
     from yieldbot.execution.world import SignerOf, World
     from yieldbot.model.ids import Address
     from yieldbot.model.policy import Job, Wallet
@@ -130,7 +129,7 @@ def world_of(
         )
 
 
-def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]:
+def signers(context: Context) -> Callable[[Wallet], Openable]:
     """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
     (where nothing else gives it), before it is opened or used."""
     device = ledger()
@@ -142,7 +141,7 @@ def signers(context: Context) -> Callable[[Wallet], WalletSigner | SvmKeySigner]
             yield
 
     @cache  # a wallet with several jobs is asked for once
-    def signer_of(wallet: Wallet) -> WalletSigner | SvmKeySigner:
+    def signer_of(wallet: Wallet) -> Openable:
         match wallet.held:
             case KmsKey():
                 from yieldbot.chains.evm.signing.kms import KmsSigner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from yieldbot.allocator.rewards import reward_apr
-from yieldbot.math.undrained import own_curve
+from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation
@@ -24,7 +24,7 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
     The curve's rate is the simple mean over the horizon; reinvested at each horizon's end it is this yield. With a
     policy as plans count it: no more than the rate at the kink while more is used, no gain from draining the market.
     """
-    curve = own_curve(state, policy) if policy else state.curve
+    curve = sustainable_curve(state, policy) if policy else state.curve
     mean = curve.apr(float(holding), horizon_seconds)
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
 

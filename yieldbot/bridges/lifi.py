@@ -59,18 +59,18 @@ def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, u
 def answered(document: object, given: Amount, wanted: Token, owner: Address) -> Quoted:
     """What an answer says. Raises MarketError for one that answers something else than what was asked."""
     action, estimate = _part(document, "action"), _part(document, "estimate")
-    asked = {
+    requested = {
         "fromChainId": evm_number(given.token.chain),
         "toChainId": evm_number(wanted.chain),
         "fromAmount": str(given.raw),
     }
-    for key, value in asked.items():
+    for key, value in requested.items():
         if str(action.get(key)) != str(value):
             raise _wrong(f"it is for {key} {_short(action.get(key))}, not {value}")
     for key, token in (("fromToken", given.token), ("toToken", wanted)):
-        said = _part(action, key).get("address")
-        if str(said).lower() != token.address.lower():
-            raise _wrong(f"its {key} is {_short(said)}, not {token.address}")
+        address = _part(action, key).get("address")
+        if str(address).lower() != token.address.lower():
+            raise _wrong(f"its {key} is {_short(address)}, not {token.address}")
     if str(action.get("toAddress", owner)).lower() != owner.lower():
         raise _wrong(f"it would pay {_short(action.get('toAddress'))}, not {owner}")
     out, least = _raw(estimate, "toAmount"), _raw(estimate, "toAmountMin")
@@ -97,25 +97,25 @@ def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def _raw(document: Mapping[str, Any], key: str) -> int:
-    said = document.get(key)
-    if not isinstance(said, str) or not said.isascii() or not said.isdigit() or len(said) > 78:
-        raise _wrong(f"its {key!r} is no amount: {_short(said)}")
-    return int(said)
+    value = document.get(key)
+    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 78:
+        raise _wrong(f"its {key!r} is no amount: {_short(value)}")
+    return int(value)
 
 
-def _number(said: object) -> float:
+def _number(value: object) -> float:
     try:
-        found = float(said if isinstance(said, str | int | float) else "none")
+        found = float(value if isinstance(value, str | int | float) else "none")
     except (ValueError, OverflowError):
-        raise _wrong(f"{_short(said)} is no number") from None
+        raise _wrong(f"{_short(value)} is no number") from None
     if not 0.0 <= found < 1e15:
-        raise _wrong(f"{_short(said)} is no cost and no time")
+        raise _wrong(f"{_short(value)} is no cost and no time")
     return found
 
 
-def _short(said: object) -> str:
+def _short(value: object) -> str:
     """A stranger's text made fit to be shown."""
-    return "".join(sign for sign in str(said) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
+    return "".join(sign for sign in str(value) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
 
 
 def _wrong(why: str) -> MarketError:

@@ -19,7 +19,7 @@ class Decoded(Protocol):
     def dangerous(self) -> bool:
         """Whether nobody should sign it without thinking."""
 
-    def words(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """It in lines, for a person."""
 
 

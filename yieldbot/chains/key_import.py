@@ -53,17 +53,18 @@ def key_in(text: str, origin: Path, solana: bool | None, path: str | None, ask: 
     if path is not None:
         raise ConfigError(f"{origin} holds no mnemonic of {', '.join(map(str, WORDS))} words: leave --path out")
     if solana or (solana is None and first.startswith("[")):
-        from yieldbot.chains.solana.signing.keystore import seed_of
+        from yieldbot.chains.solana.signing.keystore import secret_of
 
-        return Key(True, seed_of(text))
-    from yieldbot.chains.evm.signing.keystore import private_key_of
+        return Key(True, secret_of(text))
+    from yieldbot.chains.evm.signing.keystore import secret_of
 
-    return Key(False, private_key_of(text))
+    return Key(False, secret_of(text))
 
 
 def _of_file(text: str, origin: Path, ask: Callable[[], str]) -> Key:
     from yieldbot.chains.evm.signing.keystore import decrypted
-    from yieldbot.chains.solana.signing.keystore import is_solana_key, opened
+    from yieldbot.chains.solana.signing.keystore import decrypted as opened
+    from yieldbot.chains.solana.signing.keystore import is_solana_key
 
     try:
         document = json.loads(text)

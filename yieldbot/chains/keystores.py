@@ -69,9 +69,9 @@ def keystore_address(path: Path) -> Address:
     return named_address(path) or evm.nameless(path)
 
 
-def key_signer(wallet: Wallet, passphrase: Callable[[], str]) -> evm.KeystoreSigner | solana.SvmKeySigner:
+def key_signer(wallet: Wallet, passphrase: Callable[[], str]) -> evm.KeystoreSigner | solana.KeystoreSigner:
     """What signs with the wallet's keystore; the passphrase is asked for when it first does. Raises ConfigError."""
     assert wallet.keystore is not None  # the configuration sees to it
     if wallet.family is SOLANA:
-        return solana.SvmKeySigner(wallet.keystore, passphrase)
+        return solana.KeystoreSigner(wallet.keystore, passphrase)
     return evm.KeystoreSigner(wallet.keystore, passphrase, wallet.address)

@@ -78,7 +78,7 @@ class Revocation(Protocol):
     """One right being taken back, as it went on a fork."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What is done, in words."""
 
     @property

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("allocate")
-    parser.add_argument("problem", metavar="PROBLEM.json", help="a yieldbot/problem/v1 document; - reads it from stdin")
+    parser.add_argument("problem", metavar="PROBLEM.json", help="a yieldbot/problem/v1 document; -: read it from stdin")
     parser.set_defaults(command="allocate", handler=allocate)
 
 
 def allocate(args: argparse.Namespace, context: Screen) -> int:
     found = use.allocate(use.AllocateRequest(problem=args.problem, piped=lambda most: sys.stdin.buffer.read(most)))
-    context.show(found.as_json(), lambda: _shown(found))
+    context.show(found.as_json(), lambda: _table(found))
     return 0
 
 
-def _shown(found: AllocationDocument) -> Group:
+def _table(found: AllocationDocument) -> Group:
     sheet = Sheet("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
     for market in found.markets:
         rates = (f"{rate * 100:.3f} %" for rate in (market.apr_quoted, market.apr_after, market.marginal_apr))

@@ -1,4 +1,4 @@
-"""``yieldbot allowances [--revoke]``: what our accounts have allowed to whom, and taking it back."""
+"""``yieldbot allowances [--revoke]``: lists the allowances that our accounts have given, and revokes them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 def register(listed: Listed) -> None:
     parser = listed.add_parser("allowances")
     add_job_flags(parser)
-    parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="look at events from this block on")
-    parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and a question")
-    parser.add_argument("--unlisted", action="store_true", help="of tokens that chains/*.toml does not list, too")
+    parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="read events from this block on")
+    parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and your consent")
+    parser.add_argument(
+        "--unlisted", action="store_true", help="with --revoke: also those of tokens that chains/*.toml does not list"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
     parser.set_defaults(command="allowances", handler=allowances)
 
@@ -43,19 +45,19 @@ def allowances(args: argparse.Namespace, context: Screen) -> int:
         jobs=filter_of(args), from_block=args.from_block, revoke=args.revoke, unlisted=args.unlisted
     )
     ask = (lambda: True) if args.yes else agreed
-    done = app.allowances(request, context, show=partial(_tell, context), ask=ask)
+    done = app.allowances(request, context, show=partial(_show_rehearsed, context), ask=ask)
     context.show(done.document.as_json(), *(partial(_table, account) for account in done.accounts))
     return done.document.exit_code
 
 
-def _tell(context: Screen, found: Revocations) -> None:
-    """Each right being taken back as it went on the fork, on stderr."""
+def _show_rehearsed(context: Screen, found: Revocations) -> None:
+    """Print each revocation as it was rehearsed, on stderr."""
     for number, (given, tried) in enumerate(found.tries, 1):
         if isinstance(tried, Declined):
-            context.say(f"  {number}. {given.words} ({given.spender}) cannot be taken back: {tried.reason}")
+            context.say(f"  {number}. {given.words} ({given.spender}) cannot be revoked: {tried.reason}")
             continue
-        place, cost = given.account or given.token.address, f"{tried.gas_used:,} {found.job.chain.family.gas}"
-        context.say(f"  {number}. {tried.words} ({given.words})  [{place} to {given.spender}, {cost}]")
+        where, cost = given.account or given.token.address, f"{tried.gas_used:,} {found.job.chain.family.gas}"
+        context.say(f"  {number}. {tried.description} ({given.words})  [{where} to {given.spender}, {cost}]")
     if found.beside:
         context.say(f"  in all: {', '.join(found.beside)}")
 
@@ -69,7 +71,7 @@ def _table(account: Account) -> Any:
     unread = [Text(cut, style="yellow")] if found.cut else []
     unread += [Text(f"{token} to {spender} cannot be read: {why}") for token, spender, why in found.unread]
     if not account.ended:
-        by = f", by the events since {family.height} {found.since:,}" if family.finds_past else ""
+        by = f", by events since {family.height} {found.since:,}" if family.finds_past else ""
         return Group(Text(f"{who}: no allowance is given{by}"), *unread)
     last = f">Event in {family.height}" if family.finds_past else "Of our account"
     sheet = Sheet(
@@ -83,6 +85,6 @@ def _table(account: Account) -> Any:
         elif ended is not None:
             end = "revoked" if isinstance(ended, Confirmed) else f"not revoked: {type(ended).__name__}"
         name = f"{given.name}\n{given.spender}" if given.name else f"unknown\n{given.spender}"
-        seen = given.account or ("-" if given.at is None else f"{given.at:,}")
-        sheet.add_row(f"{given.token.symbol}{mark}", name, given.words, seen, end)
+        last_event = given.account or ("-" if given.at is None else f"{given.at:,}")
+        sheet.add_row(f"{given.token.symbol}{mark}", name, given.words, last_event, end)
     return Group(sheet, *unread)

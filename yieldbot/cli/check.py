@@ -1,6 +1,6 @@
-"""``yieldbot check``: is everything there that a run needs? One line each, with the remedy where it is not.
+"""``yieldbot check``: checks whether a run has everything that it needs; a line each, with the remedy for each fault.
 
-Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (2 wins over 1).
+Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (and wins over 1).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``yieldbot decode``: what a transaction says, without a node and without trust.
+"""``yieldbot decode``: says in words what a transaction or a message to sign does. No node is asked.
 
-On EVM chains ``CALLDATA --to ADDRESS --chain ID``, or a message to sign (EIP-712) with ``--typed
-FILE.json``; on Solana a whole transaction, or its message, in base64.
+EVM chains: ``CALLDATA --to ADDRESS --chain ID``, or an EIP-712 message with ``--typed FILE.json``. Solana: a whole
+transaction, or its message, in base64.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("decode")
-    said = "0x…; on Solana a transaction or its message in base64; - for standard input"
-    parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=said)
+    forms = "0x…; on Solana a transaction or its message in base64; -: standard input"
+    parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=forms)
     typed = "a message to sign (EIP-712) instead of a call: a JSON file with types, primaryType, domain and message"
-    parser.add_argument("--typed", metavar="FILE.json", help=f"{typed}; - for standard input")
-    parser.add_argument("--to", metavar="ADDRESS", help="whom it calls (EVM chains)")
-    parser.add_argument("--chain", metavar="ID", help="8453, eip155:8453, base or solana; of a message: its domain's")
-    parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="who calls")
-    parser.add_argument("--value", type=natural, default=0, metavar="WEI", help="native value sent along")
-    folder = "folder of ERC-7730 descriptors; default: `descriptors` of yieldbot.toml"
+    parser.add_argument("--typed", metavar="FILE.json", help=f"{typed}; -: standard input")
+    parser.add_argument("--to", metavar="ADDRESS", help="the contract that is called (EVM chains)")
+    parser.add_argument("--chain", metavar="ID", help="8453, eip155:8453, base or solana; a message names its own")
+    parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="the caller (EVM chains)")
+    parser.add_argument("--value", type=natural, default=0, metavar="WEI", help="native tokens sent along, in wei")
+    folder = "folder of ERC-7730 descriptors; default: `descriptors` in yieldbot.toml"
     parser.add_argument("--descriptors", type=Path, metavar="DIR", help=folder)
     parser.set_defaults(command="decode", handler=decode)
 

@@ -1,4 +1,4 @@
-"""``yieldbot demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for 30 days."""
+"""``yieldbot demo``: the main job from end to end on a sandbox, from idle tokens to positions that have earned."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from yieldbot.app.demo import Seen
+    from yieldbot.app.demo import JobResult
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Proposal
     from yieldbot.model.policy import Settings
 
 WIDTH = 140
-"""Columns of a picture."""
+"""Width of the picture, in characters."""
 
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)
-    parser.add_argument("--ask", action="store_true", help="ask before signing (else the sandbox's policy approves)")
-    parser.add_argument("--days", type=decimal, default=30.0, metavar="DAYS", help="to let it earn (default 30)")
-    parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox, default {DIRECTORY}")
-    parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to go on trying things")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of the tables")
+    parser.add_argument(
+        "--ask", action="store_true", help="ask before signing (default: the sandbox's policy approves)"
+    )
+    parser.add_argument("--days", type=decimal, default=30.0, metavar="DAYS", help="days to let pass (default 30)")
+    parser.add_argument(
+        "--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox's folder (default {DIRECTORY})"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the sandbox running afterwards")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the tables as a picture")
     parser.set_defaults(command="demo", handler=demo)
 
 
@@ -53,31 +57,31 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
     context.show(found.document.as_json())
     if args.svg is not None or not context.json:
         console = context.console(record=args.svg is not None, quiet=context.json, width=WIDTH if args.svg else None)
-        _print(console, found.seen, context.settings, context.settings.policy.horizon_days * 86_400)
+        _print(console, found.results, context.settings, context.settings.policy.horizon_days * 86_400)
         if args.svg is not None:
             _picture(console, args.svg)
-            context.say(f"picture in {args.svg}")
+            context.say(f"wrote {args.svg}")
     if args.keep:
         context.say(f"still running: yieldbot --config {found.document.config} positions")
         context.say(f"end it: yieldbot sandbox down --dir {args.dir}")
     return found.exit_code
 
 
-def _print(console: Console, seen: tuple[Seen, ...], settings: Settings, horizon: float) -> None:
+def _print(console: Console, results: tuple[JobResult, ...], settings: Settings, horizon: float) -> None:
     listed = [
         listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
-        for report, _, _ in seen
+        for report, _, _ in results
         if report.snapshot and report.decision
     ]
     if listed:
         console.print(listings.markets(listed, horizon, settings.policy))
-    for report, _, _ in seen:
+    for report, _, _ in results:
         for part in render.report(report):
             console.print(part)
-    held = [(report.job, later, held) for report, later, held in seen]
+    held = [(report.job, later, held) for report, later, held in results]
     console.print(listings.positions(held, horizon, settings.policy))
-    chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in seen}
-    if between := across([later for _, later, _ in seen], settings.policy):
+    chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in results}
+    if between := across([later for _, later, _ in results], settings.policy):
         console.print(listings.bridging(between, chains))
 
 

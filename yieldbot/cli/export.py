@@ -1,4 +1,4 @@
-"""``yieldbot export``: all our transactions with their values, for taxes."""
+"""``yieldbot export``: writes all transactions of our accounts with their values, for taxes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 def register(listed: Listed) -> None:
     parser = listed.add_parser("export")
     add_job_flags(parser)
-    parser.add_argument("--format", choices=FORMATS, default="csv", help="default: csv")
-    parser.add_argument("--from", dest="start", metavar="DATE", help="the first day, in UTC, as 2026-01-01")
-    parser.add_argument("--to", dest="end", metavar="DATE", help="the last day, in UTC")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="csv", help="csv (default), rotki, rotki-trades or beancount"
+    )
+    parser.add_argument("--from", dest="start", metavar="DATE", help="first day (UTC), as 2026-01-01")
+    parser.add_argument("--to", dest="end", metavar="DATE", help="last day (UTC)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
-    parser.add_argument("--from-block", type=natural, metavar="N", help="transfers from this block on (one chain)")
-    parser.add_argument("--offline", action="store_true", help="from the journal alone, no chain is asked")
+    parser.add_argument(
+        "--from-block", type=natural, metavar="N", help="search transfers from this block on (one chain only)"
+    )
+    parser.add_argument("--offline", action="store_true", help="use the journal alone, ask no chain")
     parser.set_defaults(command="export", handler=export)
 
 
@@ -48,13 +52,13 @@ def export(args: argparse.Namespace, context: Screen) -> int:
     elif found.content is not None:
         sys.stdout.write(found.content)
     else:
-        context.say(_said(found))
+        context.say(_summary(found))
     return found.exit_code
 
 
-def _said(found: ExportDocument) -> str:
+def _summary(found: ExportDocument) -> str:
     sums = found.totals
     income, gains, fees = (f"{float(text):,.2f}" for text in (sums.income, sums.gains, sums.fees))
-    lacks = f"; {sums.unknown} parts are not known" if sums.unknown else ""
+    lacks = f"; {sums.unknown} amounts have no known price or cost" if sums.unknown else ""
     known = f"income {income}, gains {gains}, fees {fees} {sums.base}"
-    return f"{found.rows:,} rows are in {found.output}: {known}{lacks}"
+    return f"wrote {found.rows:,} rows to {found.output}: {known}{lacks}"

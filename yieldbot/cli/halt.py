@@ -1,4 +1,4 @@
-"""``yieldbot halt | resume``: the kill switch, and accounts that stopped themselves."""
+"""``yieldbot halt | resume``: the kill switch, and stopped accounts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("halt")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="shown wherever the bot refuses to go on")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="shown by every command that refuses to go on")
     parser.set_defaults(command="halt", handler=halt)
 
     parser = listed.add_parser("resume")
     parser.add_argument(
         "--clear",
         action="store_true",
-        help="let stopped accounts sign again, and markets without a way out be rehearsed again",
+        help="also let stopped accounts sign again, and rehearse markets without a way out anew",
     )
     parser.set_defaults(command="resume", handler=resume)
 

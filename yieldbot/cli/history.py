@@ -1,12 +1,12 @@
-"""``yieldbot history``: what the journal remembers."""
+"""``yieldbot history``: journal entries, or plans with their status."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import history as use
+from yieldbot.app.formatting import when
 from yieldbot.app.history_documents import EventsDocument, HistoryDocument, PlansDocument, VerifiedDocument
-from yieldbot.app.words import when
 from yieldbot.cli.flags import natural
 from yieldbot.cli.render import short_hash
 from yieldbot.cli.tables import Sheet
@@ -20,36 +20,40 @@ if TYPE_CHECKING:
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("history")
-    parser.add_argument("--limit", type=natural, default=50, metavar="N", help="the last N (default 50, 0 for all)")
-    parser.add_argument("--plans", action="store_true", help="plans with their present status in place of events")
-    parser.add_argument("--waiting", action="store_true", help="only plans that wait for approval, with their calls")
-    parser.add_argument("--verify", action="store_true", help="check that no row was changed; the last row's hash")
+    parser.add_argument(
+        "--limit", type=natural, default=50, metavar="N", help="the last N entries (default 50; 0: all)"
+    )
+    parser.add_argument("--plans", action="store_true", help="plans with their present status in place of entries")
+    parser.add_argument("--waiting", action="store_true", help="plans that wait for approval, with their calls")
+    parser.add_argument(
+        "--verify", action="store_true", help="check that no entry was changed; print the last one's hash"
+    )
     parser.set_defaults(command="history", handler=history)
 
 
 def history(args: argparse.Namespace, context: Screen) -> int:
     request = use.HistoryRequest(limit=args.limit, plans=args.plans, waiting=args.waiting, verify=args.verify)
     found = use.history(request, context)
-    context.show(found.as_json(), lambda: _shown(found, args.waiting))
+    context.show(found.as_json(), lambda: _rendered(found, args.waiting))
     return 0
 
 
-def _shown(found: HistoryDocument, waiting: bool) -> Any:
+def _rendered(found: HistoryDocument, waiting: bool) -> Any:
     match found:
         case VerifiedDocument():
-            return f"{found.journal}: {found.rows} rows, none changed; the last one's hash is {found.head_hash}"
+            return f"{found.journal}: {found.rows} entries, none changed; the last one's hash is {found.head_hash}"
         case PlansDocument():
             return _plans(found, waiting)
         case EventsDocument():
-            return _events(found)
+            return _entries(found)
 
 
-def _events(found: EventsDocument) -> Any:
-    made = Sheet("Journal", ">#", "When", "Event", "Plan or transaction", "What")
+def _entries(found: EventsDocument) -> Any:
+    made = Sheet("Journal", ">#", "When", "Entry", "Plan or transaction", "What")
     for event in found.events:
         short = short_hash(event.plan_id or event.tx_hash or "")
         made.add_row(str(event.seq), when(event.at), event.kind, short, event.text)
-    return made if found.events else "nothing has happened yet"
+    return made if found.events else "the journal has no entries yet"
 
 
 def _plans(found: PlansDocument, waiting: bool) -> Any:
@@ -58,5 +62,5 @@ def _plans(found: PlansDocument, waiting: bool) -> Any:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
         gain, cost = f"{plan.gain_per_year:,.2f}", f"{plan.cost:,.4f}"
         made.add_row(plan.id, status, gain, cost, when(plan.expires_at), "\n".join(plan.calls))
-    nothing = "no plan waits for approval" if waiting else "no plan was made yet"
+    nothing = "no plan waits for approval" if waiting else "no plan has been made yet"
     return made if found.plans else nothing

@@ -1,4 +1,5 @@
-"""``yieldbot init``: five questions (or as many flags), then yieldbot.toml, .env.example and, for a URL, .env."""
+"""``yieldbot init``: asks five questions (flags answer them beforehand) and writes yieldbot.toml, .env.example and
+.env."""
 
 from __future__ import annotations
 
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
 
 def register(listed: Listed) -> None:
     parser = listed.add_parser("init")
-    parser.add_argument("--chain", metavar="NAME", help="1. the chain, as base")
+    parser.add_argument("--chain", metavar="NAME", help="1. the chain's name, as base")
     parser.add_argument(
-        "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; - reads a URL from stdin"
+        "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; -: read the URL from stdin"
     )
     parser.add_argument("--wallet-from", metavar="WAY", help="3. new, import, or the address of a wallet you have")
     parser.add_argument("--asset", metavar="SYMBOL", help="4. the token to put to work, as USDC")
-    parser.add_argument("--max-share", metavar="SHARE", help="5. the most that one market may hold, as 0.5")
-    parser.add_argument("--key-file", type=Path, metavar="FILE", help="with --wallet-from import: 64 hex digits")
+    parser.add_argument(
+        "--max-share", metavar="FRACTION", help="5. the largest fraction of the wealth in one market, as 0.5"
+    )
+    parser.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="with --wallet-from import: the key (64 hex digits)"
+    )
     given = parser.add_mutually_exclusive_group()
-    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="the new keystore's passphrase")
-    given.add_argument("--passphrase-env", metavar="NAME", help="the variable that holds it")
+    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="holds the new keystore's passphrase")
+    given.add_argument("--passphrase-env", metavar="NAME", help="environment variable that holds it")
     parser.add_argument("--force", action="store_true", help="overwrite yieldbot.toml (never a keystore)")
     parser.set_defaults(command="init", handler=init)
 
@@ -49,11 +54,11 @@ def init(args: argparse.Namespace, context: Screen) -> int:
         piped=sys.stdin.readline,
     )
     found = use.init(request, context)
-    context.show(found.document.as_json(), lambda: _told(found))
+    context.show(found.document.as_json(), lambda: _lines(found))
     return 0
 
 
-def _told(found: InitAnswer) -> str:
+def _lines(found: InitAnswer) -> str:
     document = found.document
     *files, _ = document.written
     lines = [f"wrote {', '.join(files)} and .env.example; the wallet is {document.address}"]

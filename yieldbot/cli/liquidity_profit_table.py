@@ -1,4 +1,4 @@
-"""Profit and loss of liquidity since entry as a table."""
+"""The table of liquidity's profit and loss since entry."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 def table(rows: Sequence[Gained]) -> RenderableType:
-    """A row for each pool, then why something is not known."""
+    """A row for each pool, then what is not known and why."""
     units = {row.unit for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
-    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas apart", f">Gas {unit}")
+    heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas (not included)", f">Gas {unit}")
     sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
     lines = []
     for row in rows:
-        name, told = f"{row.name} (left)" if row.left else row.name, row.found
-        why = told if isinstance(told, str) else told.lacks
-        lines += [f"{row.name}: profit and loss is {why}" if isinstance(told, str) else f"{row.name}: {why}"] * bool(
+        name, profit = f"{row.name} (left)" if row.left else row.name, row.found
+        why = profit if isinstance(profit, str) else profit.lacks
+        lines += [f"{row.name}: profit and loss is {why}" if isinstance(profit, str) else f"{row.name}: {why}"] * bool(
             why
         )
-        if isinstance(told, str):
+        if isinstance(profit, str):
             sheet.add_row(name, *["-"] * 8)
             continue
-        cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
-        amounts = [_amounts(part) for part in (told.put_in, told.taken_out, row.worth)]
-        sheet.add_row(name, day(told.since), *amounts, *cells)
+        cells = [short(profit.base), short(profit.realised), short_gas(profit.gas), short(profit.gas_base)]
+        amounts = [_amounts(part) for part in (profit.put_in, profit.taken_out, row.worth)]
+        sheet.add_row(name, day(profit.since), *amounts, *cells)
     return Group(sheet, *(Text(line) for line in lines))
 
 

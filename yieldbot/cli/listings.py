@@ -1,4 +1,4 @@
-"""Tables of what there is and what we hold, the jobs of all chains together. Imported only when one is shown."""
+"""Tables of markets and positions, the jobs of all chains together. Imported only when one is shown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.text import Text
 
 from yieldbot.allocator.rewards import value
 from yieldbot.app import yields
+from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import Listed as Listed
-from yieldbot.app.words import leaving, when
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 
 LEAST_COST_BPS = 0.005
-"""From here on a market's fees of the way in and out are shown."""
+"""A market's entry and exit fees are shown from this many bp on."""
 
 
 def _wheres(jobs: Sequence[Job]) -> list[str]:
-    """What tells the jobs of one table apart: the chain, and the wallet and the asset where they differ."""
+    """Labels that tell the jobs of one table apart: the chain, and wallet and asset where they differ."""
     wallets = len({job.wallet.name for job in jobs}) > len({job.chain.name for job in jobs})
     assets = len({job.asset.symbol for job in jobs}) > 1
     return [
         " ".join(
             part
-            for part, told in ((job.chain.name, True), (job.asset.symbol, assets), (job.wallet.name, wallets))
-            if told
+            for part, needed in ((job.chain.name, True), (job.asset.symbol, assets), (job.wallet.name, wallets))
+            if needed
         )
         for job in jobs
     ]
 
 
 def _title(what: str, jobs: Sequence[tuple[Job, Snapshot]], *, timed: bool = False) -> str:
-    """One job in full; of several the chains and their blocks."""
+    """A table's title: one job in full, or the chains of several with their blocks."""
     if len(jobs) == 1:
         ((job, snapshot),) = jobs
         return f"{what}. {head(job, snapshot)}" + (f", {when(snapshot.block.timestamp)}" if timed else "")
@@ -52,7 +52,7 @@ def _title(what: str, jobs: Sequence[tuple[Job, Snapshot]], *, timed: bool = Fal
 
 
 def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
-    """What lies idle."""
+    """The line about idle money."""
     several = len(jobs) > 1
     parts = []
     for where, (job, snapshot) in zip(_wheres([job for job, _ in jobs]), jobs, strict=True):
@@ -62,8 +62,8 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
 
 
 def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """One row a market, the best quoted yield first; what could not be read below. All jobs are in one table. Rewards
-    have columns of their own where a market has some."""
+    """A row for each market of all jobs, the highest quoted yield first, and below what could not be read. Rewards have
+    columns of their own where any market has some."""
     rewarded = any(state.rewards for one in found for state in one.snapshot.states.values())
     several = len(found) > 1
     symbols = {one.job.asset.symbol for one in found}
@@ -92,8 +92,8 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
     lines: list[RenderableType] = [
         made,
         Text(
-            f"{_in_wallets([(one.job, one.snapshot) for one in found])}. Yields after our deposit are over "
-            f"{horizon_seconds / 86_400:g} days, with the amount shown held there."
+            f"{_in_wallets([(one.job, one.snapshot) for one in found])}. APY after our deposit is over "
+            f"{horizon_seconds / 86_400:g} days, once the amount shown is held there."
         ),
     ]
     for one in found:
@@ -106,8 +106,8 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
 def _market_rows(
     one: Listed, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
 ) -> list[tuple[float, list[str]]]:
-    """(quoted yield, cells) of a job's markets; ``symbol``: said with our deposit where assets differ; ``rewarded``:
-    whether rewards are shown."""
+    """(quoted yield, cells) of a job's markets. ``symbol``: shown beside our deposit where assets differ; ``rewarded``:
+    whether there are columns of rewards."""
     vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
     wealth, names = one.wealth or yields.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
     rows = []
@@ -147,7 +147,7 @@ Held = tuple[Job, Snapshot, "Sequence[Position]"]
 
 
 def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """What is held, since when, what it earned, and the predicted yield beside the realised one; all in one table."""
+    """A row for each holding of all jobs: since when, what it earned, predicted and realised yield."""
     several = len(found) > 1
     mixed = len({job.asset.symbol for job, _, _ in found}) > 1
     jobs = [(job, snapshot) for job, snapshot, _ in found]
@@ -187,7 +187,7 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
 
 
 def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
-    """What is held but on its way out, a line each."""
+    """Holdings that are leaving a market in two steps, a line each."""
     return [
         f"{names_of(snapshot)[state.market.id]}: {leaving(gone.asked, gone.ready, gone.back, gone.until)}"
         for _, snapshot in jobs
@@ -197,7 +197,7 @@ def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
 
 
 def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
-    """What could be claimed of each market, and what of reward tokens lies in the wallets; a line each."""
+    """Claimable rewards, and reward tokens in the wallets, a line each."""
     lines: list[str] = []
     for job, snapshot in jobs:
         names, lying = names_of(snapshot), {}
@@ -212,14 +212,14 @@ def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
                 worth = f"worth {value(reward, policy):,.2f} {job.asset.symbol} after the haircut"
                 worth += f", {reward.claim_cost:,.2f} of gas"
                 where = names[state.market.id] if reward.proof is None else "Merkl"
-                said = worth if reward.price is not None else "no feed prices it, so that it counts nothing"
-                lines.append(f"Claimable from {where}: {reward.claimable} ({said})")
+                note = worth if reward.price is not None else "no feed prices it, so it counts as nothing"
+                lines.append(f"Claimable from {where}: {reward.claimable} ({note})")
         lines += [f"Rewards in the wallet of {job.wallet.name} on {job.chain.name}: {lies}" for lies in lying.values()]
     return lines
 
 
 def bridging(found: Sequence[Across], chains: Mapping[ChainId, str]) -> RenderableType:
-    """What money bound to its chain forgoes, a line for each asset that is held on several."""
+    """What bridging would gain, a line for each asset that is held on several chains."""
     return Group(*(Text(_bridging(one, chains)) for one in found))
 
 
@@ -230,5 +230,5 @@ def _bridging(one: Across, chains: Mapping[ChainId, str]) -> str:
     left = ", ".join(f"{-v:,.0f} from {chains[chain]}" for chain, v in one.shifts.items() if v < 0)
     return (
         f"Across chains: bridging {one.symbol} ({left}, {came}) would earn {one.gain_per_year:,.2f} a year more; it "
-        f"pays within the horizon if it costs less than {one.worth:,.2f}. Nothing is bridged."
+        f"pays within the horizon if bridging costs less than {one.worth:,.2f}. Nothing is bridged."
     )

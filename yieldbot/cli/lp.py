@@ -1,5 +1,4 @@
-"""``yieldbot lp add | remove | collect | compound | rerange``: flags, what a person is shown and asked, and how it
-ended."""
+"""``yieldbot lp add | remove | collect | compound | rerange``: liquidity in pools, by hand."""
 
 from __future__ import annotations
 
@@ -28,31 +27,45 @@ def register(listed: Listed) -> None:
     words = {
         "add": "open a position in a pool, or add to one",
         "remove": "take liquidity and fees out of a position",
-        "collect": "take out the fees that wait in a position",
-        "compound": "put the fees that wait in a position into its liquidity",
-        "rerange": "take a position out and lay its range anew around the price",
+        "collect": "take out the fees that a position has earned",
+        "compound": "add the fees that a position has earned to its liquidity",
+        "rerange": "rebalance the range: take the liquidity out and put it in again around the present price",
     }
     for name, help_ in words.items():
         parser = actions.add_parser(name, help=help_, description=help_)
         if name == "add":
             parser.add_argument("pool", metavar="POOL", help="its address, or as USDC/WETH/500 (the fee in 1e-6)")
             give = "TOKEN=AMOUNT"
-            parser.add_argument("--give", action="append", default=[], metavar=give, help="at most this; once a token")
-            parser.add_argument("--to", type=natural, metavar="ID", help="add to this position of ours")
+            parser.add_argument(
+                "--give", action="append", default=[], metavar=give, help="the most that goes in; once a token"
+            )
+            parser.add_argument(
+                "--to", type=natural, metavar="ID", help="NFT number of our position to add to; default: open a new one"
+            )
         else:
-            parser.add_argument("id", metavar="ID", help="the position's number, or a pair's address for shares of it")
+            parser.add_argument(
+                "id", metavar="ID", help="the position's NFT number, or a Uniswap v2 pair's address for its LP tokens"
+            )
         if name == "remove":
-            parser.add_argument("--share", type=decimal, default=1.0, help="of its liquidity (default 1: all)")
+            parser.add_argument(
+                "--share", type=decimal, default=1.0, metavar="FRACTION", help="of its liquidity (default 1: all)"
+            )
         if name in ("add", "rerange"):
-            range_ = "best, full, or LOW:HIGH as prices in the way that `markets --kind lp` shows them"
+            range_ = "best (default), full, or LOW:HIGH as prices in the unit that `markets --kind lp` shows"
             parser.add_argument("--range", default="best", metavar="RANGE", help=range_)
-            parser.add_argument("--anyway", action="store_true", help="even where the policy says that it does not pay")
+            parser.add_argument(
+                "--anyway", action="store_true", help="do it even where the policy says that it does not pay"
+            )
         parser.add_argument(
-            "--slippage-bps", type=decimal, default=50.0, metavar="BPS", help="how far the price may move (default 50)"
+            "--slippage-bps",
+            type=decimal,
+            default=50.0,
+            metavar="BPS",
+            help="how far the price may move until execution (default 50)",
         )
         for flag in ("wallet", "chain"):
             parser.add_argument(f"--{flag}", metavar="NAME", help=f"the {flag}, where several have jobs")
-        parser.add_argument("--dry-run", action="store_true", help="rehearse and show it; nothing is signed")
+        parser.add_argument("--dry-run", action="store_true", help="rehearse and show the order; nothing is signed")
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
         parser.set_defaults(command="lp", action=name, handler=lp, asset=None)
 
@@ -61,13 +74,13 @@ def lp(args: argparse.Namespace, context: Screen) -> int:
     if not args.yes and not args.dry_run and not sys.stdin.isatty():
         raise ConfigError("lp asks on a terminal, and there is none: add --yes where nobody can be asked")
     ask = (lambda: True) if args.yes else agreed
-    done = move_liquidity(_request(args), context, show=partial(_tell, context), ask=ask)
-    context.show(done.as_json(), lambda: _ending(done))
+    done = move_liquidity(_request(args), context, show=partial(_show_rehearsed, context), ask=ask)
+    context.show(done.as_json(), lambda: _result(done))
     return done.exit_code
 
 
 def _request(args: argparse.Namespace) -> LiquidityRequest:
-    """Flags that the action does not have keep the request's own defaults."""
+    """The request; flags that the action does not have keep its defaults."""
     given = {name: getattr(args, name) for name in ("pool", "to", "share", "range", "anyway") if name in args}
     if "give" in args:
         given["give"] = tuple(args.give)
@@ -78,23 +91,23 @@ def _request(args: argparse.Namespace) -> LiquidityRequest:
     )
 
 
-def _tell(context: Screen, found: RehearsedOrder) -> None:
-    """Each transaction as it went on the fork, and what all of it did, on stderr."""
+def _show_rehearsed(context: Screen, found: RehearsedOrder) -> None:
+    """Print each rehearsed transaction and the balance changes of the whole order, on stderr."""
     for warning in found.warnings:
         context.say(f"WARNING: {warning}")
-    for place, tx in enumerate(found.rehearsal.txs, 1):
-        context.say(f"  {place}. {tx.words}  [{tx.gas_used:,} gas]")
+    for number, tx in enumerate(found.rehearsal.txs, 1):
+        context.say(f"  {number}. {tx.description}  [{tx.gas_used:,} gas]")
     deltas = found.rehearsal.deltas
     changes = [f"{'+' if d.raw > 0 else ''}{Amount(d.token, d.raw)}" for d in deltas if d.raw]
-    said = ", ".join([*(changes or ["no token moves"]), *found.rehearsal.rollup.words(found.native)])
-    context.say(f"rehearsed at block {found.rehearsal.block.height:,}: {said}")
+    summary = ", ".join([*(changes or ["no token moves"]), *found.rehearsal.rollup.words(found.native)])
+    context.say(f"rehearsed at block {found.rehearsal.block.height:,}: {summary}")
 
 
-def _ending(done: LiquidityDocument) -> str:
-    """How it ended, in words."""
+def _result(done: LiquidityDocument) -> str:
+    """Lines about the outcomes of the order's transactions."""
     sent = done.transactions
     confirmed = sum(1 for one in sent if one.result == "confirmed")
     bad = [f"{one.result}: {getattr(one, 'reason', None) or one.hash}" for one in sent if one.result != "confirmed"]
     refused = [f"REFUSED {done.declined.code}: {done.declined.reason}"] if done.declined else []
-    said = f"{confirmed} transaction{'' if confirmed == 1 else 's'} confirmed" if sent else ""
-    return "\n".join(line for line in (said, *bad, *refused) if line)
+    summary = f"{confirmed} transaction{'' if confirmed == 1 else 's'} confirmed" if sent else ""
+    return "\n".join(line for line in (summary, *bad, *refused) if line)

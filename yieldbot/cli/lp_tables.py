@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.app.liquidity import AccountLiquidity
-from yieldbot.app.pools import facing, named, price_at
+from yieldbot.app.pool_names import facing, named, price_at
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.look import LpView
 
 BAR = 21
-"""Characters of a range's picture."""
+"""Width of a range's picture, in characters."""
 
 
 def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
-    """A row for each pool, the highest low end first, then why none may be entered."""
+    """A row for each pool, ordered by the lower bound of its net yield, then why pools are not entered."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:
         return Text(f"{who} skipped: {one.skipped}", style="yellow")
@@ -50,19 +50,24 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
             "pays" if not found.vetoes else "does not pay",
         )
     lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
-    sure = f"Intervals are {policy.confidence:.0%} sure by what the pools recorded, over {policy.horizon_days:g} days."
-    lines += [sure, "`yieldbot lp add` provides it; plans do where a base says liquidity = true (docs/liquidity.md)."]
+    sure = (
+        f"Intervals: {policy.confidence:.0%} confidence by the pools' own records, over {policy.horizon_days:g} days."
+    )
+    lines += [
+        sure,
+        "`yieldbot lp add` adds liquidity; so do plans where a base has liquidity = true (docs/liquidity.md).",
+    ]
     lines += [f"not read: {why}" for why in (*view.unread, *one.unvalued)]
     return Group(sheet, *(Text(line) for line in lines))
 
 
 def positions(one: AccountLiquidity) -> RenderableType:
-    """What our positions hold, wait for and lost against holding, each with its range."""
+    """A row for each of our positions: what it holds and has earned, its impermanent loss and its range."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
     if one.view is None:
         return Text(f"{who}: liquidity skipped: {one.skipped}", style="yellow")
     view = one.view
-    heads = (">Value, $", "Holds", "Fees waiting", ">Fees earned, $", ">Against holding", "Range", "")
+    heads = (">Value, $", "Holds", "Uncollected fees", ">Fees earned, $", ">Against holding", "Range", "")
     sheet = Sheet(f"Liquidity. {who}, {at(view.block)}", "Position", *heads)
     lines: list[str] = []
     for position, past, advice in zip(view.positions, one.pasts, one.triggers, strict=True):

@@ -1,10 +1,11 @@
-"""``yieldbot``: parse the command line, call one handler, turn every end into an exit code.
+"""``yieldbot``: parses the command line, calls one handler and turns every end into an exit code.
 
-A command's module is imported when the command line names one of its commands, and no other is: ``yieldbot --help``
-needs none of them. So they import at their top what they need.
+Only the module of the named command is imported; ``yieldbot --help`` imports none. So these modules may import what
+they need at their top.
 
-Exit codes: 0 done or nothing to do; 1 failure; 2 wrong usage or configuration; 3 a plan waits for approval; 4 refused
-by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader of our output went away.
+Exit codes: 0 done or nothing to do; 1 failure, or another run is in progress; 2 wrong usage or configuration; 3 a plan
+waits for approval; 4 refused by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader
+of our output went away.
 """
 
 from __future__ import annotations
@@ -24,39 +25,39 @@ from yieldbot.errors import ConfigError, YieldbotError
 
 COMMANDS = {
     "init": {"init": "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},
-    "check": {"check": "check RPCs, tokens, markets, wallets and anvil; each fault with its remedy"},
+    "check": {"check": "check RPC endpoints, tokens, markets, wallets and anvil; name the remedy for each fault"},
     "view": {
-        "markets": "every market: yield quoted, yield after our deposit, liquidity, caps, risk flags",
-        "positions": "what we hold, what it earned, predicted against realised yield",
-        "plan": "the best allocation and the moves towards it, with the proof; nothing is simulated or signed",
+        "markets": "every market: quoted yield, yield after our own deposit, liquidity, caps, exits, risk flags",
+        "positions": "what we hold, what it has earned, predicted and realised yield, profit and loss",
+        "plan": "the best allocation, its certificate and the moves towards it; nothing is simulated or signed",
     },
     "run": {
-        "dry-run": "one cycle with a rehearsal on a fork; nothing is signed",
+        "dry-run": "one cycle up to the rehearsal on a fork; nothing is signed",
         "run": "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm",
-        "approve": "carry out a queued plan: look again, rehearse again, show every call, sign, send",
-        "reject": "refuse a queued plan",
+        "approve": "carry out a queued plan: observe and rehearse again, show every call, sign, send",
+        "reject": "reject a queued plan",
     },
     "history": {"history": "what was planned, approved, signed and confirmed, from the journal"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "halt": {
-        "halt": "sign and send nothing more, a run in progress included, until `yieldbot resume`",
-        "resume": "lift a halt; with --clear also the stop of accounts "
-        "(a balance change that was not simulated, a loss)",
+        "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",
+        "resume": "lift a halt; with --clear also let stopped accounts sign again (stopped after a loss, or "
+        "after a balance change that was not simulated)",
     },
     "sandbox": {"sandbox": "a local market of real protocols to try everything on"},
-    "demo": {"demo": "the whole job on a local market: plan, rehearse, approve, sign, send, earn for 30 days"},
+    "demo": {"demo": "the whole job on a local market: plan, rehearse, approve, sign, send, and 30 days of earning"},
     "allocate": {
-        "allocate": "solve a problem given as a JSON document: the best allocation, with the proof; no chain is asked"
+        "allocate": "solve an allocation problem given as a JSON document, with a certificate; no chain is asked"
     },
-    "decode": {"decode": "say in words what a call does; what is not known is not described as known"},
-    "quote": {"quote": "what a swap would give now, split over the chain's exchanges; nothing is sent"},
-    "allowances": {"allowances": "list every allowance that our accounts have given; --revoke takes them back"},
-    "lp": {"lp": "liquidity in pools: add, remove, collect, compound, rebalance the range"},
-    "export": {"export": "all our transactions with their values, for taxes: first in, first out"},
+    "decode": {"decode": "say in words what a call or a message to sign does, and warn of dangers; no chain is asked"},
+    "quote": {"quote": "what a swap would bring now, split over the chain's pools; nothing is sent"},
+    "allowances": {"allowances": "list every allowance that our accounts have given; --revoke sets them to zero"},
+    "lp": {"lp": "liquidity in pools: add, remove, collect, compound, or rebalance the range"},
+    "export": {"export": "all transactions of our accounts with value, cost and gain (first in, first out), for taxes"},
 }
-"""Every command in the order of ``--help``: the module of this package that has it, its name, and what it does.
+"""Every command in the order of ``--help``: its module in this package, its name and what it does.
 
-A module's ``register(listed)`` adds the flags and the handler of each of its commands.
+A module's ``register(listed)`` adds the flags and handlers of its commands.
 """
 
 INTERRUPTED = 130
@@ -64,7 +65,7 @@ READER_GONE = 141
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help in the terminal's width. argparse alone would import shutil for it, and with it three compressors."""
+    """Help in the width of the terminal. argparse itself would import shutil for that, which is slow."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         try:
@@ -75,7 +76,7 @@ class Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, through the same door as every other mistake of configuration."""
+    """A parser whose errors are ConfigErrors, in one line as all others."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**({"formatter_class": Formatter} | options))
@@ -85,7 +86,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """A command's parser: it takes the global flags too. Without ``flags`` it is a name in a list, no more."""
+    """The parser of one command, with the global flags; without ``flags`` only its name for the list of commands."""
 
     def __init__(self, flags: bool = True, **options: Any) -> None:
         super().__init__(allow_abbrev=False, add_help=flags, **options)
@@ -94,22 +95,22 @@ class CommandParser(Parser):
 
 
 class Listed:
-    """What a module's ``register`` adds its commands to: the table says already what each does."""
+    """The commands of one module, to which its ``register`` adds parsers; what they do is known from COMMANDS."""
 
     def __init__(self, subparsers: Any, lines: Mapping[str, str]) -> None:
         self._subparsers, self._lines = subparsers, lines
 
     def add_parser(self, name: str, more: str = "", **options: Any) -> Any:
-        """The parser of one of the module's commands. ``more``: said in the command's own help alone."""
+        """Add the parser of a command. ``more``: appended to the description in the command's own help."""
         line = self._lines[name]
         return self._subparsers.add_parser(name, help=line, description=line + more, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. ``argv``: without the program's name, the process's own by default."""
+    """Run one command and return its exit code. ``argv``: arguments without the program's name; None: the process's."""
     words = list(sys.argv[1:] if argv is None else argv)
     _never_unprintable()
-    os.umask(os.umask(0o077) | 0o022)  # what we write and others could change would be refused when it is read
+    os.umask(os.umask(0o077) | 0o022)  # files that others can write are refused when read
     context = Screen(json="--json" in words)
     try:
         code = _dispatch(words, context)
@@ -124,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _never_unprintable() -> None:
-    """A terminal or a cron mail without UTF-8 gets ? for what it lacks: an error here could follow a payment."""
+    """Print ? for characters that the output cannot encode: an error here could come after a payment."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -133,7 +134,7 @@ def _never_unprintable() -> None:
 def _dispatch(words: list[str], context: Screen) -> int:
     try:
         root = parser(words)
-        context.command = _named(root, words)  # told of wrong usage too, which ends before the arguments are taken
+        context.command = _named(root, words)  # set early: errors of usage name it too
         args = root.parse_args(words)
         context.take(args)
         return int(args.handler(args, context))
@@ -148,7 +149,7 @@ def _dispatch(words: list[str], context: Screen) -> int:
 
 
 def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
-    """The command that these words name, as documents call it: sandbox-warp; empty where they name none."""
+    """The command that these words name, as in documents: sandbox-warp; empty where they name none."""
     names, at = list[str](), root
     for word in words:
         choices = next((a.choices for a in at._actions if isinstance(a, argparse._SubParsersAction)), None)
@@ -159,15 +160,16 @@ def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
 
 
 def parser(words: Container[str]) -> Parser:
-    """The command line: all the commands' names, and the flags of those that are among ``words``.
+    """The command line's parser: all commands by name, with the flags of those among ``words``.
 
-    Global flags stand before or after the command.
+    Global flags may stand before or after the command.
     """
     root = Parser(
         prog="yieldbot",
         description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
-        epilog="exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 a plan waits for approval, "
-        "4 refused by a safety rule, 5 a transaction is still open (run again), 130 interrupted (Ctrl-C)",
+        epilog="exit codes: 0 done, 1 failure or another run in progress, 2 wrong usage or configuration, 3 a plan "
+        "waits for approval, 4 refused by a safety rule, 5 a transaction is still open (run again), "
+        "130 interrupted (Ctrl-C)",
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")
@@ -184,7 +186,7 @@ def parser(words: Container[str]) -> Parser:
 
 
 def _flags(to: argparse.ArgumentParser, default: bool) -> None:
-    """The global flags. Those of a command have no default: one given before the command would be overwritten."""
+    """Add the global flags. A command's have no default, which would overwrite a flag given before the command."""
 
     def or_none(value: object) -> object:
         return value if default else argparse.SUPPRESS
@@ -194,7 +196,7 @@ def _flags(to: argparse.ArgumentParser, default: bool) -> None:
         "--config", type=Path, metavar="PATH", default=or_none(Path("yieldbot.toml")), help="default: ./yieldbot.toml"
     )
     group.add_argument("--json", action="store_true", default=or_none(False), help="one JSON document on stdout")
-    group.add_argument("-v", "--verbose", action="store_true", default=or_none(False), help="tell more on stderr")
+    group.add_argument("-v", "--verbose", action="store_true", default=or_none(False), help="more progress on stderr")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Profit and loss since entry as a table."""
+"""The table of profit and loss since entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
-    """A row for each market, of all jobs."""
+    """A row for each market of each job."""
     several = len(found) > 1
     units = {row.unit for _, rows in found for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
@@ -32,7 +32,7 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
         ">Earned",
         f">{unit}",
         ">of it realised",
-        ">Gas apart",
+        ">Gas (not included)",
         f">Gas {unit}",
     )
     for job, rows in found:
@@ -42,18 +42,22 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
             if isinstance(row.found, str):
                 sheet.add_row(name, *where, *["-"] * 8)
                 continue
-            told = row.found
-            cells = [short(told.base), short(told.realised), short_gas(told.gas), short(told.gas_base)]
-            amounts = [f"{money(told.put_in)}", money(told.taken_out), f"{money(told.earned, 4)} {job.asset.symbol}"]
-            sheet.add_row(name, *where, day(told.since), *amounts, *cells)
+            profit = row.found
+            cells = [short(profit.base), short(profit.realised), short_gas(profit.gas), short(profit.gas_base)]
+            amounts = [
+                f"{money(profit.put_in)}",
+                money(profit.taken_out),
+                f"{money(profit.earned, 4)} {job.asset.symbol}",
+            ]
+            sheet.add_row(name, *where, day(profit.since), *amounts, *cells)
     return sheet
 
 
 def short(value: Any) -> str:
-    """Base currency to four decimals."""
+    """An amount in the base currency, to four decimals; - where it is not known."""
     return "-" if value is None else f"{float(value):,.4f}"
 
 
 def short_gas(value: Amount | None) -> str:
-    """Native tokens to four digits."""
+    """Native tokens, to four significant digits; - where they are not known."""
     return "-" if value is None else f"{float(value):.4g} {value.token.symbol}"

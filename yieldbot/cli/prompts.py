@@ -1,4 +1,4 @@
-"""Questions to a person on this terminal."""
+"""Questions on this terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While a person is asked, Ctrl-C ends the wait at once (an event loop would only note it until the answer)."""
+    """Let Ctrl-C end a wait for input at once; an event loop would only handle it after the answer."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -22,7 +22,7 @@ def interruptible() -> Iterator[None]:
 
 
 def secret(question: str) -> str:
-    """Ask for something that is not shown while it is typed."""
+    """Ask for a secret, which is not shown while it is typed."""
     with interruptible():
         try:
             return getpass.getpass(question)
@@ -31,7 +31,7 @@ def secret(question: str) -> str:
 
 
 def answered(question: str, default: str = "") -> str:
-    """Ask on the terminal; the question goes to stderr, stdout being the result's alone."""
+    """Ask for a line. The question goes to stderr, since stdout is for the result alone."""
     with interruptible():
         print(question, end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
@@ -41,10 +41,10 @@ def answered(question: str, default: str = "") -> str:
 
 
 def confirmed(question: str) -> bool:
-    """A question whose only consent is y or yes."""
+    """Ask a yes-no question; only y or yes is consent."""
     return answered(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
 def agreed() -> bool:
-    """The last question before anything is signed."""
+    """Ask for consent before anything is signed."""
     return confirmed("Sign and send these?")

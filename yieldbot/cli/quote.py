@@ -1,7 +1,7 @@
-"""``yieldbot quote FROM TO AMOUNT``: what a swap would give now, by our own arithmetic, and over which pools.
+"""``yieldbot quote FROM TO AMOUNT``: what a swap would bring now, by our own arithmetic, and over which pools.
 
-With ``--out AMOUNT``: what goes in for an exact output. With ``--aggregator``: what LI.FI says beside it, with
-``--to-chain`` also of bridges; that is shown, decides nothing and is never signed.
+With ``--out AMOUNT``: the input for an exact output. With ``--aggregator``: LI.FI's quote beside it, with
+``--to-chain`` also for bridging; that is only shown, decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -32,14 +32,22 @@ def register(listed: Listed) -> None:
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
-    parser.add_argument("--out", metavar="AMOUNT", help="how much comes out, exactly; what goes in is then told")
     parser.add_argument(
-        "--slippage-bps", type=decimal, default=50.0, metavar="BPS", help="for the least output (default 50)"
+        "--out", metavar="AMOUNT", help="exact output, in whole tokens, in place of AMOUNT; shows the input it takes"
+    )
+    parser.add_argument(
+        "--slippage-bps",
+        type=decimal,
+        default=50.0,
+        metavar="BPS",
+        help="allowed slippage, for the minimum out (default 50)",
     )
     parser.add_argument("--chain", metavar="NAME", help="the chain, where several have jobs")
-    asked = "also ask LI.FI (it learns the amount and your address); its answer is shown and never signed"
-    parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=asked)
-    parser.add_argument("--to-chain", metavar="NAME", help="the chain of TO, by LI.FI's bridges: needs --aggregator")
+    lifi = "also ask LI.FI (it learns the amount and your address); its quote is shown and never signed"
+    parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=lifi)
+    parser.add_argument(
+        "--to-chain", metavar="NAME", help="the chain of TO, for a bridge's quote by LI.FI: needs --aggregator"
+    )
     parser.set_defaults(command="quote", handler=quote)
 
 
@@ -61,51 +69,51 @@ def quote(args: argparse.Namespace, context: Screen) -> int:
 
 def _bridged(found: BridgeQuote) -> str:
     taken = found.aggregated.taken
-    return f"{taken} on {found.chain.name} to {found.to_chain.name}: {_said(found.aggregated)}"
+    return f"{taken} on {found.chain.name} to {found.to_chain.name}: {_aggregated(found.aggregated)}"
 
 
-def _said(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
-    """The aggregator's word in a line, against our own quote where there is one."""
+def _aggregated(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
+    """The aggregator's quote in a line, compared with our own where there is one."""
     if not isinstance(other, Quoted):
         return str(other)
-    said = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
-    said += f"; fees of {other.fees_usd:,.2f} and gas of {other.gas_usd:,.2f} dollars by its own word"
+    text = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
+    text += f"; it says that fees are {other.fees_usd:,.2f} and gas {other.gas_usd:,.2f} US dollars"
     if ours is None:
-        return f"{said}; not checked, and never signed"
+        return f"{text}; not checked, and never signed"
     more = (other.given.raw / ours.given.raw - 1.0) * 100
-    return f"{said}; {abs(more):.3f} % {'more' if more >= 0 else 'less'} than ours. It is never signed"
+    return f"{text}; {abs(more):.3f} % {'more' if more >= 0 else 'less'} than ours. It is never signed"
 
 
 def _table(quoted: Quote) -> Group:
-    chain, found, seen, judged, other = quoted.chain, quoted.route, quoted.read, quoted.judged, quoted.aggregated
+    chain, found, read, judged, other = quoted.chain, quoted.route, quoted.read, quoted.judged, quoted.aggregated
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
-    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {seen.block.height:,}"
-    sheet = Sheet(title, "Way", f">{given.symbol}", f">{wanted.symbol}")
+    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {read.block.height:,}"
+    sheet = Sheet(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
-        way = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)
-        sheet.add_row(way, f"{float(part.taken):,.6g}", f"{float(part.given):,.6g}")
+        pools = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)
+        sheet.add_row(pools, f"{float(part.taken):,.6g}", f"{float(part.given):,.6g}")
     rate = float(found.given) / float(found.taken)
     done = f"takes {found.taken}" if found.exact_out else f"gives {found.given}"
     gas = f"{float(found.cost):,.4g} {found.cost.token.symbol}" if found.cost else "not counted"
     lines = [f"{done}: {rate:,.6g} {wanted.symbol} a {given.symbol}; gas of its transactions: {gas}"]
-    for who, price in sorted(seen.prices.items()):
+    for who, price in sorted(read.prices.items()):
         below = (1.0 - rate / price) * 100
         lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):.3f} % {_side(below)}")
     lines += [
-        f"certificate: no split over these ways {_bounded(found)}; gap {found.gap_bps:.4f} bp",
-        f"least output: {judged.least}" if isinstance(judged, Fair) else f"REFUSED {judged.code}: {judged.reason}",
-        *([f"{NAME}: {_said(other, found)}"] if other is not None else []),
-        *(f"not read: {why}" for why in seen.unread),
+        f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:.4f} bp",
+        f"minimum out: {judged.least}" if isinstance(judged, Fair) else f"REFUSED {judged.code}: {judged.reason}",
+        *([f"{NAME}: {_aggregated(other, found)}"] if other is not None else []),
+        *(f"not read: {why}" for why in read.unread),
     ]
     return Group(sheet, *(Text(line) for line in lines))
 
 
 def _bounded(found: Route) -> str:
-    said = f"{found.bound:,.8g} {found.cost.token.symbol}"
+    bound = f"{found.bound:,.8g} {found.cost.token.symbol}"
     if found.exact_out:
-        return f"needs less than {said}{', gas included' if found.cost else ''}"
-    return f"gives more than {said}{' after gas' if found.cost else ''}"
+        return f"needs less than {bound}{', gas included' if found.cost else ''}"
+    return f"gives more than {bound}{' after gas' if found.cost else ''}"
 
 
 def _side(below: float) -> str:

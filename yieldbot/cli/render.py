@@ -1,4 +1,4 @@
-"""Tables for people. Imported only when one is shown; the same facts as documents.py, rounded."""
+"""Tables of plans, rehearsals and outcomes: the facts of the documents, rounded. Imported only when one is shown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.allocator.convert import swap_id
-from yieldbot.app.words import when
-from yieldbot.cli.reports import moved
+from yieldbot.app.formatting import when
+from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.families import family_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
-    """Whole tokens, rounded; a hyphen for no bound."""
+    """Whole tokens, rounded; a hyphen for None."""
     return "-" if amount is None else f"{float(amount):,.{places}f}"
 
 
@@ -38,7 +38,7 @@ def percent(apy: Apy | None) -> str:
 
 
 def short_hash(text: str) -> str:
-    """A transaction's hash with its middle left out; --json has it whole."""
+    """A hash with its middle left out; --json has all of it."""
     return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"
 
 
@@ -47,7 +47,7 @@ def head(job: Job, snapshot: Snapshot) -> str:
 
 
 def at(block: BlockRef) -> str:
-    """Where a chain stands."""
+    """A block, as text."""
     return f"{family_of(block.chain).height} {block.height:,}"
 
 
@@ -56,7 +56,7 @@ def skipped(job: Job, reason: str) -> Text:
 
 
 def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
-    """Display names by market id; where one name stands for several markets, with the end of the id."""
+    """Display names by market id; with the end of the id where several markets have the same name."""
     states = list(snapshot.states.values())
     count: dict[str, int] = {}
     for state in states:
@@ -79,7 +79,7 @@ def _short(market_id: str) -> str:
 
 
 def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
-    """How money leaves the markets that it goes into, in a line."""
+    """A line about the exits of the markets that money goes into."""
     names = names_of(snapshot)
     into = [snapshot.states[m] for m in dict.fromkeys(move.target for move in found.moves) if m in snapshot.states]
     ways = [
@@ -87,14 +87,14 @@ def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
         for s in into
         if s.market.kind is not Kind.IDLE
     ]
-    return [f"ways out: {'; '.join(ways)}"] if ways else []
+    return [f"exits: {'; '.join(ways)}"] if ways else []
 
 
-STEPS = {LegKind.REQUEST: "ask for", LegKind.COLLECT: "collect", LegKind.CANCEL: "call back"}
+STEPS = {LegKind.REQUEST: "request", LegKind.COLLECT: "collect", LegKind.CANCEL: "cancel the request for"}
 
 
 def _without_moves(found: Plan) -> str:
-    """What a plan of claims or of sales does."""
+    """What a plan without moves does: claims, sales, or steps of an exit."""
     if found.legs and (words := STEPS.get(found.legs[0].kind)) is not None:
         return ", ".join(f"{STEPS.get(leg.kind, words)} {leg.amount}" for leg in found.legs)
     brings = ", ".join(str(leg.gets) for leg in found.legs if leg.gets is not None)
@@ -103,7 +103,7 @@ def _without_moves(found: Plan) -> str:
 
 
 def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
-    """The moves with their reasons, then the certificate; or why nothing moves."""
+    """A plan's moves with their reasons, and its certificate; or why nothing is moved."""
     symbol = job.asset.symbol
     if isinstance(found, Hold):
         lines: list[RenderableType] = [Text(f"Hold. {head(job, snapshot)}: {found.reason}", style="bold")]
@@ -125,7 +125,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         f">{symbol}",
         ">Gain a year",
         ">Cost",
-        ">Pays in",
+        ">Break-even",
         "Reason",
     )
     for move in found.moves:
@@ -139,9 +139,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             "-" if days is None else f"{days:,.2f} d",
             move.reason,
         )
-    whole = (
-        f"together {found.gain_per_year:,.2f} {symbol} a year more for {found.cost:,.4f} {symbol} of {_costs(job)}; "
-    )
+    whole = f"in all {found.gain_per_year:,.2f} {symbol} a year more, for {found.cost:,.4f} {symbol} of {_costs(job)}; "
     return Group(
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
@@ -157,9 +155,9 @@ def _costs(job: Job) -> str:
 
 
 def unread(found: Sequence[Unread]) -> list[RenderableType]:
-    """A line for each market that could not be observed; loud where we hold something."""
+    """A line for each market that could not be read, in red where we hold something there."""
     return [
-        Text(f"NOT READ: {one.name}, where {one.held} of ours were: {one.reason}", style="bold red")
+        Text(f"NOT READ: {one.name}, where we held {one.held}: {one.reason}", style="bold red")
         if one.held
         else Text(f"not read: {one.name}: {one.reason}", style="yellow")
         for one in found
@@ -167,7 +165,7 @@ def unread(found: Sequence[Unread]) -> list[RenderableType]:
 
 
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
-    """The plan, and of each market why it gets its amount."""
+    """The plan, and why each market has its target."""
     if found.allocation is None:
         return plan(job, snapshot, found)
     names, allocation = names_of(snapshot), found.allocation
@@ -183,7 +181,7 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
 
 
 def certificate(allocation: Allocation, symbol: str) -> Text:
-    """How good the allocation is, in one line."""
+    """An allocation's certificate, in a line."""
     proof = allocation.certificate
     return Text(
         f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
@@ -192,7 +190,7 @@ def certificate(allocation: Allocation, symbol: str) -> Text:
 
 
 def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
-    """Each transaction as it went on the fork, and what each leg did to our balances."""
+    """Each transaction as it ran on the fork, and each leg's balance changes."""
     made = Sheet(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
     for done in found.legs:
         step = legs[done.index] if done.index < len(legs) else None
@@ -200,13 +198,13 @@ def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, st
         for position, tx in enumerate(done.txs):
             last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
-            made.add_row(label if position == 0 else "", tx.words, f"{tx.gas_used:,}", changes)
+            made.add_row(label if position == 0 else "", tx.description, f"{tx.gas_used:,}", changes)
     used = f"{found.gas_used:,} {family_of(found.block.chain).gas}"
     return Group(made, Text("in all: " + ", ".join([used, *found.fees_beside, *moved(found.deltas)])))
 
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
-    """Every transaction that was sent, as the chain shows it."""
+    """The outcome of every transaction that was sent."""
     made = Sheet("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
     for step, outcome in outcomes:
         result, gas, changes = _ended(outcome)
@@ -216,7 +214,7 @@ def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketI
 
 
 def settled(outcomes: Sequence[Outcome]) -> RenderableType:
-    """Transactions of an earlier run whose outcome is known now."""
+    """Transactions of an earlier run that were settled."""
     made = Sheet("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
     for outcome in outcomes:
         result, gas, changes = _ended(outcome)
@@ -237,19 +235,19 @@ def _ended(outcome: Outcome) -> tuple[str, str, str]:
 
 
 def stuck(snapshot: Snapshot) -> list[str]:
-    """What is held and cannot be taken out now, a line each."""
+    """Holdings that cannot be withdrawn now, a line each."""
     names = names_of(snapshot)
     return [
         f"{names[state.market.id]} ({state.market.id}): what is held there ({state.held}) cannot be taken out now: "
         + state.stuck
-        + ("; it is asked for again once nothing else is to be done" if state.again else "")
+        + ("; an exit is requested again once nothing else is to be done" if state.again else "")
         for state in snapshot.markets
         if state.stuck
     ]
 
 
 def report(found: Report) -> list[RenderableType]:
-    """One job's whole cycle, stage after stage, as far as it went."""
+    """One job's cycle, stage by stage, as far as it went."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
     if found.skipped is not None:
         return [skipped(job, found.skipped)]
@@ -273,7 +271,7 @@ def report(found: Report) -> list[RenderableType]:
 
 
 def proposed(found: Proposed) -> Text:
-    """A Safe transaction and what is still wanted."""
+    """A proposed Safe transaction, and how many owners must still confirm it."""
     more = found.threshold - 1
     wait = f"{more} more of {len(found.owners)} owners must confirm it" if more else "any owner may execute it"
     return Text(f"PROPOSED: Safe transaction {found.hash}, signed by {found.document['sender']}; {wait}", style="bold")

@@ -1,4 +1,4 @@
-"""``yieldbot dry-run | run | approve | reject``: flags, what a person is shown and asked, and tables."""
+"""``yieldbot dry-run | run | approve | reject``: one cycle of the bot, and what becomes of a queued plan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from yieldbot.app import run as app
-from yieldbot.app.proposals import descriptions
+from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
 from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.cli import listings, render
+from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
-from yieldbot.cli.reports import moved
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def register(listed: Listed) -> None:
         "--approve",
         choices=("queue", "ask", "auto"),
         default="queue",
-        help="queue (default): write the plan down for `yieldbot approve ID` and exit 3; ask: on this terminal; "
-        "auto: inside the policy's auto_max_move and auto_max_total alone",
+        help="queue (default): journal the plan for `yieldbot approve ID` and exit with 3; ask: ask on this terminal; "
+        "auto: approve within the policy's auto_max_move and auto_max_total",
     )
     parser.set_defaults(command="run", handler=run)
 
-    more = "On a terminal it asks once more; without one, naming the plan is the approval."
+    more = "Asks once more on a terminal; without one, naming the plan is the approval."
     parser = listed.add_parser("approve", f". {more}")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
@@ -53,7 +53,7 @@ def register(listed: Listed) -> None:
 
     parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
-    parser.add_argument("--reason", default="", help="kept in the journal")
+    parser.add_argument("--reason", default="", help="why; kept in the journal")
     parser.set_defaults(command="reject", handler=reject)
 
 
@@ -86,7 +86,7 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _show(done: RunAnswer, context: Screen) -> int:
-    """What came of each job, then what bridging would gain."""
+    """Print the result of each job, then what bridging would gain."""
     parts: list[Any] = [partial(_group, report) for report in done.reports]
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))
@@ -99,9 +99,9 @@ def _group(report: Report) -> Any:
 
 
 def show_proposal(context: Screen, proposal: Proposal) -> None:
-    """Whose plan it is, why, each call in words with its target, and what all of it did on the fork.
+    """Print a rehearsed plan before consent is asked for: owner, reasons, each call with its target, balance changes.
 
-    On stderr, whatever stdout is for: a person is about to answer.
+    On stderr, since stdout is for the result alone.
     """
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
@@ -118,7 +118,7 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:
             number += 1
-            context.say(f"  {number}. {tx.words}  [{tx.to}, {tx.gas_used:,} {unit}]")
+            context.say(f"  {number}. {tx.description}  [{tx.to}, {tx.gas_used:,} {unit}]")
             for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
                 context.say(f"     {line}")
     context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))

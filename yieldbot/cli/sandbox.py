@@ -1,4 +1,4 @@
-"""``yieldbot sandbox up | down | warp | status``: a local market of real protocols, with play money."""
+"""``yieldbot sandbox up | down | warp | status``: a local market of real protocols with play money."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import sandbox as use
+from yieldbot.app.formatting import when
 from yieldbot.app.sandbox import DIRECTORY, SandboxRequest, SandboxUpRequest, SandboxWarpRequest
-from yieldbot.app.words import when
 from yieldbot.cli.flags import decimal
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 def register(listed: Listed) -> None:
     group = listed.add_parser("sandbox")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    words = {
-        "up": (up, "start it (compiling the contracts the first time) and write its configuration"),
+    commands = {
+        "up": (up, "start it and write its configuration (compiles the contracts the first time)"),
         "down": (down, "stop it; its files stay"),
-        "warp": (warp, "let days pass on it"),
-        "status": (status, "whether it runs, and where its chain stands"),
+        "warp": (warp, "let days pass on its chains"),
+        "status": (status, "whether it runs, and at which block"),
     }
-    for name, (handler, what) in words.items():
+    for name, (handler, what) in commands.items():
         parser = actions.add_parser(name, help=what, description=what)
-        parser.add_argument("--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"default: {DIRECTORY}")
+        parser.add_argument(
+            "--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox's folder (default {DIRECTORY})"
+        )
         if name == "up":
             what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
             parser.add_argument("--chain", choices=("evm", "solana", "both"), default="evm", help=what)
@@ -39,26 +41,26 @@ def register(listed: Listed) -> None:
 
 
 def up(args: argparse.Namespace, context: Screen) -> int:
-    return _shown(context, use.up(SandboxUpRequest(directory=args.dir, chain=args.chain), context))
+    return _print(context, use.up(SandboxUpRequest(directory=args.dir, chain=args.chain), context))
 
 
 def down(args: argparse.Namespace, context: Screen) -> int:
     found = use.down(SandboxRequest(directory=args.dir))
-    words = "the sandbox is stopped" if found.stopped else f"no sandbox ran from {found.directory}"
-    context.show(found.as_json(), lambda: words)
+    line = "the sandbox is stopped" if found.stopped else f"no sandbox was running from {found.directory}"
+    context.show(found.as_json(), lambda: line)
     return 0
 
 
 def warp(args: argparse.Namespace, context: Screen) -> int:
-    return _shown(context, use.warp(SandboxWarpRequest(directory=args.dir, days=args.days)))
+    return _print(context, use.warp(SandboxWarpRequest(directory=args.dir, days=args.days)))
 
 
 def status(args: argparse.Namespace, context: Screen) -> int:
-    return _shown(context, use.status(SandboxRequest(directory=args.dir)))
+    return _print(context, use.status(SandboxRequest(directory=args.dir)))
 
 
-def _shown(context: Screen, found: SandboxDocument) -> int:
-    """Each chain in a line."""
+def _print(context: Screen, found: SandboxDocument) -> int:
+    """Print a line for each chain."""
     lines = []
     if found.timestamp is not None:
         at = f"block {found.height:,}, {when(found.timestamp)}"

@@ -1,4 +1,4 @@
-"""The terminal that a command is given on: where its result goes, and how it ends when something is wrong."""
+"""The terminal: where a command's result, progress and errors go."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PIPE_WIDTH = 140
 
 
 class Screen(Context):
-    """One command. stdout carries the result alone (tables, or one JSON document); stderr carries progress."""
+    """One command on a terminal. stdout: the result alone (tables, or one JSON document); stderr: progress and
+    errors."""
 
     def __init__(self, json: bool = False) -> None:
         super().__init__()
@@ -36,12 +37,12 @@ class Screen(Context):
         return interruptible()
 
     def take(self, args: argparse.Namespace) -> None:
-        """The global flags, once they are parsed."""
+        """Take over the parsed global flags."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
         self.command = args.command
 
     def show(self, document: Mapping[str, Any], *parts: Callable[[], RenderableType]) -> None:
-        """The result: the document (with ``schema``) for --json, else the parts, which are built only when wanted."""
+        """Print the result: the document for --json, else the parts, which are built only then."""
         if self.json:
             self._write(document)
             return
@@ -52,9 +53,9 @@ class Screen(Context):
                 console.print(shown, soft_wrap=not hasattr(shown, "__rich_console__") or hasattr(shown, "plain"))
 
     def console(self, record: bool = False, quiet: bool = False, width: int | None = None) -> Console:
-        """Where tables go. A pipe gets enough columns for the widest table, a terminal what it has.
+        """The console for tables, as wide as the terminal, or PIPE_WIDTH into a pipe.
 
-        ``record``: keep what is printed, for a picture; ``quiet``: keep it without printing.
+        ``record``: keep what is printed, for a picture; ``quiet``: do not print.
         """
         import io
 
@@ -71,7 +72,7 @@ class Screen(Context):
         )
 
     def fail(self, failure: YieldbotError) -> int:
-        """Say an error; returns its exit code."""
+        """Report an error and return its exit code."""
         line = self.redacted(one_line(str(failure)))
         self.complain(line)
         if self.json:
@@ -80,7 +81,7 @@ class Screen(Context):
         return failure.exit_code
 
     def crash(self, unforeseen: Exception) -> int:
-        """A bug: its traceback goes into a file of the data directory, one line to the terminal."""
+        """Report a bug: the traceback goes to a file in data_dir, one line to the terminal. Returns the exit code."""
         import traceback
 
         text = self.redacted("".join(traceback.format_exception(unforeseen)))
@@ -101,7 +102,7 @@ class Screen(Context):
     def _write(self, document: Mapping[str, Any]) -> None:
         import json
 
-        plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escapes: a ? would be another value
+        plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escape what the terminal cannot encode
         print(escaped(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain)))
 
     def _keep(self, text: str) -> Path | None:

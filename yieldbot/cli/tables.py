@@ -1,4 +1,4 @@
-"""A table that a narrow terminal gets as a list: a heading for each row, its other cells named below it."""
+"""Tables that turn into lists on a narrow terminal: the first cell of a row as heading, the others named below it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNBOUNDED = 10_000
 
 
 class Printable(Console):
-    """A console on which no text can be more than text: rich lets escape sequences and bidi marks through."""
+    """A console that removes control characters from all text; rich itself prints escape sequences and bidi marks."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for part in super().render(renderable, options):
@@ -26,7 +26,7 @@ class Printable(Console):
 
 
 class Sheet(Table):
-    """Cells are plain text. A column whose name starts with > is right-aligned and never wrapped."""
+    """A table of plain text. A column whose name starts with > is right-aligned and never wrapped."""
 
     def __init__(self, title: str, *columns: str) -> None:
         super().__init__(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

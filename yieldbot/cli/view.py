@@ -1,4 +1,4 @@
-"""``yieldbot markets | positions | plan``: what there is, what we hold, what would be done. Nothing is signed."""
+"""``yieldbot markets | positions | plan``: the markets, our holdings, what a run would do. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -33,19 +33,23 @@ def register(listed: Listed) -> None:
         if name == "plan":
             what_if_flags(parser)
         if name == "markets":
-            parser.add_argument("--amount", metavar="TOKENS", help="as if the wallet held this much in all")
+            parser.add_argument("--amount", metavar="TOKENS", help="assume this wealth, in whole tokens")
             parser.add_argument(
                 "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
             )
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
-    """Read by ``whatif.of_words``, which is not needed for ``--help``."""
-    group = parser.add_argument_group("what if (the configuration stays as it is)")
-    group.add_argument("--wealth", metavar="TOKENS", help="as if we had this much in all")
-    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of so many days")
-    group.add_argument("--exclude", metavar="NAME", action="append", default=[], help="a market's name, id or protocol")
-    group.add_argument("--max-share", metavar="FRACTION", help="the most of our wealth in one market, as 0.25")
+    """Add the flags that ``whatif.from_flags`` reads."""
+    group = parser.add_argument_group("what if (changes nothing in the configuration)")
+    group.add_argument("--wealth", metavar="TOKENS", help="assume this wealth, in whole tokens")
+    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of this many days")
+    group.add_argument(
+        "--exclude", metavar="NAME", action="append", default=[], help="leave out markets of this name, id or protocol"
+    )
+    group.add_argument(
+        "--max-share", metavar="FRACTION", help="the largest fraction of the wealth in one market, as 0.25"
+    )
 
 
 def markets(args: argparse.Namespace, context: Screen) -> int:
@@ -64,7 +68,7 @@ def markets(args: argparse.Namespace, context: Screen) -> int:
 
 def _pools(found: PoolsAnswer, context: Screen) -> int:
     parts: list[Any] = [lambda one=one: lp_tables.pools(one, context.settings.policy) for one in found.shown]
-    nothing = "No chain of these jobs lists an exchange with liquidity to look at."
+    nothing = "No chain of these jobs lists an exchange whose liquidity can be read."
     context.show(found.document.as_json(), *(parts or [lambda: nothing]))
     return found.exit_code
 
@@ -90,9 +94,9 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
 
 
 def plan(args: argparse.Namespace, context: Screen) -> int:
-    what_if = whatif.of_words(args.wealth, args.horizon, args.exclude, args.max_share)
+    what_if = whatif.from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
     found = plan_use.plan(plan_use.PlanRequest(jobs=filter_of(args), what_if=what_if), context)
-    parts: list[Any] = [what_if.words] if what_if else []
+    parts: list[Any] = [what_if.summary] if what_if else []
     for one in found.jobs:
         if one.snapshot is None:
             parts.append(_skipped(one.job, one.skipped or ""))
@@ -106,7 +110,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _no_way_out(snapshot: Snapshot) -> list[Any]:
-    """Markets into which nothing goes, or out of which nothing comes, for what the journal knows of their way out."""
+    """Markets whose exit failed before, and holdings that cannot be withdrawn now."""
     shut = [state for state in snapshot.states.values() if state.no_way_out]
     lines = [f"{state.market.name} ({state.market.id}) has no way out: {state.no_way_out}" for state in shut]
     lines += render.stuck(snapshot)
@@ -114,7 +118,7 @@ def _no_way_out(snapshot: Snapshot) -> list[Any]:
 
 
 def _unread(lost: Sequence[Unread]) -> list[Any]:
-    """Parts that show what could not be observed; none where everything was."""
+    """Markets that could not be read; nothing where all could."""
     return [lambda: Group(*render.unread(lost))] if lost else []
 
 

@@ -1,6 +1,7 @@
-"""``yieldbot wallet new | import | list | address``: encrypted keystores, and whose a key in AWS KMS or a Ledger is.
+"""``yieldbot wallet new | import | list | address``: encrypted keystores, and addresses of keys in AWS KMS or on a
+Ledger.
 
-A private key is never an argument: arguments can be seen.
+A private key is never an argument, since others can see arguments.
 """
 
 from __future__ import annotations
@@ -31,37 +32,41 @@ def register(listed: Listed) -> None:
     _keystore_flags(parser)
     parser.set_defaults(command="wallet-new", handler=new)
 
-    what = "write the keystore of a key that you have; it is asked for, or read from a file or a pipe"
+    what = "write a keystore for a key that you have; the key is asked for, or read from a file or a pipe"
     parser = actions.add_parser("import", help=what, description=what)
     _keystore_flags(parser)
-    forms = "a keystore, a solana-cli file, hex digits or a mnemonic; - reads stdin; NAME may be the file itself"
+    forms = "a keystore, a solana-cli file, hex digits or a mnemonic; -: stdin; NAME may be the file itself"
     parser.add_argument("--key-file", type=Path, metavar="FILE", help=forms)
-    parser.add_argument("--key-passphrase-file", type=Path, metavar="FILE", help="of the keystore that is imported")
-    parser.add_argument("--path", metavar="PATH", help="of a mnemonic's account, as m/44'/60'/0'/0/0")
+    parser.add_argument(
+        "--key-passphrase-file", type=Path, metavar="FILE", help="holds the passphrase of the keystore that is imported"
+    )
+    parser.add_argument("--path", metavar="PATH", help="derivation path of a mnemonic's account, as m/44'/60'/0'/0/0")
     parser.set_defaults(command="wallet-import", handler=import_, chain=None)
 
-    what = "the keystores found and the wallets configured"
+    what = "list the keystores found and the wallets configured"
     parser = actions.add_parser("list", help=what, description=what)
     parser.set_defaults(command="wallet-list", handler=list_)
 
-    what = "the address of a key in AWS KMS or a Ledger, and its table for yieldbot.toml"
+    what = "print the address of a key in AWS KMS or on a Ledger, and its table for yieldbot.toml"
     parser = actions.add_parser("address", help=what, description=what)
     held = parser.add_mutually_exclusive_group(required=True)
     held.add_argument("--kms", metavar="KEY_ID", help="key id, ARN or alias/NAME; credentials as AWS's own tools do")
     held.add_argument("--ledger", metavar="PATH", help="BIP-32 path, as m/44'/60'/0'/0/0")
     parser.add_argument("--region", metavar="NAME", help="with --kms: the AWS region, where nothing else names it")
-    parser.add_argument("--endpoint-url", metavar="URL", help="with --kms: another address of AWS KMS")
+    parser.add_argument("--endpoint-url", metavar="URL", help="with --kms: another endpoint of AWS KMS")
     parser.set_defaults(command="wallet-address", handler=address)
 
 
 def _keystore_flags(parser: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="the keystore is keys/NAME.json beside the configuration")
-    parser.add_argument("--keystore", type=Path, metavar="FILE", help="another place for the keystore")
+    parser.add_argument("--keystore", type=Path, metavar="FILE", help="write the keystore to this file instead")
     parser.add_argument(
-        "--chain", choices=("evm", "solana"), default="evm", help="the family that the key is for (default: evm)"
+        "--chain", choices=("evm", "solana"), default="evm", help="the kind of chain that the key is for (default evm)"
     )
     given = parser.add_mutually_exclusive_group()
-    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="first line; the file must have mode 0600")
+    given.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="its first line is the passphrase; needs mode 0600"
+    )
     given.add_argument("--passphrase-env", metavar="NAME", help="environment variable (or .env) that holds it")
 
 
@@ -100,13 +105,13 @@ def address(args: argparse.Namespace, context: Screen) -> int:
 
 
 def passphrase_flags(args: argparse.Namespace) -> NewPassphrase:
-    """What --passphrase-file and --passphrase-env say."""
+    """Where the new keystore's passphrase is to come from."""
     return NewPassphrase(file=args.passphrase_file, variable=args.passphrase_env)
 
 
 def _written(found: WrittenWallet, context: Screen) -> int:
-    said = f"{found.address}\nencrypted in {found.keystore}; in yieldbot.toml:\n\n{use.toml_of(found)}"
-    context.show(found.as_json(), lambda: said)
+    text = f"{found.address}\nencrypted in {found.keystore}; in yieldbot.toml:\n\n{use.toml_of(found)}"
+    context.show(found.as_json(), lambda: text)
     return 0
 
 

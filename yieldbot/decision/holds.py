@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator import leave, ranges
-from yieldbot.allocator.allocate import exact_of, group_names, purses_of
+from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
 from yieldbot.allocator.assess import assess, mistrusted
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
-from yieldbot.allocator.shared import besides, income_change
+from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
@@ -153,17 +153,17 @@ def _group_exceeded(
     paid: float,
 ) -> Declined | None:
     """Shares of protocols and of assets. ``paid``: what of the wealth the plan may have cost, in the first asset."""
-    states, purses = snapshot.markets, purses_of(snapshot)
-    exact = exact_of(states, assessed, policy, purses, base)
+    states, portfolio = snapshot.markets, portfolio_of(snapshot)
+    exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
-    for name, (members, most) in zip(group_names(states, policy, purses, base), exact.groups, strict=True):
+    for name, (members, most) in zip(group_names(states, policy, portfolio, base), exact.groups, strict=True):
         ids = [(states[i].market.id, exact.weights[i], states[i].held.raw) for i in members]
         if not gets.intersection(market_id for market_id, _, _ in ids):
             continue
         start = sum(weight * (held - done.get(market_id, 0)) for market_id, weight, held in ids)
         after = sum(weight * (held + ahead.get(market_id, 0)) for market_id, weight, held in ids)
-        if _above(after, max(most, start), int(paid * purses.ones[0]) * purses.weights[0]):
-            part = after / purses.total if purses.total else 1.0
+        if _above(after, max(most, start), int(paid * portfolio.ones[0]) * portfolio.weights[0]):
+            part = after / portfolio.total if portfolio.total else 1.0
             return Declined("EXPOSURE_LIMIT", f"{part:.1%} of the wealth would be there: {name} allows less")
     return None
 
@@ -178,11 +178,11 @@ def _too_small(
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
     """Positions and moves below the policy's least; what a plan puts into a market in parts is one move."""
-    purses = purses_of(snapshot)
-    exact = exact_of(snapshot.markets, assessed, policy, purses, base)
+    portfolio = portfolio_of(snapshot)
+    exact = exact_of(snapshot.markets, assessed, policy, portfolio, base)
     for leg in deposits:
         state = snapshot.of(leg.market_id)
-        least, step = (bounds[purses.of(state)] for bounds in (exact.min_positions, exact.min_moves))
+        least, step = (bounds[portfolio.of(state)] for bounds in (exact.min_positions, exact.min_moves))
         moved = done.get(leg.market_id, 0) + ahead[leg.market_id]
         if _above(step, moved) or _above(least, state.held.raw + ahead[leg.market_id]):
             return Declined("BELOW_MINIMUM", f"{leg.amount} into {state.market.name} is below min_move or min_position")
@@ -252,8 +252,8 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)
-    beside = besides(snapshot.markets, policy)
+    dilutions = dilutions_of(snapshot.markets, policy)
     for state in snapshot.states.values():
         target = max(0.0, float(state.held) + changes.get(state.market.id, 0.0))
-        gain += income_change(state, target, policy, beside) * snapshot.price(state.market.asset)
+        gain += income_change(state, target, policy, dilutions) * snapshot.price(state.market.asset)
     return gain

@@ -8,7 +8,8 @@ What the cycle uses (nothing heavy is imported here; import from the modules nam
     from yieldbot.chains.evm.execution.settle import settle
     from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
     from yieldbot.chains.evm.node.fork import fork_of
-    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, list_keystores, passphrase
+    from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, list_keystores
+    from yieldbot.execution.passphrases import passphrase
     from yieldbot.chains.evm.signing.kms import KmsSigner  # and ledger.LedgerSigner over ledger_hid.HidTransport
     from yieldbot.execution.approvals import Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
     from yieldbot.execution.lock import run_lock
@@ -27,6 +28,6 @@ What the cycle uses (nothing heavy is imported here; import from the modules nam
         # LegResult(outcomes: tuple[Outcome, ...], declined: Declined | None); observe again, rebuild the next
         # LegWork from the fresh state (same index, amount <= planned), execute_leg again.
 
-``fork`` is ``Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]``; live, dry run and rehearsal differ only in
+``fork`` is ``Callable[[BlockRef], AbstractAsyncContextManager[Node]]``; live, dry run and rehearsal differ only in
 the approver and in the node that the Account is wired with.
 """

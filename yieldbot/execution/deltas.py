@@ -48,9 +48,9 @@ def change_of(deltas: Iterable[Delta], token: Token) -> int:
     return sum(delta.raw for delta in deltas if delta.token == token)
 
 
-def within(seen: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
+def within(observed: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
     """Whether a change lies within tolerance of the predicted one; ``scale``: what the basis points are taken of."""
-    return abs(seen - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
+    return abs(observed - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
 
 
 def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
@@ -145,8 +145,8 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
     if work.leg.kind is LegKind.RERANGE:
         return Declined("WORTH_LESS", f"a new range in {work.market.name} would be worth {worth} more afterwards")
     if work.leg.kind is not LegKind.DEPOSIT:
-        said = f"{work.leg.kind} of {amount} at {work.market.name}: what is ours there would be worth {worth} more"
-        return Declined("WORTH_LESS", said)
+        message = f"{work.leg.kind} of {amount} at {work.market.name}: what is ours there would be worth {worth} more"
+        return Declined("WORTH_LESS", message)
     return Declined("WORTH_LESS", f"a deposit of {amount} into {work.market.name} would be worth {worth} afterwards")
 
 
@@ -169,14 +169,14 @@ def real_fault(
     for index, delta in enumerate(predicted):
         if delta.token.address == NATIVE or delta.token not in real_by_token:
             continue
-        seen = real_by_token[delta.token]
+        observed = real_by_token[delta.token]
         if delta.least is not None:  # prices move between a simulation and the block; the call's own least does not
-            if seen < delta.least:
-                return f"{_change(delta.token, seen)}, the least was {_change(delta.token, delta.least)}"
+            if observed < delta.least:
+                return f"{_change(delta.token, observed)}, the least was {_change(delta.token, delta.least)}"
             continue
         scale = abs(delta.raw) if index == 0 else max(abs(delta.raw), before.get(delta.token, 0))
-        if not within(seen, delta.raw, scale, tolerance_bps):
-            return f"{_change(delta.token, seen)}, simulated was {_change(delta.token, delta.raw)}"
+        if not within(observed, delta.raw, scale, tolerance_bps):
+            return f"{_change(delta.token, observed)}, simulated was {_change(delta.token, delta.raw)}"
     return None
 
 

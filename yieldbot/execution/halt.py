@@ -30,10 +30,10 @@ def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
     except FileExistsError:
         pass
     except OSError as failure:
-        said = why(failure, path)
+        cause = why(failure, path)
         if path.is_symlink() or path.exists():
-            return path, f"{path} is there and halts; its reason could not be written ({said})"
-        raise ConfigError(f"{path} cannot be written: {said}: create it by hand to halt the bot") from None
+            return path, f"{path} is there and halts; its reason could not be written ({cause})"
+        raise ConfigError(f"{path} cannot be written: {cause}: create it by hand to halt the bot") from None
     return path, ""
 
 
@@ -55,10 +55,10 @@ def halted(data_dir: Path) -> str | None:
     try:
         if not path.is_symlink() and not path.exists():
             return None
-        said = head(path, LONGEST).decode(errors="replace")
+        text = head(path, LONGEST).decode(errors="replace")
     except (OSError, ConfigError):  # a dangling link, a FIFO, a folder: there is something, and it halts
-        said = ""
-    return one_line(said, 200) or "no reason given"
+        text = ""
+    return one_line(text, 200) or "no reason given"
 
 
 def refuse_if_halted(reason: str | None) -> None:

@@ -28,8 +28,8 @@ def run_lock(data_dir: Path) -> Iterator[None]:
         ) from None
     except OSError as failure:
         remedy = "free space on its disk, correct its permissions, or name another folder"
-        said = why(failure, data_dir / "run.lock")
-        raise ConfigError(f"data_dir {data_dir} cannot be used: {said}: {remedy}") from None
+        cause = why(failure, data_dir / "run.lock")
+        raise ConfigError(f"data_dir {data_dir} cannot be used: {cause}: {remedy}") from None
     try:
         yield
     finally:

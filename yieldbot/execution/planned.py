@@ -39,11 +39,11 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     if leg.gets is None or planned.gets is None:
         return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
     if leg.gets.token != planned.gets.token:
-        said = f"a swap for {leg.gets.token.symbol}, one for {planned.gets.token.symbol} was approved"
-        return Declined("NOT_IN_PLAN", said)
+        message = f"a swap for {leg.gets.token.symbol}, one for {planned.gets.token.symbol} was approved"
+        return Declined("NOT_IN_PLAN", message)
     if leg.gets.raw * planned.amount.raw < planned.gets.raw * leg.amount.raw:
-        said = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
-        return Declined("BELOW_LEAST", said)
+        message = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
+        return Declined("BELOW_LEAST", message)
     return None
 
 

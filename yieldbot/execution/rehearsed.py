@@ -14,7 +14,7 @@ class TxRehearsed(Protocol):
     """One transaction on the fork."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What it does, in words."""
 
     @property

@@ -33,8 +33,8 @@ def mark(journal: Journal, approval: Approval, index: int, result: LegResult) ->
         return
     if not result.done:
         reason = result.declined.reason if result.declined else "a transaction did not succeed"
-        said_no = result.declined is not None and result.declined.code in ("HUMAN_REJECTED", "HALTED")
-        status = PlanStatus.REJECTED if said_no else PlanStatus.FAILED
+        refused_by_person = result.declined is not None and result.declined.code in ("HUMAN_REJECTED", "HALTED")
+        status = PlanStatus.REJECTED if refused_by_person else PlanStatus.FAILED
         journal.append(PlanMarked(approval.plan.id, status, "execution", f"leg {index + 1}: {reason}"))
     elif index == len(approval.plan.legs) - 1:
         journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))
@@ -52,8 +52,8 @@ class Numbered(Protocol):
 
 def of_leg(work: Numbered, why: Declined) -> Declined:
     """Why a leg does not go through, said of it; LegFails where that is its own market's doing."""
-    said = f"leg {work.index + 1}: {why.reason}"
-    return LegFails(why.code, said, work.leg) if why.code in OF_MARKET else Declined(why.code, said)
+    message = f"leg {work.index + 1}: {why.reason}"
+    return LegFails(why.code, message, work.leg) if why.code in OF_MARKET else Declined(why.code, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from yieldbot.protocols.solana.base import SvmAdapter
 
 
 class SignerOf(Protocol):
-    """The signer of a wallet, of its own family (``Signer`` or ``SvmSigner``); its passphrase, AWS or its device is
+    """The signer of a wallet, of its own family (the ``Signer`` of its wing); its passphrase, AWS or its device is
     asked only when something is to be signed."""
 
     def __call__(self, wallet: Wallet) -> Any: ...

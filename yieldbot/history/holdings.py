@@ -8,7 +8,7 @@ from typing import Any
 
 from yieldbot.journal.events import Observed, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
-from yieldbot.math.undrained import own_curve
+from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
@@ -120,7 +120,7 @@ def _expected(state: MarketState, before: MarketState | None, policy: Policy) ->
     rate = state.curve.apr(held, horizon_seconds)
     if before is None or before.held <= state.held:
         return rate
-    return min(rate, own_curve(before, policy).apr(held, horizon_seconds))
+    return min(rate, sustainable_curve(before, policy).apr(held, horizon_seconds))
 
 
 def _usd(snapshot: Snapshot) -> dict[str, Any]:

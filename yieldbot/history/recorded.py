@@ -16,11 +16,12 @@ from yieldbot.model.policy import Policy
 
 
 def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
-    """Write down what each position of the snapshot is expected to earn over the policy's horizon.
+    """Record what each position of the snapshot is expected to earn over the policy's horizon, as an ``Observed``
+    entry.
 
-    before: what there was before a plan was carried out, so that of what its withdrawals left no more is expected than
-    the plan counted (``own_curve``). Holdings in markets that the snapshot does not show are carried on as they were:
-    they must not be forgotten.
+    before: the snapshot before a plan was carried out, so that no more is expected of what its withdrawals left than
+    the plan counted (``sustainable_curve``). Holdings in markets that the snapshot lacks are carried on as they were,
+    so that they are not forgotten.
     """
     horizon_seconds = policy.horizon_days * 86_400
     known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)

@@ -300,8 +300,8 @@ def encode(event: Event) -> tuple[Keys, Doc]:
                 "time": event.time,
             }
         case ExitEnded():
-            said = {"market_id": event.market_id, "time": event.time}
-            return Keys("exit.ended", event.chain, event.owner), said
+            document = {"market_id": event.market_id, "time": event.time}
+            return Keys("exit.ended", event.chain, event.owner), document
 
 
 def decode(keys: Keys, doc: Any) -> Event:

@@ -277,7 +277,7 @@ class Journal:
             with self._engine.begin() as connection:
                 yield connection
         except DatabaseError as failure:
-            raise _said(self.path, failure.orig) from None
+            raise _database_error(self.path, failure.orig) from None
         except UnicodeDecodeError:  # SQLite's own words about a damaged schema, which quote it
             raise _damaged(self.path) from None
 
@@ -317,7 +317,7 @@ def _copied(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError as failure:
             copy.close()
             if _stamps(path) == before:
-                raise _said(path, failure) from None
+                raise _database_error(path, failure) from None
             continue
         if joined or _stamps(path) == before:
             return copy
@@ -361,8 +361,8 @@ def _refuse_emptied(path: Path) -> None:
             return
         beside = [one for one in path.parent.glob(f"{path.name}?*") if one.name != f"{path.name}-shm"]
         if found := [one.name for one in sorted(beside) if one.is_file() and one.stat().st_size]:
-            said = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
-            raise InvariantError(f"journal {path} {said}; restore it from a backup before anything is signed")
+            message = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
+            raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
     except OSError:
         return  # told where it is opened
 
@@ -384,7 +384,7 @@ def _damaged(path: Path) -> InvariantError:
     return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
 
 
-def _said(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
+def _database_error(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
     primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
     match primary:
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:  # IOERR: no space for the log's index, or a fault of the disk

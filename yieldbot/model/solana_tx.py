@@ -28,7 +28,7 @@ class SvmUnsigned:
     instructions: tuple[SvmInstruction, ...]
     meaning: bytes
     fee_lamports: int
-    words: str
+    description: str
     plan_id: str
     leg: int
     market_id: MarketId

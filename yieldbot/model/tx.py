@@ -29,15 +29,18 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class EvmCall:
-    """One call to be made by our account. ``words``: what it does, for the person who approves. ``least``: what it
-    brings at least, by its own bytes (a swap); None for any other."""
+    """One call to be made by our account."""
 
     to: Address
     data: bytes
     value: int
-    words: str
+    """Wei sent along."""
+    description: str
+    """What the call does, for the person who approves."""
     allowance: Allowance | None = None
+    """The allowance that the call consumes in full; None where it takes no token of ours."""
     least: Amount | None = None
+    """A swap's minimum out, as written into the call's own bytes; None for any other call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,13 @@ class SvmMeta:
 
 @dataclass(frozen=True, slots=True)
 class SvmInstruction:
-    """One instruction of a Solana transaction of ours. ``words``: what it does, for the person who approves; empty for
-    one that only serves the next (a refresh)."""
+    """One instruction of a Solana transaction of ours."""
 
     program: Address
     accounts: tuple[SvmMeta, ...]
     data: bytes
-    words: str
+    description: str
+    """What it does, for the person who approves; empty for one that only serves the next (a refresh)."""
 
 
 Call = EvmCall | SvmInstruction
@@ -76,7 +79,7 @@ class UnsignedTx:
     gas: int
     max_fee_wei: int
     priority_fee_wei: int
-    words: str
+    description: str
     plan_id: str
     leg: int
     market_id: MarketId
@@ -133,7 +136,7 @@ NO_ROLLUP_FEE = RollupFee()
 class SimulatedTx:
     """Proof that the unsigned transaction ran on a fork at ``block``: gas it used and our balance changes there.
 
-    given: what its events said of ours was given away (``execution/deltas.given``), None where nobody looked. rollup:
+    given: what its events said of ours was given away (``execution/balances.given``), None where nobody looked. rollup:
     what it pays for its data on L1, which no fork charges.
     """
 

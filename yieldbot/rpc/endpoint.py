@@ -34,7 +34,7 @@ MAX_ANSWER_BYTES = 32 * 2**20
 each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
 SHORTEST_KEY = 8
 """Characters from which on a part of a URL is taken for a key."""
-MOST_WORDS = 200
+LONGEST_MESSAGE = 200
 BUSY_CODES = (-32005, -32007, -32016, -32029, -32090, -32097)
 """Codes under which providers say that a limit is reached, of requests or of what one of them asks for."""
 _BUSY = re.compile(
@@ -177,8 +177,8 @@ class Endpoint:
     async def _ask(self, method: str, params: list[Any]) -> Any:
         """One try. Raises Unusable or NodeRefused."""
         if (rest := self.rests_until - time.monotonic()) > 0:
-            said = f"{self.host} asked to be left alone for {rest:.3g} s more"
-            raise Unusable(said, status=429, remedy=self._limit_reached(), rest_seconds=rest)
+            message = f"{self.host} asked to be left alone for {rest:.3g} s more"
+            raise Unusable(message, status=429, remedy=self._limit_reached(), rest_seconds=rest)
         if self._provider is None:
             self._provider = (self._provider_of or _provider_class())(self.url, self._timeout_seconds)
         if sys.getrecursionlimit() > DEEPEST_NESTING:
@@ -189,8 +189,8 @@ class Endpoint:
         except TimeoutError:
             raise self._silent(method) from None
         except TooLong:
-            said = f"{self.host} answers {method} with more than {MAX_ANSWER_BYTES // 2**20} MiB"
-            raise Unusable(f"{said}: correct {self.setting}, or use another provider", again=False) from None
+            message = f"{self.host} answers {method} with more than {MAX_ANSWER_BYTES // 2**20} MiB"
+            raise Unusable(f"{message}: correct {self.setting}, or use another provider", again=False) from None
         except Exception as failure:  # aiohttp, ssl, json: a dozen unrelated roots, all meaning "no usable answer"
             # `from None`: the transport's own message can hold the URL, and the URL can hold a key.
             if isinstance(failure, HttpStatus):
@@ -209,15 +209,15 @@ class Endpoint:
     def _http(self, method: str, answer: HttpStatus) -> Unusable | NodeRefused:
         """An HTTP error with the node's own words and what to do about it; asked again only where that may help, and
         not before the server wants to be asked. The body says what is refused, the status does not."""
-        status, said = answer.status, document_of(answer.body)
-        error = said.get("error") if isinstance(said, Mapping) else None
+        status, document = answer.status, document_of(answer.body)
+        error = document.get("error") if isinstance(document, Mapping) else None
         if status >= 400 and status != 401 and isinstance(error, Mapping) and ("code" in error or "message" in error):
             return self._refused(method, error, answer)
-        words = self._without_key(words_of(said, answer.body))
+        message = self._redacted(message_of(document, answer.body))
         if status == 413:  # a web server before the node: what was asked is too long, in no words of a node
-            return NodeRefused(method, 0, words or "too much at once", status=status, remedy=self._remedy(status))
+            return NodeRefused(method, 0, message or "too much at once", status=status, remedy=self._remedy(status))
         again = status == 429 or status >= 500
-        what = f"{self.host} answered {method} with HTTP {status}" + (f" ({words})" if words else "")
+        what = f"{self.host} answered {method} with HTTP {status}" + (f" ({message})" if message else "")
         return self._unusable(what, status, answer.headers if again else None, again=again)
 
     def _unusable(
@@ -252,7 +252,7 @@ class Endpoint:
             error = {"message": error}
         number = error.get("code")
         code = number if isinstance(number, int) else 0
-        message = self._without_key(str(error.get("message", "no message"))[:300])
+        message = self._redacted(str(error.get("message", "no message"))[:300])
         data = _revert_data(error.get("data"))
         if asks_too_often(status, code, message):
             http = f" with HTTP {status}" if status >= 400 else ""
@@ -267,14 +267,14 @@ class Endpoint:
             return self._unusable(str(refusal), status, headers, again=True, refusal=refusal)
         return refusal
 
-    def _without_key(self, words: str) -> str:
+    def _redacted(self, message: str) -> str:
         """A node's words without what its URL holds beside the host: an error may quote the key."""
         parts = urlsplit(self.url)
         held = [*parts.path.split("/"), parts.username or "", parts.password or "", parts.query]
         held += [value for pair in parts.query.split("&") for value in pair.split("=")[1:]]
         for secret in sorted(filter(lambda one: len(one) >= SHORTEST_KEY, held), key=len, reverse=True):
-            words = words.replace(secret, "…")
-        return words
+            message = message.replace(secret, "…")
+        return message
 
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, Mapping):
@@ -294,14 +294,14 @@ def document_of(body: bytes) -> Any:
         return None
 
 
-def words_of(said: Any, body: bytes) -> str:
+def message_of(document: Any, body: bytes) -> str:
     """What an HTTP error says in words: the usual fields of a JSON document, or a short plain text."""
-    if isinstance(said, Mapping):
-        found = [said.get(name) for name in ("message", "error", "detail", "error_description")]
+    if isinstance(document, Mapping):
+        found = [document.get(name) for name in ("message", "error", "detail", "error_description")]
         found = [one.get("message") if isinstance(one, Mapping) else one for one in found]
-        return next((one[:MOST_WORDS] for one in found if isinstance(one, str)), "")
+        return next((one[:LONGEST_MESSAGE] for one in found if isinstance(one, str)), "")
     text = body.decode(errors="replace").strip()
-    return text if said is None and len(text) <= MOST_WORDS and not text.startswith("<") else ""
+    return text if document is None and len(text) <= LONGEST_MESSAGE and not text.startswith("<") else ""
 
 
 def asks_too_often(status: int, code: int, message: str) -> bool:
@@ -320,11 +320,11 @@ def host_of(url: str) -> str:
 
 def _retry_after(headers: Any) -> float:
     """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without a readable one."""
-    said = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
-    if said.isascii() and said.isdigit():
-        return min(float(said), LONGEST_REST_SECONDS)
+    header = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
+    if header.isascii() and header.isdigit():
+        return min(float(header), LONGEST_REST_SECONDS)
     try:
-        until = parsedate_to_datetime(said).timestamp() - time.time()
+        until = parsedate_to_datetime(header).timestamp() - time.time()
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(0.0, until), LONGEST_REST_SECONDS)
@@ -356,10 +356,10 @@ def _provider_class() -> Any:
                 return body
 
         async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-            asked = self.form_request(method, params)
-            raw = await self._make_request(method, self.encode_rpc_dict(asked))
+            request = self.form_request(method, params)
+            raw = await self._make_request(method, self.encode_rpc_dict(request))
             answer = self.decode_rpc_response(raw)
-            if isinstance(answer, Mapping) and answer.get("id") != asked["id"] and "error" not in answer:
+            if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
                 raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
             return answer
 

@@ -24,10 +24,10 @@ async def run(
     for index, flow in enumerate(flows):
         _advance(flow, index, None, results, waiting)
     while waiting:
-        asked, waiting = waiting, {}
-        answers = await answer([read for reads in asked.values() for read in reads])
+        requested, waiting = waiting, {}
+        answers = await answer([read for reads in requested.values() for read in reads])
         position = 0
-        for index, reads in asked.items():
+        for index, reads in requested.items():
             mine = answers[position : position + len(reads)]
             position += len(reads)
             _advance(flows[index], index, mine, results, waiting)

@@ -25,7 +25,7 @@ def _staying() -> OpenerDirector:
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *asked: Any) -> None:
+        def redirect_request(self, *request: Any) -> None:
             return None  # then it is an HTTPError
 
     return urllib.request.build_opener(Stay)
@@ -44,8 +44,8 @@ def post(url: str, document: Mapping[str, Any]) -> None:
         with _staying().open(request, timeout=SECONDS):
             return
     except urllib.error.HTTPError as refused:
-        said = one_line(refused.read(300).decode(errors="replace"))
-        raise TransientError(f"{host} refused it with HTTP {refused.code} {said}".rstrip()) from None
+        message = one_line(refused.read(300).decode(errors="replace"))
+        raise TransientError(f"{host} refused it with HTTP {refused.code} {message}".rstrip()) from None
     except OSError as failure:
         raise TransientError(f"{host} cannot be reached ({transport_words(failure)})") from None
 
@@ -65,8 +65,8 @@ def get(url: str, seconds: float = SECONDS) -> object:
     except urllib.error.HTTPError as refused:
         if refused.code == 429:
             raise TransientError(f"{host} answers HTTP 429: it was asked too often, ask again later") from None
-        said = "".join(sign for sign in refused.read(300).decode(errors="replace") if " " <= sign <= "~")
-        raise TransientError(f"{host} answers HTTP {refused.code} {said}".rstrip()) from None
+        message = "".join(sign for sign in refused.read(300).decode(errors="replace") if " " <= sign <= "~")
+        raise TransientError(f"{host} answers HTTP {refused.code} {message}".rstrip()) from None
     except (OSError, http.client.HTTPException, ValueError) as failure:
         raise TransientError(f"{host} cannot be reached ({transport_words(failure)})") from None
     if len(body) > MOST_BYTES:

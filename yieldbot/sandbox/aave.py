@@ -16,39 +16,62 @@ USDC_ONE, DAI_ONE, WETH_ONE = 10**6, 10**18, 10**18
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The sandbox's tokens and their USD feeds."""
+    """The sandbox's tokens and their USD price feeds."""
 
     usdc: Contract
+    """USD Coin, 6 decimals."""
     dai: Contract
+    """Dai, 18 decimals."""
     weth: Contract
+    """Wrapped ether, 18 decimals."""
     usdc_feed: Contract
+    """USDC/USD."""
     dai_feed: Contract
+    """DAI/USD."""
     weth_feed: Contract
+    """ETH/USD."""
 
 
 @dataclass(frozen=True, slots=True)
 class AaveShape:
-    """How one instance stands: whole USDC supplied and borrowed, the supply cap (0: none), rates in bps."""
+    """The initial state of one Aave instance's USDC reserve."""
 
     supplied: int
+    """Whole USDC supplied."""
     borrowed: int
+    """Whole USDC borrowed."""
     cap: int
+    """Supply cap in whole USDC; 0: none."""
     kink_bps: int
+    """Optimal utilisation, in basis points."""
     slope1_bps: int
+    """Borrow rate at the kink, in basis points a year."""
     slope2_bps: int
+    """What the borrow rate rises by from the kink to full utilisation, in basis points a year."""
     frozen: bool = False
-    dai: bool = False  # whether it lends DAI as well, of which 3 M are supplied and 2.4 M borrowed
+    """Whether the reserve is frozen."""
+    dai: bool = False
+    """Whether the instance lends DAI too: 3 M supplied, 2.4 M borrowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AaveInstance:
+    """The contracts of one Aave v3.6 instance."""
+
     pool: Contract
+    """Pool."""
     configurator: Contract
+    """PoolConfigurator."""
     data_provider: Contract
+    """AaveProtocolDataProvider."""
     oracle: Contract
+    """AaveOracle."""
     provider: Contract
+    """PoolAddressesProvider."""
     rewards: Address
+    """Address of the RewardsController."""
     emissions: Contract
+    """EmissionManager."""
 
 
 async def deploy_libraries(d: Deployer, artifacts: Artifacts) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.policy import Job
 from yieldbot.model.units import MAX_UINT256
@@ -29,12 +29,16 @@ CAP = 12_000_000
 
 @dataclass(frozen=True, slots=True)
 class OldPool:
-    """What is deployed. ``d``: who may configure it, and its first lender; d.accounts[1] is its borrower."""
+    """The contracts of the Aave v3.0 instance."""
 
     d: Deployer
+    """Deployer, pool admin and first lender; ``d.accounts[1]`` is the borrower."""
     pool: Contract
+    """Pool."""
     configurator: Contract
+    """PoolConfigurator."""
     data_provider: Contract
+    """AaveProtocolDataProvider."""
 
     def deployment(self, job: Job) -> Deployment:
         """It as a table of a chain's TOML file."""
@@ -46,7 +50,7 @@ def _artifact(folder: str, name: str) -> Artifact:
     return packaged(f"{PACKAGE}/{folder}/{name}.sol/{name}.json")
 
 
-async def deploy_old_pool(node: EvmNode, sandbox: Sandbox) -> OldPool:
+async def deploy_old_pool(node: Node, sandbox: Sandbox) -> OldPool:
     """USDC (reserve factor 10 %, a cap, debt at both kinds of rates) and WETH as collateral."""
     d = Deployer(node, [checksum(account) for account in await node.request("eth_accounts", [])])
     usdc = Contract(sandbox.addresses["usdc"], compiled()["ours"]["TestToken"].abi)

@@ -25,11 +25,14 @@ OWN = {"ours": "contracts", "traps": "contracts/traps"}
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """ABI, creation bytecode (hex, no 0x) and where library addresses go: {file: {library: [{start, length}]}}."""
+    """A compiled contract."""
 
     abi: list[dict[str, Any]]
+    """Its ABI in the standard JSON form."""
     bytecode: str
+    """Creation bytecode, hex without 0x."""
     links: Mapping[str, Mapping[str, list[dict[str, int]]]]
+    """Where library addresses go: {file: {library: [{start, length}]}}, in bytes."""
 
     def linked(self, libraries: Mapping[str, str]) -> str:
         """Bytecode with each library's address put in. Raises KeyError for a library that is not deployed."""

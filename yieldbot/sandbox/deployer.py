@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.artifacts import Artifact
@@ -42,7 +42,7 @@ class Contract:
 class Deployer:
     """One node, one paying account; every transaction is mined at once and checked to have succeeded."""
 
-    def __init__(self, node: EvmNode, accounts: list[Address]) -> None:
+    def __init__(self, node: Node, accounts: list[Address]) -> None:
         self.node = node
         self.accounts = accounts
         self.me = accounts[0]

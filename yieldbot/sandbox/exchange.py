@@ -21,12 +21,20 @@ FAR_DEADLINE = 2**40
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
+    """The contracts of Uniswap v3 and the addresses of its pools."""
+
     factory: Contract
+    """UniswapV3Factory."""
     router: Contract
+    """SwapRouter."""
     positions: Contract
+    """NonfungiblePositionManager."""
     quoter: Contract
+    """QuoterV2."""
     pool: str
+    """Address of the USDC/WETH pool at 0.05 %."""
     stable_pool: str
+    """Address of the USDC/DAI pool at 0.01 %."""
 
 
 async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:

@@ -42,12 +42,20 @@ UNSUBSCRIBE_GAS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class ExchangeV4:
+    """The contracts of Uniswap v4."""
+
     manager: Contract
+    """PoolManager."""
     state_view: Contract
+    """StateView."""
     quoter: Contract
+    """V4Quoter."""
     positions: Contract
+    """PositionManager."""
     router: Contract
+    """UniversalRouter."""
     permit2: Contract
+    """Permit2, at its canonical address."""
 
 
 async def deploy_v4(d: Deployer, weth: Address, v3_factory: Address, v3_positions: Address) -> ExchangeV4:

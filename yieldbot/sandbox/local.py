@@ -18,11 +18,14 @@ CHAINS = ("evm", "solana", "both")
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What runs from a folder; at least one of them."""
+    """The nodes that run from one folder; at least one of the two does."""
 
     directory: Path
+    """The sandbox's folder."""
     evm: evm.Sandbox | None
+    """The EVM node; None: none runs."""
     solana: solana.SvmSandbox | None
+    """The Solana node; None: none runs."""
 
     @classmethod
     def up(cls, directory: Path, chain: str, say: Callable[[str], None], *, temporary: bool = False) -> Self:

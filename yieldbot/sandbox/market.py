@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import MAX_UINT256, WAD
@@ -39,22 +39,33 @@ AAVE_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SandboxMarket:
-    """Everything deployed. ``aave`` by display name; ``more``: those of sandbox/evm/protocols that were asked for."""
+    """Everything that is deployed on the EVM sandbox."""
 
     tokens: Tokens
+    """The tokens and their price feeds."""
     aave: dict[str, AaveInstance]
+    """Aave instances by display name."""
     stata: Contract
+    """stataUSDC, Aave's ERC-4626 wrapper."""
     morpho: MorphoSuite
+    """Morpho Blue with its markets and vault."""
     comet: Contract
+    """The double of Compound v3's Comet."""
     drip: Contract
+    """An ERC-4626 vault of USDC."""
     dai_drip: Contract
+    """An ERC-4626 vault of DAI."""
     exchange: Exchange
+    """Uniswap v3."""
     exchange_v4: ExchangeV4
+    """Uniswap v4."""
     more: tuple[Deployed, ...]
+    """Protocols of sandbox/evm/protocols that were asked for."""
     transactions: int
+    """How many transactions deployed all of it."""
 
 
-async def deploy_market(node: EvmNode, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
+async def deploy_market(node: Node, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
     """Deploy and populate the sandbox's market on an empty node with unlocked accounts, and ``protocols`` of
     sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
     chosen = [sandbox_protocol(name) for name in protocols]

@@ -14,19 +14,28 @@ TIMELOCK_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class MorphoMarket:
-    """One market: its id (0x…) and its parameters as the contract takes them."""
+    """One Morpho Blue market."""
 
     id: str
+    """The market's id, 0x and 64 hex digits."""
     params: tuple[str, str, str, str, int]
+    """Loan token, collateral token, oracle, interest rate model and LLTV (1e18), as the contract takes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class MorphoSuite:
+    """The contracts of Morpho Blue."""
+
     morpho: Contract
+    """Morpho."""
     irm: Contract
+    """AdaptiveCurveIrm."""
     oracle: Contract
+    """The collateral's price oracle."""
     markets: tuple[MorphoMarket, ...]
+    """The two markets."""
     vault: Contract
+    """The MetaMorpho vault over both."""
 
 
 async def deploy_morpho(

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.aave import USDC_ONE
-from yieldbot.sandbox.chain import MULTICALL3, addresses_of, chain_toml
+from yieldbot.sandbox.chain_file import MULTICALL3, addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.market import deploy_market
 
@@ -37,24 +37,34 @@ MINT = "0x40c10f19"  # mint(address,uint256)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the sandbox's chain stands. ``seconds_to_wall_clock``: how far it may be warped before it is now."""
+    """The head of the sandbox's chain."""
 
     height: int
+    """Block number."""
     timestamp: int
+    """The block's time, in unix seconds."""
     seconds_to_wall_clock: int
+    """How far the chain may be warped until its time is the wall clock's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox; all of it lies in ``directory``. ``born``: its genesis time, which names its process."""
+    """A running EVM sandbox."""
 
     directory: Path
+    """The folder that holds all of its files."""
     rpc_url: str
+    """Where its node listens."""
     pid: int
+    """The node's process id."""
     born: int
+    """The genesis time in unix seconds; identifies the process on its command line."""
     wallet: Address
+    """The account that has play money."""
     transactions: int
+    """How many transactions deployed its market."""
     addresses: Mapping[str, str]
+    """Contracts by a short name."""
 
     @property
     def config(self) -> Path:
@@ -66,9 +76,9 @@ class Sandbox:
         """Whether its node still runs (and is not another process under the same number)."""
         return is_anvil(self.pid, f"--timestamp {self.born}")
 
-    def node(self, timeout_seconds: float = 60.0) -> EvmNode:
+    def node(self, timeout_seconds: float = 60.0) -> Node:
         """A fresh connection to the sandbox's node."""
-        return EvmNode(CHAIN, self.rpc_url, multicall3=MULTICALL3, timeout_seconds=timeout_seconds)
+        return Node(CHAIN, self.rpc_url, multicall3=MULTICALL3, timeout_seconds=timeout_seconds)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
@@ -136,7 +146,7 @@ async def start(
     born = int(time.time()) - PAST_SECONDS
     anvil = spawn(_options(born), log=directory / "anvil.log", temporary=temporary)
     try:
-        async with EvmNode(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
+        async with Node(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
             market = await deploy_market(node, say, protocols)
             wallet = write_wallet(directory)
             await _fund(node, market.tokens.usdc.address, wallet)
@@ -178,7 +188,7 @@ def _options(born: int) -> list[str]:
     return [*options, "--gas-limit", "1000000000", "--prune-history", str(KEPT_STATES)]
 
 
-async def _fund(node: EvmNode, usdc: Address, wallet: Address) -> None:
+async def _fund(node: Node, usdc: Address, wallet: Address) -> None:
     """Mint the wallet's idle USDC and set its native balance."""
     sender = (await node.request("eth_accounts", []))[0]
     data = MINT + wallet[2:].lower().zfill(64) + f"{IDLE_USDC * USDC_ONE:064x}"

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.artifacts import Artifact, compiled, packages
@@ -34,19 +34,27 @@ class Era(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class L1Fees:
-    """What L1Block holds: fees in wei; scalars in millionths (Jovian's operator scalar: in hundreds of wei)."""
+    """The fee parameters that L1Block holds."""
 
     base_fee_wei: int = 20 * 10**9
+    """L1 base fee, wei."""
     blob_base_fee_wei: int = 10**9
+    """L1 blob base fee, wei."""
     base_fee_scalar: int = 1_368
+    """Weight of the base fee, in millionths."""
     blob_base_fee_scalar: int = 810_949
+    """Weight of the blob base fee, in millionths."""
     overhead: int = 188
+    """Gas added to each transaction's data (Bedrock)."""
     scalar: int = 684_000
+    """Weight of the L1 fee, in millionths (Bedrock)."""
     operator_constant_wei: int = 0
+    """Constant part of the operator fee, wei (Isthmus)."""
     operator_scalar: int = 0
+    """Operator fee for a unit of gas: in millionths of a wei (Isthmus), in hundreds of wei (Jovian)."""
 
 
-async def put_op_stack(node: EvmNode, era: Era, fees: L1Fees) -> None:
+async def put_op_stack(node: Node, era: Era, fees: L1Fees) -> None:
     """GasPriceOracle and L1Block at their addresses, as ``era`` knows them, with ``fees``."""
     operator = era in (Era.ISTHMUS, Era.JOVIAN)
     oracle = runtime("GasPriceOracle")
@@ -72,12 +80,12 @@ async def put_op_stack(node: EvmNode, era: Era, fees: L1Fees) -> None:
     await _store(node, GAS_PRICE_ORACLE, 0, flags)
 
 
-async def put_arbitrum(node: EvmNode) -> None:
+async def put_arbitrum(node: Node) -> None:
     """The double of ArbGasInfo at its address."""
     await put_double(node, ARB_GAS_INFO, "ArbGasInfoDouble")
 
 
-async def put_double(node: EvmNode, address: Address, name: str) -> None:
+async def put_double(node: Node, address: Address, name: str) -> None:
     """One of our labelled doubles, at ``address``."""
     accounts = [Address(account) for account in await node.request("eth_accounts", [])]
     double: Artifact = compiled(units=("traps",))["traps"][name]
@@ -91,9 +99,9 @@ def runtime(contract: str) -> str:
     return str(document["deployedBytecode"]["object"])
 
 
-async def _code(node: EvmNode, address: Address, code: str) -> None:
+async def _code(node: Node, address: Address, code: str) -> None:
     await node.request("anvil_setCode", [address, code])
 
 
-async def _store(node: EvmNode, address: Address, slot: int, value: int) -> None:
+async def _store(node: Node, address: Address, slot: int, value: int) -> None:
     await node.request("anvil_setStorageAt", [address, hex(slot), "0x" + value.to_bytes(32, "big").hex()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.artifacts import compiled
@@ -14,7 +14,7 @@ WARP_BLOCKS, WARP_SECONDS = 48, 3600
 
 
 async def deploy_trap(
-    node: EvmNode, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
+    node: Node, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
 ) -> tuple[Deployer, Contract]:
     """A vault of contracts/traps over ``asset`` (None: what takes none); ``args``: the rest of its constructor's.
     Its deployer too, who may call it.

@@ -13,7 +13,7 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
 from yieldbot.app import market_documents
-from yieldbot.app.words import leaving
+from yieldbot.app.formatting import leaving
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
 from yieldbot.decision.decide import decide

@@ -54,7 +54,7 @@ class RightsDouble:
 
     async def rehearse(self, chosen: Sequence[Given]) -> list[Any]:
         self.did.append("rehearse")
-        words = SimpleNamespace(words="take it back", gas_used=9)
+        words = SimpleNamespace(description="take it back", gas_used=9)
         return [self.tries.get(place, words) for place, _ in enumerate(chosen)]
 
     def beside(self, tried: Sequence[Any]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def test_a_pool_is_meant_by_its_address_or_its_tokens(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", ZERO, f"{ZERO}/{ONE}/{FEE + 1}", f"{ZERO}/{ONE}/{FEE}/1", f"{ZERO}/NONE"])
 def test_another_name_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"0 pools are called so; there are: {ZERO}/{ONE}/{FEE} "):
+    with pytest.raises(ConfigError, match=f"0 pools match; there are: {ZERO}/{ONE}/{FEE} "):
         pool_of(name, VIEW)
 
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_meant_ends_before_anything_is_opened(tmp_path: Path) -> 
     for slippage in (0.0, 1_000.0, float("nan")):
         refused(settings(tmp_path, job), "name a number above 0 and below 1000", slippage_bps=slippage)
     other = replace(job, wallet=replace(job.wallet, name="second", address="0x" + "77" * 20))
-    refused(settings(tmp_path, job, other), "several wallets or chains could be meant: add one of --wallet")
+    refused(settings(tmp_path, job, other), "several wallets or chains match: add one of --wallet")
     safe = replace(job, wallet=replace(job.wallet, held=SafeOwner(wallet="main", service_url=None)))
     refused(settings(tmp_path, safe), "is a Safe: liquidity is moved for its owners' own keys only")
 
@@ -139,7 +139,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     meant = SimpleNamespace(
         state=STATE, prepared=SimpleNamespace(order=order, steps=()), warnings=("thin",), before=None
     )
-    tx = SimpleNamespace(words="collect", to=order.manager, gas_used=9)
+    tx = SimpleNamespace(description="collect", to=order.manager, gas_used=9)
     rehearsed = SimpleNamespace(
         block=SEEN.block, gas_used=9, rollup=NO_ROLLUP_FEE, txs=(tx,), deltas=(Delta(POOL.token0, 5),)
     )
@@ -171,7 +171,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     monkeypatch.setattr(module, "connect", lambda chain: NodeDouble())
     monkeypatch.setattr(module, "account_of", lambda *_: Account)
     monkeypatch.setattr(module, "settle", step("settle", ()))
-    monkeypatch.setattr(module, "meant_by", step("mean", NO if end == "the policy" else meant))
+    monkeypatch.setattr(module, "intended_order", step("mean", NO if end == "the policy" else meant))
     monkeypatch.setattr(module, "rehearse_steps", step("rehearse", NO if end == "the fork" else rehearsed))
     monkeypatch.setattr(module, "carry_out", step("carry out", [DONE]))
     request = LiquidityRequest(action="collect", position="1", dry_run=end == "dry run")

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
 from yieldbot.app import cycle, wiring
 from yieldbot.app.context import Context
-from yieldbot.app.reports import rehearsal
+from yieldbot.app.job_reports import rehearsal
 from yieldbot.app.run import (
     ApproveRequest,
     DryRunRequest,

@@ -76,6 +76,18 @@ def test_a_key_is_piped_in_or_asked_for(context: Context, tmp_path: Path) -> Non
     assert asked[1] == "Private key (base58 or 64 numbers, or a mnemonic, not shown): "
 
 
+def test_the_passphrase_of_a_pasted_keystore_is_asked_for_by_what_it_is(context: Context, tmp_path: Path) -> None:
+    source = tmp_path / "old.json"
+    keystore.import_seed(source, bytes.fromhex(KEY), PASSPHRASE)
+    asked = answers(context, source.read_text(), PASSPHRASE, PASSPHRASE, PASSPHRASE)
+    pasted = wallet.import_(wallet.ImportWalletRequest(name="a", piped=lambda: ""), context)
+    assert pasted.address == ADDRESS
+    assert asked[1] == "Passphrase of the keystore that was pasted: "
+    asked = answers(context, PASSPHRASE, PASSPHRASE, PASSPHRASE)
+    wallet.import_(wallet.ImportWalletRequest(name="b", piped=lambda: "", key_file=source), context)
+    assert asked[0] == f"Passphrase of {source}: "
+
+
 def test_the_table_of_a_key_in_kms_has_what_is_known_of_it() -> None:
     found = KmsAddressDocument(kind="kms", address=ADDRESS, key_id="alias/bot", region=None, endpoint_url=None)
     said = f'[[wallets]]\nname = "main"\naddress = "{ADDRESS}"\nkind = "kms"\nkey_id = "alias/bot"'

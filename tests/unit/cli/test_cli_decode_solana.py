@@ -21,7 +21,7 @@ from yieldbot.chains.solana.execution.build import (
     create_account,
     message_bytes,
 )
-from yieldbot.chains.solana.execution.clear import SvmBook, lines, read
+from yieldbot.chains.solana.execution.clear import Book, lines, read
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
 from yieldbot.model.amounts import Token
@@ -42,8 +42,8 @@ GROUP = Address("4qp6Fx6tnZkY5Wropq9wUYgtFxXKwE6viZxFHg3rdAG8")
 
 
 @pytest.fixture(scope="module")
-def book() -> SvmBook:
-    return SvmBook.of(load_chain(FILE, read_toml(FILE), {}))
+def book() -> Book:
+    return Book.of(load_chain(FILE, read_toml(FILE), {}))
 
 
 def deposit(raw: int = 1_000 * 10**6) -> SvmInstruction:
@@ -59,13 +59,13 @@ def deposit(raw: int = 1_000 * 10**6) -> SvmInstruction:
     return layout("marginfi").build("lending_account_deposit", MARGINFI, accounts, raw, 0)
 
 
-def said(book: SvmBook, *calls: SvmInstruction) -> list[str]:
+def said(book: Book, *calls: SvmInstruction) -> list[str]:
     reading = read(message_bytes(compiled(calls, OWNER, NO_BLOCKHASH)), book)
     assert reading is not None
     return list(lines(reading))
 
 
-def test_a_deposit_is_told_in_words(book: SvmBook) -> None:
+def test_a_deposit_is_told_in_words(book: Book) -> None:
     token = Token(svm_chain("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), USDC, "USDC", 6)
     mine = ata(OWNER, USDC)
     told = said(
@@ -87,7 +87,7 @@ def test_a_deposit_is_told_in_words(book: SvmBook) -> None:
     ]
 
 
-def test_a_swap_is_told_with_its_least(book: SvmBook) -> None:
+def test_a_swap_is_told_with_its_least(book: Book) -> None:
     program, pool = (Address(text) for text in (ORCA, "4fuUiYxTQ6QCrdSq9ouBYcTM7bqSwYTSyLueGZLTy4T4"))
     names = ("token_program", "vault_a", "vault_b", "tick_array_0", "tick_array_1", "tick_array_2", "oracle")
     accounts = dict.fromkeys(names, STRANGER) | {"owner": OWNER, "whirlpool": pool}
@@ -110,7 +110,7 @@ def test_a_swap_is_told_with_its_least(book: SvmBook) -> None:
     assert other[1].startswith("1. NOT KNOWN: orca_whirlpool: if it is swap, then: swap 1,000 USDC")
 
 
-def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: SvmBook) -> None:
+def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: Book) -> None:
     call = deposit()
     other_bank = replace(call, accounts=tuple(SvmMeta(STRANGER) if m.address == BANK else m for m in call.accounts))
     assert said(book, other_bank)[1].startswith(
@@ -131,7 +131,7 @@ def test_what_is_another_market_account_or_amount_is_not_described_as_known(book
     assert said(book, stranger)[1].startswith(f"1. NOT KNOWN: program {STRANGER}: nothing that is known here")
 
 
-def test_allowing_others_is_loud(book: SvmBook) -> None:
+def test_allowing_others_is_loud(book: Book) -> None:
     mine = ata(OWNER, USDC)
     metas = (SvmMeta(mine, writable=True), SvmMeta(STRANGER), SvmMeta(OWNER, signer=True))
     approve = SvmInstruction(TOKEN_PROGRAM, metas, b"\4" + struct.pack("<Q", 5 * 10**6), "")
@@ -152,7 +152,7 @@ def test_allowing_others_is_loud(book: SvmBook) -> None:
     assert said(book, send)[1] == f"1. send 1.5 SOL from {OWNER} to {STRANGER}"
 
 
-def test_who_gets_a_right_over_a_token_account_is_told(book: SvmBook) -> None:
+def test_who_gets_a_right_over_a_token_account_is_told(book: Book) -> None:
     mine = ata(OWNER, USDC)
     metas = (SvmMeta(mine, writable=True), SvmMeta(OWNER, signer=True))
 
@@ -179,7 +179,7 @@ def test_who_gets_a_right_over_a_token_account_is_told(book: SvmBook) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_any_bytes_are_read_or_are_none(book: SvmBook, data: st.DataObject) -> None:
+def test_any_bytes_are_read_or_are_none(book: Book, data: st.DataObject) -> None:
     raw = bytearray(message_bytes(compiled((*budget(Bid(1, 1)), deposit()), OWNER, NO_BLOCKHASH)))
     for _ in range(data.draw(st.integers(0, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
@@ -189,7 +189,7 @@ def test_any_bytes_are_read_or_are_none(book: SvmBook, data: st.DataObject) -> N
         assert reading is None or all(isinstance(line, str) for line in lines(reading))
 
 
-def test_the_command(tmp_path: Path, book: SvmBook) -> None:
+def test_the_command(tmp_path: Path, book: Book) -> None:
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
     from solders.transaction import VersionedTransaction

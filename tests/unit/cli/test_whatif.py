@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from tests.unit.allocator.market_builder import kinked, market, snapshot
-from yieldbot.app.whatif import WhatIf, of_words
+from yieldbot.app.whatif import WhatIf, from_flags
 from yieldbot.cli.view import what_if_flags
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
@@ -17,7 +17,7 @@ def asked(*words: str) -> WhatIf:
     parser = argparse.ArgumentParser()
     what_if_flags(parser)
     args = parser.parse_args(words)
-    return of_words(args.wealth, args.horizon, args.exclude, args.max_share)
+    return from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
 
 
 def test_no_flag_changes_nothing() -> None:
@@ -32,7 +32,7 @@ def test_flags_change_a_copy_of_the_policy() -> None:
     assert changed.horizon_days == 90 and changed.exclude == ("a", "b", "c")
     assert changed.max_share_market == 0.5 and changed.max_share_markets == {"x": 0.5, "y": 0.1}
     assert policy == Policy(exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
-    assert what.words() == (
+    assert what.summary() == (
         "What if: wealth 7, horizon 90 days, at most 50% in a market, without b, c. The configuration is as it was."
     )
 

@@ -16,7 +16,7 @@ from eth_utils.crypto import keccak
 from wiring import CHAIN, KEY, NOW, OWNER, RULES
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
@@ -175,8 +175,8 @@ def receipt(name: str, height: int, logs: list[dict[str, Any]] | None = None, st
     } | changes
 
 
-def node_of(chain: ChainDouble) -> EvmNode:
-    made = EvmNode(CHAIN, "http://node.example/", multicall3=MULTICALL, timeout_seconds=30.0)
+def node_of(chain: ChainDouble) -> Node:
+    made = Node(CHAIN, "http://node.example/", multicall3=MULTICALL, timeout_seconds=30.0)
     made.endpoint._provider = chain  # type: ignore[assignment]
     return made
 
@@ -217,7 +217,7 @@ def account_of(chain: ChainDouble, journal: Journal, fork: ChainDouble | None = 
     """The account of the key on the double; ``fork``: what its forks are copies of (the double itself by default)."""
 
     @asynccontextmanager
-    async def forked(_: BlockRef) -> AsyncIterator[EvmNode]:
+    async def forked(_: BlockRef) -> AsyncIterator[Node]:
         yield node_of(deepcopy(fork or chain))
 
     wired: dict[str, Any] = {

@@ -24,7 +24,7 @@ CALL = EvmCall(POOL, supply_data(), 0, "supply", Allowance(USDC, POOL, RAW))
 
 def lines(existing: int, *calls: EvmCall) -> list[str]:
     spread = with_allowances(calls or (CALL,), {(USDC, POOL): existing}, spender_names(work()))
-    return [call.words for call in spread]
+    return [call.description for call in spread]
 
 
 def test_allowances_are_exact_and_reset_first() -> None:
@@ -39,7 +39,7 @@ def test_allowances_are_exact_and_reset_first() -> None:
 
 def test_an_unnamed_spender_is_shown_by_its_address() -> None:
     call = EvmCall(POOL, b"", 0, "x", Allowance(USDC, STRANGER, 1))
-    assert with_allowances((call,), {}, {})[0].words == f"allow {STRANGER} to take exactly 0.000001 USDC"
+    assert with_allowances((call,), {}, {})[0].description == f"allow {STRANGER} to take exactly 0.000001 USDC"
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**11), st.integers(0, 10**12))
@@ -63,11 +63,11 @@ def test_a_replacement_pays_a_tenth_more_of_both(paid: int, tip: int, now: int) 
 def test_transactions_carry_their_leg() -> None:
     context = TxContext(USDC.chain, OWNER, "p1", 3, MARKET.id)
     tx = unsigned(CALL, context, 9, gas_limit(100_000), Fees(10, 20))
-    assert (tx.gas, tx.nonce, tx.leg, tx.plan_id, tx.words) == (125_000, 9, 3, "p1", "supply")
+    assert (tx.gas, tx.nonce, tx.leg, tx.plan_id, tx.description) == (125_000, 9, 3, "p1", "supply")
     assert tx.priority_fee_wei <= tx.max_fee_wei
     cancel = cancellation(context, 9, 21_000, Fees(30, 20), "supply")
     assert (cancel.to, cancel.data, cancel.value, cancel.nonce) == (OWNER, b"", 0, 9)
-    assert cancel.words == "cancel: supply"
+    assert cancel.description == "cancel: supply"
 
 
 def test_reverts_are_put_into_words() -> None:

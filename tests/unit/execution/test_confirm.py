@@ -14,7 +14,7 @@ from test_submit import TIP, approved, journalled, moving
 from wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC, simulated, supply_tx
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.confirm import Sighting, confirm, finality_seconds, look, paid
+from yieldbot.chains.evm.execution.confirm import Inclusion, confirm, fetch_inclusion, finality_seconds, gas_used_of
 from yieldbot.chains.evm.execution.judge import judge_cancellation
 from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.chains.evm.rollups import fee_of_receipt
@@ -46,23 +46,23 @@ async def test_a_receipt_counts_only_while_its_block_is_the_chains_own(journal: 
     chain = ChainDouble()
     account = account_of(chain, journal)
     tx = landed(account, chain)
-    seen = await look(account, (tx,))
+    seen = await fetch_inclusion(account, (tx,))
     assert (seen.mined, seen.nonce_taken, seen.final) == (tx, True, True) and seen.block is not None
     assert (seen.block.height, seen.block.hash, seen.receipt) == (101, hash_at(101), chain.receipts[tx.signed.hash])
     chain.reorged[101] = hash_at(101, "another")
     chain.nonce = 7  # the other fork has not mined it
-    assert await look(account, (tx,)) == Sighting()
+    assert await fetch_inclusion(account, (tx,)) == Inclusion()
     chain.nonce = 8
-    assert await look(account, (tx,)) == Sighting(nonce_taken=True, final=True)
+    assert await fetch_inclusion(account, (tx,)) == Inclusion(nonce_taken=True, final=True)
 
 
 async def test_what_is_pending_or_has_no_block_yet_is_not_mined(journal: Journal) -> None:
     chain = ChainDouble()
     account = account_of(chain, journal)
     tx = journalled(account)
-    assert await look(account, (tx,)) == Sighting()
+    assert await fetch_inclusion(account, (tx,)) == Inclusion()
     chain.receipts[tx.signed.hash] = receipt(tx.signed.hash, 101, blockNumber=None)
-    assert await look(account, (tx,)) == Sighting()
+    assert await fetch_inclusion(account, (tx,)) == Inclusion()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_what_is_pending_or_has_no_block_yet_is_not_mined(journal: Journal
 async def test_finality_is_a_tag_or_a_depth(journal: Journal, finality: str | int, mined_at: int, final: bool) -> None:
     chain = ChainDouble(height=120, tags={"safe": 105})
     account = account_of(chain, journal, settings=settings(finality=finality))
-    seen = await look(account, (landed(account, chain, mined_at),))
+    seen = await fetch_inclusion(account, (landed(account, chain, mined_at),))
     assert seen.mined is not None and seen.final is final
 
 
@@ -333,10 +333,10 @@ def test_a_receipt_says_no_more_than_the_bytes_allow(journal: Journal, changes: 
     tx = journalled(account_of(ChainDouble(), journal)).signed
     told = receipt(tx.hash, 101, **changes)
     if ok:
-        assert paid(tx, told, "host") == int(told["gasUsed"], 16)
+        assert gas_used_of(tx, told, "host") == int(told["gasUsed"], 16)
         return
     with pytest.raises(TransientError, match=f"host gives a receipt of {tx.hash} that"):
-        paid(tx, told, "host")
+        gas_used_of(tx, told, "host")
 
 
 def test_a_fee_is_gas_times_price_and_the_l1_fee_or_not_known() -> None:

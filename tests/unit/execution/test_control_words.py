@@ -25,7 +25,13 @@ from tests.unit.execution.test_dangers_control import (
     safe,
 )
 from tests.unit.execution.test_erc7730 import WHO
-from yieldbot.chains.evm.execution.clear_control import Handed, control_in, control_of, control_told, handed_in_words
+from yieldbot.chains.evm.execution.clear_control import (
+    Handed,
+    control_in,
+    control_message,
+    control_of,
+    handover_sentence,
+)
 from yieldbot.chains.evm.execution.clear_grants import Grant
 from yieldbot.chains.evm.execution.clear_router import CALLER, ROUTER, routed
 from yieldbot.chains.evm.execution.erc7730 import Node
@@ -179,25 +185,26 @@ def test_what_is_handed_over_is_a_danger_where_who_gets_it_is_not_known() -> Non
     money, control = Handed(WHO, "sends it", money=True), Handed(WHO, "own it")
     who = BOOK.named(WHO)
     assert (
-        handed_in_words(BOOK, money) == f"sends it to {who}" and handed_in_words(BOOK, control) == f"{who} may own it"
+        handover_sentence(BOOK, money) == f"sends it to {who}"
+        and handover_sentence(BOOK, control) == f"{who} may own it"
     )
-    assert handed_in_words(BOOK, Handed(WHO, CODE, by_code=True)) == f"{who} runs {CODE}"
-    assert handed_in_words(BOOK, Handed("", "it\n is")) == "it is"
-    assert control_told(BOOK, money, None) == (
+    assert handover_sentence(BOOK, Handed(WHO, CODE, by_code=True)) == f"{who} runs {CODE}"
+    assert handover_sentence(BOOK, Handed("", "it\n is")) == "it is"
+    assert control_message(BOOK, money, None) == (
         f"money: sends it to {who}",
         f"money handed to an unknown address: sends it to {who}",
     )
-    assert control_told(BOOK, control, OTHER) == (
+    assert control_message(BOOK, control, OTHER) == (
         f"control: {who} may own it",
         f"control handed to an unknown address: {who} may own it",
     )
     for own in (WHO, WHO.upper().replace("0X", "0x")):
-        assert control_told(BOOK, control, own) == (f"control: {who} may own it", None), "ourselves"
-    note, danger = control_told(BOOK, Handed(KNOWN.upper().replace("0X", "0x"), "own it"), None)
+        assert control_message(BOOK, control, own) == (f"control: {who} may own it", None), "ourselves"
+    note, danger = control_message(BOOK, Handed(KNOWN.upper().replace("0X", "0x"), "own it"), None)
     assert note.startswith("control: ") and danger is None
     everyone = Handed("", "pays whoever sends it", money=True, always=True)
-    assert control_told(BOOK, everyone, None) == ("money: pays whoever sends it",) * 2
-    assert control_told(BOOK, Handed("", "fewer sign"), None) == ("control: fewer sign", None)
+    assert control_message(BOOK, everyone, None) == ("money: pays whoever sends it",) * 2
+    assert control_message(BOOK, Handed("", "fewer sign"), None) == ("control: fewer sign", None)
 
 
 # The Universal Router's commands.

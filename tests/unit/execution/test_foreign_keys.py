@@ -116,11 +116,11 @@ def test_a_passphrase_is_tried_in_both_of_unicodes_spellings(tmp_path: Path, mad
         decrypted(cheap(made), tmp_path, "Grun")
     path = tmp_path / "sol.json"
     address = solana.create(path, made + "long enough", scrypt_n=2)
-    signer = solana.SvmKeySigner(path, lambda: typed + "long enough")
+    signer = solana.KeystoreSigner(path, lambda: typed + "long enough")
     signer.open()
     assert signer.address == address
     with pytest.raises(ConfigError, match="wrong passphrase"):
-        solana.SvmKeySigner(path, lambda: "another one").open()
+        solana.KeystoreSigner(path, lambda: "another one").open()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from wiring import (
     work,
 )
 
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, functions, selector
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
@@ -87,7 +88,7 @@ def leaving(raw: int = RAW, *, whole: bool = False, asks: int | None = None) -> 
     its = Leg(LegKind.WITHDRAW, MARKET.id, Amount(USDC, raw), all=whole)
     call = EvmCall(POOL, pulled(raw if asks is None else asks), 0, "withdraw")
     made = replace(work(), leg=its, calls=(call,), targets={POOL: frozenset({WITHDRAW})})
-    return made, supply_tx(data=call.data, words="withdraw"), Approval(plan(its), "test", EXPIRES)
+    return made, supply_tx(data=call.data, description="withdraw"), Approval(plan(its), "test", EXPIRES)
 
 
 def left(raw: int = RAW, deltas: tuple[Delta, ...] = (Delta(USDC, RAW), Delta(SHARES, -RAW)), **of: Any) -> str | None:
@@ -213,10 +214,13 @@ def test_a_cancellation_is_told_by_its_recipient_whatever_its_spelling() -> None
     assert found == ApprovedTx(simulated(empty, 0, 0), digest(empty), "recovery", NEVER)
 
 
+GIVEN = Given(USDC, STRANGER, 1, True, None, None)
+
+
 def revocation(to: str = USDC.address, data: bytes = allowance_call(USDC, STRANGER, 0, "x").data, **moves: Any) -> Any:
     tx = supply_tx(to=Address(to), data=data, gas=moves.pop("gas", 80_000))
     ran = SimulatedTx(tx, BLOCK, 1, (Delta(SHARES, 5), Delta(USDC, moves.pop("moved", 0))))
-    found = judge_revocation(RULES, USDC, STRANGER, ran)
+    found = judge_revocation(RULES, GIVEN, ran)
     if isinstance(found, ApprovedTx):
         assert found == ApprovedTx(ran, digest(tx), "revocation", NEVER)
         return None

@@ -111,7 +111,7 @@ def test_an_approval_of_other_bytes_never_reaches_aws(monkeypatch: pytest.Monkey
 
     held = key()
     owner = KmsClient(held).address()
-    monkeypatch.setattr(KmsClient, "_asked", lambda *args, **more: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(KmsClient, "_request", lambda *args, **more: pytest.fail("AWS was asked"))
     with pytest.raises(SafetyError, match="DIGEST_MISMATCH"):
         KmsSigner(held, owner).sign(replace(approved_of(owner), digest=bytes(32)))
 

@@ -156,7 +156,7 @@ def test_the_person_is_told_what_the_device_asks_about() -> None:
 
     wanted = approved_of()
     LedgerSigner(KEY, HOLDER, Ledger(), waits).sign(wanted)
-    assert told == [wanted.simulated.tx.words, "done"]
+    assert told == [wanted.simulated.tx.description, "done"]
 
 
 def test_reports_are_what_ledgers_framing_says() -> None:

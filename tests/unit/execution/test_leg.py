@@ -525,4 +525,4 @@ async def test_a_leg_of_liquidity_takes_back_what_it_left_allowed_and_nothing_el
         assert len(outcomes) == len(chain.sent) == sent, (left, outcomes)
         assert chain.allowed.get((OURS, ITS, spender), 0) == 0
     call = allowance_call(USDC, its.provides.spenders[0], 0, "a pool")
-    assert journal.transactions()[-1].signed.words == call.words
+    assert journal.transactions()[-1].signed.words == call.description

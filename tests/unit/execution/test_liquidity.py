@@ -60,7 +60,7 @@ SWAP = replace(OURS, most=(1000, 0), router=ROUTER, swap=SwapTerms((POOL,), Amou
 
 def tx(call: EvmCall, order: LpOrder, **changes: Any) -> UnsignedTx:
     fields: dict[str, Any] = {"plan_id": order.id, "leg": 0, "market_id": MarketId("uniswap_v3_lp/8453/0x")}
-    made = UnsignedTx(CHAIN, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.words, **fields)
+    made = UnsignedTx(CHAIN, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.description, **fields)
     return replace(made, **changes)
 
 
@@ -181,7 +181,7 @@ def test_a_changed_byte_never_says_another_account_position_pool_or_function() -
                 continue
             data = bytearray(call.data)
             data[at] ^= 1 << draw.randrange(8)
-            assert isinstance(judged(replace(call, data=bytes(data)), order), Declined), (call.words, at)
+            assert isinstance(judged(replace(call, data=bytes(data)), order), Declined), (call.description, at)
 
 
 def _amounts(call: EvmCall) -> frozenset[int]:

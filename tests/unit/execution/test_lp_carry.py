@@ -116,8 +116,8 @@ async def test_every_step_is_made_as_it_was_rehearsed_and_written_down(journal: 
     assert kinds(await carried(journal, chain, *STEPS)) == [Confirmed, Confirmed]
     rows = [tx.signed for tx in journal.transactions()]
     assert [(row.words, row.gas, row.leg, row.plan_id, row.market_id, row.chain, row.owner) for row in rows] == [
-        (ALLOW.words, GAS, 0, ONE_SIDED.id, PLACE, CHAIN, OWNER),
-        (MINT.words, GAS, 1, ONE_SIDED.id, PLACE, CHAIN, OWNER),
+        (ALLOW.description, GAS, 0, ONE_SIDED.id, PLACE, CHAIN, OWNER),
+        (MINT.description, GAS, 1, ONE_SIDED.id, PLACE, CHAIN, OWNER),
     ]
     assert [row.expires_at for row in rows] == [EXPIRES, EXPIRES]
     assert [{d.token: d.raw for d in row.predicted}[USDC] for row in rows] == [0, -RAW]
@@ -195,7 +195,7 @@ async def test_it_ends_with_the_first_that_is_not_confirmed(journal: Journal) ->
     assert (rows[2].gas, rows[2].leg, rows[2].words) == (
         TAKE_BACK_GAS,
         2,
-        allowance_call(USDC, MANAGER, 0, MANAGER).words,
+        allowance_call(USDC, MANAGER, 0, MANAGER).description,
     )
     assert not chain.allowed[GIVEN]
 

@@ -60,10 +60,10 @@ def refused(data: bytes, now: int = NOW, of: LegWork | None = None) -> str | Non
 def test_the_call_is_permit2s_approve_of_exactly_what_is_needed() -> None:
     made = permit_call(NEED, RAW, "Aave v3")
     assert (made.to, made.data, made.value, made.allowance) == (PERMIT2, said(), 0, None)
-    assert made.words == "let Aave v3 take exactly 12,000 USDC by Permit2, until 2023-11-14 23:13:20 UTC"
+    assert made.description == "let Aave v3 take exactly 12,000 USDC by Permit2, until 2023-11-14 23:13:20 UTC"
     back = permit_call(NEED, 0, "Aave v3")
     assert (back.to, back.data) == (PERMIT2, said(raw=0, ends=0))
-    assert back.words == "take back what Permit2 lets Aave v3 take of USDC"
+    assert back.description == "take back what Permit2 lets Aave v3 take of USDC"
 
 
 def test_what_goes_on_through_permit2_is_named_once() -> None:

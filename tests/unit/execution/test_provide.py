@@ -14,7 +14,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.execute import judge_provided
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
 from yieldbot.math.positions import Range
@@ -48,7 +48,7 @@ CAME = Delta(WETH, 1000)
 """What the leg's own swap brought before."""
 
 
-async def no_steps(_: EvmNode) -> AsyncIterator[Step]:
+async def no_steps(_: Node) -> AsyncIterator[Step]:
     for step in ():
         yield step
 
@@ -67,7 +67,7 @@ def work_of(leg: Leg, token_ids: frozenset[int] = frozenset(), shift: int = 5) -
         pair=(WETH, USDC),
         tokens=(USDC, WETH, POSITION),
         token_ids=token_ids,
-        words="",
+        description="",
         entry_cost_bps=5.0,
         slippage_bps=10.0,
         shift_ticks=shift,
@@ -100,7 +100,7 @@ def judged(
     **rest: Any,
 ) -> ApprovedTx | Declined:
     tx = UnsignedTx(
-        USDC.chain, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.words, "p1", 0, MARKET.id
+        USDC.chain, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.description, "p1", 0, MARKET.id
     )
     approval = Approval(plan_of(planned or leg), "a person", EXPIRES)
     seen = SimulatedTx(tx, replace(BLOCK, timestamp=NOW), 400_000, deltas)

@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.order import Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import PlanStatus, PlanWritten
@@ -69,7 +69,7 @@ class Steps:
         self.tally = Tally({USDC: 50})
         self.tallies: list[int] = []
 
-    async def __call__(self, _: EvmNode) -> AsyncIterator[Step]:
+    async def __call__(self, _: Node) -> AsyncIterator[Step]:
         self.runs += 1
         for step in self.steps if self.runs == 1 or self.live is None else self.live:
             if isinstance(step, Exception):
@@ -103,7 +103,7 @@ async def test_every_step_is_made_in_order_and_the_plan_executed(journal: Journa
     result = await execute_provided(lp_account(chain, journal), APPROVAL, leg_of(steps))
     assert result.done and len(result.outcomes) == 2, result
     assert all(isinstance(one, Confirmed) for one in result.outcomes)
-    assert [tx.signed.words for tx in journal.transactions()] == [ALLOW.words, MINT.words]
+    assert [tx.signed.words for tx in journal.transactions()] == [ALLOW.description, MINT.description]
     assert all(tx.signed.leg == 0 and tx.signed.plan_id == "p1" for tx in journal.transactions())
     assert [tx.signed.expires_at for tx in journal.transactions()] == [NOW + 60] * 2
     assert marked(journal) == (PlanStatus.EXECUTED, "") and not chain.allowed[GIVEN]
@@ -135,7 +135,7 @@ async def test_other_calls_than_the_rehearsed_ones_are_not_made(
     result = await execute_provided(lp_account(chain, journal), APPROVAL, leg_of(Steps(*STEPS, live=live)))
     assert result.declined is not None and result.declined.code == "NOT_THE_CALL", result
     kept = [tx.signed.words for tx in journal.transactions()][:made]
-    assert kept == [ALLOW.words, MINT.words][:made] and not chain.allowed.get(GIVEN, 0)
+    assert kept == [ALLOW.description, MINT.description][:made] and not chain.allowed.get(GIVEN, 0)
     assert marked(journal)[0] is PlanStatus.FAILED
     assert len(result.outcomes) == made + (made == 1), "what was allowed is taken back"
 
@@ -147,7 +147,7 @@ async def test_a_zero_allowance_needs_no_rehearsal_and_never_ends(journal: Journ
     result = await execute_provided(lp_account(chain, journal), APPROVAL, leg_of(Steps(*STEPS, live=live)))
     assert result.done and len(result.outcomes) == 3
     first = journal.transactions()[0].signed
-    assert first.words == BACK.words and first.gas == 120_000 and first.expires_at > EXPIRES
+    assert first.words == BACK.description and first.gas == 120_000 and first.expires_at > EXPIRES
     more = await execute_provided(lp_account(chain, journal), APPROVAL, leg_of(Steps(*live, live=STEPS)))
     assert more.done, "one that was rehearsed need not be made"
 
@@ -223,7 +223,7 @@ async def test_a_rehearsal_tells_what_each_step_took_and_asked(journal: Journal)
     chain = living(journal, done_by)
     chain.tokens[(OURS, ITS)] = 10_000
     found = await rehearse(lp_account(chain, journal), (leg_of(Steps(*STEPS)),), AT)
-    assert isinstance(found, Rehearsal) and found.lines == (ALLOW.words, MINT.words)
+    assert isinstance(found, Rehearsal) and found.lines == (ALLOW.description, MINT.description)
     (leg,) = found.legs
     assert [(tx.gas_used, tx.gas_limit, tx.to) for tx in leg.txs] == [
         (50_000, chain.gas * 125 // 100, USDC.address),

@@ -116,7 +116,7 @@ async def test_allowances_that_exist_are_seen_and_those_that_are_left_are_told(j
     account = account_of(chain, journal)
     assert await leg_calls(account, account.node, work()) == work().calls
     chain.allowed = {SET: 5}
-    words = [call.words.split()[0] for call in await leg_calls(account, account.node, work())]
+    words = [call.description.split()[0] for call in await leg_calls(account, account.node, work())]
     assert words == ["take", "allow", "supply"]
 
     def leaves(event: dict[str, Any]) -> ChainDouble:

@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 from wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
 
 from yieldbot.chains.evm.execution.judge import judge
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, passphrase
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key
 from yieldbot.chains.evm.signing.sign import (
     CURVE_ORDER,
     address_of,
@@ -27,6 +27,7 @@ from yieldbot.chains.evm.signing.sign import (
 )
 from yieldbot.chains.keystores import list_keystores
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.passphrases import passphrase
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, UnsignedTx

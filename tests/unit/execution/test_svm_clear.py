@@ -16,7 +16,7 @@ from test_svm_judge import TOKEN_2022, mine
 
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
-from yieldbot.chains.solana.execution.clear import Said, SvmBook, SvmReading, lines, read
+from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read
 from yieldbot.chains.solana.execution.clear_call import MEMO, SOLANAS
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
@@ -25,12 +25,12 @@ from yieldbot.resources import folder
 
 PROGRAM, POOL = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in (41, 42))
 TOKENS = {USDC.address: USDC, SOL.address: SOL}
-BOOK = SvmBook(SOLANAS, {}, TOKENS, {})
+BOOK = Book(SOLANAS, {}, TOKENS, {})
 HIS = Address(str(Pubkey.from_bytes(bytes([43] * 32))))
 OURS, WRAPPED = mine(USDC), mine(SOL)
 
 
-def said(program: str, data: bytes, *accounts: str, book: SvmBook = BOOK) -> Said:
+def said(program: str, data: bytes, *accounts: str, book: Book = BOOK) -> InstructionReading:
     metas = tuple(SvmMeta(Address(a), writable=True) for a in accounts)
     made = compiled([SvmInstruction(Address(program), metas, data, "")], OWNER, NO_BLOCKHASH)
     reading = read(message_bytes(made), book)
@@ -89,8 +89,8 @@ KNOWN: list[tuple[str, bytes, tuple[str, ...], str]] = [
 def test_solanas_own_instructions_are_told(program: str, data: bytes, accounts: tuple[str, ...], words: str) -> None:
     found = said(program, data, *accounts)
     wanted = words.replace("{OURS}", "the payer's own USDC account")
-    assert found.known and found.fault is None and found.words.startswith(wanted), found.words
-    assert found.words == wanted or wanted.endswith("from")
+    assert found.known and found.fault is None and found.description.startswith(wanted), found.description
+    assert found.description == wanted or wanted.endswith("from")
     assert found.warnings == () and found.contract == SOLANAS[Address(program)] and found.function is None
 
 
@@ -135,7 +135,7 @@ def test_what_lets_another_take_ours_is_warned_of(
     data: bytes, accounts: tuple[str, ...], words: str, warning: str
 ) -> None:
     found = said(TOKEN_PROGRAM, data, *accounts)
-    assert found.known and found.words.startswith(words), found.words
+    assert found.known and found.description.startswith(words), found.description
     (told,) = found.warnings
     assert told.startswith(warning)
 
@@ -178,7 +178,7 @@ UNKNOWN: list[tuple[str, bytes, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("program", "data", "accounts"), UNKNOWN)
 def test_what_is_not_exactly_known_is_shown_raw(program: str, data: bytes, accounts: tuple[str, ...]) -> None:
     found = said(program, data, *accounts)
-    assert not found.known and found.words == "" and found.function is None
+    assert not found.known and found.description == "" and found.function is None
     assert found.fault == "nothing that is known here describes this instruction"
     assert found.fields == (("data", "0x" + data.hex()), *((f"account {i}", a) for i, a in enumerate(accounts, 1)))
 
@@ -186,26 +186,26 @@ def test_what_is_not_exactly_known_is_shown_raw(program: str, data: bytes, accou
 # An instruction of a layout.
 
 LAYOUT = json.loads((folder("abis") / "save.json").read_text())
-SAVE_BOOK = SvmBook({PROGRAM: "save"}, {POOL: "the USDC reserve"}, TOKENS, {PROGRAM: LAYOUT})
+SAVE_BOOK = Book({PROGRAM: "save"}, {POOL: "the USDC reserve"}, TOKENS, {PROGRAM: LAYOUT})
 
 
-def deposit(reserve: str = POOL, source: str = OURS, data: bytes = b"\4" + FIVE, cut: int = 9) -> Said:
+def deposit(reserve: str = POOL, source: str = OURS, data: bytes = b"\4" + FIVE, cut: int = 9) -> InstructionReading:
     accounts = (source, HIS, reserve, HIS, OTHER, HIS, HIS, OWNER, TOKEN_PROGRAM)
     return said(PROGRAM, data, *accounts[:cut], book=SAVE_BOOK)
 
 
 def test_an_instruction_of_a_layout_is_known_where_its_market_is_listed() -> None:
     found = deposit()
-    assert found.known and found.words == "deposit 5 USDC into the USDC reserve"
+    assert found.known and found.description == "deposit 5 USDC into the USDC reserve"
     assert (found.contract, found.function) == ("save", "deposit_reserve_liquidity")
     assert found.fields == (("source_liquidity", OURS), ("destination_collateral", HIS), ("owner", OWNER))
     assert found.warnings == (
         f"destination_collateral, {HIS}, is no account of the payer's own that could be derived here",
     )
     other = deposit(reserve=HIS)
-    assert not other.known and other.words == f"deposit 5 USDC into {HIS}" and other.fault is None
+    assert not other.known and other.description == f"deposit 5 USDC into {HIS}" and other.fault is None
     not_ours = deposit(source=HIS)
-    assert not_ours.words == "deposit 5,000,000 base units of a token that is not told into the USDC reserve"
+    assert not_ours.description == "deposit 5,000,000 base units of a token that is not told into the USDC reserve"
     assert len(not_ours.warnings) == 2
 
 
@@ -220,11 +220,11 @@ def test_bytes_that_are_not_exactly_the_layouts_are_not_known() -> None:
 @pytest.mark.parametrize(("given", "everything", "whole"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
 def test_a_withdrawal_of_everything_is_told_as_one(given: int, everything: int, whole: bool) -> None:
     layout = json.loads((folder("abis") / "marginfi.json").read_text())
-    book = SvmBook({PROGRAM: "marginfi"}, {POOL: "the USDC bank"}, TOKENS, {PROGRAM: layout})
+    book = Book({PROGRAM: "marginfi"}, {POOL: "the USDC bank"}, TOKENS, {PROGRAM: layout})
     tag = bytes.fromhex(layout["instructions"]["lending_account_withdraw"]["tag"])
     accounts = (HIS, HIS, OWNER, POOL, OURS, HIS, HIS, TOKEN_PROGRAM)
     found = said(PROGRAM, tag + FIVE + bytes([given, everything]), *accounts, book=book)
-    assert found.words == f"withdraw {'everything' if whole else '5 USDC'} from the USDC bank"
+    assert found.description == f"withdraw {'everything' if whole else '5 USDC'} from the USDC bank"
 
 
 def test_who_owns_and_who_pays_are_told_apart() -> None:
@@ -238,7 +238,7 @@ def test_the_names_of_a_clusters_file_are_all_found() -> None:
     other = Deployment("idle_svm", CHAIN, "Wallet", {}, (USDC,))
     swaps = Deployment("orca_whirlpool", CHAIN, "Orca", {"program": OTHER, "pools": [STRANGER]}, (USDC, SOL))
     settings: Any = type("S", (), {"deployments": (place, other), "exchanges": (swaps,), "tokens": {"USDC": USDC}})()
-    book = SvmBook.of(settings)
+    book = Book.of(settings)
     assert (book.programs[PROGRAM], book.programs[OTHER], book.programs[SYSTEM]) == (
         "save",
         "orca_whirlpool",
@@ -249,11 +249,11 @@ def test_the_names_of_a_clusters_file_are_all_found() -> None:
 
 
 def test_a_reading_as_lines() -> None:
-    known = Said(PROGRAM, True, "save", "deposit", "deposit 5", (("owner", "o"),), None, ("careful",))
-    bare = Said(PROGRAM, True, "SPL Token", None, "close it")
+    known = InstructionReading(PROGRAM, True, "save", "deposit", "deposit 5", (("owner", "o"),), None, ("careful",))
+    bare = InstructionReading(PROGRAM, True, "SPL Token", None, "close it")
     unsure = replace(known, known=False, warnings=())
-    not_known = Said(PROGRAM, False, None, None, "", (), "why")
-    reading = SvmReading(OWNER, 3, (known, bare, unsure, not_known))
+    not_known = InstructionReading(PROGRAM, False, None, None, "", (), "why")
+    reading = Reading(OWNER, 3, (known, bare, unsure, not_known))
     assert list(lines(reading)) == [
         f"paid by {OWNER}, and 2 more must sign",
         "1. deposit 5 [deposit of save]",

@@ -23,7 +23,7 @@ from spl.token import instructions as token
 from spl.token import models
 from test_svm_gate import MINT, SOL, USDC
 
-from yieldbot.chains.solana.execution.clear import Said, SvmBook, SvmReading, lines, read
+from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read
 from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
@@ -31,7 +31,7 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 ME, THIEF, OTHER = (Keypair.from_seed(bytes([n] * 32)) for n in (7, 9, 21))
 OWNER, HIS = ME.pubkey(), THIEF.pubkey()
 MARKET = Keypair.from_seed(bytes([22] * 32)).pubkey()
-BOOK = SvmBook(SOLANAS, {Address(str(MARKET)): "Market"}, {USDC.address: USDC, SOL.address: SOL}, {})
+BOOK = Book(SOLANAS, {Address(str(MARKET)): "Market"}, {USDC.address: USDC, SOL.address: SOL}, {})
 TOKENS, TOKENS_22, KEY = (Pubkey.from_string(p) for p in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MINT))
 OURS = token.get_associated_token_address(OWNER, KEY)
 THEIRS = token.get_associated_token_address(HIS, KEY)
@@ -43,13 +43,13 @@ PLACE = Keypair.from_seed(bytes([31] * 32))
 AT = PLACE.pubkey()
 
 
-def reading(*calls: Instruction, payer: Pubkey = OWNER) -> SvmReading:
+def reading(*calls: Instruction, payer: Pubkey = OWNER) -> Reading:
     found = read(to_bytes_versioned(Message(list(calls), payer)), BOOK)
     assert found is not None and found.dangerous == any(one.dangers for one in found.instructions)
     return found
 
 
-def said(call: Instruction) -> Said:
+def said(call: Instruction) -> InstructionReading:
     (one,) = reading(call).instructions
     return one
 
@@ -201,7 +201,7 @@ DANGERS: dict[str, tuple[Instruction, str]] = {
 def test_what_is_handed_over_is_a_danger(what: str) -> None:
     made, words = DANGERS[what]
     found = said(made)
-    assert found.known and found.words
+    assert found.known and found.description
     (danger,) = found.dangers
     assert danger.startswith(words), danger
     assert f"     DANGER: {danger}" in list(lines(reading(made)))
@@ -244,7 +244,7 @@ SAFE: dict[str, Instruction] = {
 @pytest.mark.parametrize("what", SAFE)
 def test_what_stays_with_who_gives_it_is_none(what: str) -> None:
     found = said(SAFE[what])
-    assert found.known and found.words and found.dangers == ()
+    assert found.known and found.description and found.dangers == ()
 
 
 SHORT = (
@@ -302,7 +302,7 @@ def test_money_for_who_pays_is_not_taken_for_our_own_where_another_signs() -> No
 )
 def test_no_bytes_are_too_odd(program: Pubkey, data: bytes, accounts: list[Pubkey]) -> None:
     found = said(call(program, data, *accounts))
-    assert all(text.isprintable() for text in (found.words, *found.dangers, *found.warnings))
+    assert all(text.isprintable() for text in (found.description, *found.dangers, *found.warnings))
 
 
 def test_bytes_that_are_a_message_and_a_transaction_are_refused() -> None:
@@ -333,7 +333,7 @@ def test_a_batch_is_told_by_what_it_holds() -> None:
     data = b"\xff" + bytes([3, len(sent)]) + sent + bytes([2, len(given_)]) + given_
     accounts = (OURS, THEIRS, OWNER, OURS, OWNER)
     found = said(call(TOKENS, data, *accounts))
-    assert found.known and found.words == (
+    assert found.known and found.description == (
         f"send 0.000005 USDC from the payer's own USDC account to {THEIRS}".replace(
             "the payer's own USDC account", str(OURS)
         )

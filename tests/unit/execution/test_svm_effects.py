@@ -29,9 +29,11 @@ from test_svm_gate import (
     wallet,
 )
 
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount
-from yieldbot.chains.solana.execution.deltas import TokenAccount, changes, of_ours, token_account, trespass
-from yieldbot.chains.solana.execution.send import _why, confirm, finality, record, settle, submit
+from yieldbot.chains.solana.execution.account import SYSTEM, Account
+from yieldbot.chains.solana.execution.balances import TokenAccount, changes, of_ours, token_account, trespass
+from yieldbot.chains.solana.execution.confirm import _why, confirm, finality
+from yieldbot.chains.solana.execution.settle import settle
+from yieldbot.chains.solana.execution.submit import record, submit
 from yieldbot.chains.solana.node.client import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
 from yieldbot.journal.events import TxNoted
@@ -204,7 +206,7 @@ def quick(**changes: Any) -> Any:
     return settings(**fields | changes)
 
 
-def waiting(journal: Journal, cluster: Cluster, **changes: Any) -> tuple[SvmAccount, StoredTx]:
+def waiting(journal: Journal, cluster: Cluster, **changes: Any) -> tuple[Account, StoredTx]:
     return account_with(journal, cluster, **{"settings": quick(), "now": lambda: 0} | changes)  # type: ignore[arg-type]
 
 
@@ -286,7 +288,7 @@ async def test_the_same_bytes_are_sent_again_only_while_they_may_be(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, now: int, halted: str | None, again: bool
 ) -> None:
     """Its approval ends at second 1."""
-    monkeypatch.setattr("yieldbot.chains.solana.execution.send.AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr("yieldbot.chains.solana.execution.confirm.AGAIN_SECONDS", 0.02)
     cluster = Cluster()
     account, tx = waiting(journal, cluster, now=lambda: now, halted=lambda: halted, settings=SOON)
     with pytest.raises(PendingError):

@@ -18,13 +18,13 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount
+from yieldbot.chains.solana.execution.account import SYSTEM, Account
+from yieldbot.chains.solana.execution.balances import sol_change
 from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
-from yieldbot.chains.solana.execution.clear import SvmBook, read
+from yieldbot.chains.solana.execution.clear import Book, read
 from yieldbot.chains.solana.execution.clear_call import SOLANAS
-from yieldbot.chains.solana.execution.deltas import sol_change
-from yieldbot.chains.solana.execution.judge import SvmRules, budget_fault
-from yieldbot.chains.solana.execution.send import _settled, told_changes
+from yieldbot.chains.solana.execution.confirm import _settled, changes_in_meta
+from yieldbot.chains.solana.execution.judge import Rules, budget_fault
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal.events import SvmTerms, TxSigned
@@ -46,14 +46,14 @@ MINT = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
 TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 USDC, SOL, NATIVE = Token(CHAIN, MINT, "USDC", 6), Token(CHAIN, WRAPPED_SOL, "SOL", 9), Token(CHAIN, SYSTEM, "SOL", 9)
 LIMITS = SvmLimits(max_unit_price_micro_lamports=500_000, max_fee_lamports=105_000)
-RULES = SvmRules(CHAIN, OWNER, LIMITS)
+RULES = Rules(CHAIN, OWNER, LIMITS)
 
 
 def unsigned(fee: int) -> SvmUnsigned:
     return SvmUnsigned(CHAIN, OWNER, b"", 1, (), b"", fee, "w", "p1", 0, MarketId("m/1/x"))
 
 
-def over_budget(units: int, price: int, fee: int | None = None, rules: SvmRules = RULES) -> str | None:
+def over_budget(units: int, price: int, fee: int | None = None, rules: Rules = RULES) -> str | None:
     found = budget_fault(
         rules, unsigned(Bid(units, price).fee_lamports if fee is None else fee), budget(Bid(units, price))
     )
@@ -154,15 +154,15 @@ def test_addresses_of_lookup_tables_are_told_as_such_and_the_tables_named() -> N
     key = Pubkey.from_string
     table = AddressLookupTableAccount(key(TABLE), [key(ACCOUNT), key(OTHER)])
     raw = bytes(VersionedTransaction(message(table), [KEY]))
-    reading = read(raw, SvmBook(SOLANAS, {}, {}, {}))
+    reading = read(raw, Book(SOLANAS, {}, {}, {}))
     assert reading is not None and (reading.payer, reading.signatures) == (OWNER, 1)
     assert reading.tables == (TABLE,)
     pay, also = reading.instructions
-    assert pay.known and pay.words == f"send 0.7 SOL from {OWNER} to {STRANGER}"
+    assert pay.known and pay.description == f"send 0.7 SOL from {OWNER} to {STRANGER}"
     assert not also.known and also.fields == (("data", "0x01"), ("account 1", f"address 1 of lookup table {TABLE}"))
-    alone = read(bytes(VersionedTransaction(message(), [KEY])), SvmBook(SOLANAS, {}, {}, {}))
+    alone = read(bytes(VersionedTransaction(message(), [KEY])), Book(SOLANAS, {}, {}, {}))
     assert alone is not None and alone.tables == () and alone.instructions[1].fields[1] == ("account 1", OTHER)
-    assert read(raw + b"\0", SvmBook(SOLANAS, {}, {}, {})) is None and read(b"", SvmBook({}, {}, {}, {})) is None
+    assert read(raw + b"\0", Book(SOLANAS, {}, {}, {})) is None and read(b"", Book({}, {}, {}, {})) is None
 
 
 def test_accounts_that_may_be_written_come_first_of_a_table() -> None:
@@ -171,7 +171,7 @@ def test_accounts_that_may_be_written_come_first_of_a_table() -> None:
     metas = [AccountMeta(key(OTHER), False, False), AccountMeta(key(ACCOUNT), False, True)]
     call = Instruction(key(STRANGER), b"\x02", metas)
     made = MessageV0.try_compile(KEY.pubkey(), [call], [table], Hash.default())
-    reading = read(bytes(VersionedTransaction(made, [KEY])), SvmBook({}, {}, {}, {}))
+    reading = read(bytes(VersionedTransaction(made, [KEY])), Book({}, {}, {}, {}))
     assert reading is not None
     assert [value for _, value in reading.instructions[0].fields[1:]] == [
         f"address 0 of lookup table {TABLE}",
@@ -226,7 +226,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def account_with(journal: Journal, nodes: NodesDouble, **changes: Any) -> tuple[SvmAccount, StoredTx]:
+def account_with(journal: Journal, nodes: NodesDouble, **changes: Any) -> tuple[Account, StoredTx]:
     signed = TxSigned(
         chain=CHAIN,
         owner=OWNER,
@@ -255,7 +255,7 @@ def account_with(journal: Journal, nodes: NodesDouble, **changes: Any) -> tuple[
     }
     stored = journal.transaction("signature")
     assert stored is not None
-    return SvmAccount(**made | changes), stored
+    return Account(**made | changes), stored
 
 
 async def test_a_landed_transaction_is_settled_with_what_it_did(journal: Journal) -> None:
@@ -311,7 +311,7 @@ def test_lamports_of_our_accounts_and_the_fee_count_as_sol() -> None:
     at, ours = KEYS.index(OWNER), KEYS.index(STRANGER)  # the USDC account's rent grows by what the wallet loses
     seen["meta"]["postBalances"][at] -= 300
     seen["meta"]["postBalances"][ours] += 200
-    deltas, before = told_changes(seen, RAW, OWNER, (SOL, USDC, NATIVE))
+    deltas, before = changes_in_meta(seen, RAW, OWNER, (SOL, USDC, NATIVE))
     assert deltas == (Delta(SOL, -100), Delta(USDC, -5_000), Delta(NATIVE, -5_300))
     assert before == {SOL: 10**9, USDC: 9_000}
 
@@ -321,7 +321,7 @@ def test_rent_of_an_account_that_it_made_or_closed_is_ours_and_a_strangers_money
         seen = told()
         at = KEYS.index(place)
         seen["meta"]["preBalances"][at], seen["meta"]["postBalances"][at] = pre, post
-        return told_changes(seen, RAW, OWNER, (SOL, NATIVE))[0][0].raw
+        return changes_in_meta(seen, RAW, OWNER, (SOL, NATIVE))[0][0].raw
 
     assert change(OTHER, 0, 2_000) == 2_000 and change(OTHER, 2_000, 0) == -2_000
     assert change(OTHER, 500, 9_500) == change(OTHER, 9_500, 500) == change(OTHER, 0, 0) == 0

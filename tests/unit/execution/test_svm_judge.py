@@ -14,7 +14,7 @@ from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 from test_svm_gate import CHAIN, LIMITS, NATIVE, OWNER, RULES, SOL, STRANGER, TABLE, TOKEN_PROGRAM, USDC, held
 
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmWork
+from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
 from yieldbot.chains.solana.execution.build import (
     ATA_PROGRAM,
     CLOSE_ACCOUNT,
@@ -24,8 +24,8 @@ from yieldbot.chains.solana.execution.build import (
     SYSTEM_TRANSFER,
     Bid,
     Step,
-    SvmContext,
     Table,
+    TxContext,
     associated,
     budget,
     close_account,
@@ -71,12 +71,12 @@ def call_of(kind: LegKind, asset: Token, raw: int) -> SvmInstruction:
     names |= {"owner": OWNER, "token_program": TOKEN_PROGRAM}
     if kind is LegKind.DEPOSIT:
         names |= {"source_liquidity": mine(asset), "destination_collateral": mine(SHARES)}
-        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, words="deposit")
+        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, description="deposit")
     names |= {"source_collateral": mine(SHARES), "destination_liquidity": mine(asset)}
-    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, words="redeem")
+    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, description="redeem")
 
 
-def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW, **changes: Any) -> SvmWork:
+def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW, **changes: Any) -> LegWork:
     market = Market(MarketId("save/1/usdc"), "save", Kind.LENDING, CHAIN, "Save", asset, RESERVE)
     fields: dict[str, Any] = {
         "index": 0,
@@ -89,10 +89,10 @@ def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW
         "share_program": TOKEN_PROGRAM,
         "most_shares": raw,
     }
-    return SvmWork(**fields | changes)
+    return LegWork(**fields | changes)
 
 
-def approval_of(work: SvmWork, **changes: Any) -> Approval:
+def approval_of(work: LegWork, **changes: Any) -> Approval:
     allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
     plan = Plan("p1", BlockRef(CHAIN, 5, "", NOW), OWNER, (), (work.leg,), allocation, 1.0, 0.0, 1, ENDS)
     return Approval(replace(plan, **changes), "you", ENDS)
@@ -100,7 +100,7 @@ def approval_of(work: SvmWork, **changes: Any) -> Approval:
 
 def text(found: tuple[Step, ...]) -> list[list[str]]:
     """What each instruction is: its words, or its program and first bytes."""
-    return [[i.words or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
+    return [[i.description or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
 
 
 Present = Mapping[Address, AccountImage | None]
@@ -154,7 +154,7 @@ def test_a_table_stands_for_nothing_that_must_be_named_in_full() -> None:
         (work_of(LegKind.WITHDRAW, SOL, native=True), OPEN, ["redeem"]),
     ],
 )
-def test_a_leg_is_built_of_what_it_needs_and_no_more(work: SvmWork, present: Present, wanted: list[str]) -> None:
+def test_a_leg_is_built_of_what_it_needs_and_no_more(work: LegWork, present: Present, wanted: list[str]) -> None:
     assert text(steps(work, OWNER, present)) == [wanted]
 
 
@@ -163,7 +163,7 @@ def test_an_emptied_share_account_is_closed_by_its_own_program_into_our_wallet()
     share = mine(SHARES, TOKEN_2022)
     (step,) = steps(work, OWNER, {mine(USDC): held(OWNER, 9, 1), share: held(OWNER, 5, 1, MINT)})
     last = step.instructions[-1]
-    assert (last.program, last.data, last.words) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
+    assert (last.program, last.data, last.description) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
     assert [meta.address for meta in last.accounts] == [share, OWNER, OWNER]
 
 
@@ -198,7 +198,7 @@ def test_the_instructions_of_ours_are_those_of_solanas_programs() -> None:
     assert sync == SvmInstruction(TOKEN_PROGRAM, (SvmMeta(account, writable=True),), b"\x11", "")
 
 
-def padded(size: int) -> SvmWork:
+def padded(size: int) -> LegWork:
     """A deposit whose one call has so many bytes of data."""
     work = work_of()
     return replace(work, calls=(replace(work.calls[0], data=bytes(size)),))
@@ -222,7 +222,7 @@ def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refus
         and refused.code == "TOO_LARGE"
         and "1233 bytes, a transaction holds 1232" in (refused.reason)
     )
-    context = SvmContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
+    context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
     assert unsigned(largest, context, Bid(1, 0), HASH) == refused
     assert isinstance(unsigned(first, context, Bid(1, 0), HASH), SvmUnsigned)
     table = Table(TABLE, (RESERVE, LENDING))
@@ -235,21 +235,21 @@ DELTAS = (Delta(USDC, -RAW), Delta(SHARES, 4_900), Delta(NATIVE, -5_000))
 
 
 def tx_of(*instructions: SvmInstruction, tables: tuple[Table, ...] = (), bid: Bid = BID, **changes: Any) -> SvmUnsigned:
-    context = SvmContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
+    context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
     made = unsigned(Step(instructions, SAVE), context, bid, HASH, tables)
     assert isinstance(made, SvmUnsigned)
     return replace(made, **changes)
 
 
 def word_on(
-    work: SvmWork, tx: SvmUnsigned, deltas: tuple[Delta, ...] = DELTAS, now: int = NOW, **other: Any
+    work: LegWork, tx: SvmUnsigned, deltas: tuple[Delta, ...] = DELTAS, now: int = NOW, **other: Any
 ) -> SvmApproved | Declined:
     approval = other.pop("approval", approval_of(work))
     simulated = SvmSimulated(tx, BlockRef(CHAIN, 6, "", NOW), 1, deltas)
     return judge(other.pop("rules", RULES), approval, work, simulated, now, other.pop("tables", ()))
 
 
-def code(work: SvmWork, *instructions: SvmInstruction, **other: Any) -> str | None:
+def code(work: LegWork, *instructions: SvmInstruction, **other: Any) -> str | None:
     tx = other.pop("tx", None) or tx_of(*instructions)
     found = word_on(work, tx, **other)
     return found.code if isinstance(found, Declined) else None
@@ -341,7 +341,7 @@ SOL_WORK = work_of(asset=SOL)
 SOL_DELTAS = (Delta(SOL, -RAW), Delta(SHARES, 4_900), Delta(NATIVE, -10_000))
 
 
-def wraps(work: SvmWork, *instructions: SvmInstruction) -> str | None:
+def wraps(work: LegWork, *instructions: SvmInstruction) -> str | None:
     return code(work, *instructions, deltas=SOL_DELTAS)
 
 
@@ -397,7 +397,7 @@ def test_a_budget_takes_no_accounts_and_keeps_to_its_ceilings() -> None:
         (work_of(LegKind.WITHDRAW), (Delta(USDC, RAW), Delta(SHARES, -RAW)), None),
     ],
 )
-def test_what_it_did_on_the_fork_is_within_the_leg(work: SvmWork, deltas: Any, said: str | None) -> None:
+def test_what_it_did_on_the_fork_is_within_the_leg(work: LegWork, deltas: Any, said: str | None) -> None:
     assert code(work, *work.calls, deltas=deltas) == said
 
 
@@ -409,7 +409,7 @@ def test_bytes_that_were_not_built_from_the_rehearsal_are_refused() -> None:
     assert again != good.message and as_built(replace(good, message=again)) is None, "another blockhash"
     assert meaning_of(good.message, HASH.hash) == good.meaning
     assert good.meaning == hashlib.sha256(good.message.replace(bytes([5] * 32), bytes(32))).digest()
-    assert (good.last_valid_height, good.fee_lamports, good.words) == (900, BID.fee_lamports, "deposit")
+    assert (good.last_valid_height, good.fee_lamports, good.description) == (900, BID.fee_lamports, "deposit")
 
 
 def test_only_a_version_0_message_that_we_alone_sign_and_pay_is_read() -> None:

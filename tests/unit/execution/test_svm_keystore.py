@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from yieldbot.chains.keystores import keystore_address, list_keystores
-from yieldbot.chains.solana.signing.keystore import SvmKeySigner, create, import_key
+from yieldbot.chains.solana.signing.keystore import KeystoreSigner, create, import_key
 from yieldbot.errors import ConfigError
 
 WORK = 2**10
@@ -26,7 +26,7 @@ def test_a_key_comes_back_and_is_nowhere_in_clear(tmp_path: Path) -> None:
     text = path.read_text()
     for secret in (bytes(range(32)).hex(), str(pair), WORDS):
         assert secret not in text
-    signer = SvmKeySigner(path, lambda: WORDS)
+    signer = KeystoreSigner(path, lambda: WORDS)
     assert not signer.opened and str(pair) not in repr(signer)
     signer.open()
     assert signer.opened and signer.address == address
@@ -54,17 +54,17 @@ def test_a_changed_file_is_refused_in_one_line(tmp_path: Path, change: object, s
     change(document)  # type: ignore[operator]
     path.write_text(json.dumps(document))
     with pytest.raises(ConfigError, match=said):
-        SvmKeySigner(path, lambda: WORDS).open()
+        KeystoreSigner(path, lambda: WORDS).open()
 
 
 def test_a_wrong_passphrase_and_open_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "sol.json"
     create(path, WORDS, WORK)
     with pytest.raises(ConfigError, match="wrong passphrase"):
-        SvmKeySigner(path, lambda: "something else").open()
+        KeystoreSigner(path, lambda: "something else").open()
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="open to other users"):
-        SvmKeySigner(path, lambda: WORDS)
+        KeystoreSigner(path, lambda: WORDS)
     with pytest.raises(ConfigError, match="protects nothing"):
         create(tmp_path / "short.json", "short", WORK)
 

@@ -3,7 +3,6 @@ and what the nodes' own simulations must agree on. On labelled doubles; with the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,15 +19,14 @@ from test_svm_judge import BID, OPEN, RAW, SAVE, SHARES, call_of, mine, padded, 
 from test_svm_wayout import STATE, account_of, observed, out_of
 
 from yieldbot.chains.solana.execution import simulate
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
 from yieldbot.chains.solana.execution.build import Step, Table, bid_for
 from yieldbot.chains.solana.execution.simulate import (
     LACKS,
     OPENED_LAMPORTS,
-    SvmRehearsal,
-    SvmRehearsedLeg,
-    SvmRehearsedTx,
-    digest_of,
+    Rehearsal,
+    RehearsedLeg,
+    RehearsedTx,
     reason,
     rehearse,
     simulate_tx,
@@ -77,13 +75,13 @@ def forked(effect: Effect = done_by, **changes: Any) -> SvmForkDouble:
 async def went(
     journal: Journal,
     monkeypatch: pytest.MonkeyPatch,
-    *works: SvmWork,
+    *works: LegWork,
     fork: SvmForkDouble | None = None,
     nodes: ClusterDouble | None = None,
     **changes: Any,
-) -> SvmRehearsal | Declined:
+) -> Rehearsal | Declined:
     made = fork or forked()
-    monkeypatch.setattr(simulate, "SvmFork", lambda node: made)
+    monkeypatch.setattr(simulate, "Fork", lambda node: made)
     return await rehearse(account_of(journal, nodes, **changes), works or (WORK,), SLOT)
 
 
@@ -97,12 +95,12 @@ async def test_a_plan_is_told_transaction_by_transaction_and_as_a_whole(
     fork, nodes = forked(), ClusterDouble(prices=[7])
     back = replace(work_of(LegKind.WITHDRAW), index=1)
     found = await went(journal, monkeypatch, WORK, back, fork=fork, nodes=nodes)
-    assert isinstance(found, SvmRehearsal) and found.block == SLOT
+    assert isinstance(found, Rehearsal) and found.block == SLOT
     assert [leg.index for leg in found.legs] == [0, 1]
     assert found.lines == ("open an account for cUSDC", "deposit", "redeem")
     bid = bid_for(1_000, [7], 500_000)
     (tx,) = found.legs[0].txs
-    assert (tx.words, tx.gas_used, tx.gas_limit, tx.to, tx.bid) == (
+    assert (tx.description, tx.gas_used, tx.gas_limit, tx.to, tx.bid) == (
         "open an account for cUSDC; deposit",
         1_000,
         bid.units,
@@ -145,13 +143,13 @@ async def test_what_a_transaction_may_cost_is_bounded(journal: Journal, monkeypa
     bid = bid_for(1_000, [400_000], 500_000)
     nodes = ClusterDouble(prices=[400_000])
     most = limited(max_fee_lamports=bid.fee_lamports)
-    assert isinstance(await went(journal, monkeypatch, nodes=nodes, settings=most), SvmRehearsal)
+    assert isinstance(await went(journal, monkeypatch, nodes=nodes, settings=most), Rehearsal)
     less = limited(max_fee_lamports=bid.fee_lamports - 1)
     found = await went(journal, monkeypatch, nodes=nodes, settings=less)
     assert isinstance(found, Declined) and found.code == "FEE_ABOVE_CEILING"
     assert f"costs up to {bid.fee_lamports} lamports, allowed are {bid.fee_lamports - 1}" in found.reason
     capped = await went(journal, monkeypatch, nodes=nodes, settings=limited(max_unit_price_micro_lamports=3))
-    assert isinstance(capped, SvmRehearsal) and capped.legs[0].txs[0].bid.micro_lamports == 3
+    assert isinstance(capped, Rehearsal) and capped.legs[0].txs[0].bid.micro_lamports == 3
 
 
 async def test_what_no_transaction_holds_is_refused_before_what_prepares_it_is_made(
@@ -191,9 +189,9 @@ async def test_a_deposit_is_worth_what_it_took_less_the_fees_that_are_known(
     found = await went(journal, monkeypatch, unread)
     assert isinstance(found, Declined) and found.code == "WORTH_LESS", "what cannot be read is worth nothing"
     late = replace(WORK, observe=observed(MarketError("no answer"), replace(STATE, held=Amount(USDC, RAW))))
-    assert isinstance(await went(journal, monkeypatch, late), SvmRehearsal)
+    assert isinstance(await went(journal, monkeypatch, late), Rehearsal)
     back = replace(work_of(LegKind.WITHDRAW), observe=observed(MarketError("nobody asks")))
-    assert isinstance(await went(journal, monkeypatch, WORK, back), SvmRehearsal)
+    assert isinstance(await went(journal, monkeypatch, WORK, back), Rehearsal)
 
 
 async def test_the_way_out_of_a_deposit_is_rehearsed_after_it(
@@ -208,7 +206,7 @@ async def test_the_way_out_of_a_deposit_is_rehearsed_after_it(
     states = [replace(STATE, held=Amount(USDC, raw)) for raw in (0, RAW, RAW)]
     fork = forked()
     found = await went(journal, monkeypatch, replace(work, observe=observed(*states)), fork=fork)
-    assert isinstance(found, SvmRehearsal) and fork.did == ["keep", "put back"]
+    assert isinstance(found, Rehearsal) and fork.did == ["keep", "put back"]
     fork = forked()
     back = replace(work_of(LegKind.WITHDRAW), out=out_of(), observe=observed(STATE), index=1)
     await went(journal, monkeypatch, WORK, back, fork=fork)
@@ -257,7 +255,7 @@ async def looked_at(
     journal: Journal,
     monkeypatch: pytest.MonkeyPatch,
     nodes: ClusterDouble,
-    work: SvmWork = WORK,
+    work: LegWork = WORK,
     effect: Effect | None = None,
     **changes: Any,
 ) -> tuple[SvmSimulated | Declined, SvmForkDouble]:
@@ -265,7 +263,7 @@ async def looked_at(
         fork.held |= THEN
 
     fork = SvmForkDouble(held=dict(NOW), effect=effect or becomes, units=1_234)
-    monkeypatch.setattr(simulate, "SvmFork", lambda node: fork)
+    monkeypatch.setattr(simulate, "Fork", lambda node: fork)
     return await simulate_tx(account_of(journal, nodes, **changes), TX, work, SLOT), fork
 
 
@@ -298,8 +296,8 @@ async def test_as_many_nodes_as_a_quorum_must_agree(journal: Journal, monkeypatc
     found, _ = await looked_at(journal, monkeypatch, ClusterDouble(says=[other, says(error="Blockhash")]))
     assert isinstance(found, Declined) and found.code == "SIMULATION_DIFFERS"
     assert found.reason == (
-        f"{TX.words}: the fork and the nodes do not agree (node0: our balance of {USDC.address} would be 100 there, "
-        "4000 on the fork; node1: it would fail there: Blockhash)"
+        f"{TX.description}: the fork and the nodes do not agree (node0: our balance of {USDC.address} would be "
+        "100 there, 4000 on the fork; node1: it would fail there: Blockhash)"
     )
 
 
@@ -329,7 +327,9 @@ async def test_bytes_that_fail_or_harm_are_refused_before_any_node_is_asked(
 ) -> None:
     nodes = ClusterDouble(says=[says()])
     found, _ = await looked_at(journal, monkeypatch, nodes, effect=lambda fork, data: ("x", ("Error: no",)))
-    assert isinstance(found, Declined) and found.code == "WOULD_REVERT" and found.reason == f"{TX.words}: Error: no"
+    assert (
+        isinstance(found, Declined) and found.code == "WOULD_REVERT" and found.reason == f"{TX.description}: Error: no"
+    )
 
     def hand_over(fork: SvmForkDouble, data: list[bytes]) -> None:
         fork.held[mine(USDC)] = held(STRANGER, 9_000, 1, USDC.address)
@@ -347,7 +347,7 @@ def ran(before: Images, after: Images, **changes: Any) -> Ran:
 
 
 def difference(
-    account: SvmAccount, before: Images, after: Images, there: Images, least: Amount | None = None, exactly: Any = ()
+    account: Account, before: Images, after: Images, there: Images, least: Amount | None = None, exactly: Any = ()
 ) -> str | None:
     ours = list(before)
     said = Simulated(1, None, (), 1, tuple(there.get(address) for address in ours))
@@ -404,7 +404,6 @@ def test_the_least_is_right_too_where_it_came() -> None:
     assert with_least(deltas, Amount(USDC, 100)) == (Delta(USDC, 100, least=100), Delta(SHARES, -5))
     assert with_least(deltas, Amount(USDC, 101)) == deltas == with_least(deltas, Amount(SHARES, 1))
     assert watched_of(WORK) == (USDC, SHARES)
-    assert digest_of(TX) == hashlib.sha256(TX.message).digest()
 
 
 class Custom:
@@ -445,9 +444,11 @@ def test_why_it_fails_is_told_in_the_words_of_who_knows_them(journal: Journal) -
 
 
 def test_a_rehearsals_sums_are_those_of_its_legs() -> None:
-    step = Step((call_of(LegKind.DEPOSIT, USDC, RAW), replace(call_of(LegKind.DEPOSIT, USDC, RAW), words="")), SAVE)
-    tx = SvmRehearsedTx(step, 70, BID)
-    leg = SvmRehearsedLeg(0, (tx, tx), (Delta(USDC, 5),))
-    whole = SvmRehearsal(SLOT, (leg, replace(leg, index=1)))
+    step = Step(
+        (call_of(LegKind.DEPOSIT, USDC, RAW), replace(call_of(LegKind.DEPOSIT, USDC, RAW), description="")), SAVE
+    )
+    tx = RehearsedTx(step, 70, BID)
+    leg = RehearsedLeg(0, (tx, tx), (Delta(USDC, 5),))
+    whole = Rehearsal(SLOT, (leg, replace(leg, index=1)))
     assert (leg.gas_used, whole.gas_used, whole.fee_lamports) == (140, 280, 4 * BID.fee_lamports)
     assert whole.lines == ("deposit",) * 4 and whole.deltas == (Delta(USDC, 10),)

@@ -11,7 +11,7 @@ from test_svm_gate import OWNER, STRANGER, USDC
 from test_svm_judge import RAW, SAVE, SHARES, call_of, mine, work_of
 
 from yieldbot.chains.solana.execution import roles
-from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.roles import OF_SWAPS, SIZES, has_roles, instructions_of, role_fault
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import LegKind
@@ -21,7 +21,7 @@ from yieldbot.protocols.solana.layout import layout
 IN, OUT = work_of(), work_of(LegKind.WITHDRAW)
 
 
-def fault(work: SvmWork, call: SvmInstruction | None = None, **changes: Any) -> str | None:
+def fault(work: LegWork, call: SvmInstruction | None = None, **changes: Any) -> str | None:
     found = role_fault(OWNER, work, replace(call or work.calls[0], **changes))
     return None if found is None else f"{found.code}: {found.reason}"
 
@@ -86,7 +86,7 @@ def named(protocol: str, instruction: str) -> dict[str, Address]:
     return {entry.partition(":")[0]: address(50) for entry in accounts}
 
 
-def marginfi(raw: int, everything: int, work: SvmWork) -> str | None:
+def marginfi(raw: int, everything: int, work: LegWork) -> str | None:
     names = named("marginfi", "lending_account_withdraw")
     names |= {"owner": OWNER, "user_liquidity": mine(USDC)}
     call = layout("marginfi").build("lending_account_withdraw", SAVE, names, raw, 1, everything)

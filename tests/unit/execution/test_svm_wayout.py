@@ -15,7 +15,7 @@ from test_svm_gate import CHAIN, LIMITS, OTHER, OWNER, STRANGER, USDC, held, wal
 from test_svm_judge import RAW, SHARES, call_of, mine, padded, work_of
 
 from tests.unit.allocator.market_builder import market
-from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.wayout import SLACK, way_out
 from yieldbot.errors import MarketError
 from yieldbot.execution.wayout import WayOut
@@ -71,7 +71,7 @@ def forked(*pays: int | None) -> SvmForkDouble:
     return SvmForkDouble(held={OWNER: wallet(10**9), **accounts}, effect=effect)
 
 
-def account_of(journal: Journal, nodes: ClusterDouble | None = None, **changes: Any) -> SvmAccount:
+def account_of(journal: Journal, nodes: ClusterDouble | None = None, **changes: Any) -> Account:
     made: dict[str, Any] = {
         "nodes": nodes or ClusterDouble(),
         "settings": settings(chain=CHAIN, native_symbol="SOL", svm=LIMITS),
@@ -79,7 +79,7 @@ def account_of(journal: Journal, nodes: ClusterDouble | None = None, **changes: 
         "journal": journal,
         "signer": None,
     }
-    return SvmAccount(**made | changes)
+    return Account(**made | changes)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def tried(
     journal: Journal, fork: SvmForkDouble, out: Any = None, observe: Observe | None = None, held_raw: int = 0
 ) -> NoWayOut | None:
     out = out or out_of()
-    work: SvmWork = replace(WORK, out=out, observe=observe or observed(out.state))
+    work: LegWork = replace(WORK, out=out, observe=observe or observed(out.state))
     return await way_out(account_of(journal), fork, work, held_raw)  # type: ignore[arg-type]
 
 

@@ -93,8 +93,8 @@ def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
     call = built(way)
     assert call.to == ROUTER and call.value == 0 and call.least == LEAST and call.allowance is not None
     assert (call.allowance.token, call.allowance.spender, call.allowance.raw) == (USDC, ROUTER, GIVEN.raw)
-    assert call.words.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Uniswap" in call.words
-    assert ("through WETH" in call.words) == (len(pools) == 2)
+    assert call.description.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Uniswap" in call.description
+    assert ("through WETH" in call.description) == (len(pools) == 2)
     assert adapter(protocol).targets(pools) == {ROUTER: frozenset({call.data[:4]})}
     assert adapter(protocol).spenders(pools) == (ROUTER,)
     assert code(way, call) is None
@@ -238,7 +238,7 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     swapping = replace(work(), leg=swap, calls=(call,), targets=targets, spenders=(ROUTER,), swaps=(terms,))
     approval = Approval(plan(swap), "test", EXPIRES)
     rules = replace(RULES, abi={**RULES.abi, call.data[:4]: ABIS[call.data[:4]]})
-    tx = supply_tx(to=ROUTER, data=call.data, words=call.words)
+    tx = supply_tx(to=ROUTER, data=call.data, description=call.description)
 
     def refused(data: bytes = call.data, now: int = NOW, **changes: Any) -> str | None:
         ran = simulated(replace(tx, data=data), -GIVEN.raw)
@@ -258,7 +258,7 @@ def test_the_signer_takes_the_adapters_own_bytes_alone() -> None:
     half = replace(terms, given=Amount(USDC, GIVEN.raw // 2), least=Amount(DAI, LEAST.raw // 2))
     assert refused(swaps=(half,)) == "SWAP_NOT_PLANNED" and refused(swaps=(half, half)) == "AMOUNT_ABOVE_PLAN"
     assert refused(swaps=(replace(terms, least=Amount(DAI, LEAST.raw - 1)),)) == "SWAP_NOT_PLANNED"
-    allowance = replace(allowance_tx(GIVEN.raw, ROUTER), words="allow")
+    allowance = replace(allowance_tx(GIVEN.raw, ROUTER), description="allow")
     assert not isinstance(judge(rules, approval, swapping, simulated(allowance), NOW), Declined)
     too_much = allowance_tx(GIVEN.raw + 1, ROUTER)
     found = judge(rules, approval, swapping, simulated(too_much), NOW)

@@ -53,7 +53,7 @@ def code(way: str, data: bytes, now: int = NOW) -> str | None:
 def test_a_swap_passes_by_its_terms_and_whatever_leaves_them_does_not(way: str) -> None:
     call = built(way)
     assert call.to == ROUTER and call.allowance == Allowance(USDC, ROUTER, GIVEN.raw) and call.least == LEAST
-    assert call.words.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Aerodrome" in call.words
+    assert call.description.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Aerodrome" in call.description
     assert AERODROME.targets(WAYS[way]) == {ROUTER: frozenset({call.data[:4]})}
     assert AERODROME.spenders(WAYS[way]) == (ROUTER,) and code(way, call.data) is None
     given, least, routes, to, deadline = decode(TYPES, call.data[4:])

@@ -82,8 +82,8 @@ def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
     call = built(way)
     assert call.to == ROUTER and call.value == 0 and call.least == LEAST
     assert call.allowance == Allowance(USDC, PERMIT2, GIVEN.raw, Onward(ROUTER, DEADLINE))
-    assert call.words.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Uniswap v4" in call.words
-    assert ("through WETH" in call.words) == (way == "two pools")
+    assert call.description.startswith("swap 1,000 USDC for at least 999.1 DAI") and "Uniswap v4" in call.description
+    assert ("through WETH" in call.description) == (way == "two pools")
     assert V4.targets(WAYS[way]) == {ROUTER: frozenset({call.data[:4]})}
     assert V4.spenders(WAYS[way]) == (ROUTER, PERMIT2)
     assert spelled(call) == call.data and code(way, call.data) is None
@@ -202,7 +202,7 @@ def swapping(call: EvmCall, way: str = "one pool") -> LegWork:
 def test_both_allowances_are_exact_and_said_in_words() -> None:
     call = built("one pool")
     names = spender_names(swapping(call))
-    lines = [one.words for one in with_allowances((call,), {}, names)]
+    lines = [one.description for one in with_allowances((call,), {}, names)]
     assert lines == [
         "allow Permit2 to take exactly 1,000 USDC",
         "let Aave v3 take exactly 1,000 USDC by Permit2, until 2023-11-14 22:23:20 UTC",
@@ -210,9 +210,9 @@ def test_both_allowances_are_exact_and_said_in_words() -> None:
     ]
     # Somebody's allowance without limit is made exact too, and each of two parts has both of its own.
     both = with_allowances((call, call), {(USDC, PERMIT2): 2**256 - 1}, names)
-    assert [one.words.split()[0] for one in both] == ["take", "allow", "let", "swap", "allow", "let", "swap"]
+    assert [one.description.split()[0] for one in both] == ["take", "allow", "let", "swap", "allow", "let", "swap"]
     back = permit_call(call.allowance, 0, "the router")  # type: ignore[arg-type]
-    assert back.words == "take back what Permit2 lets the router take of USDC" and not any(back.data[68:])
+    assert back.description == "take back what Permit2 lets the router take of USDC" and not any(back.data[68:])
 
 
 def test_the_signer_lets_permit2_allow_exactly_what_the_swap_takes() -> None:
@@ -224,7 +224,7 @@ def test_the_signer_lets_permit2_allow_exactly_what_the_swap_takes() -> None:
     assert permit.to == PERMIT2
 
     def judged(data: bytes, to: Address = PERMIT2, work: LegWork = leg_work, now: int = NOW) -> ApprovedTx | Declined:
-        ran = simulated(supply_tx(to=to, data=data, words="permit"), 0)
+        ran = simulated(supply_tx(to=to, data=data, description="permit"), 0)
         return judge(rules, approval, work, replace(ran, block=replace(ran.block, timestamp=now)), now)
 
     def said(token: str = USDC.address, spender: str = ROUTER, raw: int = GIVEN.raw, ends: int = DEADLINE) -> bytes:

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.wayout import way_out
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut
 from yieldbot.journal.store import Journal
@@ -301,7 +301,7 @@ def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:
         pair=(USDC, USDC),
         tokens=(USDC,),
         token_ids=frozenset(),
-        words="",
+        description="",
         entry_cost_bps=entry_cost_bps,
         slippage_bps=0.0,
         shift_ticks=0,
@@ -310,7 +310,7 @@ def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:
 
 
 def steps(*raws: int | Exception) -> Any:
-    async def made(_: EvmNode) -> AsyncIterator[Step]:
+    async def made(_: Node) -> AsyncIterator[Step]:
         for raw in raws:
             if isinstance(raw, Exception):
                 raise raw
@@ -322,7 +322,7 @@ def steps(*raws: int | Exception) -> Any:
 async def left(
     journal: Journal, fork: ForkDouble, *raws: int | Exception, held: int = 0, entry: float = 0.0, unread: bool = False
 ) -> NoWayOut | None:
-    async def back(_: EvmNode) -> Provides:
+    async def back(_: Node) -> Provides:
         if unread:
             raise MarketError("no answer")
         return replace(pool(), steps=steps(*raws))

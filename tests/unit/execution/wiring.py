@@ -92,7 +92,7 @@ def supply_tx(**changes: Any) -> UnsignedTx:
         gas=300_000,
         max_fee_wei=2 * 10**9,
         priority_fee_wei=10**8,
-        words="supply 12,000 USDC to Aave v3",
+        description="supply 12,000 USDC to Aave v3",
         plan_id="p1",
         leg=0,
         market_id=MARKET.id,
@@ -102,7 +102,7 @@ def supply_tx(**changes: Any) -> UnsignedTx:
 
 def allowance_tx(raw: int = RAW, spender: Address = POOL) -> UnsignedTx:
     call = allowance_call(USDC, spender, raw, "Aave v3")
-    return supply_tx(to=call.to, data=call.data, words=call.words, gas=80_000)
+    return supply_tx(to=call.to, data=call.data, description=call.description, gas=80_000)
 
 
 def simulated(tx: UnsignedTx, asset_raw: int | None = None, shares_raw: int = RAW) -> SimulatedTx:

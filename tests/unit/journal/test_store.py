@@ -32,7 +32,7 @@ from yieldbot.journal.events import (
     encode,
 )
 from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
-from yieldbot.journal.store import READ_TRIES, Journal, _said
+from yieldbot.journal.store import READ_TRIES, Journal, _database_error
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -333,7 +333,7 @@ def test_the_databases_own_errors_are_said_with_the_remedy(
     failure = sqlite3.DatabaseError("odd")
     if code is not None:
         failure.sqlite_errorcode = code
-    found = _said(path, failure)
+    found = _database_error(path, failure)
     assert type(found) is kind and words in str(found) and str(path) in str(found)
 
 

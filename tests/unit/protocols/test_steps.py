@@ -117,13 +117,13 @@ WHOLE = usdc(100).raw
 def test_a_cooldown_is_started_of_the_shares_that_an_amount_is(amount: Amount | None, shares: int, said: str) -> None:
     (call,) = ask(state(), amount, OWNER)
     assert (call.to, call.value) == (VAULT, 0) and call.data == abi("erc4626").encode("cooldownShares", shares)
-    assert said in call.words
+    assert said in call.description
 
 
 def test_a_request_is_asked_for_ourselves_of_what_is_still_inside() -> None:
     (call,) = ask(state(ExitKind.REQUEST), usdc(50), OWNER)
     assert call.data == abi("erc4626").encode("requestRedeem", 500, OWNER, OWNER)
-    assert call.words.startswith("ask for 50 USDC in door for ")
+    assert call.description.startswith("ask for 50 USDC in door for ")
     (call,) = ask(state(ExitKind.REQUEST, leaving=gone(usdc(50).raw)), usdc(25), OWNER)
     assert call.data == abi("erc4626").encode("requestRedeem", 500, OWNER, OWNER), "half of the 50 that are inside"
     assert ask(state(shares=0), None, OWNER) == () == ask(state(), Amount(USDC, 1), OWNER)
@@ -138,7 +138,7 @@ def test_what_is_ready_is_collected_by_its_shares_or_as_the_cooldown_ends() -> N
     assert (call.to, call.data, call.value) == (VAULT, vault.encode("unstake", OWNER), 0)
     (call,) = collect(state(leaving=gone(ready=5_000_000, ready_shares=6)), OWNER)
     assert call.data == vault.encode("redeem", 6, OWNER, OWNER)
-    assert call.words.startswith("collect 5 USDC from door to 0x")
+    assert call.description.startswith("collect 5 USDC from door to 0x")
 
 
 def test_what_was_called_back_is_taken_in_before_anything_is_called_back() -> None:
@@ -147,9 +147,9 @@ def test_what_was_called_back_is_taken_in_before_anything_is_called_back() -> No
         assert cancel(state(leaving=nothing), OWNER) == ()
     (call,) = cancel(state(leaving=gone(5_000_000, cancels=True)), OWNER)
     assert (call.to, call.data, call.value) == (VAULT, vault.encode("cancelRedeemRequest", 0, OWNER), 0)
-    assert call.words.startswith("call 5 USDC back that were asked for in door for ")
+    assert call.description.startswith("call 5 USDC back that were asked for in door for ")
     for there in (gone(5, back=6_000_000), gone(5, back=6_000_000, cancels=True)):
         (call,) = cancel(state(leaving=there), OWNER)
         assert (call.to, call.value) == (VAULT, 0)
         assert call.data == vault.encode("claimCancelRedeemRequest", 0, OWNER, OWNER)
-        assert call.words.startswith("take 6 USDC that were called back into door again for ")
+        assert call.description.startswith("take 6 USDC that were called back into door again for ")

@@ -67,7 +67,7 @@ def test_layout_reads_fields_and_refuses_other_accounts(layout: _svm.Layout) -> 
 
 def test_layout_builds_an_instruction(layout: _svm.Layout) -> None:
     built = layout.build(
-        "put", TOKEN_PROGRAM, {"box": USDC, "who": OWNER, "clock": _svm.SYSVAR_CLOCK}, 258, 1, words="x"
+        "put", TOKEN_PROGRAM, {"box": USDC, "who": OWNER, "clock": _svm.SYSVAR_CLOCK}, 258, 1, description="x"
     )
     assert built.data == bytes([7, 2, 1, 0, 0, 0, 0, 0, 0, 1])
     assert [(m.address, m.signer, m.writable) for m in built.accounts] == [

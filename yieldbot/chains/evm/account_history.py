@@ -14,10 +14,10 @@ from yieldbot.books.ledger import Quote
 from yieldbot.books.transfers import Known, Transfer, transfers_in, with_outside
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.logs import read_logs
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.evm.prices import feed
+from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef, Token
@@ -149,7 +149,7 @@ def _growing(snapshots: Sequence[Snapshot]) -> dict[Token, bool]:
 
 
 async def _opened(
-    node: EvmNode,
+    node: Node,
     account: Account,
     tokens: Sequence[Token],
     native: Token,
@@ -182,7 +182,7 @@ async def _opened(
 
 
 async def _transfers(
-    node: EvmNode,
+    node: Node,
     owner: Address,
     tokens: Sequence[Token],
     first: int,
@@ -208,7 +208,7 @@ async def _transfers(
 
 
 async def _times_and_fees(
-    node: EvmNode, owner: Address, found: Sequence[Transfer]
+    node: Node, owner: Address, found: Sequence[Transfer]
 ) -> tuple[dict[int, int], dict[str, int]]:
     """When the blocks of transfers were, and what those cost that our own account sent by another hand."""
     heights, hashes = sorted({one.height for one in found}), sorted({one.hash for one in found})
@@ -222,7 +222,7 @@ async def _times_and_fees(
     return {height: block.timestamp for height, block in zip(heights, blocks, strict=True)}, fees
 
 
-async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
+async def _old_fees(node: Node, entries: Sequence[Entry]) -> list[Entry]:
     """Fees that the journal's older rows lack, by their receipts."""
     done = []
     for entry in entries:
@@ -234,7 +234,7 @@ async def _old_fees(node: EvmNode, entries: Sequence[Entry]) -> list[Entry]:
 
 
 async def quotes_at(
-    node: EvmNode,
+    node: Node,
     settings: ChainSettings,
     entries: Sequence[Entry],
     native: Token,
@@ -273,11 +273,11 @@ def _feed(settings: ChainSettings, token: Token) -> Address | None:
 
 
 async def _at(
-    node: EvmNode, height: int, feeds: Mapping[Token, Address], tokens: Sequence[Token]
+    node: Node, height: int, feeds: Mapping[Token, Address], tokens: Sequence[Token]
 ) -> dict[Token, Quote] | str:
     try:
         block = await node.block(height)
-        told = await node.run([feed(feeds[token], block.timestamp) for token in tokens], block)
+        told = await node.run([feed_price(feeds[token], block.timestamp) for token in tokens], block)
     except TransientError as gone:
         return str(gone)
     return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}

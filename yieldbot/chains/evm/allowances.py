@@ -15,7 +15,7 @@ from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, word
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.logs import read_logs
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
@@ -24,7 +24,7 @@ from yieldbot.model.reads import EthCall, Flow
 
 
 async def find(
-    node: EvmNode,
+    node: Node,
     settings: ChainSettings,
     owner: Address,
     names: Mapping[str, str],
@@ -59,7 +59,7 @@ async def find(
 
 
 async def _approvals(
-    node: EvmNode, owner: Address, first: int, last: int, say: Callable[[str], None]
+    node: Node, owner: Address, first: int, last: int, say: Callable[[str], None]
 ) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
     """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
     and why not from ``first``."""

@@ -15,8 +15,8 @@ from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.quotes import of_evm
-from yieldbot.chains.evm.session import account_of, evm_session, evm_watch
+from yieldbot.chains.evm.quotes import read_quotes
+from yieldbot.chains.evm.session import account_of, open_session, open_watch
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE
@@ -42,10 +42,10 @@ class Chain:
     settings: ChainSettings
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
-        return evm_watch(job)
+        return open_watch(job)
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
-        return evm_session(world, job)
+        return open_session(world, job)
 
     @asynccontextmanager
     async def rights(
@@ -56,7 +56,7 @@ class Chain:
             yield _Rights(account_of(world, job, node), since, say)
 
     async def quotes(self, given: Token, wanted: Token) -> Read:
-        return await of_evm(self.settings, given, wanted)
+        return await read_quotes(self.settings, given, wanted)
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
         return await account_history.look(

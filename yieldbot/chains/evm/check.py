@@ -16,8 +16,8 @@ from yieldbot.model.native import native_token
 from yieldbot.protocols import adapters
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.node.client import EvmNode
-    from yieldbot.chains.evm.node.quorum import QuorumNode
+    from yieldbot.chains.evm.node.client import Node
+    from yieldbot.chains.evm.node.quorum import Quorum
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.policy import ChainSettings
 
@@ -62,7 +62,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
         return [Finding(what, said, remedy, FAILED)]
 
 
-async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
+async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
     """What is wrong with each endpoint by itself, those that are only submitted to included."""
     several = len(node.endpoints) > 1
     found: list[Finding] = []
@@ -87,7 +87,7 @@ async def _endpoints(node: QuorumNode, chain: ChainSettings) -> list[Finding]:
     return found
 
 
-async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Finding:
+async def _fee_kind(node: Node, chain: ChainSettings, block: BlockRef) -> Finding:
     """Whether the chain takes what its file says beside the gas, and about how much that is now."""
     what = f"{chain.name} fee_kind"
     (told,) = await node.run([typical_fee()], block)
@@ -99,7 +99,7 @@ async def _fee_kind(node: EvmNode, chain: ChainSettings, block: BlockRef) -> Fin
     return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
 
 
-async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
     what = f"{chain.name} token {token.symbol}"
     file = f"chains/{chain.name}.toml"
     if not await node.code(token.address, block):
@@ -115,7 +115,7 @@ async def _token(node: EvmNode, chain: ChainSettings, token: Token, block: Block
     return Finding(what, f"{token.address}, {decimals} decimals")
 
 
-async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
     known = adapters()
     lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
@@ -146,7 +146,7 @@ async def _markets(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list
     return found
 
 
-async def _coded(node: EvmNode, what: str, address: Address, block: BlockRef, key: str) -> Finding:
+async def _coded(node: Node, what: str, address: Address, block: BlockRef, key: str) -> Finding:
     if await node.code(address, block):
         return Finding(what, address)
     return Finding(what, f"no contract at {address}", f"correct {key} in the chain's file", MISCONFIGURED)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import addresses_in
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.findings import MISCONFIGURED, Finding
 from yieldbot.errors import YieldbotError
 from yieldbot.model.amounts import BlockRef
@@ -26,12 +26,12 @@ OF_ONE = {
 """By protocol: what contracts of its table are asked, the key of the one that they must answer, and their own keys."""
 
 
-async def exchanges(node: EvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """One line for each exchange."""
     return [await _exchange(node, chain, exchange, block) for exchange in chain.exchanges]
 
 
-async def _exchange(node: EvmNode, chain: ChainSettings, exchange: Deployment, block: BlockRef) -> Finding:
+async def _exchange(node: Node, chain: ChainSettings, exchange: Deployment, block: BlockRef) -> Finding:
     what, params = f"{chain.name} {exchange.name}", exchange.params
     named = {key: list(addresses_in(value)) for key, value in params.items()}
     for key, addresses in named.items():
@@ -46,7 +46,7 @@ async def _exchange(node: EvmNode, chain: ChainSettings, exchange: Deployment, b
 
 
 async def _of_another(
-    node: EvmNode, params: Mapping[str, Any], key: str, asked: bytes, owner: str, block: BlockRef
+    node: Node, params: Mapping[str, Any], key: str, asked: bytes, owner: str, block: BlockRef
 ) -> str | None:
     """Why a contract is not of the table's ``owner`` (its factory, its pool manager); None where it is."""
     name = owner.replace("_", " ")

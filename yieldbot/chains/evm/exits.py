@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.exits import fingerprint
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
@@ -18,7 +18,7 @@ BEACON = "0xa3f0ad74e5423aebfd80d3ef4346578335a9a72aeaee59ff6cb3582b35133d50"
 IMPLEMENTATION_OF = bytes.fromhex("5c60da1b")  # implementation(), of a beacon
 
 
-async def fingerprints(node: EvmNode, states: Sequence[MarketState], block: BlockRef) -> dict[MarketId, str]:
+async def fingerprints(node: Node, states: Sequence[MarketState], block: BlockRef) -> dict[MarketId, str]:
     """By market, at the block; all markets at once, in three steps. One that the node cannot tell is left out."""
 
     async def one(state: MarketState) -> str | None:
@@ -31,7 +31,7 @@ async def fingerprints(node: EvmNode, states: Sequence[MarketState], block: Bloc
     return {state.market.id: said for state, said in zip(states, found, strict=True) if said is not None}
 
 
-async def _fingerprint(node: EvmNode, state: MarketState, block: BlockRef) -> str:
+async def _fingerprint(node: Node, state: MarketState, block: BlockRef) -> str:
     market = state.market
     code, behind, beacon = await asyncio.gather(
         node.code(market.address, block),
@@ -48,7 +48,7 @@ async def _fingerprint(node: EvmNode, state: MarketState, block: BlockRef) -> st
     return fingerprint(state, names, codes)
 
 
-async def _slot(node: EvmNode, address: Address, slot: str, block: BlockRef) -> Address | None:
+async def _slot(node: Node, address: Address, slot: str, block: BlockRef) -> Address | None:
     """The address in a storage slot, None where it is empty."""
     at = {"blockHash": block.hash, "requireCanonical": True}
     word = str(await node.request("eth_getStorageAt", [address, slot, at])).removeprefix("0x").rjust(64, "0")

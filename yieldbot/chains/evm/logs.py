@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.rpc.together import together
 
@@ -44,7 +44,7 @@ class Read:
 
 
 async def parts_of(
-    node: EvmNode, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
+    node: Node, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
 ) -> AsyncIterator[Part]:
     """The events of each filter, part by part, the newest first. One without logs is the last: the node gives no more,
     or so many parts were asked for, served or not."""
@@ -79,7 +79,7 @@ def _stays(refusal: TransientError) -> bool:
 
 
 async def read_logs(
-    node: EvmNode,
+    node: Node,
     filters: Sequence[Mapping[str, Any]],
     first: int,
     last: int,

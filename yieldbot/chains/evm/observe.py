@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from yieldbot.chains.evm import merkl
 from yieldbot.chains.evm.liquidity.markets import lp_markets
-from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed, feeds_of, native_balance, priced
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, gas_feeds, native_balance, priced
 from yieldbot.chains.evm.rollups import fee_told, typical_fee
 from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks
 from yieldbot.chains.pools import pools_of
@@ -29,7 +29,7 @@ from yieldbot.rpc.together import both
 
 
 async def observe(
-    node: EvmNode,
+    node: Node,
     job: Job,
     adapters: Mapping[str, YieldAdapter],
     at: BlockRef | None = None,
@@ -114,10 +114,10 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 
 
 async def _discover(
-    node: EvmNode, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
+    node: Node, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
 ) -> tuple[list[Market], list[Quarantined], Surroundings, _Pools]:
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
-    native_feed, asset_feed = feeds_of(job)
+    native_feed, asset_feed = gas_feeds(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
     # Rewards are any tokens, and go through any other.
     listed = listings(job.chain, None if job.sale else job.assets) if job.swaps else []
@@ -125,7 +125,7 @@ async def _discover(
         native_balance(node.multicall3, job.wallet.address),
         typical_fee(),
         *(decimals_of(token.address) for token in job.assets),
-        *(feed(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
+        *(feed_price(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
         *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]

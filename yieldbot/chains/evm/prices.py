@@ -66,7 +66,7 @@ def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Pri
     return usd.usd / own.usd if usd is not None and own is not None else None
 
 
-def feed(address: Address, now: int | None = None) -> Flow[Price]:
+def feed_price(address: Address, now: int | None = None) -> Flow[Price]:
     """One feed's price in one round. ``now``: the chain's own time, where it is known. Raises MarketError for an answer
     that is no price: not positive, not finite, of decimals or a time that cannot be.
 
@@ -101,6 +101,6 @@ def decimals_of(token: Address) -> Flow[int]:
         raise MarketError(f"{token}: {impossible}") from None
 
 
-def feeds_of(job: Job) -> tuple[Address | None, Address | None]:
+def gas_feeds(job: Job) -> tuple[Address | None, Address | None]:
     """The feed addresses of the job's native token and of its asset."""
     return job.chain.native_feed, job.chain.feeds.get(job.asset.address)

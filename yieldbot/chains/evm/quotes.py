@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.chains.evm.prices import feed
+from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.quote_values import WEI, Read, feeds_in, read_of
 from yieldbot.model.amounts import Token
 from yieldbot.model.reads import Flow
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from yieldbot.model.policy import ChainSettings
 
 
-async def of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
+async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     from yieldbot.chains.evm.node.connect import connect
     from yieldbot.chains.evm.rollups import fee_told, typical_fee
     from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks
@@ -29,7 +29,7 @@ async def of_evm(chain: ChainSettings, given: Token, wanted: Token) -> Read:
         pools, unread = pools_of(await node.run(listings(chain, pair), block))
         fed = [token for token in pair if token.address in chain.feeds]
         asked = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        flows: list[Flow[Any]] = [*(feed(address, block.timestamp) for address in asked), typical_fee()]
+        flows: list[Flow[Any]] = [*(feed_price(address, block.timestamp) for address in asked), typical_fee()]
         said = await node.run(flows, block)
         beside = fee_told(chain, node.host, said.pop())
         native = said.pop() if chain.native_feed else None

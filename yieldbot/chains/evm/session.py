@@ -22,10 +22,10 @@ from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.work import provide_work
 from yieldbot.chains.evm.node.anvil import find_anvil
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.node.fork import forks
-from yieldbot.chains.evm.node.quorum import QuorumNode
+from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.signing.safe import HashSigner, propose
 from yieldbot.chains.evm.swap_work import swap_work
@@ -52,11 +52,11 @@ from yieldbot.resources import folder
 
 
 @dataclass(slots=True)
-class EvmWatch:
+class JobWatch:
     """See ``Watch``."""
 
     job: Job
-    node: QuorumNode
+    node: Quorum
     adapters: Mapping[str, YieldAdapter]
 
     @property
@@ -82,7 +82,7 @@ class EvmWatch:
 
 
 @dataclass(slots=True)
-class EvmSession(EvmWatch):
+class JobSession(JobWatch):
     """See ``Session``."""
 
     world: World
@@ -93,7 +93,7 @@ class EvmSession(EvmWatch):
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """Besides, the cash of markets where nobody sees any, as a simulated holder of our size is paid."""
-        known = await EvmWatch.with_exits(self, snapshot, records, policy)
+        known = await JobWatch.with_exits(self, snapshot, records, policy)
         sizes = unseen(known, policy)
         holders = [self._holder(known.of(market_id), size) for market_id, size in sizes.items()]
         try:
@@ -147,7 +147,7 @@ class EvmSession(EvmWatch):
         legs, leg = approval.plan.legs, approval.plan.legs[index]
         self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
         work = self._work(approval.plan, snapshot, index, idle(snapshot, leg.amount.token))
-        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.description}")
         if work.provides is not None:
             return await execute_provided(self.account, approval, work)
         result = await execute_leg(self.account, approval, work)
@@ -268,20 +268,20 @@ def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
 
 
 @asynccontextmanager
-async def evm_session(world: World, job: Job) -> AsyncIterator[Session]:
+async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's chain, to be acted on."""
     async with connect(job.chain) as node:
-        yield EvmSession(job, node, world.adapters, world, account_of(world, job, node))
+        yield JobSession(job, node, world.adapters, world, account_of(world, job, node))
 
 
 @asynccontextmanager
-async def evm_watch(job: Job) -> AsyncIterator[Watch]:
+async def open_watch(job: Job) -> AsyncIterator[Watch]:
     """The job's chain, to be looked at."""
     async with connect(job.chain) as node:
-        yield EvmWatch(job, node, adapters())
+        yield JobWatch(job, node, adapters())
 
 
-def account_of(world: World, job: Job, node: EvmNode) -> Account:
+def account_of(world: World, job: Job, node: Node) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
 
     def explain(data: bytes) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any
 from yieldbot.books.chain_record import Check, Seen, reconciled, wallet_sums
 from yieldbot.books.entries import Account, Entry, Kind, in_order, receipts
 from yieldbot.chains.solana.execution.account import native_token
-from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
-from yieldbot.chains.solana.observe import observe_svm
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.observe import observe
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
@@ -42,10 +43,10 @@ async def look(jobs: Sequence[Job], entries: Sequence[Entry], *, snapshots: Sequ
     """The account of the jobs, which is one, as ``evm.look``. Raises TransientError when the cluster is not served."""
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     account, native = (settings.chain, owner), native_token(settings.chain, settings.native_symbol)
-    async with connect_svm(settings) as nodes:
+    async with connect(settings) as nodes:
         await nodes.verify_chain()
         if snapshots is None:
-            snapshots = [await observe_svm(nodes, job, svm_adapters()) for job in jobs]
+            snapshots = [await observe(nodes, job, svm_adapters()) for job in jobs]
         told = await _told(nodes, entries, owner, native)
     newest = max(snapshots, key=lambda snapshot: snapshot.block.height)
     now = _now(snapshots, newest, native)
@@ -82,7 +83,7 @@ def _now(snapshots: Sequence[Snapshot], newest: Snapshot, native: Token) -> dict
     return now
 
 
-async def _told(nodes: SvmNodes, entries: Sequence[Entry], owner: Address, native: Token) -> dict[str, Balances]:
+async def _told(nodes: Quorum, entries: Sequence[Entry], owner: Address, native: Token) -> dict[str, Balances]:
     """Balances around each transaction of ours that the nodes still know."""
 
     async def one(signature: str) -> Balances | None:
@@ -109,7 +110,7 @@ def balances_in(told: Mapping[str, Any], owner: Address, native: Token) -> Balan
                 sums[mint] = sums.get(mint, 0) + int(one["uiTokenAmount"]["amount"])
         found.append(sums)
     before, after = found
-    mints = before.keys() | after.keys()
+    mints = sorted(before.keys() | after.keys())  # rows made of them come in one order
     return Balances({mint: before.get(mint, 0) for mint in mints}, {mint: after.get(mint, 0) for mint in mints})
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.chains.allowances import Found, Given
-from yieldbot.chains.solana.execution.deltas import TOKEN_PROGRAMS, token_account
-from yieldbot.chains.solana.node.client import AccountImage, SvmNode
-from yieldbot.chains.solana.node.quorum import SvmNodes
+from yieldbot.chains.solana.execution.balances import TOKEN_PROGRAMS, token_account
+from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
@@ -21,9 +21,7 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.policy import ChainSettings
 
 
-async def find_delegates(
-    nodes: SvmNodes, settings: ChainSettings, owner: Address, names: Mapping[Address, str]
-) -> Found:
+async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Mapping[Address, str]) -> Found:
     """Every delegate and foreign close authority of the owner's token accounts. ``names``: known addresses.
 
     Raises TransientError when too few nodes answer, or one answers what is no list of accounts.
@@ -37,7 +35,7 @@ async def find_delegates(
     return Found(block, 0, tuple(sorted(seen.values(), key=lambda g: (g.token.symbol, g.spender, g.words))))
 
 
-async def _of(node: SvmNode, owner: Address) -> dict[Address, AccountImage]:
+async def _of(node: Node, owner: Address) -> dict[Address, AccountImage]:
     images: dict[Address, AccountImage] = {}
     for program in sorted(TOKEN_PROGRAMS):
         asked = [owner, {"programId": program}, {"encoding": "base64", "commitment": node.commitment}]

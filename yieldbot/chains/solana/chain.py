@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
-from yieldbot.chains.solana.allowances import find_delegates
-from yieldbot.chains.solana.execution.clear import SvmBook
-from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocation, revoke
-from yieldbot.chains.solana.execution.send import settle
-from yieldbot.chains.solana.execution.simulate import SvmRehearsedTx
-from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
-from yieldbot.chains.solana.quotes import of_solana
-from yieldbot.chains.solana.session import svm_account_of, svm_session, svm_watch
+from yieldbot.chains.solana.allowances import find
+from yieldbot.chains.solana.execution.clear import Book
+from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
+from yieldbot.chains.solana.execution.settle import settle
+from yieldbot.chains.solana.execution.simulate import RehearsedTx
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.quotes import read_quotes
+from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.findings import Finding
     from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import Read
-    from yieldbot.chains.solana.execution.account import SvmAccount
+    from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import World
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
@@ -41,21 +42,21 @@ class Chain:
     settings: ChainSettings
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
-        return svm_watch(job)
+        return open_watch(job)
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
-        return svm_session(world, job)
+        return open_session(world, job)
 
     @asynccontextmanager
     async def rights(
         self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
     ) -> AsyncIterator[Rights]:
-        async with connect_svm(self.settings) as nodes:
+        async with connect(self.settings) as nodes:
             await nodes.verify_chain()
             yield _Rights(world, job, nodes, {wallet.address: wallet for wallet in wallets})
 
     async def quotes(self, given: Token, wanted: Token) -> Read:
-        return await of_solana(self.settings, given, wanted)
+        return await read_quotes(self.settings, given, wanted)
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
         return await account_history.look(jobs, entries, snapshots=asked.snapshots)
@@ -68,15 +69,15 @@ class Chain:
 class _Rights:
     world: World
     job: Job
-    nodes: SvmNodes
+    nodes: Quorum
     wallets: Mapping[Address, Wallet]
-    signers: dict[Address, SvmAccount] = field(default_factory=dict)
+    signers: dict[Address, Account] = field(default_factory=dict)
 
     async def find(self) -> Found:
-        book = SvmBook.of(self.job.chain)
+        book = Book.of(self.job.chain)
         own = {wallet.address: f"wallet {wallet.name}" for wallet in self.wallets.values()}
         names = {**book.markets, **book.programs, **own}
-        return await find_delegates(self.nodes, self.job.chain, self.job.wallet.address, names)
+        return await find(self.nodes, self.job.chain, self.job.wallet.address, names)
 
     async def settle(self) -> None:
         """Nothing is known of the signers before ``rehearse``."""
@@ -85,12 +86,12 @@ class _Rights:
         owner = self.job.wallet.address
         for authority in {authority_of(given, owner) for given in chosen} & self.wallets.keys():
             job = replace(self.job, wallet=self.wallets[authority])
-            self.signers[authority] = svm_account_of(self.world, job, self.nodes)
+            self.signers[authority] = account_of(self.world, job, self.nodes)
             await settle(self.signers[authority])
         tried: list[Revocation | Declined] = []
         for given in chosen:
             if (account := self.signers.get(authority_of(given, owner))) is not None:
-                tried.append(await rehearse_revocation(account, given))
+                tried += await rehearse_revocations(account, (given,))
                 continue
             said = f"{given.spender} alone can give that right up: move what is there to another account"
             tried.append(Declined("NOT_OURS", said))
@@ -100,6 +101,6 @@ class _Rights:
         return ()
 
     async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
-        assert isinstance(rehearsed, SvmRehearsedTx)  # what ``rehearse`` gave
+        assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
         account = self.signers[authority_of(given, self.job.wallet.address)]
         return await revoke(account, given, index, rehearsed)

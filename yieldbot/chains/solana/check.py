@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.chains.solana.node.quorum import connect_svm
-from yieldbot.chains.solana.prices import pyth_price
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import found_of, listings, looks
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 from yieldbot.model.known import WRAPPED_SOL
@@ -14,7 +14,7 @@ from yieldbot.protocols import svm_adapters
 from yieldbot.protocols.solana.idle import mint_of
 
 if TYPE_CHECKING:
-    from yieldbot.chains.solana.node.client import SvmNode
+    from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.policy import ChainSettings
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 async def findings(chain: ChainSettings) -> list[Finding]:
     """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
     what = f"chain {chain.name}"
-    async with connect_svm(chain) as nodes:
+    async with connect(chain) as nodes:
         found: list[Finding] = []
-        sound: list[SvmNode] = []
+        sound: list[Node] = []
         some = len(nodes.nodes)
         agree = f"; {nodes.quorum} of {some} must agree" if some > 1 else "; one endpoint alone is believed"
         for node in nodes.nodes:
@@ -52,7 +52,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
         return [*found, *await _exchanges(node, chain, block)]
 
 
-async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
     what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
     (answer,) = await node.run([mint_of(token.address)], block)
     if isinstance(answer, MarketError):
@@ -62,7 +62,7 @@ async def _token(node: SvmNode, chain: ChainSettings, token: Token, block: Block
     return Finding(what, f"a mint of {answer[1]} decimals")
 
 
-async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
         for token in chain.tokens.values()
@@ -75,7 +75,7 @@ async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[F
             remedy = f"name a Pyth price account in chains/{chain.name}.toml: fees cannot be weighed without"
             found.append(Finding(what, "is not named", remedy, MISCONFIGURED))
             continue
-        (answer,) = await node.run([pyth_price(feed, block.timestamp)], block)
+        (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
         if isinstance(answer, MarketError):
             found.append(Finding(what, str(answer), f"correct it in chains/{chain.name}.toml", MISCONFIGURED))
         else:
@@ -83,7 +83,7 @@ async def _feeds(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[F
     return found
 
 
-async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     found = []
     for deployment in chain.deployments:
         flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
@@ -96,7 +96,7 @@ async def _deployments(node: SvmNode, chain: ChainSettings, block: BlockRef) -> 
     return found
 
 
-async def _exchanges(node: SvmNode, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
     listed = listings(chain)
     if not listed:

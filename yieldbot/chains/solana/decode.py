@@ -6,14 +6,14 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.solana.execution.clear import SvmBook, SvmReading, read
+from yieldbot.chains.solana.execution.clear import Book, Reading, read
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     from yieldbot.chains.decoding import ToDecode
 
 
-def decode(asked: ToDecode) -> SvmReading:
+def decode(asked: ToDecode) -> Reading:
     """What a transaction says. Raises ConfigError for what is none."""
     for flag, given in (
         ("--to", asked.to),
@@ -23,7 +23,7 @@ def decode(asked: ToDecode) -> SvmReading:
     ):
         if given:
             raise ConfigError(f"{flag} means nothing on Solana: the transaction names all of it")
-    reading = read(_base64(asked.text()), SvmBook.of(asked.chain))
+    reading = read(_base64(asked.text()), Book.of(asked.chain))
     if reading is None:
         raise ConfigError("CALLDATA is no Solana transaction and no message of one: give all of its bytes, in base64")
     return reading

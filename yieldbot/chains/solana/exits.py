@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from yieldbot.chains.exits import fingerprint
-from yieldbot.chains.solana.node.client import AccountImage, SvmNode
+from yieldbot.chains.solana.node.client import AccountImage, Node
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -25,7 +25,7 @@ DEPLOYED_BYTES = 45
 """UpgradeableLoaderState::ProgramData before the code: tag, slot of the last deployment, who may upgrade it."""
 
 
-async def fingerprints(node: SvmNode, states: Sequence[MarketState]) -> dict[MarketId, str]:
+async def fingerprints(node: Node, states: Sequence[MarketState]) -> dict[MarketId, str]:
     """By market, as the node has them now; nothing where it cannot tell."""
     programs = list(dict.fromkeys(Address(state.market.params["program"]) for state in states))
     try:
@@ -44,7 +44,7 @@ def print_of(state: MarketState, code: bytes) -> str:
     return fingerprint(replace(state, market=market), (), (code,))
 
 
-async def _deployed(node: SvmNode, programs: Sequence[Address]) -> Mapping[Address, bytes]:
+async def _deployed(node: Node, programs: Sequence[Address]) -> Mapping[Address, bytes]:
     """What tells each program from what it may become; one that is no program is left out."""
     told = await node.heads(programs, PROGRAM_BYTES)
     heads = {program: image for program, image in told.items() if image is not None}

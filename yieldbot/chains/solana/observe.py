@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from yieldbot.chains.solana.node.client import SlotSkew, SvmNode
-from yieldbot.chains.solana.node.quorum import SvmNodes
-from yieldbot.chains.solana.prices import feeds_of, pyth_price
+from yieldbot.chains.solana.node.client import Node, SlotSkew
+from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.prices import feed_price, feeds_of
 from yieldbot.chains.solana.swap_pools import NOWHERE, SAME_PRICE, Found, apart, exchange_of, found_of, listings, looks
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
@@ -31,7 +31,7 @@ SAME_SHARE = 0.01
 """By which part of itself the cash of a market, or the price of SOL for fees, may differ between them."""
 
 
-async def observe_svm(nodes: SvmNodes, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+async def observe(nodes: Quorum, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     """Every market of the job's assets, our positions and fees, as a quorum of the nodes shows them.
 
     Each node is observed by itself, for no two answer at the same slot; what they show must agree. Raises
@@ -67,7 +67,7 @@ def _near(one: float, other: float) -> bool:
     return abs(one - other) <= SAME_SHARE * max(abs(one), abs(other), 1e-9)
 
 
-async def _from(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+async def _from(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     """One node's snapshot; read again when its slots drift too far apart."""
     for attempt in range(TRIES):
         try:
@@ -92,7 +92,7 @@ class _Around:
     pegs: Mapping[Token, Price] = field(default_factory=dict)
 
 
-async def _once(node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     block = await node.block()
     markets, quarantined, around = await _discover(node, job, adapters, block)
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
@@ -143,7 +143,7 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 
 
 async def _discover(
-    node: SvmNode, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
+    node: Node, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
 ) -> tuple[list[Market], list[Quarantined], _Around]:
     """The job's markets, those that cannot be listed, and what else a decision needs."""
     assert job.chain.svm is not None
@@ -153,7 +153,7 @@ async def _discover(
     flows: Sequence[Flow[Any]] = [
         _lamports(job.wallet.address),
         *(mint_of(token.address) for token in job.assets),
-        *(pyth_price(address, block.timestamp) for address in feeds.values()),
+        *(feed_price(address, block.timestamp) for address in feeds.values()),
         *listed,
         *(adapters[d.protocol].discover(d) for d in deployments),
     ]

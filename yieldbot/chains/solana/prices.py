@@ -28,7 +28,7 @@ MOST_UNCERTAIN = 0.05
 """Half-width of the confidence interval as a part of the price, beyond which it is none."""
 
 
-def pyth_price(address: Address, now: int) -> Flow[Price]:
+def feed_price(address: Address, now: int) -> Flow[Price]:
     """A feed's price in one round. ``now``: the chain's own time. Raises MarketError for an account that is none, one
     that somebody holds, not fully verified, older than a day, not positive, or too uncertain."""
     (data,) = yield [SvmAccount(address, PYTH_RECEIVER)]

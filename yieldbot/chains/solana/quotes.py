@@ -11,13 +11,13 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Price
 
 if TYPE_CHECKING:
-    from yieldbot.chains.solana.node.client import SvmNode
+    from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.policy import ChainSettings
 
 
-async def of_solana(chain: ChainSettings, given: Token, wanted: Token) -> Read:
+async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Read:
     """As a quorum of the nodes shows it."""
-    from yieldbot.chains.solana.node.quorum import connect_svm
+    from yieldbot.chains.solana.node.connect import connect
     from yieldbot.chains.solana.swap_pools import SAME_PRICE, apart
 
     def differ(one: _Seen, other: _Seen) -> str | None:
@@ -25,7 +25,7 @@ async def of_solana(chain: ChainSettings, given: Token, wanted: Token) -> Read:
 
     assert chain.svm is not None
     pair, most = (given, wanted), chain.svm.max_unit_price_micro_lamports
-    async with connect_svm(chain) as nodes:
+    async with connect(chain) as nodes:
         await nodes.verify_chain()
         seen = await nodes.agreed(lambda node: _seen_by(node, chain, pair), differ, chain.name)
         recent = sorted(await nodes.unit_prices([state.pool.address for state in seen.exchange.states]))
@@ -42,14 +42,14 @@ class _Seen:
     native: Price | MarketError | None
 
 
-async def _seen_by(node: SvmNode, chain: ChainSettings, pair: tuple[Token, Token]) -> _Seen:
-    from yieldbot.chains.solana.prices import feeds_of, pyth_price
+async def _seen_by(node: Node, chain: ChainSettings, pair: tuple[Token, Token]) -> _Seen:
+    from yieldbot.chains.solana.prices import feed_price, feeds_of
     from yieldbot.chains.solana.swap_pools import exchange_of, found_of, listings, looks
 
     block, feeds = await node.block(), feeds_of(chain)
     fed = [token for token in pair if token.address in feeds]
     asked = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-    flows: list[Any] = [*(pyth_price(address, block.timestamp) for address in asked), *listings(chain)]
+    flows: list[Any] = [*(feed_price(address, block.timestamp) for address in asked), *listings(chain)]
     said = await node.run(flows, block)
     found = found_of(chain, said[len(asked) :])
     usd, bad = feeds_in(fed, said)

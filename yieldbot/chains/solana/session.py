@@ -10,14 +10,15 @@ from functools import partial
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.chains.ports import Session, Watch
-from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.leg import execute_leg
-from yieldbot.chains.solana.execution.send import settle
-from yieldbot.chains.solana.execution.simulate import SvmRehearsal, rehearse
+from yieldbot.chains.solana.execution.settle import settle
+from yieldbot.chains.solana.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.solana.exits import fingerprints
-from yieldbot.chains.solana.node.quorum import SvmNodes, connect_svm
-from yieldbot.chains.solana.observe import observe_svm
-from yieldbot.chains.solana.swap_work import svm_swap_work
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.observe import observe
+from yieldbot.chains.solana.swap_work import swap_work
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
@@ -37,11 +38,11 @@ from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
 
 
 @dataclass(slots=True)
-class SvmWatch:
+class JobWatch:
     """See ``Watch``."""
 
     job: Job
-    nodes: SvmNodes
+    nodes: Quorum
     adapters: Mapping[str, SvmAdapter]
 
     @property
@@ -56,7 +57,7 @@ class SvmWatch:
         await self.nodes.verify_chain()
 
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
-        return await observe_svm(self.nodes, self.job, self.adapters)
+        return await observe(self.nodes, self.job, self.adapters)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))
@@ -67,18 +68,18 @@ class SvmWatch:
 
 
 @dataclass(slots=True)
-class SvmSession(SvmWatch):
+class JobSession(JobWatch):
     """See ``Session``."""
 
     world: World
-    account: SvmAccount
+    account: Account
     known: frozenset[int] = frozenset()
     """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
 
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
 
-    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> SvmRehearsal | Declined:
+    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)
         works = [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
         return await rehearse(self.account, works, snapshot.block)
@@ -91,7 +92,7 @@ class SvmSession(SvmWatch):
         legs, leg = approval.plan.legs, approval.plan.legs[index]
         self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
         work = self._work(approval.plan, snapshot, index, most=idle(snapshot, leg.amount.token))
-        self.world.say(f"leg {index + 1} of {len(legs)}: {work.words}")
+        self.world.say(f"leg {index + 1} of {len(legs)}: {work.description}")
         result = await execute_leg(self.account, approval, work)
         if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
             state = snapshot.of(leg.market_id)
@@ -114,12 +115,12 @@ class SvmSession(SvmWatch):
     def said(self, block: BlockRef) -> str:
         return f"slot {block.height}"
 
-    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> SvmWork:
+    def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its instructions, from the newest state."""
         leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
         bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
         if bounds is not None:
-            return svm_swap_work(plan, index, leg, snapshot, bounds, self.world.now())
+            return swap_work(plan, index, leg, snapshot, bounds, self.world.now())
         state = snapshot.of(leg.market_id)
         market = state.market
         adapter = self.adapters[market.protocol]
@@ -128,7 +129,7 @@ class SvmSession(SvmWatch):
             if leg.kind is LegKind.WITHDRAW
             else adapter.deposit(state, leg.amount, plan.owner)
         )
-        return SvmWork(
+        return LegWork(
             index=index,
             leg=leg,
             market=market,
@@ -152,20 +153,20 @@ class SvmSession(SvmWatch):
 
 
 @asynccontextmanager
-async def svm_session(world: World, job: Job) -> AsyncIterator[Session]:
+async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's cluster, to be acted on."""
-    async with connect_svm(job.chain) as nodes:
-        yield SvmSession(job, nodes, world.svm_adapters, world, svm_account_of(world, job, nodes))
+    async with connect(job.chain) as nodes:
+        yield JobSession(job, nodes, world.svm_adapters, world, account_of(world, job, nodes))
 
 
 @asynccontextmanager
-async def svm_watch(job: Job) -> AsyncIterator[Watch]:
+async def open_watch(job: Job) -> AsyncIterator[Watch]:
     """The job's cluster, to be looked at."""
-    async with connect_svm(job.chain) as nodes:
-        yield SvmWatch(job, nodes, svm_adapters())
+    async with connect(job.chain) as nodes:
+        yield JobWatch(job, nodes, svm_adapters())
 
 
-def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
+def account_of(world: World, job: Job, nodes: Quorum) -> Account:
     """What execution needs for this job."""
 
     of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {
@@ -177,7 +178,7 @@ def svm_account_of(world: World, job: Job, nodes: SvmNodes) -> SvmAccount:
         adapter = of_program.get(program)
         return adapter.explain_error(program, code) if adapter else None
 
-    return SvmAccount(
+    return Account(
         nodes=nodes,
         settings=job.chain,
         owner=job.wallet.address,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from yieldbot.allocator.convert import Conversion
 from yieldbot.chains.conversions import leasts, made_of
-from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
@@ -21,7 +21,7 @@ MOST_PARTS = 2
 """Swaps that one transaction has room for."""
 
 
-def svm_swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> SvmWork:
+def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
     """The leg with its instructions. ``now``: unix seconds, by which the plan expires.
 
     Raises SafetyError where the pools or the prices no longer give what was approved.
@@ -40,7 +40,7 @@ def svm_swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Ba
             tags[program] = tags.get(program, frozenset()) | allowed
     name = " and ".join(dict.fromkeys(part.pools[0].name for part in made.route.parts))
     token = leg.amount.token
-    return SvmWork(
+    return LegWork(
         index=index,
         leg=replace(leg, gets=made.least),
         market=Market(

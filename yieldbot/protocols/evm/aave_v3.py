@@ -45,7 +45,7 @@ class AaveParams(BaseModel):
 class Reserve:
     """One reserve, accrued to a block. Amounts in raw units; supply_cap in whole tokens, 0 for none.
 
-    points: ((utilisation, borrow rate a year), ...), the rate strategy's three corners. unbacked_raw: aTokens that a
+    points: ((utilisation, borrow rate a year), ...), the rate strategy's three points. unbacked_raw: aTokens that a
     bridge minted without money behind them, which share in the interest (v3.0).
     """
 
@@ -293,7 +293,7 @@ class AaveV3:
                 to=market.address,
                 data=abi("aave_v3").encode("supply", market.asset.address, amount.raw, owner, 0),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

@@ -193,7 +193,7 @@ class CompoundV2:
                 to=market.address,
                 data=abi("compound_v2").encode("mint", amount.raw),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )
@@ -334,9 +334,9 @@ def _optional(function: str, answer: bytes) -> Any:
 
 
 def _points(model: JumpRate, periods: int) -> tuple[tuple[float, float], ...]:
-    """((utilisation, borrow rate a year), ...): the curve's corners as fractions."""
-    corners = sorted({0, model.kink, MANTISSA})
-    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in corners)
+    """((utilisation, borrow rate a year), ...): the curve's points as fractions."""
+    points = sorted({0, model.kink, MANTISSA})
+    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in points)
 
 
 ADAPTER = CompoundV2()

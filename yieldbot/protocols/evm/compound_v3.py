@@ -127,7 +127,7 @@ class CompoundV3:
                 to=market.address,
                 data=abi("compound_v3").encode("supply", market.asset.address, amount.raw),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )
@@ -157,9 +157,9 @@ class CompoundV3:
 
 
 def _points(curve: RateCurve) -> tuple[tuple[float, float], ...]:
-    """((utilisation, supply rate a year), ...): the curve's corners as fractions."""
-    corners = sorted({0, curve.kink, FACTOR_SCALE})
-    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in corners)
+    """((utilisation, supply rate a year), ...): the curve's points as fractions."""
+    points = sorted({0, curve.kink, FACTOR_SCALE})
+    return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in points)
 
 
 ADAPTER = CompoundV3()

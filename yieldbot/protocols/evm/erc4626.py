@@ -131,7 +131,7 @@ class Erc4626:
                 to=market.address,
                 data=abi("erc4626").encode("deposit", amount.raw, owner),
                 value=0,
-                words=f"deposit {amount} into {market.name} for {short(owner)}",
+                description=f"deposit {amount} into {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

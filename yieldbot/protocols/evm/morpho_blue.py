@@ -169,7 +169,7 @@ class MorphoBlue:
                 to=market.address,
                 data=abi("morpho_blue").encode("supply", _params(market), amount.raw, 0, owner, b""),
                 value=0,
-                words=f"supply {amount} to {market.name} for {short(owner)}",
+                description=f"supply {amount} to {market.name} for {short(owner)}",
                 allowance=Allowance(market.asset, market.address, amount.raw),
             ),
         )

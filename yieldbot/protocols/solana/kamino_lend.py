@@ -172,23 +172,25 @@ class KaminoLend:
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
-        words = f"deposit {amount} into {state.market.name}"
-        return self._call("deposit_reserve_liquidity", state, owner, amount.raw, words)
+        description = f"deposit {amount} into {state.market.name}"
+        return self._call("deposit_reserve_liquidity", state, owner, amount.raw, description)
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        shares, words = state.shares, f"withdraw everything from {state.market.name}"
+        shares, description = state.shares, f"withdraw everything from {state.market.name}"
         if amount is not None:
             # By what the shares were worth when we looked: they only become worth more.
             shares = min(shares, -(-amount.raw * shares // state.held.raw) if state.held.raw else 0)
-            words = f"withdraw {amount} from {state.market.name}"
+            description = f"withdraw {amount} from {state.market.name}"
         later = state.market.params.get(LATER)
         if isinstance(later, KaminoReserve) and later.liquidity_for(shares) > state.liquidity.raw:
             # No more than will be there when it lands: the rest is for the next cycle.
             shares = later.collateral_within(state.liquidity.raw)
-            words = f"withdraw {Amount(state.market.asset, later.liquidity_for(shares))} from {state.market.name}"
-        return self._call("redeem_reserve_collateral", state, owner, shares, words)
+            description = f"withdraw {Amount(state.market.asset, later.liquidity_for(shares))} from {state.market.name}"
+        return self._call("redeem_reserve_collateral", state, owner, shares, description)
 
-    def _call(self, name: str, state: MarketState, owner: Address, raw: int, words: str) -> tuple[SvmInstruction, ...]:
+    def _call(
+        self, name: str, state: MarketState, owner: Address, raw: int, description: str
+    ) -> tuple[SvmInstruction, ...]:
         """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
         params, market = state.market.params, state.market
         accounts = {
@@ -206,7 +208,7 @@ class KaminoLend:
             "instructions_sysvar": SYSVAR_INSTRUCTIONS,
         }
         codec, program = layout(self.protocol), params["program"]
-        return (codec.build(name, program, accounts, raw, words=words),)
+        return (codec.build(name, program, accounts, raw, description=description),)
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
         return ()

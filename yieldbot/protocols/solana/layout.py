@@ -141,7 +141,7 @@ class Layout:
         program: Address,
         accounts: Mapping[str, Address],
         *args: int,
-        words: str = "",
+        description: str = "",
         more: tuple[SvmMeta, ...] = (),
     ) -> SvmInstruction:
         """An instruction: ``accounts`` by the layout's names, then ``more``. KeyError for a name that is missing."""
@@ -151,7 +151,7 @@ class Layout:
             name, _, flags = entry.partition(":")
             metas.append(SvmMeta(accounts[name], signer="s" in flags, writable="w" in flags))
         data = self.tag(instruction) + b"".join(_packed(t, v) for t, v in zip(kind["args"], args, strict=True))
-        return SvmInstruction(program, (*metas, *more), data, words)
+        return SvmInstruction(program, (*metas, *more), data, description)
 
     def explain(self, code: int) -> str | None:
         """A custom error's number in words."""

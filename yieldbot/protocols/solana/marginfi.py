@@ -210,8 +210,10 @@ class Marginfi:
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
         codec, market = layout(self.protocol), state.market
         accounts, program = self._accounts(market, owner), market.params["program"]
-        words = f"deposit {amount} into {market.name}"
-        pay = codec.build("lending_account_deposit", program, accounts, amount.raw, NO_LIMITING, words=words)
+        description = f"deposit {amount} into {market.name}"
+        pay = codec.build(
+            "lending_account_deposit", program, accounts, amount.raw, NO_LIMITING, description=description
+        )
         if not state.rent_deposit:
             return (pay,)
         index = int.from_bytes(_index(market), "little")
@@ -221,7 +223,7 @@ class Marginfi:
             accounts,
             index,
             NO_THIRD_PARTY,
-            words=f"open an account of ours in {market.name}",
+            description=f"open an account of ours in {market.name}",
         )
         return opened, pay
 
@@ -238,15 +240,15 @@ class Marginfi:
             paid = min(state.held if amount is None else amount, state.liquidity)
             if isinstance(later, MarginfiBank):
                 paid = min(paid, Amount(market.asset, max(0, _unlent(later))))
-            words = f"withdraw {paid} from {market.name}"
-            return (codec.build(name, program, accounts, paid.raw, SOME, NO, words=words, more=health),)
-        words = f"withdraw everything from {market.name}"
+            description = f"withdraw {paid} from {market.name}"
+            return (codec.build(name, program, accounts, paid.raw, SOME, NO, description=description, more=health),)
+        description = f"withdraw everything from {market.name}"
         closed = f"close our account in {market.name}: its rent comes back"
         # Nothing stays, so that no health is to be shown; the group's limiter alone (0.1.9) wants the price then.
         priced = health if market.params.get(LIMITED) else ()
         return (
-            codec.build(name, program, accounts, 0, SOME, YES, words=words, more=priced),
-            codec.build("marginfi_account_close", program, accounts, words=closed),
+            codec.build(name, program, accounts, 0, SOME, YES, description=description, more=priced),
+            codec.build("marginfi_account_close", program, accounts, description=closed),
         )
 
     def _accounts(self, market: Market, owner: Address) -> dict[str, Address]:

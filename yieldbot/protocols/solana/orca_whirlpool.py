@@ -113,8 +113,8 @@ class OrcaWhirlpool:
             "oracle": pool.params["oracle"],
         }
         args = (given.raw, least.raw, 0, True, a_to_b)
-        words = swap_words((pool,), given, least)
-        return layout(self.protocol).build(SWAP, pool.params["program"], accounts, *args, words=words)
+        description = swap_words((pool,), given, least)
+        return layout(self.protocol).build(SWAP, pool.params["program"], accounts, *args, description=description)
 
     def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
         return {pool.params["program"]: frozenset({layout(self.protocol).tag(SWAP)})}

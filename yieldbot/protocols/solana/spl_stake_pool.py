@@ -190,15 +190,15 @@ class SplStakePool:
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
         numbers = _numbers(state)
         least = numbers.tokens_for(amount.raw, referred=False) * LEAST_SHARE[0] // LEAST_SHARE[1]
-        words = f"deposit {amount} into {state.market.name}"
-        return (self._call("deposit_sol_with_slippage", state, owner, amount.raw, least, words),)
+        description = f"deposit {amount} into {state.market.name}"
+        return (self._call("deposit_sol_with_slippage", state, owner, amount.raw, least, description),)
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
         if amount is None:
-            words = f"withdraw everything from {state.market.name}"
+            description = f"withdraw everything from {state.market.name}"
             tokens, least = state.shares, state.held.raw * LEAST_SHARE[0] // LEAST_SHARE[1]
         else:
-            words = f"withdraw {amount} from {state.market.name}"
+            description = f"withdraw {amount} from {state.market.name}"
             tokens, least = min(state.shares, _numbers(state).tokens_paying(amount.raw)), amount.raw
         numbers = _numbers(state)
         if numbers.lamports_for(tokens) > state.liquidity.raw:  # rounded up, or thinner than what we hold
@@ -206,10 +206,12 @@ class SplStakePool:
             while tokens and numbers.lamports_for(tokens) > state.liquidity.raw:
                 tokens -= 1
             least = numbers.lamports_for(tokens)
-            words = f"withdraw {Amount(state.market.asset, least)} from {state.market.name}"
-        return (self._call("withdraw_sol_with_slippage", state, owner, tokens, least, words),)
+            description = f"withdraw {Amount(state.market.asset, least)} from {state.market.name}"
+        return (self._call("withdraw_sol_with_slippage", state, owner, tokens, least, description),)
 
-    def _call(self, name: str, state: MarketState, owner: Address, raw: int, least: int, words: str) -> SvmInstruction:
+    def _call(
+        self, name: str, state: MarketState, owner: Address, raw: int, least: int, description: str
+    ) -> SvmInstruction:
         params, market = state.market.params, state.market
         mine = ata(owner, params["pool_mint"], params["share_program"])
         accounts = {
@@ -228,7 +230,7 @@ class SplStakePool:
             "stake_program": STAKE_PROGRAM,
             "share_program": params["share_program"],
         }
-        return layout(self.protocol).build(name, params["program"], accounts, raw, least, words=words)
+        return layout(self.protocol).build(name, params["program"], accounts, raw, least, description=description)
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
         return ()

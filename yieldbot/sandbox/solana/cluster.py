@@ -32,20 +32,32 @@ LAMPORTS_PER_SIGNATURE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A transaction that was executed. undo: the accounts that it changed, as they were."""
+    """A transaction that was executed."""
 
     signature: str
+    """Its first signature, in base58."""
     slot: int
+    """The slot that it landed in."""
     at: int
+    """That slot's time, in unix seconds."""
     raw: bytes
+    """Its wire bytes."""
     error: Any
+    """Its error in Agave's JSON; None: it succeeded."""
     logs: tuple[str, ...]
+    """What its programs logged."""
     units: int
+    """Compute units used."""
     fee: int
+    """Fee paid, in lamports."""
     keys: tuple[Address, ...]
+    """Its accounts, those of lookup tables last."""
     static_keys: int
+    """How many of ``keys`` are in the message itself."""
     before: dict[Address, AccountImage | None]
+    """The accounts that it changed, as they were; None: not there."""
     after: dict[Address, AccountImage | None]
+    """The same accounts afterwards."""
 
 
 class Refused(Exception):
@@ -58,28 +70,38 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Cluster:
-    """The cluster's state. ``auto``: slots follow the wall clock; else they go by when ``advance`` says so.
-
-    drop: how many of the next transactions are taken and never land. stale: slots that reads lag behind. published:
-    accounts that somebody writes anew all the time (prices), made from the time. each_epoch: what
-    others do when an epoch begins. pace_seconds: how long a slot takes by the wall clock.
-    """
+    """The state of a Solana cluster that runs in this process."""
 
     genesis: str
+    """The genesis hash."""
     now: Callable[[], float] = time.monotonic
+    """The clock that slots follow, in seconds."""
     auto: bool = True
+    """Whether slots follow the clock; else they pass when ``advance`` is called."""
     drop: int = 0
+    """How many of the next transactions are accepted and never land."""
     stale: int = 0
+    """How many slots reads lag behind."""
     unit_price: int = 0
+    """What getRecentPrioritizationFees answers, in micro-lamports a compute unit."""
     slot: int = FIRST_SLOT
+    """The current slot."""
     timestamp: int = 0
+    """The current slot's time, in unix seconds."""
     landed: dict[str, Landed] = field(default_factory=dict)
+    """Executed transactions by signature."""
     published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
+    """Accounts that are rewritten at every slot, as prices are: makes them from the time in unix seconds."""
     each_epoch: list[Callable[[Cluster], None]] = field(default_factory=list)
+    """Called at the start of each epoch."""
     pace_seconds: float = SLOT_SECONDS
+    """How long a slot takes by the clock."""
     _kept: dict[Address, AccountImage | None] | None = None
+    """Accounts as they were when ``snapshot`` was called."""
     _svm: Any = None
+    """The LiteSVM."""
     _began: float = 0.0
+    """The clock's reading at the current slot."""
 
     def __post_init__(self) -> None:
         from solders.litesvm import LiteSVM
@@ -208,7 +230,7 @@ class Cluster:
         self._svm.expire_blockhash()
         result = self._svm.send_transaction(VersionedTransaction.populate(message, [Signature.default()]))
         if (error := _error(result)) is not None:
-            raise RuntimeError(f"{instruction.words}: {error}")
+            raise RuntimeError(f"{instruction.description}: {error}")
 
     def send(self, raw: bytes, *, preflight: bool) -> str:
         """Take a transaction; its signature. Raises Refused as a node's preflight does, ValueError for other bytes."""

@@ -31,12 +31,16 @@ Published = Mapping[Address, Callable[[int], AccountImage]]
 
 @dataclass(frozen=True, slots=True)
 class SvmExchanges:
-    """chains/<name>.toml's [[exchanges]] and [[witnesses]] rows, and the accounts behind them."""
+    """The Solana sandbox's exchanges and price oracles."""
 
     exchanges: tuple[dict[str, object], ...]
+    """Rows of [[exchanges]]."""
     witnesses: tuple[dict[str, object], ...]
+    """Rows of [[witnesses]]: price oracles."""
     images: Images
+    """The accounts behind them."""
     published: Published
+    """Accounts that are rewritten at every slot."""
     places: dict[str, str]
     """Addresses by a name: ``PAIR_pool``, and ``PAIR_mean`` for what is published of its mean."""
 

@@ -19,27 +19,40 @@ USUAL_POINTS: Points = ((0, 0), (9_000, 500), (10_000, 4_000))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaminoTerms:
-    """A reserve as it is to be at the start. points: (utilisation, rate) in bps, up to full utilisation."""
+    """The initial state of a Kamino reserve."""
 
     available_raw: int
+    """Base units that lie in the vault."""
     borrowed_raw: int
+    """Base units that are lent out."""
     points: Points = USUAL_POINTS
+    """The borrow curve as (utilisation, rate a year), both in bps, up to full utilisation."""
     take_rate_percent: int = 10
+    """What the protocol takes of the interest, in percent."""
     host_rate_bps: int = 0
+    """A fixed rate for the host beside it, in bps a year."""
     deposit_limit_raw: int = 10**18
+    """Supply cap, in base units."""
     withdrawal_cap_raw: int = 10**18
+    """The most that may be withdrawn in a day, in base units."""
     status: int = 0
+    """The reserve's status; 0: active."""
     blocked: int = 0
+    """Whether the use of collateral tokens is blocked (1)."""
     queued_collateral: int = 0
+    """Collateral that waits in the withdrawal queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class KaminoMarket:
-    """Addresses of a lending market; the same seed gives the same ones."""
+    """The addresses of a Kamino lending market; a seed always makes the same ones."""
 
     program: Address
+    """The lending program."""
     lending_market: Address
+    """The lending market's account."""
     authority: Address
+    """The program's own address that owns the vaults."""
 
 
 def kamino_market(

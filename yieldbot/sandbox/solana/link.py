@@ -37,23 +37,40 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Section:
+    """One section header of an ELF object."""
+
     name: str
+    """Its name."""
     kind: int
+    """sh_type."""
     flags: int
+    """sh_flags."""
     offset: int
+    """Where it lies in the file, in bytes."""
     size: int
+    """Its length in bytes."""
     link: int
+    """sh_link."""
     info: int
+    """sh_info."""
     align: int
+    """Alignment in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Symbol:
+    """One symbol of an ELF object."""
+
     name: str
+    """Its name."""
     is_section: bool
+    """Whether it stands for a section."""
     is_global: bool
+    """Whether other objects see it."""
     section: int
+    """Index of its section; 0: undefined."""
     value: int
+    """Its offset in the section, in bytes."""
 
 
 @dataclass(slots=True)
@@ -61,8 +78,11 @@ class _Object:
     """One relocatable object file."""
 
     data: bytes
+    """The whole file."""
     sections: list[_Section] = field(default_factory=list)
+    """Its section headers."""
     symbols: list[_Symbol] = field(default_factory=list)
+    """Its symbols."""
 
     def __post_init__(self) -> None:
         if self.data[:5] != b"\x7fELF\x02" or struct.unpack_from("<H", self.data, 18)[0] != EM_BPF:
@@ -87,12 +107,20 @@ class _Object:
 
 @dataclass(slots=True)
 class _Linker:
+    """The shared object while it is put together."""
+
     objects: list[_Object]
+    """What is linked."""
     text: bytearray = field(default_factory=bytearray)
+    """The code so far."""
     rodata: bytearray = field(default_factory=bytearray)
+    """Read-only data so far."""
     placed: dict[tuple[int, int], tuple[bytearray, int]] = field(default_factory=dict)
+    """Where each (object, section) was put: the bytes and the offset in them."""
     syscalls: list[str] = field(default_factory=list)
+    """Names of syscalls, in the order of first use."""
     open_calls: list[tuple[int, int]] = field(default_factory=list)
+    """Calls that the loader resolves: offset in the code, index into ``syscalls``."""
 
     @property
     def text_at(self) -> int:

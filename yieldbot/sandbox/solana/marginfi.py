@@ -24,28 +24,40 @@ USUAL_POINTS: Points = ((0.0, 0.0), (0.9, 0.06), (1.0, 0.5))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginfiTerms:
-    """A bank as it is to be at the start. points: (utilisation, base rate a year), from 0 up to full utilisation, up to
-    five between them; legacy: the older curve, of one point between. Fees are those of borrowers."""
+    """The initial state of a marginfi bank. Rates and fees are fractions a year, paid by borrowers."""
 
     available_raw: int
+    """Base units that lie in the vault."""
     borrowed_raw: int
+    """Base units that are lent out."""
     points: Points = USUAL_POINTS
+    """The curve as (utilisation, base rate), from 0 to full utilisation, up to five points between."""
     legacy: bool = False
+    """Whether the curve is in the older form, with one point between."""
     rate_fee: float = 0.1
+    """The protocol's fee as a fraction of the interest."""
     fixed_fee: float = 0.01
+    """The protocol's fixed rate."""
     deposit_limit_raw: int = 2**64 - 1
+    """Supply cap, in base units."""
     state: int = OPERATIONAL
+    """The bank's operational state."""
     asset_tag: int = 0
+    """The bank's asset tag."""
     oracle_setup: int = PYTH_PUSH
+    """Which kind of price oracle it names."""
     flags: int = 0
+    """The bank's flags."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarginfiGroup:
-    """Addresses of a group; the same seed gives the same ones."""
+    """The addresses of a marginfi group; a seed always makes the same ones."""
 
     program: Address
+    """The lending program."""
     group: Address
+    """The group's account."""
 
 
 def marginfi_group(

@@ -35,18 +35,26 @@ STAKED_KEPT = 0.945
 
 @dataclass(frozen=True, slots=True)
 class SvmMarket:
-    """What the sandbox holds: its tokens, and chains/<name>.toml's [[protocols]] rows; published: accounts that are
-    written anew all the time."""
+    """Everything that the Solana sandbox holds at its first slot."""
 
     usdc: Token
+    """The USDC double."""
     sol: Token
+    """Wrapped SOL."""
     feeds: dict[str, Address]
+    """Price accounts by the token's symbol."""
     rows: tuple[dict[str, object], ...]
+    """Rows of [[protocols]]."""
     images: Images
+    """All accounts."""
     stake: StakePlace
+    """The stake pool."""
     tokens: tuple[Token, ...]
+    """Every token."""
     exchanges: SvmExchanges
+    """The exchanges and price oracles."""
     published: Published
+    """Accounts that are rewritten at every slot."""
 
 
 def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:

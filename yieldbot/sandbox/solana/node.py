@@ -33,15 +33,22 @@ SCRYPT_WORK = 2**12
 
 @dataclass(frozen=True, slots=True)
 class SvmSandbox:
-    """A running Solana sandbox; all of it lies in ``directory``."""
+    """A running Solana sandbox."""
 
     directory: Path
+    """The folder that holds all of its files."""
     rpc_url: str
+    """Where its node listens."""
     pid: int
+    """The node's process id."""
     token: str
+    """A word on the node's command line that identifies the process."""
     chain: ChainId
+    """The cluster's identifier."""
     wallet: Address
+    """The account that has play money."""
     addresses: dict[str, str]
+    """Accounts by a short name."""
 
     @property
     def config(self) -> Path:

@@ -18,46 +18,72 @@ COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveTerms:
-    """A reserve as it is to be at the start; rates, utilisations and shares in whole percent."""
+    """The initial state of a Save reserve. Rates, utilisations and the take rate are whole percent."""
 
     available_raw: int
+    """Base units that lie in the vault."""
     borrowed_raw: int
+    """Base units that are lent out."""
     optimal_utilisation: int = 80
+    """The kink."""
     max_utilisation: int = 90
+    """Where the steepest part of the curve begins."""
     min_rate: int = 0
+    """Borrow rate at no utilisation."""
     optimal_rate: int = 6
+    """Borrow rate at the kink."""
     max_rate: int = 30
+    """Borrow rate at ``max_utilisation``."""
     super_max_rate: int = 150
+    """Borrow rate at full utilisation."""
     take_rate: int = 10
+    """What the protocol takes of the interest."""
     deposit_limit_raw: int = 10**18
+    """Supply cap, in base units."""
     fees_raw: int = 0
+    """Protocol fees that have accrued, in base units."""
     outflow_raw: int = 2**64 - 1
+    """The most that may leave within a window, in base units."""
     outflow_window: int = 0
+    """The window's length, in slots; 0: no limit."""
     outflow_now_raw: int = 0
+    """What has left within the present window, in base units."""
     price_wads: int = WAD
+    """Price of one token in US dollars, times 1e18."""
     smoothed_wads: int = 0
+    """The smoothed price, times 1e18; 0: none."""
     extra_wads: int = 0
+    """An extra price, times 1e18; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketLimit:
-    """A lending market's limiter of outflow, in whole US dollars and slots; before, now: of its last two windows."""
+    """The outflow limit of a Save lending market, in whole US dollars."""
 
     most: int
+    """The most that may leave within a window."""
     window: int
+    """The window's length, in slots."""
     start: int
+    """The slot at which the present window began."""
     before: int = 0
+    """What left within the window before."""
     now: int = 0
+    """What has left within the present window."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaveMarket:
-    """Addresses of a lending market; the same seed gives the same ones."""
+    """The addresses of a Save lending market; a seed always makes the same ones."""
 
     program: Address
+    """The lending program."""
     lending_market: Address
+    """The lending market's account."""
     authority: Address
+    """The program's own address that owns the vaults."""
     bump: int
+    """The authority's bump seed."""
 
 
 def named(*parts: str) -> Address:

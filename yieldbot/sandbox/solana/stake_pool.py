@@ -26,36 +26,56 @@ ONE_E9 = 10**9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StakePoolTerms:
-    """A pool as it is to be at the start. staked, reserve: lamports with validators and at hand; growth_ppb: what an
-    epoch adds to the stake, in parts of 1e9; price_ppb: lamports a pool token."""
+    """The initial state of a stake pool. Fees are (denominator, numerator)."""
 
     staked: int
+    """Lamports staked with validators."""
     reserve: int
+    """Lamports in the reserve account."""
     growth_ppb: int = 360_000
+    """What an epoch adds to the stake, in parts per billion."""
     price_ppb: int = 1_180_000_000
+    """Lamports a whole pool token (1e9 base units)."""
     epoch_fee: Fee = (100, 5)
+    """The manager's fee on rewards."""
     deposit_fee: Fee = (0, 0)
+    """Fee on SOL deposits."""
     withdrawal_fee: Fee = (1000, 1)
+    """Fee on SOL withdrawals."""
     next_withdrawal_fee: Fee | None = None
+    """A withdrawal fee that has been announced; None: none."""
     referral_percent: int = 0
+    """The referrer's part of the deposit fee, in percent."""
     deposit_authority: Address | None = None
+    """Who must sign SOL deposits; None: nobody."""
     withdraw_authority: Address | None = None
+    """Who must sign SOL withdrawals; None: nobody."""
     lockup_epoch: int = 0
+    """Epoch until which the stake is locked up."""
     last_update_epoch: int | None = None
+    """Epoch of the last update; None: the present one."""
 
 
 @dataclass(frozen=True, slots=True)
 class StakePlace:
-    """A pool's addresses, and what an epoch adds to its stake."""
+    """The addresses of a stake pool."""
 
     program: Address
+    """The stake pool program."""
     pool: Address
+    """The pool's account."""
     withdraw_authority: Address
+    """The program's own address that may move the stake."""
     validator_list: Address
+    """The list of validators."""
     reserve_stake: Address
+    """The reserve account."""
     pool_mint: Address
+    """The pool token's mint."""
     manager_fee: Address
+    """The manager's account of pool tokens."""
     growth_ppb: int
+    """What an epoch adds to the stake, in parts per billion."""
 
 
 def stake_pool(epoch: int, terms: StakePoolTerms, seed: str = "stake") -> tuple[StakePlace, Images]:

@@ -19,15 +19,20 @@ CONFIG = named("whirlpools", "config")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhirlpoolTerms:
-    """A pool as it is to be at the start. positions: (lower tick, upper tick, liquidity); dynamic: by the first tick,
-    arrays that are of the kind that grows."""
+    """The initial state of a Whirlpool."""
 
     sqrt_price_x64: int
+    """Square root of the price, times 2^64."""
     positions: tuple[tuple[int, int, int], ...]
+    """Positions as (lower tick, upper tick, liquidity)."""
     spacing: int = 64
+    """Tick spacing."""
     fee_pips: int = 3000
+    """Swap fee, in hundredths of a bp."""
     protocol_bps: int = 1300
+    """The protocol's part of the fee, in bps."""
     dynamic: frozenset[int] = frozenset()
+    """First ticks of the tick arrays that are of the dynamic kind."""
 
 
 def whirlpool_program(seed: str = "whirlpools") -> tuple[Address, Images]:

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.wayout import WayOut
 
 
-ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]
+ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[Node]]
 """A fork of the chain at a block; its clock stands at the chain's own time of the next block."""
 
 
@@ -57,7 +57,7 @@ class Account:
     pays_gas: whether the account itself pays for gas (a Safe's is paid by who executes).
     """
 
-    node: EvmNode
+    node: Node
     settings: ChainSettings
     owner: Address
     journal: Journal
@@ -119,9 +119,9 @@ class LegWork:
     wallet has of the asset then (None where that does not bound it)."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What it does, in a line."""
-        return self.provides.words if self.provides else self.calls[-1].words
+        return self.provides.description if self.provides else self.calls[-1].description
 
     @property
     def watched(self) -> tuple[Token, ...]:

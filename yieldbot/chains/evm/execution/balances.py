@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import BlockRef, Token
@@ -27,7 +27,7 @@ def word(address: Address) -> bytes:
 
 
 async def balances(
-    node: EvmNode, owner: Address, tokens: Iterable[Token], block: BlockRef | None = None
+    node: Node, owner: Address, tokens: Iterable[Token], block: BlockRef | None = None
 ) -> dict[Token, int]:
     """Our raw balances at a block (the newest by default); the native token is told by its address."""
 
@@ -40,7 +40,7 @@ async def balances(
     return dict(zip(wanted, await together([partial(one, token) for token in wanted]), strict=True))
 
 
-async def allowance(node: EvmNode, token: Address, owner: Address, spender: Address) -> int:
+async def allowance(node: Node, token: Address, owner: Address, spender: Address) -> int:
     """The raw allowance of ``spender`` over our tokens, at the newest block."""
     return int.from_bytes(await node.call(token, ALLOWANCE + word(owner) + word(spender)), "big")
 
@@ -115,7 +115,7 @@ def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Tok
 
 
 async def changes_in(
-    node: EvmNode, owner: Address, tokens: Sequence[Token], block: BlockRef, receipt: Mapping[str, Any]
+    node: Node, owner: Address, tokens: Sequence[Token], block: BlockRef, receipt: Mapping[str, Any]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
     """Our balance changes from the block before to ``block``, with the balances before.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
@@ -44,12 +45,17 @@ class TxContext:
 def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
     """``approve(spender, raw)`` on the token (EIP-20)."""
     data = APPROVE + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
-    words = (
+    description = (
         f"allow {spender_name} to take exactly {Amount(token, raw)}"
         if raw
         else f"take back {spender_name}'s allowance of {token.symbol}"
     )
-    return EvmCall(token.address, data, 0, words)
+    return EvmCall(token.address, data, 0, description)
+
+
+def revocation(given: Given) -> EvmCall:
+    """``approve(spender, 0)`` in words."""
+    return allowance_call(given.token, given.spender, 0, given.name or given.spender)
 
 
 def with_allowances(
@@ -123,13 +129,13 @@ def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees
         gas=gas,
         max_fee_wei=fees.max_fee_wei,
         priority_fee_wei=min(fees.priority_fee_wei, fees.max_fee_wei),
-        words=call.words,
+        description=call.description,
         plan_id=context.plan_id,
         leg=context.leg,
         market_id=context.market_id,
     )
 
 
-def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, words: str) -> UnsignedTx:
+def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, description: str) -> UnsignedTx:
     """A transfer of nothing to ourselves that takes the nonce of a transaction whose approval has ended."""
-    return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {words}"), context, nonce, gas, fees)
+    return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {description}"), context, nonce, gas, fees)

@@ -14,10 +14,10 @@ from yieldbot.chains.evm.execution import erc7730
 from yieldbot.chains.evm.execution.abi_calls import UNBOUNDED, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.calldata_rules import AMOUNTS
 from yieldbot.chains.evm.execution.clear_bytes import decoded
-from yieldbot.chains.evm.execution.clear_control import CONTROL, control_of, control_told
+from yieldbot.chains.evm.execution.clear_control import CONTROL, control_message, control_of
 from yieldbot.chains.evm.execution.clear_grants import GRANTS, PLAIN, dangers, grants_of, in_words, plain_calls
 from yieldbot.chains.evm.execution.clear_router import EXECUTE, routed
-from yieldbot.chains.evm.execution.clear_v4 import spelled_out
+from yieldbot.chains.evm.execution.clear_v4 import v4_fields
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
@@ -68,7 +68,7 @@ class Reading:
         """Whether this or a call within it has a danger."""
         return bool(self.dangers) or any(one.dangerous for one in self.nested)
 
-    def words(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """It in lines, for a person."""
         return lines(self)
 
@@ -114,23 +114,23 @@ def read(
 ) -> Reading:
     """What a call says. Never raises for what the bytes are."""
     if not call.data:
-        said = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
-        return Reading(True, book.names.get(call.to.lower()), None, None, said, ())
+        intent = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
+        return Reading(True, book.names.get(call.to.lower()), None, None, intent, ())
     made = _by_descriptor(call, book, abi, known, depth)
     made = _by_abi(call, book, abi, known, depth) if made is None else made
     grants, moves, unread = routed(book, call.data)
     given = (*grants_of(call.to, call.data), *grants)
-    handed = [control_told(book, one, call.sender) for one in (*control_of(book, call.to, call.data), *moves)]
-    told = [*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed)]
+    handed = [control_message(book, one, call.sender) for one in (*control_of(book, call.to, call.data), *moves)]
+    warnings = [*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed)]
     if call.value and not any("@.value" in one.paths for one in made.fields):
-        told.append(f"sends {Amount(book.native, call.value)} along")
-    wrong = [*dangers(book, given), *(danger for _, danger in handed if danger is not None), *unread]
+        warnings.append(f"sends {Amount(book.native, call.value)} along")
+    found_dangers = [*dangers(book, given), *(danger for _, danger in handed if danger is not None), *unread]
     for known_by, what in ((GRANTS, "an allowance"), (CONTROL, "handing over control or money")):
         if call.data[:4] in known_by and decoded(known_by[call.data[:4]], call.data) is None:
-            wrong.append(f"it looks like {what}, but its bytes cannot be read exactly")
+            found_dangers.append(f"it looks like {what}, but its bytes cannot be read exactly")
     if depth == MOST_NESTED and (made.within or any(one.calls for one in made.fields)):
-        wrong.append("calls are nested deeper than is read here")
-    return replace(made, warnings=(*made.warnings, *told), dangers=tuple(wrong))
+        found_dangers.append("calls are nested deeper than is read here")
+    return replace(made, warnings=(*made.warnings, *warnings), dangers=tuple(found_dangers))
 
 
 def _by_descriptor(
@@ -160,24 +160,24 @@ def _by_descriptor(
             shown = scope.all(rule)
         except Mismatch as broken:
             return Reading(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
-        words, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
+        intent, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
         held = plain_calls(rule.function, root, call.to)
         more = _read_all(call, held, rule.function, book, abi, known, depth)
         if nested and not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
             more = tuple(one for one in more if one.dangerous)
         nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
-        told = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
-        return Reading(*names, words, tuple(shown), None, nested, tail(behind), (), *told)
+        rest = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
+        return Reading(*names, intent, tuple(shown), None, nested, tail(behind), (), *rest)
     return None
 
 
 def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] | None:
     """The token that a descriptor says its contract is; by lower-case address."""
     metadata = descriptor.document.get("metadata")
-    said = metadata.get("token") if isinstance(metadata, Mapping) else None
-    if not isinstance(said, Mapping):
+    declared = metadata.get("token") if isinstance(metadata, Mapping) else None
+    if not isinstance(declared, Mapping):
         return None
-    ticker, decimals = said.get("ticker"), said.get("decimals")
+    ticker, decimals = declared.get("ticker"), declared.get("decimals")
     if isinstance(ticker, str) and isinstance(decimals, int) and 0 <= decimals <= 36:
         return to.lower(), Token(book.native.chain, Address(to), erc7730.clean(ticker[:40]), decimals)
     return None
@@ -230,13 +230,13 @@ def _by_abi(
         for path, node in erc7730.leaves(root)
         if not (nested and node.type == "bytes")
     )
-    fields = spelled_out(book.tokens, book.named, function.signature, values) or fields
+    fields = v4_fields(book.tokens, book.named, function.signature, values) or fields
     if function.signature == "deposit()":
         fields = (Shown("value", str(Amount(book.native, call.value)), ()),)
     source = "abis" if call.data[:4] in abi else "common"
-    words = function.name
+    intent = function.name
     return Reading(
-        name is not None, name, function.signature, source, words, fields, None, nested, tail(behind), within=len(held)
+        name is not None, name, function.signature, source, intent, fields, None, nested, tail(behind), within=len(held)
     )
 
 
@@ -262,8 +262,8 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
     where = reading.contract or "an unknown contract"
     if reading.fault is not None:
         yield f"{indent}{where}: {reading.fault}"
-        yield from (f"{indent}  note: {said}" for said in reading.warnings)
-        yield from (f"{indent}  DANGER: {said}" for said in reading.dangers)
+        yield from (f"{indent}  note: {message}" for message in reading.warnings)
+        yield from (f"{indent}  DANGER: {message}" for message in reading.dangers)
         return
     if reading.typed and reading.source is None:
         yield f"{indent}sign a message {reading.function} for {where}, which no descriptor describes; field by field:"
@@ -277,10 +277,10 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         yield f"{inner}in its owner's words: {reading.sentence}"
     for one in reading.fields:
         yield f"{inner}{one.label}: {one.value}" + ("" if one.visible else "  (not shown by the descriptor)")
-    for said in reading.warnings:
-        yield f"{inner}note: {said}"
-    for said in reading.dangers:
-        yield f"{inner}DANGER: {said}"
+    for message in reading.warnings:
+        yield f"{inner}note: {message}"
+    for message in reading.dangers:
+        yield f"{inner}DANGER: {message}"
     for nested in reading.nested:
         yield from lines(nested, inner)
 
@@ -297,8 +297,8 @@ def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
         elif name == "path" and isinstance(node.value, bytes):
             way += [str(step) for step in unpacked(node.value)]
     ends = [book.tokens.get(address.lower()) for address in way] or [None]
-    meant = ((AMOUNTS, token), (GIVEN, ends[0]), (LEAST, ends[-1]))
-    return {name: of for names, of in meant for name in names}
+    amounts_of = ((AMOUNTS, token), (GIVEN, ends[0]), (LEAST, ends[-1]))
+    return {name: of for names, of in amounts_of for name in names}
 
 
 def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: Node) -> str:

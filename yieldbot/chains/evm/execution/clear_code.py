@@ -39,10 +39,10 @@ def authorizations(document: Any) -> tuple[Authorization, ...]:
             if "authorizationList" not in document:
                 return ()
             raise ConfigError("the file's authorizationList is no list of EIP-7702 authorizations: give it whole")
-        said = {str(row[name]) for name in ("address", "contractAddress") if name in row}
+        addresses = {str(row[name]) for name in ("address", "contractAddress") if name in row}
         chain, nonce = as_number(row.get("chainId", row.get("chain_id"))), as_number(row["nonce"])
-        address = said.pop()
-        if said or chain is None or nonce is None or len(address) != 42 or not _is_hex(address):
+        address = addresses.pop()
+        if addresses or chain is None or nonce is None or len(address) != 42 or not _is_hex(address):
             raise ConfigError("the file's EIP-7702 authorization needs chainId, one address and nonce: give it whole")
         made.append(Authorization(chain, address, nonce))
     return tuple(made)

@@ -139,46 +139,46 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
     read = decoded(function, data) if function is not None else None
     if function is None or read is None:
         return
-    said = {name: node.value for name, node in tree(function.inputs, read[0]).value.items()}
+    values = {name: node.value for name, node in tree(function.inputs, read[0]).value.items()}
     if (phrase := _PHRASES.get(data[:4])) is not None:
         who, whether, does = phrase
-        if said.get(whether, True) and said[who].lower() != NOBODY:
-            given = {name: names.named(said[name]) for name in ("proxy",) if name in said}
-            role = "0x" + said["role"].hex() if "role" in said else ""
-            yield Handed(said[who], does.format(to=names.named(to), role=role, **given))
+        if values.get(whether, True) and values[who].lower() != NOBODY:
+            given = {name: names.named(values[name]) for name in ("proxy",) if name in values}
+            role = "0x" + values["role"].hex() if "role" in values else ""
+            yield Handed(values[who], does.format(to=names.named(to), role=role, **given))
     elif function.name == "setAuthorizationWithSig":
-        yield from _authorised(names, to, _plain(said["authorization"]))
+        yield from _authorised(names, to, _plain(values["authorization"]))
     elif function.name in ("transferWithAuthorization", "receiveWithAuthorization"):
-        yield from _authorised(names, to, said)
+        yield from _authorised(names, to, values)
     elif function.name == "transferFrom":
-        for one in [node.value for node in said["transferDetails"]] if "transferDetails" in said else [said]:
+        for one in [node.value for node in values["transferDetails"]] if "transferDetails" in values else [values]:
             row = _plain(one)
             yield Handed(row["to"], _moved(names, row["token"], row["amount"], row["from"]), money=True)
     elif function.name.startswith("execTransaction"):
-        yield from _run(names, said)
+        yield from _run(names, values)
     elif function.name == "multiSend":
-        yield from _delegated(names, said["transactions"])
+        yield from _delegated(names, values["transactions"])
     elif function.name == "setup":
-        yield from (Handed(node.value, _SAFE.format(to=names.named(to))) for node in said["owners"])
-        yield from _run(names, said | {"operation": 1, "gasPrice": said["payment"], **_paid(said)})
+        yield from (Handed(node.value, _SAFE.format(to=names.named(to))) for node in values["owners"])
+        yield from _run(names, values | {"operation": 1, "gasPrice": values["payment"], **_paid(values)})
     elif function.name == "diamondCut":
-        faces = [node.value["facet"].value for node in said["cut"]] + [said["init"]]
+        faces = [node.value["facet"].value for node in values["cut"]] + [values["init"]]
         does = f"be the code of {names.named(to)}"
         yield from (Handed(one, does) for one in dict.fromkeys(faces) if one.lower() != NOBODY)
     else:
-        yield Handed("", f"from now on {said['threshold']} owners sign for the Safe {names.named(to)}")
+        yield Handed("", f"from now on {values['threshold']} owners sign for the Safe {names.named(to)}")
 
 
 def control_in(names: Names, primary: str, contract: str | None, root: Node) -> Iterator[Handed]:
     """What a typed message hands over: by what its fields are, so that another contract's message with the same fields
     says the same."""
-    said, to = _plain(root.value), contract or "a contract that is not said"
-    if {"operation", "to", "data"} <= set(said):
-        yield from _run(names, said)
-    yield from _authorised(names, to, said)
+    values, to = _plain(root.value), contract or "a contract that is not said"
+    if {"operation", "to", "data"} <= set(values):
+        yield from _run(names, values)
+    yield from _authorised(names, to, values)
 
 
-def handed_in_words(names: Names, handed: Handed) -> str:
+def handover_sentence(names: Names, handed: Handed) -> str:
     """What is handed over, as a sentence."""
     if not handed.who:
         return clean(handed.does)
@@ -188,42 +188,44 @@ def handed_in_words(names: Names, handed: Handed) -> str:
     return clean(f"{who} {'runs' if handed.by_code else 'may'} {handed.does}")
 
 
-def control_told(names: Names, handed: Handed, own: str | None) -> tuple[str, str | None]:
+def control_message(names: Names, handed: Handed, own: str | None) -> tuple[str, str | None]:
     """The note and the danger, None where it goes to somebody known. own: the account's address, where it is told."""
-    words = handed_in_words(names, handed)
-    note = f"{'money' if handed.money else 'control'}: {words}"
+    sentence = handover_sentence(names, handed)
+    note = f"{'money' if handed.money else 'control'}: {sentence}"
     who = handed.who.lower()
     if not handed.who or who in names.names or (own is not None and who == own.lower()):
         return note, note if handed.always else None
-    return note, f"{'money' if handed.money else 'control'} handed to an unknown address: {words}"
+    return note, f"{'money' if handed.money else 'control'} handed to an unknown address: {sentence}"
 
 
-def _authorised(names: Names, to: str, said: Mapping[str, Any]) -> Iterator[Handed]:
+def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Handed]:
     """By fields: Comet's and Morpho's Authorization, an operator's approval, EIP-3009."""
     for who, whether in (("authorized", "isAuthorized"), ("manager", "isAllowed"), ("operator", "approved")):
-        if isinstance(said.get(who), str) and said.get(whether):
-            yield Handed(said[who], _ALL.format(to=names.named(to)))
-    if {"from", "to", "value", "validBefore", "nonce"} <= set(said) and isinstance(said["to"], str):
-        much = number(Node("uint256", said["value"]))
+        if isinstance(values.get(who), str) and values.get(whether):
+            yield Handed(values[who], _ALL.format(to=names.named(to)))
+    if {"from", "to", "value", "validBefore", "nonce"} <= set(values) and isinstance(values["to"], str):
+        much = number(Node("uint256", values["value"]))
         if much:
-            until = number(Node("uint256", said["validBefore"])) or 0
-            does = _moved(names, to, much, str(said["from"])) + f" for whoever sends the signature until {date(until)},"
-            yield Handed(said["to"], does, money=True)
+            until = number(Node("uint256", values["validBefore"])) or 0
+            does = (
+                _moved(names, to, much, str(values["from"])) + f" for whoever sends the signature until {date(until)},"
+            )
+            yield Handed(values["to"], does, money=True)
 
 
-def _run(names: Names, said: Mapping[str, Any]) -> Iterator[Handed]:
+def _run(names: Names, values: Mapping[str, Any]) -> Iterator[Handed]:
     """A Safe's transaction: code that runs as the Safe, and who is paid back for its gas."""
-    to = str(said["to"])
-    if said["operation"] and to.lower() not in LIBRARIES and to.lower() != NOBODY:
+    to = str(values["to"])
+    if values["operation"] and to.lower() not in LIBRARIES and to.lower() != NOBODY:
         yield Handed(to, _CODE, by_code=True)
-    if said.get("gasPrice"):
-        paid = str(said.get("refundReceiver", NOBODY))
-        token = str(said.get("gasToken", NOBODY))
+    if values.get("gasPrice"):
+        paid = str(values.get("refundReceiver", NOBODY))
+        token = str(values.get("gasToken", NOBODY))
         of = str(names.native.symbol) if token.lower() == NOBODY else names.named(token)
         if paid.lower() != NOBODY:
-            yield Handed(paid, f"pays a refund of gas, at {said['gasPrice']} base units of {of} a unit,", money=True)
+            yield Handed(paid, f"pays a refund of gas, at {values['gasPrice']} base units of {of} a unit,", money=True)
         else:
-            what = f"pays a refund of gas, at {said['gasPrice']} base units of {of} a unit, to whoever sends it"
+            what = f"pays a refund of gas, at {values['gasPrice']} base units of {of} a unit, to whoever sends it"
             yield Handed("", what, money=True, always=True)
 
 
@@ -236,8 +238,8 @@ def _delegated(names: Names, packed: bytes) -> Iterator[Handed]:
         place += 85 + int.from_bytes(head[53:85], "big")
 
 
-def _paid(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {"refundReceiver": said["paymentReceiver"], "gasToken": said["paymentToken"]}
+def _paid(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"refundReceiver": values["paymentReceiver"], "gasToken": values["paymentToken"]}
 
 
 def _moved(names: Names, token: str, raw: int, source: str) -> str:
@@ -246,5 +248,5 @@ def _moved(names: Names, token: str, raw: int, source: str) -> str:
     return f"moves {much} from {names.named(source)}"
 
 
-def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: node.value if isinstance(node, Node) else node for name, node in said.items()}
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: node.value if isinstance(node, Node) else node for name, node in values.items()}

@@ -110,26 +110,26 @@ def grants_of(to: str, data: bytes) -> Iterator[Grant]:
     if function is None or read is None:
         return
     root = tree(function.inputs, read[0])
-    said = {name: node.value for name, node in root.value.items()}
+    values = {name: node.value for name, node in root.value.items()}
     if function.name == "setApprovalForAll":
-        if said["approved"]:
-            yield Grant(said["operator"], to, None)
-    elif (signed := said.get("permitSingle") or said.get("permitBatch")) is not None:
+        if values["approved"]:
+            yield Grant(values["operator"], to, None)
+    elif (signed := values.get("permitSingle") or values.get("permitBatch")) is not None:
         yield from details_of(signed)
-    elif "delegatee" in said:
-        if said["amount"]:
-            yield Grant(said["delegatee"], to, said["amount"], borrow=True)
-    elif "tokenId" in said:
-        yield Grant(said["spender"], to, 1, None, True, item=said["tokenId"])
-    elif "id" in said:
-        if said["amount"]:
-            yield Grant(said["spender"], to, said["amount"], item=said["id"])
-    elif "allowed" in said:
-        if said["allowed"]:
-            yield Grant(said["spender"], to, None, None, True)
-    elif said["amount"]:
-        permit = function.name == "permit" or "token" in said
-        yield Grant(said["spender"], said.get("token", to), said["amount"], said.get("expiration"), permit)
+    elif "delegatee" in values:
+        if values["amount"]:
+            yield Grant(values["delegatee"], to, values["amount"], borrow=True)
+    elif "tokenId" in values:
+        yield Grant(values["spender"], to, 1, None, True, item=values["tokenId"])
+    elif "id" in values:
+        if values["amount"]:
+            yield Grant(values["spender"], to, values["amount"], item=values["id"])
+    elif "allowed" in values:
+        if values["allowed"]:
+            yield Grant(values["spender"], to, None, None, True)
+    elif values["amount"]:
+        permit = function.name == "permit" or "token" in values
+        yield Grant(values["spender"], values.get("token", to), values["amount"], values.get("expiration"), permit)
 
 
 def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
@@ -209,7 +209,7 @@ def in_words(names: Names, grant: Grant) -> str:
 
 def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
     """Of the allowances those that a person should not give without thinking, in words."""
-    said = []
+    messages = []
     for grant in grants:
         spender = grant.spender.lower()
         known = spender in names.names or spender == PERMIT2_ADDRESS
@@ -219,8 +219,8 @@ def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
         if not known and (grant.permit or grant.borrow or grant.unlimited):
             why.append("to an unknown spender")
         if why:
-            said.append(f"an allowance {' and '.join(why)}: {in_words(names, grant)}")
-    return tuple(said)
+            messages.append(f"an allowance {' and '.join(why)}: {in_words(names, grant)}")
+    return tuple(messages)
 
 
 def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes, str, int]]:

@@ -94,40 +94,42 @@ def _plan(names: Names, commands: bytes, inputs: Sequence[bytes], depth: int) ->
                             depth)  # fmt: skip
 
 
-def _command(names: Names, command: int, said: dict[str, Any], depth: int) -> Iterator[Grant | Handed | str]:
+def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> Iterator[Grant | Handed | str]:
     if command in (0x03, 0x0A):
-        yield from details_of(said["permit"])
+        yield from details_of(values["permit"])
     elif command == 0x0D:
-        for node in said["transfers"]:
+        for node in values["transfers"]:
             yield from _sent(names, {name: part.value for name, part in node.value.items()}, "moves")
     elif command == 0x21:
-        yield from _plan(names, said["commands"], [node.value for node in said["inputs"]], depth + 1)
+        yield from _plan(names, values["commands"], [node.value for node in values["inputs"]], depth + 1)
     elif command == 0x10:
-        if len(said["actions"]) != len(said["params"]):
+        if len(values["actions"]) != len(values["params"]):
             yield "the actions in Uniswap v4 do not match their inputs: what they do is not told"
-        for action, node in zip(said["actions"], said["params"], strict=False):
+        for action, node in zip(values["actions"], values["params"], strict=False):
             if (function := SENDS.get(action)) is None:
                 continue
             if (read := decoded(function, bytes(4) + node.value)) is None:
                 yield f"the action 0x{action:02x} in Uniswap v4 cannot be read exactly: what it does is not told"
             else:
                 yield from _sent(names, {k: n.value for k, n in tree(function.inputs, read[0]).value.items()}, "sends")
-    elif "recipient" in said:
-        yield from _sent(names, said, "moves" if command == 0x02 else "sends")
+    elif "recipient" in values:
+        yield from _sent(names, values, "moves" if command == 0x02 else "sends")
 
 
-def _sent(names: Names, said: dict[str, Any], verb: str) -> Iterator[Handed]:
+def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handed]:
     """Money that goes elsewhere than to the caller or the router itself."""
-    if said["recipient"].lower() in (CALLER, ROUTER):
+    if values["recipient"].lower() in (CALLER, ROUTER):
         return
-    token = names.tokens.get(str(said.get("token")).lower())
-    if "token" not in said:
+    token = names.tokens.get(str(values.get("token")).lower())
+    if "token" not in values:
         does = f"{verb} what comes out"
-    elif "amount" in said:
-        raw = said["amount"]
-        does = f"{verb} " + (str(Amount(token, raw)) if token else f"{raw} base units of {names.named(said['token'])}")
-    elif "bips" in said:
-        does = f"{verb} {said['bips'] / 100:g} % of the {names.named(said['token'])} that comes out"
+    elif "amount" in values:
+        raw = values["amount"]
+        does = f"{verb} " + (
+            str(Amount(token, raw)) if token else f"{raw} base units of {names.named(values['token'])}"
+        )
+    elif "bips" in values:
+        does = f"{verb} {values['bips'] / 100:g} % of the {names.named(values['token'])} that comes out"
     else:
-        does = f"{verb} all the {names.named(said['token'])} that comes out"
-    yield Handed(said["recipient"], does, money=True)
+        does = f"{verb} all the {names.named(values['token'])} that comes out"
+    yield Handed(values["recipient"], does, money=True)

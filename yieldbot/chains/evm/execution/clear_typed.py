@@ -13,7 +13,7 @@ from typing import Any
 from yieldbot.chains.evm.execution import erc7730
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction
 from yieldbot.chains.evm.execution.clear import Book, Call, Reading, own_token, read, within
-from yieldbot.chains.evm.execution.clear_control import control_in, control_told
+from yieldbot.chains.evm.execution.clear_control import control_in, control_message
 from yieldbot.chains.evm.execution.clear_grants import dangers, grants_in, in_words
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
 from yieldbot.chains.evm.execution.erc7730.values import as_number
@@ -37,13 +37,13 @@ def read_typed(
 ) -> Reading:
     """What a message says. book: of the chain that the domain names. Raises ConfigError for what is no typed data."""
     types, primary, domain, root = _parts(document)
-    said = erc7730.type_string(types, primary)
+    encoded_type = erc7730.type_string(types, primary)
     contract = str(domain["verifyingContract"]) if "verifyingContract" in domain else None
     given = tuple(grants_in(primary, contract, root))
     own = next((str(root.value[name].value) for name in OWNERS if name in root.value), None)
-    handed = [control_told(book, one, own) for one in control_in(book, primary, contract, root)]
-    told = (*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed))
-    wrong = (*dangers(book, given), *(danger for _, danger in handed if danger is not None))
+    handed = [control_message(book, one, own) for one in control_in(book, primary, contract, root)]
+    warnings = (*(f"allowance: {in_words(book, one)}" for one in given), *(note for note, _ in handed))
+    found_dangers = (*dangers(book, given), *(danger for _, danger in handed if danger is not None))
     calls = _of_safe(primary, contract, root, book, abi, known)
     shown_domain = tuple(
         Shown(
@@ -52,7 +52,7 @@ def read_typed(
         for name, value in domain.items()
     )
     for descriptor in known:
-        rule = descriptor.typed.get(said)
+        rule = descriptor.typed.get(encoded_type)
         if rule is None or not _bound(descriptor, domain, document):
             continue
         names = (True, descriptor.name, primary, descriptor.file)
@@ -66,20 +66,19 @@ def read_typed(
             shown = scope.all(rule)
         except Mismatch as broken:
             fault = f"its descriptor does not fit it: {broken}"
-            return Reading(*names, "", (), fault, (), told, wrong, descriptor.owner, typed=True)
-        words, nested = rule.intent or primary, within(shown, book, abi, known, 0)
+            return Reading(*names, "", (), fault, (), warnings, found_dangers, descriptor.owner, typed=True)
+        intent, nested = rule.intent or primary, within(shown, book, abi, known, 0)
         if not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
             nested = (*nested, *(one for one in calls if one.dangerous))
         fields, sentence = (*shown, *shown_domain), scope.sentence(rule, shown)
-        return Reading(*names, words, fields, None, nested, told, wrong, descriptor.owner, sentence, True)
+        return Reading(*names, intent, fields, None, nested, warnings, found_dangers, descriptor.owner, sentence, True)
     name = book.names.get(str(contract).lower())
     bare = tuple(
         Shown(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,)) for path, node in erc7730.leaves(root)
     )
-    return Reading(
-        name is not None, name, erc7730.clean(primary), None, "sign", (*bare, *shown_domain), None, calls, told, wrong,
-        typed=True,
-    )  # fmt: skip
+    fields = (*bare, *shown_domain)
+    labels = (name is not None, name, erc7730.clean(primary), None)
+    return Reading(*labels, "sign", fields, None, calls, warnings, found_dangers, typed=True)
 
 
 def _of_safe(
@@ -119,8 +118,8 @@ def _bound(descriptor: Descriptor, domain: Mapping[str, Any], document: Any) -> 
     """Whether a message's domain is one that the descriptor is of; one that binds to nothing is of none."""
     if not (descriptor.deployments or descriptor.domain or descriptor.separator):
         return False
-    for key, said in descriptor.domain.items():
-        mine, theirs = str(domain.get(key)), str(said)
+    for key, expected in descriptor.domain.items():
+        mine, theirs = str(domain.get(key)), str(expected)
         if mine != theirs and not (key == "verifyingContract" and mine.lower() == theirs.lower()):
             return False
     here = (chain_of(document) or 0, str(domain.get("verifyingContract")).lower())

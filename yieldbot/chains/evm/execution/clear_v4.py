@@ -25,7 +25,7 @@ SIGNATURE = "execute(bytes,bytes[],uint256)"
 PIPS = 1_000_000
 
 
-def spelled_out(
+def v4_fields(
     tokens: Mapping[str, Token], named: Callable[[str], str], signature: str, values: Sequence[Any]
 ) -> tuple[Shown, ...] | None:
     """The actions, one a field; None for another call, or for one of which something cannot be told. tokens: by
@@ -39,13 +39,13 @@ def spelled_out(
         known = tokens.get(token.lower())
         return str(Amount(known, raw)) if known else f"{raw} units of {named(token)}"
 
-    told = []
+    lines = []
     for place, part in enumerate(plan[1]):
         line = _line(plan[0][place : place + 1], part, money, named)
         if line is None:
             return None
-        told.append(Shown(f"{place + 1}.", line, (f"inputs.[0].[{place}]",)))
-    return (*told, Shown("deadline", date(values[2]), ("deadline",)))
+        lines.append(Shown(f"{place + 1}.", line, (f"inputs.[0].[{place}]",)))
+    return (*lines, Shown("deadline", date(values[2]), ("deadline",)))
 
 
 def _line(action: bytes, part: bytes, money: Callable[[str, int], str], named: Callable[[str], str]) -> str | None:
@@ -54,8 +54,8 @@ def _line(action: bytes, part: bytes, money: Callable[[str, int], str], named: C
         source, wanted = (zero, one) if up else (one, zero)
         given = f"all the {named(source)} there is" if into == ALL_THERE_IS else money(source, into)
         guarded = "no hooks" if hooks == NO_HOOKS else f"HOOKS {named(hooks)}"
-        said = f"swap {given} for at least {money(wanted, least)} in the pool of {fee * 100 / PIPS:g}%"
-        return f"{said} and spacing {spacing}, {guarded}" + (f", with data for them: 0x{data.hex()}" if data else "")
+        message = f"swap {given} for at least {money(wanted, least)} in the pool of {fee * 100 / PIPS:g}%"
+        return f"{message} and spacing {spacing}, {guarded}" + (f", with data for them: 0x{data.hex()}" if data else "")
     if action == SETTLE and (read := exactly(SETTLE_TYPES, part)) is not None:
         return f"pay {money(read[0], read[1])}, {'from the caller' if read[2] else 'from the router'}"
     if action == TAKE_ALL and (read := exactly(TAKE_TYPES, part)) is not None:

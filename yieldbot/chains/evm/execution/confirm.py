@@ -32,7 +32,7 @@ FOREIGN_POLLS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Inclusion:
     """What one poll saw of transactions that share a nonce: the one mined (with its block), or who else took it."""
 
     mined: StoredTx | None = None
@@ -42,7 +42,7 @@ class Sighting:
     final: bool = False
 
 
-async def look(account: Account, group: Sequence[StoredTx]) -> Sighting:
+async def fetch_inclusion(account: Account, group: Sequence[StoredTx]) -> Inclusion:
     """One poll. A receipt counts only while its block is the chain's own at that height."""
     head = await account.node.block()
     final_height = await _final_height(account, head)
@@ -52,11 +52,11 @@ async def look(account: Account, group: Sequence[StoredTx]) -> Sighting:
             if isinstance(receipt, Mapping) and receipt.get("blockNumber"):
                 block = await account.node.block(int(receipt["blockNumber"], 16))
                 if block.hash == receipt["blockHash"]:
-                    return Sighting(tx, receipt, block, True, block.height <= final_height)
+                    return Inclusion(tx, receipt, block, True, block.height <= final_height)
         nonce = group[0].signed.nonce
         if await account.node.nonce(account.owner) <= nonce:
-            return Sighting()
-    return Sighting(nonce_taken=True, final=await account.node.nonce(account.owner, hex(final_height)) > nonce)
+            return Inclusion()
+    return Inclusion(nonce_taken=True, final=await account.node.nonce(account.owner, hex(final_height)) > nonce)
 
 
 async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
@@ -70,16 +70,16 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = again_at = time.monotonic()
     pause = account.settings.poll_seconds
-    seen: Sighting = Sighting()
+    observed: Inclusion = Inclusion()
     foreign = 0
     trouble = "it is not mined yet"
     while True:
         try:
-            now = await look(account, group)
-            if seen.block and seen.mined and (now.block is None or now.block.hash != seen.block.hash):
-                note = f"its block {seen.block.height} {seen.block.hash} was taken back by a reorganisation"
-                account.journal.append(TxNoted(group[0].signed.chain, account.owner, seen.mined.signed.hash, note))
-            seen = now
+            now = await fetch_inclusion(account, group)
+            if observed.block and observed.mined and (now.block is None or now.block.hash != observed.block.hash):
+                note = f"its block {observed.block.height} {observed.block.hash} was taken back by a reorganisation"
+                account.journal.append(TxNoted(group[0].signed.chain, account.owner, observed.mined.signed.hash, note))
+            observed = now
             foreign = foreign + 1 if now.nonce_taken and now.mined is None else 0
             if now.final and now.mined is not None:
                 return await _settled(account, group, now)
@@ -103,7 +103,7 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
             trouble = str(failure)
         if time.monotonic() >= deadline:
             newest = stored(account, group[-1].signed.hash)
-            if newest.notes and not seen.nonce_taken:
+            if newest.notes and not observed.nonce_taken:
                 trouble = f"{trouble} ({newest.notes[-1]})"  # why a node would not take it, say
             raise PendingError(f"{newest.signed.hash} ({newest.signed.words}): {trouble}; run again to settle it")
         await asyncio.sleep(account.settings.poll_seconds)
@@ -152,10 +152,10 @@ async def _final_height(account: Account, head: BlockRef) -> int:
     return (await account.node.block(finality)).height
 
 
-async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) -> tuple[Outcome, ...]:
-    assert seen.mined is not None and seen.receipt is not None and seen.block is not None
-    mined, receipt, block = seen.mined.signed, seen.receipt, seen.block
-    gas_used, events = paid(mined, receipt, account.node.host), list[Event]()
+async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclusion) -> tuple[Outcome, ...]:
+    assert observed.mined is not None and observed.receipt is not None and observed.block is not None
+    mined, receipt, block = observed.mined.signed, observed.receipt, observed.block
+    gas_used, events = gas_used_of(mined, receipt, account.node.host), list[Event]()
     fault: str | None = None
     outcome: Outcome
     if int(receipt["status"], 16) == 1:
@@ -163,15 +163,17 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
         deltas, before = await changes_in(account.node, account.owner, tokens, block, receipt)
         gas_price_wei = int(receipt.get("effectiveGasPrice") or "0x0", 16)
         try:
-            asked = request_of(receipt, unsigned_of(mined, 0, 0).to, account.owner)
+            request_id = request_of(receipt, unsigned_of(mined, 0, 0).to, account.owner)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
-        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt), asked)
+        outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt), request_id)
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
         fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
     else:
-        outcome = Reverted(mined.hash, block, gas_used, await _why(account, seen.mined, block), fee_of_receipt(receipt))
-    outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, seen.mined) for tx in group)
+        outcome = Reverted(
+            mined.hash, block, gas_used, await _why(account, observed.mined, block), fee_of_receipt(receipt)
+        )
+    outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, observed.mined) for tx in group)
     events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
         fault = f"{mined.words}: {fault}"
@@ -184,7 +186,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], seen: Sighting) 
     return outcomes
 
 
-def paid(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
+def gas_used_of(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
     """The gas that a receipt says was used. Raises TransientError for one that says more than the bytes allow."""
     try:
         gas_used = number(receipt["gasUsed"])
@@ -196,8 +198,8 @@ def paid(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
     wei = fee_of_receipt(receipt)
     beside_wei = 0 if wei is None else wei - gas_used * price_wei
     if gas_used > signed.gas or price_wei > signed.max_fee_wei or beside_wei > MOST_L1_FEE_WEI:
-        said = f"{gas_used} gas at {price_wei} wei, with {beside_wei} wei beside it"
-        raise TransientError(f"{host} gives a receipt of {signed.hash} that its bytes do not allow: {said}")
+        message = f"{gas_used} gas at {price_wei} wei, with {beside_wei} wei beside it"
+        raise TransientError(f"{host} gives a receipt of {signed.hash} that its bytes do not allow: {message}")
     return gas_used
 
 

@@ -14,7 +14,7 @@ from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import BALANCE_OF, balances, word
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
@@ -57,7 +57,7 @@ async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef)
     return found
 
 
-async def _paid(account: Account, fork: EvmNode, holder: Holder, raw: int) -> Amount | None:
+async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amount | None:
     """What shares worth ``raw`` base units of the asset bring; None where they cannot be held, or bring less."""
     token, asset = holder.state.share_token, holder.state.market.asset
     if token is None or not raw:
@@ -71,13 +71,13 @@ async def _paid(account: Account, fork: EvmNode, holder: Holder, raw: int) -> Am
     before = await balances(fork, account.owner, (asset,))
     for call in holder.withdraw(state):
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "gas": hex(account.max_gas)}
-        if not isinstance(await mined(account, fork, fields, call.words), Mapping):
+        if not isinstance(await mined(account, fork, fields, call.description), Mapping):
             return None
     came = (await balances(fork, account.owner, (asset,)))[asset] - before[asset]
     return Amount(asset, came) if came + state.rounding_raw >= state.held.raw else None
 
 
-async def _holding(account: Account, fork: EvmNode, holder: Holder, token: Token, raw: int) -> MarketState | None:
+async def _holding(account: Account, fork: Node, holder: Holder, token: Token, raw: int) -> MarketState | None:
     """The market as one sees it who holds so many shares; None where they cannot be given to us."""
     if not await _given(fork, token.address, account.owner, raw):
         return None
@@ -87,15 +87,15 @@ async def _holding(account: Account, fork: EvmNode, holder: Holder, token: Token
     return None if isinstance(state, MarketError) else state
 
 
-async def _given(fork: EvmNode, token: Address, owner: Address, raw: int) -> bool:
+async def _given(fork: Node, token: Address, owner: Address, raw: int) -> bool:
     """Write a balance into the token's storage: where reading it looks, and where it then shows."""
     data = BALANCE_OF + word(owner)
-    asked = {"from": owner, "to": token, "data": "0x" + data.hex()}
+    call = {"from": owner, "to": token, "data": "0x" + data.hex()}
     try:
-        told: Any = await fork.request("eth_createAccessList", [asked, "latest"])
+        answer: Any = await fork.request("eth_createAccessList", [call, "latest"])
     except NodeRefused:
         return False
-    for entry in told.get("accessList", ()):
+    for entry in answer.get("accessList", ()):
         for slot in entry.get("storageKeys", ()):
             old = await fork.request("eth_getStorageAt", [entry["address"], slot, "latest"])
             await fork.request("anvil_setStorageAt", [entry["address"], slot, f"0x{raw:064x}"])

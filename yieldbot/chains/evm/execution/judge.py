@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import word
@@ -68,16 +69,16 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
     return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
 
 
-def judge_revocation(rules: Rules, token: Token, spender: Address, simulated: SimulatedTx) -> ApprovedTx | Declined:
+def judge_revocation(rules: Rules, given: Given, simulated: SimulatedTx) -> ApprovedTx | Declined:
     """The policy's word on taking an allowance back: exactly ``approve(spender, 0)`` on the token, and on the fork no
     token of ours moved. It needs no living approval: it is never wrong. Pure."""
-    tx = simulated.tx
+    tx, token, spender = simulated.tx, given.token, given.spender
     if (refused := bounds(rules, tx)) is not None:
         return refused
     if tx.to.lower() != token.address.lower() or tx.data != APPROVE + word(spender) + bytes(32):
-        return Declined("NOT_A_REVOCATION", f"{tx.words}: is not approve({spender}, 0) on {token.address}")
+        return Declined("NOT_A_REVOCATION", f"{tx.description}: is not approve({spender}, 0) on {token.address}")
     if change_of(simulated.deltas, token):
-        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: moves {token.symbol}")
+        return Declined("DELTA_NOT_PLANNED", f"{tx.description}: moves {token.symbol}")
     return ApprovedTx(simulated, digest(tx), "revocation", NEVER)
 
 
@@ -96,9 +97,9 @@ def judge_batch(
         return late
     for work, call in planned:
         names = (rules.chain, rules.owner, call.to, call.data, call.value)
-        tx = UnsignedTx(*names, 0, 0, 0, 0, call.words, approval.plan.id, work.index, work.leg.market_id)
+        tx = UnsignedTx(*names, 0, 0, 0, 0, call.description, approval.plan.id, work.index, work.leg.market_id)
         if call.value:
-            return Declined("VALUE_NOT_ZERO", f"{call.words}: sends {call.value} wei")
+            return Declined("VALUE_NOT_ZERO", f"{call.description}: sends {call.value} wei")
         if (refused := _in_plan(approval, work, tx) or _call(rules, work, tx, now)) is not None:
             return refused
     return None
@@ -122,9 +123,9 @@ def judge_replacement(
     if now >= signed.expires_at:
         return Declined("EXPIRED", f"the approval of plan {signed.plan_id} ended {now - signed.expires_at} s ago")
     if tx != unsigned_of(signed, tx.max_fee_wei, tx.priority_fee_wei):
-        return Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would replace")
+        return Declined("NOT_THE_CALL", f"{tx.description}: is not the transaction that it would replace")
     if (fault := real_fault(signed.predicted, simulated.deltas, before, tolerance_bps)) is not None:
-        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: {fault}")
+        return Declined("DELTA_NOT_PLANNED", f"{tx.description}: {fault}")
     return ApprovedTx(simulated, digest(tx), "replacement", signed.expires_at)
 
 
@@ -135,18 +136,20 @@ def bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
     if tx.sender != rules.owner:
         return Declined("SENDER_NOT_SELF", f"the transaction is {tx.sender}'s, the account is {rules.owner}")
     if tx.value != 0:
-        return Declined("VALUE_NOT_ZERO", f"{tx.words}: sends {tx.value} wei")
+        return Declined("VALUE_NOT_ZERO", f"{tx.description}: sends {tx.value} wei")
     if not 21_000 <= tx.gas <= rules.max_gas:
-        return Declined("GAS_ABOVE_LIMIT", f"{tx.words}: {tx.gas} gas, allowed are {rules.max_gas}")
+        return Declined("GAS_ABOVE_LIMIT", f"{tx.description}: {tx.gas} gas, allowed are {rules.max_gas}")
     if not 0 <= tx.priority_fee_wei <= tx.max_fee_wei <= rules.max_fee_wei:
-        return Declined("FEE_ABOVE_CEILING", f"{tx.words}: {tx.max_fee_wei} wei a gas, allowed are {rules.max_fee_wei}")
+        return Declined(
+            "FEE_ABOVE_CEILING", f"{tx.description}: {tx.max_fee_wei} wei a gas, allowed are {rules.max_fee_wei}"
+        )
     return None
 
 
 def _in_plan(approval: Approval, work: LegWork, tx: UnsignedTx) -> Declined | None:
     plan = approval.plan
     if tx.plan_id != plan.id or tx.leg != work.index or plan.owner != tx.sender or plan.block.chain != tx.chain:
-        return Declined("NOT_IN_PLAN", f"{tx.words}: belongs to another plan, leg, owner or chain")
+        return Declined("NOT_IN_PLAN", f"{tx.description}: belongs to another plan, leg, owner or chain")
     return leg_in_plan(plan, work)
 
 
@@ -162,15 +165,15 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
     if name not in selectors:
         return Declined("SELECTOR_NOT_ALLOWED", f"{name.hex()} of {tx.to} is no call of {work.market.name}")
     if not terms_are_the_legs(work):
-        return Declined("SWAP_NOT_PLANNED", f"{tx.words}: the terms are not the leg's")
+        return Declined("SWAP_NOT_PLANNED", f"{tx.description}: the terms are not the leg's")
     most = None if work.leg.all and work.leg.kind is LegKind.WITHDRAW else work.leg.amount.raw
     judged = (rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
     faults = [objection(*judged, terms, now, rules.abi, work.most_shares) for terms in work.swaps or (None,)]
     if (found := None if None in faults else faults[0]) is not None:
-        return Declined(found[0], f"{tx.words}: {found[1]}")
+        return Declined(found[0], f"{tx.description}: {found[1]}")
     # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
     if not any(call.to.lower() == tx.to.lower() and call.data == tx.data for call in work.calls):
-        return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this leg")
+        return Declined("NOT_THE_CALL", f"{tx.description}: is no call of this leg")
     return None
 
 
@@ -203,15 +206,15 @@ def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | N
     leg, asset = work.leg, work.leg.amount.token
     least = -leg.amount.raw if leg.kind in GIVING and simulated.tx.to != asset.address else 0
     if change_of(simulated.deltas, asset) < least:
-        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: takes more {asset.symbol} than was approved")
+        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: takes more {asset.symbol} than was approved")
     if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
-        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.words}: a deposit takes shares away")
+        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: a deposit takes shares away")
     for change in simulated.deltas:
         if change.least is not None and change.raw < change.least:
-            said = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"
-            return Declined("BELOW_LEAST", f"{simulated.tx.words}: brings {said}")
+            message = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"
+            return Declined("BELOW_LEAST", f"{simulated.tx.description}: brings {message}")
     if simulated.gas_used > simulated.tx.gas:
-        return Declined("GAS_ABOVE_LIMIT", f"{simulated.tx.words}: used {simulated.gas_used} gas on the fork")
+        return Declined("GAS_ABOVE_LIMIT", f"{simulated.tx.description}: used {simulated.gas_used} gas on the fork")
     return None
 
 

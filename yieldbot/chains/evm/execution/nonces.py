@@ -36,7 +36,7 @@ async def next_nonce(account: Account) -> int | Declined:
     that one answer inflates is signed for nobody. TransientError when they contradict each other, or when the node is
     behind the journal.
     """
-    mined, pending = await _seen(account)
+    mined, pending = await _fetch_nonces(account)
     transactions = account.journal.transactions(account.settings.chain, account.owner)
     beyond = {tx.signed.hash for tx in leftovers(transactions)}
     used = [tx.signed.nonce for tx in transactions if tx.signed.hash not in beyond]
@@ -50,7 +50,7 @@ async def next_nonce(account: Account) -> int | Declined:
     return mined
 
 
-async def _seen(account: Account) -> tuple[int, int]:
+async def _fetch_nonces(account: Account) -> tuple[int, int]:
     """Our nonce, mined and with the pool's. Raises TransientError where the answers contradict each other."""
     node, owner = account.node, account.owner
     block = await node.block()
@@ -62,8 +62,8 @@ async def _seen(account: Account) -> tuple[int, int]:
 
     at_block, latest, pending = await together([partial(node.nonce, owner, tag) for tag in asks])
     if at_block > latest or latest > pending or (latest != at_block and await _still(account, block.hash)):
-        said = f"{at_block} at block {block.height}, {latest} as the latest, {pending} with what is pending"
-        raise TransientError(f"{node.host} contradicts itself about the nonce of {owner}: {said}; nothing is signed")
+        message = f"{at_block} at block {block.height}, {latest} as the latest, {pending} with what is pending"
+        raise TransientError(f"{node.host} contradicts itself about the nonce of {owner}: {message}; nothing is signed")
     return latest, pending
 
 
@@ -100,7 +100,7 @@ async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome
         if poll:
             await asyncio.sleep(account.settings.poll_seconds)
         head = await account.node.block()
-        reached, pending = await _seen(account)
+        reached, pending = await _fetch_nonces(account)
         if pending >= nonce or pending > reached or head.height <= signed_at:
             return None
     every = account.journal.transactions(account.settings.chain, account.owner)

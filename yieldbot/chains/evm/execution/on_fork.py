@@ -9,7 +9,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.reverts import revert_words
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
@@ -17,16 +17,16 @@ from yieldbot.model.plan import Declined
 RECEIPT_SECONDS = 20.0
 
 
-async def impersonate(fork: EvmNode, owner: Address) -> None:
+async def impersonate(fork: Node, owner: Address) -> None:
     await fork.request("anvil_impersonateAccount", [owner])
 
 
-async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: str) -> Mapping[str, Any] | Declined:
+async def mined(account: Account, fork: Node, fields: dict[str, str], description: str) -> Mapping[str, Any] | Declined:
     """Send on the fork; the receipt of a success, or why there is none."""
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
     except NodeRefused as refusal:
-        return would_revert(account, words, refusal)
+        return would_revert(account, description, refusal)
     deadline = time.monotonic() + RECEIPT_SECONDS
     while time.monotonic() < deadline:
         receipt = await fork.request("eth_getTransactionReceipt", [sent])
@@ -35,12 +35,12 @@ async def mined(account: Account, fork: EvmNode, fields: dict[str, str], words: 
                 return receipt
             before = hex(int(receipt["blockNumber"], 16) - 1)
             call = {key: value for key, value in fields.items() if key in ("from", "to", "data", "value", "gas")}
-            return Declined("WOULD_REVERT", f"{words}: {await replay(fork, call, before, account)}")
+            return Declined("WOULD_REVERT", f"{description}: {await replay(fork, call, before, account)}")
         await asyncio.sleep(0.005)
     raise TransientError(f"the fork mined nothing in {RECEIPT_SECONDS:g} s")
 
 
-async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account) -> str:
+async def replay(node: Node, call: dict[str, str], at: str, account: Account) -> str:
     """Why a call reverts, found by making it again at an earlier block."""
     try:
         await node.request("eth_call", [call, at])
@@ -51,5 +51,7 @@ async def replay(node: EvmNode, call: dict[str, str], at: str, account: Account)
     return "no reason can be found: made again before that block, the call succeeds"
 
 
-def would_revert(account: Account, words: str, refusal: NodeRefused) -> Declined:
-    return Declined("WOULD_REVERT", f"{words}: {revert_words(refusal.data, account.explain, refusal.node_message)}")
+def would_revert(account: Account, description: str, refusal: NodeRefused) -> Declined:
+    return Declined(
+        "WOULD_REVERT", f"{description}: {revert_words(refusal.data, account.explain, refusal.node_message)}"
+    )

@@ -12,7 +12,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.balances import word
 from yieldbot.chains.evm.execution.erc7730 import date
 from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
@@ -35,28 +35,28 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
     ends = need.onward.expires_at if raw else 0
     data = PERMIT + word(need.token.address) + word(need.onward.spender) + _word(raw) + _word(ends)
     amount = Amount(need.token, raw)
-    words = (
+    description = (
         f"let {name} take exactly {amount} by {NAME}, until {date(ends)}"
         if raw
         else f"take back what {NAME} lets {name} take of {need.token.symbol}"
     )
-    return EvmCall(need.spender, data, 0, words)
+    return EvmCall(need.spender, data, 0, description)
 
 
-async def permitted(node: EvmNode, owner: Address, need: Allowance) -> int:
+async def permitted(node: Node, owner: Address, need: Allowance) -> int:
     """What the onward spender may still take, at the newest block, whether it is in time or not."""
     assert need.onward is not None
-    asked = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
-    return int.from_bytes((await node.call(need.spender, asked))[:32], "big")
+    calldata = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
+    return int.from_bytes((await node.call(need.spender, calldata))[:32], "big")
 
 
-async def still_permitted(node: EvmNode, owner: Address, calls: Iterable[EvmCall]) -> Declined | None:
+async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) -> Declined | None:
     """Why a leg is not done: Permit2 would let one of its calls' spenders take more. None where nothing is left."""
     for need in onward(calls):
         if left := await permitted(node, owner, need):
             assert need.onward is not None
-            said = f"{Amount(need.token, left)} stay allowed to {need.onward.spender} by {NAME}"
-            return Declined("ALLOWANCE_LEFT", said)
+            message = f"{Amount(need.token, left)} stay allowed to {need.onward.spender} by {NAME}"
+            return Declined("ALLOWANCE_LEFT", message)
     return None
 
 

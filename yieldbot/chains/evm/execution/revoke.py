@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.build import TxContext, allowance_call
+from yieldbot.chains.evm.execution.build import TxContext, revocation
 from yieldbot.chains.evm.execution.judge import Rules, judge_revocation
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, short_of_native
@@ -18,12 +18,7 @@ from yieldbot.execution.gate import barred
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import MarketId, evm_number
 from yieldbot.model.plan import Declined
-from yieldbot.model.tx import EvmCall, Outcome
-
-
-def call_of(given: Given) -> EvmCall:
-    """``approve(spender, 0)`` in words."""
-    return allowance_call(given.token, given.spender, 0, given.name or given.spender)
+from yieldbot.model.tx import Outcome
 
 
 async def rehearse_revocations(
@@ -38,18 +33,18 @@ async def rehearse_revocations(
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
         for one in given:
-            call = call_of(one)
+            call = revocation(one)
             fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": "0x0"}
             try:
                 needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
-                found.append(would_revert(account, call.words, refusal))
+                found.append(would_revert(account, call.description, refusal))
                 continue
             limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 found.append(short)
                 continue
-            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
             if isinstance(receipt, Declined):
                 found.append(receipt)
             else:
@@ -68,9 +63,9 @@ async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcom
     context = TxContext(chain, account.owner, f"revoke-{named}", index, market)
     return await transact(
         account,
-        call_of(given),
+        revocation(given),
         gas,
         context,
         simulate=lambda tx: simulate_tx(account, tx, None, ((given.token, given.spender),), tokens=(given.token,)),
-        judge=lambda simulated: judge_revocation(Rules.of(account), given.token, given.spender, simulated),
+        judge=lambda simulated: judge_revocation(Rules.of(account), given, simulated),
     )

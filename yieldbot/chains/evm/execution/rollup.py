@@ -9,7 +9,7 @@ from __future__ import annotations
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
 from yieldbot.chains.evm.execution.reverts import REVERTED
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,
     NODE_INTERFACE,
@@ -28,7 +28,7 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
 from yieldbot.rpc.together import both
 
 
-async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
+async def rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
 
     Raises TransientError where it cannot be told: nothing may be signed without.
@@ -40,15 +40,15 @@ async def rollup_fee(account: Account, node: EvmNode, tx: UnsignedTx, block: Blo
             l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
         if kind is FeeKind.ARBITRUM:
-            said = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
-            return RollupFee(l1_gas=wei_of(said))
+            answer = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
+            return RollupFee(l1_gas=wei_of(answer))
     except (NodeRefused, MarketError) as failure:
         where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
         raise TransientError(f"the fee for data on L1 cannot be read ({where}): {failure}") from None
     return NO_ROLLUP_FEE
 
 
-async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
+async def _operator_fee(node: Node, gas: int, block: BlockRef | None) -> int:
     try:
         return wei_of(await node.call(GAS_PRICE_ORACLE, operator_fee_call(gas), block))
     except NodeRefused as refusal:
@@ -57,9 +57,7 @@ async def _operator_fee(node: EvmNode, gas: int, block: BlockRef | None) -> int:
         return 0  # an oracle of before Isthmus has no such function, and there is no such fee
 
 
-async def rehearsed_gas(
-    account: Account, fork: EvmNode, call: EvmCall, needed: int, fees: Fees
-) -> tuple[int, RollupFee]:
+async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int, fees: Fees) -> tuple[int, RollupFee]:
     """The gas limit of a call that needs ``needed`` gas on the fork, and what it pays for its data on L1."""
     limit = gas_limit(needed)
     if account.settings.fee_kind is FeeKind.ETHEREUM or not account.pays_gas:
@@ -91,7 +89,7 @@ async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
     return gas + BASE_FEE_HEADROOM * fee.l1_gas
 
 
-async def charge(account: Account, fork: EvmNode, fee: RollupFee, price_wei: int) -> None:
+async def charge(account: Account, fork: Node, fee: RollupFee, price_wei: int) -> None:
     """Take from our balance on the fork what the chain would take besides: later calls must be paid for too."""
     if wei := fee.wei + fee.l1_gas * price_wei:
         left = await fork.balance_wei(account.owner) - wei
@@ -99,7 +97,7 @@ async def charge(account: Account, fork: EvmNode, fee: RollupFee, price_wei: int
 
 
 async def short_of_native(
-    account: Account, fork: EvmNode, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
+    account: Account, fork: Node, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
 ) -> Declined | None:
     """Why the wallet cannot pay ``gas_wei`` (what it sends included) and ``fee``, which may double until the block that
     mines it; None when it can."""
@@ -116,9 +114,11 @@ async def short_of_native(
     )
 
 
-def cost_above_gain(account: Account, words: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE) -> Declined | None:
+def cost_above_gain(
+    account: Account, description: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
+) -> Declined | None:
     """Why a transaction costs more than the plan's gain allows (``Account.max_cost_wei``); None when it does not."""
     if account.max_cost_wei is None or gas_wei + fee.wei <= account.max_cost_wei:
         return None
     most, beside = Amount(account.native, account.max_cost_wei), " with its data on L1" if fee.wei else ""
-    return Declined("COST_ABOVE_GAIN", f"{words}: its gas{beside} costs more than the gain allows, {most}")
+    return Declined("COST_ABOVE_GAIN", f"{description}: its gas{beside} costs more than the gain allows, {most}")

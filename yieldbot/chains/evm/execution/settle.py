@@ -8,7 +8,7 @@ nonce never reached (an endpoint had inflated it) -> outbid and given up (``nonc
 from __future__ import annotations
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.confirm import confirm, look
+from yieldbot.chains.evm.execution.confirm import confirm, fetch_inclusion
 from yieldbot.chains.evm.execution.nonces import cancelled, clear_leftovers, given_up
 from yieldbot.chains.evm.execution.submit import in_pool, submit
 from yieldbot.execution.halt import refuse_if_halted
@@ -35,9 +35,9 @@ async def settle(account: Account) -> tuple[Outcome, ...]:
 
 
 async def _settle_nonce(account: Account, group: list[StoredTx]) -> tuple[Outcome, ...]:
-    seen = await look(account, group)
+    observed = await fetch_inclusion(account, group)
     newest = group[-1]
-    if not seen.nonce_taken and seen.mined is None:
+    if not observed.nonce_taken and observed.mined is None:
         if await account.node.nonce(account.owner) < newest.signed.nonce:
             outcomes = await given_up(account, group)
             if outcomes is not None:

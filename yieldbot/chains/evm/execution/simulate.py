@@ -22,7 +22,7 @@ from yieldbot.chains.evm.execution.permit2 import still_permitted
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, rollup_fee, short_of_native
 from yieldbot.chains.evm.execution.wayout import way_out
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused, SafetyError
 from yieldbot.execution.deltas import change_of, changes, leg_fault, provided_fault, total, worth_fault
 from yieldbot.execution.results import of_leg
@@ -46,8 +46,8 @@ class RehearsedTx:
     rollup: RollupFee = NO_ROLLUP_FEE
 
     @property
-    def words(self) -> str:
-        return self.call.words
+    def description(self) -> str:
+        return self.call.description
 
     @property
     def to(self) -> Address:
@@ -108,7 +108,7 @@ class Rehearsal:
     @property
     def lines(self) -> tuple[str, ...]:
         """Every call in words, in order."""
-        return tuple(tx.call.words for leg in self.legs for tx in leg.txs)
+        return tuple(tx.call.description for leg in self.legs for tx in leg.txs)
 
 
 async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
@@ -143,7 +143,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
         return Rehearsal(block, tuple(legs), fees, account.settings.native_symbol)
 
 
-async def _fresh(account: Account, fork: EvmNode, work: LegWork) -> LegWork:
+async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
     """A leg as it is built once earlier ones have changed its market; as it was planned where that cannot be read."""
     if work.again is None or work.observe is None:
         return work
@@ -191,22 +191,24 @@ async def simulate_tx(
         }
         if work is None and not tx.data and tx.to.lower() == account.owner.lower():
             await fork.request("anvil_setNonce", [account.owner, hex(tx.nonce)])  # it may be beyond the chain's
-        receipt = await mined(account, fork, fields, tx.words)
+        receipt = await mined(account, fork, fields, tx.description)
         if isinstance(receipt, Declined):
             return receipt
         needed = int(receipt["gasUsed"], 16) + fee.l1_gas
         if needed > tx.gas:
-            said = f"{tx.words}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
-            return Declined("WOULD_REVERT", said)
+            message = f"{tx.description}: needs {needed} gas with its data on L1, its limit is {tx.gas}"
+            return Declined("WOULD_REVERT", message)
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := _stray(receipt, account.owner, allowed)) is not None:
             return stray
         deltas = _with_least(changes(before, await balances(fork, account.owner, watched)), tx, work)
         for token, spender in settles:
             if left := await allowance(fork, token.address, account.owner, spender):
-                return Declined("ALLOWANCE_LEFT", f"{tx.words}: {Amount(token, left)} would stay allowed to {spender}")
+                return Declined(
+                    "ALLOWANCE_LEFT", f"{tx.description}: {Amount(token, left)} would stay allowed to {spender}"
+                )
         if work and settles and (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
-            return Declined(left_on.code, f"{tx.words}: {left_on.reason}")
+            return Declined(left_on.code, f"{tx.description}: {left_on.reason}")
         return SimulatedTx(tx, block, int(receipt["gasUsed"], 16), deltas, given(receipt, account.owner), fee)
 
 
@@ -232,7 +234,7 @@ async def fees_at(account: Account, block: BlockRef) -> Fees | Declined:
     return price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
 
 
-async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[EvmCall, ...]:
+async def leg_calls(account: Account, node: Node, work: LegWork) -> tuple[EvmCall, ...]:
     """The leg's calls with the allowances they need, given those that the node shows."""
     needs = {(call.allowance.token, call.allowance.spender) for call in work.calls if call.allowance}
     existing = {
@@ -241,7 +243,7 @@ async def leg_calls(account: Account, node: EvmNode, work: LegWork) -> tuple[Evm
     return with_allowances(work.calls, existing, spender_names(work))
 
 
-async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
+async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
     tokens = (*work.watched, account.native) if account.pays_gas else work.watched
     before = await balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
@@ -258,14 +260,14 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         try:
             needed = int(await fork.request("eth_estimateGas", [fields]), 16)
         except NodeRefused as refusal:
-            return would_revert(account, call.words, refusal)
+            return would_revert(account, call.description, refusal)
         limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
         if limit > account.max_gas:
-            return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+            return Declined("GAS_ABOVE_LIMIT", f"{call.description}: {limit} gas, allowed are {account.max_gas}")
         if (short := await short_of_native(account, fork, limit * fees.max_fee_wei + call.value, fee)) is not None:
             return short
         priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
-        receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+        receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
         if isinstance(receipt, Declined):
             return receipt
         if (stray := _stray(receipt, account.owner, work.may_move)) is not None:
@@ -278,14 +280,14 @@ async def _leg(account: Account, fork: EvmNode, work: LegWork, fees: Fees) -> Re
         return idle
     for token_address, spender in sorted(touched):
         if raw := await allowance(fork, token_address, account.owner, spender):
-            said = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
-            return Declined("ALLOWANCE_LEFT", said)
+            message = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
+            return Declined("ALLOWANCE_LEFT", message)
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
         return Declined(left_on.code, f"{work.market.name}: {left_on.reason}")
     return await _done(account, fork, work, before, worth_raw, tuple(done), fees)
 
 
-async def _took_nothing(account: Account, fork: EvmNode, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
+async def _took_nothing(account: Account, fork: Node, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
     """Why a deposit failed that took nothing at all: some protocols answer an error code and do not revert. Its own
     allowance then stays as it was given, which is this market's failure and no theft."""
     deltas = changes(before, await balances(fork, account.owner, before))
@@ -296,7 +298,7 @@ async def _took_nothing(account: Account, fork: EvmNode, work: LegWork, before: 
 
 async def _done(
     account: Account,
-    fork: EvmNode,
+    fork: Node,
     work: LegWork,
     before: Mapping[Token, int],
     worth_raw: int | None,
@@ -325,7 +327,7 @@ async def _done(
 
 
 async def run_steps(
-    account: Account, fork: EvmNode, steps: Steps, fees: Fees, provides: Provides | None = None
+    account: Account, fork: Node, steps: Steps, fees: Fees, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
     """Every step on the fork, or why one would fail or does not let itself be made. ``fees``: what is asked per gas;
     ``provides``: whose tally is kept."""
@@ -341,21 +343,21 @@ async def run_steps(
             try:
                 needed = int(await fork.request("eth_estimateGas", [fields]), 16)
             except NodeRefused as refusal:
-                return would_revert(account, call.words, refusal)
+                return would_revert(account, call.description, refusal)
             limit, fee = await rehearsed_gas(account, fork, call, needed, fees)
             if limit > account.max_gas:
-                return Declined("GAS_ABOVE_LIMIT", f"{call.words}: {limit} gas, allowed are {account.max_gas}")
+                return Declined("GAS_ABOVE_LIMIT", f"{call.description}: {limit} gas, allowed are {account.max_gas}")
             if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 return short
             before = await balances(fork, account.owner, pair)
-            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.words)
+            receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
             if isinstance(receipt, Declined):
                 return receipt
             if provides:
                 provides.tally.add(changes(before, await balances(fork, account.owner, pair)))
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := _stray(receipt, account.owner, allowed)) is not None:
-                return replace(stray, reason=f"{call.words}: {stray.reason}")
+                return replace(stray, reason=f"{call.description}: {stray.reason}")
             await charge(account, fork, fee, int(receipt["effectiveGasPrice"], 16))
             done.append(RehearsedTx(call, int(receipt["gasUsed"], 16), limit, fee))
     except SafetyError as refused:
@@ -366,18 +368,20 @@ async def run_steps(
 
 
 async def still_allowed(
-    account: Account, node: EvmNode, tokens: Sequence[Token], spenders: Sequence[Address]
+    account: Account, node: Node, tokens: Sequence[Token], spenders: Sequence[Address]
 ) -> Declined | None:
     """The first allowance of ours that is left; None where there is none."""
     for token in tokens:
         for spender in spenders:
             if left := await allowance(node, token.address, account.owner, spender):
-                said = f"{Amount(token, left)} would stay allowed to {spender}"
-                return Declined("ALLOWANCE_LEFT", f"{said}: `yieldbot allowances --revoke` takes back what is already")
+                message = f"{Amount(token, left)} would stay allowed to {spender}"
+                return Declined(
+                    "ALLOWANCE_LEFT", f"{message}: `yieldbot allowances --revoke` takes back what is already"
+                )
     return None
 
 
-async def _worth(fork: EvmNode, work: LegWork) -> int | None:
+async def _worth(fork: Node, work: LegWork) -> int | None:
     """What our position in the market is worth on the fork, as the adapter reads it; None where nobody asks (what goes
     in, and what only begins to leave, is judged by it). A market that cannot be read then is worth nothing to us."""
     if work.observe is None or work.leg.kind not in JUDGED_BY_WORTH:

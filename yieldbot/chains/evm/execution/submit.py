@@ -21,11 +21,11 @@ def sign(account: Account, approved: ApprovedTx) -> SignedTx | Declined:
     try:
         signed = account.signer.sign(approved)
     except SignerRefused as no:
-        return Declined(no.code, f"{approved.simulated.tx.words}: {no.reason}")
+        return Declined(no.code, f"{approved.simulated.tx.description}: {no.reason}")
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it")
     if account.now() >= approved.expires_at:
-        return Declined("EXPIRED", f"the approval ended before {approved.simulated.tx.words} was signed")
+        return Declined("EXPIRED", f"the approval ended before {approved.simulated.tx.description} was signed")
     return signed
 
 
@@ -46,7 +46,7 @@ def record(account: Account, signed: SignedTx, replaces: str | None = None) -> S
             gas=tx.gas,
             max_fee_wei=tx.max_fee_wei,
             priority_fee_wei=tx.priority_fee_wei,
-            words=tx.words,
+            words=tx.description,
             expires_at=signed.approved.expires_at,
             simulated_at=simulated.block,
             predicted=simulated.deltas,

@@ -85,8 +85,8 @@ def deadline_fault(value: int, now: int) -> Fault | None:
     """Why a deadline is none that is near. Both in unix seconds."""
     if now < value <= now + MOST_DEADLINE_SECONDS:
         return None
-    said = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
-    return "DEADLINE_NOT_NEAR", f"the deadline {said}"
+    message = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
+    return "DEADLINE_NOT_NEAR", f"the deadline {message}"
 
 
 def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> Fault | None:
@@ -102,23 +102,23 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
     if path and path[0].type == "bytes":
         found = path[0].value
         same = len(path) == 1 and found == packed and not singles
-        said = _spelled(found)
+        found_route = _spelled(found)
     elif path:
         same = [str(item.value).lower() for item in path] == tokens and not singles
-        said = " > ".join(str(item.value) for item in path)
+        found_route = " > ".join(str(item.value) for item in path)
     elif COINS & named.keys():
         coins = [str(coin).lower() for coin in terms.pools[0].params.get("coins", ())]
         places = [coins.index(token) if token in coins else None for token in tokens]
         same = len(terms.pools) == 1 and [named.get("coin_in"), named.get("coin_out")] == places and singles == COINS
-        said = f"from coin {named.get('coin_in')} to coin {named.get('coin_out')}"
+        found_route = f"from coin {named.get('coin_in')} to coin {named.get('coin_out')}"
     else:
         ends = [str(named.get(name, "")).lower() for name in ("token_in", "token_out")]
         fee = named.get("fee")
         same = (
             len(terms.pools) == 1 and ends == tokens and singles == SINGLE and fee == terms.pools[0].params.get("fee")
         )
-        said = f"{ends[0]} > {fee} > {ends[1]}"
-    return None if same else ("PATH_NOT_PLANNED", f"it goes {said}, approved was {shown} on {_names(terms)}")
+        found_route = f"{ends[0]} > {fee} > {ends[1]}"
+    return None if same else ("PATH_NOT_PLANNED", f"it goes {found_route}, approved was {shown} on {_names(terms)}")
 
 
 def _names(terms: SwapTerms) -> str:

@@ -38,8 +38,8 @@ def aerodrome_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms,
         return "PATH_NOT_PLANNED", str(bad)
     plain = [value.lower() if isinstance(value, str) else value for value in way]
     if [plain[at : at + len(ROUTE)] for at in range(0, len(plain), len(ROUTE))] != planned:
-        said = " > ".join(str(value) for value in way)
-        return "PATH_NOT_PLANNED", f"it goes {said}, approved was {', then '.join(p.name for p in terms.pools)}"
+        found_route = " > ".join(str(value) for value in way)
+        return "PATH_NOT_PLANNED", f"it goes {found_route}, approved was {', then '.join(p.name for p in terms.pools)}"
     faults = (
         amount_fault("amountIn", given, terms),
         least_fault("amountOutMin", least, terms),

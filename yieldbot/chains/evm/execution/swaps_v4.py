@@ -72,8 +72,8 @@ def _swap(part: bytes, key: tuple[Any, ...], zero: bool, terms: SwapTerms, ends:
     ((found, direction, into, least, data),) = read
     first, last = ends
     if tuple(_plain(found)) != tuple(_plain(key)) or direction != zero:
-        said = f"it goes through {', '.join(str(item) for item in found)}, {'up' if not direction else 'down'}"
-        return "PATH_NOT_PLANNED", f"{said}; approved was {', then '.join(pool.name for pool in terms.pools)}"
+        message = f"it goes through {', '.join(str(item) for item in found)}, {'up' if not direction else 'down'}"
+        return "PATH_NOT_PLANNED", f"{message}; approved was {', then '.join(pool.name for pool in terms.pools)}"
     if data:
         return "CALLDATA_OPAQUE", "a swap carries data for hooks"
     if first:

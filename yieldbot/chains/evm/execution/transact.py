@@ -33,12 +33,12 @@ async def transact(
     if isinstance(nonce, Declined):
         return nonce
     gas_wei = gas * (base_fee_wei + fees.priority_fee_wei)
-    if (dear := cost_above_gain(account, call.words, gas_wei)) is not None:
+    if (dear := cost_above_gain(account, call.description, gas_wei)) is not None:
         return dear
     simulated = await simulate(unsigned(call, context, nonce, gas, fees))
     if isinstance(simulated, Declined):
         return simulated
-    if (dear := cost_above_gain(account, call.words, gas_wei, simulated.rollup)) is not None:
+    if (dear := cost_above_gain(account, call.description, gas_wei, simulated.rollup)) is not None:
         return dear
     await account.node.verify_chain()  # the last look before a key is used
     approved = judge(simulated)

@@ -18,14 +18,14 @@ from yieldbot.model.tx import EvmCall
 if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.account import Account, LegWork
     from yieldbot.chains.evm.execution.build import Fees
-    from yieldbot.chains.evm.node.client import EvmNode
+    from yieldbot.chains.evm.node.client import Node
 
 
 GAS_WEI = 10**20
 """What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
 
 
-async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
+async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
     afterwards. held_raw: what the position was worth before the leg."""
     out, provides = work.out, work.provides
@@ -42,9 +42,7 @@ async def way_out(account: Account, fork: EvmNode, work: LegWork, held_raw: int,
             raise TransientError("the fork cannot be put back after the way out was rehearsed")
 
 
-async def _tried(
-    account: Account, fork: EvmNode, work: LegWork, out: WayOut[EvmCall], held_raw: int
-) -> NoWayOut | None:
+async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCall], held_raw: int) -> NoWayOut | None:
     put, less = work.leg.amount, None
     before, back_raw = await balances(fork, account.owner, (put.token,)), 0
     for seconds in out.waits:
@@ -62,7 +60,7 @@ async def _tried(
     return less
 
 
-async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
+async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """As ``_tried``, of a pool: all of our liquidity out an hour later, and swapped back. What the swaps of both ways
     take, and a moved price may, is what ``worth_fault`` lets by of the way in."""
     from yieldbot.chains.evm.execution.simulate import run_steps
@@ -89,14 +87,14 @@ async def _left(account: Account, fork: EvmNode, work: LegWork, held_raw: int, f
     return no_way_out(work.market, f"{put} go in, {came} come out where {least} should, swaps of both ways taken off")
 
 
-async def _now(fork: EvmNode, work: LegWork) -> MarketState | MarketError:
+async def _now(fork: Node, work: LegWork) -> MarketState | MarketError:
     assert work.observe is not None
     block = await fork.block()
     (state,) = await fork.run([work.observe(block)], block)
     return state
 
 
-async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
+async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
     """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
     not a fork that could not go on; None when all do."""
     from yieldbot.chains.evm.execution.on_fork import mined
@@ -109,9 +107,9 @@ async def _taken(account: Account, fork: EvmNode, work: LegWork, calls: tuple[Ev
         try:
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)
         except NodeRefused as refusal:
-            said = revert_words(refusal.data, account.explain, refusal.node_message)
-            return f"{call.words}: {said}", refusal.code == REVERTED or bool(refusal.data)
-        receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.words)
+            message = revert_words(refusal.data, account.explain, refusal.node_message)
+            return f"{call.description}: {message}", refusal.code == REVERTED or bool(refusal.data)
+        receipt = await mined(account, fork, fields | {"gas": hex(limit)}, call.description)
         if not isinstance(receipt, dict):
             return str(getattr(receipt, "reason", "it fails")), True
         note_request(account, receipt, work)

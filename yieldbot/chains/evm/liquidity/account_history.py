@@ -12,7 +12,7 @@ from yieldbot.books.entries import Entry, Kind
 from yieldbot.books.liquidity import Moved
 from yieldbot.chains.evm.account_history import each, quotes_at
 from yieldbot.chains.evm.liquidity.position_events import moves_in
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
@@ -34,7 +34,7 @@ class ByHand:
     quotes: Quotes = field(default_factory=dict)
 
 
-async def moves_of(node: EvmNode, hashes: Iterable[str], managers: frozenset[Address]) -> Moves:
+async def moves_of(node: Node, hashes: Iterable[str], managers: frozenset[Address]) -> Moves:
     """What the node has no receipt of, or none that can be read, is left out. Raises TransientError."""
     found = {}
     for name, receipt in (await _receipts(node, hashes)).items():
@@ -46,7 +46,7 @@ async def moves_of(node: EvmNode, hashes: Iterable[str], managers: frozenset[Add
 
 
 async def by_hand(
-    node: EvmNode,
+    node: Node,
     settings: ChainSettings,
     owner: Address,
     hashes: Iterable[str],
@@ -111,7 +111,7 @@ def _entry(
     )
 
 
-async def _receipts(node: EvmNode, hashes: Iterable[str]) -> dict[str, Any]:
+async def _receipts(node: Node, hashes: Iterable[str]) -> dict[str, Any]:
     names = tuple(dict.fromkeys(hashes))
     told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in names])
     return dict(zip(names, told, strict=True))

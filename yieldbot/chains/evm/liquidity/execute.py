@@ -64,7 +64,9 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
         declined = Declined("MARKET_UNREADABLE", str(unread))
     result = LegResult(tuple(outcomes), declined)
     if result.done and planned:
-        result = replace(result, declined=Declined("NOT_THE_CALL", f"{planned[0].words}: was rehearsed and not made"))
+        result = replace(
+            result, declined=Declined("NOT_THE_CALL", f"{planned[0].description}: was rehearsed and not made")
+        )
     return _ended(account, approval, work, result, await _take_back(account, approval, work, outcomes))
 
 
@@ -81,7 +83,7 @@ def _gas(step: Step, planned: list[RehearsedTx]) -> int | Declined:
     if _is_zero(step.call):
         return TAKE_BACK_GAS
     if not planned or (planned[0].to, planned[0].call.data[:4]) != (step.call.to, step.call.data[:4]):
-        return Declined("NOT_THE_CALL", f"{step.call.words}: was not rehearsed")
+        return Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed")
     return planned.pop(0).gas_limit
 
 
@@ -131,7 +133,7 @@ def judge_provided(
         or _beyond(work, outcomes, simulated)
     )
     if refused is not None:
-        return replace(refused, reason=f"{simulated.tx.words}: {refused.reason}")
+        return replace(refused, reason=f"{simulated.tx.description}: {refused.reason}")
     deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
     chain_now = simulated.block.timestamp  # deadlines are in the chain's time, the approval in this machine's
     judged = judge_liquidity(rules, step.order, step.call, replace(simulated, deltas=deltas), chain_now)

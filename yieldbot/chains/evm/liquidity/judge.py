@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.on_fork import impersonate
 from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, run_steps, simulate_tx, still_allowed
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER
 from yieldbot.execution.deltas import change_of, changes
@@ -61,7 +61,7 @@ class LpRehearsal:
         return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
 
 
-Back = Callable[[EvmNode, Fees, Sequence[Delta]], Awaitable[Declined | None]]
+Back = Callable[[Node, Fees, Sequence[Delta]], Awaitable[Declined | None]]
 """Why what the steps did to our balances cannot be undone on the same fork; None where it can."""
 
 
@@ -107,7 +107,7 @@ async def carry_out(
         index = len(ended)
         planned = rehearsal.txs[index] if index < len(rehearsal.txs) else None
         if planned is None or (planned.to, planned.call.data[:4]) != (step.call.to, step.call.data[:4]):
-            ended.append(Declined("NOT_THE_CALL", f"{step.call.words}: was not rehearsed as call {index + 1}"))
+            ended.append(Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed as call {index + 1}"))
             break
         ended.append(await _one(account, step, planned.gas_limit, index, tokens, market))
         if not isinstance(ended[-1], Confirmed):
@@ -165,7 +165,7 @@ def judge_liquidity(
     if (refused := bounds(rules, tx) or late) is not None:
         return refused
     if tx.to.lower() != call.to.lower() or tx.data != call.data or tx.plan_id != order.id:
-        return Declined("NOT_THE_CALL", f"{tx.words}: is no call of this order")
+        return Declined("NOT_THE_CALL", f"{tx.description}: is no call of this order")
     if tx.to.lower() == order.manager.lower():
         refused = _manager_call(rules, order, tx.data, now)
     elif order.router and tx.to.lower() == order.router.lower():
@@ -174,7 +174,7 @@ def judge_liquidity(
         refused = _allowance(order, tx.to, tx.data)
     refused = refused or _effect(order, simulated)
     if refused is not None:
-        return replace(refused, reason=f"{tx.words}: {refused.reason}")
+        return replace(refused, reason=f"{tx.description}: {refused.reason}")
     return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if takes_back else order.expires_at)
 
 

@@ -13,7 +13,7 @@ from yieldbot.allocator.provide import without
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps, Tally
 from yieldbot.chains.evm.liquidity.orders import laid, manager_of, removing
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import SafetyError
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token
@@ -44,7 +44,7 @@ def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
     """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price,
     moved by ``shift`` ticks at most."""
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         ticks = Range(*lp.ticks)
         if lp.token_id is None:
             ticks = _near(await pool.centred(node, ticks, NOTHING_BEFORE), lp, shift)
@@ -57,7 +57,7 @@ def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
 def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
     """A share of each position's liquidity and all fees that wait, out and into one token."""
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         async for step in _out(lp, share, pool, node):
             yield step
         async for step in pool.sold(node, asset != pool.order.tokens[0], NOTHING_BEFORE):
@@ -70,7 +70,7 @@ def relaying(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
     """Everything out, and all of it into one new position, as wide as the market's range, around the price, moved by
     ``shift`` ticks at most; which is looked at before anything is taken out."""
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
         rest = without(await pool.read(node), lp.positions)
         _near(around_price(rest, Range(*lp.ticks), (sum(a[0] for a in have), sum(a[1] for a in have))), lp, shift)
@@ -91,7 +91,7 @@ def _near(found: Range, lp: LpMarket, shift: int) -> Range:
     raise SafetyError("NOT_IN_PLAN", f"{said}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
 
 
-async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: EvmNode) -> AsyncIterator[Step]:
+async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[Step]:
     """Minimums are for the price as it is when a position's turn comes, which independent ones must bear out."""
     for position in lp.positions:
         await pool.trusted(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -47,7 +47,7 @@ def _rate(state: MarketState, amount: Amount, horizon_seconds: float) -> float:
 
 
 async def lending(
-    node: EvmNode, chain: ChainSettings, wallet: Wallet, block: BlockRef, tokens: Sequence[Token]
+    node: Node, chain: ChainSettings, wallet: Wallet, block: BlockRef, tokens: Sequence[Token]
 ) -> dict[Token, Lending]:
     """What there is for each of these tokens, at the same block. A token without a market or a feed has none."""
     from yieldbot.chains.evm.observe import observe

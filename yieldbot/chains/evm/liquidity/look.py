@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import Any, cast
 
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
-from yieldbot.chains.evm.node.client import EvmNode
-from yieldbot.chains.evm.prices import feed
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import TypicalFee, fee_told, typical_fee
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
@@ -70,7 +70,7 @@ class LpView:
 
 
 async def look(
-    node: EvmNode,
+    node: Node,
     chain: ChainSettings,
     owner: Address,
     *,
@@ -104,7 +104,7 @@ async def look(
     feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
     flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.id]) for pool in pools]
     flows += [
-        feed(address, block.timestamp)
+        feed_price(address, block.timestamp)
         for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))
     ]
     flows += [typical_fee()] if beside is None else []
@@ -141,7 +141,7 @@ async def look(
 
 
 async def _owned(
-    node: EvmNode,
+    node: Node,
     block: BlockRef,
     tables: Sequence[Deployment],
     states: Mapping[str, LpState],
@@ -165,7 +165,7 @@ async def _owned(
     return tuple([replace(position, out_for=await _out_for(node, block, position)) for position in found])
 
 
-async def _numbered(node: EvmNode, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
+async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
     """The table, with our positions' numbers where its manager does not list them (Uniswap v4)."""
     if table.protocol != UniswapV4Lp.protocol or not table.params.get("manager"):
         return table
@@ -175,7 +175,7 @@ async def _numbered(node: EvmNode, block: BlockRef, table: Deployment, owner: Ad
     return replace(table, params={**table.params, NUMBERS: numbers})
 
 
-async def _out_for(node: EvmNode, block: BlockRef, position: LpPosition) -> float | None:
+async def _out_for(node: Node, block: BlockRef, position: LpPosition) -> float | None:
     """Seconds for which a position has been out of range, at least; 0 while it is in, None where nobody says."""
     if position.in_range:
         return 0.0
@@ -197,7 +197,7 @@ def _of(states: Mapping[str, LpState], protocol: str) -> dict[str, LpState]:
 
 
 async def _records(
-    node: EvmNode,
+    node: Node,
     block: BlockRef,
     states: Mapping[str, LpState],
     deployments: Mapping[str, Deployment],

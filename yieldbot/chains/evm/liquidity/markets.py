@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from yieldbot.allocator.provide import Seen, market_of, provided
 from yieldbot.chains.evm.liquidity.look import look
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import TypicalFee
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -19,7 +19,7 @@ from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 
 async def lp_markets(
-    node: EvmNode,
+    node: Node,
     job: Job,
     block: BlockRef,
     base_fee_wei: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
@@ -62,7 +62,7 @@ class Step:
     least: Mapping[Token, int] = field(default_factory=dict)
 
 
-Steps = Callable[[EvmNode], AsyncIterator[Step]]
+Steps = Callable[[Node], AsyncIterator[Step]]
 
 
 @dataclass(slots=True)
@@ -99,11 +99,11 @@ class Provides:
     pair: tuple[Token, Token]
     tokens: tuple[Token, ...]
     token_ids: frozenset[int]
-    words: str
+    description: str
     entry_cost_bps: float
     slippage_bps: float
     shift_ticks: int
-    back: Callable[[EvmNode], Awaitable[Provides]] | None = None
+    back: Callable[[Node], Awaitable[Provides]] | None = None
 
     @property
     def spenders(self) -> tuple[Address, ...]:

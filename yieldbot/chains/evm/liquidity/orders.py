@@ -13,7 +13,7 @@ from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.math.positions import Range
 from yieldbot.model.amounts import Token
@@ -66,7 +66,7 @@ def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms
         expires_at=terms.deadline,
     )
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         for token, raw in zip(order.tokens, desired, strict=True):
             async for step in allowing(node, order, token, raw, terms.owner, order.manager, MANAGER):
                 yield step
@@ -93,7 +93,7 @@ def removing(position: LpPosition, liquidity: int, terms: Terms) -> Prepared:
     least = ticks.least_out(state.sqrt_price_x96, liquidity, terms.slippage)
     order = _order(state, token_id, terms, liquidity=liquidity, least_out=least)
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         if liquidity:
             end = await terms.end(node)
             call = calls.decrease(state, token_id, liquidity, least, end)
@@ -116,7 +116,7 @@ def compounding(position: LpPosition, terms: Terms) -> Prepared:
     paid = collecting(position, terms)
     added = adding(state, position.fees, Range(*(position.ticks or (0, 0))), token_id, terms)
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         async for step in paid.steps(node):
             yield step
         async for step in added.steps(node):
@@ -139,7 +139,7 @@ def reranging(
     order = replace(out.order, router=router_of(state))
     pool = Swapper(state.pool, deployment, order, usd, terms.slippage, terms)
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         before = await balances(node, terms.owner, order.tokens)
         async for step in out.steps(node):
             yield step
@@ -150,7 +150,7 @@ def reranging(
 
 
 async def laid(
-    pool: Swapper, node: EvmNode, ticks: Range, token_id: int | None, before: Mapping[Token, int]
+    pool: Swapper, node: Node, ticks: Range, token_id: int | None, before: Mapping[Token, int]
 ) -> AsyncIterator[Step]:
     """All that the wallet has beyond ``before`` into a range, swapped as it needs. Raises SafetyError, MarketError."""
     async for step in pool.balanced(node, ticks, before):

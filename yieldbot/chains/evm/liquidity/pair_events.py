@@ -14,7 +14,7 @@ from typing import Any
 
 from yieldbot.chains.evm.liquidity.position_events import MOST_PARTS, Past, unread
 from yieldbot.chains.evm.logs import parts_of
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
@@ -35,7 +35,7 @@ class Step:
     amounts: tuple[int, int]
 
 
-async def past_of_shares(node: EvmNode, position: LpPosition, owner: Address, block: BlockRef) -> Past | str:
+async def past_of_shares(node: Node, position: LpPosition, owner: Address, block: BlockRef) -> Past | str:
     """The past of our shares of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
     steps: list[Step] = []  # the newest first

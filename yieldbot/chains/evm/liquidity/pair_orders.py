@@ -13,7 +13,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step
 from yieldbot.chains.evm.liquidity.orders import Pair, Prepared
 from yieldbot.chains.evm.liquidity.swaps import Terms, allowing
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
@@ -53,7 +53,7 @@ def adding_shares(state: LpState, have: Pair, terms: Terms) -> Prepared:
     data = abi("uniswap_v2").encode("addLiquidity", *(t.address for t in pair), *amounts, terms.owner, terms.deadline)
     call = EvmCall(order.manager, data, 0, f"add {said(state.pool, taken)} to {state.pool.name}")
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         for token, raw in zip(pair, taken, strict=True):
             async for step in allowing(node, order, token, raw, terms.owner, order.manager, ROUTER):
                 yield step
@@ -83,7 +83,7 @@ def removing_shares(position: LpPosition, part: float, terms: Terms) -> Prepared
     words = f"burn {shares:,} shares of {state.pool.name} for at least {said(state.pool, least)}"
     call = EvmCall(order.manager, data, 0, words)
 
-    async def steps(node: EvmNode) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[Step]:
         async for step in allowing(node, order, share, shares, terms.owner, order.manager, ROUTER):
             yield step
         yield Step(call=call, order=order, moves=(share,), least=dict(zip(pair, least, strict=True)))

@@ -13,7 +13,7 @@ from typing import Any
 
 from yieldbot.books.liquidity import Moved
 from yieldbot.chains.evm.logs import Part, parts_of
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.liquidity import held_against
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
@@ -53,7 +53,7 @@ class Past:
         return held_against((zero, one), self.put, price)
 
 
-async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past | str:
+async def past_of(node: Node, position: LpPosition, block: BlockRef) -> Past | str:
     """A position's past, or why it is not known."""
     if position.state.pool.protocol == "uniswap_v4":
         return "Uniswap v4's events do not tell what was put in"
@@ -77,7 +77,7 @@ async def past_of(node: EvmNode, position: LpPosition, block: BlockRef) -> Past 
     return "its events do not add up to what it holds"
 
 
-def unread(node: EvmNode, part: Part, end: int) -> str:
+def unread(node: Node, part: Part, end: int) -> str:
     """Why the events before block ``end`` are not known."""
     if part.bound:
         return f"no events before block {end:,} were looked at: {part.why}"

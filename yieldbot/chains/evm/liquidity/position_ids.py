@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from yieldbot.chains.evm.execution.balances import word
 from yieldbot.chains.evm.logs import read_logs
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
@@ -19,7 +19,7 @@ MOST_PARTS = 300
 """Requests for one account's events; what lies further back is said to be unread."""
 
 
-async def token_ids(node: EvmNode, manager: Address, owner: Address, block: BlockRef) -> tuple[tuple[int, ...], str]:
+async def token_ids(node: Node, manager: Address, owner: Address, block: BlockRef) -> tuple[tuple[int, ...], str]:
     """The numbers of our positions, lowest first, and why some are not known (empty: all are)."""
     codec = abi("uniswap_v4_manager")
     try:
@@ -44,7 +44,7 @@ async def token_ids(node: EvmNode, manager: Address, owner: Address, block: Bloc
     return tuple(found), f"{lacking} more positions of ours are kept there: {why}" if lacking else ""
 
 
-async def _is_ours(node: EvmNode, manager: Address, number: int, owner: Address, block: BlockRef) -> bool:
+async def _is_ours(node: Node, manager: Address, number: int, owner: Address, block: BlockRef) -> bool:
     try:
         said = await node.call(manager, abi("uniswap_v4_manager").encode("ownerOf", number), block)
     except NodeRefused as refusal:

@@ -9,7 +9,7 @@ from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.look import LpView
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Tally
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import MEAN_SECONDS
 from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
@@ -45,7 +45,7 @@ class Terms:
     deadline: int
     lasts_seconds: int | None = None
 
-    async def end(self, node: EvmNode) -> int:
+    async def end(self, node: Node) -> int:
         """The deadline of a call that is built now, unix seconds by the chain's clock."""
         if self.lasts_seconds is None:
             return self.deadline
@@ -68,7 +68,7 @@ class Swapper:
     impact: float | None = None
     tally: Tally | None = None
 
-    async def state(self, node: EvmNode) -> LpState:
+    async def state(self, node: Node) -> LpState:
         """The pool as it is now. Raises MarketError."""
         adapter = liquidity()[self.pool.protocol]
         (found,) = await node.run([adapter.observe(self.pool, self.deployment)], await node.block())
@@ -76,7 +76,7 @@ class Swapper:
             raise found
         return found
 
-    async def beyond(self, node: EvmNode, before: Mapping[Token, int]) -> Pair:
+    async def beyond(self, node: Node, before: Mapping[Token, int]) -> Pair:
         """What there is of both tokens: by the tally, else what the wallet has beyond ``before``."""
         zero, one = self.order.tokens
         if self.tally is not None:
@@ -84,7 +84,7 @@ class Swapper:
         now = await balances(node, self.terms.owner, (zero, one))
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
-    async def balanced(self, node: EvmNode, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
+    async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
         """What the wallet has beyond ``before``, swapped so that both tokens fit a range. Raises SafetyError where the
         price is then not the one that the swap leaves: nothing is put in at one that somebody has pushed."""
         pool, prices = await self.trusted(node)
@@ -98,18 +98,18 @@ class Swapper:
             said = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:.2%} since the swap"
             raise SafetyError("PRICE_IMPACT", said)
 
-    async def read(self, node: EvmNode) -> V3Pool:
+    async def read(self, node: Node) -> V3Pool:
         """The pool with its ticks, as it is now. Raises MarketError."""
         (pool,) = await node.run([read_pool(self.pool.address)], await node.block())
         if isinstance(pool, MarketError):
             raise pool
         return pool
 
-    async def centred(self, node: EvmNode, ticks: Range, before: Mapping[Token, int]) -> Range:
+    async def centred(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> Range:
         """A range as wide as this one, around the price that it will be laid at: that after the swap that it needs."""
         return around_price(await self.read(node), ticks, await self.beyond(node, before))
 
-    async def sold(self, node: EvmNode, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[Step]:
+    async def sold(self, node: Node, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[Step]:
         """All of one token (``zero``: token0) that the wallet has beyond ``before``, for the other."""
         given = (await self.beyond(node, before))[0 if zero else 1]
         if not given:
@@ -123,7 +123,7 @@ class Swapper:
             async for step in self._swap(node, zero, given, gives, prices):
                 yield step
 
-    async def trusted(self, node: EvmNode) -> tuple[V3Pool, dict[str, float]]:
+    async def trusted(self, node: Node) -> tuple[V3Pool, dict[str, float]]:
         """The pool as it is now, and the independent prices, which its own is near. Raises SafetyError where it is not,
         MarketError."""
         pool = await self.read(node)
@@ -133,7 +133,7 @@ class Swapper:
         return pool, judged
 
     async def _swap(
-        self, node: EvmNode, zero: bool, given: int, gives: int, prices: Mapping[str, float]
+        self, node: Node, zero: bool, given: int, gives: int, prices: Mapping[str, float]
     ) -> AsyncIterator[Step]:
         """The swap with its exact allowance."""
         source, wanted = self.order.tokens if zero else self.order.tokens[::-1]
@@ -214,7 +214,7 @@ def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] |
 
 
 async def allowing(
-    node: EvmNode, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
+    node: Node, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
 ) -> AsyncIterator[Step]:
     """The exact allowance; another one is reset to zero first (USDT refuses to change it in one step)."""
     allowed = await allowance(node, token.address, owner, spender)
@@ -242,7 +242,7 @@ def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) 
 
 
 async def fair_price(
-    node: EvmNode, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
+    node: Node, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
     """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
     acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import Prepared, removing
 from yieldbot.chains.evm.liquidity.pair_orders import removing_shares
 from yieldbot.chains.evm.liquidity.swaps import Terms
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.deltas import change_of, changes
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW
@@ -31,7 +31,7 @@ from yieldbot.protocols.evm import position_manager as words
 
 async def come_back(
     account: Account,
-    fork: EvmNode,
+    fork: Node,
     fees: Fees,
     put: Sequence[Delta],
     state: LpState,

@@ -12,7 +12,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.liquidity.legs import entering, leaving, relaying, swapper
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, SafetyError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -63,13 +63,13 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         pair=pool.order.tokens,
         tokens=(asset, lp.other, position),
         token_ids=frozenset(p.token_id for p in lp.positions if p.token_id is not None),
-        words=words,
+        description=words,
         entry_cost_bps=state.entry_cost_bps + base.slippage_bps,
         slippage_bps=base.slippage_bps,
         shift_ticks=shift_ticks(base, lp),
     )
 
-    async def back(fork: EvmNode) -> Provides:
+    async def back(fork: Node) -> Provides:
         block = await fork.block()
         (now,) = await fork.run([_seen(state, plan.owner, block)], block)
         if isinstance(now, MarketError):

@@ -65,12 +65,12 @@ def surroundings() -> dict[str, str]:
 def _is_anvil(program: Path) -> bool:
     """Whether it says that it is: a program that is not would look like a node that does not answer."""
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             [program, "--version"], capture_output=True, timeout=START_SECONDS, check=False, env=surroundings()
         )
     except (OSError, subprocess.SubprocessError):
         return False
-    return said.returncode == 0 and b"anvil" in said.stdout.lower()
+    return result.returncode == 0 and b"anvil" in result.stdout.lower()
 
 
 @dataclass(frozen=True, slots=True)

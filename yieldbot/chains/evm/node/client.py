@@ -43,7 +43,7 @@ class Lost(ReadReverted):
         self.refusal = refusal
 
 
-class EvmNode:
+class Node:
     """One JSON-RPC endpoint of one chain, with the reads that the rest asks for."""
 
     def __init__(
@@ -126,8 +126,8 @@ class EvmNode:
 
     async def nonce(self, owner: Address, tag: str | Mapping[str, object] = "latest") -> int:
         """Transactions sent by ``owner`` as of ``tag``."""
-        said = await self.request("eth_getTransactionCount", [owner, tag])
-        return self._quantity(said, "eth_getTransactionCount", bounds.MOST_NONCE)
+        answer = await self.request("eth_getTransactionCount", [owner, tag])
+        return self._quantity(answer, "eth_getTransactionCount", bounds.MOST_NONCE)
 
     async def balance_wei(self, owner: Address, block: BlockRef | None = None) -> int:
         """Native balance in wei."""
@@ -137,8 +137,8 @@ class EvmNode:
     async def priority_fee_wei(self) -> int:
         """The node's suggestion for the priority fee; 0 where the node has none."""
         try:
-            said = await self.request("eth_maxPriorityFeePerGas", [])
-            return self._quantity(said, "eth_maxPriorityFeePerGas", bounds.MOST_FEE_WEI)
+            answer = await self.request("eth_maxPriorityFeePerGas", [])
+            return self._quantity(answer, "eth_maxPriorityFeePerGas", bounds.MOST_FEE_WEI)
         except NodeRefused:
             return 0
 
@@ -190,14 +190,14 @@ class EvmNode:
         size = self.size("aggregate3", BATCH_READS)
 
         async def serve(positions: list[int], lag: int) -> None:
-            asked = [reads[p] for p in positions]
+            requested = [reads[p] for p in positions]
             try:
-                found = await self._parts(asked, _at(block, lag), size if not lag else Size(size.now), lag)
+                found = await self._parts(requested, _at(block, lag), size if not lag else Size(size.now), lag)
             except (NodeRefused, HttpRefused) as refusal:
                 if not lag or (isinstance(refusal, HttpRefused) and refusal.status not in OF_THE_REQUEST):
                     raise
                 gone = ReadReverted(f"{self.host} does not tell the state of {lag} blocks before: {refusal}")
-                found = [b"" if read.optional else gone for read in asked]
+                found = [b"" if read.optional else gone for read in requested]
             for position, answer in zip(positions, found, strict=True):
                 answers[position] = answer
 

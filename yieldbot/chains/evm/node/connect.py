@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from yieldbot.chains.evm.node.quorum import QuorumNode, Submission
+from yieldbot.chains.evm.node.quorum import Quorum, Submission
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import ChainSettings
 from yieldbot.rpc.endpoint import Endpoint
 
 
-def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> QuorumNode:
+def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> Quorum:
     """The chain's node: all its RPC endpoints with its quorum. Raises ConfigError when no RPC address is set."""
     if not chain.rpc_urls:
         raise ConfigError(f"{chain.rpc_env} is not set: put the RPC URL of {chain.name} into .env")
@@ -18,7 +18,7 @@ def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> QuorumNode:
         return tuple(Endpoint(url, timeout_seconds=timeout_seconds, setting=where) for url in urls)
 
     private = endpoints(chain.submit_urls, chain.submit_rpc_env)
-    return QuorumNode(
+    return Quorum(
         chain.chain,
         endpoints(chain.rpc_urls, chain.rpc_env),
         multicall3=chain.multicall3,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.chains.evm.node.anvil import find_anvil, surroundings
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.relay import relay
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.amounts import BlockRef
@@ -33,7 +33,7 @@ async def fork_of(
     anvil: Path | None = None,
     timestamp: int | None = None,
     timeout_seconds: float = 30.0,
-) -> AsyncIterator[EvmNode]:
+) -> AsyncIterator[Node]:
     """A node holding ``block``'s state of the upstream, mining each transaction at once; stopped when left.
 
     Its clock goes on from ``timestamp`` (unix seconds; the block's own by default), not from this machine's time.
@@ -53,7 +53,7 @@ async def fork_of(
         drain = asyncio.create_task(_drain(process))
         try:
             url = f"http://127.0.0.1:{port}"
-            async with EvmNode(chain, url, multicall3=multicall3, timeout_seconds=timeout_seconds) as node:
+            async with Node(chain, url, multicall3=multicall3, timeout_seconds=timeout_seconds) as node:
                 await _positioned(node, block, timestamp)
                 yield node
         finally:
@@ -62,12 +62,12 @@ async def fork_of(
         await _stopped(process)
 
 
-def forks(node: EvmNode, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[EvmNode]]:
+def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[Node]]:
     """Forks of the chain as the node tells it (``rpc.relay``). Their clock stands where the chain's own next block
     would: what is simulated there accrues the same seconds of interest as what is then mined."""
 
     @asynccontextmanager
-    async def fork(block: BlockRef) -> AsyncIterator[EvmNode]:
+    async def fork(block: BlockRef) -> AsyncIterator[Node]:
         try:
             coming = (await node.block("pending")).timestamp
         except TransientError:  # a node without pending blocks: one second after the block is near enough
@@ -136,7 +136,7 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
         pass
 
 
-async def _positioned(node: EvmNode, block: BlockRef, timestamp: int | None) -> None:
+async def _positioned(node: Node, block: BlockRef, timestamp: int | None) -> None:
     """Check that the fork stands where it was asked to, and set the time of its next block."""
     head = await node.block("latest")
     if head.height != block.height or head.hash != block.hash:

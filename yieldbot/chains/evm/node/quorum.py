@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from yieldbot.chains.evm.node.client import OF_THE_REQUEST, EvmNode
+from yieldbot.chains.evm.node.client import OF_THE_REQUEST, Node
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
@@ -54,7 +54,7 @@ class _Vote:
     value: Any
 
 
-class QuorumNode(EvmNode):
+class Quorum(Node):
     """``quorum`` of ``endpoints`` must agree; with one endpoint and a quorum of one it is that endpoint.
 
     ``max_behind``: blocks by which an endpoint may lag what a quorum has reached.
@@ -95,8 +95,8 @@ class QuorumNode(EvmNode):
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """(host, why) of each endpoint that was left out since this node was made."""
         named = {**self._failed, **self._behind, **self._lied}
-        said = [(e.host, named[e].removeprefix(f"{e.host} ")) for e in self.endpoints if e in named]
-        return tuple(said)
+        reasons = [(e.host, named[e].removeprefix(f"{e.host} ")) for e in self.endpoints if e in named]
+        return tuple(reasons)
 
     async def aclose(self) -> None:
         every = (*self.endpoints, *self.submission.private)
@@ -112,20 +112,20 @@ class QuorumNode(EvmNode):
         """
         private = [e for e in self.submission.private if e not in self._failed]
         answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]
-        said = 0
+        answered = 0
         for endpoint, answer in (*answers[0].items(), *answers[1].items()):
             try:
                 number = self._quantity(answer, "eth_chainId")
             except TransientError as nonsense:
                 self._failed[endpoint] = str(nonsense)
                 continue
-            said += endpoint in self.endpoints
+            answered += endpoint in self.endpoints
             if number != evm_number(self.chain):
                 raise ConfigError(
                     f"{endpoint.setting}: the node at {endpoint.host} serves chain {number}, not "
                     f"{evm_number(self.chain)}: put the right chain's URL there"
                 )
-        self._enough(said)
+        self._enough(answered)
 
     async def request(self, method: str, params: list[Any]) -> Any:
         """One JSON-RPC request, answered by as many endpoints as its method needs.
@@ -221,8 +221,8 @@ class QuorumNode(EvmNode):
                 raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
             self._enough(len(votes))
             start = where_they_differ([vote.key for vote in votes])
-            said = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
-            raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {said}")
+            message = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
+            raise TransientError(f"{self.chain}: the RPC endpoints disagree about {_about(method, params)}: {message}")
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
             raise value
@@ -273,7 +273,7 @@ class QuorumNode(EvmNode):
 
     async def _gather(
         self,
-        asked: Mapping[asyncio.Task[_T], Endpoint],
+        requests: Mapping[asyncio.Task[_T], Endpoint],
         take: Callable[[Endpoint, asyncio.Task[_T]], None],
         *,
         enough: Callable[[], bool],
@@ -281,11 +281,11 @@ class QuorumNode(EvmNode):
     ) -> None:
         """``take`` each task as it ends. Once it is ``enough``, the others get a moment, and those that have failed
         before none; who is still ``silent`` then is remembered with those words, unless worse is known."""
-        pending = set(asked)
+        pending = set(requests)
         try:
             while pending:
                 reached = enough()
-                if reached and all(asked[task] in self._failed for task in pending):
+                if reached and all(requests[task] in self._failed for task in pending):
                     break
                 done, pending = await asyncio.wait(
                     pending, timeout=GRACE_SECONDS if reached else None, return_when=asyncio.FIRST_COMPLETED
@@ -293,12 +293,12 @@ class QuorumNode(EvmNode):
                 if not done:
                     break
                 for task in done:
-                    take(asked[task], task)
+                    take(requests[task], task)
         finally:
             for task in pending:
                 task.cancel()
         for task in pending:
-            self._failed.setdefault(asked[task], silent)
+            self._failed.setdefault(requests[task], silent)
 
     async def _first(
         self,

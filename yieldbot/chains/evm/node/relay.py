@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.rpc.endpoint import READS
 
@@ -21,18 +21,18 @@ MAX_REQUEST_BYTES = 2**20
 
 
 @asynccontextmanager
-async def relay(node: EvmNode) -> AsyncIterator[str]:
+async def relay(node: Node) -> AsyncIterator[str]:
     """The URL under which ``node`` can be asked to read, while the context lasts."""
     from aiohttp import web
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            asked = json.loads(await request.text())
+            requested = json.loads(await request.text())
         except ValueError:
             return web.json_response(_error(None, -32700, "this is no JSON"))
-        if isinstance(asked, list):
-            return web.json_response([await _answered(node, one) for one in asked])
-        return web.json_response(await _answered(node, asked))
+        if isinstance(requested, list):
+            return web.json_response([await _answered(node, one) for one in requested])
+        return web.json_response(await _answered(node, requested))
 
     application = web.Application(client_max_size=MAX_REQUEST_BYTES)
     path = f"/{secrets.token_urlsafe(24)}"
@@ -48,10 +48,10 @@ async def relay(node: EvmNode) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _answered(node: EvmNode, asked: Any) -> dict[str, Any]:
-    if not isinstance(asked, Mapping) or not isinstance(asked.get("method"), str):
+async def _answered(node: Node, request: Any) -> dict[str, Any]:
+    if not isinstance(request, Mapping) or not isinstance(request.get("method"), str):
         return _error(None, -32600, "this is no request")
-    number, method, params = asked.get("id"), str(asked["method"]), asked.get("params") or []
+    number, method, params = request.get("id"), str(request["method"]), request.get("params") or []
     if not method.startswith(READS) or not isinstance(params, list):
         return _error(number, -32601, f"{method} is not answered here")
     try:

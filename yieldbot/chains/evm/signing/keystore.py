@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.errors import ConfigError
+from yieldbot.execution.file_signer import FileSigner
 from yieldbot.execution.keyfile import (
     AGAIN,
     MOST_MEMORY_BYTES,
     MOST_SCRYPT,
-    check_private,
     forms,
     long_enough,
     read_private,
     write_new,
 )
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import Wallet
 from yieldbot.model.tx import ApprovedTx, SignedTx
-from yieldbot.resources import first_line
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.safe import ApprovedSafeTx
@@ -44,7 +42,7 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
 
 def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
-    return import_seed(path, private_key_of(private_key), passphrase, scrypt_n)
+    return import_seed(path, secret_of(private_key), passphrase, scrypt_n)
 
 
 def import_seed(path: Path, key: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
@@ -52,24 +50,24 @@ def import_seed(path: Path, key: bytes, passphrase: str, scrypt_n: int = SCRYPT_
     return _write(path, key, passphrase, scrypt_n)
 
 
-def private_key_of(text: str) -> bytes:
+def secret_of(text: str) -> bytes:
     """The private key in 64 hex digits. Raises ConfigError, quoting nothing."""
     try:
         key = bytes.fromhex(text.strip().removeprefix("0x"))
         if len(key) != KEY_BYTES or not 0 < int.from_bytes(key, "big") < ORDER:
             raise ValueError
     except ValueError:
-        said = "this is not a private key: 64 hex digits are expected"
+        message = "this is not a private key: 64 hex digits are expected"
         if text.strip().startswith("["):
-            said += "; this looks like a solana-cli file: add --chain solana"
-        raise ConfigError(said) from None
+            message += "; this looks like a solana-cli file: add --chain solana"
+        raise ConfigError(message) from None
     return key
 
 
 def named_address(path: Path) -> Address | None:
     """The account that a keystore says it is for; None for one that names none: the definition asks for none, and
     Foundry's `cast wallet` writes none. Raises ConfigError."""
-    return evm_address(_evm(read_private(path), path), path)
+    return address_of(_evm(read_private(path), path), path)
 
 
 def nameless(path: Path) -> Address:
@@ -77,84 +75,17 @@ def nameless(path: Path) -> Address:
     raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
 
 
-def passphrase(
-    wallet: Wallet, environment: Mapping[str, str], prompt: Callable[[str], str] | None
-) -> Callable[[], str]:
-    """How to get the wallet's passphrase when it is needed: from its file, its variable, or by asking.
+class KeystoreSigner(FileSigner):
+    """Signs with a keystore's key."""
 
-    Calling the result raises ConfigError when none of the three gives one.
-    """
-
-    def ask() -> str:
-        if wallet.passphrase_file is not None:
-            return passphrase_in(wallet.passphrase_file)
-        if wallet.passphrase_env is not None and environment.get(wallet.passphrase_env):
-            return environment[wallet.passphrase_env]
-        if prompt is not None:
-            return prompt(f"Passphrase of wallet {wallet.name}: ")
-        where = (
-            f"${wallet.passphrase_env} is not set" if wallet.passphrase_env else "no passphrase_file or _env is named"
-        )
-        raise ConfigError(f"wallet {wallet.name}: {where}, and there is no terminal to ask on")
-
-    return ask
-
-
-def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
-    """Whether nobody is asked for a passphrase: it comes from a file or a variable that is set, or there is none."""
-    given = wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
-    return given or wallet.held is not None
-
-
-def passphrase_in(file: Path, what: str = "passphrase_file") -> str:
-    """The passphrase that a file holds, for every command: its first line. Raises ConfigError.
-
-    what: how the file was named, as its key in yieldbot.toml or its flag.
-    """
-    check_private(file, what, "write the passphrase into that file (mode 600), or name the right one")
-    try:
-        found = first_line(file)
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{what} {file} cannot be read as text: write the passphrase into it") from None
-    if not found:
-        raise ConfigError(f"{what} {file} is empty: write the passphrase into it")
-    return found
-
-
-class KeystoreSigner:
-    """Signs with a keystore's key, decrypted by ``open`` or the first signature (and kept until the process ends)."""
-
-    __slots__ = ("_address", "_ask", "_key", "_path")
+    __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
         """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore).
 
         address: the wallet's, for a keystore that names none; it is compared with the key's when that is opened.
         """
-        self._path = path
-        self._ask = ask
-        self._address = named_address(path) or address or nameless(path)
-        self._key: Any = None
-
-    @property
-    def address(self) -> Address:
-        return self._address
-
-    def __repr__(self) -> str:
-        return f"KeystoreSigner({self._address})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a signer cannot be copied out of its process")
-
-    @property
-    def opened(self) -> bool:
-        """Whether the key is decrypted already."""
-        return self._key is not None
-
-    def open(self) -> None:
-        """Ask for the passphrase and decrypt the key (about a second), once. Raises ConfigError."""
-        if self._key is None:
-            self._key = self._unlocked()
+        super().__init__(path, ask, named_address(path) or address or nameless(path))
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
         """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
@@ -173,8 +104,8 @@ class KeystoreSigner:
         document = read_private(self._path)
         key = Keys.from_key(decrypted(document, self._path, self._ask()))
         if str(key.address).lower() != self._address.lower():
-            says = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
-            raise ConfigError(f"{says} {self._path}, says {self._address} but it holds the key of {key.address}")
+            source = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
+            raise ConfigError(f"{source} {self._path}, says {self._address} but it holds the key of {key.address}")
         return key
 
 
@@ -195,8 +126,8 @@ def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
             continue
         if len(key) == KEY_BYTES and any(key):
             return key
-    said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
-    raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}")
+    message = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+    raise ConfigError(f"{message}: correct the passphrase, or {AGAIN}")
 
 
 def _bounded(document: Mapping[str, Any], path: Path) -> None:
@@ -204,9 +135,9 @@ def _bounded(document: Mapping[str, Any], path: Path) -> None:
     crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
     try:
         kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]
-        asked = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
+        parameters = {str(name).lower(): value for name, value in kinds["kdfparams"].items()}
         names = ("n", "r", "p", "dklen") if kinds["kdf"] == "scrypt" else ("c", "dklen")
-        factors = [asked[name] for name in names]
+        factors = [parameters[name] for name in names]
         if not all(type(factor) is int and factor > 0 for factor in factors):
             raise ValueError
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -238,7 +169,7 @@ def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document
 
 
-def evm_address(document: Mapping[str, Any], path: Path) -> Address | None:
+def address_of(document: Mapping[str, Any], path: Path) -> Address | None:
     from eth_utils.address import is_hex_address, to_checksum_address
 
     if not document.get("address"):

@@ -63,7 +63,7 @@ class KmsClient:
 
     def address(self) -> Address:
         """The account of the key. Raises ConfigError when it is no signing key on secp256k1, or cannot be had."""
-        answer = self._asked("get_public_key")
+        answer = self._request("get_public_key")
         spec, usage = answer.get("KeySpec", answer.get("CustomerMasterKeySpec")), answer.get("KeyUsage")
         if spec != SPEC or usage != "SIGN_VERIFY":
             raise ConfigError(f"{self._named()} is of spec {spec}, usage {usage}: {NEEDED}")
@@ -74,7 +74,7 @@ class KmsClient:
 
     def sign(self, digest: bytes) -> tuple[int, int]:
         """r and s over 32 bytes. Raises ConfigError, TransientError, SafetyError for an answer that is no signature."""
-        answer = self._asked("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")
+        answer = self._request("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")
         try:
             return ecdsa_signature(answer["Signature"])
         except (KeyError, ValueError):
@@ -83,7 +83,7 @@ class KmsClient:
     def _named(self) -> str:
         return f"AWS KMS key {self._key.key_id}"
 
-    def _asked(self, method: str, **given: Any) -> Any:
+    def _request(self, method: str, **given: Any) -> Any:
         try:
             import botocore.exceptions as aws
         except ImportError:
@@ -93,7 +93,7 @@ class KmsClient:
                 self._client = self._connected()
             return getattr(self._client, method)(KeyId=self._key.key_id, **given)
         except aws.ClientError as refusal:
-            raise self._said(refusal.response) from None
+            raise self._error_of(refusal.response) from None
         except (aws.ConnectionError, aws.HTTPClientError) as failure:
             raise TransientError(
                 f"{self._named()}: AWS cannot be reached ({type(failure).__name__}): check the connection, region and "
@@ -122,15 +122,15 @@ class KmsClient:
             "kms", region_name=self._key.region or of_arn, endpoint_url=self._key.endpoint_url, config=config
         )
 
-    def _said(self, answer: Any) -> YieldbotError:
+    def _error_of(self, answer: Any) -> YieldbotError:
         """An error that AWS answered with, in our words."""
         code = str(answer.get("Error", {}).get("Code", ""))
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500 or any(part in code for part in LATER):
             return TransientError(f"{self._named()}: AWS cannot serve it now ({code or status}): try again later")
         remedy = next((remedy for begin, remedy in REMEDIES.items() if code.startswith(begin)), None)
-        said = remedy or f"answered with the error {code or status}: see it in AWS's documentation of KMS"
-        return ConfigError(f"{self._named()}: AWS {said}")
+        message = remedy or f"answered with the error {code or status}: see it in AWS's documentation of KMS"
+        return ConfigError(f"{self._named()}: AWS {message}")
 
 
 class KmsSigner:

@@ -60,14 +60,14 @@ class EthereumApp:
 
     def configuration(self) -> Configuration:
         """Flags and version. Raises TransientError (not reachable, locked, another app), as every command."""
-        data = self._asked(GET_CONFIGURATION, FIRST, b"")
+        data = self._exchange(GET_CONFIGURATION, FIRST, b"")
         if len(data) < 4:
             raise _nonsense()
         return Configuration((data[1], data[2], data[3]), bool(data[0] & BLIND_SIGNING))
 
     def address(self, path: str) -> Address:
         """The account of a path, by its public key. Raises ValueError for what is no path."""
-        data = self._asked(GET_ADDRESS, FIRST, encoded(path))
+        data = self._exchange(GET_ADDRESS, FIRST, encoded(path))
         try:
             if data[0] != 65 or data[1] != 4:
                 raise ValueError
@@ -79,18 +79,18 @@ class EthereumApp:
         """r and s over a typed transaction; waits for the person. Raises SignerRefused when the person says no."""
         answer = b""
         for apdu_first, chunk in chunks(encoded(path) + transaction):
-            answer = self._asked(SIGN_TRANSACTION, FIRST if apdu_first else NEXT, chunk)
+            answer = self._exchange(SIGN_TRANSACTION, FIRST if apdu_first else NEXT, chunk)
         if len(answer) != 65:
             raise SafetyError("DIGEST_MISMATCH", "what came back from the Ledger is no signature")
         return int.from_bytes(answer[1:33], "big"), int.from_bytes(answer[33:], "big")
 
-    def _asked(self, instruction: int, first: int, data: bytes) -> bytes:
+    def _exchange(self, instruction: int, first: int, data: bytes) -> bytes:
         answer = self._transport.exchange(bytes([CLA, instruction, first, 0, len(data)]) + data)
         if len(answer) < 2:
             raise _nonsense()
         status = int.from_bytes(answer[-2:], "big")
         if status != OK:
-            raise _said(status, instruction)
+            raise _status_error(status, instruction)
         return answer[:-2]
 
 
@@ -130,8 +130,10 @@ class LedgerSigner:
             return
         found = self._app.configuration()
         if found.version < OLDEST:
-            said, least = (".".join(map(str, version)) for version in (found.version, OLDEST))
-            raise ConfigError(f"the Ledger's Ethereum app is {said}: update it to {least} or newer in Ledger's program")
+            installed, oldest = (".".join(map(str, version)) for version in (found.version, OLDEST))
+            raise ConfigError(
+                f"the Ledger's Ethereum app is {installed}: update it to {oldest} or newer in Ledger's program"
+            )
         if not found.blind_signing:
             raise ConfigError("the Ledger refuses contract calls: turn on Blind signing in its Ethereum app's settings")
         address = self._app.address(self._path)
@@ -148,7 +150,7 @@ class LedgerSigner:
         to_sign(approved)
         self.open()
         tx = approved.simulated.tx
-        with self._waits(tx.words):
+        with self._waits(tx.description):
             r, s = self._app.sign(self._path, payload(tx))
         return assembled(approved, self._address, r, s)
 
@@ -164,7 +166,7 @@ def chunks(data: bytes) -> list[tuple[bool, bytes]]:
     return [(at == 0, data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
 
 
-def _said(status: int, instruction: int) -> YieldbotError:
+def _status_error(status: int, instruction: int) -> YieldbotError:
     """A status word in words, with the remedy."""
     if status in REFUSED and instruction == SIGN_TRANSACTION:
         return SignerRefused("it was refused on the Ledger")

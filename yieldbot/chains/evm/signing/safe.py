@@ -20,7 +20,7 @@ from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
 from yieldbot.chains.evm.execution.simulate import Rehearsal, priority_fee
-from yieldbot.chains.evm.node.client import EvmNode
+from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.deltas import changes
@@ -187,8 +187,10 @@ async def propose(
     if ours.lower() not in {owner.lower() for owner in owners}:
         return Declined("NOT_AN_OWNER", f"{ours} is no owner of the Safe {safe}")
     if (earlier := waiting(_in_time(account, approval), nonce)) is not None:
-        said = f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
-        return Declined("WAITS_FOR_OWNERS", said)
+        message = (
+            f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
+        )
+        return Declined("WAITS_FOR_OWNERS", message)
     calls = [tx.call for leg in rehearsal.legs for tx in leg.txs]
     tx = batch(safe, evm_number(account.settings.chain), calls, multi_send, nonce)
     refused = _judged(account, approval, works, rehearsal, tx) or await _simulated(account, ours, tx, rehearsal)
@@ -228,7 +230,7 @@ def _judged(
     return judge_batch(Rules.of(account), approval, pairs, inner, account.now())
 
 
-async def state_of(node: EvmNode, safe: Address) -> tuple[tuple[Address, ...], int, int]:
+async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int, int]:
     """Owners, how many must sign, and the next nonce. Raises ValueError or NodeRefused where there is no Safe."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
@@ -277,7 +279,7 @@ async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: Bl
     fees = Fees(base_fee_wei + tip_wei, tip_wei)
     context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
     fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
-    return cost_above_gain(account, call.words, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
+    return cost_above_gain(account, call.description, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
 
 
 def unsigned_yet(threshold: int) -> bytes:
@@ -298,10 +300,10 @@ def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: flo
     from yieldbot.execution.deltas import change_of, within
 
     for delta in wanted:
-        seen = change_of(done, delta.token)
-        if not within(seen, delta.raw, delta.raw, tolerance_bps):
-            said = f"{delta.token.symbol} changes by {seen} base units, {delta.raw} were rehearsed"
-            return Declined("DELTA_NOT_PLANNED", f"the Safe transaction: {said}")
+        observed = change_of(done, delta.token)
+        if not within(observed, delta.raw, delta.raw, tolerance_bps):
+            message = f"{delta.token.symbol} changes by {observed} base units, {delta.raw} were rehearsed"
+            return Declined("DELTA_NOT_PLANNED", f"the Safe transaction: {message}")
     return None
 
 

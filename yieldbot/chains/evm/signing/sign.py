@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from yieldbot.errors import SafetyError
+from yieldbot.execution.file_signer import Openable
 from yieldbot.journal.events import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
@@ -27,15 +28,8 @@ class Signer(Protocol):
         """The signed bytes. Raises SafetyError when they are not exactly what was approved."""
 
 
-class WalletSigner(Signer, Protocol):
+class WalletSigner(Signer, Openable, Protocol):
     """A signer that can be tried before it is needed."""
-
-    @property
-    def opened(self) -> bool:
-        """Whether ``open`` has succeeded."""
-
-    def open(self) -> None:
-        """Make sure that the key can be used and is the account's. Raises ConfigError, or TransientError for later."""
 
 
 def fields(tx: UnsignedTx) -> dict[str, Any]:
@@ -71,7 +65,7 @@ def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> Un
         gas=int(read["gas"]),
         max_fee_wei=max_fee_wei,
         priority_fee_wei=min(priority_fee_wei, max_fee_wei),
-        words=signed.words,
+        description=signed.words,
         plan_id=signed.plan_id,
         leg=signed.leg,
         market_id=signed.market_id,
@@ -124,7 +118,7 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
     except Exception:  # rlp, eth-keys and eth-account have a dozen unrelated errors for bytes that cannot be read
         raise SafetyError("DIGEST_MISMATCH", "the signer gave bytes that are no EIP-1559 transaction") from None
     if not from_bytes == approved.digest == digest(tx):
-        raise SafetyError("DIGEST_MISMATCH", f"the bytes signed are not those approved: {tx.words}")
+        raise SafetyError("DIGEST_MISMATCH", f"the bytes signed are not those approved: {tx.description}")
     if sender.lower() != tx.sender.lower():
         raise SafetyError("WRONG_KEY", f"the key signs for {sender}, the transaction is {tx.sender}'s")
     return SignedTx(approved, raw, "0x" + keccak(raw).hex())
@@ -134,7 +128,7 @@ def to_sign(approved: ApprovedTx) -> bytes:
     """The approved digest, once it is sure that it is the transaction's. Raises SafetyError DIGEST_MISMATCH."""
     tx = approved.simulated.tx
     if approved.digest != digest(tx):
-        raise SafetyError("DIGEST_MISMATCH", f"the approval is of another transaction than {tx.words}")
+        raise SafetyError("DIGEST_MISMATCH", f"the approval is of another transaction than {tx.description}")
     return approved.digest
 
 
@@ -147,7 +141,7 @@ def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedT
 
     tx = approved.simulated.tx
     if (found := _low_s_and_parity(digest(tx), address, r, s)) is None:
-        raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.words}")
+        raise SafetyError("WRONG_KEY", f"what came back is no signature of {address} over {tx.description}")
     s, parity = found
     signed = TypedTransaction.from_dict(fields(tx) | {"v": parity, "r": r, "s": s})
     return verified(approved, bytes(signed.encode()))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from yieldbot.chains.solana.node.quorum import SvmNodes
+from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SYSTEM = Address("11111111111111111111111111111111")
 
 
-class SvmSigner(Protocol):
+class Signer(Protocol):
     """Signs what the policy approved, and nothing else."""
 
     @property
@@ -41,7 +41,7 @@ def native_token(chain: ChainId, symbol: str) -> Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SvmAccount:
+class Account:
     """One wallet on one cluster: everything that execution needs, and no mode.
 
     explain: a program's own error number in words, or None. tolerance_bps: how far a real balance change may lie from
@@ -50,11 +50,11 @@ class SvmAccount:
     each signature. limits: why legs are beyond what the policy lets into markets.
     """
 
-    nodes: SvmNodes
+    nodes: Quorum
     settings: ChainSettings
     owner: Address
     journal: Journal
-    signer: SvmSigner
+    signer: Signer
     explain: Callable[[Address, int], str | None] = lambda program, code: None
     tolerance_bps: float = 1.0
     max_cost_lamports: int | None = None
@@ -74,7 +74,7 @@ class SvmAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SvmWork:
+class LegWork:
     """A leg of a plan, ready to be built into transactions.
 
     index: its place in the plan's legs; leg: what is done now, never more than the plan's. calls: the adapter's
@@ -123,9 +123,9 @@ class SvmWork:
         return self.leg.amount.token
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What the leg does, in its adapter's words: all that its instructions do, in their order."""
-        return "; ".join(call.words for call in self.calls if call.words) or self.leg.kind.value
+        return "; ".join(call.description for call in self.calls if call.description) or self.leg.kind.value
 
     @property
     def about(self) -> Address:

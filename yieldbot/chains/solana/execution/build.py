@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmWork
-from yieldbot.chains.solana.execution.deltas import token_account
+from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
+from yieldbot.chains.solana.execution.balances import token_account
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -22,6 +22,8 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 
 if TYPE_CHECKING:
     from solders.message import MessageV0
+
+    from yieldbot.chains.allowances import Given
 
 COMPUTE_BUDGET = Address("ComputeBudget111111111111111111111111111111")
 ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
@@ -41,6 +43,11 @@ SPARE_UNITS = 120_000
 NO_BLOCKHASH = "11111111111111111111111111111111"
 
 
+REVOKE = b"\x05"
+CLOSE_AUTHORITY_TO_NONE = b"\x06\x03\x00"
+"""SetAuthority, of kind CloseAccount, with no new authority (spl-token instruction.rs)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Instructions that make one transaction. about: the program that it is made for."""
@@ -49,9 +56,9 @@ class Step:
     about: Address
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """All that it does, for the person who approves, in order."""
-        return "; ".join(instruction.words for instruction in self.instructions if instruction.words)
+        return "; ".join(instruction.description for instruction in self.instructions if instruction.description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Bid:
 
 
 @dataclass(frozen=True, slots=True)
-class SvmContext:
+class TxContext:
     """What a transaction needs beyond its instructions. written_out: addresses that no lookup table may stand for."""
 
     chain: ChainId
@@ -96,12 +103,12 @@ def associated(owner: Address, mint: Address, token_program: Address) -> Address
     return Address(str(Pubkey.find_program_address(seeds, key(ATA_PROGRAM))[0]))
 
 
-def own_accounts(work: SvmWork, owner: Address) -> dict[Token, Address]:
+def own_accounts(work: LegWork, owner: Address) -> dict[Token, Address]:
     """Our token accounts that the leg moves, by token."""
     return {token: associated(owner, token.address, program) for token, program in work.programs.items()}
 
 
-def written_out(work: SvmWork, owner: Address) -> frozenset[Address]:
+def written_out(work: LegWork, owner: Address) -> frozenset[Address]:
     """What a leg's bytes must name in full: our token accounts, the market, the pools swapped in.
 
     What a lookup table holds is known by a node's word alone: one that lies would have us sign for another's account.
@@ -116,7 +123,7 @@ def without(tables: Sequence[Table], kept: Collection[Address]) -> tuple[Table, 
 
 
 def steps(
-    work: SvmWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[Table] = ()
+    work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[Table] = ()
 ) -> tuple[Step, ...]:
     """The leg as few transactions as can be: all in one, or what prepares, what is called, and what tidies up.
 
@@ -131,7 +138,7 @@ def steps(
 
 
 def _around(
-    work: SvmWork, owner: Address, present: Mapping[Address, AccountImage | None]
+    work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None]
 ) -> tuple[list[SvmInstruction], list[SvmInstruction]]:
     """What goes before and after the adapter's calls."""
     mine = own_accounts(work, owner)
@@ -175,10 +182,10 @@ def create_account(owner: Address, token: Token, account: Address, token_program
     return SvmInstruction(ATA_PROGRAM, metas, CREATE_IDEMPOTENT, f"open an account for {token.symbol}")
 
 
-def close_account(owner: Address, account: Address, token_program: Address, words: str) -> SvmInstruction:
+def close_account(owner: Address, account: Address, token_program: Address, description: str) -> SvmInstruction:
     """SPL Token's ``CloseAccount``: what SOL it holds, rent and wrapped alike, comes back to the wallet."""
     metas = (SvmMeta(account, writable=True), SvmMeta(owner, writable=True), SvmMeta(owner, signer=True))
-    return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, words)
+    return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, description)
 
 
 def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
@@ -188,13 +195,25 @@ def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) 
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 
+def revocation(given: Given, authority: Address) -> SvmInstruction:
+    """``Revoke`` of the account's delegate, or ``SetAuthority`` of its close authority to nobody."""
+    assert given.account is not None and given.program is not None  # Solana's have both
+    metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
+    who = given.name or given.spender
+    if given.right:
+        description = f"take back that {who} may close {given.account}"
+        return SvmInstruction(given.program, metas, CLOSE_AUTHORITY_TO_NONE, description)
+    description = f"take back that {who} may take {given.token.symbol} out of {given.account}"
+    return SvmInstruction(given.program, metas, REVOKE, description)
+
+
 def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamports: int) -> Bid:
     """What to ask for a transaction that needed ``units`` in simulation: a margin above it, and the price that three of
     four recent transactions on the same accounts did not exceed, below the ceiling."""
     paid = sorted(recent_micro_lamports)
     price = paid[(3 * (len(paid) - 1)) // 4] if paid else 0
-    asked = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
-    return Bid(min(MOST_UNITS, asked), min(price, ceiling_micro_lamports))
+    requested = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
+    return Bid(min(MOST_UNITS, requested), min(price, ceiling_micro_lamports))
 
 
 def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
@@ -205,7 +224,7 @@ def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
 
 
 def unsigned(
-    step: Step, context: SvmContext, bid: Bid, blockhash: Blockhash, tables: Sequence[Table] = ()
+    step: Step, context: TxContext, bid: Bid, blockhash: Blockhash, tables: Sequence[Table] = ()
 ) -> SvmUnsigned | Declined:
     """The transaction of one step; Declined when it is longer than a packet."""
     instructions = (*budget(bid), *step.instructions)
@@ -221,7 +240,7 @@ def unsigned(
         instructions=instructions,
         meaning=meaning_of(raw, blockhash.hash),
         fee_lamports=bid.fee_lamports,
-        words=step.words,
+        description=step.description,
         plan_id=context.plan_id,
         leg=context.leg,
         market_id=context.market_id,
@@ -268,7 +287,7 @@ def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Decli
 
 
 def _declined(step: Step, size: int) -> Declined:
-    return Declined("TOO_LARGE", f"{step.words}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
+    return Declined("TOO_LARGE", f"{step.description}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
 
 
 def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> bool:

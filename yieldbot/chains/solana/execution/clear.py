@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.chains.solana.execution.clear_call import SOLANAS, OwnCall, own_account, own_token, sol
-from yieldbot.chains.solana.execution.clear_own import told
+from yieldbot.chains.solana.execution.clear_own import recognise
 from yieldbot.chains.solana.execution.roles import SIZES
 from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
@@ -30,7 +30,7 @@ NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
 
 
 @dataclass(frozen=True, slots=True)
-class SvmBook:
+class Book:
     """The names of one cluster: programs and markets by address, tokens by mint, layouts by program."""
 
     programs: Mapping[Address, str]
@@ -39,7 +39,7 @@ class SvmBook:
     layouts: Mapping[Address, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, settings: ChainSettings) -> SvmBook:
+    def of(cls, settings: ChainSettings) -> Book:
         """The names in a cluster's file."""
         programs, layouts = dict(SOLANAS), {}
         markets: dict[Address, str] = {}
@@ -54,7 +54,7 @@ class SvmBook:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class InstructionReading:
     """One instruction. known: whether all of it is; words: what it does; fields: (label, value); fault: why no more can
     be said; warnings: what the payer should know; dangers: what they should not sign without thinking (control, money
     or an allowance for somebody unknown, an allowance without limit, a signature without end)."""
@@ -63,7 +63,7 @@ class Said:
     known: bool
     contract: str | None
     function: str | None
-    words: str
+    description: str
     fields: tuple[tuple[str, str], ...] = ()
     fault: str | None = None
     warnings: tuple[str, ...] = ()
@@ -71,30 +71,30 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class SvmReading:
+class Reading:
     """A transaction: who pays, how many must sign, and what each instruction does."""
 
     payer: Address
     signatures: int
-    instructions: tuple[Said, ...]
+    instructions: tuple[InstructionReading, ...]
     tables: tuple[Address, ...] = ()
 
     @property
     def dangerous(self) -> bool:
         """Whether an instruction has a danger."""
-        return any(said.dangers for said in self.instructions)
+        return any(one.dangers for one in self.instructions)
 
-    def words(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """It in lines, for a person."""
         return lines(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):
-    book: SvmBook = field(repr=False)
+    book: Book = field(repr=False)
 
 
-def read(raw: bytes, book: SvmBook) -> SvmReading | None:
+def read(raw: bytes, book: Book) -> Reading | None:
     """What a transaction's bytes, or its message's alone, say; None where they are neither. Never raises for them."""
     message = _message(raw)
     if message is None:
@@ -110,52 +110,58 @@ def read(raw: bytes, book: SvmBook) -> SvmReading | None:
     keys += [*late[0], *late[1]]
     if not keys:
         return None
-    said: list[Said] = []
+    readings: list[InstructionReading] = []
     required = message.header.num_required_signatures
     for instruction in message.instructions:
         indexes = [instruction.program_id_index, *instruction.accounts]
         if any(index >= len(keys) for index in indexes):
             return None
         program, *accounts = (keys[index] for index in indexes)
-        data, first = bytes(instruction.data), not said
+        data, first = bytes(instruction.data), not readings
         names = (frozenset(keys[:required]), book.programs, book.markets, book.tokens)
-        said.append(_said(_Call(Address(keys[0]), Address(program), tuple(accounts), data, first, *names, book)))
-    return SvmReading(Address(keys[0]), required, tuple(said), tuple(tables))
+        readings.append(
+            _instruction(_Call(Address(keys[0]), Address(program), tuple(accounts), data, first, *names, book))
+        )
+    return Reading(Address(keys[0]), required, tuple(readings), tuple(tables))
 
 
-def lines(reading: SvmReading) -> Iterator[str]:
+def lines(reading: Reading) -> Iterator[str]:
     """The reading as lines for a terminal."""
     more = f", and {reading.signatures - 1} more must sign" if reading.signatures > 1 else ""
     yield f"paid by {reading.payer}{more}"
-    for number, said in enumerate(reading.instructions, 1):
-        where = said.contract or f"program {said.program}"
-        if said.fault is not None:
-            yield f"{number}. NOT KNOWN: {where}: {said.fault}"
-        elif said.known:
-            yield f"{number}. {said.words}" + (f" [{said.function} of {where}]" if said.function else "")
+    for number, one in enumerate(reading.instructions, 1):
+        where = one.contract or f"program {one.program}"
+        if one.fault is not None:
+            yield f"{number}. NOT KNOWN: {where}: {one.fault}"
+        elif one.known:
+            yield f"{number}. {one.description}" + (f" [{one.function} of {where}]" if one.function else "")
         else:
-            yield f"{number}. NOT KNOWN: {where}: if it is {said.function}, then: {said.words}"
-        for label, value in said.fields:
+            yield f"{number}. NOT KNOWN: {where}: if it is {one.function}, then: {one.description}"
+        for label, value in one.fields:
             yield f"     {label}: {value}"
-        for warning in said.warnings:
+        for warning in one.warnings:
             yield f"     !! {warning}"
-        for danger in said.dangers:
+        for danger in one.dangers:
             yield f"     DANGER: {danger}"
 
 
-def _said(call: _Call) -> Said:
+def _instruction(call: _Call) -> InstructionReading:
     name = call.book.programs.get(call.program)
     if call.program in call.book.layouts:
         return _ours(call, str(name))
-    own = told(call)
+    own = recognise(call)
     if own is not None and not own.more:
-        return Said(call.program, True, name, None, own.words, warnings=own.warnings, dangers=own.dangers)
+        return InstructionReading(
+            call.program, True, name, None, own.description, warnings=own.warnings, dangers=own.dangers
+        )
     fields = (("data", "0x" + call.data.hex()), *((f"account {i}", a) for i, a in enumerate(call.accounts, 1)))
     fault = "nothing that is known here describes this instruction"
-    return Said(call.program, False, name, None, "", fields, fault, dangers=own.dangers if own is not None else ())
+    return InstructionReading(
+        call.program, False, name, None, "", fields, fault, dangers=own.dangers if own is not None else ()
+    )
 
 
-def _ours(call: _Call, name: str) -> Said:
+def _ours(call: _Call, name: str) -> InstructionReading:
     """An instruction of a program of the chain's file, by its layout."""
     kinds = call.book.layouts[call.program]["instructions"]
     for function, kind in kinds.items():
@@ -165,7 +171,9 @@ def _ours(call: _Call, name: str) -> Said:
             continue
         names = [entry.partition(":")[0] for entry in kind["accounts"]]
         if len(call.data) != len(tag) + sum(sizes) or len(call.accounts) < len(names):
-            return Said(call.program, False, name, function, "", (), f"the bytes are not an exact {function}")
+            return InstructionReading(
+                call.program, False, name, function, "", (), f"the bytes are not an exact {function}"
+            )
         accounts = dict(zip(names, call.accounts, strict=False))
         numbers, at = [], len(tag)
         for size in sizes:
@@ -173,7 +181,7 @@ def _ours(call: _Call, name: str) -> Said:
             at += size
         place = accounts.get(kind.get("market", ""))
         listed = place is None or place in call.book.markets
-        words = str(kind["says"]).format(
+        description = str(kind["says"]).format(
             market=call.book.markets.get(Address(place or ""), place),
             amount=_amount(call, kind.get("amount"), accounts, numbers),
             units=f"{numbers[0]:,}" if numbers else "",
@@ -181,12 +189,16 @@ def _ours(call: _Call, name: str) -> Said:
             swap=_swap(call, accounts, numbers) if function == "swap" else "",
         )
         if function == "lending_account_withdraw" and numbers[1:] == [1, 1]:
-            words = f"withdraw everything from {call.book.markets.get(Address(place or ''), place)}"
+            description = f"withdraw everything from {call.book.markets.get(Address(place or ''), place)}"
         shown = tuple(
             (label, address) for label, address in accounts.items() if label in ("owner", *kind.get("mine", ()))
         )
-        return Said(call.program, listed, name, function, words, shown, warnings=_strangers(call, kind, accounts))
-    return Said(call.program, False, name, None, "", (), f"0x{call.data[:8].hex()} is none of its instructions here")
+        return InstructionReading(
+            call.program, listed, name, function, description, shown, warnings=_strangers(call, kind, accounts)
+        )
+    return InstructionReading(
+        call.program, False, name, None, "", (), f"0x{call.data[:8].hex()} is none of its instructions here"
+    )
 
 
 def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], numbers: list[int]) -> str:

@@ -62,11 +62,11 @@ class OwnCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Recognised:
     """words: what it does; warnings: what the payer should know; dangers: what nobody should sign without thinking;
     more: bytes behind the arguments."""
 
-    words: str
+    description: str
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()
     more: int = 0
@@ -165,11 +165,11 @@ class Bytes:
         return tag == 1
 
 
-Reader = Callable[[OwnCall, Bytes], Told | None]
+Reader = Callable[[OwnCall, Bytes], Recognised | None]
 """What tells an instruction of one program: None for one that is not known. Short: the program itself refuses it."""
 
 
-def by(reader: Reader, call: OwnCall) -> Told | None:
+def by(reader: Reader, call: OwnCall) -> Recognised | None:
     """What a program's reader tells, with how many bytes stand behind."""
     data = Bytes(call.data)
     try:

@@ -20,7 +20,7 @@ from yieldbot.chains.solana.execution.clear_call import (
     Bytes,
     OwnCall,
     Reader,
-    Told,
+    Recognised,
     by,
     control,
     giver_of,
@@ -28,42 +28,42 @@ from yieldbot.chains.solana.execution.clear_call import (
     sol,
     to_whom,
 )
-from yieldbot.chains.solana.execution.clear_tokens import token_told
+from yieldbot.chains.solana.execution.clear_tokens import read_token_instruction
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 
-def told(call: OwnCall) -> Told | None:
+def recognise(call: OwnCall) -> Recognised | None:
     """What an instruction of one of Solana's own programs says; None for one that is not known here."""
     if (reader := _READERS.get(call.program)) is None:
         return None
     return by(reader, call)
 
 
-def _budget(call: OwnCall, data: Bytes) -> Told | None:
+def _budget(call: OwnCall, data: Bytes) -> Recognised | None:
     match data.number(1):
         case 2:
-            return Told(f"use at most {data.number(4):,} compute units")
+            return Recognised(f"use at most {data.number(4):,} compute units")
         case 3:
-            return Told(f"bid {data.number(8):,} micro-lamports a compute unit")
+            return Recognised(f"bid {data.number(8):,} micro-lamports a compute unit")
     return None
 
 
-def _opened(call: OwnCall, data: Bytes) -> Told | None:
+def _opened(call: OwnCall, data: Bytes) -> Recognised | None:
     if call.data and data.number(1) > 1:
         return None
     token = call.tokens.get(Address(call.account(3)))
-    return Told(f"open {call.account(2)}'s account of {token.symbol if token else 'mint ' + call.account(3)}")
+    return Recognised(f"open {call.account(2)}'s account of {token.symbol if token else 'mint ' + call.account(3)}")
 
 
-def _memo(call: OwnCall, data: Bytes) -> Told | None:
-    return Told(f"note {data.take(len(call.data))[:200].decode('utf-8', 'replace')!r}")
+def _memo(call: OwnCall, data: Bytes) -> Recognised | None:
+    return Recognised(f"note {data.take(len(call.data))[:200].decode('utf-8', 'replace')!r}")
 
 
 # -- the system program
 
 
-def _system(call: OwnCall, data: Bytes) -> Told | None:
+def _system(call: OwnCall, data: Bytes) -> Recognised | None:
     tag = data.number(4)
     match tag:
         case 0 | 3:
@@ -72,10 +72,12 @@ def _system(call: OwnCall, data: Bytes) -> Told | None:
                 data.seed()
             lamports, space, program = data.number(8), data.number(8), data.key()
             new = call.account(1)
-            words = (
+            description = (
                 f"open {new} with {sol(lamports)} of {call.account(0)}, {space:,} bytes under {_program(call, program)}"
             )
-            return Told(words, () if program in call.programs else (f"{program} alone rules {new} from then on",))
+            return Recognised(
+                description, () if program in call.programs else (f"{program} alone rules {new} from then on",)
+            )
         case 1 | 10:
             place, giver = call.account(0), call.account(0 if tag == 1 else 1)
             if tag == 10:
@@ -86,16 +88,16 @@ def _system(call: OwnCall, data: Bytes) -> Told | None:
             data.take(16)
             return _assigned(call, call.account(0), data.key(), False)
         case 2:
-            return Told(f"send {sol(data.number(8))} from {call.account(0)} to {to_whom(call, call.account(1))}")
+            return Recognised(f"send {sol(data.number(8))} from {call.account(0)} to {to_whom(call, call.account(1))}")
         case 4 | 5 | 6 | 7:
             return _nonce(call, data, tag)
         case 8:
-            return Told(f"make {call.account(0)} {data.number(8):,} bytes long")
+            return Recognised(f"make {call.account(0)} {data.number(8):,} bytes long")
         case 11:
             lamports = data.number(8)
             data.seed()
             data.key()
-            return Told(f"send {sol(lamports)} from {call.account(0)} to {to_whom(call, call.account(2))}")
+            return Recognised(f"send {sol(lamports)} from {call.account(0)} to {to_whom(call, call.account(2))}")
     return None
 
 
@@ -103,39 +105,39 @@ def _program(call: OwnCall, program: str) -> str:
     return call.programs.get(Address(program)) or f"program {program}"
 
 
-def _assigned(call: OwnCall, place: str, program: str, signs: bool) -> Told:
+def _assigned(call: OwnCall, place: str, program: str, signs: bool) -> Recognised:
     """An account given to a program, which alone rules its SOL and its bytes from then on. An account that signs may be
     a person's own, which no program should have, listed or not."""
-    words = f"give {to_whom(call, place)} to {_program(call, program)}"
+    description = f"give {to_whom(call, place)} to {_program(call, program)}"
     if program == SYSTEM:
-        return Told(words)
+        return Recognised(description)
     does = f"rule {to_whom(call, place)}, with all the SOL in it, from then on"
     who = f"{'a known program' if program in call.programs else 'an unknown address'}: {_program(call, program)}"
     if program not in call.programs or place == call.payer or signs:
-        return Told(words, (), (f"control handed to {who} alone may {does}",))
-    return Told(words, (f"{_program(call, program)} alone may {does}",))
+        return Recognised(description, (), (f"control handed to {who} alone may {does}",))
+    return Recognised(description, (f"{_program(call, program)} alone may {does}",))
 
 
-def _nonce(call: OwnCall, data: Bytes, tag: int) -> Told:
+def _nonce(call: OwnCall, data: Bytes, tag: int) -> Recognised:
     """Durable nonces; the accounts without the sysvars among them: the nonce, (who gets it,) the authority."""
     call = _without_sysvars(call)
     nonce = call.account(0)
     if tag == 4:
         by = call.account(1)
-        words = f"advance the durable nonce {nonce}"
+        description = f"advance the durable nonce {nonce}"
         if not call.first:
-            return Told(words)
+            return Recognised(description)
         until = f"until {to_whom(call, by)} advances the nonce {nonce} otherwise"
         never = "this transaction never expires: whoever holds it signed can send it at any later time"
-        return Told(words, (), (f"a signature without end: {never}, {until}",))
+        return Recognised(description, (), (f"a signature without end: {never}, {until}",))
     if tag == 5:
         lamports, to = data.number(8), call.account(1)
-        words = f"take {sol(lamports)} out of the nonce {nonce} for {to_whom(call, to)}"
-        return Told(words, (), money(call, to, giver_of(call, 2), f"{sol(lamports)} of the nonce {nonce}"))
+        description = f"take {sol(lamports)} out of the nonce {nonce} for {to_whom(call, to)}"
+        return Recognised(description, (), money(call, to, giver_of(call, 2), f"{sol(lamports)} of the nonce {nonce}"))
     who = data.key()
     giver = call.payer if tag == 6 else giver_of(call, 1)
     does = f"advance, empty and hand on the durable nonce {nonce}"
-    return Told(f"from now on {to_whom(call, who)} may {does}", (), control(call, who, giver, does))
+    return Recognised(f"from now on {to_whom(call, who)} may {does}", (), control(call, who, giver, does))
 
 
 def _without_sysvars(call: OwnCall) -> OwnCall:
@@ -148,7 +150,7 @@ def _without_sysvars(call: OwnCall) -> OwnCall:
 _STAKE_RIGHTS = ("delegate and deactivate the stake", "take out the stake, and hand on every right,")
 
 
-def _stake(call: OwnCall, data: Bytes) -> Told | None:
+def _stake(call: OwnCall, data: Bytes) -> Recognised | None:
     call, tag = _without_sysvars(call), data.number(4)
     place = call.account(0)
     match tag:
@@ -156,8 +158,8 @@ def _stake(call: OwnCall, data: Bytes) -> Told | None:
             _, withdrawer = (data.key(), data.key()) if tag == 0 else (call.account(1), call.account(2))
             if tag == 0:
                 data.take(48)  # lockup: a time, an epoch, who may lift it
-            words = f"make {place} a stake that {to_whom(call, withdrawer)} may take out"
-            return Told(words, (), control(call, withdrawer, call.payer, f"{_STAKE_RIGHTS[1]} of {place}"))
+            description = f"make {place} a stake that {to_whom(call, withdrawer)} may take out"
+            return Recognised(description, (), control(call, withdrawer, call.payer, f"{_STAKE_RIGHTS[1]} of {place}"))
         case 1 | 8 | 10 | 11:
             giver = giver_of(call, 1)
             new = data.key() if tag in (1, 8) else call.account(2)
@@ -167,55 +169,59 @@ def _stake(call: OwnCall, data: Bytes) -> Told | None:
                 data.seed()
                 data.key()
             does = f"{_STAKE_RIGHTS[kind]} of {place}"
-            return Told(f"from now on {to_whom(call, new)} may {does}", (), control(call, new, giver, does))
+            return Recognised(f"from now on {to_whom(call, new)} may {does}", (), control(call, new, giver, does))
         case 2:
-            return Told(f"delegate the stake {place} to the vote account {call.account(1)}")
+            return Recognised(f"delegate the stake {place} to the vote account {call.account(1)}")
         case 3:
-            return Told(f"split {sol(data.number(8))} off the stake {place} into {call.account(1)}")
+            return Recognised(f"split {sol(data.number(8))} off the stake {place} into {call.account(1)}")
         case 4:
             lamports, to = data.number(8), call.account(1)
-            words = f"take {sol(lamports)} out of the stake {place} for {to_whom(call, to)}"
-            return Told(words, (), money(call, to, giver_of(call, 2), f"{sol(lamports)} of the stake {place}"))
+            description = f"take {sol(lamports)} out of the stake {place} for {to_whom(call, to)}"
+            return Recognised(
+                description, (), money(call, to, giver_of(call, 2), f"{sol(lamports)} of the stake {place}")
+            )
         case 5:
-            return Told(f"deactivate the stake {place}")
+            return Recognised(f"deactivate the stake {place}")
         case 6 | 12:
             until = [data.number(8) for _ in range(2) if data.option()]
             who = (data.key() if data.option() else None) if tag == 6 else (list(call.accounts) + [None] * 3)[2]
             giver = giver_of(call, 1)
             lock = f"a lock on the stake {place}" + (f", which {to_whom(call, who)} alone may lift" if who else "")
             kept = () if not any(until) and who in (None, giver) else (f"control handed over: {lock}",)
-            return Told(f"set {lock}", (), kept)
+            return Recognised(f"set {lock}", (), kept)
         case 7:
-            return Told(f"merge the stake {call.account(1)} into {place}")
+            return Recognised(f"merge the stake {call.account(1)} into {place}")
     return None
 
 
 # -- the upgradeable loader
 
 
-def _loader(call: OwnCall, data: Bytes) -> Told | None:
+def _loader(call: OwnCall, data: Bytes) -> Recognised | None:
     tag, call = data.number(4), _without_sysvars(call)
     place = call.account(0)
     match tag:
         case 3:
             program, buffer, spill, giver = (call.account(n) for n in (1, 2, 3, 4))
-            words = f"run the code of {buffer} as the program {program}"
+            description = f"run the code of {buffer} as the program {program}"
             code = f"control handed over: the code that lies in {buffer} is what {program} does from then on"
-            return Told(words, (), (code, *money(call, spill, giver, f"the SOL of {buffer}")))
+            return Recognised(description, (), (code, *money(call, spill, giver, f"the SOL of {buffer}")))
         case 4 if len(call.accounts) == 2:
             never = f"nobody may change the code of {place} any more"
-            return Told(never, (never,))
+            return Recognised(never, (never,))
         case 4 | 7:
             who, does = call.account(2), f"change the code of {place} and hand on that right"
-            return Told(f"from now on {to_whom(call, who)} may {does}", (), control(call, who, call.account(1), does))
+            return Recognised(
+                f"from now on {to_whom(call, who)} may {does}", (), control(call, who, call.account(1), does)
+            )
         case 5:
             to = call.account(1)
             giver = call.accounts[2] if len(call.accounts) > 2 else to
             ended = (f"control handed over: the program {call.accounts[3]} is gone for ever",) if len(
                 call.accounts
             ) > 3 else ()  # fmt: skip
-            words = f"close {place}; its SOL goes to {to_whom(call, to)}"
-            return Told(words, (), (*ended, *money(call, to, giver, f"the SOL of {place}")))
+            description = f"close {place}; its SOL goes to {to_whom(call, to)}"
+            return Recognised(description, (), (*ended, *money(call, to, giver, f"the SOL of {place}")))
     return None
 
 
@@ -226,6 +232,6 @@ _READERS: dict[Address, Reader] = {
     SYSTEM: _system,
     STAKE: _stake,
     LOADER: _loader,
-    TOKEN_PROGRAM: token_told,
-    TOKEN_2022_PROGRAM: token_told,
+    TOKEN_PROGRAM: read_token_instruction,
+    TOKEN_2022_PROGRAM: read_token_instruction,
 }

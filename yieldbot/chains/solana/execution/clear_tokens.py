@@ -10,8 +10,8 @@ from dataclasses import replace
 from yieldbot.chains.solana.execution.clear_call import (
     Bytes,
     OwnCall,
+    Recognised,
     Short,
-    Told,
     by,
     control,
     listed,
@@ -47,7 +47,7 @@ MORE_RIGHTS = {
 """Token-2022's further kinds."""
 
 
-def token_told(call: OwnCall, data: Bytes) -> Told | None:
+def read_token_instruction(call: OwnCall, data: Bytes) -> Recognised | None:
     tag = data.number(1)
     match tag:
         case 3 | 12:
@@ -57,7 +57,7 @@ def token_told(call: OwnCall, data: Bytes) -> Told | None:
                 data.take(1)
             source, to = call.account(0), call.account(1 if tag == 3 else 2)
             call.account(2 if tag == 3 else 3)
-            return Told(f"send {_units(call, raw, mint, source)} from {source} to {to_whom(call, to)}")
+            return Recognised(f"send {_units(call, raw, mint, source)} from {source} to {to_whom(call, to)}")
         case 4 | 13:
             raw = data.number(8)
             mint = call.account(1) if tag == 13 else None
@@ -67,21 +67,21 @@ def token_told(call: OwnCall, data: Bytes) -> Told | None:
             return _allowed(call, raw, mint, call.account(at), call.account(at + 1))
         case 5:
             call.account(1)
-            return Told(f"take back what was allowed on {call.account(0)}")
+            return Recognised(f"take back what was allowed on {call.account(0)}")
         case 6:
             return _authority(call, data)
         case 9:
             place, to, giver = (call.account(n) for n in range(3))
             rent = f"all the SOL in {place}"
-            words = f"close {place}; its SOL goes to {to_whom(call, to)}"
-            return Told(words, (), money(call, to, giver, rent))
+            description = f"close {place}; its SOL goes to {to_whom(call, to)}"
+            return Recognised(description, (), money(call, to, giver, rent))
         case 17:
-            return Told(f"count the SOL that lies in {call.account(0)}")
+            return Recognised(f"count the SOL that lies in {call.account(0)}")
         case 38 | 45:
             place, to, giver = (call.account(n) for n in range(3))
             some = sol(data.number(8)) if tag == 45 and data.option() else "the SOL"
-            words = f"take {some} out of {place} for {to_whom(call, to)}"
-            return Told(words, (), money(call, to, giver, f"{some} in {place}"))
+            description = f"take {some} out of {place} for {to_whom(call, to)}"
+            return Recognised(description, (), money(call, to, giver, f"{some} in {place}"))
         case 255:
             return _batch(call, data)
     return None
@@ -92,23 +92,23 @@ def _units(call: OwnCall, raw: int, mint: str | None, account: str) -> str:
     return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
 
 
-def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Told:
+def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Recognised:
     """An allowance: a delegate may take what lies there whenever it wants, until it is taken back."""
     account = call.account(0)
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
     of = token.symbol if token else mint or "a token that is not told"
     units = f"any amount of {of}" if raw >= WITHOUT_LIMIT else _units(call, raw, mint, account)
-    words = f"{spender} may take up to {units} out of {account}"
+    description = f"{spender} may take up to {units} out of {account}"
     why = ["without limit"] if raw >= WITHOUT_LIMIT else []
     if spender != giver and not listed(call, spender):
         why.append("to an unknown spender")
     much = f"{of} WITHOUT LIMIT ({raw})" if raw >= WITHOUT_LIMIT else f"{units}, or all that lies there if it is less,"
     ever = f"{call.named(spender)} may take {much} out of {account} at any later time, until it is taken back"
     wrong = (f"an allowance {' and '.join(why)}: {ever}",) if why and raw else ()
-    return Told(f"allow that {words}", (words,), wrong)
+    return Recognised(f"allow that {description}", (description,), wrong)
 
 
-def _authority(call: OwnCall, data: Bytes) -> Told | None:
+def _authority(call: OwnCall, data: Bytes) -> Recognised | None:
     """SetAuthority, whose new holder is a public key or nobody."""
     kind, place, giver = data.number(1), call.account(0), call.account(1)
     right = RIGHTS.get(kind) or (MORE_RIGHTS.get(kind) if call.program == TOKEN_2022_PROGRAM else None)
@@ -117,19 +117,19 @@ def _authority(call: OwnCall, data: Bytes) -> Told | None:
     if not data.option():
         if call.data[data.at :] == bytes(32):  # solana-py's and older builders' room for a key
             data.take(32)
-        return Told(f"nobody may {right} {place} any more" + (" but its owner" if kind == 3 else ""))
+        return Recognised(f"nobody may {right} {place} any more" + (" but its owner" if kind == 3 else ""))
     new = data.key()
-    words = f"from now on {to_whom(call, new)} may {right} {place}"
+    description = f"from now on {to_whom(call, new)} may {right} {place}"
     if new == giver:
-        return Told(words)
-    gone = f"all that lies in {place} is {new}'s from then on" if kind == 2 else words
+        return Recognised(description)
+    gone = f"all that lies in {place} is {new}'s from then on" if kind == 2 else description
     does = f"{right} {place}" + (", with all that lies in it, from then on" if kind == 2 else "")
-    return Told(words, (gone,), control(call, new, giver, does))
+    return Recognised(description, (gone,), control(call, new, giver, does))
 
 
-def _batch(call: OwnCall, data: Bytes) -> Told | None:
+def _batch(call: OwnCall, data: Bytes) -> Recognised | None:
     """p-token's Batch: for each instruction how many accounts and bytes it has, then its bytes."""
-    found, at, known = list[Told](), 0, True
+    found, at, known = list[Recognised](), 0, True
     while data.at < len(data.data):
         count, size = data.number(1), data.number(1)
         bytes_ = data.take(size)
@@ -137,10 +137,12 @@ def _batch(call: OwnCall, data: Bytes) -> Told | None:
             raise Short
         one = None
         if bytes_[:1] != b"\xff":  # a batch holds none
-            one = by(token_told, replace(call, accounts=call.accounts[at : at + count], data=bytes_, first=False))
+            one = by(
+                read_token_instruction, replace(call, accounts=call.accounts[at : at + count], data=bytes_, first=False)
+            )
         at += count
         known = known and one is not None and not one.more
         found += [one] if one is not None else []
     warnings, dangers = (tuple(x for one in found for x in getattr(one, name)) for name in ("warnings", "dangers"))
-    words = "; then ".join(one.words for one in found)
-    return Told(words, warnings, dangers, 0 if known and found else 1)
+    description = "; then ".join(one.description for one in found)
+    return Recognised(description, warnings, dangers, 0 if known and found else 1)

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SYSTEM, SvmAccount, SvmWork
+from yieldbot.chains.allowances import Given
+from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
+from yieldbot.chains.solana.execution.balances import TOKEN_PROGRAMS
 from yieldbot.chains.solana.execution.build import (
     ATA_PROGRAM,
     CLOSE_ACCOUNT,
@@ -25,15 +27,16 @@ from yieldbot.chains.solana.execution.build import (
     SYSTEM_TRANSFER,
     Bid,
     Table,
+    budget,
     meaning_of,
     own_accounts,
+    revocation,
     without,
     written_out,
 )
-from yieldbot.chains.solana.execution.deltas import TOKEN_PROGRAMS
 from yieldbot.chains.solana.execution.roles import role_fault
 from yieldbot.chains.solana.execution.swaps import swap_fault
-from yieldbot.execution.approvals import Approval, in_time
+from yieldbot.execution.approvals import NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of
 from yieldbot.execution.planned import leg_in_plan
 from yieldbot.model.amounts import Amount
@@ -46,7 +49,7 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 
 
 @dataclass(frozen=True, slots=True)
-class SvmRules:
+class Rules:
     """What bounds every transaction of an account, whatever the plan."""
 
     chain: ChainId
@@ -54,15 +57,15 @@ class SvmRules:
     limits: SvmLimits
 
     @classmethod
-    def of(cls, account: SvmAccount) -> SvmRules:
+    def of(cls, account: Account) -> Rules:
         """The rules of an account."""
         return cls(account.settings.chain, account.owner, account.bounds)
 
 
 def judge(
-    rules: SvmRules,
+    rules: Rules,
     approval: Approval,
-    work: SvmWork,
+    work: LegWork,
     simulated: SvmSimulated,
     now: int,
     tables: Sequence[Table] = (),
@@ -71,7 +74,7 @@ def judge(
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner, without(tables, written_out(work, rules.owner)))
     if isinstance(decoded, Declined):
-        return Declined(decoded.code, f"{tx.words}: {decoded.reason}")
+        return Declined(decoded.code, f"{tx.description}: {decoded.reason}")
     refused = (
         in_time(approval, now)
         or _in_plan(rules, approval, work, tx)
@@ -82,10 +85,10 @@ def judge(
         or as_built(tx)
     )
     if refused is not None:
-        return Declined(refused.code, f"{tx.words}: {refused.reason}")
+        return Declined(refused.code, f"{tx.description}: {refused.reason}")
     ends = approval.expires_at if work.expires_at is None else min(approval.expires_at, work.expires_at)
     if now >= ends:
-        return Declined("EXPIRED", f"{tx.words}: its time is over: a swap does not wait longer for a block")
+        return Declined("EXPIRED", f"{tx.description}: its time is over: a swap does not wait longer for a block")
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, ends)
 
 
@@ -133,7 +136,7 @@ def decode(raw: bytes, owner: Address, tables: Sequence[Table] = ()) -> tuple[Sv
     return tuple(found)
 
 
-def _in_plan(rules: SvmRules, approval: Approval, work: SvmWork, tx: SvmUnsigned) -> Declined | None:
+def _in_plan(rules: Rules, approval: Approval, work: LegWork, tx: SvmUnsigned) -> Declined | None:
     plan = approval.plan
     if tx.chain != rules.chain or plan.block.chain != rules.chain:
         return Declined("CHAIN_NOT_ALLOWED", f"the transaction is for {tx.chain}, the account is on {rules.chain}")
@@ -142,7 +145,7 @@ def _in_plan(rules: SvmRules, approval: Approval, work: SvmWork, tx: SvmUnsigned
     return leg_in_plan(plan, work)
 
 
-def _each(rules: SvmRules, work: SvmWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
+def _each(rules: Rules, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
     """Every instruction is one that is allowed; the adapter's are all there, in their order, or none is."""
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]
     for instruction in decoded:
@@ -160,7 +163,7 @@ def _each(rules: SvmRules, work: SvmWork, decoded: Sequence[SvmInstruction]) -> 
     return None
 
 
-def _one(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
+def _one(rules: Rules, work: LegWork, instruction: SvmInstruction) -> Declined | None:
     program, data = instruction.program, instruction.data
     if program == COMPUTE_BUDGET:
         return None if not instruction.accounts else Declined("MESSAGE_MALFORMED", "the budget takes no accounts")
@@ -178,7 +181,7 @@ def _one(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decline
     return None if work.leg.kind is LegKind.SWAP else role_fault(rules.owner, work, instruction)  # ``swap_fault``
 
 
-def _opens(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
+def _opens(rules: Rules, work: LegWork, instruction: SvmInstruction) -> Declined | None:
     programs = work.programs
     for token, account in own_accounts(work, rules.owner).items():
         wanted = (rules.owner, account, rules.owner, token.address, SYSTEM, programs[token])
@@ -187,7 +190,7 @@ def _opens(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decli
     return Declined("RECIPIENT_NOT_SELF", "opens a token account that is not ours, or not of this leg's tokens")
 
 
-def _wraps(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
+def _wraps(rules: Rules, work: LegWork, instruction: SvmInstruction) -> Declined | None:
     data, account = instruction.data, own_accounts(work, rules.owner)[work.asset]
     gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP) and work.asset.address == WRAPPED_SOL and not work.native
     if not gives or len(data) != 12 or data[:4] != SYSTEM_TRANSFER:
@@ -200,7 +203,7 @@ def _wraps(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Decli
     return None
 
 
-def _own_token_account(rules: SvmRules, work: SvmWork, instruction: SvmInstruction) -> Declined | None:
+def _own_token_account(rules: Rules, work: LegWork, instruction: SvmInstruction) -> Declined | None:
     mine, names = own_accounts(work, rules.owner), _names(instruction)
     programs = work.programs
     for token, account in mine.items():
@@ -213,7 +216,7 @@ def _own_token_account(rules: SvmRules, work: SvmWork, instruction: SvmInstructi
     return Declined("TAG_NOT_ALLOWED", "calls the token program for something else than closing an account of ours")
 
 
-def budget_fault(rules: SvmRules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
+def budget_fault(rules: Rules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
     """What is wrong with a transaction's compute budget: asked once each, below the ceilings, and as it was priced."""
     units = price = None
     for instruction in decoded:
@@ -236,7 +239,7 @@ def budget_fault(rules: SvmRules, tx: SvmUnsigned, decoded: Sequence[SvmInstruct
     return None
 
 
-def _effect(work: SvmWork, simulated: SvmSimulated) -> Declined | None:
+def _effect(work: LegWork, simulated: SvmSimulated) -> Declined | None:
     """Against what the bytes did on the fork: never more out than the leg says."""
     leg, asset = work.leg, work.asset
     least = -leg.amount.raw if leg.kind in (LegKind.DEPOSIT, LegKind.SWAP) else 0
@@ -268,3 +271,28 @@ def _names(instruction: SvmInstruction) -> tuple[Address, ...]:
 def _bare(instruction: SvmInstruction) -> tuple[Address, tuple[Address, ...], bytes]:
     """What an instruction does, without flags: a message keeps those for each account, not for each instruction."""
     return instruction.program, _names(instruction), instruction.data
+
+
+def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> SvmApproved | Declined:
+    """The policy's word on taking a right back: our compute budget and exactly that one instruction, and nothing of
+    ours moved on the fork. It needs no living approval: it is never wrong. Pure."""
+    tx = simulated.tx
+    decoded = decode(tx.message, rules.owner)
+    if isinstance(decoded, Declined):
+        return Declined(decoded.code, f"{tx.description}: {decoded.reason}")
+    wanted = revocation(given, rules.owner)
+    calls = [one for one in decoded if one not in budget_of(decoded)]
+    same = [(one.program, [m.address for m in one.accounts], one.data) for one in calls]
+    if same != [(wanted.program, [m.address for m in wanted.accounts], wanted.data)] or tx.chain != rules.chain:
+        return Declined("NOT_A_REVOCATION", f"{tx.description}: is not exactly that")
+    if any(delta.raw for delta in simulated.deltas[:-1]):
+        return Declined("DELTA_NOT_PLANNED", f"{tx.description}: moves {given.token.symbol}")
+    if (refused := budget_fault(rules, tx, decoded) or as_built(tx)) is not None:
+        return Declined(refused.code, f"{tx.description}: {refused.reason}")
+    return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), "revocation", NEVER)
+
+
+def budget_of(decoded: Sequence[SvmInstruction]) -> list[SvmInstruction]:
+    """The instructions for the compute budget program."""
+    program = budget(Bid(MOST_UNITS, 0))[0].program
+    return [one for one in decoded if one.program == program]

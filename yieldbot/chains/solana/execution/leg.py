@@ -4,35 +4,19 @@ confirm. A transaction that expired is made anew with another blockhash while it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-
-from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
-from yieldbot.chains.solana.execution.build import SvmContext, Table, unsigned, without, written_out
-from yieldbot.chains.solana.execution.judge import SvmRules, judge
-from yieldbot.chains.solana.execution.send import confirm, record, submit
-from yieldbot.chains.solana.execution.simulate import SvmRehearsedTx, rehearse, simulate_tx, tables_of
-from yieldbot.chains.solana.node.client import Blockhash
-from yieldbot.errors import SignerRefused
+from yieldbot.chains.solana.execution.account import Account, LegWork
+from yieldbot.chains.solana.execution.build import TxContext, written_out
+from yieldbot.chains.solana.execution.judge import Rules, judge
+from yieldbot.chains.solana.execution.simulate import rehearse, simulate_tx
+from yieldbot.chains.solana.execution.transact import transact
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult, mark
-from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined
-from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
-from yieldbot.model.tx import Confirmed, Expired, Outcome
-
-BLOCKHASHES = 3
-"""How many times a transaction is signed at most, each with a newer blockhash, while its approval lives."""
-
-VALID_BLOCKS = 150
-"""How many blocks a blockhash lasts (Agave, MAX_PROCESSING_AGE)."""
-
-Simulate = Callable[[SvmUnsigned, BlockRef], Awaitable[SvmSimulated | Declined]]
-Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
+from yieldbot.model.tx import Confirmed, Outcome
 
 
-async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) -> LegResult:
+async def execute_leg(account: Account, approval: Approval, work: LegWork) -> LegResult:
     """Carry out one leg. The plan's mark in the journal follows. Raised and returned are as on EVM chains."""
     rehearsed = (
         barred(account)
@@ -44,7 +28,7 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
     for tx in () if isinstance(rehearsed, Declined) else rehearsed.legs[0].txs:
         done = await transact(
             account,
-            SvmContext(
+            TxContext(
                 account.settings.chain,
                 account.owner,
                 approval.plan.id,
@@ -54,9 +38,7 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
             ),
             tx,
             simulate=lambda tx, block: simulate_tx(account, tx, work, block),
-            judge=lambda simulated, tables: judge(
-                SvmRules.of(account), approval, work, simulated, account.now(), tables
-            ),
+            judge=lambda simulated, tables: judge(Rules.of(account), approval, work, simulated, account.now(), tables),
         )
         outcomes += done[0]
         declined = done[1]
@@ -65,55 +47,3 @@ async def execute_leg(account: SvmAccount, approval: Approval, work: SvmWork) ->
     result = LegResult(tuple(outcomes), declined)
     mark(account.journal, approval, work.index, result)
     return result
-
-
-async def transact(
-    account: SvmAccount, context: SvmContext, planned: SvmRehearsedTx, simulate: Simulate, judge: Judge
-) -> tuple[list[Outcome], Declined | None]:
-    """One transaction to its outcome: that of the last blockhash it was signed with. Earlier ones, which expired, are
-    in the journal."""
-    bid, outcomes = planned.bid, list[Outcome]()
-    if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
-        said = f"{planned.words}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
-        return outcomes, Declined("COST_ABOVE_GAIN", said)
-    meaning: bytes | None = None
-    repeats: str | None = None
-    for _ in range(BLOCKHASHES):
-        node = account.nodes.first
-        tables = without(await tables_of(account, node), context.written_out)
-        tx = unsigned(planned.step, context, bid, await _blockhash(account), tables)
-        if isinstance(tx, Declined):
-            return outcomes, tx
-        if meaning not in (None, tx.meaning):
-            return outcomes, Declined("NOT_THE_CALL", f"{tx.words}: is not the transaction that it would repeat")
-        simulated = await simulate(tx, await node.block())
-        if isinstance(simulated, Declined):
-            return outcomes, simulated
-        await account.nodes.verify_chain()  # the last look before a key is used
-        approved = judge(simulated, tables)
-        if isinstance(approved, Declined):
-            return outcomes, approved
-        if (reason := account.halted()) is not None:
-            return outcomes, Declined(
-                "HALTED", f"yieldbot was halted on the way ({reason}): `yieldbot resume` lifts it"
-            )
-        try:
-            signed = account.signer.sign(approved)
-        except SignerRefused as no:
-            return outcomes, Declined(no.code, f"{tx.words}: {no.reason}")
-        recorded = record(account, signed, bid.units, repeats)
-        await submit(account, recorded)
-        outcome = await confirm(account, recorded)
-        outcomes = [outcome]
-        if not isinstance(outcome, Expired):
-            break
-        meaning, repeats = tx.meaning, signed.signature
-    return outcomes, None
-
-
-async def _blockhash(account: SvmAccount) -> Blockhash:
-    """The newest one, given up no earlier than a quorum's height allows: by one node's word that it is over soon, the
-    leg would be signed again while the first bytes can still land."""
-    newest = await account.nodes.first.blockhash()
-    lasts = await account.nodes.height("confirmed") + VALID_BLOCKS
-    return replace(newest, last_valid_height=max(newest.last_valid_height, lasts))

@@ -12,34 +12,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.chains.allowances import Given
-from yieldbot.chains.solana.execution.account import SvmAccount
+from yieldbot.chains.solana.execution.account import Account
+from yieldbot.chains.solana.execution.balances import Images, changes, token_account
 from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
     Bid,
     Step,
-    SvmContext,
+    TxContext,
     bid_for,
     budget,
     compiled,
+    revocation,
 )
-from yieldbot.chains.solana.execution.deltas import Images, changes, token_account
-from yieldbot.chains.solana.execution.judge import SvmRules, as_built, budget_fault, decode
-from yieldbot.chains.solana.execution.leg import transact
-from yieldbot.chains.solana.execution.simulate import SvmRehearsedTx, simulate_bytes, would_fail
+from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
+from yieldbot.chains.solana.execution.simulate import RehearsedTx, simulate_bytes, would_fail
+from yieldbot.chains.solana.execution.transact import transact
 from yieldbot.chains.solana.node.client import AccountImage
-from yieldbot.chains.solana.node.fork import Ran, SvmFork
-from yieldbot.execution.approvals import NEVER
+from yieldbot.chains.solana.node.fork import Fork, Ran
 from yieldbot.execution.gate import barred
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.plan import Declined
-from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
-from yieldbot.model.tx import Outcome, SvmInstruction, SvmMeta
+from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
+from yieldbot.model.tx import Outcome
 
-REVOKE = b"\x05"
-CLOSE_AUTHORITY_TO_NONE = b"\x06\x03\x00"
-"""SetAuthority, of kind CloseAccount, with no new authority (spl-token instruction.rs)."""
 DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
 
 
@@ -48,32 +45,25 @@ def authority_of(given: Given, owner: Address) -> Address:
     return given.spender if given.right else owner
 
 
-def instruction_of(given: Given, authority: Address) -> SvmInstruction:
-    """``Revoke`` of the account's delegate, or ``SetAuthority`` of its close authority to nobody."""
-    assert given.account is not None and given.program is not None  # Solana's have both
-    metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
-    who = given.name or given.spender
-    if given.right:
-        words = f"take back that {who} may close {given.account}"
-        return SvmInstruction(given.program, metas, CLOSE_AUTHORITY_TO_NONE, words)
-    words = f"take back that {who} may take {given.token.symbol} out of {given.account}"
-    return SvmInstruction(given.program, metas, REVOKE, words)
+async def rehearse_revocations(account: Account, given: Sequence[Given]) -> list[RehearsedTx | Declined]:
+    """Each revocation on a fork of its own: its compute units and its bid, or why it would fail. ``account``: of who
+    signs them."""
+    return [await _rehearsed(account, one) for one in given]
 
 
-async def rehearse_revocation(account: SvmAccount, given: Given) -> SvmRehearsedTx | Declined:
-    """A revocation on a fork: its compute units and its bid, or why it would fail. ``account``: of who signs."""
-    call = instruction_of(given, account.owner)
-    fork = SvmFork(account.nodes.first)
+async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
+    call = revocation(given, account.owner)
+    fork = Fork(account.nodes.first)
     ran = await fork.send(compiled((*budget(Bid(MOST_UNITS, 0)), call), account.owner, NO_BLOCKHASH))
-    refused = would_fail(account, call.words, ran) or effect_fault(given, account.owner, ran)
+    refused = would_fail(account, call.description, ran) or effect_fault(given, account.owner, ran)
     if refused is not None:
         return refused
     recent = await account.nodes.unit_prices([account.owner, *(m.address for m in call.accounts if m.writable)])
     bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
-    return SvmRehearsedTx(Step((call,), call.program), ran.units, bid)
+    return RehearsedTx(Step((call,), call.program), ran.units, bid)
 
 
-async def revoke(account: SvmAccount, given: Given, index: int, planned: SvmRehearsedTx) -> Outcome | Declined:
+async def revoke(account: Account, given: Given, index: int, planned: RehearsedTx) -> Outcome | Declined:
     """Take one right back. ``index``: its place among those of this run; ``planned``: as it was rehearsed."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
@@ -81,7 +71,7 @@ async def revoke(account: SvmAccount, given: Given, index: int, planned: SvmRehe
     chain = account.settings.chain
     named = hashlib.sha256(f"{chain} {given.account} {given.right} {given.spender}".encode()).hexdigest()[:8]
     market = MarketId(f"allowance/{market_chain(chain)}/{given.account}")
-    context = SvmContext(chain, account.owner, f"revoke-{named}", index, market)
+    context = TxContext(chain, account.owner, f"revoke-{named}", index, market)
 
     async def simulate(tx: SvmUnsigned, block: BlockRef) -> SvmSimulated | Declined:
         return await simulate_bytes(
@@ -100,34 +90,9 @@ async def revoke(account: SvmAccount, given: Given, index: int, planned: SvmRehe
         context,
         planned,
         simulate=simulate,
-        judge=lambda simulated, tables: judge_revocation(SvmRules.of(account), given, simulated),
+        judge=lambda simulated, tables: judge_revocation(Rules.of(account), given, simulated),
     )
     return declined if declined is not None else outcomes[-1]
-
-
-def judge_revocation(rules: SvmRules, given: Given, simulated: SvmSimulated) -> SvmApproved | Declined:
-    """The policy's word on taking a right back: our compute budget and exactly that one instruction, and nothing of
-    ours moved on the fork. It needs no living approval: it is never wrong. Pure."""
-    tx = simulated.tx
-    decoded = decode(tx.message, rules.owner)
-    if isinstance(decoded, Declined):
-        return Declined(decoded.code, f"{tx.words}: {decoded.reason}")
-    wanted = instruction_of(given, rules.owner)
-    calls = [one for one in decoded if one not in budget_of(decoded)]
-    same = [(one.program, [m.address for m in one.accounts], one.data) for one in calls]
-    if same != [(wanted.program, [m.address for m in wanted.accounts], wanted.data)] or tx.chain != rules.chain:
-        return Declined("NOT_A_REVOCATION", f"{tx.words}: is not exactly that")
-    if any(delta.raw for delta in simulated.deltas[:-1]):
-        return Declined("DELTA_NOT_PLANNED", f"{tx.words}: moves {given.token.symbol}")
-    if (refused := budget_fault(rules, tx, decoded) or as_built(tx)) is not None:
-        return Declined(refused.code, f"{tx.words}: {refused.reason}")
-    return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), "revocation", NEVER)
-
-
-def budget_of(decoded: Sequence[SvmInstruction]) -> list[SvmInstruction]:
-    """The instructions for the compute budget program."""
-    program = budget(Bid(MOST_UNITS, 0))[0].program
-    return [one for one in decoded if one.program == program]
 
 
 def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
@@ -136,14 +101,13 @@ def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
     The payer paid the fee; the right is gone from the account; not a byte else of any account has changed.
     """
     assert given.account is not None
-    words = f"{given.account}"
     old, new = ran.before.get(given.account), ran.after.get(given.account)
     was, now = token_account(old), token_account(new)
     if old is None or new is None or was is None or now is None or _rest(old) != _rest(new):
-        return Declined("DELTA_NOT_PLANNED", f"{words}: more than the right of {given.spender} changed")
+        return Declined("DELTA_NOT_PLANNED", f"{given.account}: more than the right of {given.spender} changed")
     wanted = replace(was, close_authority=None) if given.right else replace(was, delegate=None, delegated=0)
     if now != wanted:
-        return Declined("ALLOWANCE_LEFT", f"{words}: {given.spender} would keep its right")
+        return Declined("ALLOWANCE_LEFT", f"{given.account}: {given.spender} would keep its right")
     return _others(given, payer, ran.before, ran.after, ran.fee_lamports)
 
 

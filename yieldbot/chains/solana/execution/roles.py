@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.build import own_accounts
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
@@ -43,7 +43,7 @@ def has_roles(kind: Mapping[str, Any]) -> bool:
     )
 
 
-def role_fault(owner: Address, work: SvmWork, call: SvmInstruction) -> Declined | None:
+def role_fault(owner: Address, work: LegWork, call: SvmInstruction) -> Declined | None:
     """Why an instruction of the leg's market must not be signed; None when each argument keeps to its role."""
     for name, kind in instructions_of(work.market.protocol).items():
         tag = bytes.fromhex(kind["tag"])
@@ -53,7 +53,7 @@ def role_fault(owner: Address, work: SvmWork, call: SvmInstruction) -> Declined 
 
 
 def _judged(
-    owner: Address, work: SvmWork, call: SvmInstruction, name: str, kind: Mapping[str, Any], at: int
+    owner: Address, work: LegWork, call: SvmInstruction, name: str, kind: Mapping[str, Any], at: int
 ) -> Declined | None:
     if not has_roles(kind):
         return Declined("ARGUMENT_WITHOUT_ROLE", f"{name}: abis/ does not say what each of its arguments is")
@@ -76,7 +76,7 @@ def _judged(
     return None
 
 
-def _beyond(work: SvmWork, role: str, value: int) -> tuple[str, str] | None:
+def _beyond(work: LegWork, role: str, value: int) -> tuple[str, str] | None:
     leaves = work.leg.kind is LegKind.WITHDRAW
     if role == "amount" and value > work.leg.amount.raw and not (leaves and work.leg.all):
         return "AMOUNT_ABOVE_PLAN", f"{value} base units, {work.leg.amount.raw} were approved"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+from yieldbot.chains.solana.execution.account import Account, LegWork
+from yieldbot.chains.solana.execution.balances import changes, of_ours, trespass
 from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
@@ -24,10 +25,9 @@ from yieldbot.chains.solana.execution.build import (
     without,
     written_out,
 )
-from yieldbot.chains.solana.execution.deltas import changes, of_ours, trespass
 from yieldbot.chains.solana.execution.wayout import way_out
-from yieldbot.chains.solana.node.client import Simulated, SvmNode
-from yieldbot.chains.solana.node.fork import Ran, SvmFork, table_addresses
+from yieldbot.chains.solana.node.client import Node, Simulated
+from yieldbot.chains.solana.node.fork import Fork, Ran, table_addresses
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
 from yieldbot.execution.results import of_leg
@@ -49,7 +49,7 @@ OPENED_LAMPORTS = 2 * 2_039_280
 
 
 @dataclass(frozen=True, slots=True)
-class SvmRehearsedTx:
+class RehearsedTx:
     """One transaction of a leg on the fork, and what will be asked for it."""
 
     step: Step
@@ -57,8 +57,8 @@ class SvmRehearsedTx:
     bid: Bid
 
     @property
-    def words(self) -> str:
-        return self.step.words
+    def description(self) -> str:
+        return self.step.description
 
     @property
     def gas_limit(self) -> int:
@@ -72,11 +72,11 @@ class SvmRehearsedTx:
 
 
 @dataclass(frozen=True, slots=True)
-class SvmRehearsedLeg:
+class RehearsedLeg:
     """A leg's transactions in order, and what they did together to every balance of ours."""
 
     index: int
-    txs: tuple[SvmRehearsedTx, ...]
+    txs: tuple[RehearsedTx, ...]
     deltas: tuple[Delta, ...]
 
     @property
@@ -86,11 +86,11 @@ class SvmRehearsedLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class SvmRehearsal:
+class Rehearsal:
     """A plan as it went on a fork of about the slot ``block``."""
 
     block: BlockRef
-    legs: tuple[SvmRehearsedLeg, ...]
+    legs: tuple[RehearsedLeg, ...]
 
     @property
     def gas_used(self) -> int:
@@ -120,15 +120,15 @@ class SvmRehearsal:
     def lines(self) -> tuple[str, ...]:
         """Every instruction that has words, in order."""
         return tuple(
-            instruction.words
+            instruction.description
             for leg in self.legs
             for tx in leg.txs
             for instruction in tx.step.instructions
-            if instruction.words
+            if instruction.description
         )
 
 
-async def tables_of(account: SvmAccount, node: SvmNode) -> tuple[Table, ...]:
+async def tables_of(account: Account, node: Node) -> tuple[Table, ...]:
     """The configured lookup tables as the chain holds them; one that is missing is left away."""
     found = await node.accounts(account.bounds.lookup_tables) if account.bounds.lookup_tables else {}
     return tuple(
@@ -138,16 +138,16 @@ async def tables_of(account: SvmAccount, node: SvmNode) -> tuple[Table, ...]:
     )
 
 
-async def rehearse(account: SvmAccount, works: Sequence[SvmWork], block: BlockRef) -> SvmRehearsal | Declined:
+async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
     """Run all legs in order on one fork, as our account, with its real funds.
 
     Declined (never an exception) when an instruction would fail, touches what the leg does not name, leaves a delegate,
     does not do what the leg says, or costs more than the ceilings.
     """
     node = account.nodes.first
-    fork = SvmFork(node)
+    fork = Fork(node)
     tables = await tables_of(account, node)
-    legs: list[SvmRehearsedLeg] = []
+    legs: list[RehearsedLeg] = []
     for work in works:
         leg = await _leg(account, fork, work, tables)
         if isinstance(leg, NoWayOut):
@@ -155,18 +155,16 @@ async def rehearse(account: SvmAccount, works: Sequence[SvmWork], block: BlockRe
         if isinstance(leg, Declined):
             return of_leg(work, leg)
         legs.append(leg)
-    return SvmRehearsal(block, tuple(legs))
+    return Rehearsal(block, tuple(legs))
 
 
-async def _leg(
-    account: SvmAccount, fork: SvmFork, work: SvmWork, tables: Sequence[Table]
-) -> SvmRehearsedLeg | Declined:
+async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Table]) -> RehearsedLeg | Declined:
     owner, watched = account.owner, watched_of(work)
     tables = without(tables, written_out(work, owner))
     mine = tuple(own_accounts(work, owner).values())
     await fork.clone((owner, *mine))
     worth_raw = await _worth(fork, work)
-    done: list[SvmRehearsedTx] = []
+    done: list[RehearsedTx] = []
     parts: list[tuple[Delta, ...]] = []
     for step in steps(work, owner, fork.images(mine), tables):
         if (never := too_large(step, owner, tables)) is not None:
@@ -179,11 +177,9 @@ async def _leg(
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
         if bid.fee_lamports > account.bounds.max_fee_lamports:
-            return Declined(
-                "FEE_ABOVE_CEILING",
-                f"{step.words}: costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}",
-            )
-        done.append(SvmRehearsedTx(step, ran.units, bid))
+            said = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
+            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {said}")
+        done.append(RehearsedTx(step, ran.units, bid))
         parts.append(changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports))
     deltas = total(parts)
     if (fault := leg_fault(work, deltas, account.tolerance_bps)) is not None:
@@ -194,23 +190,23 @@ async def _leg(
             return loss
     if _into(work) and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None:
         return trap
-    return SvmRehearsedLeg(work.index, tuple(done), deltas)
+    return RehearsedLeg(work.index, tuple(done), deltas)
 
 
-def _into(work: SvmWork) -> bool:
+def _into(work: LegWork) -> bool:
     return work.leg.kind is LegKind.DEPOSIT
 
 
 async def ran_step(
-    account: SvmAccount, fork: SvmFork, step: Step, watched: Sequence[Token], tables: Sequence[Table]
+    account: Account, fork: Fork, step: Step, watched: Sequence[Token], tables: Sequence[Table]
 ) -> Ran | Declined:
     """One step on the fork; Declined when it fails there, or touches what of ours it may not."""
     instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
     ran = await fork.send(compiled(instructions, account.owner, NO_BLOCKHASH, tables))
-    return would_fail(account, step.words, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
+    return would_fail(account, step.description, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
 
 
-async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot: BlockRef) -> SvmSimulated | Declined:
+async def simulate_tx(account: Account, tx: SvmUnsigned, work: LegWork, slot: BlockRef) -> SvmSimulated | Declined:
     """Run exactly these bytes of a leg on a new fork, then have the nodes simulate them too."""
     watched, owner = watched_of(work), account.owner
     return await simulate_bytes(
@@ -227,7 +223,7 @@ async def simulate_tx(account: SvmAccount, tx: SvmUnsigned, work: SvmWork, slot:
 
 
 async def simulate_bytes(
-    account: SvmAccount,
+    account: Account,
     tx: SvmUnsigned,
     slot: BlockRef,
     *,
@@ -245,11 +241,11 @@ async def simulate_bytes(
     """
     from solders.message import from_bytes_versioned
 
-    fork = SvmFork(account.nodes.first)
+    fork = Fork(account.nodes.first)
     await fork.clone((account.owner, *clone))
     message: Any = from_bytes_versioned(tx.message)
     ran = await fork.send(message)
-    if (refused := would_fail(account, tx.words, ran) or fault(ran)) is not None:
+    if (refused := would_fail(account, tx.description, ran) or fault(ran)) is not None:
         return refused
     if (differs := await _cross_checked(account, tx, ran, exactly, least)) is not None:
         return differs
@@ -257,7 +253,7 @@ async def simulate_bytes(
 
 
 async def _cross_checked(
-    account: SvmAccount, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address], least: Amount | None
+    account: Account, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address], least: Amount | None
 ) -> Declined | None:
     """Whether a quorum of nodes, simulating the same bytes, leaves our accounts as the fork did."""
     from solders.message import from_bytes_versioned
@@ -272,28 +268,30 @@ async def _cross_checked(
         if address in (account.owner, *exactly) or of_ours({address: old}, {address: ran.after[address]}, account.owner)
     ]
     agree, others = 0, []
-    for node, said in await account.nodes.each(lambda node: node.simulate(raw, ours)):
-        why = _difference(account, ran, ours, said, exactly, least)
+    for node, simulated in await account.nodes.each(lambda node: node.simulate(raw, ours)):
+        why = _difference(account, ran, ours, simulated, exactly, least)
         if why is None:
             agree += 1
         else:
             others.append(f"{node.host}: {why}")
     if agree >= account.nodes.quorum:
         return None
-    return Declined("SIMULATION_DIFFERS", f"{tx.words}: the fork and the nodes do not agree ({'; '.join(others)})")
+    return Declined(
+        "SIMULATION_DIFFERS", f"{tx.description}: the fork and the nodes do not agree ({'; '.join(others)})"
+    )
 
 
 def _difference(
-    account: SvmAccount,
+    account: Account,
     ran: Ran,
     ours: Sequence[Address],
-    said: Simulated,
+    simulated: Simulated,
     exactly: Sequence[Address],
     least: Amount | None,
 ) -> str | None:
-    if said.error is not None:
-        return f"it would fail there: {said.error}"
-    theirs = dict(zip(ours, said.accounts, strict=True))
+    if simulated.error is not None:
+        return f"it would fail there: {simulated.error}"
+    theirs = dict(zip(ours, simulated.accounts, strict=True))
     before = {address: ran.before[address] for address in ours}
     here = of_ours(before, {address: ran.after[address] for address in ours}, account.owner)
     there = of_ours(before, theirs, account.owner)
@@ -319,7 +317,7 @@ def _difference(
     return None
 
 
-def watched_of(work: SvmWork) -> tuple[Any, ...]:
+def watched_of(work: LegWork) -> tuple[Any, ...]:
     """Tokens whose balances the leg moves: the asset, the shares, what a swap brings."""
     return tuple(work.programs)
 
@@ -334,36 +332,29 @@ def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ..
     )
 
 
-def would_fail(account: SvmAccount, words: str, ran: Ran) -> Declined | None:
+def would_fail(account: Account, description: str, ran: Ran) -> Declined | None:
     """Why a transaction fails on the fork, in words; None when it does not."""
     if ran.error is None:
         return None
-    return Declined("WOULD_REVERT", f"{words}: {reason(account, ran)}")
+    return Declined("WOULD_REVERT", f"{description}: {reason(account, ran)}")
 
 
-def reason(account: SvmAccount, ran: Ran) -> str:
+def reason(account: Account, ran: Ran) -> str:
     """An error in the program's own words where an adapter knows them, else the last log line that tells anything."""
     if (custom := ran.custom_error) is not None:
         failed = next((line for line in reversed(ran.logs) if " failed: " in line), "")
         program = Address(failed.split()[1]) if failed.startswith("Program ") else Address("")
         if (known := account.explain(program, custom[1])) is not None:
             return known
-    told = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
-    if any(said in line for line in told for said in UNKNOWN):
+    lines = [line for line in ran.logs if "Error" in line or "failed" in line or "insufficient" in line]
+    if any(answer in line for line in lines for answer in UNKNOWN):
         return LACKS
-    return told[-1] if told else str(ran.error)
+    return lines[-1] if lines else str(ran.error)
 
 
-async def _worth(fork: SvmFork, work: SvmWork) -> int | None:
+async def _worth(fork: Fork, work: LegWork) -> int | None:
     """What our position is worth on the fork, as the adapter reads it; None where nobody asks."""
     if work.observe is None or work.leg.kind is not LegKind.DEPOSIT:
         return None
     (state,) = await fork.run([work.observe(BlockRef(work.market.chain, fork.slot, "", 0))])
     return 0 if isinstance(state, MarketError) else state.held.raw
-
-
-def digest_of(tx: SvmUnsigned) -> bytes:
-    """sha256 of the message to be signed."""
-    import hashlib
-
-    return hashlib.sha256(tx.message).digest()

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.solana.execution.account import SvmWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.execution.planned import terms_are_the_legs
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
@@ -27,7 +27,7 @@ ARGUMENTS = struct.Struct("<QQ16s??")
 ACCOUNTS = 11
 
 
-def swap_fault(owner: Address, work: SvmWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
+def swap_fault(owner: Address, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
     """Why the instructions of the leg's programs are not this swap; None when they are, or where the leg is none."""
     if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", "the terms are not the leg's")

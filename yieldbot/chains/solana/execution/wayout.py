@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from yieldbot.chains.solana.execution.balances import changes
 from yieldbot.chains.solana.execution.build import own_accounts, steps, too_large
-from yieldbot.chains.solana.execution.deltas import changes
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import change_of
 from yieldbot.model.amounts import Amount, BlockRef
@@ -18,9 +18,9 @@ from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
-    from yieldbot.chains.solana.execution.account import SvmAccount, SvmWork
+    from yieldbot.chains.solana.execution.account import Account, LegWork
     from yieldbot.chains.solana.execution.build import Table
-    from yieldbot.chains.solana.node.fork import SvmFork
+    from yieldbot.chains.solana.node.fork import Fork
     from yieldbot.execution.wayout import WayOut
 
 
@@ -29,7 +29,7 @@ SLACK = 1000
 
 
 async def way_out(
-    account: SvmAccount, fork: SvmFork, work: SvmWork, held_raw: int, tables: Sequence[Table] = ()
+    account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[Table] = ()
 ) -> NoWayOut | None:
     """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
     afterwards, its clock too. held_raw: what the position was worth before the leg."""
@@ -44,9 +44,9 @@ async def way_out(
 
 
 async def _tried(
-    account: SvmAccount,
-    fork: SvmFork,
-    work: SvmWork,
+    account: Account,
+    fork: Fork,
+    work: LegWork,
     out: WayOut[SvmInstruction],
     held_raw: int,
     tables: Sequence[Table],
@@ -72,16 +72,16 @@ async def _tried(
     return less
 
 
-async def _now(fork: SvmFork, work: SvmWork) -> MarketState | MarketError:
+async def _now(fork: Fork, work: LegWork) -> MarketState | MarketError:
     assert work.observe is not None
     (state,) = await fork.run([work.observe(BlockRef(work.market.chain, fork.slot, "", 0))])
     return state
 
 
 async def _taken(
-    account: SvmAccount,
-    fork: SvmFork,
-    work: SvmWork,
+    account: Account,
+    fork: Fork,
+    work: LegWork,
     calls: tuple[SvmInstruction, ...],
     part: Amount | None,
     tables: Sequence[Table],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from yieldbot.chains.solana.node.transport import SolanaProvider
+from yieldbot.chains.solana.node.transport import Provider
 from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
@@ -82,7 +82,7 @@ class Simulated:
     accounts: tuple[AccountImage | None, ...]
 
 
-class SvmNode:
+class Node:
     """One JSON-RPC endpoint of a Solana cluster."""
 
     def __init__(
@@ -100,7 +100,7 @@ class SvmNode:
         self.max_slot_skew = max_slot_skew
         self.features: Any = None
         """What of the runtime the cluster has activated (svm_fork.features); None while nobody has asked."""
-        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=SolanaProvider)
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=Provider)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.chain}, {self.host})"
@@ -155,12 +155,12 @@ class SvmNode:
 
     async def blockhash(self) -> Blockhash:
         """The newest blockhash at our commitment."""
-        slot, said = self._context(
+        slot, answer = self._context(
             await self.request("getLatestBlockhash", [{"commitment": self.commitment}]), "getLatestBlockhash"
         )
         try:
-            height = self._integer(said["lastValidBlockHeight"], "getLatestBlockhash")
-            return Blockhash(str(said["blockhash"])[:LONGEST_HASH], height, slot)
+            height = self._integer(answer["lastValidBlockHeight"], "getLatestBlockhash")
+            return Blockhash(str(answer["blockhash"])[:LONGEST_HASH], height, slot)
         except (KeyError, TypeError, ValueError):
             raise self._nonsense("getLatestBlockhash") from None
 
@@ -235,10 +235,10 @@ class SvmNode:
         if length is not None:
             options["dataSlice"] = {"offset": 0, "length": length}
         try:
-            said = await self.request("getMultipleAccounts", [list(part), options])
+            answer = await self.request("getMultipleAccounts", [list(part), options])
         except NodeRefused as refusal:
             return refusal
-        slot, images = self._context(said, "getMultipleAccounts")
+        slot, images = self._context(answer, "getMultipleAccounts")
         if not isinstance(images, list) or len(images) != len(part):
             raise self._nonsense("getMultipleAccounts")
         return slot, [self._image(one) for one in images]
@@ -280,13 +280,13 @@ class SvmNode:
 
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
         """What the node knows of a signature; None for nothing. history: search all that it keeps, not recent ones."""
-        _, said = self._context(
+        _, answer = self._context(
             await self.request("getSignatureStatuses", [[signature], {"searchTransactionHistory": history}]),
             "getSignatureStatuses",
         )
-        if not isinstance(said, list) or len(said) != 1:
+        if not isinstance(answer, list) or len(answer) != 1:
             raise self._nonsense("getSignatureStatuses")
-        (one,) = said
+        (one,) = answer
         if one is None:
             return None
         try:
@@ -298,12 +298,12 @@ class SvmNode:
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
         """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs); None when unknown."""
         options = {"encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0}
-        said = await self.request("getTransaction", [signature, options])
-        if said is None:
+        answer = await self.request("getTransaction", [signature, options])
+        if answer is None:
             return None
-        if not isinstance(said, Mapping) or not isinstance(said.get("meta"), Mapping):
+        if not isinstance(answer, Mapping) or not isinstance(answer.get("meta"), Mapping):
             raise self._nonsense("getTransaction")
-        return said
+        return answer
 
     async def simulate(self, raw: bytes, addresses: Sequence[Address], least_slot: int = 0) -> Simulated:
         """The node's own simulation of a transaction (its signatures unchecked), with accounts as it leaves them."""
@@ -315,27 +315,27 @@ class SvmNode:
             "minContextSlot": least_slot,
             "accounts": {"encoding": "base64", "addresses": list(addresses)},
         }
-        slot, said = self._context(
+        slot, answer = self._context(
             await self.request("simulateTransaction", [base64.b64encode(raw).decode(), options]), "simulateTransaction"
         )
         try:
-            images = tuple(self._image(one) for one in said.get("accounts") or [None] * len(addresses))
-            logs = tuple(str(line) for line in said.get("logs") or ())
-            units = self._integer(said.get("unitsConsumed") or 0, "simulateTransaction")
-            return Simulated(slot, said["err"], logs, units, images)
+            images = tuple(self._image(one) for one in answer.get("accounts") or [None] * len(addresses))
+            logs = tuple(str(line) for line in answer.get("logs") or ())
+            units = self._integer(answer.get("unitsConsumed") or 0, "simulateTransaction")
+            return Simulated(slot, answer["err"], logs, units, images)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise self._nonsense("simulateTransaction") from None
 
     async def recent_unit_prices(self, writable: Sequence[Address]) -> list[int]:
         """Micro-lamports a compute unit that landed transactions touching these accounts paid in recent slots."""
-        said = await self.request("getRecentPrioritizationFees", [list(writable)[:128]])
-        if not isinstance(said, list):
+        answer = await self.request("getRecentPrioritizationFees", [list(writable)[:128]])
+        if not isinstance(answer, list):
             raise self._nonsense("getRecentPrioritizationFees")
-        return [self._integer(one.get("prioritizationFee"), "a fee") for one in said if isinstance(one, Mapping)]
+        return [self._integer(one.get("prioritizationFee"), "a fee") for one in answer if isinstance(one, Mapping)]
 
-    def _context(self, said: Any, method: str) -> tuple[int, Any]:
+    def _context(self, answer: Any, method: str) -> tuple[int, Any]:
         try:
-            return self._integer(said["context"]["slot"], method), said["value"]
+            return self._integer(answer["context"]["slot"], method), answer["value"]
         except (KeyError, TypeError):
             raise self._nonsense(method) from None
 
@@ -344,13 +344,16 @@ class SvmNode:
             raise self._nonsense(method)
         return value
 
-    def _image(self, said: Any) -> AccountImage | None:
-        if said is None:
+    def _image(self, answer: Any) -> AccountImage | None:
+        if answer is None:
             return None
         try:
-            data = base64.b64decode(said["data"][0], validate=True)
+            data = base64.b64decode(answer["data"][0], validate=True)
             return AccountImage(
-                self._integer(said["lamports"], "lamports"), Address(str(said["owner"])), data, bool(said["executable"])
+                self._integer(answer["lamports"], "lamports"),
+                Address(str(answer["owner"])),
+                data,
+                bool(answer["executable"]),
             )
         except (KeyError, TypeError, ValueError, IndexError):
             raise self._nonsense("getMultipleAccounts") from None
@@ -364,11 +367,11 @@ def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | N
     if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
         return ReadReverted(f"the node refuses account {read.address}: {refusal}")
     if isinstance(read, SvmLamports):
-        image = _told(known, read.address)
+        image = _image_in(known, read.address)
         return (image.lamports if image else 0).to_bytes(8, "little")
     if not isinstance(read, SvmAccount):
         raise TypeError("a Solana node answers reads of accounts alone")
-    image = _told(known, read.address)
+    image = _image_in(known, read.address)
     if image is None:
         return b"" if read.optional else ReadReverted(f"there is no account {read.address}")
     if image.program != read.program:
@@ -376,6 +379,6 @@ def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | N
     return image.data
 
 
-def _told(known: Mapping[Address, AccountImage | NodeRefused | None], address: Address) -> AccountImage | None:
+def _image_in(known: Mapping[Address, AccountImage | NodeRefused | None], address: Address) -> AccountImage | None:
     image = known[address]
     return None if isinstance(image, NodeRefused) else image

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, SvmNode, answer_of
+from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, AccountImage, Node, answer_of
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -63,10 +63,10 @@ class Kept:
     images: dict[Address, AccountImage | None] = field(default_factory=dict)
 
 
-class SvmFork:
+class Fork:
     """LiteSVM with what it lacks fetched from ``node``; transactions that are sent stay for the next ones."""
 
-    def __init__(self, node: SvmNode) -> None:
+    def __init__(self, node: Node) -> None:
         from solders.litesvm import LiteSVM
 
         self.node = node
@@ -151,7 +151,7 @@ class SvmFork:
         self._svm.set_clock(Clock(slot, *at))
 
     async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
-        """Adapters' flows against the fork as it is now, as ``SvmNode.run``."""
+        """Adapters' flows against the fork as it is now, as ``Node.run``."""
 
         async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
             wanted = [read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)]
@@ -213,7 +213,7 @@ class SvmFork:
         self._svm.set_clock(Clock(slot, epoch_start, epoch, leader_epoch, now))
 
 
-async def features(node: SvmNode) -> Any:
+async def features(node: Node) -> Any:
     """What of the runtime the cluster has activated, of all that this LiteSVM knows: a solders FeatureSet. Asked for
     once a node. Where the node has no such account at all (a cluster of somebody's own) it is the main cluster's.
 
@@ -225,12 +225,12 @@ async def features(node: SvmNode) -> Any:
     if node.features is None:
         found = LiteSVM.mainnet_feature_set()
         known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
-        told: dict[Address, AccountImage | None] = {}
+        images: dict[Address, AccountImage | None] = {}
         for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
-            told |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
+            images |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
         slots = {
             address: int.from_bytes(image.data[1:9], "little")
-            for address, image in told.items()
+            for address, image in images.items()
             if image is not None and image.program == FEATURES and image.data[:1] == b"\x01"
         }
         for address in known if slots else ():

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from yieldbot.chains.solana.node.client import Landed, SvmNode
+from yieldbot.chains.solana.node.client import Landed, Node
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.policy import ChainSettings
 
 T = TypeVar("T")
 
@@ -24,13 +23,13 @@ DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
 
 
 @dataclass(slots=True)
-class SvmNodes:
+class Quorum:
     """The nodes of a cluster. ``quorum``: how many must agree. ``private``: where signed bytes go instead, if any."""
 
     chain: ChainId
-    nodes: tuple[SvmNode, ...]
+    nodes: tuple[Node, ...]
     quorum: int = 1
-    private: tuple[SvmNode, ...] = ()
+    private: tuple[Node, ...] = ()
     submit_public: bool = False
     submit_to_all: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
@@ -47,25 +46,25 @@ class SvmNodes:
         return tuple(self.trouble.items())
 
     @property
-    def sound(self) -> tuple[SvmNode, ...]:
+    def sound(self) -> tuple[Node, ...]:
         """The nodes that nothing has been held against."""
         return tuple(node for node in self.nodes if node.host not in self.trouble)
 
     @property
-    def first(self) -> SvmNode:
+    def first(self) -> Node:
         """The node that is read from: the first one not left out. Raises TransientError below the quorum."""
         return self._enough()[0]
 
-    def leave_out(self, node: SvmNode, why: str) -> None:
+    def leave_out(self, node: Node, why: str) -> None:
         """Hold something against a node, for the rest of this connection."""
         self.trouble.setdefault(node.host, why)
 
-    def _enough(self) -> tuple[SvmNode, ...]:
+    def _enough(self) -> tuple[Node, ...]:
         sound = self.sound
         if len(sound) < self.quorum:
-            said = "; ".join(f"{host}: {why}" for host, why in self.trouble.items())
+            reasons = "; ".join(f"{host}: {why}" for host, why in self.trouble.items())
             raise TransientError(
-                f"{len(sound)} of {len(self.nodes)} nodes can be used, {self.quorum} must agree ({said})"
+                f"{len(sound)} of {len(self.nodes)} nodes can be used, {self.quorum} must agree ({reasons})"
             )
         return sound
 
@@ -75,12 +74,12 @@ class SvmNodes:
             return await self.nodes[0].verify_chain()
         await self.each(lambda node: node.verify_chain())
 
-    async def each(self, ask: Callable[[SvmNode], Awaitable[T]]) -> list[tuple[SvmNode, T]]:
+    async def each(self, ask: Callable[[Node], Awaitable[T]]) -> list[tuple[Node, T]]:
         """What every sound node answers; one that fails is left out. Raises TransientError below the quorum."""
-        asked = self._enough()
-        answers = await asyncio.gather(*(ask(node) for node in asked), return_exceptions=True)
-        given: list[tuple[SvmNode, T]] = []
-        for node, answer in zip(asked, answers, strict=True):
+        nodes = self._enough()
+        answers = await asyncio.gather(*(ask(node) for node in nodes), return_exceptions=True)
+        given: list[tuple[Node, T]] = []
+        for node, answer in zip(nodes, answers, strict=True):
             if isinstance(answer, TransientError | ConfigError):
                 if len(self.nodes) == 1:
                     raise answer
@@ -92,20 +91,22 @@ class SvmNodes:
         self._enough()
         return given
 
-    async def agreed(self, ask: Callable[[SvmNode], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
+    async def agreed(self, ask: Callable[[Node], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
         """What a quorum of the nodes shows, each asked by itself, for no two answer at the same slot. ``apart``: why
         two answers are not of one chain, None when they are; ``name``: the chain's. A node that differs is left out.
         Raises TransientError below the quorum."""
-        seen = await self.each(ask)
-        if len(seen) == 1 and self.quorum == 1:
-            return seen[0][1]
-        votes = [(sum(apart(mine, other) is None for _, other in seen), mine) for _, mine in seen]
+        answers = await self.each(ask)
+        if len(answers) == 1 and self.quorum == 1:
+            return answers[0][1]
+        votes = [(sum(apart(mine, other) is None for _, other in answers), mine) for _, mine in answers]
         count, chosen = max(votes, key=lambda vote: vote[0])
         if count < self.quorum:
-            host = next(node.host for node, mine in seen if mine is chosen)
-            whys = [f"{node.host} against {host}: {why}" for node, other in seen if (why := apart(chosen, other))]
-            raise TransientError(f"{name}: {count} of {len(seen)} nodes agree, {self.quorum} must ({'; '.join(whys)})")
-        for node, answer in seen:
+            host = next(node.host for node, mine in answers if mine is chosen)
+            whys = [f"{node.host} against {host}: {why}" for node, other in answers if (why := apart(chosen, other))]
+            raise TransientError(
+                f"{name}: {count} of {len(answers)} nodes agree, {self.quorum} must ({'; '.join(whys)})"
+            )
+        for node, answer in answers:
             if (why := apart(chosen, answer)) is not None:
                 self.leave_out(node, why)
         return chosen
@@ -113,19 +114,21 @@ class SvmNodes:
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
         """What a quorum says became of a signature, at the least commitment among those that say it; None while fewer
         know it, or they differ."""
-        said = [answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer]
-        votes = Counter((one.slot, repr(one.error)) for one in said)
+        known = [
+            answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer
+        ]
+        votes = Counter((one.slot, repr(one.error)) for one in known)
         for key, count in votes.most_common(1):
             if count >= self.quorum:
-                agreed = [one for one in said if (one.slot, repr(one.error)) == key]
+                agreed = [one for one in known if (one.slot, repr(one.error)) == key]
                 agreed.sort(key=lambda one: DEPTH.get(one.commitment, 0), reverse=True)
                 return agreed[self.quorum - 1]
         return None
 
     async def unknown(self, signature: str) -> bool:
         """Whether a quorum knows nothing of a signature in all the history that it keeps, and nobody knows more."""
-        said = await self.each(lambda node: node.landed(signature, history=True))
-        return all(answer is None for _, answer in said)
+        answers = await self.each(lambda node: node.landed(signature, history=True))
+        return all(answer is None for _, answer in answers)
 
     async def height(self, commitment: str) -> int:
         """The block height that a quorum has reached at a commitment."""
@@ -134,11 +137,11 @@ class SvmNodes:
 
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
         """A landed transaction with its balances, as a quorum tells them; None while fewer know it."""
-        told = [t for _, t in await self.each(lambda node: node.transaction(signature, commitment)) if t]
-        votes = Counter(_balances(one) for one in told)
+        known = [t for _, t in await self.each(lambda node: node.transaction(signature, commitment)) if t]
+        votes = Counter(_balances(one) for one in known)
         for key, count in votes.most_common(1):
             if count >= self.quorum:
-                return next(one for one in told if _balances(one) == key)
+                return next(one for one in known if _balances(one) == key)
         return None
 
     async def unit_prices(self, writable: Sequence[Address]) -> list[int]:
@@ -162,29 +165,6 @@ class SvmNodes:
         raise (refused or failures)[0]
 
 
-def _balances(told: Mapping[str, Any]) -> str:
-    meta = told["meta"]
-    return repr([told.get("slot")] + [meta.get(k) for k in ("err", "fee", "preBalances", "postBalances")])
-
-
-def connect_svm(chain: ChainSettings, timeout_seconds: float = 10.0) -> SvmNodes:
-    """The cluster's nodes with its quorum. Raises ConfigError when no RPC address is set."""
-    if not chain.rpc_urls:
-        raise ConfigError(f"{chain.rpc_env} is not set: put the RPC URL of {chain.name} into .env")
-    assert chain.svm is not None
-    skew = chain.svm.max_slot_skew
-
-    def nodes(urls: tuple[str, ...], name: str | None) -> tuple[SvmNode, ...]:
-        return tuple(
-            SvmNode(chain.chain, url, max_slot_skew=skew, timeout_seconds=timeout_seconds, setting=f".env: {name}")
-            for url in urls
-        )
-
-    return SvmNodes(
-        chain.chain,
-        nodes(chain.rpc_urls, chain.rpc_env),
-        chain.quorum,
-        nodes(chain.submit_urls, chain.submit_rpc_env),
-        chain.submit_public,
-        chain.submit_to_all,
-    )
+def _balances(landed: Mapping[str, Any]) -> str:
+    meta = landed["meta"]
+    return repr([landed.get("slot")] + [meta.get(k) for k in ("err", "fee", "preBalances", "postBalances")])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx2
 
 
-class SolanaProvider:
+class Provider:
     """JSON-RPC requests through an ``AsyncClient`` of solana-py, for ``Endpoint``.
 
     The client's own retry is off: ``Endpoint`` knows which requests may be repeated, and what the server asked for.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.file_signer import FileSigner
 from yieldbot.execution.keyfile import (
     AGAIN,
     MOST_MEMORY_BYTES,
@@ -41,17 +42,12 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
 def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the key of solana-cli's JSON (64 numbers) or of base58 text as wallets export it. Raises ConfigError, never
     quoting the key; also when the public half is not that of the secret half."""
-    return import_seed(path, seed_of(text), passphrase, scrypt_n)
+    return import_seed(path, secret_of(text), passphrase, scrypt_n)
 
 
 def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the key of an Ed25519 seed, 32 bytes. Raises ConfigError."""
     return _write(path, seed, passphrase, scrypt_n)
-
-
-def opened(document: Mapping[str, Any], path: Path, passphrase: str) -> bytes:
-    """The seed in a file of ours. Raises ConfigError."""
-    return _opened(document, path, passphrase)
 
 
 def is_solana_key(document: Mapping[str, Any]) -> bool:
@@ -71,44 +67,19 @@ def address_of(document: Mapping[str, Any], path: Path) -> Address:
         raise ConfigError(f"{path} does not name its address: {AGAIN}") from None
 
 
-class SvmKeySigner:
-    """Signs with a file's key, decrypted by ``open`` or the first signature (and kept until the process ends)."""
+class KeystoreSigner(FileSigner):
+    """Signs with a file's key."""
 
-    __slots__ = ("_address", "_ask", "_key", "_path")
+    __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str]) -> None:
         """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no key)."""
-        self._path = path
-        self._ask = ask
         document = read_private(path)
         if not is_solana_key(document):
             raise ConfigError(
                 f"{path} holds no Solana key: correct yieldbot.toml, or `yieldbot wallet new --chain solana`"
             )
-        self._address = address_of(document, path)
-        self._key: Any = None
-
-    @property
-    def address(self) -> Address:
-        return self._address
-
-    def __repr__(self) -> str:
-        return f"SvmKeySigner({self._address})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a signer cannot be copied out of its process")
-
-    @property
-    def opened(self) -> bool:
-        """Whether the key is decrypted already."""
-        return self._key is not None
-
-    def open(self) -> None:
-        """Ask for the passphrase and decrypt the key (about a second), once. Raises ConfigError."""
-        if self._key is None:
-            from solders.keypair import Keypair
-
-            self._key = Keypair.from_seed(_opened(read_private(self._path), self._path, self._ask()))
+        super().__init__(path, ask, address_of(document, path))
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
         """Sign what was approved. Raises SafetyError when the bytes are not those that were approved or want another
@@ -131,12 +102,17 @@ class SvmKeySigner:
             raise SafetyError("DIGEST_MISMATCH", "the signed bytes are not those that were approved")
         return SvmSigned(approved, bytes(signed), str(signature))
 
+    def _unlocked(self) -> Any:
+        from solders.keypair import Keypair
 
-def seed_of(text: str) -> bytes:
+        return Keypair.from_seed(decrypted(read_private(self._path), self._path, self._ask()))
+
+
+def secret_of(text: str) -> bytes:
     """The seed in solana-cli's JSON or base58 text. Raises ConfigError, quoting nothing."""
     from solders.keypair import Keypair
 
-    said = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
+    message = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
     text = text.strip()
     try:
         raw = bytes(json.loads(text)) if text.startswith("[") else bytes(Keypair.from_base58_string(text))
@@ -149,7 +125,7 @@ def seed_of(text: str) -> bytes:
     except BaseException as unreadable:  # solders panics for some texts; nothing of it may be quoted
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
-        raise ConfigError(said) from None
+        raise ConfigError(message) from None
     return raw[:SEED_BYTES]
 
 
@@ -176,8 +152,9 @@ def _write(path: Path, seed: bytes, secret: str, scrypt_n: int) -> Address:
     return address
 
 
-def _opened(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
-    """The seed. Raises ConfigError for a wrong passphrase, a damaged file, or one that asks for too much memory."""
+def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
+    """The seed in a file of ours. Raises ConfigError for a wrong passphrase, a damaged file, or one that asks
+    for too much memory."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from solders.keypair import Keypair
 
@@ -195,8 +172,8 @@ def _opened(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
         keys = (_derived(form, bytes.fromhex(kdf["salt"]), n, r, p) for form in forms(secret))
         seed = next(found for key in keys if (found := _plain(AESGCM(key), nonce, text, address)) is not None)
     except (StopIteration, KeyError, TypeError, ValueError):
-        said = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
-        raise ConfigError(f"{said}: correct the passphrase, or {AGAIN}") from None
+        message = f"keystore {path} cannot be opened: wrong passphrase, or a damaged file"
+        raise ConfigError(f"{message}: correct the passphrase, or {AGAIN}") from None
     if len(seed) != SEED_BYTES or str(Keypair.from_seed(seed).pubkey()) != address:
         raise ConfigError(f"keystore {path} says {address} but holds another key: {AGAIN}")
     return seed

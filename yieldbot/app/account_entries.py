@@ -1,4 +1,4 @@
-"""The entries of every account that a command is about: by the journal, and by the chains where they can be asked."""
+"""The accounting entries of every account of a command: from the journal, and from the chains that can be asked."""
 
 from __future__ import annotations
 
@@ -29,24 +29,30 @@ FAILED = 1
 
 
 @dataclass(slots=True)
-class Told:
-    """Everything for the books. accounts: each with what its chain told, None where it was not asked or is skipped."""
+class AccountEntries:
+    """Entries of several accounts, and what is needed to value and name them."""
 
     entries: tuple[Entry, ...]
+    """All entries, in order of time."""
     quote_of: QuoteOf
+    """Prices in US dollars at an entry's time."""
     names: Names
+    """Display names of chains, wallets and markets."""
     accounts: dict[Account, Seen | None]
+    """Each account's history on chain; None where its chain was not asked, or could not be served."""
     skipped: dict[Account, str] = field(default_factory=dict)
+    """Why an account's chain could not be served."""
     notes: list[str] = field(default_factory=list)
+    """What a reader should know beside the entries, a line each."""
 
     @property
     def code(self) -> int:
-        """1 where a chain that was to be asked could not be."""
+        """The exit code: 1 where a chain should have been asked and could not be served, else 0."""
         return FAILED if self.skipped else 0
 
 
 def journalled(context: Context) -> tuple[Record, ...]:
-    """The journal's rows; none while there is no journal."""
+    """All journal entries; none while there is no journal."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
@@ -55,15 +61,19 @@ def journalled(context: Context) -> tuple[Record, ...]:
 
 
 def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]:
-    """Raises InvariantError for a journal that contradicts itself."""
+    """Accounting entries of the journal's transactions. Raises InvariantError for a journal that contradicts itself."""
     try:
         return from_journal(records)
     except ValueError as damage:
         raise InvariantError(f"journal {context.settings.data_dir / JOURNAL} contradicts itself: {damage}") from None
 
 
-def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> Told:
-    """The accounts of the jobs that the flags name; without such flags those of past jobs too, by the journal."""
+def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> AccountEntries:
+    """Entries of the jobs' accounts; without a filter also of accounts of former jobs that the journal has.
+
+    ``offline``: the journal alone, no chain is asked. ``since``: block from which transfers are searched (one chain);
+    None: from each account's first entry. Raises ConfigError, InvariantError.
+    """
     records = journalled(context)
     entries = entries_of(records, context)
     narrowed = wanted != JobFilter()
@@ -76,32 +86,33 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     accounts: dict[Account, Seen | None] = dict.fromkeys(groups)
     if not narrowed:
         accounts |= {entry.account: None for entry in entries if entry.account not in accounts}
-    told = Told((), quote_of({}, recorded(records)), _names(context, records, ()), accounts)
-    told.notes += [
+    gathered = AccountEntries((), quote_of({}, recorded(records)), _names(context, records, ()), accounts)
+    gathered.notes += [
         f"{tx.signed.hash} ({tx.signed.words}) is still open and not among them: `yieldbot run` settles it"
         for account in accounts
         for tx in open_of(records, account)
     ]
     if not offline:
-        asyncio.run(_ask(told, groups, entries, records, context, since))
-        told.names = _names(context, records, accounts.values())
+        asyncio.run(_ask(gathered, groups, entries, records, context, since))
+        gathered.names = _names(context, records, accounts.values())
     found: list[Entry] = []
     for account, seen in accounts.items():
         found += seen.entries if seen else [entry for entry in entries if entry.account == account]
     quotes = {key: quote for seen in accounts.values() if seen for key, quote in seen.quotes.items()}
-    told.entries, told.quote_of = in_order(found), quote_of(quotes, recorded(records))
-    return told
+    gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded(records))
+    return gathered
 
 
 async def _ask(
-    told: Told,
+    gathered: AccountEntries,
     groups: dict[Account, list[Job]],
     entries: Sequence[Entry],
     records: Sequence[Record],
     context: Context,
     since: int | None,
 ) -> None:
-    """What each chain tells; one that cannot be served is named, and the journal alone speaks for it."""
+    """Add each account's history on chain. Where a chain cannot be served a note says so and the journal alone
+    counts."""
 
     async def one(account: Account, jobs: list[Job]) -> None:
         chain = jobs[0].chain
@@ -111,12 +122,12 @@ async def _ask(
             asked = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
             seen = await chain_of(chain).account_history(jobs, own, asked)
         except TransientError as passing:
-            told.skipped[account] = str(passing)
-            told.notes.append(f"{chain.name} is skipped: {passing}")
+            gathered.skipped[account] = str(passing)
+            gathered.notes.append(f"{chain.name} is skipped: {passing}")
             return
-        told.accounts[account] = seen
-        told.notes += [f"{chain.name}: {note}" for note in seen.notes]
-        told.notes += [
+        gathered.accounts[account] = seen
+        gathered.notes += [f"{chain.name}: {note}" for note in seen.notes]
+        gathered.notes += [
             f"{chain.name}: {check.token.symbol}: the chain has {check.difference} more than the entries make"
             for check in seen.checks
             if check.known and not check.explained

@@ -1,4 +1,4 @@
-"""A market is not drained for the rate that its own drought would pay on what stays there."""
+"""A market is not left for the rate that its own utilisation spike would pay on what stays there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from yieldbot.math.curves import (
     VaultSlot,
 )
 from yieldbot.math.slots import SlotCurve
-from yieldbot.math.undrained import UndrainedCurve, filled, kink, looked_through, undrained
+from yieldbot.math.sustainable import CappedCurve, capped, capped_vault, holding_at, kink
 from yieldbot.model.amounts import Apy
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import Snapshot
@@ -120,7 +120,7 @@ def test_cash_leaves_for_a_higher_rate_and_that_alone_is_its_gain(curve: YieldCu
 
 
 def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -> None:
-    """The node names the drought's rate for it, which is written down for none of our own making."""
+    """The node names the spike's rate for it, which is written down for none of our own making."""
     before = two(AdaptiveCurve(OTHERS, LENT, 0.0, 0.04), 0.2)
     here = before.markets[0]
     left = replace(here, held=usdc(HELD - CASH), liquidity=usdc(0))
@@ -149,7 +149,7 @@ def test_from_the_kink_or_the_utilisation_to_enter_at_on_it_is_a_line(utilisatio
     state = market("here", curve, held=500_000.0, borrowed=600_000.0)
     found = curve_of(state, Policy(max_utilisation_entry=utilisation))
     least = min(500_000.0, 600_000.0 / min(utilisation, 0.9) - 500_000.0)
-    assert isinstance(found, UndrainedCurve) and found.least == pytest.approx(least)
+    assert isinstance(found, CappedCurve) and found.cap_end == pytest.approx(least)
     for part in (0.0, 0.3, 0.999):
         assert found.apr(part * least, H) == curve.apr(least, H)
     for part in (1.001, 2.0, 10.0):
@@ -172,8 +172,8 @@ def test_a_curve_that_names_no_borrowers_is_bounded_by_the_markets_figures() -> 
     curve = SampledCurve(((0.0, 2.0), (400_000.0, 0.03)))
     state = market("here", curve, held=300_000.0, borrowed=950_000.0)
     found = curve_of(state, Policy())
-    assert isinstance(found, UndrainedCurve)
-    assert found.least == pytest.approx(300_000.0 - (1e6 - 950_000.0 / 0.98))
+    assert isinstance(found, CappedCurve)
+    assert found.cap_end == pytest.approx(300_000.0 - (1e6 - 950_000.0 / 0.98))
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ SPIKING = (
 
 @pytest.mark.parametrize("curve", SPIKING, ids=lambda curve: type(curve).__name__)
 def test_a_spike_above_the_kink_is_no_reason_to_enter(curve: YieldCurve) -> None:
-    """A deposit of 10,000 was to earn the drought's rate for a month; what counts is the rate at the kink, which is
-    what it would be had the deposit ended the drought."""
+    """A deposit of 10,000 was to earn the spike's rate for a month; what counts is the rate at the kink, which is
+    what it would be had the deposit ended the spike."""
     state = market("here", curve, borrowed=0.97 * POOL)
     counted = curve_of(state, Policy())
     ended = 5e6  # far below the kink, where the curve is the market's own again
@@ -225,7 +225,7 @@ def test_a_spike_above_the_kink_is_no_reason_to_enter(curve: YieldCurve) -> None
 
 
 @pytest.mark.parametrize("curve", CURVES, ids=lambda curve: type(curve).__name__)
-def test_what_we_left_is_not_entered_again_for_the_drought_that_our_leaving_made(curve: YieldCurve) -> None:
+def test_what_we_left_is_not_entered_again_for_the_spike_that_our_leaving_made(curve: YieldCurve) -> None:
     """Leaving takes the cash; with nobody else acting, the next plans hold."""
     seen = two(curve, lasting(curve) + 0.01)
     plan = decide(seen, Policy())
@@ -239,7 +239,7 @@ def test_what_we_left_is_not_entered_again_for_the_drought_that_our_leaving_made
         after = curve
     here = replace(here, curve=after, liquidity=usdc(0), supplied=here.supplied - usdc(CASH))
     again = replace(seen, states={**seen.states, here.market.id: here, there.market.id: there})
-    assert after.apr(float(here.held), H) > lasting(curve) + 0.02  # the drought's
+    assert after.apr(float(here.held), H) > lasting(curve) + 0.02  # the spike's
     assert isinstance(decide(again, Policy()), Hold)
 
 
@@ -248,17 +248,17 @@ BENT = KinkedCurve(500_000.0, 600_000.0, STEEP, 0.9)
 
 def test_below_the_least_income_is_a_line_and_from_it_on_the_markets_own() -> None:
     least = 300_000.0
-    curve = UndrainedCurve(BENT, least)
+    curve = CappedCurve(BENT, least)
     flat = BENT.apr(least, H)
     for x in (0.0, least - 1.0):
         assert (curve.apr(x, H), curve.marginal(x, H)) == (flat, flat)
     for x in (least, least + 1.0, 9e5):
         assert (curve.apr(x, H), curve.marginal(x, H)) == (BENT.apr(x, H), BENT.marginal(x, H))
         assert curve.marginal(x, H) < curve.apr(x, H)
-    assert curve.most(H) == flat and curve.others == 500_000.0
+    assert curve.cap_rate(H) == flat and curve.others == 500_000.0
     assert curve.breakpoints() == tuple(sorted({*BENT.breakpoints(), least}))
     rising = SampledCurve(((0.0, 0.0), (400_000.0, 40_000.0), (800_000.0, 50_000.0)))
-    kept = UndrainedCurve(rising, least)
+    kept = CappedCurve(rising, least)
     assert kept.others == 0.0
     for x in (1.0, 100_000.0):
         assert kept.apr(x, H) == min(rising.apr(x, H), rising.apr(least, H))
@@ -266,29 +266,31 @@ def test_below_the_least_income_is_a_line_and_from_it_on_the_markets_own() -> No
         assert kept.marginal(x, H) == (rising.marginal(x, H) if same else rising.apr(least, H))
     bump = SampledCurve(((0.0, 0.05), (100.0, 0.1), (200.0, 0.2), (300.0, 0.1)))
     assert bump.apr(100.0, H) == bump.apr(300.0, H) < bump.marginal(100.0, H)
-    assert UndrainedCurve(bump, 300.0).marginal(100.0, H) == 0.1, "on the line, not above it"
+    assert CappedCurve(bump, 300.0).marginal(100.0, H) == 0.1, "on the line, not above it"
 
 
 def test_a_least_of_nothing_changes_nothing() -> None:
     for held, full in ((5.0, 0.0), (0.0, 5.0), (5.0, -1.0), (0.0, 0.0)):
-        assert undrained(BENT, held, full) is BENT
-    assert undrained(BENT, 5.0, 7.0) == UndrainedCurve(BENT, 5.0) == undrained(BENT, 7.0, 5.0)
+        assert capped(BENT, held, full) is BENT
+    assert capped(BENT, 5.0, 7.0) == CappedCurve(BENT, 5.0) == capped(BENT, 7.0, 5.0)
 
 
 def test_a_vault_in_a_vault_is_looked_through() -> None:
-    inner, outer = looked_through(VAULT, 0.98), replace(VAULT, slots=(replace(VAULT.slots[0], curve=VAULT),))
+    inner, outer = capped_vault(VAULT, 0.98), replace(VAULT, slots=(replace(VAULT.slots[0], curve=VAULT),))
     full, calm = (slot.curve for slot in VAULT.slots)
-    assert inner.slots[0].curve == UndrainedCurve(full, filled(full, 1.0)), "used beyond its kink already"
-    assert inner.slots[1].curve == UndrainedCurve(calm, min(843_000.0, filled(calm, 0.98)))
+    assert inner.slots[0].curve == CappedCurve(full, holding_at(full, 1.0)), "used beyond its kink already"
+    assert inner.slots[1].curve == CappedCurve(calm, min(843_000.0, holding_at(calm, 0.98)))
     assert [slot.held for slot in inner.slots] == [slot.held for slot in VAULT.slots]
-    assert looked_through(outer, 0.98).slots[0].curve == inner
+    assert capped_vault(outer, 0.98).slots[0].curve == inner
 
 
 def test_the_holding_at_which_a_pool_is_full() -> None:
-    assert filled(BENT, 0.98) == pytest.approx(600_000.0 / 0.9 - 500_000.0)
-    assert filled(BENT, 0.5) == 700_000.0
+    assert holding_at(BENT, 0.98) == pytest.approx(600_000.0 / 0.9 - 500_000.0)
+    assert holding_at(BENT, 0.5) == 700_000.0
     slots = SlotCurve(500_000.0, 600_000.0, STEEP, 0.9, 0.4, True, fees=1_000.0)
-    assert filled(slots, 0.5) == 699_000.0, "what the pool holds for its owner is lent out with the rest"
-    assert filled(BENT, 0.0) == float("inf") and filled(ConstantCurve(0.1), 0.5) == float("-inf")
-    assert filled(replace(BENT, borrowed=0.0), 0.5) == float("-inf")
-    assert filled(AdaptiveCurve(500_000.0, 600_000.0, 0.0, 0.04), 0.98) == pytest.approx(600_000.0 / 0.9 - 500_000.0)
+    assert holding_at(slots, 0.5) == 699_000.0, "what the pool holds for its owner is lent out with the rest"
+    assert holding_at(BENT, 0.0) == float("inf") and holding_at(ConstantCurve(0.1), 0.5) == float("-inf")
+    assert holding_at(replace(BENT, borrowed=0.0), 0.5) == float("-inf")
+    assert holding_at(AdaptiveCurve(500_000.0, 600_000.0, 0.0, 0.04), 0.98) == pytest.approx(
+        600_000.0 / 0.9 - 500_000.0
+    )

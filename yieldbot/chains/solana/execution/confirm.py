@@ -1,4 +1,4 @@
-"""Write-ahead, send, and what became of it. The same bytes are sent until they landed for good or can land no more.
+"""What became of a transaction that was sent. The same bytes are sent until they landed for good or can land no more.
 
 A transaction is Expired when the chain has finalised a block beyond its last valid height and a quorum of nodes finds
 no trace of it in all their history: then it can never land.
@@ -11,64 +11,24 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yieldbot.chains.solana.execution.account import SvmAccount
+from yieldbot.chains.solana.execution.account import Account
+from yieldbot.chains.solana.execution.submit import may_send, submit
 from yieldbot.chains.solana.node.client import Landed
 from yieldbot.chains.solana.node.quorum import DEPTH
-from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
+from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.deltas import real_fault
-from yieldbot.execution.halt import refuse_if_halted
-from yieldbot.journal.events import AccountStopped, Event, SvmTerms, TxNoted, TxSent, TxSettled, TxSigned
+from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.solana_tx import SvmSigned
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Reverted
 
 AGAIN_SECONDS = 2.0
 """Between sendings of the same bytes: leaders change every 1.6 s, and none keeps what it could not include."""
 
 
-def record(account: SvmAccount, signed: SvmSigned, units: int, repeats: str | None = None) -> StoredTx:
-    """Put the signed bytes into the journal. Nothing may be sent before this returns. units: the limit asked for."""
-    simulated = signed.approved.simulated
-    tx = simulated.tx
-    account.journal.append(
-        TxSigned(
-            chain=tx.chain,
-            owner=tx.payer,
-            plan_id=tx.plan_id,
-            leg=tx.leg,
-            market_id=tx.market_id,
-            hash=signed.signature,
-            raw=signed.raw,
-            nonce=0,
-            gas=units,
-            max_fee_wei=0,
-            priority_fee_wei=0,
-            words=tx.words,
-            expires_at=signed.approved.expires_at,
-            simulated_at=simulated.slot,
-            predicted=simulated.deltas,
-            replaces=repeats,
-            svm=SvmTerms(tx.last_valid_height, tx.meaning.hex(), tx.fee_lamports),
-        )
-    )
-    return _stored(account, signed.signature)
-
-
-async def submit(account: SvmAccount, tx: StoredTx) -> None:
-    """Send the journalled bytes once. Never raises for what the nodes say or fail to say: it is noted."""
-    signed = tx.signed
-    attempt = _stored(account, signed.hash).attempts + 1
-    account.journal.append(TxSent(signed.chain, signed.owner, signed.hash, attempt))
-    try:
-        await account.nodes.send(signed.raw)
-    except (NodeRefused, TransientError) as failure:
-        account.journal.append(TxNoted(signed.chain, signed.owner, signed.hash, f"attempt {attempt}: {failure}"))
-
-
-async def confirm(account: SvmAccount, tx: StoredTx) -> Outcome:
+async def confirm(account: Account, tx: StoredTx) -> Outcome:
     """Wait until the transaction has landed for good or can land no more; settle it in the journal.
 
     Raises PendingError when the time is up, InvariantError when balances changed otherwise than simulated (the account
@@ -76,15 +36,15 @@ async def confirm(account: SvmAccount, tx: StoredTx) -> Outcome:
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = time.monotonic()
-    seen: Landed | None = None
+    observed: Landed | None = None
     trouble = "it has not landed yet"
     while True:
         try:
-            now = await account.nodes.landed(tx.signed.hash, history=seen is None and tx.attempts > 1)
-            if seen is not None and (now is None or now.slot != seen.slot):
-                note = f"its slot {seen.slot} was taken back: the cluster went on with another fork"
+            now = await account.nodes.landed(tx.signed.hash, history=observed is None and tx.attempts > 1)
+            if observed is not None and (now is None or now.slot != observed.slot):
+                note = f"its slot {observed.slot} was taken back: the cluster went on with another fork"
                 account.journal.append(TxNoted(tx.signed.chain, account.owner, tx.signed.hash, note))
-            seen = now
+            observed = now
             if now is not None:
                 trouble = f"it landed but is only {now.commitment} ({account.settings.finality})"
                 if DEPTH.get(now.commitment, 0) >= DEPTH[finality(account)]:
@@ -93,7 +53,7 @@ async def confirm(account: SvmAccount, tx: StoredTx) -> Outcome:
                 expired = Expired(tx.signed.hash, "it did not land before its blockhash was too old")
                 account.journal.append(TxSettled(tx.signed.chain, account.owner, expired))
                 return expired
-            elif time.monotonic() - sent_at >= AGAIN_SECONDS and _may_send(account, tx):
+            elif time.monotonic() - sent_at >= AGAIN_SECONDS and may_send(account, tx):
                 await submit(account, tx)
                 sent_at = time.monotonic()
         except TransientError as failure:
@@ -103,32 +63,13 @@ async def confirm(account: SvmAccount, tx: StoredTx) -> Outcome:
         await asyncio.sleep(account.settings.poll_seconds)
 
 
-async def settle(account: SvmAccount) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, in order of signing; start-up is recovery.
-
-    While its approval lives, and its blockhash does, the bytes are sent again; else they are only waited for.
-    Raises PendingError while one stays open, InvariantError, SafetyError HALTED.
-    """
-    refuse_if_halted(account.halted())
-    outcomes = []
-    for tx in account.journal.open_transactions(account.settings.chain, account.owner):
-        if await account.nodes.landed(tx.signed.hash, history=True) is None and _may_send(account, tx):
-            await submit(account, tx)
-        outcomes.append(await confirm(account, tx))
-    return tuple(outcomes)
-
-
-def finality(account: SvmAccount) -> str:
+def finality(account: Account) -> str:
     """The commitment from which on an outcome counts."""
-    said = str(account.settings.finality)
-    return said if said in DEPTH else "finalized"
+    setting = str(account.settings.finality)
+    return setting if setting in DEPTH else "finalized"
 
 
-def _may_send(account: SvmAccount, tx: StoredTx) -> bool:
-    return account.halted() is None and account.now() < tx.signed.expires_at
-
-
-async def _can_land_no_more(account: SvmAccount, tx: StoredTx) -> bool:
+async def _can_land_no_more(account: Account, tx: StoredTx) -> bool:
     terms = tx.signed.svm
     assert terms is not None  # a Solana account's rows have them
     if await account.nodes.height("finalized") <= terms.last_valid_height:
@@ -136,19 +77,19 @@ async def _can_land_no_more(account: SvmAccount, tx: StoredTx) -> bool:
     return await account.nodes.unknown(tx.signed.hash)
 
 
-async def _settled(account: SvmAccount, tx: StoredTx) -> Outcome:
-    told = await account.nodes.transaction(tx.signed.hash, finality(account))
-    if told is None:
+async def _settled(account: Account, tx: StoredTx) -> Outcome:
+    landed = await account.nodes.transaction(tx.signed.hash, finality(account))
+    if landed is None:
         raise TransientError("its balances cannot be read yet")
-    signed, meta = tx.signed, told["meta"]
-    slot = BlockRef(signed.chain, int(told["slot"]), "", int(told.get("blockTime") or 0))
+    signed, meta = tx.signed, landed["meta"]
+    slot = BlockRef(signed.chain, int(landed["slot"]), "", int(landed.get("blockTime") or 0))
     units = int(meta.get("computeUnitsConsumed") or 0)
     events: list[Event] = []
     fault: str | None = None
     outcome: Outcome
     if meta.get("err") is None:
         tokens = [delta.token for delta in signed.predicted]
-        deltas, before = told_changes(told, signed.raw, account.owner, tokens)
+        deltas, before = changes_in_meta(landed, signed.raw, account.owner, tokens)
         outcome = Confirmed(signed.hash, slot, units, 0, deltas, int(meta["fee"]))
         fault = real_fault(signed.predicted[:-1], deltas, before, account.tolerance_bps)
     else:
@@ -165,8 +106,8 @@ async def _settled(account: SvmAccount, tx: StoredTx) -> Outcome:
     return outcome
 
 
-def told_changes(
-    told: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
+def changes_in_meta(
+    landed: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
     """Our balance changes as a landed transaction's meta tells them, with the balances before. ``tokens``: as they were
     predicted, the wallet's own lamports last.
@@ -175,7 +116,7 @@ def told_changes(
     """
     from solders.transaction import VersionedTransaction
 
-    meta = told["meta"]
+    meta = landed["meta"]
     keys = [str(key) for key in VersionedTransaction.from_bytes(raw).message.account_keys]
     loaded = meta.get("loadedAddresses") or {}
     keys += [*loaded.get("writable", ()), *loaded.get("readonly", ())]
@@ -200,7 +141,7 @@ def told_changes(
     return (*deltas, Delta(tokens[-1], post[at] - pre[at])), before
 
 
-def _why(account: SvmAccount, meta: Mapping[str, Any]) -> str:
+def _why(account: Account, meta: Mapping[str, Any]) -> str:
     """Why a landed transaction failed, from its logs."""
     logs = [str(line) for line in meta.get("logMessages") or ()]
     failed = next((line for line in reversed(logs) if " failed: custom program error: " in line), None)
@@ -209,9 +150,3 @@ def _why(account: SvmAccount, meta: Mapping[str, Any]) -> str:
         known = account.explain(Address(program), int(code, 16))
         return known or failed
     return next((line for line in reversed(logs) if "failed" in line or "Error" in line), str(meta.get("err")))
-
-
-def _stored(account: SvmAccount, signature: str) -> StoredTx:
-    found = account.journal.transaction(signature)
-    assert found is not None
-    return found

@@ -1,4 +1,4 @@
-"""Our money by asset. Pure."""
+"""Our money by asset, with prices. Pure."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ FINE = 36
 
 
 @dataclass(frozen=True, slots=True)
-class Purses:
-    """Our money by asset, the first being the one that amounts are counted in.
-
-    raws: all of it in base units, holdings included; prices: whole first tokens for a whole token.
-    """
+class Portfolio:
+    """Our money by asset, the first asset being the one that amounts are counted in."""
 
     tokens: tuple[Token, ...]
+    """The assets."""
     raws: tuple[int, ...]
+    """All that we have of each, holdings included, in base units."""
     prices: tuple[float, ...]
+    """Whole tokens of the first asset for one whole token of each."""
 
     @property
     def ones(self) -> tuple[int, ...]:
+        """Base units in a whole token of each asset."""
         return tuple(token.one for token in self.tokens)
 
     @property
     def weights(self) -> tuple[int, ...]:
-        """What a base unit is worth, as integers; 1 where there is one asset."""
+        """What a base unit of each asset is worth, as integers of FINE decimals; 1 where there is one asset."""
         if len(self.tokens) == 1:
             return (1,)
         return tuple(
@@ -46,16 +47,16 @@ class Purses:
         return self.tokens.index(state.market.asset)
 
     def raw(self, first_raw: int, index: int) -> int:
-        """So many base units of the first asset in those of another, rounded up."""
+        """``first_raw`` base units of the first asset in base units of another (by index), rounded up."""
         return -(-first_raw * self.weights[0] // self.weights[index])
 
 
-def purses_of(snapshot: Snapshot, wealth: Amount | None = None) -> Purses:
-    """What we have. ``wealth``: as if it were so much in all, the difference lying idle in the first asset."""
+def portfolio_of(snapshot: Snapshot, wealth: Amount | None = None) -> Portfolio:
+    """The portfolio of a snapshot. ``wealth``: a what-if total, whose difference lies idle in the first asset."""
     tokens = snapshot.assets
     raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
     if wealth is not None:
         others = snapshot.wealth(tokens[0]).raw - raws[0]
         in_markets = sum(s.held.raw for s in snapshot.markets if s.market.asset == tokens[0])
         raws[0] = max(wealth.raw - others, in_markets)
-    return Purses(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))
+    return Portfolio(tokens, tuple(raws), tuple(snapshot.price(token) for token in tokens))

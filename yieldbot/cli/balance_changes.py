@@ -1,4 +1,4 @@
-"""Balance changes in words."""
+"""Balance changes as text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.tx import Delta
 
 LAMPORTS = "1" * 32
-"""The address that stands for SOL as fees are paid in it (execution/svm/account.py)."""
+"""The address of native SOL, in which fees and rent are paid (chains/solana/execution/account.py)."""
 
 
 def signed(change: Delta) -> str:
-    """A balance change for people: +1,000 USDC. Six decimals at most, or four digits of what is smaller than one."""
+    """A balance change, as +1,000 USDC: at most six decimals, or four significant digits below 0.0001."""
     value = Amount(change.token, change.raw).decimal
     text = f"{value:+,.6f}" if abs(value) >= 1 else f"{float(value):+.4g}" if abs(value) < 1e-4 else f"{value:+.6f}"
     if "." in text and "e" not in text:
@@ -21,16 +21,16 @@ def signed(change: Delta) -> str:
 
 
 def moved(changes: Sequence[Delta]) -> list[str]:
-    """The changes that are not zero, for people.
+    """The changes that are not zero.
 
-    Where SOL is the asset there are two of that symbol: what the leg moves, and the wallet's own lamports, of which the
-    former is a part.
+    Where SOL is the asset two changes have its symbol: the leg's own, and that of the wallet's lamports, which includes
+    it with fees and rent.
     """
-    told = [change for change in changes if change.raw]
-    symbols = [change.token.symbol for change in told]
+    shown = [change for change in changes if change.raw]
+    symbols = [change.token.symbol for change in shown]
     return [
         f"(in the wallet, fees and rent included: {signed(change)})"
-        if change.token.address == LAMPORTS and change.token.symbol in symbols[:place]
+        if change.token.address == LAMPORTS and change.token.symbol in symbols[:index]
         else signed(change)
-        for place, change in enumerate(told)
+        for index, change in enumerate(shown)
     ]

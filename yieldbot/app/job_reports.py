@@ -64,7 +64,7 @@ def rehearsal(found: Rehearsed) -> PlanRehearsal:
             index=leg.index,
             gas_used=leg.gas_used,
             transactions=tuple(
-                RehearsedTransaction(words=tx.words, to=tx.to, gas_used=tx.gas_used, gas_limit=tx.gas_limit)
+                RehearsedTransaction(words=tx.description, to=tx.to, gas_used=tx.gas_used, gas_limit=tx.gas_limit)
                 for tx in leg.txs
             ),
             deltas=tuple(BalanceChange.of(change) for change in leg.deltas),

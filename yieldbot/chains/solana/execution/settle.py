@@ -1,0 +1,24 @@
+"""Start-up is recovery: every signed transaction without an outcome gets one before anything new is thought of."""
+
+from __future__ import annotations
+
+from yieldbot.chains.solana.execution.account import Account
+from yieldbot.chains.solana.execution.confirm import confirm
+from yieldbot.chains.solana.execution.submit import may_send, submit
+from yieldbot.execution.halt import refuse_if_halted
+from yieldbot.model.tx import Outcome
+
+
+async def settle(account: Account) -> tuple[Outcome, ...]:
+    """Settle the account's open transactions, in order of signing; start-up is recovery.
+
+    While its approval lives, and its blockhash does, the bytes are sent again; else they are only waited for.
+    Raises PendingError while one stays open, InvariantError, SafetyError HALTED.
+    """
+    refuse_if_halted(account.halted())
+    outcomes = []
+    for tx in account.journal.open_transactions(account.settings.chain, account.owner):
+        if await account.nodes.landed(tx.signed.hash, history=True) is None and may_send(account, tx):
+            await submit(account, tx)
+        outcomes.append(await confirm(account, tx))
+    return tuple(outcomes)

@@ -1,0 +1,60 @@
+"""Write-ahead, then send: what is not in the journal is on no node. What a node answers is noted, never believed."""
+
+from __future__ import annotations
+
+from yieldbot.chains.solana.execution.account import Account
+from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.journal.events import SvmTerms, TxNoted, TxSent, TxSigned
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.solana_tx import SvmSigned
+
+
+def record(account: Account, signed: SvmSigned, units: int, repeats: str | None = None) -> StoredTx:
+    """Put the signed bytes into the journal. Nothing may be sent before this returns. units: the limit asked for."""
+    simulated = signed.approved.simulated
+    tx = simulated.tx
+    account.journal.append(
+        TxSigned(
+            chain=tx.chain,
+            owner=tx.payer,
+            plan_id=tx.plan_id,
+            leg=tx.leg,
+            market_id=tx.market_id,
+            hash=signed.signature,
+            raw=signed.raw,
+            nonce=0,
+            gas=units,
+            max_fee_wei=0,
+            priority_fee_wei=0,
+            words=tx.description,
+            expires_at=signed.approved.expires_at,
+            simulated_at=simulated.slot,
+            predicted=simulated.deltas,
+            replaces=repeats,
+            svm=SvmTerms(tx.last_valid_height, tx.meaning.hex(), tx.fee_lamports),
+        )
+    )
+    return stored(account, signed.signature)
+
+
+async def submit(account: Account, tx: StoredTx) -> None:
+    """Send the journalled bytes once. Never raises for what the nodes say or fail to say: it is noted."""
+    signed = tx.signed
+    attempt = stored(account, signed.hash).attempts + 1
+    account.journal.append(TxSent(signed.chain, signed.owner, signed.hash, attempt))
+    try:
+        await account.nodes.send(signed.raw)
+    except (NodeRefused, TransientError) as failure:
+        account.journal.append(TxNoted(signed.chain, signed.owner, signed.hash, f"attempt {attempt}: {failure}"))
+
+
+def may_send(account: Account, tx: StoredTx) -> bool:
+    """Whether a journalled transaction may be sent again: its approval lives and nobody has halted the bot."""
+    return account.halted() is None and account.now() < tx.signed.expires_at
+
+
+def stored(account: Account, signature: str) -> StoredTx:
+    """A transaction of the journal by its signature."""
+    found = account.journal.transaction(signature)
+    assert found is not None
+    return found

@@ -1,0 +1,130 @@
+"""The rate that a pool can sustain: none that a utilisation spike pays, whether it is there already or made by
+ourselves.
+
+Beyond its kink a pool pays a rate that is meant to end: borrowers repay at it and others deposit at it (Morpho's at 98
+%: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink no more counts than the
+rate at the kink, whether we would enter, are there, or caused the spike by leaving. The same rate counts for the same
+utilisation, so that money which has left a pool is not called back by the spike that it left behind.
+
+A withdrawal of ours raises utilisation, and with it the rate that the model gives for what stays; near full utilisation
+what stays cannot be withdrawn. So after our own withdrawal no more counts than the rate at the kink, or at
+``max_utilisation_entry`` where that is less.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from yieldbot.math.curves import TARGET_UTILISATION, AdaptiveCurve, LookThroughCurve, Points
+from yieldbot.model.curve import YieldCurve
+from yieldbot.model.market import MarketState
+from yieldbot.model.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class CappedCurve:
+    """A curve whose rate is capped below a holding: apr(x) = min(base.apr(x), base.apr(cap_end)) for x < cap_end.
+
+    So income is a straight line below ``cap_end`` where the base's rate never rises with our holding, and concave where
+    the base's income is, for its slope from ``cap_end`` on is no more than its rate.
+    """
+
+    base: YieldCurve
+    """The market's own curve."""
+    cap_end: float
+    """Holding from which on the base's own rate counts, in whole tokens, above 0."""
+
+    @property
+    def others(self) -> float:
+        """What the base is shared with, where it says so: the scale on which incomes bend, in whole tokens."""
+        return float(getattr(self.base, "others", 0.0))
+
+    def cap_rate(self, horizon_seconds: float) -> float:
+        """The highest rate that counts below ``cap_end``: a simple annual fraction."""
+        return self.base.apr(self.cap_end, horizon_seconds)
+
+    def apr(self, x: float, horizon_seconds: float) -> float:
+        rate = self.base.apr(x, horizon_seconds)
+        return rate if x >= self.cap_end else min(rate, self.cap_rate(horizon_seconds))
+
+    def marginal(self, x: float, horizon_seconds: float) -> float:
+        if x < self.cap_end and self.base.apr(x, horizon_seconds) >= (most := self.cap_rate(horizon_seconds)):
+            return most
+        return self.base.marginal(x, horizon_seconds)
+
+    def breakpoints(self) -> tuple[float, ...]:
+        return tuple(sorted({*self.base.breakpoints(), self.cap_end}))
+
+
+def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: float = -math.inf) -> YieldCurve:
+    """The curve with the rates of a utilisation spike capped; the curve itself where nothing changes.
+
+    held: what we hold there, in whole tokens. at_max_utilisation: the holding at which utilisation would be the highest
+    that a withdrawal of ours may lead to and still count (0 or less: none leads beyond it). at_kink: the holding at
+    which the market would stand at its kink; more than ``held`` where it stands beyond it now.
+    """
+    cap_end = max(at_kink, min(held, at_max_utilisation))
+    return CappedCurve(curve, cap_end) if 0.0 < cap_end < math.inf else curve
+
+
+def capped_vault(curve: LookThroughCurve, utilisation: float, *, ignore_withdrawals: bool = False) -> LookThroughCurve:
+    """A vault's curve with each market below it capped, as it is their utilisation that the vault's money changes.
+
+    utilisation: the highest that a withdrawal may lead to and still count. ignore_withdrawals: no effect of a
+    withdrawal on a rate counts.
+    """
+    slots = []
+    for slot in curve.slots:
+        inner = slot.curve
+        if isinstance(inner, LookThroughCurve):
+            inner = capped_vault(inner, utilisation, ignore_withdrawals=ignore_withdrawals)
+        else:
+            most = math.inf if ignore_withdrawals else holding_at(inner, utilisation)
+            inner = capped(inner, slot.held, most, holding_at(inner, 1.0))
+        slots.append(replace(slot, curve=inner))
+    return replace(curve, slots=tuple(slots))
+
+
+def holding_at(curve: YieldCurve, utilisation: float) -> float:
+    """The holding of ours at which the pool stands at this utilisation, or at its kink where that is lower, in whole
+    tokens.
+
+    For curves with ``others`` and ``borrowed``; minus infinity for a curve without borrowers, infinity for utilisation
+    0.
+    """
+    borrowed, others, fees = (float(getattr(curve, name, 0.0)) for name in ("borrowed", "others", "fees"))
+    if borrowed <= 0.0:
+        return -math.inf
+    bend = TARGET_UTILISATION if isinstance(curve, AdaptiveCurve) else kink(getattr(curve, "points", ()))
+    most = min(utilisation, bend)
+    return borrowed / most - others - fees if most > 0.0 else math.inf
+
+
+def kink(points: Points) -> float:
+    """The first utilisation from which a rate rises more than twice as steeply as on average below it; 1 without
+    one."""
+    for (u, rate), (further, higher) in pairwise(points):
+        if u > 0.0 and (higher - rate) / (further - u) > 2.0 * max(0.0, rate - points[0][1]) / u:
+            return u
+    return 1.0
+
+
+def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals: bool = False) -> YieldCurve:
+    """The market's curve without rewards, with the rates of a utilisation spike capped.
+
+    Of a vault seen through, each market below it is capped by what the vault holds there. A curve that does not say
+    what is borrowed is capped by the market's own figures; as it has no known kink, only against our own withdrawals.
+    ignore_withdrawals: no effect of a withdrawal on a rate counts.
+    """
+    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
+    if state.lp is not None:
+        return curve
+    if isinstance(curve, LookThroughCurve):
+        return capped_vault(curve, utilisation, ignore_withdrawals=ignore_withdrawals)
+    most = math.inf if ignore_withdrawals else holding_at(curve, utilisation)
+    if most == -math.inf and state.borrowed is not None and state.borrowed.raw:
+        lent = float(state.borrowed) / utilisation if utilisation > 0.0 else math.inf
+        most = held + lent - float(state.supplied)
+    return capped(curve, held, most, holding_at(curve, 1.0))
