@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STEP = 0.05
 """Of our wealth."""
 YEAR = 365 * 86_400
-MOST_MARKETS = 12
+MOST_MARKETS = 8
 """Splits are made between this many markets alone, those that paid most over the window."""
 
 
@@ -60,8 +60,8 @@ def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
 
 
 def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
-    """The best of the strategies described above, for a wealth that is ``dollars`` throughout (interest is not lent out
-    again: over a window it is a fraction of a per cent)."""
+    """The best of the strategies described above. What a pool pays after our deposit is counted for ``dollars``
+    throughout; what was earned is lent out again."""
     import numpy as np
 
     earned = incomes(world, dollars, first, last)
@@ -70,7 +70,7 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     weights = np.array([[state.get(column, 0) for column in range(len(world.markets))] for state in states])
     touched, swapped, swaps = _transitions(world, weights, steps)
     value = np.full(len(states), -math.inf)
-    value[0] = 0.0  # all in cash
+    value[0] = dollars  # all in cash
     came = np.zeros((last - first, len(states)), dtype=np.int32)
     picked = np.arange(len(world.markets))
     for row in range(first, last):
@@ -79,9 +79,9 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
         cost = np.where(_possible(world, row, weights, steps, dollars), cost, math.inf)
         reached = value[:, None] - cost
         came[row - first] = reached.argmax(axis=0)
-        value = reached.max(axis=0) + earned[row - first][picked, weights].sum(axis=1)
+        value = reached.max(axis=0) * (1.0 + earned[row - first][picked, weights].sum(axis=1) / dollars)
     at = int(value.argmax())
-    gain, path = float(value[at]), []
+    gain, path = float(value[at]) - dollars, []
     for row in range(last - first - 1, -1, -1):
         path.append(tuple(float(w) / steps for w in weights[at]))
         at = int(came[row, at])
