@@ -64,7 +64,7 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
     joint = _joined(snapshots, parts, policy, sum(own))
     best = optimise(joint)
     gain = best.objective - alone
-    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    years = policy.horizon_seconds / SECONDS_PER_YEAR
     chains = [snapshot.block.chain for snapshot in snapshots]
     if gain < WORTH_TELLING:
         return Across(symbol, 0.0, 0.0, dict.fromkeys(chains, 0.0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
+from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.outcome import Answer
@@ -25,7 +26,7 @@ from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, St
 from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
-from yieldbot.model.units import BPS, SECONDS_PER_YEAR
+from yieldbot.model.units import BPS
 
 
 def allocate(
@@ -58,7 +59,7 @@ def allocate(
         bound = max(best.upper_bound, wider.upper_bound)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
-        answer = Answer(snapshot, by_id, portfolio, problem, bound, best.price, raws, paid, books.closed)
+        answer = Answer(snapshot, policy, by_id, portfolio, problem, bound, best.price, raws, paid, books.closed)
         found = answer.allocation(swaps)
         rounds += 1
         further = wider.holdings[len(problem.markets) :]
@@ -118,7 +119,8 @@ class _Books:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
                 if isinstance(refused, Declined):
                     closed[target] = f"nothing is swapped for {wanted.symbol}: {refused.reason}"
-        return cls(snapshot, portfolio, base, rows, [set() for _ in rows], closed)
+        idle = [state.held.raw for state in snapshot.idle]  # where what enters ends and what moves begins
+        return cls(snapshot, portfolio, base, rows, [{idle[s]} if idle[s] else set() for s, _, _ in rows], closed)
 
     def gas(self) -> list[int]:
         return [way.gas for _, _, way in self.rows]
@@ -243,13 +245,19 @@ def problem_of(
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
 ) -> Problem:
-    """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
-    swap_gas: of each of the exact problem's swaps."""
-    years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, portfolio.ones
+    """The numbers of a snapshot. Costs are spread over the policy's horizons: idle money that enters must earn its cost
+    back within the longer one, invested money that moves within the shorter one. A move is a market left and another
+    entered; as the solver prices each market by itself, the one that is left bears what entering the other is to pay
+    sooner than idle money would. swap_gas: of each of the exact problem's swaps."""
+    ones, spread = portfolio.ones, Horizons.of(policy)
+    in_markets = [sum(h for h, a in zip(exact.held, exact.assets, strict=True) if a == k) for k in range(len(ones))]
+    idle = [max(0, budget - held) / one for budget, held, one in zip(exact.budgets, in_markets, ones, strict=True)]
     markets, dilutions = [], dilutions_of(states, policy)
     for i, state in enumerate(states):
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
+        once = snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS)
+        again = snapshot.fees.cost(state.gas_deposit, txs=ENTER_TXS)  # of the market that the money goes to
         markets.append(
             ProblemMarket(
                 curve=curve_of(state, policy, ignore_withdrawals=state.market.id in dilutions),
@@ -257,7 +265,9 @@ def problem_of(
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
                 haircut=assessments[state.market.id].haircut_bps / BPS,
-                touch_cost=snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS) / years,
+                enter_cost=once / spread.gas_enter_years,
+                leave_cost=once / spread.gas_move_years
+                + again * (1.0 / spread.gas_move_years - 1.0 / spread.gas_enter_years),
                 pools=state.pools,
                 asset=asset,
                 price=portfolio.prices[asset],
@@ -275,15 +285,18 @@ def problem_of(
         ),
         min_position=exact.min_positions[0] / ones[0],
         min_move=exact.min_moves[0] / ones[0],
-        horizon_seconds=policy.horizon_days * 86_400,
+        horizon_seconds=policy.horizon_seconds,
         unit=1 / min(ones),
         swaps=tuple(
             Swap(
                 swap.source,
                 swap.target,
                 tuple((paid / ones[swap.source], out / ones[swap.target]) for paid, out in swap.quotes),
-                snapshot.fees.cost(gas, txs=SWAP_TXS) / years,
-                years,
+                snapshot.fees.cost(gas, txs=SWAP_TXS)
+                / (spread.gas_enter_years if idle[swap.source] > 0.0 else spread.gas_move_years),
+                spread.move_years,
+                idle[swap.source],
+                spread.enter_years,
             )
             for swap, gas in zip(exact.swaps, swap_gas, strict=True)
         ),

@@ -188,7 +188,8 @@ class _Poser:
             low=exact.low[index] / one,
             high=exact.high[index] / one,
             haircut=row.haircut_bps / BPS + self.idle_rates[asset],
-            touch_cost=float(row.fixed_cost) * price / self.years,
+            enter_cost=float(row.fixed_cost) * price / self.years,
+            leave_cost=float(row.fixed_cost) * price / self.years,
             pools=frozenset(),
             move_cost=row.proportional_cost_bps / BPS / self.years,
             asset=asset,
@@ -253,7 +254,7 @@ class _Answer:
         cost = 0.0
         for market, now in zip(problem.markets, x, strict=False):
             if now != market.held:
-                cost += (market.touch_cost + abs(now - market.held) * market.move_cost * market.price) * years
+                cost += (market.enter_cost + abs(now - market.held) * market.move_cost * market.price) * years
         for swap, amount in zip(problem.swaps, x[len(problem.markets) :], strict=True):
             if amount:
                 source, target = problem.budgets[swap.source], problem.budgets[swap.target]

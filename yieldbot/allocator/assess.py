@@ -83,7 +83,7 @@ def haircut_bps(market: Market, policy: Policy) -> float:
 def net_income(state: MarketState, tokens: float, policy: Policy, *, ignore_withdrawals: bool = False) -> float:
     """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut;
     rewards included, net of theirs. steady: see ``curve_of``."""
-    apr = curve_of(state, policy, ignore_withdrawals=ignore_withdrawals).apr(tokens, policy.horizon_days * 86_400)
+    apr = curve_of(state, policy, ignore_withdrawals=ignore_withdrawals).apr(tokens, policy.horizon_seconds)
     return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
 
 

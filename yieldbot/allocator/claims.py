@@ -75,7 +75,7 @@ def claim_plan(
             allocation=allocation,
             gain_per_year=gain,
             cost=cost,
-            grade=grade(allocation, gain, cost, policy),
+            grade=grade(allocation, gain, cost, policy.move_days),
             expires_at=now + policy.plan_ttl_seconds,
         )
     )
@@ -88,7 +88,7 @@ def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
 
 def per_year(reward: Reward, policy: Policy) -> float:
     """What claiming it is worth, as a rate a year that yields it within the policy's horizon."""
-    return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+    return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
 def sale_plan(
@@ -141,7 +141,7 @@ def sale_plan(
             allocation=allocation,
             gain_per_year=gain,
             cost=cost,
-            grade=grade(allocation, gain, cost, policy),
+            grade=grade(allocation, gain, cost, policy.move_days),
             expires_at=now + policy.plan_ttl_seconds,
             sold=Amount(asset, int(sold * asset.one)),
         )
@@ -159,4 +159,4 @@ def sale_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> fl
     if any(leg.kind is not LegKind.SWAP for leg in legs):
         return 0.0
     brought = sum(float(leg.gets) * snapshot.price(leg.gets.token) for leg in legs if leg.gets is not None)
-    return brought * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+    return brought * SECONDS_PER_YEAR / (policy.horizon_seconds)

@@ -60,7 +60,7 @@ def step_plan(
             allocation=allocation,
             gain_per_year=gain,
             cost=cost,
-            grade=grade(allocation, gain, cost, policy),
+            grade=grade(allocation, gain, cost, policy.move_days),
             expires_at=now + policy.plan_ttl_seconds,
         )
     )
@@ -84,7 +84,7 @@ def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
 
 def per_year(snapshot: Snapshot, amount: Amount, policy: Policy) -> float:
     """What an amount is worth in the first asset, as a rate that yields it within the horizon."""
-    return _worth(snapshot, amount) * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+    return _worth(snapshot, amount) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
 def _worth(snapshot: Snapshot, amount: Amount) -> float:
@@ -163,10 +163,10 @@ def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy
 
 def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[Step]:
     """The legs with their shares of the gain, none where they do not pay together. more: a year; lost: once."""
-    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
+    years = policy.move_days * 86_400 / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
-    if not legs or not pays or (cost + lost) / more * 365 > policy.break_even_days:
+    if not legs or not pays or (cost + lost) / more * 365 > policy.move_days:
         return []
     return [Step(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
 

@@ -87,7 +87,7 @@ def appraise(
     state: LpState, record: LpHistory, value: float, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Appraisal:
     """``lending``: what either token would earn elsewhere. ``value`` must be more than 0."""
-    venue = venue_of(state, record, value, gas_price, policy.confidence, policy.horizon_days)
+    venue = venue_of(state, record, value, gas_price, policy.confidence, policy.mean_days)
     best = best_of(state, venue)
     low, mean, high = (_apy(rate, venue.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
     other = max(lending, default=None)
@@ -152,7 +152,7 @@ def trigger(
     if not position.liquidity or value <= 0.0:
         return Trigger(Advice.HOLD, "it holds no liquidity")
     inside = position.liquidity if position.in_range else 0
-    entered = venue_of(state, record, value, gas_price, policy.confidence, policy.horizon_days, inside)
+    entered = venue_of(state, record, value, gas_price, policy.confidence, policy.mean_days, inside)
     venue = replace(entered, enter=0.0)
     if not record.fees or math.isinf(venue.sigma.high):
         return Trigger(Advice.HOLD, "; ".join(("fees or volatility are not known", *record.missing)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
@@ -12,7 +13,8 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
-from yieldbot.model.units import BPS, SECONDS_PER_YEAR
+from yieldbot.model.policy import Policy
+from yieldbot.model.units import BPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Answer:
     """One solution in base units, as an Allocation."""
 
     snapshot: Snapshot
+    policy: Policy
     assessments: Mapping[MarketId, Assessment]
     portfolio: Portfolio
     problem: Problem
@@ -85,8 +88,8 @@ class Answer:
 
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
         """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
-        problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
-        touched = sum(p.touch_cost for p, now in zip(problem.markets, x, strict=False) if now != p.held)
+        years = Horizons.of(self.policy).gas_enter_years
+        touched = sum(p.enter_cost for p, now in zip(self.problem.markets, x, strict=False) if now != p.held)
         return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
 
     def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:

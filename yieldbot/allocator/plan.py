@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
+from yieldbot.allocator.horizons import days_allowed
 from yieldbot.allocator.rewards import curve_of
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
@@ -15,7 +16,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
-from yieldbot.model.units import GWEI, SECONDS_PER_YEAR
+from yieldbot.model.units import GWEI
 
 
 def make_plan(
@@ -40,20 +41,13 @@ def make_plan(
     gain = sum(move.gain_per_year for move in moves)
     cost = sum(move.cost for move in moves)
     symbol = snapshot.assets[0].symbol
-    years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     if gain <= 0:
         return Hold("the moves together earn nothing more", allocation)
-    if cost / gain * 365 > policy.break_even_days:
-        days = cost / gain * 365
+    allowed, days = days_allowed(moves, policy), cost / gain * 365
+    if days > allowed:
         return Hold(
             f"{gain:,.2f} {symbol} a year more would take {days:,.1f} days to pay {cost:,.2f} {symbol} of cost; "
-            f"the policy allows {policy.break_even_days:g}",
-            allocation,
-        )
-    if cost > policy.max_gas_share_of_gain * gain * years:
-        return Hold(
-            f"cost {cost:,.2f} {symbol} is more than {policy.max_gas_share_of_gain:.0%} of the {gain * years:,.2f} "
-            f"{symbol} gained in {policy.horizon_days:g} days",
+            f"the policy allows {allowed:,.3g}",
             allocation,
         )
     legs = _legs(snapshot, allocation, changes)
@@ -67,7 +61,7 @@ def make_plan(
             allocation=allocation,
             gain_per_year=gain,
             cost=cost,
-            grade=grade(allocation, gain, cost, policy),
+            grade=grade(allocation, gain, cost, allowed),
             expires_at=now + policy.plan_ttl_seconds,
         )
     )
@@ -270,7 +264,7 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
     """Why, in one line: both rates after the move, haircuts where they are what decides, and what keeps the target
     from taking more."""
-    h = policy.horizon_days * 86_400
+    h = policy.horizon_seconds
     rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
@@ -297,10 +291,10 @@ def _locked(source: MarketState, left: Amount) -> str:
     return f"; of the {left} that stay in {source.market.name} {payable} could be taken out at once"
 
 
-def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:
+def grade(allocation: Allocation, gain: float, cost: float, allowed: float) -> int:
     """0-100: 60 for how close the certificate shows it to the optimum (1 bp of gap costs 6), 40 for how soon it pays
-    (at the policy's break-even time nothing is left of them)."""
+    (after ``allowed`` days, the most that the policy gives it, nothing is left of them)."""
     optimal = max(0.0, 60.0 - 6.0 * allocation.certificate.gap_bps)
     days = cost / gain * 365
-    soon = 40.0 * max(0.0, 1.0 - days / policy.break_even_days) if policy.break_even_days > 0 else 0.0
+    soon = 40.0 * max(0.0, 1.0 - days / allowed)
     return round(optimal + soon)

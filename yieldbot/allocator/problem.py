@@ -3,7 +3,7 @@
 Maximise, over holdings x with idle money of each asset at least its buffer,
 
 sum over markets of  price_i * [ x_i * (apr_i(x_i) - haircut_i) - move_cost_i * |x_i - held_i| ]
-                         - [x_i != held_i] * touch_cost_i
+                         - [x_i > held_i] * enter_cost_i - [x_i < held_i] * leave_cost_i
     - sum over swaps of what the conversion loses
 
 in tokens of the first asset a year. Each x_i is either what we hold now, or 0, or within [low_i, high_i] and at least
@@ -63,8 +63,11 @@ class ProblemMarket:
     """Largest changed holding: the lowest of cap, limits and wealth."""
     haircut: float
     """Expected loss, as a fraction a year (with what idle money earns, where the problem has that)."""
-    touch_cost: float
-    """Fixed cost of any change, spread over the horizon: in the first asset a year."""
+    enter_cost: float
+    """Fixed cost of a larger holding, spread over the horizon of what enters: in the first asset a year."""
+    leave_cost: float
+    """Fixed cost of a smaller holding, spread over the horizon of what moves, with what is not in the ``enter_cost`` of
+    where the money goes: in the first asset a year."""
     pools: frozenset[str]
     """Keys of the pools that it shares with other markets."""
     move_cost: float = 0.0
@@ -99,7 +102,8 @@ class ProblemMarket:
     def changed(self, x: float, horizon_seconds: float) -> float:
         """``income`` less what it costs to change the holding to x, in the first asset a year."""
         moved = abs(x - self.held) * self.move_cost
-        return self.income(x, horizon_seconds) - self.price * moved - self.touch_cost
+        fixed = self.enter_cost if x > self.held else self.leave_cost
+        return self.income(x, horizon_seconds) - self.price * moved - fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,11 @@ class Swap:
     touch_cost: float
     """Fixed cost of swapping at all, spread over the horizon: in the first asset a year."""
     years: float
-    """The horizon that the loss of a conversion is spread over."""
+    """The horizon that the loss of a conversion is spread over, of money that moves."""
+    idle: float = 0.0
+    """Whole tokens of the source that lie idle: so much of it enters, the rest moves."""
+    idle_years: float = 1.0
+    """The horizon that the loss is spread over, of money that enters."""
 
     def out(self, paid: float) -> float:
         """Whole tokens of the target for ``paid`` whole tokens of the source, by the quotes."""
@@ -168,7 +176,7 @@ class Problem:
     min_move: float
     """Least change of a holding, in the first asset."""
     horizon_seconds: float
-    """What costs are spread over and curves are averaged over."""
+    """What curves are averaged over."""
     unit: float
     """One base unit in whole tokens (of several assets, the largest)."""
     swaps: tuple[Swap, ...] = ()
@@ -203,7 +211,10 @@ class Problem:
                 return 0.0
             source, target = self.budgets[swap.source], self.budgets[swap.target]
             paid, got = x * source.price, swap.out(x) * target.price
-            return (got - paid) / swap.years + got * target.idle_rate - paid * source.idle_rate - swap.touch_cost
+            first = min(x, swap.idle)
+            lost_first = first * source.price - swap.out(first) * target.price
+            lost = lost_first / swap.idle_years + (paid - got - lost_first) / swap.years
+            return got * target.idle_rate - paid * source.idle_rate - lost - swap.touch_cost
         market = self.markets[index]
         if abs(x - market.held) >= self.unit / 2:
             return market.changed(x, self.horizon_seconds)

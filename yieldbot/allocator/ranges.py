@@ -70,7 +70,7 @@ def range_plan(
             allocation=allocation,
             gain_per_year=gain,
             cost=cost,
-            grade=grade(allocation, gain, cost, policy),
+            grade=grade(allocation, gain, cost, policy.move_days),
             expires_at=now + policy.plan_ttl_seconds,
         )
     )
@@ -92,12 +92,12 @@ def per_year(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Pol
     values = [worth_of(lp.state, position) for position in lp.positions] if lp else []
     part = max(values, default=0.0) / (sum(values) or 1.0)
     more = found.gain * part * float(state.held) * snapshot.price(state.market.asset)
-    return more * SECONDS_PER_YEAR / (policy.horizon_days * 86_400)
+    return more * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
 def _lending(snapshot: Snapshot, state: MarketState, policy: Policy) -> list[Apy]:
     """What as much would earn in each other market of the pool's tokens."""
-    horizon = policy.horizon_days * 86_400
+    horizon = policy.horizon_seconds
     tokens = {state.market.asset, state.lp.other} if state.lp else {state.market.asset}
     found = []
     for other in snapshot.markets:

@@ -36,7 +36,7 @@ def reward_apr(state: MarketState, tokens: float, policy: Policy) -> float:
     """The rewards' part of a holding's simple annual rate over the policy's horizon, net of haircuts and claim
     costs."""
     curve = curve_of(state, policy)
-    return curve.reward_apr(tokens, policy.horizon_days * 86_400) if isinstance(curve, RewardedCurve) else 0.0
+    return curve.reward_apr(tokens, policy.horizon_seconds) if isinstance(curve, RewardedCurve) else 0.0
 
 
 def _term(state: MarketState, reward: Reward, policy: Policy) -> RewardTerm | None:

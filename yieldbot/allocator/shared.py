@@ -48,7 +48,7 @@ def income_change(
 ) -> float:
     """Whole tokens a year that all of our holdings earn more once we hold ``target`` in this market, net of haircuts:
     leaving a market whose risk is no longer paid for is a gain."""
-    held, horizon_seconds, others = float(state.held), policy.horizon_days * 86_400, dilutions.get(state.market.id, ())
+    held, horizon_seconds, others = float(state.held), policy.horizon_seconds, dilutions.get(state.market.id, ())
     then, now = (net_income(state, x, policy, ignore_withdrawals=bool(others)) for x in (target, held))
     return then - now - sum(one.loss(held, target, horizon_seconds) for one in others)
 

@@ -333,7 +333,7 @@ class MarketTable(Table):
         else:
             vertices = coarse_bound(market.curve, a, b, self.horizon_seconds)
         # No cell reaches over what is held, so the cost of moving is a straight line too.
-        price, fixed = market.price, market.touch_cost
+        price, fixed = market.price, market.enter_cost if a >= market.held else market.leave_cost
         cost = market.move_cost if a >= market.held else -market.move_cost
         base, each = fixed - price * cost * market.held, price * (market.haircut + cost)
         return [(x, price * y - each * x - base) for x, y in vertices]
@@ -368,7 +368,8 @@ class SwapTable(Table):
         return self.problem.value(self.index, x)
 
     def breakpoints(self) -> tuple[float, ...]:
-        return tuple(x for x, _ in self.quotes)
+        idle = self.problem.swaps[self.index - len(self.problem.markets)].idle
+        return tuple(sorted({x for x, _ in self.quotes} | ({idle} if 0.0 < idle < self.quotes[-1][0] else set())))
 
     def line(self, a: float, b: float, kind: Bound) -> Vertices:
         return [(x, self.value(x)) for x in ((a, b) if b > a else (a,))]

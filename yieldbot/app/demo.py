@@ -148,7 +148,7 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
 
 
 def _job(report: Report, later: Snapshot, held: tuple[Position, ...], policy: Policy) -> DemoJob:
-    horizon = policy.horizon_days * 86_400
+    horizon = policy.horizon_seconds
     holdings = Holdings.of(later, held, horizon, policy)
     return DemoJob(
         **dict(job_reports.report(report, horizon)),

@@ -214,7 +214,7 @@ def job_of(job: Job, token: Token) -> Job:
 def _elsewhere(pool: Pool, usd: float, view: LpView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
     """What this much would earn in each of the pool's tokens where it is lent."""
     found = []
-    horizon = policy.horizon_days * 86_400
+    horizon = policy.horizon_seconds
     for token in (pool.token0, pool.token1):
         prices = view.prices(pool)
         if prices is None:

@@ -122,4 +122,4 @@ def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[Unread]
 
 def horizon_seconds(policy: Policy) -> float:
     """Over which yields are told, and costs weighed."""
-    return policy.horizon_days * 86_400
+    return policy.horizon_seconds

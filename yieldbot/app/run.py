@@ -258,7 +258,7 @@ def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) 
     for report in found:
         if report.proposed is not None:
             deliver(context, report)
-    horizon = context.settings.policy.horizon_days * 86_400
+    horizon = context.settings.policy.horizon_seconds
     rows = tuple(
         job_reports.failure(*one) if isinstance(one, tuple) else job_reports.report(one, horizon) for one in ended
     )

@@ -57,7 +57,7 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
     context.show(found.document.as_json())
     if args.svg is not None or not context.json:
         console = context.console(record=args.svg is not None, quiet=context.json, width=WIDTH if args.svg else None)
-        _print(console, found.results, context.settings, context.settings.policy.horizon_days * 86_400)
+        _print(console, found.results, context.settings, context.settings.policy.horizon_seconds)
         if args.svg is not None:
             _picture(console, args.svg)
             context.say(f"wrote {args.svg}")

@@ -50,9 +50,7 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
             "pays" if not found.vetoes else "does not pay",
         )
     lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
-    sure = (
-        f"Intervals: {policy.confidence:.0%} confidence by the pools' own records, over {policy.horizon_days:g} days."
-    )
+    sure = f"Intervals: {policy.confidence:.0%} confidence by the pools' own records, over {policy.mean_days:g} days."
     lines += [
         sure,
         "`yieldbot lp add` adds liquidity; so do plans where a base has liquidity = true (docs/liquidity.md).",

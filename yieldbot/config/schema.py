@@ -150,6 +150,8 @@ class BaseTable(Table):
 class PolicyTable(Table):
     """The fields of model.policy.Policy; a key that is not set keeps that class's default."""
 
+    move_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
+    enter_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     idle_buffer: Money | None = None
     min_position: Money | None = None

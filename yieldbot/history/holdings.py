@@ -116,7 +116,7 @@ def _within(market_id: MarketId, bad: Quarantined) -> bool:
 
 def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
     """Simple annual fraction over the policy's horizon."""
-    held, horizon_seconds = float(state.held), policy.horizon_days * 86_400
+    held, horizon_seconds = float(state.held), policy.horizon_seconds
     rate = state.curve.apr(held, horizon_seconds)
     if before is None or before.held <= state.held:
         return rate

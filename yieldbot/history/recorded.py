@@ -23,7 +23,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     the plan counted (``sustainable_curve``). Holdings in markets that the snapshot lacks are carried on as they were,
     so that they are not forgotten.
     """
-    horizon_seconds = policy.horizon_days * 86_400
+    horizon_seconds = policy.horizon_seconds
     known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     forecasts: dict[str, Any] = {
         market_id: said for market_id, said in known.items() if market_id not in snapshot.states

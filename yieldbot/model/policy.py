@@ -80,11 +80,17 @@ class Policy:
     left of it after haircut and gas; or NEVER. sell_rewards: whether what was claimed is swapped into the asset.
     bases: by the name that jobs use."""
 
-    horizon_days: float = 30.0
+    move_horizon_days: float = 7.0
+    """Money that is invested moves where the move pays its cost within this time."""
+    enter_horizon_days: float = 90.0
+    """Idle money enters where that pays its cost within this time."""
+    horizon_days: float | None = None
+    """Both at once, as older files have it; None: the two above."""
     idle_buffer: str = "0"
     min_position: str = "0"
     min_move: str = "0"
-    break_even_days: float = 30.0
+    break_even_days: float | None = None
+    """Bounds both horizons where it is less; None: they say when a cost must be paid."""
     max_share_market: float = 1.0
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
     max_share_markets: Mapping[str, float] = field(default_factory=dict)
@@ -117,6 +123,31 @@ class Policy:
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
     min_claim: str = "1"
     sell_rewards: bool = False
+
+    @property
+    def move_days(self) -> float:
+        """Days within which a move of invested money pays its cost."""
+        return _least(self.horizon_days or self.move_horizon_days, self.break_even_days)
+
+    @property
+    def enter_days(self) -> float:
+        """Days within which idle money that enters pays its cost; never less than what moves has."""
+        return _least(max(self.horizon_days or self.enter_horizon_days, self.mean_days), self.break_even_days)
+
+    @property
+    def mean_days(self) -> float:
+        """Days over which rates are averaged."""
+        return self.horizon_days or self.move_horizon_days
+
+    @property
+    def horizon_seconds(self) -> float:
+        """The same in seconds."""
+        return self.mean_days * 86_400
+
+
+def _least(days: float, bound: float | None) -> float:
+    """In days, above 0: what costs are divided by."""
+    return max(1e-6, days if bound is None else min(days, bound))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
