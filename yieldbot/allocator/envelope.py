@@ -43,8 +43,8 @@ from yieldbot.math.curves import (
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.provided import ProvidedCurve
 from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.sustainable import CappedCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -66,7 +66,7 @@ def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
         case RewardedCurve():
             found.update(breakpoints(curve.base, horizon_seconds))
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
-        case CappedCurve():
+        case CappedCurve() | ScaledCurve():
             found.update(breakpoints(curve.base, horizon_seconds))
         case ProvidedCurve():
             starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
@@ -94,6 +94,8 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
     if isinstance(curve, RewardedCurve):
         lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
         return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+    if isinstance(curve, ScaledCurve):
+        return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
     if isinstance(curve, CappedCurve):
         if a >= curve.cap_end:
             return coarse_bound(curve.base, a, b, horizon_seconds)
@@ -123,7 +125,7 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
     curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
     """
     match curve:
-        case RewardedCurve() | CappedCurve():
+        case RewardedCurve() | CappedCurve() | ScaledCurve():
             return is_nonincreasing(curve.base)
         case KinkedCurve(deficit=deficit) if deficit and curve.others < curve.borrowed:
             return False  # while all is lent out, more supply makes the bad debt a smaller part of it
@@ -155,6 +157,8 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
         case RewardedCurve():
             lines = [tight_bound(curve.base, a, b, horizon_seconds)]
             return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+        case ScaledCurve():
+            return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case CappedCurve():
             return _capped_bound(curve, a, b, horizon_seconds)
         case (
@@ -234,6 +238,11 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, term.income(b, horizon_seconds)), (b, term.income(b, horizon_seconds))]
     return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
+
+
+def _times(factor: float, line: Vertices) -> Vertices:
+    """A line over one cell times a factor, 0 or more."""
+    return [(x, factor * y) for x, y in line]
 
 
 def _sum(lines: list[Vertices]) -> Vertices:

@@ -21,7 +21,7 @@ from yieldbot.math.curves import ConstantCurve, KinkedCurve, Points
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, Market, MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.policy import Base, ChainSettings, Job, Wallet
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class World:
             curve: KinkedCurve | ConstantCurve = ConstantCurve(0.0)
             status, cash, supplied, borrowed, quoted = Status.FROZEN, 0, held, None, 0.0
         else:
-            curve = cell.curve(cell.rate if rate is None else rate)
+            curve = cell.curve(cell.rate)
             status = Status.FROZEN if cell.blocked else Status.ACTIVE
             cash, supplied, quoted = int(cell.cash * ONE) + held, int(cell.supplied * ONE) + held, cell.rate
             if cell.utilisation is not None and cell.utilisation > LOCKED:
@@ -206,7 +206,7 @@ class World:
             market=market, block=block, held=Amount(token, held), shares=held, share_token=None,
             liquidity=Amount(token, cash), capacity=None, supplied=Amount(token, supplied), borrowed=borrowed,
             status=status, curve=curve, quoted=Apr(quoted), pools=frozenset({market.id}), gas_deposit=TOUCH_GAS,
-            gas_withdraw=TOUCH_GAS,
+            gas_withdraw=TOUCH_GAS, forecast=_forecast(rate),
         )  # fmt: skip
 
     def _exchange(self, time: int, costs: Costs) -> Exchange | None:
@@ -232,6 +232,10 @@ class World:
             else:
                 found[column] = (cell.rate + after) / 2 if math.isfinite(after) else cell.rate
         return found
+
+
+def _forecast(rate: float | None) -> RateForecast | None:
+    return None if rate is None else RateForecast(mean=rate, low=rate, high=rate, days=7.0)
 
 
 def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRIED) -> float | None:

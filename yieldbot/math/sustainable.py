@@ -14,48 +14,14 @@ what stays cannot be withdrawn. So after our own withdrawal no more counts than 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from yieldbot.math.curves import TARGET_UTILISATION, AdaptiveCurve, LookThroughCurve, Points
+from yieldbot.math.scaled import CappedCurve, at_level
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class CappedCurve:
-    """A curve whose rate is capped below a holding: apr(x) = min(base.apr(x), base.apr(cap_end)) for x < cap_end.
-
-    So income is a straight line below ``cap_end`` where the base's rate never rises with our holding, and concave where
-    the base's income is, for its slope from ``cap_end`` on is no more than its rate.
-    """
-
-    base: YieldCurve
-    """The market's own curve."""
-    cap_end: float
-    """Holding from which on the base's own rate counts, in whole tokens, above 0."""
-
-    @property
-    def others(self) -> float:
-        """What the base is shared with, where it says so: the scale on which incomes bend, in whole tokens."""
-        return float(getattr(self.base, "others", 0.0))
-
-    def cap_rate(self, horizon_seconds: float) -> float:
-        """The highest rate that counts below ``cap_end``: a simple annual fraction."""
-        return self.base.apr(self.cap_end, horizon_seconds)
-
-    def apr(self, x: float, horizon_seconds: float) -> float:
-        rate = self.base.apr(x, horizon_seconds)
-        return rate if x >= self.cap_end else min(rate, self.cap_rate(horizon_seconds))
-
-    def marginal(self, x: float, horizon_seconds: float) -> float:
-        if x < self.cap_end and self.base.apr(x, horizon_seconds) >= (most := self.cap_rate(horizon_seconds)):
-            return most
-        return self.base.marginal(x, horizon_seconds)
-
-    def breakpoints(self) -> tuple[float, ...]:
-        return tuple(sorted({*self.base.breakpoints(), self.cap_end}))
 
 
 def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: float = -math.inf) -> YieldCurve:
@@ -112,15 +78,23 @@ def kink(points: Points) -> float:
 
 
 def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals: bool = False) -> YieldCurve:
-    """The market's curve without rewards, with the rates of a utilisation spike capped.
+    """The market's curve without rewards, with the rates of a utilisation spike capped; where there is a forecast, at
+    its level: history tells better than a cap what lasts of a spike.
 
     Of a vault seen through, each market below it is capped by what the vault holds there. A curve that does not say
     what is borrowed is capped by the market's own figures; as it has no known kink, only against our own withdrawals.
     ignore_withdrawals: no effect of a withdrawal on a rate counts.
     """
-    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
     if state.lp is not None:
+        return state.curve
+    curve = _capped_curve(state, policy, ignore_withdrawals)
+    if state.forecast is None:
         return curve
+    return at_level(curve, float(state.held), state.forecast.mean, policy.horizon_seconds)
+
+
+def _capped_curve(state: MarketState, policy: Policy, ignore_withdrawals: bool) -> YieldCurve:
+    curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
     if isinstance(curve, LookThroughCurve):
         return capped_vault(curve, utilisation, ignore_withdrawals=ignore_withdrawals)
     most = math.inf if ignore_withdrawals else holding_at(curve, utilisation)

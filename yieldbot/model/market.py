@@ -69,6 +69,22 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateForecast:
+    """What a market is expected to pay those who are in it, with no further money of ours."""
+
+    mean: float
+    """Mean supply rate over the horizon, a simple annual fraction."""
+    low: float
+    """Lower end of the 80 % interval."""
+    high: float
+    """Upper end of the 80 % interval."""
+    days: float
+    """The horizon."""
+    reason: str = ""
+    """Why it differs from what is quoted, in words; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
     """Money of ours on its way out of a market that is left in two steps; all of it is part of what we hold there.
 
@@ -200,6 +216,8 @@ class MarketState:
     leaving: Leaving | None = None
     stuck: str = ""
     again: bool = False
+    forecast: RateForecast | None = None
+    """What history says that it will pay; None: what it pays now is expected to last."""
 
     @property
     def barred(self) -> bool:
