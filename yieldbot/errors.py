@@ -6,7 +6,8 @@ YieldbotError
 │   ├── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
 │   └── HttpRefused   the server before the node answered with an HTTP error (status, what, remedy)
 ├── MarketError       quarantine one market, plan the others
-│   └── ReadReverted  a read of a market reverted
+│   ├── ReadReverted  a read of a market reverted
+│   └── CurveUnknown  what memory holds of a market's curve cannot be rebuilt by this version
 ├── SafetyError       a safety rule refused: exit 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
 ├── RunTimedOut       the run's deadline has passed: it ends, and says where it was
@@ -92,6 +93,10 @@ class ReadReverted(MarketError):
     def __init__(self, message: str, data: bytes = b"") -> None:
         super().__init__(message)
         self.data = data
+
+
+class CurveUnknown(MarketError):
+    """A yield curve's text is of a version or kind that is not known here, or is no curve."""
 
 
 class SafetyError(YieldbotError):
