@@ -6,7 +6,8 @@ YieldbotError
 │   ├── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
 │   └── HttpRefused   a server answered with an HTTP error (status, what, remedy)
 ├── MarketError       quarantine one market, go on with the others
-│   └── ReadReverted  a read-only call reverted
+│   ├── ReadReverted  a read-only call reverted
+│   └── CurveUnknown  what memory holds of a market's curve cannot be rebuilt by this version
 ├── SafetyError       a safety rule refused: exit code 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
 ├── RunTimedOut       the run's deadline passed: end the run, say where it was
@@ -102,6 +103,10 @@ class ReadReverted(MarketError):
         super().__init__(message)
         self.data = data
         """Raw revert data."""
+
+
+class CurveUnknown(MarketError):
+    """A yield curve's text is of a version or kind that is not known here, or is no curve."""
 
 
 class SafetyError(YieldbotError):

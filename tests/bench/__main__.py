@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy")
+NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy", "forecast")
 
 
 def main() -> int:

@@ -99,51 +99,121 @@ def grid_times(time: Ints, step: int, start: int | None, end: int | None, phase:
 
 
 def youngest_phase(time: Ints, step: int) -> int:
-    """Seconds after a multiple of the step at which the readings before it are youngest on the mean."""
+    """Seconds after a multiple of the step at which the readings before it are youngest on the mean; 0 unless that
+    makes them less than half as old, as it does for a record that is read at one hour of each day."""
     import numpy as np
 
     part = max(1, step // PHASES)
     candidates = np.arange(0, step, part, dtype=np.int64)
     within = np.unique(time % step, return_counts=True)
     ages = ((candidates[:, None] - within[0][None, :]) % step * within[1][None, :]).sum(axis=1)
-    return int(candidates[int(ages.argmin())])
+    best = int(ages.argmin())
+    return int(candidates[best]) if 2 * ages[best] < ages[0] else 0
 
 
 def fill(columns: Columns, keys: tuple[MarketKey, ...], times: Ints, step: int) -> Panel:
     """The last reading of each cell, and what was really paid since the reading in the cell before."""
-    import numpy as np
+    into = Filler(keys, times, step)
+    into.add(columns)
+    return into.panel()
 
-    shape = (len(times), len(keys))
-    grids = {name: np.full(shape, np.nan) for name in (*FIELDS, "realised")}
-    blocked = np.zeros(shape, dtype=np.bool_)
-    order = np.lexsort((columns.time, columns.market))
-    market, time = columns.market[order], columns.time[order]
-    numbers = {name: column[order] for name, column in columns.numbers.items()}
-    cell = -(-(time - times[0]) // step) if len(times) else np.zeros(0, dtype=np.int64)
-    if len(times) and len(time):
-        paid, held = _paid(market, time, numbers, step)
-        inside = (cell >= 0) & (cell < len(times))
-        last = np.ones(len(time), dtype=np.bool_)
-        last[:-1] = (market[1:] != market[:-1]) | (cell[1:] != cell[:-1])
+
+class Filler:
+    """A panel that is filled by parts: all of a market's readings in one part are later than those in the part before.
+    Between them only the last reading of each market is kept."""
+
+    def __init__(self, keys: tuple[MarketKey, ...], times: Ints, step: int) -> None:
+        import numpy as np
+
+        self.keys, self.times, self.step = keys, times, step
+        shape = (len(times), len(keys))
+        self._grids = {name: np.full(shape, np.nan) for name in FIELDS}
+        self._blocked = np.zeros(shape, dtype=np.bool_)
+        self._seconds, self._earned = np.zeros(shape), np.zeros(shape)
+        self._last: Columns | None = None
+
+    def add(self, columns: Columns) -> None:
+        """Take one part in."""
+        import numpy as np
+
+        if not len(columns.time):
+            return
+        columns = _joined(self._last, columns)
+        order = np.lexsort((columns.time, columns.market))
+        if (np.diff(order) == 1).all():
+            market, time, numbers, blocked = columns.market, columns.time, columns.numbers, columns.blocked
+        else:
+            market, time, blocked = columns.market[order], columns.time[order], columns.blocked[order]
+            numbers = {name: column[order] for name, column in columns.numbers.items()}
+        ends = np.ones(len(time), dtype=np.bool_)
+        ends[:-1] = market[1:] != market[:-1]
+        self._keep(market[ends], time[ends], blocked[ends], {name: column[ends] for name, column in numbers.items()})
+        if not len(self.times):
+            return
+        cell = -(-(time - self.times[0]) // self.step)
+        inside = (cell >= 0) & (cell < len(self.times))
+        last = ends.copy()
+        last[:-1] |= cell[1:] != cell[:-1]
         chosen = last & inside
         at = (cell[chosen], market[chosen])
         for name in FIELDS:
-            grids[name][at] = numbers[name][chosen]
-        blocked[at] = columns.blocked[order][chosen]
-        _means(grids["realised"], market, cell, inside & ~np.isnan(paid), paid, held)
-        _derived(grids, numbers["borrowed"][chosen], at)
-    return Panel(
-        keys=keys,
-        times=times,
-        step_seconds=step,
-        quoted=grids["supply_rate"],
-        realised=grids["realised"],
-        utilisation=grids["utilisation"],
-        supplied=grids["supplied"],
-        cash=grids["cash"],
-        borrow_rate=grids["borrow_rate"],
-        reserve_factor=grids["reserve_factor"],
-        blocked=blocked,
+            self._grids[name][at] = numbers[name][chosen]
+        self._blocked[at] = blocked[chosen]
+        _derived(self._grids, numbers["borrowed"][chosen], at)
+        paid, held = _paid(market, time, numbers, self.step)
+        known = inside & ~np.isnan(paid)
+        flat = cell[known] * len(self.keys) + market[known]
+        size = self._seconds.size
+        shape = self._seconds.shape
+        self._seconds += np.bincount(flat, weights=held[known], minlength=size).reshape(shape)
+        self._earned += np.bincount(flat, weights=paid[known] * held[known], minlength=size).reshape(shape)
+
+    def panel(self) -> Panel:
+        """What was taken in so far."""
+        import numpy as np
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            realised = self._earned / self._seconds
+        return Panel(
+            keys=self.keys,
+            times=self.times,
+            step_seconds=self.step,
+            quoted=self._grids["supply_rate"],
+            realised=realised,
+            utilisation=self._grids["utilisation"],
+            supplied=self._grids["supplied"],
+            cash=self._grids["cash"],
+            borrow_rate=self._grids["borrow_rate"],
+            reserve_factor=self._grids["reserve_factor"],
+            blocked=self._blocked,
+        )
+
+    def _keep(self, market: Ints, time: Ints, blocked: NDArray[np.bool_], numbers: Mapping[str, Floats]) -> None:
+        """These are the last readings of their markets; what they say of the time before them is counted already."""
+        import numpy as np
+
+        bare = {name: column for name, column in numbers.items()} | {"mean_rate": np.full(len(time), np.nan)}
+        before = self._last
+        if before is not None:
+            others = ~np.isin(before.market, market)
+            market, time = np.append(market, before.market[others]), np.append(time, before.time[others])
+            blocked = np.append(blocked, before.blocked[others])
+            bare = {name: np.append(column, before.numbers[name][others]) for name, column in bare.items()}
+        self._last = Columns(market, time, blocked, bare)
+
+
+def _joined(before: Columns | None, columns: Columns) -> Columns:
+    """A part with the last readings of its markets before it."""
+    import numpy as np
+
+    if before is None:
+        return columns
+    wanted = np.isin(before.market, columns.market)
+    return Columns(
+        np.append(before.market[wanted], columns.market),
+        np.append(before.time[wanted], columns.time),
+        np.append(before.blocked[wanted], columns.blocked),
+        {name: np.append(before.numbers[name][wanted], column) for name, column in columns.numbers.items()},
     )
 
 
@@ -177,18 +247,6 @@ def _paid(market: Ints, time: Ints, numbers: Mapping[str, Floats], step: int) ->
     held[named & first] = since[named & first]
     paid[held <= 0.0] = np.nan
     return paid, held
-
-
-def _means(into: Floats, market: Ints, cell: Ints, known: NDArray[np.bool_], paid: Floats, held: Floats) -> None:
-    """Means of what was paid, by time, of all readings in a cell."""
-    import numpy as np
-
-    flat = cell[known] * into.shape[1] + market[known]
-    seconds = np.bincount(flat, weights=held[known], minlength=into.size)
-    earned = np.bincount(flat, weights=paid[known] * held[known], minlength=into.size)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means = earned / seconds
-    into[...] = means.reshape(into.shape)
 
 
 def _derived(grids: Mapping[str, Floats], borrowed: Floats, at: tuple[Ints, Ints]) -> None:

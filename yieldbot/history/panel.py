@@ -57,8 +57,9 @@ class Panel:
                 raise ValueError(f"{one} has the shape {getattr(self, one).shape}, not {shape}")
 
     def until(self, row: int) -> Panel:
-        """The first ``row + 1`` times: what was known at time ``row``."""
-        return self._rows(slice(0, row + 1))
+        """The first ``row + 1`` times: what was known at time ``row``; copies, since a view leads to what came later
+        (``base``)."""
+        return self._rows(slice(0, row + 1), copy=True)
 
     def between(self, first: int, last: int) -> Panel:
         """Rows ``first`` to ``last``, both included."""
@@ -70,9 +71,9 @@ class Panel:
         arrays = {one: getattr(self, one)[:, chosen] for one in _grids()}
         return replace(self, keys=tuple(self.keys[i] for i in chosen), **arrays)
 
-    def _rows(self, rows: slice) -> Panel:
-        arrays = {one: getattr(self, one)[rows] for one in _grids()}
-        return replace(self, times=self.times[rows], **arrays)
+    def _rows(self, rows: slice, copy: bool = False) -> Panel:
+        arrays = {one: getattr(self, one)[rows] for one in ("times", *_grids())}
+        return replace(self, **({one: array.copy() for one, array in arrays.items()} if copy else arrays))
 
 
 def _grids() -> tuple[str, ...]:

@@ -35,6 +35,11 @@ class MarketTotals:
     last_update: int
     fee: int
 
+    @property
+    def share_price(self) -> float:
+        """What a million raw shares are worth, in raw units, not rounded (SharesMathLib.toAssetsDown)."""
+        return (self.supply_assets + VIRTUAL_ASSETS) / (self.supply_shares + VIRTUAL_SHARES) * VIRTUAL_SHARES
+
 
 def assets_down(shares: int, total_assets: int, total_shares: int) -> int:
     """SharesMathLib.toAssetsDown: what ``shares`` are worth, rounded down."""

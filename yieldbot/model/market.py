@@ -184,6 +184,8 @@ class MarketState:
     leaving: what of ``held`` is on its way out by two steps; None where nothing is.
     stuck: why what is held cannot be taken out now, as a rehearsal or the chain showed: nothing is asked for, and no
     new money goes in; empty where it can. again: it may be asked for once more, when nothing else is to be done.
+    index: what one share is worth, or the protocol's own index of what suppliers earned; of two of them the growth is
+    what was earned in between. None where the adapter does not read one.
     """
 
     market: Market
@@ -216,6 +218,7 @@ class MarketState:
     leaving: Leaving | None = None
     stuck: str = ""
     again: bool = False
+    index: float | None = None
     forecast: RateForecast | None = None
     """What history says that it will pay; None: what it pays now is expected to last."""
 

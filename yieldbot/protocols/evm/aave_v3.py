@@ -284,6 +284,7 @@ class AaveV3:
             doubts=doubts,
             rewards=rewards,
             exit=Exit(cash=Amount(token, found.cash_raw)),
+            index=index_ray / RAY,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -184,6 +184,7 @@ class CompoundV2:
             rounding_raw=2 * grain_raw(rate) + 2,
             doubts=doubts,
             exit=Exit(cash=Amount(token, liquidity)),
+            index=rate / MANTISSA,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
-from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
+from yieldbot.math.comet import BASE_INDEX_SCALE, FACTOR_SCALE, CometTotals, RateCurve
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.deployment import Deployment
@@ -118,6 +118,7 @@ class CompoundV3:
             doubts=doubts,
             rewards=rewards,
             exit=Exit(cash=liquidity),
+            index=now.supply_index / BASE_INDEX_SCALE,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -122,6 +122,7 @@ class Erc4626:
             offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
             doubts=view.doubts,
             leaving=view.leaving,
+            index=view.index,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
@@ -278,6 +279,7 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, 
         status=Status.PAUSED if stopped else found.status,
         gas_deposit=360_000,
         gas_withdraw=320_000,
+        index=found.indices.liquidity_index_ray / RAY,
     ), shares
 
 
@@ -355,6 +357,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         doubts=tuple(doubts),
         gas_deposit=650_000,
         gas_withdraw=550_000,
+        index=(assets + 1) / (supply + virtual) * virtual,
     ), shares
 
 

@@ -160,6 +160,7 @@ class MorphoBlue:
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
             doubts=doubts,
             exit=Exit(cash=Amount(token, found.liquidity_raw)),
+            index=found.totals.share_price,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:

@@ -67,6 +67,7 @@ class View:
     entry_cost: float = 0.0
     doubts: tuple[str, ...] = ()
     leaving: Leaving | None = None
+    index: float | None = None
 
 
 def interface_reads(vault: Address) -> list[EthCall]:
@@ -207,6 +208,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         entry_cost=cost,
         doubts=tuple(doubts),
         leaving=gone,
+        index=now / probe,
     ), shares
 
 

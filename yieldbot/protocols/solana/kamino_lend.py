@@ -169,6 +169,7 @@ class KaminoLend:
             rounding_raw=rounding(supplied.raw, reserve.collateral_raw),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
             flags=(*(("withdrawals-queued",) if queued else ()), *unknown, *doubts),
+            index=reserve.supply_sf / ONE / reserve.collateral_raw if reserve.collateral_raw else None,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:

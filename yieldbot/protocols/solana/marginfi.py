@@ -184,6 +184,7 @@ class Marginfi:
             doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),
             flags=(*_flags(fields, rewards), *(["exit-needs-a-price"] if group_limited else []), *doubts),
+            index=bank.asset_value_fx / ONE,
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:

@@ -185,6 +185,7 @@ class SplStakePool:
             entry_cost_bps=cost * BPS,
             doubts=doubts,
             flags=(*flags, *doubts),
+            index=numbers.total_lamports / numbers.supply if numbers.supply else None,
         )
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:

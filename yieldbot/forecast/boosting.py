@@ -1,0 +1,148 @@
+"""Boosted trees (LightGBM) on top of the frozen regression: the extra ``forecast``.
+
+They learn, from the user's own history alone, what the regression still gets wrong: its error over each horizon, in
+multiples of the market's level, from the regression's own distances, longer means, utilisation and what the other
+markets of the class do. Few leaves, few trees and the L1 objective: with little history the trees say little. Anew
+every four weeks, walk-forward, a horizon apart from what they are used on. One thread, a fixed seed: the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.model import HORIZONS
+from yieldbot.forecast.regression import CEILING, Frozen, examples, features, refits, within
+from yieldbot.forecast.series import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Cube = NDArray[np.float64]
+
+REMEDY = "the forecaster `boosted` needs LightGBM: `pip install 'yieldbot[forecast]'`; all else works without it"
+LEAST_EXAMPLES = 500
+"""Fewer teach nothing: the frozen regression speaks alone."""
+LEAST_SCALE = 2e-3
+FULL_DAYS = 365
+"""With so much history there are ``TREES`` trees, with less of it fewer."""
+TREES = 80
+SETTINGS: dict[str, Any] = {
+    "objective": "l1",
+    "learning_rate": 0.03,
+    "num_leaves": 8,
+    "min_data_in_leaf": 100,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 1.0,
+    "verbose": -1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": 1,
+}
+
+
+def installed() -> bool:
+    """Whether LightGBM is there."""
+    from importlib.util import find_spec
+
+    return find_spec("lightgbm") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Boosted:
+    """The regression and, upon it, trees that were taught by this history."""
+
+    name: str = "boosted"
+    says: str = "LightGBM on what the frozen regression gets wrong, taught every four weeks by the history so far"
+
+    def means(self, series: Series) -> Cube:
+        """See ``Rule``. Raises ConfigError where LightGBM is not installed."""
+        import numpy as np
+
+        if not installed():
+            raise ConfigError(REMEDY)
+        base = Frozen().means(series)
+        inputs, scale = _inputs(series)
+        out = base.copy()
+        for market_class in sorted(set(series.classes)):
+            columns = [i for i, one in enumerate(series.classes) if one == market_class]
+            own = np.concatenate(
+                [inputs[:, columns], _others(series, columns)[:, :, None] / scale[:, columns, None]], axis=-1
+            )
+            for place, horizon in enumerate(HORIZONS):
+                for first, end in refits(series):
+                    model = _taught(series, own, base[:, columns, place], scale[:, columns], columns, horizon, first)
+                    if model is None:
+                        continue
+                    asked = own[first:end].reshape(-1, own.shape[-1])
+                    said = model.predict(asked, num_threads=1).reshape(end - first, len(columns))
+                    out[first:end, columns, place] += said * scale[first:end, columns]
+        return within(series, np.where(np.isnan(base), np.nan, out))
+
+
+def _inputs(series: Series) -> tuple[Cube, NDArray[np.float64]]:
+    """(times, markets, inputs) in multiples of the market's level, and that level."""
+    import numpy as np
+
+    series.prepare_means((14, 30))
+    quote = series.quote
+    scale = np.maximum(np.maximum(np.abs(quote), np.abs(series.mean(5))), LEAST_SCALE)
+    low, high = series.range
+    more = [
+        series.mean(14) - quote,
+        series.mean(30) - quote,
+        series.window("median", 7) - quote,
+        low - quote,
+        high - quote,
+        series.swing,
+        quote,
+    ]
+    distances = np.concatenate([features(series), np.stack(more, axis=-1)], axis=-1) / scale[:, :, None]
+    used = np.where(np.isfinite(series.panel.utilisation), series.panel.utilisation, np.nan)
+    return np.concatenate([distances, used[:, :, None]], axis=-1), scale
+
+
+def _others(series: Series, columns: Sequence[int]) -> NDArray[np.float64]:
+    """How far the quote is from the median of the class."""
+    import warnings
+
+    import numpy as np
+
+    quote = series.quote[:, list(columns)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a row without any quote
+        middle = np.nanmedian(quote, axis=1, keepdims=True)
+    return np.asarray(middle - quote)
+
+
+def _taught(
+    series: Series,
+    own: Cube,
+    base: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    columns: Sequence[int],
+    horizon: int,
+    row: int,
+) -> Any:
+    """A model of what was over at ``row``; None where that is too little."""
+    import numpy as np
+
+    allowed = examples(series, columns, horizon, row, apart=max(1, horizon // 7))
+    came = series.realised(horizon)[:, list(columns)]
+    level = np.abs(series.quote[:, list(columns)])
+    good = allowed & np.isfinite(came) & np.isfinite(base) & (level < CEILING)
+    if good.sum() < LEAST_EXAMPLES:
+        return None
+    import lightgbm
+
+    days = float(good.any(axis=1).sum()) / series.per_day * max(1, horizon // 7)
+    wanted = (came - base)[good] / scale[good]
+    data = lightgbm.Dataset(own[good], wanted, weight=np.sqrt(scale[good]), params={"verbose": -1})
+    return lightgbm.train(SETTINGS, data, max(5, round(TREES * min(1.0, days / FULL_DAYS))))

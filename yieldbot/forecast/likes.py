@@ -1,0 +1,96 @@
+"""Cold start: a market that was seldom seen is forecast from its like, until it has a history of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.model import HORIZONS, Walk
+from yieldbot.forecast.series import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+
+YOUNG_DAYS = 30
+"""Up to so many days of readings a market's forecast leans on its like's."""
+LEAN_DAYS = 14
+"""The longer the horizon beside this, the more."""
+UNSEEN = 2.0
+"""How much wider than its like's the interval of a market is that was never read."""
+
+
+def from_likes(series: Series, walk: Walk) -> Walk:
+    """The walk with young markets drawn towards the median of their like, and those that were never read forecast by
+    it alone. Likes: the markets of the same asset and protocol (on other chains); else of the same asset; else of the
+    same protocol; old enough themselves, unless the market was never read. A market that was read and is silent now is
+    dead or unread: it keeps its NaN."""
+    import numpy as np
+
+    days = series.readings
+    if not len(days) or (days[0] >= YOUNG_DAYS).all():
+        return walk
+    mean, low, high = walk.mean.copy(), walk.low.copy(), walk.high.copy()
+    old = days >= YOUNG_DAYS
+    for column in range(len(walk.keys)):
+        rows = np.flatnonzero(~old[:, column])
+        if not len(rows):
+            continue
+        for tier in _tiers(walk, column):
+            at = np.ix_(rows, np.asarray(tier))
+            telling = old[at] | ((days[rows, column] == 0)[:, None] & (days[at] > 0))
+            said = np.where(telling[:, :, None], walk.mean[at], np.nan)
+            found = np.asarray(np.isfinite(said).any(axis=1)).any(axis=1)
+            if found.any():
+                chosen = rows[found]
+                _draw(walk, (mean, low, high), days[chosen, column], chosen, column, tier, said[found])
+                rows = rows[~found]
+            if not len(rows):
+                break
+    return replace(walk, mean=mean, low=np.minimum(low, mean), high=np.maximum(high, mean))
+
+
+def _tiers(walk: Walk, column: int) -> list[list[int]]:
+    """Columns of the like, the nearest first."""
+    own = walk.keys[column]
+    others = [(i, one) for i, one in enumerate(walk.keys) if i != column]
+    asset = [i for i, one in others if own.asset and one.asset.upper() == own.asset.upper()]
+    protocol = [i for i, one in others if own.protocol and one.protocol == own.protocol]
+    return [tier for tier in ([i for i in asset if i in protocol], asset, protocol) if tier]
+
+
+def _draw(
+    walk: Walk,
+    grids: tuple[Grid, Grid, Grid],
+    days: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    column: int,
+    tier: list[int],
+    said: Grid,
+) -> None:
+    import warnings
+
+    import numpy as np
+
+    mean, low, high = grids
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a market of the like without a forecast
+        like = np.nanmedian(said, axis=1)
+        at = np.ix_(rows, np.asarray(tier))
+        below = np.nanmedian(said - walk.low[at], axis=1)
+        above = np.nanmedian(walk.high[at] - said, axis=1)
+        spread = np.nanmax(np.abs(said - like[:, None]), axis=1)
+    horizons = np.asarray(HORIZONS, dtype=float)
+    lean = horizons / (horizons + LEAN_DAYS) / np.maximum(days, 1.0)[:, None]
+    own = mean[rows, column]
+    unseen = (days == 0)[:, None]
+    read = np.isfinite(own)
+    drawn = np.where(read, (1.0 - lean) * own + lean * like, np.where(unseen, like, np.nan))
+    half_low = np.where(read, own - low[rows, column], UNSEEN * below + spread)
+    half_high = np.where(read, high[rows, column] - own, UNSEEN * above + spread)
+    least = lean * np.abs(np.where(read, like - own, 0.0))  # who is drawn is not sure where between the two it lies
+    mean[rows, column] = drawn
+    low[rows, column] = np.maximum(drawn - half_low - least, np.where(drawn >= 0.0, 0.0, -np.inf))
+    high[rows, column] = drawn + half_high + least

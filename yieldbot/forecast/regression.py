@@ -1,0 +1,195 @@
+"""Median regression on what the quotes did, pooled over the markets of a class, learnt from the past alone.
+
+The mean rate over a horizon less the quote is modelled as a sum of distances, each a rate: to exponential means, to the
+30-day median, how far the quote stands above its usual level, and how much it swings. Without a constant, so that a
+model of 4 % markets says the same of 12 % ones. The coefficients minimise the sum of absolute errors (quantile
+regression, Koenker and Bassett 1978) by reweighted least squares.
+
+It begins with coefficients that were fitted on recorded history and frozen (``parameters``); every four weeks it is
+fitted anew on the user's own history, drawn towards those by as much as that history is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.model import DAY, HORIZONS, steps_of
+from yieldbot.forecast.parameters import COEFFICIENTS
+from yieldbot.forecast.series import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+    Cube = NDArray[np.float64]
+
+FEATURES = (
+    *("mean-0.5d", "mean-1d", "mean-2d", "mean-5d", "median-30d"),
+    *("over-1.5", "over-1.2", "over-median", "restless"),
+)
+"""Names of the distances, in the order of the coefficients."""
+REFIT_DAYS = 28
+"""How often it learns anew."""
+WINDOW_DAYS = 730
+"""How much of the past it learns from."""
+PRIOR_DAYS, PRIOR_HORIZONS = 120, 4
+"""The frozen coefficients count like so many days of history, and so many horizons more."""
+LEAST_ROWS = 60
+"""Fewer examples teach nothing."""
+FLOOR, CEILING = 1e-3, 1.0
+"""Examples weigh less by the root of their level, which is at least 0.1 %; quotes above 100 % teach nothing."""
+ITERATIONS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The regression with the coefficients as shipped: it learns nothing."""
+
+    name: str = "regression-frozen"
+    says: str = "median regression on distances to means and medians, coefficients as shipped"
+
+    def means(self, series: Series) -> Cube:
+        """See ``Rule``."""
+        import numpy as np
+
+        inputs = features(series)
+        out = np.full((*series.quote.shape, len(HORIZONS)), np.nan)
+        for column, market_class in enumerate(series.classes):
+            out[:, column, :] = inputs[:, column, :] @ np.asarray(COEFFICIENTS[market_class]).T
+        return within(series, series.quote[:, :, None] + out)
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """The regression, fitted anew on the past every four weeks, drawn towards the shipped coefficients."""
+
+    name: str = "regression"
+    says: str = "the same, fitted anew every four weeks on the history so far, drawn towards the shipped coefficients"
+
+    def means(self, series: Series) -> Cube:
+        """See ``Rule``."""
+        import numpy as np
+
+        inputs = features(series)
+        out = np.full((*series.quote.shape, len(HORIZONS)), np.nan)
+        for market_class in sorted(set(series.classes)):
+            columns = [i for i, one in enumerate(series.classes) if one == market_class]
+            own = inputs[:, columns]
+            for place, horizon in enumerate(HORIZONS):
+                frozen = np.asarray(COEFFICIENTS[market_class][place])
+                for first, end in refits(series):
+                    learnt = _learn(series, own, columns, horizon, first, frozen)
+                    out[first:end, columns, place] = own[first:end] @ learnt
+        return within(series, series.quote[:, :, None] + out)
+
+
+def features(series: Series) -> Cube:
+    """(times, markets, features): the distances of each row, fractions a year; NaN where the market has no quote."""
+    import numpy as np
+
+    series.prepare_means((0.5, 1, 2, 3, 5, 7, 30))
+    quote, five = series.quote, series.mean(5)
+    week, month = series.window("mean", 7), series.window("median", 30)
+    restless = np.minimum(1.0, 5.0 * series.swing / np.maximum(np.abs(five), 1e-4))
+    return np.stack(
+        [
+            *(series.mean(one) - quote for one in (0.5, 1, 2, 5)),
+            month - quote,
+            *(np.minimum(0.0, times * week - quote) for times in (1.5, 1.2)),
+            np.minimum(0.0, 1.2 * month - quote),
+            (five - quote) * restless,
+        ],
+        axis=-1,
+    )
+
+
+def within(series: Series, means: Cube) -> Cube:
+    """No forecast leaves the range of the last 30 days' quotes."""
+    import numpy as np
+
+    low, high = series.range
+    return np.clip(means, low[:, :, None], high[:, :, None])
+
+
+def refits(series: Series) -> list[tuple[int, int]]:
+    """Runs of rows, [first, end), that share one fit, made at the first of them. By the calendar, so that a history
+    that grows is not fitted at other moments."""
+    import numpy as np
+
+    times = series.panel.times
+    turns = np.flatnonzero(np.diff(times // (REFIT_DAYS * DAY), prepend=-1))
+    return list(zip(turns.tolist(), [*turns[1:].tolist(), len(times)], strict=True))
+
+
+def examples(
+    series: Series, columns: Sequence[int], horizon: int, row: int, apart: int | None = None
+) -> NDArray[np.bool_]:
+    """(times, columns): what may teach at ``row``: its horizon is over by then. Horizons that overlap teach little, so
+    one row in a third of a horizon is taken, or in ``apart`` days."""
+    import numpy as np
+
+    steps = steps_of(series.panel, horizon)
+    allowed = np.zeros((len(series.panel.times), len(columns)), dtype=bool)
+    last = row - steps
+    if steps and last >= 0:
+        first = max(0, row - round(WINDOW_DAYS * series.per_day))
+        stride = max(1, steps // 3 if apart is None else round(apart * series.per_day))
+        allowed[first : last + 1] = (np.arange(first, last + 1) % stride == 0)[:, None]
+    return allowed
+
+
+def _learn(
+    series: Series, own: Cube, columns: Sequence[int], horizon: int, row: int, frozen: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Coefficients from what was over at ``row``."""
+    import numpy as np
+
+    allowed = examples(series, columns, horizon, row)
+    rows = np.flatnonzero(allowed.any(axis=1))
+    if not len(rows):
+        return frozen
+    inputs = own[rows]
+    at = np.ix_(rows, np.asarray(columns))
+    quote = series.quote[at]
+    came = series.realised(horizon)[at] - quote
+    level = np.maximum(series.mean(30)[at], FLOOR)
+    good = np.isfinite(came) & np.isfinite(inputs).all(axis=-1) & (np.abs(quote) < CEILING)
+    if good.sum() < LEAST_ROWS:
+        return frozen
+    days = (rows[-1] - rows[0] + 1) / series.per_day
+    pull = (PRIOR_DAYS + PRIOR_HORIZONS * horizon) / days
+    return fit(inputs[good], came[good], 1.0 / np.sqrt(level[good]), 0.5, frozen, pull)
+
+
+def fit(
+    inputs: Grid,
+    wanted: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    quantile: float,
+    prior: NDArray[np.float64],
+    pull: float,
+    iterations: int = ITERATIONS,
+) -> NDArray[np.float64]:
+    """The coefficients b of least sum(weights x pinball(wanted - inputs b)) + the prior, which counts like ``pull``
+    times the examples; by iteratively reweighted least squares (Schlossmacher 1973). Deterministic."""
+    import numpy as np
+
+    scale = np.sqrt((inputs**2).mean(axis=0)) + 1e-12
+    scaled, start = inputs / scale, prior * scale
+    least = 1e-2 * float(np.median(np.abs(wanted))) + 1e-9
+    now = start
+    for _ in range(iterations):
+        error = wanted - scaled @ now
+        weight = weights * np.where(error > 0, quantile, 1.0 - quantile) / np.maximum(np.abs(error), least)
+        weighted = scaled * weight[:, None]
+        normal = weighted.T @ scaled
+        hold = pull * np.diag(normal) + 1e-9 * max(float(np.trace(normal)), 1e-30)
+        following = np.linalg.solve(normal + np.diag(hold), weighted.T @ wanted + hold * start)
+        done = float(np.abs(following - now).max()) <= 1e-4 * float(np.abs(following).max()) + 1e-15
+        now = following
+        if done:
+            break
+    return np.asarray(now / scale)

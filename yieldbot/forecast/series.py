@@ -1,0 +1,192 @@
+"""What rules and models look at: running statistics of a panel's quotes, each row from that row and those before it.
+
+Every statistic is a recursion or a window that ends at its row, so that the rows of a longer panel begin with those of
+a shorter one; a test compares them bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.model import DAY, HORIZONS, class_of, steps_of
+from yieldbot.history.panel import Panel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+
+STALE_DAYS = 3
+"""A market whose last reading is older has no forecast of its own."""
+COMPLETE = 0.8
+"""Of a horizon's rows, the share that must be recorded for its mean to count as what came."""
+
+
+class Series:
+    """A panel's running statistics, each made once. Arrays are (times, markets), NaN where nothing is known."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.per_day = DAY / panel.step_seconds
+        self.classes = tuple(class_of(key) for key in panel.keys)
+        self._means: dict[float, Grid] = {}
+        self._windows: dict[tuple[str, float], Grid] = {}
+
+    @cached_property
+    def raw(self) -> Grid:
+        """The quotes; what is no number is NaN."""
+        import numpy as np
+
+        return np.where(np.isfinite(self.panel.quoted), self.panel.quoted, np.nan)
+
+    @cached_property
+    def quote(self) -> Grid:
+        """The last quote that was read, where it is not stale."""
+        import numpy as np
+
+        known = np.isfinite(self.raw)
+        rows = np.arange(len(self.raw))[:, None]
+        last = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
+        age = rows - last
+        found = np.take_along_axis(self.raw, np.maximum(last, 0), axis=0)
+        return np.where((last >= 0) & (age <= STALE_DAYS * self.per_day), found, np.nan)
+
+    @cached_property
+    def readings(self) -> Grid:
+        """How many days of readings each market has so far."""
+        import numpy as np
+
+        return np.cumsum(np.isfinite(self.raw), axis=0) / self.per_day
+
+    def mean(self, half_life: float) -> Grid:
+        """Exponential mean of the quotes; ``half_life`` in days. Gaps weigh nothing, and time goes on in them."""
+        if half_life not in self._means:
+            self.prepare_means((half_life,))
+        return self._means[half_life]
+
+    def prepare_means(self, half_lives: Sequence[float]) -> None:
+        """Make several exponential means in one pass."""
+        import numpy as np
+
+        wanted = [one for one in half_lives if one not in self._means]
+        if wanted:
+            made = decayed(self.raw, [one * self.per_day for one in wanted])
+            for one, grid in zip(wanted, made, strict=True):
+                self._means[one] = np.where(np.isnan(self.quote), np.nan, grid)
+
+    def window(self, kind: str, days: float) -> Grid:
+        """``mean`` or ``median`` of the quotes of the last so many days."""
+        import numpy as np
+
+        if (kind, days) not in self._windows:
+            steps = max(1, round(days * self.per_day))
+            made = rolling_mean(self.raw, steps) if kind == "mean" else rolling_median(self.raw, steps)
+            self._windows[kind, days] = np.where(np.isnan(self.quote), np.nan, made)
+        return self._windows[kind, days]
+
+    @cached_property
+    def swing(self) -> Grid:
+        """Exponential mean, over a week, of how far the quote moves from one reading to the next."""
+        import numpy as np
+
+        filled = self.quote
+        moved = np.abs(np.diff(filled, axis=0, prepend=filled[:1]))
+        made = decayed(np.where(np.isfinite(self.raw), moved, np.nan), [7 * self.per_day])[0]
+        return np.where(np.isnan(filled), np.nan, np.nan_to_num(made) * np.sqrt(self.per_day))
+
+    @cached_property
+    def range(self) -> tuple[Grid, Grid]:
+        """The lowest and the highest quote of the last 30 days."""
+        import numpy as np
+
+        steps = max(1, round(30 * self.per_day))
+        low, high = rolling_ends(self.raw, steps)
+        return np.where(np.isnan(self.quote), np.nan, low), np.where(np.isnan(self.quote), np.nan, high)
+
+    def realised(self, horizon: int) -> Grid:
+        """What came after each row: the mean rate over the next so many days; NaN where it is not over, or recorded
+        for less than four fifths. This is the future: only what scores and trains may ask for it, and what trains at a
+        row may use ``realised[: row - steps + 1]`` alone."""
+        import numpy as np
+
+        steps = steps_of(self.panel, horizon)
+        rates = np.where(np.isfinite(self.panel.realised), self.panel.realised, np.nan)
+        found = np.full_like(rates, np.nan)
+        if not steps or len(rates) <= steps:
+            return found
+        known = np.isfinite(rates)
+        total = np.cumsum(np.where(known, rates, 0.0), axis=0)
+        count = np.cumsum(known, axis=0)
+        number = count[steps:] - count[:-steps]
+        mean = (total[steps:] - total[:-steps]) / np.maximum(number, 1)
+        found[:-steps] = np.where(number >= COMPLETE * steps, mean, np.nan)
+        return found
+
+    @cached_property
+    def futures(self) -> NDArray[np.float64]:
+        """``realised`` for every horizon: (times, markets, horizons)."""
+        import numpy as np
+
+        return np.stack([self.realised(horizon) for horizon in HORIZONS], axis=-1)
+
+
+def decayed(values: Grid, half_lives: Sequence[float]) -> list[Grid]:
+    """Exponential means along the rows, NaN left out; half-lives in rows."""
+    import numpy as np
+
+    rows, columns = values.shape
+    keep = (0.5 ** (1.0 / np.asarray(half_lives)))[:, None]
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    total, weight = np.zeros((len(half_lives), columns)), np.zeros((len(half_lives), columns))
+    made = np.full((len(half_lives), rows, columns), np.nan)
+    for row in range(rows):
+        total = total * keep + filled[row]
+        weight = weight * keep + known[row]
+        made[:, row] = total / np.where(weight > 0.0, weight, np.nan)
+    return list(made)
+
+
+def rolling_mean(values: Grid, steps: int) -> Grid:
+    """Mean of the last so many rows, NaN left out. Summed window by window: a giant that has passed leaves nothing."""
+    import numpy as np
+
+    windows = _windows(values, steps)
+    known = np.isfinite(windows)
+    number = known.sum(axis=-1)
+    return np.asarray(np.where(known, windows, 0.0).sum(axis=-1) / np.where(number > 0, number, np.nan))
+
+
+def rolling_median(values: Grid, steps: int) -> Grid:
+    """Median of the last so many rows, NaN left out."""
+    import numpy as np
+
+    ordered = np.sort(_windows(values, steps), axis=-1)  # NaN last
+    number = np.isfinite(ordered).sum(axis=-1)
+    lower = np.maximum((number - 1) // 2, 0)[..., None]
+    upper = np.maximum(number // 2, 0)[..., None]
+    middle = np.take_along_axis(ordered, lower, -1) + np.take_along_axis(ordered, np.minimum(upper, steps - 1), -1)
+    return np.where(number > 0, middle[..., 0] / 2.0, np.nan)
+
+
+def rolling_ends(values: Grid, steps: int) -> tuple[Grid, Grid]:
+    """Least and greatest of the last so many rows, NaN left out."""
+    import numpy as np
+
+    windows = _windows(values, steps)
+    known = np.isfinite(windows)
+    low = np.where(known, windows, np.inf).min(axis=-1)
+    high = np.where(known, windows, -np.inf).max(axis=-1)
+    return np.where(np.isfinite(low), low, np.nan), np.where(np.isfinite(high), high, np.nan)
+
+
+def _windows(values: Grid, steps: int) -> Grid:
+    """(times, markets, steps): each row's window, filled up with NaN before the first row."""
+    import numpy as np
+
+    before = np.full((steps - 1, values.shape[1]), np.nan)
+    padded = np.concatenate([before, values]) if steps > 1 else values
+    return np.lib.stride_tricks.sliding_window_view(padded, steps, axis=0)

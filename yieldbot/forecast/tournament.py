@@ -1,0 +1,252 @@
+"""The tournament: who forecasts is scored when the horizon is over; the combined forecast trusts each by its skill.
+
+Weights are a softmax of skill over discounted losses, per class of markets and horizon (Hedge: Freund and Schapire
+1997). Skill is 1 - own loss / persistence's loss on the same rows; a loss is the absolute error (twice the pinball loss
+at the median), divided by the root of the market's level, so that no market of 100 % rules alone. Before it is scored,
+a built-in counts as skilled as it was on recorded history (``parameters``), a stranger's as not skilled at all.
+Persistence takes part with its skill of nothing; whoever has less has no weight. Who says the same as one before it in
+the list adds nothing and has no weight.
+
+The interval is not the entrants': it is made from the combined forecast's own errors (``conformal``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.boosting import Boosted, installed
+from yieldbot.forecast.conformal import intervals
+from yieldbot.forecast.likes import from_likes
+from yieldbot.forecast.model import HORIZONS, Forecasts, Walk, steps_of
+from yieldbot.forecast.parameters import SKILLS
+from yieldbot.forecast.regression import Frozen, Regression
+from yieldbot.forecast.rules import PERSISTENCE, Persistence, Rule, rules
+from yieldbot.forecast.series import Series
+from yieldbot.history.panel import Panel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Cube = NDArray[np.float64]
+
+HALF_LIFE_DAYS = 60
+"""A loss so many days ago counts half."""
+PRIOR_DAYS, PRIOR_HORIZONS = 90, 2
+"""What was known of a forecaster's skill before counts like so many days, and so many horizons more."""
+TEMPERATURE = 0.01
+"""Of the softmax: so much more skill is e times the weight."""
+SAME = 0.05
+"""Whose forecasts differ from another's by less than this share of how far that differs from persistence is a copy."""
+LEVEL_FLOOR = 1e-3
+COPY = -1.0
+"""Stands for a copy's skill inside of ``weights``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one forecaster stands at one row, for a class of markets and a horizon."""
+
+    name: str
+    """Whose."""
+    market_class: str
+    """``dollar`` or ``other``."""
+    horizon: int
+    """Days."""
+    weight: float
+    """Its share in the combined forecast."""
+    skill: float
+    """1 - loss / persistence's, discounted, drawn towards what was known before; what the weight is made of."""
+    days: float
+    """Discounted days that were scored."""
+    copy_of: str
+    """Whose forecasts it repeats; empty if nobody's."""
+
+
+def builtin() -> tuple[Rule, ...]:
+    """Ours, persistence first; with LightGBM where it is installed."""
+    return (*rules(), Frozen(), Regression(), *((Boosted(),) if installed() else ()))
+
+
+class Tournament:
+    """A panel's forecasts: everything that is slow is done once, for all rows, each from that row and those before."""
+
+    def __init__(
+        self, panel: Panel, entrants: Sequence[Rule] | None = None, others: Mapping[str, Cube] | None = None
+    ) -> None:
+        """entrants: ours, persistence first; all of them by default. others: strangers' means by name, (times, markets,
+        horizons), NaN where they said nothing, each row made without what came after it (``strangers``)."""
+        import numpy as np
+
+        self.series = Series(panel)
+        ours = builtin() if entrants is None else entrants
+        self.names = (*(one.name for one in ours), *(others or {}))
+        if self.names[:1] != (PERSISTENCE,) or len(set(self.names)) != len(self.names):
+            raise ValueError("persistence is the first entrant, and each name is taken once")
+        self.means = np.stack([*(one.means(self.series) for one in ours), *(others or {}).values()])
+        self._made_by_class: dict[str, tuple[Cube, Cube, Cube, Cube]] = {}
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The combined forecast at every row."""
+        import numpy as np
+
+        mean = np.full(self.means.shape[1:], np.nan)
+        for market_class in sorted(set(self.series.classes)):
+            columns = self._columns(market_class)
+            weights = self._standings(market_class)[0]
+            said = self.means[:, :, columns]
+            share = np.where(np.isfinite(said), weights[:, :, None, :], 0.0)
+            total = share.sum(axis=0)
+            mixed = (share * np.nan_to_num(said)).sum(axis=0)
+            mean[:, columns] = np.where(total > 0.0, mixed / np.where(total > 0.0, total, 1.0), said[0])
+        for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: nothing is known of it
+            if not steps_of(self.series.panel, horizon):
+                mean[:, :, place] = np.nan
+        low, high = intervals(self.series, mean)
+        return from_likes(self.series, self._walk(mean, low, high))
+
+    def of(self, name: str) -> Walk:
+        """One entrant's forecasts, with an interval from its own errors."""
+        mean = self.means[self.names.index(name)]
+        return self._walk(mean, *intervals(self.series, mean))
+
+    def at(self, row: int) -> Forecasts:
+        """The combined forecast at one row: what is to be decided on."""
+        return self.walk.at(row)
+
+    def standings(self, row: int) -> tuple[Standing, ...]:
+        """Who is weighed how at one row, and why; by class and horizon, in the order of the entrants."""
+        found = []
+        for market_class in sorted(set(self.series.classes)):
+            weights, skills, days, copies = self._standings(market_class)
+            for place, horizon in enumerate(HORIZONS):
+                for k, name in enumerate(self.names):
+                    original = int(copies[k, row, place])
+                    found.append(
+                        Standing(
+                            name=name,
+                            market_class=market_class,
+                            horizon=horizon,
+                            weight=float(weights[k, row, place]),
+                            skill=float(skills[k, row, place]),
+                            days=float(days[k, row, place]),
+                            copy_of=self.names[original] if original >= 0 else "",
+                        )
+                    )
+        return tuple(found)
+
+    def _walk(self, mean: Cube, low: Cube, high: Cube) -> Walk:
+        return Walk(keys=self.series.panel.keys, times=self.series.panel.times, mean=mean, low=low, high=high)
+
+    def _columns(self, market_class: str) -> list[int]:
+        return [i for i, one in enumerate(self.series.classes) if one == market_class]
+
+    def _standings(self, market_class: str) -> tuple[Cube, Cube, Cube, Cube]:
+        """Weights, skills, scored days and copies (whose, -1 nobody's): (entrants, times, horizons) each."""
+        import numpy as np
+
+        if market_class in self._made_by_class:
+            return self._made_by_class[market_class]
+        series, columns = self.series, self._columns(market_class)
+        said, came = self.means[:, :, columns], series.futures[:, columns]
+        level = np.sqrt(np.maximum(series.mean(30)[:, columns], LEVEL_FLOOR))[None, :, :, None]
+        both = np.isfinite(said) & np.isfinite(said[:1]) & np.isfinite(came)
+        own = np.where(both, np.abs(said - came) / level, 0.0).sum(axis=2)
+        usual = np.where(both, np.abs(said[:1] - came) / level, 0.0).sum(axis=2)
+        scored = both.any(axis=2).astype(float)
+        for place, horizon in enumerate(HORIZONS):  # a loss is known when its horizon is over
+            steps = steps_of(series.panel, horizon)
+            for grid in (own, usual, scored):
+                grid[:, :, place] = _later(grid[:, :, place], steps)
+        keep = 0.5 ** (1.0 / (HALF_LIFE_DAYS * series.per_day))
+        losses, against, days = (_discounted(grid, keep) for grid in (own, usual, scored))
+        days /= series.per_day
+        prior = np.array([SKILLS.get(market_class, {}).get(name, (0.0,) * len(HORIZONS)) for name in self.names])
+        hold = np.array([PRIOR_DAYS + PRIOR_HORIZONS * horizon for horizon in HORIZONS], dtype=float)
+        measured = np.where(against > 0.0, 1.0 - losses / np.where(against > 0.0, against, 1.0), 0.0)
+        skills = (days * measured + hold * prior[:, None, :]) / (days + hold)
+        skills[0] = 0.0
+        copies = self._copies(said, keep)
+        weights = np.where((skills > 0.0) & (copies < 0), np.exp(np.minimum(skills, 1.0) / TEMPERATURE), 0.0)
+        weights[0] = 1.0
+        weights /= weights.sum(axis=0)
+        self._made_by_class[market_class] = weights, skills, days, copies
+        return self._made_by_class[market_class]
+
+    def _copies(self, said: Cube, keep: float) -> Cube:
+        """For each entrant, row and horizon the first entrant before it that says the same, or -1."""
+        import numpy as np
+
+        entrants, rows, _, places = said.shape
+        copies = np.full((entrants, rows, places), -1.0)
+        distance = [_discounted(_apart(one, said[0])[None], keep)[0] for one in said]  # from persistence
+        for k in range(1, entrants):
+            for other in range(k):
+                apart = _discounted(_apart(said[k], said[other])[None], keep)[0]
+                same = apart <= (SAME * distance[other] if other else 0.0)
+                copies[k] = np.where((copies[k] < 0) & (copies[other] < 0) & same, other, copies[k])
+        return copies
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One of ours as a ``Forecaster``: what it says alone, at the last row of what is known."""
+
+    rule: Rule
+    """Which."""
+
+    @property
+    def name(self) -> str:
+        """The rule's."""
+        return self.rule.name
+
+    def forecast(self, panel: Panel) -> Forecasts:
+        """See ``Forecaster``."""
+        ours = (Persistence(),) if self.rule.name == PERSISTENCE else (Persistence(), self.rule)
+        return Tournament(panel, ours).of(self.rule.name).at(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The tournament's own forecast as a ``Forecaster``: what is decided on."""
+
+    entrants: Sequence[Rule] | None = None
+    """Ours; all of them where None."""
+    name: str = "combined"
+
+    def forecast(self, panel: Panel) -> Forecasts:
+        """See ``Forecaster``."""
+        return Tournament(panel, self.entrants).at(-1)
+
+
+def _apart(one: Cube, other: Cube) -> Cube:
+    """Sum over markets of how far two forecasts differ: (times, horizons)."""
+    import numpy as np
+
+    return np.asarray(np.nansum(np.abs(one - other), axis=1))
+
+
+def _later(grid: Cube, steps: int) -> Cube:
+    """(entrants, times) moved down by ``steps`` rows: what is known at each row. Nothing where there is no horizon."""
+    import numpy as np
+
+    moved = np.zeros_like(grid)
+    if steps:
+        moved[:, steps:] = grid[:, : grid.shape[1] - steps] if grid.shape[1] > steps else 0.0
+    return moved
+
+
+def _discounted(grid: Cube, keep: float) -> Cube:
+    """Sums along the times in which each row before counts ``keep`` times as much as the one after."""
+    import numpy as np
+
+    made = np.empty_like(grid)
+    total = np.zeros_like(grid[:, 0])
+    for row in range(grid.shape[1]):
+        total = total * keep + grid[:, row]
+        made[:, row] = total
+    return made

@@ -1,0 +1,115 @@
+"""Readings as columns of Parquet, and back.
+
+Schema ``yieldbot/history/v1``: one row a reading, the fields of ``Reading`` and its key, doubles as they are. The rates
+after a deposit are kept with seven digits: the curve, which is kept whole, is what they follow from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SCHEMA = "yieldbot/history/v1"
+KEY = ("chain", "market", "protocol", "asset", "asset_address")
+AFTER = tuple(f"after_{size:.0e}".replace("e+0", "e") for size in STANDARD_SIZES)
+"""Columns of the supply rate with a holding of ours of each standard size: ``after_1e3`` to ``after_1e7``."""
+NUMBERS = (
+    "supply_rate",
+    "mean_rate",
+    "index",
+    "borrow_rate",
+    "utilisation",
+    "supplied",
+    "borrowed",
+    "cash",
+    "capacity",
+    "reserve_factor",
+    "held",
+    "price_usd",
+)
+WORDS = ("source", "status")
+WHOLE = ("time", "height", "mean_since")
+TEXTS = (*KEY, *WORDS, "rewards", "flags")
+COLUMNS = (*KEY, "time", "height", *WORDS, "supply_rate", "mean_rate", "mean_since", *NUMBERS[2:], *AFTER)
+"""Every column in its order, before ``rewards``, ``flags`` and ``curve``."""
+ROW_GROUP = 8192
+"""Rows of a group: files are sorted by market, so that of one market few groups are read."""
+
+
+@cache
+def schema() -> pyarrow.Schema:
+    """The columns' types. ``rewards`` and ``flags`` are JSON lists, empty text for an empty one."""
+    import pyarrow as pa
+
+    types: dict[str, Any] = dict.fromkeys((*TEXTS, "curve"), pa.string())
+    types |= dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(NUMBERS, pa.float64())
+    types |= dict.fromkeys(AFTER, pa.float32())
+    always = {*KEY, *WORDS, "time"}
+    names = (*COLUMNS, "rewards", "flags", "curve")
+    return pa.schema([pa.field(name, types[name], name not in always) for name in names])
+
+
+def table(readings: Sequence[Reading]) -> pyarrow.Table:
+    """Readings as a table, ascending by market and time."""
+    import pyarrow as pa
+
+    rows = sorted(readings, key=lambda one: (one.key.chain, one.key.market, one.time))
+    columns: dict[str, list[Any]] = {name: [getattr(one.key, name) for one in rows] for name in KEY}
+    columns |= {name: [getattr(one, name) for one in rows] for name in (*WHOLE, *WORDS, *NUMBERS, "curve")}
+    for at, name in enumerate(AFTER):
+        columns[name] = [None if one.rates_after is None else one.rates_after[at] for one in rows]
+    columns["rewards"] = [_json([dict(reward) for reward in one.rewards]) for one in rows]
+    columns["flags"] = [_json(list(one.flags)) for one in rows]
+    return pa.table({name: columns[name] for name in schema().names}, schema=schema())
+
+
+def _json(values: list[Any]) -> str | None:
+    return json.dumps(values, separators=(",", ":"), default=str) if values else None
+
+
+def readings(content: pyarrow.Table) -> list[Reading]:
+    """The readings of a table of ``schema``."""
+    return [_reading(row) for row in content.to_pylist()]
+
+
+def _reading(row: dict[str, Any]) -> Reading:
+    after = tuple(row[name] for name in AFTER)
+    return Reading(
+        key=MarketKey(**{name: row[name] for name in KEY}),
+        rates_after=None if None in after else after,
+        rewards=tuple(json.loads(row["rewards"] or "[]")),
+        flags=tuple(json.loads(row["flags"] or "[]")),
+        curve=row["curve"],
+        **{name: row[name] for name in (*WHOLE, *WORDS, *NUMBERS)},
+    )
+
+
+def written(content: pyarrow.Table, to: Any) -> None:
+    """A table as Parquet: zstd, a checksum for each page."""
+    from pyarrow import parquet
+
+    with parquet.ParquetWriter(
+        to,
+        schema(),
+        compression="zstd",
+        compression_level=6,
+        use_dictionary=list(TEXTS),
+        use_byte_stream_split=[*NUMBERS, *AFTER],
+        column_encoding=dict.fromkeys(WHOLE, "DELTA_BINARY_PACKED"),
+        write_page_checksum=True,
+        store_schema=False,
+    ) as file:
+        file.write_table(content, row_group_size=ROW_GROUP)
+        file.add_key_value_metadata({"schema": SCHEMA})
+
+
+def keys_of(rows: Iterable[Reading]) -> tuple[MarketKey, ...]:
+    """The markets of readings, each once, in their order."""
+    return tuple(dict.fromkeys(one.key for one in rows))

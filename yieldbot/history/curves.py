@@ -1,0 +1,162 @@
+"""Yield curves as text: a market's whole curve is kept with each reading, and is rebuilt from it to the bit.
+
+``{"schema": "yieldbot/curve/v1", "curve": {"kind": "kinked", "others": 1.5, ...}}``. Numbers are Python's shortest
+decimals, which name one double each; what JSON has no number for is the text ``inf``, ``-inf`` or ``nan``. Kinds and
+names of fields are this module's own table, not Python's: a class may be renamed and its fields too, as long as their
+order stays; what was written stays readable. A field that is added at the end with a default is not missed in old text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, cast
+
+from yieldbot.errors import CurveUnknown
+from yieldbot.math.curves import (
+    AdaptiveCurve,
+    ConstantCurve,
+    DilutedCurve,
+    EnteredCurve,
+    KinkedCurve,
+    LookThroughCurve,
+    SampledCurve,
+    SupplyKinkedCurve,
+    VaultSlot,
+)
+from yieldbot.math.provided import Outlook, ProvidedCurve
+from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.slots import SlotCurve
+from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.undrained import UndrainedCurve
+from yieldbot.model.curve import YieldCurve
+
+SCHEMA = "yieldbot/curve/v1"
+KIND = "kind"
+DEEPEST = 20
+"""Curves within curves: a vault of vaults of pools is three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a class is written. names: of its fields in text, in the order of the class's own."""
+
+    made: type
+    names: tuple[str, ...]
+
+
+def _shape(made: type, names: str) -> Shape:
+    return Shape(made, tuple(names.split()))
+
+
+SHAPES = {
+    "kinked": _shape(KinkedCurve, "others borrowed points keep deficit"),
+    "supply_kinked": _shape(SupplyKinkedCurve, "others borrowed points"),
+    "adaptive": _shape(AdaptiveCurve, "others borrowed fee rate_at_target"),
+    "constant": _shape(ConstantCurve, "rate"),
+    "diluted": _shape(DilutedCurve, "others income_per_year"),
+    "entered": _shape(EnteredCurve, "others income_per_year held entry_cost"),
+    "sampled": _shape(SampledCurve, "points"),
+    "look_through": _shape(LookThroughCurve, "others ours fee slots withdraw_order"),
+    "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
+    "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
+    "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
+    "undrained": _shape(UndrainedCurve, "base least"),
+    "rewarded": _shape(RewardedCurve, "base terms"),
+    "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
+    "provided": _shape(ProvidedCurve, "stays enters held entry_cost"),
+    "outlook": _shape(Outlook, "fees others lost gas once"),
+}
+"""What each kind is. A kind's word and its names never change; a class that differs is a new kind."""
+KINDS = {shape.made: kind for kind, shape in SHAPES.items()}
+_NO_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def written(curve: YieldCurve) -> str:
+    """The curve as text. Raises CurveUnknown for a class that has no kind."""
+    return json.dumps({"schema": SCHEMA, "curve": _plain(curve)}, separators=(",", ":"), allow_nan=False)
+
+
+def rebuilt(text: str) -> YieldCurve:
+    """The very curve of a text. Raises CurveUnknown for another version, a kind that is not known, or text that is no
+    such curve."""
+    try:
+        content = json.loads(text)
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise CurveUnknown(f"a curve of {str(schema)[:60]!r} is not known here: this version reads {SCHEMA}")
+        curve = _built(content.get("curve"), 0)
+    except (ValueError, TypeError, KeyError, RecursionError) as failure:
+        raise CurveUnknown(f"this is no curve ({type(failure).__name__}: {failure})") from None
+    if not isinstance(curve, YieldCurve):
+        raise CurveUnknown("this is no curve but a part of one")
+    return curve
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    kind = KINDS.get(type(value))
+    if kind is None or not is_dataclass(value):
+        raise CurveUnknown(f"a curve of the class {type(value).__name__} has no kind: add one to {__name__}.SHAPES")
+    own = [getattr(value, one.name) for one in fields(value)]
+    return {KIND: kind} | {name: _plain(one) for name, one in zip(SHAPES[kind].names, own, strict=True)}
+
+
+def _built(value: object, depth: int) -> object:
+    if depth > DEEPEST:
+        raise ValueError("curves within curves without end")
+    if isinstance(value, list):
+        return tuple(_built(one, depth) for one in value)
+    if isinstance(value, dict):
+        return _instance(value, depth)
+    if isinstance(value, str):
+        return _NO_NUMBERS.get(value, value)
+    if value is None:
+        raise ValueError("a field is null")
+    return value
+
+
+def _instance(content: dict[str, Any], depth: int) -> object:
+    kind = content.get(KIND)
+    shape = SHAPES.get(kind) if isinstance(kind, str) else None
+    if shape is None:
+        raise CurveUnknown(f"a curve of the kind {str(kind)[:60]!r} is not known here: a newer version may know it")
+    found = {}
+    unknown = content.keys() - {KIND, *shape.names}
+    if unknown:
+        raise CurveUnknown(f"a curve of the kind {kind} has no {', '.join(sorted(unknown))} here: a newer version may")
+    for name, one in zip(shape.names, fields(shape.made), strict=True):
+        if name in content:
+            found[one.name] = _checked(f"{kind}.{name}", str(one.type), _built(content[name], depth + 1))
+        elif one.default is MISSING:
+            raise ValueError(f"{kind} has no {name}")
+    return cast(object, shape.made(**found))
+
+
+def _checked(name: str, wanted: str, value: object) -> object:
+    """The value, if it is of the field's own type as far as arithmetic needs it. Raises ValueError."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        "float": number,
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "YieldCurve": isinstance(value, YieldCurve),
+        "Points": isinstance(value, tuple) and len(value) > 0 and all(_pair(one) for one in value),
+        "Outlook": isinstance(value, Outlook),
+        "tuple[VaultSlot, ...]": isinstance(value, tuple) and all(isinstance(one, VaultSlot) for one in value),
+        "tuple[RewardTerm, ...]": isinstance(value, tuple) and all(isinstance(one, RewardTerm) for one in value),
+        "tuple[int, ...]": isinstance(value, tuple) and all(type(one) is int for one in value),
+    }
+    if not fits[wanted]:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, which is no {wanted}")
+    return value
+
+
+def _pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(type(one) in (int, float) for one in value)

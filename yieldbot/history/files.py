@@ -1,0 +1,121 @@
+"""Where memory's files lie, and which of them count.
+
+``FOLDER/eip155-8453/2026-01/`` holds a chain's month. ``2026-01-31.000017.parquet`` are rows of a day,
+``2026-01.000018.parquet`` rows of several days of it; the number grows within the folder. A name that ends in ``-all``
+replaces whatever of its day (or month) has a lower number. So it is one rename that makes a new file count and others
+not: whoever reads the folder's names sees each row once, at any moment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+SECONDS_A_DAY = 86_400
+TEMPORARY = ".writing-"
+"""How the names of files begin that are not finished; they count nowhere."""
+_NAME = re.compile(r"^(\d{4}-\d{2})(-\d{2})?\.(\d{6,})(-all)?\.parquet$")
+_MONTH = re.compile(r"^\d{4}-\d{2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file. span: ``2026-01-31`` or ``2026-01``; whole: it replaces what has a lower number within its span."""
+
+    path: Path
+    span: str
+    number: int
+    whole: bool
+
+    @property
+    def month(self) -> str:
+        return self.span[:7]
+
+
+def folder_of(root: Path, chain: str, month: str) -> Path:
+    """A chain's month. The chain's colon, which not every file system takes, is a dash there."""
+    return root / chain.replace(":", "-", 1) / month
+
+
+def chain_of(folder: str) -> str:
+    """The chain's id by the name of its folder."""
+    return folder.replace("-", ":", 1)
+
+
+def name_of(span: str, number: int, whole: bool) -> str:
+    return f"{span}.{number:06d}{'-all' if whole else ''}.parquet"
+
+
+def span_of_day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def bounds(span: str) -> tuple[int, int]:
+    """The first and the last second of a day or a month."""
+    if len(span) == len("2026-01-31"):
+        first = datetime.strptime(span, "%Y-%m-%d").replace(tzinfo=UTC)
+        return int(first.timestamp()), int(first.timestamp()) + SECONDS_A_DAY - 1
+    first = datetime.strptime(span, "%Y-%m").replace(tzinfo=UTC)
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return int(first.timestamp()), int(after.timestamp()) - 1
+
+
+def in_folder(folder: Path) -> list[Stored]:
+    """All files of a month's folder, whether they count or not; none where there is no folder."""
+    found = []
+    try:
+        names = [one.name for one in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for name in names:
+        if match := _NAME.match(name):
+            month, day, number, whole = match.groups()
+            found.append(Stored(folder / name, month + (day or ""), int(number), bool(whole)))
+    return sorted(found, key=lambda one: one.number)
+
+
+def counting(files: Iterable[Stored]) -> list[Stored]:
+    """Those of a month's files that count."""
+    every = list(files)
+    month = max((one.number for one in every if one.whole and one.span == one.month), default=-1)
+    days: dict[str, int] = {}
+    for one in every:
+        if one.whole and one.span != one.month:
+            days[one.span] = max(days.get(one.span, -1), one.number)
+    return [one for one in every if one.number >= max(month, days.get(one.span, -1))]
+
+
+def chains(root: Path) -> list[str]:
+    """The chains of which there is something."""
+    try:
+        return sorted(chain_of(one.name) for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def months(root: Path, chain: str) -> list[str]:
+    """A chain's months of which there is something, ascending."""
+    try:
+        names = [one.name for one in folder_of(root, chain, "").iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in names if _MONTH.match(name))
+
+
+def within(root: Path, chain: str | None, start: int | None, end: int | None) -> Iterator[Stored]:
+    """The files that count and may hold readings of a chain (None: of all) from ``start`` to ``end``, both included."""
+    for one in chains(root) if chain is None else [chain]:
+        for month in months(root, one):
+            if _apart(month, start, end):
+                continue
+            for file in counting(in_folder(folder_of(root, one, month))):
+                if not _apart(file.span, start, end):
+                    yield file
+
+
+def _apart(span: str, start: int | None, end: int | None) -> bool:
+    first, last = bounds(span)
+    return (start is not None and last < start) or (end is not None and first > end)

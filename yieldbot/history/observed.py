@@ -1,0 +1,145 @@
+"""What is remembered of a snapshot: each of its markets as a reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from yieldbot.errors import CurveUnknown
+from yieldbot.history.curves import written
+from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
+from yieldbot.history.series import HIGHEST_RATE
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+HORIZON_SECONDS = 30 * 86_400.0
+"""Over which the rates after a deposit are counted."""
+NO_MARKETS = (Kind.IDLE, Kind.EXCHANGE)
+"""The wallet itself, and where swaps are carried out: nothing earns there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The index of a market at its last reading, of which a mean is made with the next."""
+
+    time: int
+    index: float
+
+
+def readings_of(
+    snapshot: Snapshot, source: str = "observed", before: dict[MarketKey, Seen] | None = None
+) -> tuple[Reading, ...]:
+    """Every market of a snapshot, in its order; the wallet's own money is none.
+
+    before: what was seen of the markets last, for the mean rate since then by the growth of their index, where the
+    market has one. Nothing of this reading is written into it.
+    """
+    known = before or {}
+    return tuple(with_mean(one, known.get(one.key)) for one in _readings(snapshot, source))
+
+
+def with_mean(reading: Reading, before: Seen | None) -> Reading:
+    """The reading with what was really earned since an earlier one, where both tell the index and it did not fall."""
+    if before is None or reading.index is None or before.index <= 0.0 or reading.time <= before.time:
+        return reading
+    grown = reading.index / before.index
+    if grown < 1.0:
+        return reading
+    rate = math.log(grown) / (reading.time - before.time) * SECONDS_PER_YEAR
+    return replace(reading, mean_rate=rate, mean_since=before.time)
+
+
+def key_of(state: MarketState) -> MarketKey:
+    """What names a market in memory."""
+    market = state.market
+    return MarketKey(
+        chain=market.chain,
+        market=market.id,
+        protocol=str(market.params.get("flavour") or market.protocol),
+        asset=market.asset.symbol,
+        asset_address=market.asset.address.lower() if market.chain.startswith("eip155:") else market.asset.address,
+    )
+
+
+def _readings(snapshot: Snapshot, source: str) -> Iterator[Reading]:
+    for state in snapshot.states.values():
+        if state.market.kind not in NO_MARKETS:
+            yield _reading(snapshot, state, source)
+
+
+def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
+    flags = list(state.flags)
+    try:
+        curve: str | None = written(state.curve)
+    except CurveUnknown as failure:
+        curve = None
+        flags.append(f"its curve is not kept: {failure}")
+    rate = state.quoted.value
+    if not 0.0 <= rate < HIGHEST_RATE:
+        flags.append(f"a rate of {rate:.2%} a year was read")
+    cash = state.cash
+    return Reading(
+        key=key_of(state),
+        time=state.block.timestamp,
+        height=state.block.height,
+        source=source,
+        supply_rate=rate,
+        index=state.index,
+        borrow_rate=_borrow_rate(state),
+        utilisation=state.utilisation,
+        supplied=float(state.supplied),
+        borrowed=None if state.borrowed is None else float(state.borrowed),
+        cash=None if cash is None else float(cash),
+        capacity=None if state.capacity is None else float(state.capacity),
+        reserve_factor=_kept_back(state),
+        held=float(state.held),
+        rates_after=_after(state),
+        status=state.status.value,
+        price_usd=_price(snapshot, state),
+        rewards=tuple(_reward(state, at) for at in range(len(state.rewards))),
+        flags=tuple(dict.fromkeys((*flags, *state.doubts))),
+        curve=curve,
+    )
+
+
+def _after(state: MarketState) -> tuple[float, ...] | None:
+    try:
+        rates = tuple(state.curve.apr(size, HORIZON_SECONDS) for size in STANDARD_SIZES)
+    except (ArithmeticError, ValueError):
+        return None
+    return rates if all(math.isfinite(rate) for rate in rates) else None
+
+
+def _borrow_rate(state: MarketState) -> float | None:
+    """What borrowers are quoted, where it follows: all of the interest less the protocol's share goes to suppliers."""
+    kept, used = _kept_back(state), state.utilisation
+    if kept is None or not used or kept >= 1.0:
+        return None
+    return state.quoted.value / (used * (1.0 - kept))
+
+
+def _kept_back(state: MarketState) -> float | None:
+    """The protocol's share of the interest, where the curve says it."""
+    keep, fee = getattr(state.curve, "keep", None), getattr(state.curve, "fee", None)
+    if isinstance(keep, float):
+        return 1.0 - keep
+    return float(fee) if isinstance(fee, float) and state.borrowed is not None else None
+
+
+def _price(snapshot: Snapshot, state: MarketState) -> float | None:
+    """Dollars for a whole token of the market's asset, by the chain's feeds."""
+    if snapshot.exchange is not None:
+        known = snapshot.exchange.usd.get(state.market.asset)
+        return None if known is None else known.usd
+    first = snapshot.assets[0] if snapshot.idle else None
+    return snapshot.asset_usd if state.market.asset == first else None
+
+
+def _reward(state: MarketState, at: int) -> dict[str, object]:
+    """An incentive: its token, what it is worth a year to each token that shares it now, and its end."""
+    one = state.rewards[at]
+    shared = one.others + float(state.held)
+    yearly = one.raw_per_second * SECONDS_PER_YEAR / one.token.one
+    rate = yearly * one.price / shared if one.price is not None and shared > 0.0 else None
+    return {"token": one.token.symbol, "address": one.token.address, "rate": rate, "ends_at": one.ends_at}

@@ -1,0 +1,232 @@
+"""What is asked of memory: its markets, one market's readings, frames of pandas, a panel, or anything by SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError
+from yieldbot.history import columns, files
+from yieldbot.history.grid import DAY, NUMBERS, Columns, Filler, grid_times, key_order, youngest_phase
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import Fault, MarketKey, Reading
+from yieldbot.history.store import TRIES, Store, read, unreadable
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import pandas
+    import pyarrow
+    from numpy.typing import NDArray
+
+SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""DuckDB fetches and loads nothing of others; what Parquet needs is part of it."""
+VIEW = "readings"
+_COUNTS = ("rows", "first", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What there is of one market."""
+
+    key: MarketKey
+    rows: int
+    first: int
+    last: int
+
+
+@contextmanager
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory, which fetches and loads no extension."""
+    import duckdb
+
+    connection = duckdb.connect(config=dict(SETTINGS))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def sql(
+    store: Store,
+    query: str,
+    parameters: Sequence[object] = (),
+    chain: str | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    faults: list[Fault] | None = None,
+) -> pandas.DataFrame:
+    """A query over the view ``readings``, as a frame; chain, start and end say which files are looked at at all.
+
+    A file that cannot be read is left out, and named in ``faults``. Raises ConfigError for a query that is none.
+    """
+    import duckdb
+
+    bad: set[str] = set()
+    for _ in range(TRIES):
+        paths = [str(one.path) for one in files.within(store.folder, chain, start, end)]
+        paths = [path for path in paths if path not in bad]
+        with database() as connection:
+            try:
+                connection.execute(f"CREATE VIEW {VIEW} AS {_source(paths)}")
+                return connection.execute(query, list(parameters)).df()
+            except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as failure:
+                raise ConfigError(f"this query cannot be answered: {failure}") from None
+            except duckdb.Error:
+                for path in paths:
+                    odd = _unreadable(path)
+                    if odd is not None:
+                        bad.add(path)
+                        if faults is not None:
+                            faults.append(odd)
+    raise ConfigError(f"{store.folder} cannot be read: `yieldbot history verify` names what is wrong there")
+
+
+def _source(paths: Sequence[str]) -> str:
+    if not paths:
+        types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
+        names = ", ".join(f"NULL::{types[str(one.type)]} AS {one.name}" for one in columns.schema())
+        return f"SELECT {names} WHERE false"
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return f"SELECT * FROM read_parquet([{listed}])"
+
+
+def _unreadable(path: str) -> Fault | None:
+    from pathlib import Path
+
+    try:
+        read(Path(path))
+    except FileNotFoundError:
+        return None  # made one with others meanwhile
+    except unreadable() as failure:
+        return Fault(path, f"cannot be read and is left out: {failure}", kind="file")
+    return None
+
+
+def markets(store: Store, chain: str | None = None, faults: list[Fault] | None = None) -> tuple[Span, ...]:
+    """Every market of which there is a reading, by chain, protocol, asset and name."""
+    names = ", ".join(columns.KEY)
+    query = f"SELECT {names}, count(*) AS rows, min(time) AS first, max(time) AS last FROM {VIEW} GROUP BY {names}"
+    found = sql(store, query, chain=chain, faults=faults)
+    spans = [
+        Span(MarketKey(**{name: row[name] for name in columns.KEY}), *(int(row[name]) for name in _COUNTS))
+        for row in found.to_dict("records")
+        if chain is None or row["chain"] == chain
+    ]
+    return tuple(sorted(spans, key=lambda one: key_order(one.key)))
+
+
+def frame(
+    store: Store,
+    key: MarketKey,
+    start: int | None = None,
+    end: int | None = None,
+    wanted: Sequence[str] = ("time", "supply_rate", "mean_rate", "utilisation", "supplied", "cash"),
+    faults: list[Fault] | None = None,
+) -> pandas.DataFrame:
+    """One market's readings as a frame of pandas, ascending by time. Raises ConfigError for a column that is none."""
+    if unknown := [name for name in wanted if name not in columns.schema().names]:
+        raise ConfigError(f"memory has no column {', '.join(unknown)}: it has {', '.join(columns.schema().names)}")
+    import pyarrow as pa
+
+    found = list(store.tables(key.chain, start, end, list(dict.fromkeys([*wanted, "time"])), key.market, faults))
+    if not found:
+        return columns.schema().empty_table().select(list(wanted)).to_pandas()
+    whole = pa.concat_tables([content for content, _ in found]).sort_by("time")
+    return whole.select(list(wanted)).to_pandas()
+
+
+def readings(
+    store: Store,
+    chain: str | None = None,
+    market: str | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    faults: list[Fault] | None = None,
+) -> list[Reading]:
+    """Readings, ascending by chain, market and time. Of a whole folder they may be more than fit: see ``panel``."""
+    found: list[Reading] = []
+    for content, _ in store.tables(chain, start, end, None, market, faults):
+        found += columns.readings(content)
+    return sorted(found, key=lambda one: (one.key.chain, one.key.market, one.time))
+
+
+def panel(
+    store: Store,
+    *,
+    step_seconds: int = DAY,
+    start: int | None = None,
+    end: int | None = None,
+    phase_seconds: int | None = None,
+    keys: Sequence[MarketKey] | None = None,
+    chain: str | None = None,
+    faults: list[Fault] | None = None,
+) -> Panel:
+    """What ``grid.panel`` gives of the same readings, a month after the other, so that many fit into little memory.
+
+    Raises ValueError where there is no reading at all.
+    """
+    known = markets(store, chain, faults) if keys is None else ()
+    chosen = tuple(one.key for one in known) if keys is None else tuple(keys)
+    place = {(key.chain, key.market): at for at, key in enumerate(chosen)}
+    spans = [one for one in (known or markets(store, chain, faults)) if (one.key.chain, one.key.market) in place]
+    if not spans:
+        raise ValueError("there is no reading to make a panel of")
+    first, last = min(one.first for one in spans), max(one.last for one in spans)
+    phase = _phase(store, step_seconds, {key.chain for key in chosen}, last) if phase_seconds is None else phase_seconds
+    import numpy as np
+
+    times = grid_times(np.array([first, last], dtype=np.int64), step_seconds, start, end, phase)
+    into = Filler(chosen, times, step_seconds)
+    earliest = int(times[0]) - 40 * DAY if start is not None and len(times) else None
+    for one in sorted({key.chain for key in chosen}):
+        codes = {market: at for (its, market), at in place.items() if its == one}
+        for month in files.months(store.folder, one):
+            low, high = files.bounds(month)
+            if (earliest is not None and high < earliest) or (len(times) and low > times[-1]):
+                continue
+            content = [part for part, _ in store.tables(one, low, high, _WANTED, None, faults)]
+            if content:
+                into.add(_columns(content, codes))
+    return into.panel()
+
+
+_WANTED = ("market", "time", "status", *NUMBERS)
+
+
+def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> Columns:
+    """Tables as the columns that a panel is made from, of the markets that have a code."""
+    import numpy as np
+    import pyarrow as pa
+
+    whole = pa.concat_tables(content).combine_chunks()
+    market = whole["market"].combine_chunks().dictionary_encode()
+    by_index = np.array([codes.get(name, -1) for name in market.dictionary.to_pylist()], dtype=np.int64)
+    code = by_index[market.indices.to_numpy(zero_copy_only=False)]
+    status = whole["status"].combine_chunks().dictionary_encode()
+    free = np.array([name == "active" for name in status.dictionary.to_pylist()], dtype=np.bool_)
+    blocked = ~free[status.indices.to_numpy(zero_copy_only=False)]
+    chosen: Any = slice(None) if (code >= 0).all() else code >= 0
+    numbers = {name: _floats(whole[name], chosen) for name in NUMBERS}
+    return Columns(code[chosen], whole["time"].to_numpy()[chosen], blocked[chosen], numbers)
+
+
+def _floats(column: pyarrow.ChunkedArray, chosen: Any) -> NDArray[np.float64]:
+    import numpy as np
+
+    found: NDArray[np.float64] = column.to_numpy().astype(np.float64, copy=False)[chosen]
+    return found
+
+
+def _phase(store: Store, step: int, chains: set[str], last: int) -> int:
+    """``youngest_phase`` of the newest month that there is."""
+    import numpy as np
+
+    times = [
+        content["time"].to_numpy()
+        for chain in sorted(chains)
+        for content, _ in store.tables(chain, last - 31 * DAY, last, ("time",))
+    ]
+    return youngest_phase(np.concatenate(times), step)

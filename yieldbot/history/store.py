@@ -1,0 +1,331 @@
+"""Memory on the disk: readings are added and never changed.
+
+Who writes holds the folder's lock; who reads needs none. A file is written under another name, brought to the disk and
+renamed, so that it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from yieldbot.history import columns, files
+from yieldbot.history.reading import Fault, Reading
+
+if TYPE_CHECKING:
+    import pyarrow
+
+LOCK = ".lock"
+WAIT_SECONDS = 30.0
+MANY = 24
+"""Files of a day, or of a month that is over, that are made one."""
+DAMAGED = ".damaged"
+"""What is added to the name of a file that cannot be read when others of its span are made one: it is kept."""
+UNFINISHED_SECONDS = 3600
+"""After which a file that somebody began to write is known to have been given up."""
+TRIES = 5
+"""A file may be replaced between its folder's reading and its own."""
+
+_serial = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of readings that were to be remembered. failure: why some or all of them were not, in one line."""
+
+    rows: int = 0
+    """Remembered now."""
+    known: int = 0
+    """Known before: the same market at the same time."""
+    failure: str = ""
+
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(self.rows + other.rows, self.known + other.known, self.failure or other.failure)
+
+
+class Store:
+    """The readings under one folder, which is made by the first that is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def append(self, readings: Iterable[Reading]) -> Kept:
+        """Remember readings. The same market at the same time is one row: what was known stays.
+
+        Of what the disk does not take nothing is remembered, and the answer says why; no error is raised for it.
+        """
+        by_month: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+        for one in readings:
+            by_month[one.key.chain, files.span_of_day(one.time)[:7]].append(one)
+        kept = Kept()
+        try:
+            if by_month:
+                with self._locked():
+                    for (chain, month), rows in sorted(by_month.items()):
+                        kept += self._append(chain, month, rows)
+        except (OSError, Timeout) as failure:
+            return Kept(kept.rows, kept.known, _words(self.folder, failure))
+        return kept
+
+    def _append(self, chain: str, month: str, rows: list[Reading]) -> Kept:
+        folder = files.folder_of(self.folder, chain, month)
+        days = sorted({files.span_of_day(one.time) for one in rows})
+        first, last = files.bounds(days[0])[0], files.bounds(days[-1])[1]
+        known = self._known(chain, first, last)
+        fresh: dict[tuple[str, int], Reading] = {}
+        for one in rows:
+            if (one.key.market, one.time) not in known:
+                fresh.setdefault((one.key.market, one.time), one)
+        if fresh:
+            span = days[0] if len(days) == 1 else month
+            _write(folder, span, whole=False, content=columns.table(list(fresh.values())))
+        return Kept(len(fresh), len(rows) - len(fresh))
+
+    def _known(self, chain: str, start: int, end: int) -> set[tuple[str, int]]:
+        found: set[tuple[str, int]] = set()
+        for content, _ in self.tables(chain, start, end, ("market", "time")):
+            found.update(zip(content["market"].to_pylist(), content["time"].to_pylist(), strict=True))
+        return found
+
+    def tables(
+        self,
+        chain: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        wanted: Sequence[str] | None = None,
+        market: str | None = None,
+        faults: list[Fault] | None = None,
+    ) -> Iterator[tuple[pyarrow.Table, files.Stored]]:
+        """The readings from ``start`` to ``end``, a table for each file that counts, by chain and month. wanted: these
+        columns alone. A file that cannot be read is left out, and named in ``faults``."""
+        for one in files.chains(self.folder) if chain is None else [chain]:
+            for month in files.months(self.folder, one):
+                yield from self._month(one, month, start, end, wanted, market, [] if faults is None else faults)
+
+    def _month(
+        self,
+        chain: str,
+        month: str,
+        start: int | None,
+        end: int | None,
+        wanted: Sequence[str] | None,
+        market: str | None,
+        faults: list[Fault],
+    ) -> list[tuple[pyarrow.Table, files.Stored]]:
+        """A month's tables as they all counted at one moment."""
+        for attempt in range(TRIES):
+            found, odd = [], list[Fault]()
+            try:
+                for file in list(files.within(self.folder, chain, *_clipped(month, start, end))):
+                    if file.month != month:
+                        continue
+                    try:
+                        content = read(file.path, wanted, start, end, market)
+                    except FileNotFoundError:
+                        raise
+                    except unreadable() as failure:
+                        odd.append(Fault(str(file.path), f"cannot be read and is left out: {failure}", kind="file"))
+                        continue
+                    if content.num_rows:
+                        found.append((content, file))
+            except FileNotFoundError:  # made one with others meanwhile: look again
+                if attempt == TRIES - 1:
+                    raise
+                continue
+            faults += odd
+            return found
+        return []
+
+    def compact(self, now: int | None = None, everything: bool = False) -> int:
+        """Make one file of a day's, or of a month's that is over, many. The number of files that went.
+
+        everything: also where there are few. Raises OSError where the disk does not take it: nothing is lost then.
+        """
+        now = int(time.time()) if now is None else now
+        gone = 0
+        with self._locked():
+            for chain in files.chains(self.folder):
+                for month in files.months(self.folder, chain):
+                    gone += self._compact(chain, month, now, everything)
+        return gone
+
+    def compact_if_due(self, chain: str, now: int) -> None:
+        """After a reading: what has become many small files is made few. Raises OSError as ``compact``."""
+        for month in files.months(self.folder, chain):
+            folder = files.folder_of(self.folder, chain, month)
+            present = files.counting(files.in_folder(folder))
+            if len(present) >= MANY:
+                with self._locked():
+                    self._compact(chain, month, now, everything=False)
+
+    def _compact(self, chain: str, month: str, now: int, everything: bool) -> int:
+        folder = files.folder_of(self.folder, chain, month)
+        every = files.in_folder(folder)
+        present = files.counting(every)
+        gone = _cleared(folder, set(every) - set(present), now)
+        if files.bounds(month)[1] < now:
+            if len(present) >= (2 if everything else MANY):
+                gone += _merged(folder, month, present)
+            return gone
+        by_day: dict[str, list[files.Stored]] = defaultdict(list)
+        for one in present:
+            if one.span != month:
+                by_day[one.span].append(one)
+        for day, parts in sorted(by_day.items()):
+            over = files.bounds(day)[1] < now
+            if len(parts) >= (2 if everything or over else MANY):
+                gone += _merged(folder, day, parts)
+        return gone
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / LOCK, timeout=WAIT_SECONDS):
+            yield
+
+
+def _clipped(month: str, start: int | None, end: int | None) -> tuple[int, int]:
+    first, last = files.bounds(month)
+    return first if start is None else max(first, start), last if end is None else min(last, end)
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    import pyarrow
+
+    return OSError, ValueError, KeyError, pyarrow.ArrowException
+
+
+def read(
+    path: Path,
+    wanted: Sequence[str] | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    market: str | None = None,
+) -> pyarrow.Table:
+    """A file's rows, each page compared with its checksum. Raises FileNotFoundError, and one of ``unreadable()`` for a
+    file that is damaged or of another schema."""
+    import pyarrow as pa
+    from pyarrow import compute, parquet
+
+    with parquet.ParquetFile(path, page_checksum_verification=True, memory_map=False) as file:
+        said = (file.metadata.metadata or {}).get(b"schema", b"")
+        if said != columns.SCHEMA.encode():
+            raise ValueError(f"it is of the schema {said.decode(errors='replace')[:60]!r}, not {columns.SCHEMA}")
+        names = list(columns.schema().names if wanted is None else wanted)
+        asked = ["market"] * (market is not None) + ["time"] * (start is not None or end is not None)
+        needed = list(dict.fromkeys([*names, *asked]))
+        groups = range(file.metadata.num_row_groups)
+        if market is not None:
+            groups = [at for at in groups if _may_hold(file.metadata.row_group(at), market)]  # type: ignore[assignment]
+        content = file.read_row_groups(list(groups), columns=needed)
+    mask = None
+    if market is not None:
+        mask = compute.equal(content["market"], market)
+    for bound, compare in ((start, compute.greater_equal), (end, compute.less_equal)):
+        if bound is not None:
+            inside = compare(content["time"], pa.scalar(bound, pa.int64()))
+            mask = inside if mask is None else compute.and_(mask, inside)
+    if mask is not None:
+        content = content.filter(mask)
+    return content.select(names)
+
+
+def _may_hold(group: pyarrow.parquet.RowGroupMetaData, market: str) -> bool:
+    at = columns.schema().names.index("market")
+    said = group.column(at).statistics
+    return said is None or not said.has_min_max or said.min <= market <= said.max
+
+
+def _merged(folder: Path, span: str, parts: Sequence[files.Stored]) -> int:
+    """One file in place of several: it is there whole before they go. A damaged part is kept under another name."""
+    import pyarrow as pa
+
+    contents, good = [], []
+    for one in parts:
+        try:
+            contents.append(read(one.path))
+            good.append(one)
+        except unreadable():
+            one.path.rename(one.path.with_name(one.path.name + DAMAGED))
+    if len(good) < 2:
+        return 0
+    whole = without_twice(pa.concat_tables(contents))
+    _write(folder, span, whole=True, content=whole)
+    for one in good:
+        one.path.unlink(missing_ok=True)
+    return len(good)
+
+
+def without_twice(content: pyarrow.Table) -> pyarrow.Table:
+    """Rows ascending by market and time, the first of those with the same market and time."""
+    import numpy as np
+
+    content = content.combine_chunks()
+    market = content["market"].combine_chunks().dictionary_encode()
+    names = np.array(market.dictionary.to_pylist(), dtype=object)
+    rank = np.argsort(np.argsort(names)) if len(names) else names
+    code = rank[market.indices.to_numpy(zero_copy_only=False)]
+    moment = content["time"].to_numpy()
+    order = np.lexsort((moment, code))  # stable: of equals the first stays first
+    code, moment = code[order], moment[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (code[1:] != code[:-1]) | (moment[1:] != moment[:-1])
+    return content.take(order[fresh])
+
+
+def _cleared(folder: Path, replaced: Iterable[files.Stored], now: int) -> int:
+    """Files that do not count any more, and what was never finished, go."""
+    gone = 0
+    for one in replaced:
+        one.path.unlink(missing_ok=True)
+        gone += 1
+    for left in folder.glob(f"{files.TEMPORARY}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < now - UNFINISHED_SECONDS:
+                left.unlink()
+    return gone
+
+
+def _write(folder: Path, span: str, *, whole: bool, content: pyarrow.Table) -> Path:
+    """A new file with the next number of its folder. The lock must be held."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1 + max((one.number for one in files.in_folder(folder)), default=0)
+    path = folder / files.name_of(span, number, whole)
+    temporary = folder / f"{files.TEMPORARY}{os.getpid()}-{next(_serial)}"
+    try:
+        with temporary.open("wb") as file:
+            columns.written(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    at = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(at)
+    finally:
+        os.close(at)
+    return path
+
+
+def _words(folder: Path, failure: Exception) -> str:
+    """Why nothing is remembered, and what helps."""
+    if isinstance(failure, Timeout):
+        return f"{folder}: another process has been writing there for {WAIT_SECONDS:.0f} s: nothing is remembered now"
+    number = failure.errno if isinstance(failure, OSError) else None
+    said = os.strerror(number) if number else str(failure)
+    remedy = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "see who may write there"
+    return f"{folder}: nothing is remembered ({said}): {remedy}"

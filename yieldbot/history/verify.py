@@ -1,0 +1,170 @@
+"""Whether memory is sound: each file readable, of its schema and in its place, and what its readings look like."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.history import columns, files
+from yieldbot.history.reading import Fault
+from yieldbot.history.series import (
+    ENDED_STEPS,
+    GAP_STEPS,
+    HIGHEST_RATE,
+    IRREGULAR_GAP,
+    IRREGULAR_STEPS,
+    MOST_UTILISATION,
+    REGULAR,
+    when,
+)
+from yieldbot.history.store import DAMAGED, Store, read, unreadable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from numpy.typing import NDArray
+
+_LOOKED_AT = ("chain", "market", "time", "height", "supply_rate", "borrow_rate", "utilisation")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look at all of memory found. files and rows: that count and can be read."""
+
+    files: int
+    rows: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Nothing is lost and nothing is there twice; gaps and odd rates are no fault of memory."""
+        return not any(fault.kind in ("file", "duplicate", "clock") for fault in self.faults)
+
+
+def verify(store: Store) -> Verdict:
+    """Every file that counts is read whole and compared with its checksums. Raises nothing for what it finds."""
+    faults: list[Fault] = []
+    count = rows = 0
+    for chain in files.chains(store.folder):
+        times: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+        for month in files.months(store.folder, chain):
+            folder = files.folder_of(store.folder, chain, month)
+            faults += _left_over(folder)
+            for file in files.counting(files.in_folder(folder)):
+                try:
+                    content = read(file.path)
+                except FileNotFoundError:
+                    continue  # made one with others meanwhile: those are looked at
+                except unreadable() as failure:
+                    faults.append(Fault(str(file.path), f"cannot be read: {failure}", kind="file"))
+                    continue
+                count, rows = count + 1, rows + content.num_rows
+                faults += _in_its_place(file, chain, content)
+                faults += _odd(str(file.path), content)
+                for market, moments in _by_market(content):
+                    times[market].append(moments)
+        faults += _series(chain, times)
+    return Verdict(count, rows, tuple(faults))
+
+
+def _left_over(folder: object) -> Iterator[Fault]:
+    from pathlib import Path
+
+    for one in sorted(Path(str(folder)).iterdir()):
+        if one.name.endswith(DAMAGED):
+            yield Fault(str(one), "could not be read, and was put aside", kind="file")
+        elif one.name.startswith(files.TEMPORARY):
+            yield Fault(str(one), "was never finished (or is being written): it counts nowhere", True, "note")
+
+
+def _in_its_place(file: files.Stored, chain: str, content: pyarrow.Table) -> Iterator[Fault]:
+    """Whether a file holds what its name says, in its order."""
+    import numpy as np
+    from pyarrow import compute
+
+    where = str(file.path)
+    if content.schema.names != columns.schema().names or content.schema.types != columns.schema().types:
+        yield Fault(where, f"its columns are not those of {columns.SCHEMA}", kind="file")
+        return
+    if not content.num_rows:
+        yield Fault(where, "holds no reading", True, "note")
+        return
+    others = [one for one in compute.unique(content["chain"]).to_pylist() if one != chain]
+    if others:
+        yield Fault(where, f"holds readings of {', '.join(map(str, others))} among those of {chain}", kind="file")
+    first, last = files.bounds(file.span)
+    moments = content["time"].to_numpy()
+    if int(moments.min()) < first or int(moments.max()) > last:
+        yield Fault(where, f"holds readings of {when(int(moments.min()))} to {when(int(moments.max()))}", kind="file")
+    heights = content["height"].to_numpy()
+    market = content["market"].combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.lexsort((moments, market))
+    same = market[order][1:] == market[order][:-1]
+    fell = same & (np.diff(heights[order].astype(np.float64)) < 0)
+    for at in np.flatnonzero(fell)[:1]:
+        row = int(order[at + 1])
+        words = f"the clock runs back against the blocks: {int(fell.sum())} times, first in {content['market'][row]}"
+        yield Fault(where, f"{words} at {when(int(moments[row]))}", kind="clock")
+
+
+def _odd(where: str, content: pyarrow.Table) -> Iterator[Fault]:
+    """Rates and utilisations that a market can hardly have."""
+    import numpy as np
+
+    for name, most in (("supply_rate", HIGHEST_RATE), ("borrow_rate", HIGHEST_RATE), ("utilisation", MOST_UTILISATION)):
+        values = content[name].to_numpy().astype(np.float64, copy=False)
+        with np.errstate(invalid="ignore"):
+            bad = np.flatnonzero((values < 0.0) | (values >= most))
+        if len(bad):
+            row = int(bad[0])
+            at = f"{content['market'][row]} at {when(content['time'][row].as_py())}"
+            yield Fault(
+                where, f"{len(bad)} times a {name} of {values[row]:.2%} or the like, first in {at}", True, "rate"
+            )
+
+
+def _by_market(content: pyarrow.Table) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    import numpy as np
+
+    market = content["market"].combine_chunks().dictionary_encode()
+    code = market.indices.to_numpy()
+    order = np.argsort(code, kind="stable")
+    bounds = np.searchsorted(code[order], np.arange(len(market.dictionary) + 1))
+    moments = content["time"].to_numpy()[order]
+    for at, name in enumerate(market.dictionary.to_pylist()):
+        yield name, moments[bounds[at] : bounds[at + 1]]
+
+
+def _series(chain: str, times: dict[str, list[NDArray[np.int64]]]) -> Iterator[Fault]:
+    """Of a chain's markets: times that are there twice, gaps, and those that ended before the others."""
+    import numpy as np
+
+    last = max((int(part.max()) for parts in times.values() for part in parts), default=0)
+    for market, parts in sorted(times.items()):
+        series = np.sort(np.concatenate(parts))
+        steps = np.diff(series)
+        twice = int((steps == 0).sum())
+        where = f"{chain} {market}"
+        if twice:
+            yield Fault(
+                where,
+                f"{twice} readings are there twice, first at {when(int(series[1:][steps == 0][0]))}",
+                kind="duplicate",
+            )
+        steps = steps[steps > 0]
+        middle = float(statistics.median(steps)) if len(steps) else float(IRREGULAR_GAP)
+        regular = len(steps) > 1 and (np.abs(steps - middle) <= 0.25 * middle).mean() >= REGULAR
+        longest = GAP_STEPS * middle if regular else max(IRREGULAR_GAP, IRREGULAR_STEPS * middle)
+        unique = np.unique(series)
+        wide = np.flatnonzero(np.diff(unique) > longest)
+        if len(wide):
+            most = int(np.diff(unique)[wide].max())
+            at = int(unique[wide[0]])
+            words = f"{len(wide)} gaps, the longest of {most / 3600:.1f} h, the first after {when(at)}"
+            yield Fault(where, words, True, "gap")
+        if last - int(series[-1]) > max(ENDED_STEPS * middle, 2 * IRREGULAR_GAP):
+            words = f"its readings end at {when(int(series[-1]))}, others go on to {when(last)}"
+            yield Fault(where, words, True, "ended")
