@@ -15,7 +15,7 @@ from yieldbot.chains.evm.execution.permit2 import permitted
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, sqrt_at
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.math.venues import Path
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.allocator.test_liquidity_decisions import CALM, ONE, held
-from tests.unit.allocator.test_provide import BASE as LP_BASE
-from tests.unit.allocator.test_provide import everything
-from tests.unit.allocator.test_provide import pool as lp_pool
+from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
+from tests.unit.allocator.test_liquidity_market import everything
+from tests.unit.allocator.test_liquidity_market import pool as lp_pool
 from tests.unit.allocator.test_sales import RWD, SELLS, earned, reward
 from tests.unit.allocator.test_several import JOB as SEVERAL
 from tests.unit.allocator.test_several import dai, seen
@@ -408,7 +408,7 @@ def test_liquidity_that_cannot_be_moved_keeps_nothing_else() -> None:
     assert isinstance(plan, Plan)
     report = cycle.Report(job=JOB)
     assert cycle._without_pools(SEEN, plan, report) is None, "it moves none"
-    pooled = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, lp=object())})  # type: ignore[arg-type]
+    pooled = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, liquidity_market=object())})  # type: ignore[arg-type]
     found = cycle._without_pools(pooled, plan, report)
     assert found is not None and found.of(A.market.id).status is Status.PAUSED
     assert {k: v for k, v in found.states.items() if k != A.market.id} == {
@@ -473,10 +473,10 @@ def test_a_reward_is_claimed_where_nothing_else_is_to_be_done() -> None:
 def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
     gone = lp_pool(CALM, held(500, 1500))
     view, base = everything(gone, idle=0.0), LP_BASE
-    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.lp.other,) if gone.lp else ())
+    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.liquidity_market.other,) if gone.liquidity_market else ())
     policy = Policy(min_gain_share=0.0)
     found = decide(view, policy, job, BLOCK.timestamp).outcome
-    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.RERANGE]
+    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.REBALANCE]
     dear = replace(job, chain=replace(job.chain, max_fee_gwei=1e-9))
     assert isinstance(decide(view, policy, dear, BLOCK.timestamp).outcome, Hold)
 

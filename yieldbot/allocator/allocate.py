@@ -11,17 +11,18 @@ from itertools import permutations
 
 from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
 from yieldbot.allocator.integers import Exact, ExactSwap
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.outcome import Answer
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
 from yieldbot.allocator.portfolio import Portfolio as Portfolio
 from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
-from yieldbot.allocator.rewards import curve_of
 from yieldbot.allocator.shared import dilutions_of
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
+from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
@@ -230,7 +231,9 @@ def _groups(
 
 
 def _tokens(state: MarketState) -> tuple[Token, ...]:
-    return (state.market.asset,) if state.lp is None else (state.market.asset, state.lp.other)
+    return (
+        (state.market.asset,) if state.liquidity_market is None else (state.market.asset, state.liquidity_market.other)
+    )
 
 
 def problem_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from yieldbot.allocator.convert import distrust
-from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
@@ -71,7 +71,7 @@ def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str |
 
 def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> tuple[str, ...]:
     """What is said against the market's asset, and against a pool's other token."""
-    of_other = vetoes.get(state.lp.other, ()) if state.lp else ()
+    of_other = vetoes.get(state.liquidity_market.other, ()) if state.liquidity_market else ()
     return (*vetoes.get(state.market.asset, ()), *of_other)
 
 
@@ -121,8 +121,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:
         found.append("its cash is not known, which min_liquidity_multiple asks for")
     found += state.doubts
-    if state.lp is not None:
-        found += state.lp.record.missing
+    if state.liquidity_market is not None:
+        found += state.liquidity_market.history.missing
     utilisation = state.utilisation
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
         found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")

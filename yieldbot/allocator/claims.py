@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator.convert import Conversion, convert, swap_id
+from yieldbot.allocator.market_curve import value
 from yieldbot.allocator.plan import grade
-from yieldbot.allocator.rewards import value
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
+from yieldbot.model.market import MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import NEVER, Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -17,8 +17,9 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Venue
 from yieldbot.model.families import token_key
+from yieldbot.model.fees import SWAP_TXS
 from yieldbot.model.ids import MarketId, market_chain
-from yieldbot.model.market import SWAP_TXS, Snapshot
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS

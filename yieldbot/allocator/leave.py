@@ -9,8 +9,9 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
 from yieldbot.allocator.plan import grade
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, ExitKind, MarketState, Snapshot, Status
+from yieldbot.model.market import ExitKind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -9,8 +9,9 @@ from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import SWAP_TXS
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
-from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
+from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import GWEI, SECONDS_PER_YEAR
@@ -146,7 +147,7 @@ def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) ->
 
 
 def _range(state: MarketState) -> tuple[int, int] | None:
-    return state.lp.ticks if state.lp else None
+    return state.liquidity_market.ticks if state.liquidity_market else None
 
 
 def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
@@ -282,7 +283,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
         return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
-    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).lp else ""
+    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
     return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 
 

@@ -147,7 +147,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
     """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
     rehearsed to its end."""
     named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
-    pools = {market_id for market_id in named if snapshot.of(market_id).lp is not None}
+    pools = {market_id for market_id in named if snapshot.of(market_id).liquidity_market is not None}
     if not pools or report.rehearsal is not None:
         return None
     return without_pools(snapshot, frozenset(pools))

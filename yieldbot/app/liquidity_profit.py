@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from yieldbot.allocator.provide import market_id
+from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
-from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
+from yieldbot.books.liquidity_pnl import SHARES, Held, LiquidityPnl, liquidity_pnl
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.errors import TransientError
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 
 if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
@@ -42,7 +42,7 @@ class Gained:
     """NFT numbers of our open positions."""
     worth: tuple[Amount, ...]
     """What our open positions would pay out now."""
-    found: LpPnl | str
+    found: LiquidityPnl | str
     """Profit and loss, or why it is not known."""
     left: bool
     """Whether we have no position there any more."""
@@ -83,7 +83,7 @@ async def gains(
         if unit != BASE:
             told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
             priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
-        found = waits.get(one) or fault or lp_pnl(own, account, one, moves, held, now, priced)
+        found = waits.get(one) or fault or liquidity_pnl(own, account, one, moves, held, now, priced)
         if found is None:
             continue
         if not isinstance(found, str) and found.lacks and unit != BASE:
@@ -129,7 +129,7 @@ async def _moves(
     for number in left.keys() & places.keys() - {p.token_id for p in held}:
         if left[number]:  # we put it in, and it is not there
             state = states[places[number][0]]
-            gone = LpPosition(state=state, token_id=number, ticks=None, liquidity=0, amounts=(0, 0), fees=(0, 0))
+            gone = PoolPosition(state=state, token_id=number, ticks=None, liquidity=0, amounts=(0, 0), fees=(0, 0))
             past = await past_of(node, gone, view.block)
             hashes |= frozenset() if isinstance(past, str) else past.hashes
     owner, ours = job.wallet.address, {entry.hash.lower() for entry in own}

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from yieldbot.allocator.provide import market_id
+from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.job_reports import DONE, FAILED, REFUSED
 from yieldbot.app.liquidity import accounts

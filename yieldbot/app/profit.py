@@ -198,7 +198,7 @@ async def _histories(
 
 def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
     """Markets whose shares or money moved in a transaction that is not ours, each with why its profit is not known."""
-    outside = (MarketKind.IDLE, MarketKind.LP)
+    outside = (MarketKind.IDLE, MarketKind.LIQUIDITY)
     states = [state for state in snapshot.states.values() if state.market.kind not in outside]
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
     takers: dict[str, list[MarketId]] = {}

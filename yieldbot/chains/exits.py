@@ -146,7 +146,7 @@ async def proven_legs(
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:
     """Those whose way out is rehearsed: markets, and neither the wallet nor pools."""
-    return [state for state in states if state.market.kind is not Kind.IDLE and state.lp is None]
+    return [state for state in states if state.market.kind is not Kind.IDLE and state.liquidity_market is None]
 
 
 def proven(state: MarketState, owner: Address, said: str, up_to: Amount, *, on_chain: bool = False) -> ExitProven:

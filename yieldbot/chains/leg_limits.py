@@ -33,7 +33,7 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
     What a market has less by now than a withdrawal asks for, up to ``SLACK``, stays there: a thin one's cash falls each
     second by the fees of all that it has lent."""
     leg = plan.legs[index]
-    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.lp is None:
+    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.liquidity_market is None:
         there = state.withdrawable
         if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
             return replace(leg, amount=there)

@@ -29,7 +29,7 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
     if leg.kind is LegKind.CLAIM:
         return _unclaimed(snapshot, refused)
     found = snapshot.states.get(leg.market_id)
-    if found is None or found.lp is not None:
+    if found is None or found.liquidity_market is not None:
         return None
     if leg.kind in OUT:
         said = f"what is held in {leg.market_id} cannot be taken out now: {why}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator import ranges
+from yieldbot.allocator import rebalance
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
@@ -100,14 +100,14 @@ def sales(of: Judged) -> Plan | None:
     return sale_plan(*settled, given.job.sale, ours, given.now, max_fee_wei=given.max_fee_wei)
 
 
-def new_ranges(of: Judged) -> Plan | None:
+def range_rebalances(of: Judged) -> Plan | None:
     """Liquidity whose range the price has left."""
     given = of.inputs
     settled = (given.snapshot, of.assessments, of.allocation, of.policy, given.now)
-    return ranges.range_plan(*settled, max_fee_wei=given.max_fee_wei)
+    return rebalance.rebalance_plan(*settled, max_fee_wei=given.max_fee_wei)
 
 
-PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, new_ranges)
+PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
 """What may be due when no move of money is, in this order: the first that has a plan has it."""
 
 

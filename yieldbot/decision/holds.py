@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yieldbot.allocator import leave, ranges
+from yieldbot.allocator import leave, rebalance
 from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
 from yieldbot.allocator.assess import assess, mistrusted
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
@@ -48,8 +48,8 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         if leg.kind in STEPS:
             if (why := leave.due_again(snapshot, leg, state.market.asset)) is not None:
                 return Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
-        elif leg.kind is LegKind.RERANGE:
-            if ranges.called_for(snapshot, state, policy) is None:
+        elif leg.kind is LegKind.REBALANCE:
+            if rebalance.rebalance_due(snapshot, state, policy) is None:
                 return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
         elif leg.kind is LegKind.DEPOSIT:
             if state.status is not Status.ACTIVE:
@@ -88,7 +88,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
     the legs are done. As in a fresh plan, what was above a bound before the plan's first leg may stay, but not grow.
     """
     legs = plan.legs[index:]
-    into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE)]
+    into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE)]
     if not into:
         return None
     assessed = {one.market_id: one for one in assess(snapshot, policy, None, base)}
@@ -105,7 +105,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
             if _above(after, max(assessment.max_exposure.raw, start), slack):
                 said = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
                 return Declined("EXPOSURE_LIMIT", f"{said}, {assessment.max_exposure} are allowed: {assessment.bound}")
-    if all(leg.kind is LegKind.RERANGE for leg in into):
+    if all(leg.kind is LegKind.REBALANCE for leg in into):
         return None
     deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]
     return (
@@ -119,7 +119,9 @@ def _vetoed(
     leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
 ) -> Declined | None:
     """Why no new money may go into a market; a range that the price has left is frozen, and just then laid anew."""
-    for token in (state.market.asset, state.lp.other) if state.lp else (state.market.asset,):
+    for token in (
+        (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
+    ):
         if (why := mistrusted(snapshot, token, policy, base)) is not None:
             return why
     against = [one for one in assessment.vetoes if leg.kind is LegKind.DEPOSIT or one != str(Status.FROZEN)]
@@ -245,10 +247,10 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
             found = claim_of(snapshot, leg.market_id)
             gain += per_year(found[1], policy) if found is not None else 0.0
             continue
-        if leg.kind is LegKind.RERANGE:
+        if leg.kind is LegKind.REBALANCE:
             state = snapshot.of(leg.market_id)
-            trigger = ranges.called_for(snapshot, state, policy)
-            gain += ranges.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
+            trigger = rebalance.rebalance_due(snapshot, state, policy)
+            gain += rebalance.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)

@@ -142,7 +142,7 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
     if gained_raw >= expected_raw or within(gained_raw, expected_raw, amount.raw, tolerance_bps):
         return None
     worth = Amount(amount.token, gained_raw)
-    if work.leg.kind is LegKind.RERANGE:
+    if work.leg.kind is LegKind.REBALANCE:
         return Declined("WORTH_LESS", f"a new range in {work.market.name} would be worth {worth} more afterwards")
     if work.leg.kind is not LegKind.DEPOSIT:
         message = f"{work.leg.kind} of {amount} at {work.market.name}: what is ours there would be worth {worth} more"

@@ -119,7 +119,7 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     ignore_withdrawals: no effect of a withdrawal on a rate counts.
     """
     curve, held, utilisation = state.curve, float(state.held), policy.max_utilisation_entry
-    if state.lp is not None:
+    if state.liquidity_market is not None:
         return curve
     if isinstance(curve, LookThroughCurve):
         return capped_vault(curve, utilisation, ignore_withdrawals=ignore_withdrawals)

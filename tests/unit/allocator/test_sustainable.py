@@ -10,8 +10,8 @@ import pytest
 from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.plan import make_plan
-from yieldbot.allocator.rewards import curve_of
 from yieldbot.app.yields import apy_after
 from yieldbot.history.holdings import remember
 from yieldbot.history.recorded import record

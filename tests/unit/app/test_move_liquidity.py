@@ -16,8 +16,8 @@ from yieldbot.app.context import Context
 from yieldbot.app.liquidity_orders import _have, _part, _position, _wanted, pool_of
 from yieldbot.app.move_liquidity import LiquidityRequest, RehearsedOrder, exit_code, move_liquidity
 from yieldbot.errors import ConfigError
-from yieldbot.math.liquidity import full_range
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy, SafeOwner, Settings
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, Reverted

@@ -10,7 +10,7 @@ from typing import Any
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, USDC, WETH, entry, quotes
 from yieldbot.books.entries import Entry, Kind
 from yieldbot.books.ledger import Quote, QuoteOf, in_unit
-from yieldbot.books.liquidity import Held, LpPnl, Moved, lp_pnl
+from yieldbot.books.liquidity_pnl import Held, LiquidityPnl, Moved, liquidity_pnl
 from yieldbot.books.pnl import pnl
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId
@@ -68,12 +68,12 @@ class Book:
         held: Held | None = NOTHING,
         prices: QuoteOf = PRICES,
         now: Mapping[Token, Quote] = NOW,
-    ) -> LpPnl | str | None:
-        return lp_pnl(self.entries, ACCOUNT, self.market, self.moves, held, now, prices)
+    ) -> LiquidityPnl | str | None:
+        return liquidity_pnl(self.entries, ACCOUNT, self.market, self.moves, held, now, prices)
 
-    def known(self, held: Held = NOTHING, **more: Any) -> LpPnl:
+    def known(self, held: Held = NOTHING, **more: Any) -> LiquidityPnl:
         found = self.of(held, **more)
-        assert isinstance(found, LpPnl), found
+        assert isinstance(found, LiquidityPnl), found
         return found
 
 
@@ -200,8 +200,8 @@ def test_what_one_pool_earned_is_in_no_other_market_and_counts_in_the_jobs_unit(
     lent = entry(Kind.DEPOSIT, 1, (USDC, -100))
     every = [*book.entries, lent, *(replace(one, market_id=PAIR) for one in book.entries)]
     held = Held({5: 100}, {USDC: 2000 * D, WETH: E})
-    alone = lp_pnl(book.entries, ACCOUNT, POOL, book.moves, held, NOW, PRICES)
-    assert lp_pnl(every, ACCOUNT, POOL, book.moves, held, NOW, PRICES) == alone
+    alone = liquidity_pnl(book.entries, ACCOUNT, POOL, book.moves, held, NOW, PRICES)
+    assert liquidity_pnl(every, ACCOUNT, POOL, book.moves, held, NOW, PRICES) == alone
     aave = pnl(every, ACCOUNT, AAVE, Amount(USDC, 100), NOW[USDC], PRICES)
     assert aave == pnl([lent], ACCOUNT, AAVE, Amount(USDC, 100), NOW[USDC], PRICES)
     ether = {USDC: Quote(Fraction(1, 5000), "now"), WETH: Quote(Fraction(1), "now")}

@@ -196,7 +196,7 @@ def test_a_deposit_is_worth_what_it_took_less_what_was_counted_with(
 
 
 def test_a_range_that_is_laid_anew_may_lose_what_was_counted_with_and_no_more() -> None:
-    anew = replace(work(), leg=replace(work().leg, kind=LegKind.RERANGE))
+    anew = replace(work(), leg=replace(work().leg, kind=LegKind.REBALANCE))
     assert worth_fault(anew, 0, 0.0) is worth_fault(anew, -12_000_000, 0.0, 10.0) is None
     found = worth_fault(anew, -12_000_003, 0.0, 10.0)
     assert found is not None and found.reason == (
@@ -241,8 +241,8 @@ def test_a_claim_takes_nothing_and_brings_what_was_seen(
         (LegKind.WITHDRAW, RAW - 12_000_003, 0, False),
         (LegKind.WITHDRAW, RAW, -1, False),
         (LegKind.WITHDRAW, 2 * RAW, 9, True),
-        (LegKind.RERANGE, 0, 0, True),
-        (LegKind.RERANGE, -1, 0, False),
+        (LegKind.REBALANCE, 0, 0, True),
+        (LegKind.REBALANCE, -1, 0, False),
     ],
 )
 def test_liquidity_leaves_over_what_a_moved_price_may(kind: LegKind, usdc: int, dai: int, right: bool) -> None:

@@ -343,7 +343,7 @@ async def test_a_deposit_is_proven_for_as_much_as_came_out_with_what_is_held_and
 
 def test_what_is_rehearsed_is_a_market() -> None:
     assert rehearsed(VIEW.markets) == [A, B] and rehearsed(VIEW.idle) == []
-    assert rehearsed([replace(A, lp=object())]) == []  # type: ignore[arg-type]
+    assert rehearsed([replace(A, liquidity_market=object())]) == []  # type: ignore[arg-type]
 
 
 # Money on its way out, by what the chain shows.

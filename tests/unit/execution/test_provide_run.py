@@ -24,7 +24,7 @@ from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.events import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Confirmed, Reverted

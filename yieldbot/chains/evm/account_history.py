@@ -124,7 +124,7 @@ def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Ite
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
     for state in states:
-        if state.market.kind not in (MarketKind.IDLE, MarketKind.LP):  # what goes to a pool may be a swap
+        if state.market.kind not in (MarketKind.IDLE, MarketKind.LIQUIDITY):  # what goes to a pool may be a swap
             contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
             for contract in contracts:
                 takers.setdefault(contract.lower(), []).append(state.market.id)

@@ -205,7 +205,7 @@ class JobSession(JobWatch):
         if leg.kind is LegKind.CLAIM:
             return self._claim(leg, index, snapshot, plan.owner)
         state = snapshot.of(leg.market_id)
-        if state.lp is not None and self.job.base is not None:
+        if state.liquidity_market is not None and self.job.base is not None:
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
         calls = _calls(adapter, state, leg, plan.owner)

@@ -32,7 +32,7 @@ from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 
-JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.RERANGE, LegKind.REQUEST, LegKind.CANCEL)
+JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.REBALANCE, LegKind.REQUEST, LegKind.CANCEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,7 @@ async def _done(
         cost = provides.entry_cost_bps if provides else work.entry_cost_bps
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
-    if work.leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE):
+    if work.leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE):
         trap = await way_out(account, fork, work, worth_raw or 0, fees)
         if trap is not None:
             return trap

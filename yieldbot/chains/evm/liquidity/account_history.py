@@ -9,7 +9,7 @@ from typing import Any
 
 from yieldbot.books.chain_record import Quotes
 from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.liquidity import Moved
+from yieldbot.books.liquidity_pnl import Moved
 from yieldbot.chains.evm.account_history import each, quotes_at
 from yieldbot.chains.evm.liquidity.position_events import moves_in
 from yieldbot.chains.evm.node.client import Node

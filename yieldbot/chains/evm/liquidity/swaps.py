@@ -13,14 +13,14 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import MEAN_SECONDS
 from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
-from yieldbot.math.liquidity import full_range, moved_to
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import full_range, moved_to
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpState
+from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.model.tx import EvmCall
@@ -68,7 +68,7 @@ class Swapper:
     impact: float | None = None
     tally: Tally | None = None
 
-    async def state(self, node: Node) -> LpState:
+    async def state(self, node: Node) -> LiquidityPool:
         """The pool as it is now. Raises MarketError."""
         adapter = liquidity()[self.pool.protocol]
         (found,) = await node.run([adapter.observe(self.pool, self.deployment)], await node.block())
@@ -224,7 +224,7 @@ async def allowing(
         yield Step(call=allowance_call(token, spender, value, name), order=order)
 
 
-def router_of(state: LpState) -> Address:
+def router_of(state: LiquidityPool) -> Address:
     """Raises ConfigError where the exchange names none."""
     router = state.pool.params.get("router")
     if not router:
@@ -242,7 +242,7 @@ def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) 
 
 
 async def fair_price(
-    node: Node, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
+    node: Node, state: LiquidityPool, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
     """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
     acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens

@@ -52,7 +52,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class LpPnl:
+class LiquidityPnl:
     """since: unix seconds of the entry. put_in, taken_out: since then, by token, swaps not among them; swaps: what
     these brought less what they took, a part of realised.
 
@@ -76,7 +76,7 @@ class LpPnl:
         return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
-def lp_pnl(
+def liquidity_pnl(
     entries: Iterable[Entry],
     account: Account,
     market_id: MarketId,
@@ -84,7 +84,7 @@ def lp_pnl(
     held: Held | None,
     now: Mapping[Token, Quote],
     quote_of: QuoteOf,
-) -> LpPnl | str | None:
+) -> LiquidityPnl | str | None:
     """The pool's, of the stay that lasts or, where nothing is in it, of the last one. None where no entry is of it; why
     it is not known where an entry is missing.
 
@@ -225,11 +225,11 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def told(self, held: Held, now: Mapping[Token, Quote]) -> LpPnl:
+    def told(self, held: Held, now: Mapping[Token, Quote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")
-        return LpPnl(
+        return LiquidityPnl(
             since=self.since,
             put_in=_amounts(self.put_in),
             taken_out=_amounts(self.taken_out),

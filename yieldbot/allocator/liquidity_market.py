@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.liquidity import GAS_ENTER, GAS_LEAVE, GAS_RERANGE, best_of, price_of, value_of, venue_of
+from yieldbot.allocator.liquidity_advice import (
+    GAS_ENTER,
+    GAS_LEAVE,
+    GAS_REBALANCE,
+    best_of,
+    pool_estimate,
+    price_of,
+    value_of,
+)
 from yieldbot.math.concentrated import Unswappable, V3Pool
-from yieldbot.math.liquidity import FULL, Bounds, Venue, bounds_of, full_range
-from yieldbot.math.positions import Range
-from yieldbot.math.provided import NOTHING, Outlook, ProvidedCurve, outlook
+from yieldbot.math.liquidity_curve import NOTHING, LiquidityCurve, RangeOutlook, outlook
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import FULL, Bounds, PoolEstimate, bounds_of, full_range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityMarket, LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.names import POOLS, pool_id, pool_name
 from yieldbot.model.policy import Base
@@ -35,15 +43,15 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PoolObservation:
     """A pool at one block: ``pool`` has its ticks; positions: ours in it; gas_price: token1 base units for a unit of
     gas; fair: token1 base units for one of token0, by the feeds."""
 
-    state: LpState
-    record: LpHistory
+    state: LiquidityPool
+    history: PoolHistory
     deployment: Deployment
     pool: V3Pool
-    positions: tuple[LpPosition, ...]
+    positions: tuple[PoolPosition, ...]
     gas_price: float
     fair: float
 
@@ -56,10 +64,10 @@ def market_id(pool: Pool) -> MarketId:
 def market_of(pool: Pool, asset: Token, deployment: str = "") -> Market:
     """The market of one of the pool's tokens. ``deployment``: what the exchange's table in chains/ is called."""
     name, protocol, chain = pool_name(pool), f"{pool.protocol}{POOLS}", pool.token0.chain
-    return Market(market_id(pool), protocol, Kind.LP, chain, name, asset, pool.address, deployment=deployment)
+    return Market(market_id(pool), protocol, Kind.LIQUIDITY, chain, name, asset, pool.address, deployment=deployment)
 
 
-def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
+def without_positions(pool: V3Pool, positions: Sequence[PoolPosition]) -> V3Pool:
     """The pool as if we had nothing in it."""
     net, liquidity = dict(pool.net), pool.liquidity
     for position in positions:
@@ -74,7 +82,7 @@ def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
     return replace(pool, net=net, liquidity=liquidity)
 
 
-def worth_of(state: LpState, position: LpPosition) -> float:
+def position_value(state: LiquidityPool, position: PoolPosition) -> float:
     """token1 base units that a position is worth with the fees that wait in it, by the pool's price."""
     return value_of(state, position.amounts) + value_of(state, position.fees)
 
@@ -86,43 +94,45 @@ def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
     return own + (V3Venue(rest, not zero).quote_exact_in(other)[0] if other else 0)
 
 
-def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Base) -> MarketState:
+def pool_market_state(
+    observed: PoolObservation, asset: Token, wealth: Amount, block: BlockRef, base: Base
+) -> MarketState:
     """The market's state. ``wealth``: what might go into it at most, for which the range is chosen.
 
     Where the pool has no record of fees or prices, nothing may enter and nothing leaves by a plan.
     """
-    state, positions = seen.state, seen.positions
+    state, positions = observed.state, observed.positions
     pool, price = state.pool, price_of(state)
     zero = asset == pool.token0
     tokens = (1.0 / price if zero else 1.0) / asset.one
-    rest = without(seen.pool, positions)
+    rest = without_positions(observed.pool, positions)
     amounts = _sum([position.amounts for position in positions] + [position.fees for position in positions])
     worth = max(float(wealth), 1.0) / tokens
-    least = DUST * (worth + sum(worth_of(state, position) for position in positions))
-    weighty = [position for position in positions if worth_of(state, position) >= least]
-    main = max((p for p in weighty if p.in_range and p.liquidity), key=lambda p: worth_of(state, p), default=None)
+    least = DUST * (worth + sum(position_value(state, position) for position in positions))
+    weighty = [position for position in positions if position_value(state, position) >= least]
+    main = max((p for p in weighty if p.in_range and p.liquidity), key=lambda p: position_value(state, p), default=None)
     gone = main is None and bool(weighty)
     impact = base.max_impact_bps / BPS
-    swaps = _Swaps(rest, zero, price, impact, abs(price / seen.fair - 1.0) > impact)
-    ours = seen.pool.liquidity - rest.liquidity
-    whole = venue_of(state, seen.record, worth, seen.gas_price, base.confidence, 1.0, ours)
-    venue = replace(whole, enter=0.0)
-    ticks = Range(*main.ticks) if main and main.ticks else best_of(state, venue).ticks
+    swaps = _Swaps(rest, zero, price, impact, abs(price / observed.fair - 1.0) > impact)
+    ours = observed.pool.liquidity - rest.liquidity
+    whole = pool_estimate(state, observed.history, worth, observed.gas_price, base.confidence, 1.0, ours)
+    estimate = replace(whole, enter=0.0)
+    ticks = Range(*main.ticks) if main and main.ticks else best_of(state, estimate).ticks
     part = _part(state, ticks, zero)
     room = swaps.room(part)
     entry_cost = swaps.cost(part, min(float(wealth), room / asset.one) * asset.one)
-    curve = ProvidedCurve(
-        stays=_stays(seen, venue, ticks, tokens, amounts) if positions else NOTHING,
-        enters=_outlook(state, venue, ticks, seen.gas_price, tokens, surely=True),
+    curve = LiquidityCurve(
+        stays=_stays(observed, estimate, ticks, tokens, amounts) if positions else NOTHING,
+        enters=_outlook(state, estimate, ticks, observed.gas_price, tokens, surely=True),
         held=0.0,
         entry_cost=entry_cost,
     )
     held, out = swaps.held(amounts)
     curve = replace(curve, held=held / asset.one)
-    likely = _outlook(state, venue, ticks, seen.gas_price, tokens)
+    likely = _outlook(state, estimate, ticks, observed.gas_price, tokens)
     supplied = max(held, int(value_of(state, state.reserves) * tokens * asset.one))
     return MarketState(
-        market=market_of(pool, asset, seen.deployment.name),
+        market=market_of(pool, asset, observed.deployment.name),
         block=block,
         held=Amount(asset, held),
         shares=sum(position.liquidity for position in positions),
@@ -131,7 +141,7 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         capacity=Amount(asset, room),
         supplied=Amount(asset, supplied),
         borrowed=None,
-        status=_status(seen, gone),
+        status=_status(observed, gone),
         curve=curve,
         quoted=Apr(likely.fees / (likely.others + held / asset.one) - likely.lost),
         pools=frozenset({market_id(pool)}),
@@ -140,16 +150,16 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         flags=(*(("out-of-range",) if gone else ()), *((OFF,) if swaps.off else ())),
         entry_cost_bps=entry_cost * BPS,
         exit=Exit(cash=Amount(asset, out)),
-        lp=LpMarket(
+        liquidity_market=LiquidityMarket(
             state=state,
-            record=seen.record,
-            deployment=seen.deployment,
+            history=observed.history,
+            deployment=observed.deployment,
             other=pool.token1 if zero else pool.token0,
             positions=positions,
             ticks=(ticks.low, ticks.high),
             token_id=main.token_id if main else None,
             tokens=tokens,
-            gas_price=seen.gas_price,
+            gas_price=observed.gas_price,
             part=part,
         ),
     )
@@ -205,42 +215,44 @@ class _Swaps:
         return whole, whole if other <= most else whole * most // other
 
 
-def _stays(seen: Seen, venue: Venue, ticks: Range, tokens: float, amounts: Pair) -> Outlook:
+def _stays(
+    observed: PoolObservation, estimate: PoolEstimate, ticks: Range, tokens: float, amounts: Pair
+) -> RangeOutlook:
     """What lies there is expected to earn: at the estimates while it is in range; else what a new range surely would,
     less what it costs to lay it."""
-    state = seen.state
-    if any(position.in_range and position.liquidity for position in seen.positions):
-        return _outlook(state, venue, ticks, seen.gas_price, tokens)
-    gas = GAS_RERANGE * seen.gas_price
-    once = gas + (venue.rerange - gas) / venue.value * value_of(state, amounts)
-    return _outlook(state, venue, ticks, seen.gas_price, tokens, surely=True, once=once * tokens)
+    state = observed.state
+    if any(position.in_range and position.liquidity for position in observed.positions):
+        return _outlook(state, estimate, ticks, observed.gas_price, tokens)
+    gas = GAS_REBALANCE * observed.gas_price
+    once = gas + (estimate.rebalance - gas) / estimate.value * value_of(state, amounts)
+    return _outlook(state, estimate, ticks, observed.gas_price, tokens, surely=True, once=once * tokens)
 
 
 def _outlook(
-    state: LpState,
-    venue: Venue,
+    state: LiquidityPool,
+    estimate: PoolEstimate,
     ticks: Range,
     gas_price: float,
     tokens: float,
     *,
     surely: bool = False,
     once: float = 0.0,
-) -> Outlook:
+) -> RangeOutlook:
     """``surely``: at the fees and the volatility that make the net yield hold at the policy's confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
     bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
-    fees, sigma = (venue.fees.low, venue.sigma.high) if surely else (venue.fees.mean, venue.sigma.mean)
-    gas = GAS_RERANGE * gas_price
-    return outlook(venue, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
+    fees, sigma = (estimate.fees.low, estimate.sigma.high) if surely else (estimate.fees.mean, estimate.sigma.mean)
+    gas = GAS_REBALANCE * gas_price
+    return outlook(estimate, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
 
 
-def _status(seen: Seen, gone: bool) -> Status:
-    if seen.record.missing and seen.positions:
+def _status(observed: PoolObservation, gone: bool) -> Status:
+    if observed.history.missing and observed.positions:
         return Status.PAUSED
     return Status.FROZEN if gone else Status.ACTIVE
 
 
-def _part(state: LpState, ticks: Range, zero: bool) -> float:
+def _part(state: LiquidityPool, ticks: Range, zero: bool) -> float:
     """Of what a range takes at the present price, the share that is not the asset."""
     amounts = ticks.amounts(1 << 96, state.sqrt_price_x96)
     whole = value_of(state, amounts)
