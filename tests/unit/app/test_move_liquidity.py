@@ -173,7 +173,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     monkeypatch.setattr(module, "settle", step("settle", ()))
     monkeypatch.setattr(module, "intended_order", step("mean", NO if end == "the policy" else meant))
     monkeypatch.setattr(module, "rehearse_steps", step("rehearse", NO if end == "the fork" else rehearsed))
-    monkeypatch.setattr(module, "carry_out", step("carry out", [DONE]))
+    monkeypatch.setattr(module, "execute_order", step("carry out", [DONE]))
     request = LiquidityRequest(action="collect", position="1", dry_run=end == "dry run")
     done = move_liquidity(request, context, show=show, ask=ask).as_json()
     order_of_things = ["settle", "mean", "rehearse", "show", "ask", "carry out"]

@@ -12,7 +12,7 @@ from wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
 
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.execute import judge_provided
+from yieldbot.chains.evm.liquidity.judge import judge_provided
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.approvals import NEVER, Approval
