@@ -57,7 +57,9 @@ def earned(in_usdc: float, in_dai: float, usd: tuple[float, float] = (1.0, 1.0),
     view = seen(0, 0, replace(LOW, rewards=(reward(token),)), pools=pools, usd=usd)
     assert view.exchange is not None
     means = tuple((one.pool, 2.0) for one in pools)
-    return replace(view, exchange=replace(view.exchange, usd={**view.exchange.usd, RWD: Price(2.0, NOW)}, means=means))
+    return replace(
+        view, exchange=replace(view.exchange, usd={**view.exchange.usd, RWD: Price(2.0, NOW)}, oracle_prices=means)
+    )
 
 
 def sold(view: Snapshot, policy: Policy = POLICY, token: Token = RWD) -> Plan | None:

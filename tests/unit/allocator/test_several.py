@@ -154,7 +154,7 @@ def test_a_pool_that_was_pushed_is_not_used() -> None:
 
 def test_one_price_is_none() -> None:
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))
-    alone = replace(view, exchange=replace(view.exchange, means=()))
+    alone = replace(view, exchange=replace(view.exchange, oracle_prices=()))
     refused = convert(alone, usdc(1_000), DAI, BASE)
     assert isinstance(refused, Declined) and refused.code == "PRICE_UNKNOWN"
 

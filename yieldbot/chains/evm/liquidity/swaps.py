@@ -10,7 +10,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.look import LpView
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Tally
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.evm.swap_pools import MEAN_SECONDS
+from yieldbot.chains.evm.swap_pools import TWAP_SECONDS
 from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
 from yieldbot.math.liquidity_range import Range
@@ -26,7 +26,7 @@ from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import BPS
 from yieldbot.protocols import exchanges, liquidity
-from yieldbot.protocols.evm.uniswap_v3 import mean_price, read_pool
+from yieldbot.protocols.evm.uniswap_v3 import read_pool, twap
 from yieldbot.risk.prices import depegged, enough, fair, stale
 
 Pair = tuple[int, int]
@@ -246,15 +246,15 @@ async def fair_price(
 ) -> Declined | dict[str, float]:
     """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
     acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens
-    whose means stand for the pool's own, where it keeps none."""
+    whose TWAPs stand for the pool's own, where it keeps none."""
     pool, block = state.pool, await node.block()
     prices: dict[str, float] = {}
     if pool.token0 in usd and pool.token1 in usd:
         prices[FEEDS] = usd[pool.token0] / usd[pool.token1]
     asked = [pool] if state.spacing else list(others)
-    for each, mean in zip(asked, await node.run([mean_price(p, MEAN_SECONDS) for p in asked], block), strict=True):
-        if not isinstance(mean, MarketError):
-            prices["the pool's mean" if each == pool else f"{each.name}'s mean"] = mean
+    for each, price in zip(asked, await node.run([twap(p, TWAP_SECONDS) for p in asked], block), strict=True):
+        if not isinstance(price, MarketError):
+            prices["the pool's TWAP" if each == pool else f"{each.name}'s TWAP"] = price
     judged = fair(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
     if isinstance(judged, Declined):
         return judged
