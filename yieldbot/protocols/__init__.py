@@ -40,7 +40,7 @@ def svm_exchanges() -> dict[str, SvmSwapAdapter]:
 @cache
 def svm_price_oracles() -> dict[str, SvmPriceOracle]:
     """Every Solana price oracle by its protocol name: the modules that have ``PRICE_ORACLE``."""
-    return _of("solana", "WITNESS")
+    return _of("solana", "PRICE_ORACLE")
 
 
 @cache

@@ -42,7 +42,7 @@ def test_every_module_that_says_it_is_an_adapter_is_found() -> None:
     """By its file's text, so that one which the search leaves out is noticed."""
     rooms = {
         "evm": {"ADAPTER": adapters(), "EXCHANGE": exchanges(), "LIQUIDITY": liquidity()},
-        "solana": {"ADAPTER": svm_adapters(), "EXCHANGE": svm_exchanges(), "WITNESS": svm_price_oracles()},
+        "solana": {"ADAPTER": svm_adapters(), "EXCHANGE": svm_exchanges(), "PRICE_ORACLE": svm_price_oracles()},
     }
     for family, kinds in rooms.items():
         texts = [file.read_text() for file in (ROOT / "yieldbot/protocols" / family).glob("*.py")]
