@@ -24,7 +24,7 @@ from yieldbot.chains.evm.execution.simulate import rehearse
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountCleared
+from yieldbot.journal.journal_entries import AccountCleared
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, MarketState

@@ -16,8 +16,8 @@ from yieldbot.books.entries import Kind, from_journal
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto, DeclineAll, Queue
 from yieldbot.history import holdings as forecast
-from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.fold import fold_transactions
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed

@@ -20,7 +20,7 @@ from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, PendingError, SafetyError
 from yieldbot.execution.deltas import change_of
-from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountCleared, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address

@@ -39,7 +39,7 @@ from yieldbot.chains.evm.rollups import (
 )
 from yieldbot.chains.evm.signing.sign import payload, unsigned_of
 from yieldbot.errors import ConfigError, PendingError, TransientError
-from yieldbot.journal.events import TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind

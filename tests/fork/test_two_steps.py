@@ -20,8 +20,8 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
-from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.fold import fold_leaving, fold_requests
+from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import LegKind
@@ -70,7 +70,7 @@ def told_by(sandbox: Sandbox, *args: str) -> str:
 
 
 def told(journal: Journal) -> list[ExitAsked | ExitEnded]:
-    return [r.event for r in journal.history() if isinstance(r.event, ExitAsked | ExitEnded)]
+    return [r.entry for r in journal.history() if isinstance(r.entry, ExitAsked | ExitEnded)]
 
 
 async def test_a_cooldown_is_started_waited_for_and_collected(
@@ -233,5 +233,5 @@ async def test_new_money_that_a_person_lets_in_is_rehearsed_with_both_steps(sand
         report = await cycle.run_job(w, w.settings.jobs[0])
         into = {leg.kind for leg, _ in report.outcomes if leg.market_id == market_id}
         assert report.declined is None and not report.failed and into == {LegKind.DEPOSIT}
-        proven = [r.event for r in w.journal.history() if isinstance(r.event, ExitProven)]
+        proven = [r.entry for r in w.journal.history() if isinstance(r.entry, ExitProven)]
         assert market_id in {proof.market_id for proof in proven}

@@ -26,8 +26,16 @@ from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountStopped, Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import (
+    AccountStopped,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxSettled,
+    TxSigned,
+)
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
@@ -156,7 +164,7 @@ def wired(
 
 
 def observed(journal: Journal) -> list[Observed]:
-    return [row.event for row in journal.history() if isinstance(row.event, Observed)]
+    return [row.entry for row in journal.history() if isinstance(row.entry, Observed)]
 
 
 async def test_a_plan_is_rehearsed_approved_done_leg_by_leg_and_written_down(
@@ -266,7 +274,7 @@ async def test_a_safes_plan_is_handed_over_and_marked(journal: Journal, monkeypa
     live = SessionDouble(proposed=handed)
     report = await run_job(wired(monkeypatch, journal, live, [safe]), safe)
     assert report.proposed is handed and "hand over" in live.did and ("execute", 0) not in live.did
-    marks = [row.event for row in journal.history() if isinstance(row.event, PlanMarked)]
+    marks = [row.entry for row in journal.history() if isinstance(row.entry, PlanMarked)]
     assert [(mark.status, mark.by, mark.reason) for mark in marks] == [(PlanStatus.HANDED_OVER, "safe", "0xaa nonce 4")]
     live = SessionDouble(proposed=Declined("NO_SAFE", "none"))
     report = await run_job(wired(monkeypatch, journal, live, [safe]), safe)
@@ -312,7 +320,7 @@ async def test_a_loss_stops_the_account_once_and_nothing_is_signed(
         report = await run_job(wired(monkeypatch, journal, live, stop_at_loss_bps=100), JOB)
         assert report.declined is not None and report.declined.code == "LOSS" and not report.outcomes
         assert report.decision is not None and isinstance(report.decision.outcome, Hold)
-    stops = [row.event for row in journal.history() if isinstance(row.event, AccountStopped)]
+    stops = [row.entry for row in journal.history() if isinstance(row.entry, AccountStopped)]
     assert len(stops) == 1 and (stops[0].chain, stops[0].owner) == (view.block.chain, view.owner)
     assert "is down" in stops[0].reason
     free = await run_job(wired(monkeypatch, journal, SessionDouble([view])), JOB)

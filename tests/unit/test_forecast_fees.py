@@ -11,8 +11,8 @@ from tests.unit.test_protections import NOW, moved
 from yieldbot.app.profit import Earned, agreed
 from yieldbot.books.pnl import Pnl
 from yieldbot.history.holdings import Position, _position, basis
-from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 

@@ -9,16 +9,16 @@ import pytest
 
 from tests.unit.allocator.market_builder import market, snapshot, usdc
 from yieldbot.decision.decide import decide
-from yieldbot.journal.events import (
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import (
     AccountCleared,
-    Event,
+    JournalEntry,
     Observed,
     PlanMarked,
     PlanStatus,
     TxSettled,
     TxSigned,
 )
-from yieldbot.journal.fold import Record
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
@@ -76,7 +76,7 @@ def moved(number: int, into: MarketId, whole: float, hours_ago: float, outcome: 
         "confirmed": Confirmed(tx_hash, SEEN.block, 1, 1, (delta,)),
         "reverted": Reverted(tx_hash, SEEN.block, 1, "why"),
     }
-    events: list[Event] = [signed]
+    events: list[JournalEntry] = [signed]
     if outcome in ends:
         events.append(TxSettled(SEEN.block.chain, SEEN.owner, ends[outcome]))
     return [Record(2 * number + place, int(NOW - hours_ago * HOUR), event) for place, event in enumerate(events)]

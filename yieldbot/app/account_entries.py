@@ -16,8 +16,8 @@ from yieldbot.books.text import Names
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import ConfigError, InvariantError, TransientError
-from yieldbot.journal.events import Observed, TxSigned
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import Observed, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 
@@ -138,7 +138,7 @@ async def _ask(
 
 def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:
     """Every transaction that an account signed, in lower case."""
-    events = [row.event for row in records]
+    events = [row.entry for row in records]
     return frozenset(e.hash.lower() for e in events if isinstance(e, TxSigned) and (e.chain, e.owner) == account)
 
 
@@ -155,8 +155,8 @@ def _names(context: Context, records: Iterable[Record], found: Iterable[Seen | N
     wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}
     markets: dict[MarketId, str] = {}
     for row in records:
-        if isinstance(row.event, Observed):
-            for market_id, said in row.event.facts.get("forecasts", {}).items():
+        if isinstance(row.entry, Observed):
+            for market_id, said in row.entry.facts.get("forecasts", {}).items():
                 markets[MarketId(market_id)] = str(said.get("name") or market_id)
     snapshots = [snapshot for seen in found if seen for _, snapshot in seen.snapshots]
     markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}

@@ -25,8 +25,8 @@ from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.execution.world import World
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
-from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings

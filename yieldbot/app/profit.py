@@ -17,7 +17,7 @@ from yieldbot.books.prices import recorded
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import TransientError
-from yieldbot.journal.events import Observed
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -216,6 +216,6 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
 
 def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     """Names of markets, as runs recorded them."""
-    facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
+    facts = [row.entry.facts for row in records if isinstance(row.entry, Observed)]
     forecasts = [pair for one in facts for pair in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(forecast.get("name") or market_id) for market_id, forecast in forecasts}

@@ -9,8 +9,8 @@ from fractions import Fraction
 from yieldbot.books.entries import Account, Entry, Kind, in_order
 from yieldbot.books.ledger import Quote, QuoteOf
 from yieldbot.books.prices import Recorded, nearest
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
@@ -60,10 +60,10 @@ def handed_over(records: Iterable[Record], account: Account) -> Handed:
     rows = tuple(records)
     ids = {
         e.plan_id
-        for e in (row.event for row in rows)
+        for e in (row.entry for row in rows)
         if isinstance(e, PlanMarked) and e.status is PlanStatus.HANDED_OVER
     }
-    plans = [row.event.plan for row in rows if isinstance(row.event, PlanWritten) and row.event.plan.id in ids]
+    plans = [row.entry.plan for row in rows if isinstance(row.entry, PlanWritten) and row.entry.plan.id in ids]
     own = [plan for plan in plans if (plan.block.chain, plan.owner) == account]
     signs = {LegKind.DEPOSIT: -1, LegKind.WITHDRAW: 1}
     legs = [(leg.market_id, signs[leg.kind] * leg.amount.raw) for plan in own for leg in plan.legs if leg.kind in signs]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from yieldbot.journal.events import PlanWritten
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import Address, ChainId, MarketId, is_market
@@ -74,7 +74,7 @@ def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
     """An entry for each transaction that was mined, by time and height. Raises ValueError for records that contradict
     each other."""
     rows = tuple(records)
-    plans = {row.event.plan.id: row.event.plan for row in rows if isinstance(row.event, PlanWritten)}
+    plans = {row.entry.plan.id: row.entry.plan for row in rows if isinstance(row.entry, PlanWritten)}
     txs = list(fold_transactions(rows).values())
     found = [entry for tx in txs if (entry := _entry(tx, plans)) is not None]
     return in_order((*_openings(txs, plans), *found))

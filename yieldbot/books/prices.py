@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from yieldbot.books.ledger import Quote
-from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
@@ -24,12 +24,12 @@ def recorded(records: Iterable[Record]) -> Recorded:
     """Every price in the journal. A row that holds something else in its place is passed over."""
     found: Recorded = {}
     for row in records:
-        if not isinstance(row.event, Observed):
+        if not isinstance(row.entry, Observed):
             continue
-        usd, asset = row.event.facts.get("usd"), row.event.facts.get("asset")
+        usd, asset = row.entry.facts.get("usd"), row.entry.facts.get("asset")
         if not isinstance(usd, dict):
             continue
-        chain, at = row.event.chain, row.event.block.timestamp
+        chain, at = row.entry.chain, row.entry.block.timestamp
         native = family_of(chain).native
         for name, address in (("asset", native if asset == WRAPPED_SOL else asset), ("native", native)):
             try:

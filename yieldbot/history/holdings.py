@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.journal.events import Observed, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed, TxSettled, TxSigned
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -102,8 +102,8 @@ def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: T
     """Our holdings of an asset as they were last written down, by market. Pure."""
     last: Mapping[str, Any] = {}
     for row in records:
-        if isinstance(row.event, Observed) and (row.event.chain, row.event.owner) == (chain, owner):
-            facts = row.event.facts
+        if isinstance(row.entry, Observed) and (row.entry.chain, row.entry.owner) == (chain, owner):
+            facts = row.entry.facts
             if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
                 last = facts["forecasts"]
     return {MarketId(market_id): dict(said) for market_id, said in last.items() if int(said["held_raw"]) > 0}
@@ -136,7 +136,7 @@ def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[Mar
     touched: dict[str, MarketId] = {}
     last, moved = dict[MarketId, tuple[str, int]](), dict[MarketId, list[Delta]]()
     for row in records:
-        match row.event:
+        match row.entry:
             case TxSigned() as signed:
                 touched[signed.hash] = signed.market_id
             case TxSettled(outcome=Confirmed(hash=tx_hash, deltas=deltas)):

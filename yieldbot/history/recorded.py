@@ -6,7 +6,7 @@ from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.history.holdings import Position, _expected, _held, _position, _usd, basis, remember
-from yieldbot.journal.events import Observed, PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
 from yieldbot.model.market import Snapshot

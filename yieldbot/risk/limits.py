@@ -13,8 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from yieldbot.history.holdings import basis
-from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
@@ -161,7 +161,7 @@ def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str |
         return None
     account = (snapshot.block.chain, snapshot.owner)
     cleared = max(
-        (r.seq for r in records if isinstance(r.event, AccountCleared) and (r.event.chain, r.event.owner) == account),
+        (r.seq for r in records if isinstance(r.entry, AccountCleared) and (r.entry.chain, r.entry.owner) == account),
         default=-1,
     )
     for market_id, before in basis([row for row in records if row.seq > cleared], *account).items():
@@ -183,8 +183,8 @@ def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
     if policy.max_failures is None:
         return None
     since = now - int(policy.failure_window_hours * 3600)
-    failed = [r for r in records if r.at > since and isinstance(r.event, PlanMarked)]
-    count = sum(1 for r in failed if isinstance(r.event, PlanMarked) and r.event.status is PlanStatus.FAILED)
+    failed = [r for r in records if r.at > since and isinstance(r.entry, PlanMarked)]
+    count = sum(1 for r in failed if isinstance(r.entry, PlanMarked) and r.entry.status is PlanStatus.FAILED)
     if count < policy.max_failures:
         return None
     hours = f"{policy.failure_window_hours:g} h"

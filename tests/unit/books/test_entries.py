@@ -7,8 +7,8 @@ from dataclasses import replace
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, quotes
 from yieldbot.books.entries import SVM_NATIVE, Entry, Kind, from_journal, receipts
 from yieldbot.books.ledger import What, post
-from yieldbot.journal.events import Event, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import JournalEntry, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.model import native
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -49,7 +49,7 @@ def signed(tx_hash: str, leg: int = 0, market_id: MarketId = AAVE, native: Token
 
 
 def posted(plans: tuple[Plan, ...], *pairs: tuple[TxSigned, Outcome | None]) -> tuple[Entry, ...]:
-    events: list[Event] = [PlanWritten(one) for one in plans]
+    events: list[JournalEntry] = [PlanWritten(one) for one in plans]
     for tx, outcome in pairs:
         events.append(tx)
         events += [TxSettled(tx.chain, tx.owner, outcome)] if outcome else []

@@ -14,8 +14,8 @@ from yieldbot.books.chain_record import Check, reconciled, wallet_sums
 from yieldbot.books.entries import EVM_NATIVE, Entry, Kind
 from yieldbot.books.prices import nearest, recorded
 from yieldbot.books.transfers import NOBODY, Known, transfers_in, with_outside
-from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC

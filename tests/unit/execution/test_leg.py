@@ -55,7 +55,7 @@ from yieldbot.errors import ConfigError, PendingError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountStopped, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address

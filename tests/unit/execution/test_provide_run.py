@@ -22,7 +22,7 @@ from yieldbot.chains.evm.liquidity.order import Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
-from yieldbot.journal.events import PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, BlockRef

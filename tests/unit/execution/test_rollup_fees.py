@@ -43,7 +43,7 @@ from yieldbot.chains.evm.rollups import (
 )
 from yieldbot.chains.evm.signing.sign import payload
 from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.journal.events import PlanWritten
+from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.native import native_token

@@ -54,7 +54,7 @@ from yieldbot.chains.evm.signing.safe import (
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.results import Proposed
-from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token

@@ -36,8 +36,8 @@ from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.execution.submit import record, submit
 from yieldbot.chains.solana.node.client import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
-from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId
@@ -215,7 +215,7 @@ FINAL, SEEN = Landed(55, None, "finalized"), Landed(55, None, "confirmed")
 
 
 def notes(journal: Journal) -> list[str]:
-    return [row.event.note for row in journal.history() if isinstance(row.event, TxNoted)]
+    return [row.entry.note for row in journal.history() if isinstance(row.entry, TxNoted)]
 
 
 async def test_only_what_is_final_is_settled(journal: Journal) -> None:

@@ -18,8 +18,8 @@ from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
 from yieldbot.execution.deltas import real_fault
-from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import AccountStopped, JournalEntry, TxNoted, TxSettled, TxSigned
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
@@ -69,7 +69,7 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = again_at = time.monotonic()
-    pause = account.settings.poll_seconds
+    pause_seconds = account.settings.poll_seconds
     observed: Inclusion = Inclusion()
     foreign = 0
     trouble = "it is not mined yet"
@@ -97,8 +97,8 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
                     group, sent_at = await replaced(account, group), time.monotonic()
                 elif alive and time.monotonic() >= again_at and not await in_pool(account, newest.signed.hash):
                     await submit(account, newest)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                    again_at = time.monotonic() + pause
+                    pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+                    again_at = time.monotonic() + pause_seconds
         except TransientError as failure:
             trouble = str(failure)
         if time.monotonic() >= deadline:
@@ -155,7 +155,7 @@ async def _final_height(account: Account, head: BlockRef) -> int:
 async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclusion) -> tuple[Outcome, ...]:
     assert observed.mined is not None and observed.receipt is not None and observed.block is not None
     mined, receipt, block = observed.mined.signed, observed.receipt, observed.block
-    gas_used, events = gas_used_of(mined, receipt, account.node.host), list[Event]()
+    gas_used, entries = gas_used_of(mined, receipt, account.node.host), list[JournalEntry]()
     fault: str | None = None
     outcome: Outcome
     if int(receipt["status"], 16) == 1:
@@ -174,11 +174,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
             mined.hash, block, gas_used, await _why(account, observed.mined, block), fee_of_receipt(receipt)
         )
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, observed.mined) for tx in group)
-    events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
+    entries += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
         fault = f"{mined.words}: {fault}"
-        events.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
-    account.journal.append(*events)  # together: an outcome without its stop must never be what is left
+        entries.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
+    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.signing.sign import digest, unsigned_of
 from yieldbot.execution.approvals import GIVING, NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of, real_fault
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
-from yieldbot.journal.events import TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind

@@ -19,8 +19,8 @@ from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
 from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError, TransientError
-from yieldbot.journal.events import TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted, TxSettled
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 from yieldbot.rpc.together import together

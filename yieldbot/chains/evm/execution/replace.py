@@ -20,8 +20,8 @@ from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.chains.evm.signing.sign import is_by, unsigned_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.deltas import still_least
-from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx

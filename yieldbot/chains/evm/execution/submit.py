@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.errors import NodeRefused, SignerRefused, TransientError
-from yieldbot.journal.events import TxNoted, TxSent, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted, TxSent, TxSigned
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, SignedTx
 

@@ -51,7 +51,7 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
         state = await _now(fork, work)
         if isinstance(state, MarketError):
             return out.unread(put, state)
-        part, least_raw = out.asked(put, held_raw, state.exit.cash)
+        part, least_raw = out.requested(put, held_raw, state.exit.cash)
         if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.errors import NodeRefused, TransientError
-from yieldbot.journal.events import SvmTerms, TxNoted, TxSent, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import SvmTerms, TxNoted, TxSent, TxSigned
 from yieldbot.model.solana_tx import SvmSigned
 
 

@@ -57,7 +57,7 @@ async def _tried(
         state = await _now(fork, work)
         if isinstance(state, MarketError):
             return out.unread(put, state)
-        part, least_raw = out.asked(put, held_raw, state.cash)
+        part, least_raw = out.requested(put, held_raw, state.cash)
         if part is None and state.withdrawable < state.held:
             part = state.withdrawable  # some shares stay, so that their account is not to be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
