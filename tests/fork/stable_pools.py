@@ -10,7 +10,7 @@ import random
 from typing import Any
 
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, told
+from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, get_dy
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
@@ -90,7 +90,7 @@ async def compare(d: Deployer, draw: random.Random, ours: StablePool, pool: Cont
     (answers,) = await d.node.run([flow()], await d.node.block())
     for one, answer in zip(asked, answers, strict=True):
         try:
-            expected = told(ours, *one)
+            expected = get_dy(ours, *one)
         except Unswappable:
             assert not answer, (ours, one)
             refused += 1

@@ -15,7 +15,7 @@ import pytest
 
 from tests.fork.pools import own_sandbox
 from tests.fork.stable_pools import CURVE, FLAVOURS, coins_of, compare, listed, made, read
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant
 from yieldbot.model.address import checksummed
@@ -131,7 +131,7 @@ def test_stable_pools_are_venues_with_a_bound(seed: int) -> None:
     amount = int(10 ** draw.uniform(20, 24))
     found = split(venues, amount)
     assert sum(found.parts) == amount and found.gap_bps <= 0.1 and found.out <= found.bound
-    bought = buy(venues, found.out)
+    bought = split_exact_out(venues, found.out)
     assert bought.gap_bps <= 0.1 and bought.taken <= amount * (1 + 1e-9)
     # NG's fee off the peg makes the output not quite concave: the bound stays one, and the gap says so.
     off = []

@@ -13,8 +13,8 @@ from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.app.formatting import leaving
-from yieldbot.books.entries import Kind, from_journal
-from yieldbot.books.ledger import What, post
+from yieldbot.books.entries import EntryKind, from_journal
+from yieldbot.books.ledger import RowKind, post
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
@@ -128,11 +128,11 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
         assert w.journal.verify() > 0
         told_of = [e for e in from_journal(w.journal.history()) if e.market_id == market_id and e.hash]
         assert [(e.kind, [d.token.symbol for d in e.changes]) for e in told_of] == [
-            (Kind.WITHDRAW, ["cooldown"]),
-            (Kind.WITHDRAW, ["USDC"]),
+            (EntryKind.WITHDRAW, ["cooldown"]),
+            (EntryKind.WITHDRAW, ["USDC"]),
         ]
-        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not What.FEE]
-        assert [row.what for row in rows] == [What.SHARES, What.INTEREST]  # how it came there nobody told
+        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not RowKind.FEE]
+        assert [row.what for row in rows] == [RowKind.SHARES, RowKind.INTEREST]  # how it came there nobody told
 
 
 async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.books.liquidity_pnl import Moved
+from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.liquidity.account_history import moves_of
 from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, past_of
 from yieldbot.chains.evm.logs import UNBOUNDED
@@ -114,5 +114,5 @@ async def test_a_transactions_events_are_the_managers_alone() -> None:
             return receipts[params[0]]
 
     node: Any = Node()
-    told = (Moved(7, 100, (10, 20)), Moved(7, -40, (3, 9)), Moved(7, 0, (4, 9)))
+    told = (PositionEvent(7, 100, (10, 20)), PositionEvent(7, -40, (3, 9)), PositionEvent(7, 0, (4, 9)))
     assert await moves_of(node, [*receipts, "0xa"], frozenset({manager})) == {"0xa": told, "0xb": (), "0xe": ()}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
+from yieldbot.allocator.convert import SMALLEST, SwapWay, convert, swap_ways, upper_quotes
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import optimise
@@ -47,7 +47,7 @@ def allocate(
         raise ValueError("a snapshot without its wallet cannot be allocated")
     by_id = {a.market_id: a for a in assessments}
     portfolio = portfolio_of(snapshot, wealth)
-    books = _Books.of(snapshot, portfolio, base)
+    books = _SwapQuotes.of(snapshot, portfolio, base)
     rounds = 0
     while True:
         exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
@@ -92,7 +92,7 @@ CLOSE_BPS = 0.02
 
 
 @dataclass(slots=True)
-class _Books:
+class _SwapQuotes:
     """What the assets give for each other, a row for each way of each pair; finer where solutions lie.
 
     rows: (asset given, asset wanted, the way); near: amounts to be quoted besides the usual ones; closed: why an asset
@@ -102,18 +102,18 @@ class _Books:
     snapshot: Snapshot
     portfolio: Portfolio
     base: Base | None
-    rows: list[tuple[int, int, Way]]
+    rows: list[tuple[int, int, SwapWay]]
     near: list[set[int]]
     closed: dict[int, str]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _Books:
-        rows, closed = list[tuple[int, int, Way]](), dict[int, str]()
+    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
+        rows, closed = list[tuple[int, int, SwapWay]](), dict[int, str]()
         for source, target in permutations(range(len(portfolio.tokens)), 2):
             most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
             if base is None or most.raw <= 0:
                 continue
-            found = [way for way in ways(snapshot, most, wanted, base) if way.quotes()]
+            found = [way for way in swap_ways(snapshot, most, wanted, base) if way.quotes()]
             rows += ((source, target, way) for way in found)
             if not found and not portfolio.raws[target]:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
@@ -133,7 +133,7 @@ class _Books:
         """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
         rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
         units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
-        lines = (outer(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
+        lines = (upper_quotes(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
         return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
 
     def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yieldbot.allocator.convert import distrust
+from yieldbot.allocator.convert import price_refusal
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
@@ -35,7 +35,7 @@ def assess(
             wealths[token] = wealth.raw
         else:
             wealths[token] = int(float(wealth) / snapshot.price(token) * token.one)
-        why = mistrusted(snapshot, token, policy, base)
+        why = price_veto(snapshot, token, policy, base)
         vetoes[token] = () if why is None else (why.reason,)
     return tuple(
         _assess(state, policy, wealths[state.market.asset], _of_tokens(state, vetoes))
@@ -43,12 +43,12 @@ def assess(
     )
 
 
-def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
+def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
     """Why no new money may go into an asset's markets; None when it may. With one asset too: its own feed must be fresh
     where it is meant to be worth a dollar, and say that it is."""
     now = snapshot.block.timestamp
     if base is not None and snapshot.exchange is not None:
-        if (why := distrust(snapshot.exchange, token, base, now)) is not None:
+        if (why := price_refusal(snapshot.exchange, token, base, now)) is not None:
             return why
         if base.unit == "USD" and token.symbol in base.shares:
             return None
@@ -64,7 +64,7 @@ def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | No
 
 def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str | None:
     """Why none of our assets' prices lets new money into its markets; None where one does."""
-    found = [mistrusted(snapshot, token, policy, base) for token in snapshot.assets]
+    found = [price_veto(snapshot, token, policy, base) for token in snapshot.assets]
     reasons = [why.reason for why in found if why is not None]
     return "; ".join(reasons) if reasons and len(reasons) == len(found) else None
 

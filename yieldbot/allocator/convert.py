@@ -23,7 +23,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
-from yieldbot.risk.prices import Fair, depegged, enough, fair, stale, unsure
+from yieldbot.risk.prices import FairOutput, below_minimum, depegged, fair_output, stale, uncertain
 
 POINTS, SMALLEST = 16, 4096
 """Quotes for the allocator, geometrically from one part in SMALLEST of the most up to it."""
@@ -52,14 +52,14 @@ def swap_id(given: Token, wanted: Token) -> MarketId:
     return MarketId("/".join(("swap", market_chain(given.chain), *ends)))
 
 
-def distrust(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
+def price_refusal(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
     """Why no money may go into or through an asset now; None when it may. ``now``: the block's time."""
     price = exchange.usd.get(token)
     if price is None:
         return Declined("PRICE_UNKNOWN", f"{token.symbol} has no feed that can be read: name one in chains/*.toml")
     pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # a reward is not
     late = stale({token.symbol: price.updated_at}, now, base.max_feed_age_seconds)
-    late = late or unsure({token.symbol: price.unsure}, base.max_apart_bps)
+    late = late or uncertain({token.symbol: price.unsure}, base.max_apart_bps)
     return late or depegged((token,), {token: price.usd}, pegged, base.max_depeg_bps)
 
 
@@ -68,11 +68,11 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     token, exchange, now = given.token, snapshot.exchange, snapshot.block.timestamp
     if exchange is None:
         return Declined("PRICE_UNKNOWN", "no prices were read")
-    if (why := distrust(exchange, token, base, now) or distrust(exchange, wanted, base, now)) is not None:
+    if (why := price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now)) is not None:
         return why
     rates = exchange.rates(token, wanted)
-    judged = fair(rates, given, wanted, base.max_impact_bps, base.max_apart_bps)
-    if not isinstance(judged, Fair):
+    judged = fair_output(rates, given, wanted, base.max_impact_bps, base.max_apart_bps)
+    if not isinstance(judged, FairOutput):
         return judged
     try:
         unit_cost = snapshot.fees.unit_cost / snapshot.price(wanted) * wanted.one
@@ -81,11 +81,11 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")
     least = max(judged.least.raw, int(found.given.raw * _kept(base.slippage_bps)))
-    return enough(found.given, judged.least) or Conversion(found, Amount(wanted, least))
+    return below_minimum(found.given, judged.least) or Conversion(found, Amount(wanted, least))
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SwapWay:
     """One way from an asset to another, one call of a router. rate: wanted base units for a given one by the feeds,
     which no quote is above: an exchange that pays more is no income; least: below which nothing is swapped; gas: of its
     transactions."""
@@ -140,13 +140,13 @@ class Way:
         return best
 
 
-def ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[Way]:
+def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[SwapWay]:
     """The ways to swap up to ``most``; none where the prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
-    if exchange is None or distrust(exchange, token, base, now) or distrust(exchange, wanted, base, now):
+    if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
         return []
-    judged = fair(exchange.rates(token, wanted), most, wanted, base.max_impact_bps, base.max_apart_bps)
-    if not isinstance(judged, Fair):
+    judged = fair_output(exchange.rates(token, wanted), most, wanted, base.max_impact_bps, base.max_apart_bps)
+    if not isinstance(judged, FairOutput):
         return []
     scale = Fraction(wanted.one, token.one)
     rate = Fraction(snapshot.price(token)) / Fraction(snapshot.price(wanted)) * scale
@@ -155,7 +155,7 @@ def ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[Wa
         found = ways_of(exchange.states, most, wanted, sent=True)
     except Unswappable:
         return []
-    return [Way(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
+    return [SwapWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
 
 
 def _kept(bps: float) -> Fraction:
@@ -193,7 +193,7 @@ def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(kept[1:])
 
 
-def outer(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
+def upper_quotes(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
     """A concave line above every concave function whose roundings, each less than two units, gave these quotes, which
     is 0 at 0, never falls, and pays ``rate`` for a unit at most: between two quotes the lower of their neighbours'
     chords, drawn on. For bounds; in whole tokens. unit: one base unit of what comes out."""

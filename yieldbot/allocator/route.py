@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.venues import Path
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState, Venue
 
@@ -82,7 +82,7 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
         second = _best(_of(free, between, wanted), lambda s: -s.venue(between).quote_exact_in(carried)[0])
         if second is None:
             return None
-        way = (first, second), Path(first.venue(amount.token), second.venue(between))
+        way = (first, second), VenuePath(first.venue(amount.token), second.venue(between))
         return -second.venue(between).quote_exact_in(carried)[0], way
 
     return _ways(states, amount.token, wanted, through)
@@ -101,12 +101,12 @@ def route_for(
         first = _best(_of(free, given, between), lambda s: s.venue(given).quote_exact_out(carried))
         if first is None:
             return None
-        way = (first, second), Path(first.venue(given), second.venue(between))
+        way = (first, second), VenuePath(first.venue(given), second.venue(between))
         return first.venue(given).quote_exact_out(carried), way
 
     ways = _ways(states, given, wanted.token, through)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
-    found = buy([venue for _, venue in ways], wanted.raw, costs)
+    found = split_exact_out([venue for _, venue in ways], wanted.raw, costs)
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
     taken, cost = Amount(given, sum(found.parts)), Amount(given, found.costs)
     return Route(parts, taken, wanted, cost, found.bound / given.one, found.gap_bps, exact_out=True)

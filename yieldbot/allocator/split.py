@@ -11,7 +11,8 @@ to p, which each pool tells directly. p is searched until the pools take X toget
 With costs the sum can be above what any split gives, by about one pool's cost: a pool is used or not. Of few pools
 every choice is therefore bounded by itself, its costs being certain, and the best of the bounds is taken.
 
-The least that buys an exact output Y (``buy``) is bounded by the same sum: ( Y - sum ) / p, costs as p times their own.
+The least that buys an exact output Y (``split_exact_out``) is bounded by the same sum: ( Y - sum ) / p, costs as p
+times their own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class ExactOutSplit:
     """As Split for an exact output. taken: what goes in, costs included; bound: no split needs less than that."""
 
     parts: tuple[int, ...]
@@ -127,7 +128,7 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     return Split(best.parts, best.outs, best.costs, bound + abs(bound) * BOUND_SLACK)
 
 
-def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> Bought:
+def split_exact_out(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> ExactOutSplit:
     """The split that gives ``wanted`` (base units out) for the least; ``costs``: of using each, in base units in.
 
     Raises Unswappable when they do not give so much together.
@@ -159,7 +160,7 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         paid = sum(fixed[i] for i in among)
         return max(((wanted - sum(worth(i, p) for i in among)) / p for p in prices), default=0.0) + paid
 
-    found, bounds = list[Bought](), list[float]()
+    found, bounds = list[ExactOutSplit](), list[float]()
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, wanted, prices):
         if few and found and (no_less := least(among, prices)) >= min(one.taken for one in found):
@@ -183,7 +184,7 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         raise Unswappable("the pools do not give so much together")
     whole = [(wanted - _gain(venues, price, [price * c for c in fixed])) / price for price in prices]
     bound = min(bounds) if few else max(whole)
-    return Bought(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
+    return ExactOutSplit(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
 
 
 def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) -> tuple[list[int], list[int]]:
@@ -209,9 +210,9 @@ def _split(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequ
     return Split(parts, outs, sum(cost for cost, part in zip(fixed, parts, strict=True) if part), 0.0)
 
 
-def _bought(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> Bought:
+def _bought(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> ExactOutSplit:
     parts, outs = (_whole(among, values, len(fixed)) for values in found)
-    return Bought(parts, outs, sum(cost for cost, out in zip(fixed, outs, strict=True) if out), 0.0)
+    return ExactOutSplit(parts, outs, sum(cost for cost, out in zip(fixed, outs, strict=True) if out), 0.0)
 
 
 def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
 from yieldbot.app.pool_names import price_at
 from yieldbot.app.yields import number
-from yieldbot.books.text import decimal
+from yieldbot.books.formatting import decimal
 from yieldbot.math.range_yield import kept_by_arbitrage
 from yieldbot.model import exchange as model
 from yieldbot.model.amounts import Amount

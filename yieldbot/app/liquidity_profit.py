@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
-from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
-from yieldbot.books.liquidity_pnl import SHARES, Held, LiquidityPnl, liquidity_pnl
+from yieldbot.books.liquidity_pnl import SHARES, LiquidityPnl, PoolHoldings, liquidity_pnl
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.errors import TransientError
@@ -70,12 +70,12 @@ async def gains(
     except TransientError as passing:
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
-    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
+    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is EntryKind.LIQUIDITY)])
     names, waits = names_of(accounting.records), accounting.open(account)
     rows = []
     for one in ids:
         assert one is not None
-        held = None if one in unread or one not in pools else there.get(one, Held())
+        held = None if one in unread or one not in pools else there.get(one, PoolHoldings())
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
         unit, native, snapshot = _unit(observed, account, tokens)
         priced = accounting.quotes(account, hand.quotes)
@@ -114,7 +114,7 @@ async def _moves(
     """The events of our transactions, and what our account did to the same positions by another program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
-    moves = await moves_of(node, [e.hash for e in own if e.kind in (Kind.LIQUIDITY, Kind.GAS)], managers)
+    moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)
     states = {market_id(state.pool): state for state in view.states.values()}
     held = [p for p in view.positions if p.token_id is not None]
     places = {p.token_id: (market_id(p.state.pool), p.state.pool) for p in held if p.token_id is not None}
@@ -138,17 +138,17 @@ async def _moves(
     return {**moves, **hand.moves}, hand
 
 
-def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, Held]:
+def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
     """What is in each pool that we have something in."""
-    found: dict[MarketId, Held] = {}
+    found: dict[MarketId, PoolHoldings] = {}
     for position, past in zip(view.positions, pasts, strict=True):
         pool = position.state.pool
         number = SHARES if position.token_id is None else position.token_id
         units = position.shares if position.token_id is None else position.liquidity
         paid_out = {} if isinstance(past, str) or position.token_id is None else {number: past.collected}
-        before = found.get(market_id(pool), Held(amounts={pool.token0: 0, pool.token1: 0}))
+        before = found.get(market_id(pool), PoolHoldings(amounts={pool.token0: 0, pool.token1: 0}))
         parts = zip((pool.token0, pool.token1), position.amounts, position.fees, strict=True)
-        found[market_id(pool)] = Held(
+        found[market_id(pool)] = PoolHoldings(
             liquidity={**before.liquidity, number: units},
             amounts={token: before.amounts[token] + amount + fee for token, amount, fee in parts},
             collected={**before.collected, **paid_out},

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.books.entries import Account, Entry
-from yieldbot.books.ledger import BASE, Row, What
-from yieldbot.books.text import Names, day, decimal, utc, whole
+from yieldbot.books.formatting import DisplayNames, day, decimal, utc, whole
+from yieldbot.books.ledger import BASE, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, evm_number
@@ -21,18 +21,18 @@ from yieldbot.model.text import one_line
 from yieldbot.model.units import DAY_SECONDS
 
 OTHER_SIDE = {
-    What.OPENING: "Equity:Opening-Balances",
-    What.IN: "Equity:Transfers",
-    What.OUT: "Equity:Transfers",
-    What.INTEREST: "Income:Interest",
-    What.CLAIM: "Income:Rewards",
-    What.LOSS: "Expenses:Losses",
-    What.FEE: "Expenses:Fees",
-    What.OTHER: "Equity:Other",
-    What.SWAP: "Equity:Other",
-    What.LIQUIDITY: "Equity:Liquidity",
-    What.UNEXPLAINED: "Equity:Unexplained",
-    What.SHARES: "Equity:Receipts",
+    RowKind.OPENING: "Equity:Opening-Balances",
+    RowKind.IN: "Equity:Transfers",
+    RowKind.OUT: "Equity:Transfers",
+    RowKind.INTEREST: "Income:Interest",
+    RowKind.CLAIM: "Income:Rewards",
+    RowKind.LOSS: "Expenses:Losses",
+    RowKind.FEE: "Expenses:Fees",
+    RowKind.OTHER: "Equity:Other",
+    RowKind.SWAP: "Equity:Other",
+    RowKind.LIQUIDITY: "Equity:Liquidity",
+    RowKind.UNEXPLAINED: "Equity:Unexplained",
+    RowKind.SHARES: "Equity:Receipts",
 }
 """Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
 RESERVED = ("TRUE", "FALSE", "NULL")
@@ -43,7 +43,7 @@ RESERVED = ("TRUE", "FALSE", "NULL")
 class _Book:
     """Names given out so far, and the accounts in use."""
 
-    names: Names
+    names: DisplayNames
     commodities: dict[Token, str] = field(default_factory=dict)
     markets: dict[MarketId, str] = field(default_factory=dict)
     accounts: dict[str, None] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Book:
 
 def to_beancount(
     rows: Sequence[Row],
-    names: Names,
+    names: DisplayNames,
     opening: Sequence[Row] = (),
     closing: Mapping[tuple[Account, Token], tuple[int, int]] | None = None,
 ) -> str:
@@ -131,8 +131,8 @@ def _transaction(book: _Book, rows: Sequence[Row]) -> str:
 
 
 def _swap(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
-    given = [row for row in rows if row.what is What.SWAP and (row.raw or 0) < 0]
-    got = [row for row in rows if row.what is What.SWAP and (row.raw or 0) > 0]
+    given = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) < 0]
+    got = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) > 0]
     return (given[0], got[0]) if len(given) == len(got) == 1 else (None, None)
 
 
@@ -147,12 +147,12 @@ def _postings(book: _Book, row: Row) -> list[str]:
     if not row.raw:
         return []
     ours, other = wallet, OTHER_SIDE.get(row.what, "")
-    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+    if row.market is not None and row.what in (RowKind.LOSS, RowKind.OPENING):
         ours = book.market(entry.account, row.market)
-    if row.what in (What.DEPOSIT, What.WITHDRAW):
+    if row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
         assert row.market is not None  # they are of a market by definition
         other = book.market(entry.account, row.market)
-    elif row.what is What.RENT:
+    elif row.what is RowKind.RENT:
         other = book.place(entry.account, "Rent")
     opposite = f"{whole(row.token, -row.raw)} {book.commodity(row.token)}"
     return [f"  {ours}  {_amount(book, row)}", *_meta(row), f"  {book.used(other)}  {opposite}"]
@@ -179,7 +179,7 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
         return []
     at = min((row.entry.at for row in later), default=max(row.entry.at for row in rows))
     lines = [f'{day(at)} * "balances before"']
-    other = book.used(OTHER_SIDE[What.OPENING])
+    other = book.used(OTHER_SIDE[RowKind.OPENING])
     for (place, token), raw in sums.items():
         if raw:
             name = book.commodity(token)
@@ -191,11 +191,11 @@ def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
     """What a row does to accounts of our assets."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
-    if row.market is not None and row.what in (What.DEPOSIT, What.WITHDRAW):
+    if row.market is not None and row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
         return [(wallet, raw), (book.market(account, row.market), -raw)]
-    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+    if row.market is not None and row.what in (RowKind.LOSS, RowKind.OPENING):
         return [(book.market(account, row.market), raw)]
-    return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is What.RENT else [(wallet, raw)]
+    return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is RowKind.RENT else [(wallet, raw)]
 
 
 def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind, in_order
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order
 from yieldbot.books.ledger import Quote, QuoteOf
-from yieldbot.books.prices import Recorded, nearest
+from yieldbot.books.recorded_prices import Recorded, nearest
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -23,7 +23,7 @@ Quotes = Mapping[tuple[ChainId, int, Address], Quote]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class WalletCheck:
     """A balance by the entries beside the chain's. known: whether what was there before the first entry was read;
     grows: whether the token's balance grows by itself, so that the chain's is more."""
 
@@ -44,7 +44,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class HandedOver:
     """Plans that a Safe's owners carry out, if they do: where they were decided, and (market, base units, negative: out
     of the wallet) of their legs."""
 
@@ -52,10 +52,10 @@ class Handed:
     legs: tuple[tuple[MarketId, int], ...] = ()
 
 
-NOTHING_HANDED = Handed()
+NOTHING_HANDED_OVER = HandedOver()
 
 
-def handed_over(records: Iterable[Record], account: Account) -> Handed:
+def handed_over(records: Iterable[Record], account: Account) -> HandedOver:
     """The account's plans that were handed over. Pure."""
     rows = tuple(records)
     ids = {
@@ -67,11 +67,11 @@ def handed_over(records: Iterable[Record], account: Account) -> Handed:
     own = [plan for plan in plans if (plan.block.chain, plan.owner) == account]
     signs = {LegKind.DEPOSIT: -1, LegKind.WITHDRAW: 1}
     legs = [(leg.market_id, signs[leg.kind] * leg.amount.raw) for plan in own for leg in plan.legs if leg.kind in signs]
-    return Handed(tuple(plan.block.height for plan in own), tuple(legs))
+    return HandedOver(tuple(plan.block.height for plan in own), tuple(legs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ChainRecord:
     """What the chain told of one account at ``block``. since: the height from which entries are complete.
 
     entries: the account's, those of strangers' transactions and of unexplained differences among them; notes: what
@@ -83,7 +83,7 @@ class Seen:
     since: int
     entries: tuple[Entry, ...]
     quotes: Quotes
-    checks: tuple[Check, ...]
+    checks: tuple[WalletCheck, ...]
     snapshots: tuple[tuple[Job, Snapshot], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
     """What the entries make of each balance of the wallet, fees and rent taken off."""
     sums: dict[Token, int] = {}
     for entry in entries:
-        if entry.kind is Kind.OPENING and entry.market_id is not None:
+        if entry.kind is EntryKind.OPENING and entry.market_id is not None:
             continue
         for delta in entry.changes:
             sums[delta.token] = sums.get(delta.token, 0) + delta.raw
@@ -102,17 +102,21 @@ def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
 
 
 def reconciled(
-    entries: Sequence[Entry], checks: Sequence[Check], account: Account, block: BlockRef, receipts: frozenset[Token]
+    entries: Sequence[Entry],
+    checks: Sequence[WalletCheck],
+    account: Account,
+    block: BlockRef,
+    receipts: frozenset[Token],
 ) -> tuple[Entry, ...]:
     """The entries with what makes them equal to the chain: an opening balance where none could be read, and a
     difference that nothing explains as an entry of its own. Receipts of markets are left as they are."""
     own = [check for check in checks if check.difference and check.token not in receipts]
     first = min((entry.at for entry in entries), default=block.timestamp)
-    begun = Entry(account=account, kind=Kind.OPENING, at=first, height=0, words="worked back from the balance now")
+    begun = Entry(account=account, kind=EntryKind.OPENING, at=first, height=0, words="worked back from the balance now")
     opened = tuple(Delta(c.token, c.difference.raw) for c in own if not c.known)
     ended = Entry(
         account=account,
-        kind=Kind.UNEXPLAINED,
+        kind=EntryKind.UNEXPLAINED,
         at=block.timestamp,
         height=block.height,
         words="no transaction of ours and no event tells of it",

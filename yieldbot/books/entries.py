@@ -23,7 +23,7 @@ Account = tuple[ChainId, Address]
 """A chain and our address on it: what is bought in one is never sold out of another."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     OPENING = "opening"  # what was there before the first entry
     IN = "in"  # from outside, by nobody's transaction of ours
     OUT = "out"
@@ -50,7 +50,7 @@ class Entry:
     """
 
     account: Account
-    kind: Kind
+    kind: EntryKind
     at: int
     height: int
     hash: str = ""
@@ -104,7 +104,7 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
             token = native if native is not None and asset.address == WRAPPED_SOL else asset
             found[key] = Entry(
                 account=account,
-                kind=Kind.OPENING,
+                kind=EntryKind.OPENING,
                 at=plan.block.timestamp,
                 height=plan.block.height,
                 market_id=None if wallet else market_id,
@@ -136,7 +136,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
         return None
     begun = Entry(
         account=(signed.chain, signed.owner),
-        kind=Kind.REVERTED,
+        kind=EntryKind.REVERTED,
         at=outcome.block.timestamp,
         height=outcome.block.height,
         hash=outcome.hash,
@@ -161,12 +161,12 @@ def _market(named: MarketId) -> MarketId | None:
 
 def _by_id(entry: Entry, market_id: MarketId) -> Entry:
     """A swap's or a claim's kind by the id that it is journalled under, whoever planned it."""
-    if entry.kind is not Kind.OTHER or is_market(market_id):
+    if entry.kind is not EntryKind.OTHER or is_market(market_id):
         return entry
     raws = sorted(delta.raw for delta in entry.changes)
     if market_id.startswith("claim/") and raws[0] > 0:
-        return replace(entry, kind=Kind.CLAIM)
-    return replace(entry, kind=Kind.SWAP) if len(raws) == 2 and raws[0] < 0 < raws[1] else entry
+        return replace(entry, kind=EntryKind.CLAIM)
+    return replace(entry, kind=EntryKind.SWAP) if len(raws) == 2 and raws[0] < 0 < raws[1] else entry
 
 
 def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
@@ -195,7 +195,9 @@ def _settled(entry: Entry, outcome: Confirmed, *, wraps_coin: bool) -> Entry:
         else:
             sums[native] = rest
     changes = tuple(Delta(token, raw) for token, raw in sums.items() if raw)
-    return replace(entry, kind=Kind.OTHER if changes else Kind.GAS, changes=changes, fee_raw=fee_raw, rent_raw=rent_raw)
+    return replace(
+        entry, kind=EntryKind.OTHER if changes else EntryKind.GAS, changes=changes, fee_raw=fee_raw, rent_raw=rent_raw
+    )
 
 
 def _leg(plan: Plan | None, index: int) -> Leg | None:
@@ -203,13 +205,13 @@ def _leg(plan: Plan | None, index: int) -> Leg | None:
 
 
 _NAMED = {
-    LegKind.DEPOSIT: Kind.DEPOSIT,
-    LegKind.WITHDRAW: Kind.WITHDRAW,
-    LegKind.SWAP: Kind.SWAP,
-    LegKind.CLAIM: Kind.CLAIM,
-    LegKind.REQUEST: Kind.WITHDRAW,  # shares go, and what they are worth is still there
-    LegKind.COLLECT: Kind.WITHDRAW,
-    LegKind.CANCEL: Kind.WITHDRAW,
+    LegKind.DEPOSIT: EntryKind.DEPOSIT,
+    LegKind.WITHDRAW: EntryKind.WITHDRAW,
+    LegKind.SWAP: EntryKind.SWAP,
+    LegKind.CLAIM: EntryKind.CLAIM,
+    LegKind.REQUEST: EntryKind.WITHDRAW,  # shares go, and what they are worth is still there
+    LegKind.COLLECT: EntryKind.WITHDRAW,
+    LegKind.CANCEL: EntryKind.WITHDRAW,
 }
 
 
@@ -218,13 +220,13 @@ def _named(entry: Entry, leg: Leg | None) -> Entry:
     kind = _NAMED.get(leg.kind) if leg is not None else None
     if entry.market_id is not None and is_liquidity(entry.market_id):
         return _liquid(entry)
-    if leg is None or kind is None or entry.kind is Kind.GAS:
+    if leg is None or kind is None or entry.kind is EntryKind.GAS:
         return entry
     asset = leg.amount.token
     if asset.address == WRAPPED_SOL and entry.native is not None:
         asset = entry.native
     shares = frozenset(delta.token for delta in entry.changes if delta.token not in (asset, entry.native))
-    moves_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
+    moves_market = kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)
     whole = leg.all and leg.kind is not LegKind.REQUEST
     return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=whole)
 
@@ -236,10 +238,10 @@ def _liquid(entry: Entry) -> Entry:
     tokens = [delta.token for delta in entry.changes]
     positions = frozenset(token for token in tokens if token.decimals == 0 or token.address.lower() == pair)
     raws = sorted(delta.raw for delta in entry.changes if delta.token not in positions)
-    if entry.kind is Kind.GAS or not raws:
+    if entry.kind is EntryKind.GAS or not raws:
         return replace(entry, shares=positions)
     swaps = len(raws) == 2 and raws[0] < 0 < raws[1] and not positions
-    return replace(entry, kind=Kind.SWAP if swaps else Kind.LIQUIDITY, shares=positions)
+    return replace(entry, kind=EntryKind.SWAP if swaps else EntryKind.LIQUIDITY, shares=positions)
 
 
 def is_liquidity(market_id: MarketId) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId
@@ -28,7 +28,7 @@ BASE = "USD"
 """The base currency: what the feeds are in."""
 
 
-class What(StrEnum):
+class RowKind(StrEnum):
     """What a row is."""
 
     OPENING = "opening"
@@ -48,8 +48,8 @@ class What(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
-INCOME = frozenset({What.INTEREST, What.CLAIM})
-GAINS = frozenset({What.SWAP, What.LIQUIDITY, What.FEE, What.LOSS, What.OTHER})
+INCOME = frozenset({RowKind.INTEREST, RowKind.CLAIM})
+GAINS = frozenset({RowKind.SWAP, RowKind.LIQUIDITY, RowKind.FEE, RowKind.LOSS, RowKind.OTHER})
 """Rows that are income as they come, and those by which something gains or loses as it goes."""
 
 
@@ -73,7 +73,7 @@ class Row:
     """
 
     entry: Entry
-    what: What
+    what: RowKind
     token: Token
     raw: int | None
     market: MarketId | None = None
@@ -106,7 +106,7 @@ def totals(rows: Iterable[Row]) -> Totals:
         if row.what in INCOME:
             income += row.value or 0
             unknown += row.value is None
-        elif row.what is What.FEE:
+        elif row.what is RowKind.FEE:
             fees -= row.value or 0
             unknown += row.value is None
         if row.what in GAINS and (row.raw or 0) < 0:
@@ -125,24 +125,24 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
     return told
 
 
-Pool = tuple[Account, Token]
-Place = tuple[Account, MarketId, Token]
+WalletKey = tuple[Account, Token]
+MarketKey = tuple[Account, MarketId, Token]
 
 
 @dataclass(slots=True)
-class Books:
+class Ledger:
     """The rows in order, and how they leave things. wallet: balances by account and token, receipts of markets among
     them; principal: what lies in each market; lots: what all of it cost, wallet and markets together."""
 
     rows: list[Row] = field(default_factory=list)
-    wallet: dict[Pool, int] = field(default_factory=dict)
-    principal: dict[Place, int] = field(default_factory=dict)
-    lots: dict[Pool, Lots] = field(default_factory=dict)
+    wallet: dict[WalletKey, int] = field(default_factory=dict)
+    principal: dict[MarketKey, int] = field(default_factory=dict)
+    lots: dict[WalletKey, Lots] = field(default_factory=dict)
 
 
-def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Books:
+def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:
     """Every entry, in the order given."""
-    books = Books()
+    books = Ledger()
     for entry in entries:
         _Posting(books, entry, quote_of).post()
     return books
@@ -151,7 +151,7 @@ def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Books:
 class _Posting:
     """One entry on its way into the books."""
 
-    def __init__(self, books: Books, entry: Entry, quote_of: QuoteOf) -> None:
+    def __init__(self, books: Ledger, entry: Entry, quote_of: QuoteOf) -> None:
         self.books = books
         self.entry = entry
         self.quote_of = quote_of
@@ -159,31 +159,31 @@ class _Posting:
     def post(self) -> None:
         entry = self.entry
         others = [d for d in entry.changes if d.token not in entry.shares]
-        if entry.kind is Kind.OPENING and entry.market_id is not None:
+        if entry.kind is EntryKind.OPENING and entry.market_id is not None:
             for delta in others:
                 self._opened(delta, entry.market_id)
             return
         for delta in entry.changes:
             self._move(delta.token, delta.raw)
-        if entry.kind is Kind.SWAP:
+        if entry.kind is EntryKind.SWAP:
             self._swapped(others)
         else:
             for delta in others:
                 self._changed(delta)
         for delta in entry.changes:
             if delta.token in entry.shares:
-                self._row(What.SHARES, delta.token, delta.raw, market=entry.market_id)
+                self._row(RowKind.SHARES, delta.token, delta.raw, market=entry.market_id)
         self._costs()
 
     def _changed(self, delta: Delta) -> None:
         entry, market = self.entry, self.entry.market_id
         in_market = market is not None and delta.token == entry.asset
-        if entry.kind is Kind.DEPOSIT and in_market and delta.raw < 0:
+        if entry.kind is EntryKind.DEPOSIT and in_market and delta.raw < 0:
             assert market is not None
             place = (entry.account, market, delta.token)
             self.books.principal[place] = self.books.principal.get(place, 0) - delta.raw
-            self._row(What.DEPOSIT, delta.token, delta.raw, market=market)
-        elif entry.kind is Kind.WITHDRAW and in_market and delta.raw > 0:
+            self._row(RowKind.DEPOSIT, delta.token, delta.raw, market=market)
+        elif entry.kind is EntryKind.WITHDRAW and in_market and delta.raw > 0:
             assert market is not None
             self._withdrawn(delta, market)
         elif delta.raw > 0:
@@ -198,11 +198,11 @@ class _Posting:
         back = min(delta.raw, principal)
         rest = principal - back
         if back:
-            self._row(What.WITHDRAW, delta.token, back, market=market)
+            self._row(RowKind.WITHDRAW, delta.token, back, market=market)
         if delta.raw > back:
-            self._acquired(What.INTEREST, delta.token, delta.raw - back, market=market)
+            self._acquired(RowKind.INTEREST, delta.token, delta.raw - back, market=market)
         if self.entry.all and rest:
-            self._disposed(What.LOSS, delta.token, rest, Fraction(0), market=market)
+            self._disposed(RowKind.LOSS, delta.token, rest, Fraction(0), market=market)
             rest = 0
         self.books.principal[place] = rest
 
@@ -212,24 +212,24 @@ class _Posting:
         if not self.books.principal.get(place):
             self.books.principal[place] = delta.raw
             self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(What.OPENING, delta.token, delta.raw, market=market)
+            self._row(RowKind.OPENING, delta.token, delta.raw, market=market)
 
     def _got(self, delta: Delta) -> None:
         kind = self.entry.kind
-        if kind in (Kind.OPENING, Kind.UNEXPLAINED):
+        if kind in (EntryKind.OPENING, EntryKind.UNEXPLAINED):
             self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(What(kind.value), delta.token, delta.raw)
+            self._row(RowKind(kind.value), delta.token, delta.raw)
         else:
-            what = _NAMED.get(kind, What.OTHER)
+            what = _NAMED.get(kind, RowKind.OTHER)
             self._acquired(what, delta.token, delta.raw, market=self.entry.market_id)
 
     def _gave(self, delta: Delta) -> None:
         kind = self.entry.kind
-        if kind in (Kind.OUT, Kind.UNEXPLAINED):
-            self._row(What(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
+        if kind in (EntryKind.OUT, EntryKind.UNEXPLAINED):
+            self._row(RowKind(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
         else:
             value = self._value(delta.token, -delta.raw)
-            what = What.LIQUIDITY if kind is Kind.LIQUIDITY else What.OTHER
+            what = RowKind.LIQUIDITY if kind is EntryKind.LIQUIDITY else RowKind.OTHER
             self._disposed(what, delta.token, -delta.raw, value, market=self.entry.market_id)
 
     def _swapped(self, changes: Sequence[Delta]) -> None:
@@ -240,11 +240,11 @@ class _Posting:
         exchanged = received if received is not None else given
         for delta in outs:
             proceeds = exchanged if len(outs) == 1 else self._value(delta.token, -delta.raw)
-            self._disposed(What.SWAP, delta.token, -delta.raw, proceeds)
+            self._disposed(RowKind.SWAP, delta.token, -delta.raw, proceeds)
         for delta in ins:
             paid = exchanged if len(ins) == 1 else self._value(delta.token, delta.raw)
             self._put(delta.token, Lot(delta.raw, paid, self.entry.at))
-            self._row(What.SWAP, delta.token, delta.raw, cost=paid, value=paid)
+            self._row(RowKind.SWAP, delta.token, delta.raw, cost=paid, value=paid)
 
     def _costs(self) -> None:
         """The fee and the rent, both in the native token."""
@@ -252,22 +252,22 @@ class _Posting:
         if native is None or entry.fee_raw == 0 == entry.rent_raw:
             return
         if entry.fee_raw is None:
-            self._row(What.FEE, native, None, market=entry.market_id)
+            self._row(RowKind.FEE, native, None, market=entry.market_id)
         elif entry.fee_raw:
             self._move(native, -entry.fee_raw)
             value = self._value(native, entry.fee_raw)
-            self._disposed(What.FEE, native, entry.fee_raw, value, market=entry.market_id)
+            self._disposed(RowKind.FEE, native, entry.fee_raw, value, market=entry.market_id)
         if entry.rent_raw:
             self._move(native, -entry.rent_raw)
-            self._row(What.RENT, native, -entry.rent_raw, market=entry.market_id)
+            self._row(RowKind.RENT, native, -entry.rent_raw, market=entry.market_id)
 
-    def _acquired(self, what: What, token: Token, raw: int, market: MarketId | None = None) -> None:
+    def _acquired(self, what: RowKind, token: Token, raw: int, market: MarketId | None = None) -> None:
         value = self._value(token, raw)
         self._put(token, Lot(raw, value, self.entry.at))
         self._row(what, token, raw, market=market, cost=value)
 
     def _disposed(
-        self, what: What, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
+        self, what: RowKind, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
     ) -> None:
         """``raw`` units leave for ``proceeds``."""
         paid = self._take(token, raw)
@@ -277,7 +277,7 @@ class _Posting:
 
     def _row(
         self,
-        what: What,
+        what: RowKind,
         token: Token,
         raw: int | None,
         *,
@@ -287,7 +287,7 @@ class _Posting:
         value: Fraction | None = None,
         valued: bool = False,
     ) -> None:
-        quote = None if what is What.SHARES else self.quote_of(self.entry, token)
+        quote = None if what is RowKind.SHARES else self.quote_of(self.entry, token)
         if value is None and raw is not None and not valued:
             value = value_of(token, raw, quote)
         self.books.rows.append(Row(self.entry, what, token, raw, market, quote, value, cost, gain))
@@ -310,7 +310,7 @@ class _Posting:
         return None if missing else cost(taken)
 
 
-_NAMED = {Kind.IN: What.IN, Kind.CLAIM: What.CLAIM, Kind.LIQUIDITY: What.LIQUIDITY}
+_NAMED = {EntryKind.IN: RowKind.IN, EntryKind.CLAIM: RowKind.CLAIM, EntryKind.LIQUIDITY: RowKind.LIQUIDITY}
 
 
 def _sum(values: Sequence[Fraction | None]) -> Fraction | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import Quote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take, total
 from yieldbot.model.amounts import Amount, Token
@@ -31,7 +31,7 @@ ROUNDING = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class PositionEvent:
     """An event of a position. liquidity: units that went in, negative: out, 0: what waited was paid out. amounts: base
     units of token0 and token1."""
 
@@ -41,7 +41,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PoolHoldings:
     """What is in a pool now, by the chain. liquidity: units by position; amounts: base units by token, fees that wait
     included; collected: base units of token0 and token1 that each position paid out since it last held nothing, of
     those where the chain tells it."""
@@ -80,8 +80,8 @@ def liquidity_pnl(
     entries: Iterable[Entry],
     account: Account,
     market_id: MarketId,
-    moves: Mapping[str, Sequence[Moved]],
-    held: Held | None,
+    moves: Mapping[str, Sequence[PositionEvent]],
+    held: PoolHoldings | None,
     now: Mapping[Token, Quote],
     quote_of: QuoteOf,
 ) -> LiquidityPnl | str | None:
@@ -103,17 +103,19 @@ def liquidity_pnl(
     fault = shown.fault or shown.differs(held)
     if fault:
         return f"not known: {fault}"
-    return None if shown.since is None else shown.told(held or Held(), now)
+    return None if shown.since is None else shown.told(held or PoolHoldings(), now)
 
 
-def _moved(entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[Moved]]) -> Sequence[Moved] | None:
+def _moved(
+    entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[PositionEvent]]
+) -> Sequence[PositionEvent] | None:
     """What an entry did to positions; None where that cannot be known. Shares are in the wallet: their change tells."""
-    if entry.kind in (Kind.SWAP, Kind.REVERTED):
+    if entry.kind in (EntryKind.SWAP, EntryKind.REVERTED):
         return ()
     pair = market_id.rpartition("/")[2].lower()
     shares = sum(delta.raw for delta in entry.changes if delta.token.address.lower() == pair)
     if market_id.startswith("uniswap_v2_lp/"):
-        return (Moved(SHARES, shares),) if shares else ()
+        return (PositionEvent(SHARES, shares),) if shares else ()
     return moves.get(entry.hash)
 
 
@@ -143,10 +145,10 @@ class _Stay:
         begun = self.since is not None or self.fault is not None
         return begun and not any((*self.lots.values(), *self.leaving.values()))
 
-    def take_in(self, entry: Entry, moved: Sequence[Moved] | None, quote_of: QuoteOf) -> None:
+    def take_in(self, entry: Entry, moved: Sequence[PositionEvent] | None, quote_of: QuoteOf) -> None:
         """One entry more."""
         changes = [delta for delta in entry.changes if delta.token not in entry.shares]
-        if entry.kind is Kind.SWAP:
+        if entry.kind is EntryKind.SWAP:
             brought = self._value(changes, entry, quote_of)
             self.swaps, self.realised = _plus(self.swaps, brought), _plus(self.realised, brought)
         elif moved is None:
@@ -155,7 +157,7 @@ class _Stay:
             self._move(entry, moved, changes, quote_of)
         self._pay(entry, quote_of)
 
-    def _move(self, entry: Entry, moved: Sequence[Moved], changes: Sequence[Delta], quote_of: QuoteOf) -> None:
+    def _move(self, entry: Entry, moved: Sequence[PositionEvent], changes: Sequence[Delta], quote_of: QuoteOf) -> None:
         gave, got = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
         into, paid_out = [m for m in moved if m.liquidity > 0], [m for m in moved if not m.liquidity]
         agree = any(one.position == SHARES for one in moved) or (_agree(gave, into) and _agree(got, paid_out))
@@ -210,7 +212,7 @@ class _Stay:
             whole += value or 0
         return whole
 
-    def differs(self, held: Held | None) -> str | None:
+    def differs(self, held: PoolHoldings | None) -> str | None:
         """Why the entries are not all that happened, by what the chain says is there; None where they are."""
         ours = {position: units for position, lots in self.lots.items() if (units := total(lots))}
         if held is None:
@@ -225,7 +227,7 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def told(self, held: Held, now: Mapping[Token, Quote]) -> LiquidityPnl:
+    def told(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")
@@ -242,7 +244,7 @@ class _Stay:
         )
 
 
-def _agree(changes: Sequence[Delta], moved: Sequence[Moved]) -> bool:
+def _agree(changes: Sequence[Delta], moved: Sequence[PositionEvent]) -> bool:
     """Whether the wallet's changes are those that the events tell."""
     told = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
     ours = sorted([0, 0, *(abs(delta.raw) for delta in changes)])[-2:]

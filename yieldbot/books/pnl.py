@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import Quote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Amount, Token
@@ -85,11 +85,11 @@ def _after(run: _Run, entry: Entry, asset: Token, quote_of: QuoteOf) -> _Run:
     raw, quote = entry.change(asset), quote_of(entry, asset)
     if run.closed:
         run = _Run()
-    if entry.kind is Kind.OPENING:
+    if entry.kind is EntryKind.OPENING:
         return run if run.put_in else _put_in(run, entry, raw, quote)
-    if entry.kind is Kind.DEPOSIT and raw < 0:
+    if entry.kind is EntryKind.DEPOSIT and raw < 0:
         _put_in(run, entry, -raw, quote)
-    elif entry.kind is Kind.WITHDRAW and raw > 0:
+    elif entry.kind is EntryKind.WITHDRAW and raw > 0:
         taken, run.lots, _ = take(run.lots, raw)
         run.realised = _plus(run.realised, _less(value_of(asset, raw, quote), cost(taken)))
         run.taken_out += raw

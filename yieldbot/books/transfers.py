@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.books.entries import Account, Entry, Kind, in_order
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
@@ -55,7 +55,7 @@ def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TransferContext:
     """How transfers are told apart. shares: the market that a token is a receipt of; takers: the markets behind a
     contract that deposits go to and come from, by lower-case address; assets: each market's asset; planned: (market,
     base units, negative: out of the wallet) of legs that others were to carry out, for a contract of many markets."""
@@ -70,7 +70,7 @@ def with_outside(
     entries: Sequence[Entry],
     found: Sequence[Transfer],
     account: Account,
-    known: Known,
+    known: TransferContext,
     ours: frozenset[str],
     times: Mapping[int, int],
     fees: Mapping[str, int],
@@ -114,7 +114,7 @@ def _sums(transfers: Iterable[Transfer]) -> dict[Token, int]:
     return sums
 
 
-def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
+def _entries(group: Sequence[Transfer], known: TransferContext, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
     """What one transaction of somebody else's did to us, by its events alone: an entry for each market that it puts our
     asset into or takes it out of (a batch goes to several), and one for the rest."""
     by_market: dict[MarketId, list[Transfer]] = {}
@@ -130,13 +130,13 @@ def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapp
         by_market[bare[0]] += rest
         moved[bare[0]], rest, bare = sum(one.raw for one in rest), [], []
     rest += [one for market_id in bare for one in by_market.pop(market_id)]
-    begun = Entry(kind=Kind.OTHER, hash=group[0].hash, fee_raw=0, **fields)
+    begun = Entry(kind=EntryKind.OTHER, hash=group[0].hash, fee_raw=0, **fields)
     made = [_of_market(begun, m, parts, moved[m], known) for m, parts in by_market.items() if moved[m]]
     made += [_plain(begun, rest)] if rest else []
     return [replace(made[0], fee_raw=fee_raw), *made[1:]] if made else []
 
 
-def _taker(one: Transfer, known: Known) -> MarketId | None:
+def _taker(one: Transfer, known: TransferContext) -> MarketId | None:
     """The market that a transfer goes to or comes from; of several behind one contract, that of the planned leg."""
     ids = [m for m in known.takers.get(one.other, ()) if known.assets.get(m) == one.token]
     if len(ids) > 1:
@@ -145,11 +145,11 @@ def _taker(one: Transfer, known: Known) -> MarketId | None:
     return ids[0] if len(ids) == 1 else None
 
 
-def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw: int, known: Known) -> Entry:
+def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw: int, known: TransferContext) -> Entry:
     sums = _sums(parts)
     return replace(
         begun,
-        kind=Kind.DEPOSIT if raw < 0 else Kind.WITHDRAW,
+        kind=EntryKind.DEPOSIT if raw < 0 else EntryKind.WITHDRAW,
         market_id=market_id,
         asset=known.assets[market_id],
         words=f"{'deposit into' if raw < 0 else 'withdrawal from'} {market_id}, not by this program",
@@ -166,8 +166,8 @@ def _plain(begun: Entry, rest: Sequence[Transfer]) -> Entry:
     made = replace(begun, words=words, changes=tuple(Delta(token, raw) for token, raw in sums.items()))
     gave, got = sum(raw < 0 for raw in sums.values()), sum(raw > 0 for raw in sums.values())
     if not gave or not got:
-        return replace(made, kind=Kind.OUT if gave else Kind.IN)
-    return replace(made, kind=Kind.SWAP) if (gave, got) == (1, 1) else made
+        return replace(made, kind=EntryKind.OUT if gave else EntryKind.IN)
+    return replace(made, kind=EntryKind.SWAP) if (gave, got) == (1, 1) else made
 
 
 def _from(other: str) -> str:

@@ -12,12 +12,12 @@ from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.risk.limits import beyond
+from yieldbot.risk.limits import limit_exceeded
 
 
 def beyond_limits(world: World, job: Job, legs: Sequence[Leg]) -> Declined | None:
     """Why legs are beyond what the policy lets into markets, by the journal as it is now."""
-    return beyond(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
+    return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
 
 
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:

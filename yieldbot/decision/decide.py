@@ -12,10 +12,10 @@ from yieldbot.allocator import rebalance
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
-from yieldbot.allocator.leave import step_plan
+from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
-from yieldbot.history.holdings import Unread, lost_sight_of
+from yieldbot.history.holdings import Unread, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
@@ -23,7 +23,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.units import GWEI
-from yieldbot.risk.limits import Guard, beyond, guard
+from yieldbot.risk.limits import Guard, guard, limit_exceeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +145,16 @@ def _limited(given: Inputs) -> Decision:
         # Whether it is the limits that leave nothing to do: what would be done without them says which.
         wanted = _made(given, replace(guarded, policy=policy)).outcome
         legs = wanted.legs if isinstance(wanted, Plan) else ()
-        refused = beyond(policy, records, job.chain.chain, legs, given.now)
+        refused = limit_exceeded(policy, records, job.chain.chain, legs, given.now)
         return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
-    if beyond(policy, records, job.chain.chain, plan.legs, given.now) is None:
+    if limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now) is None:
         return first
     # Money moved between markets counts too: less new money beside it.
     left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
     moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
     second = _made(given, guard(policy, records, snapshot, job.asset, given.now, reserved_raw=moved_raw))
     if isinstance(plan := second.outcome, Plan):
-        refused = beyond(policy, records, job.chain.chain, plan.legs, given.now)
+        refused = limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now)
         return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
     return second
 
@@ -164,7 +164,7 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
     allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
-    if (reason := lost_sight_of(given.unread) or guarded.reason) is not None:
+    if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
     moves = make_plan(snapshot, allocation, guarded.policy, given.now, max_fee_wei=given.max_fee_wei)

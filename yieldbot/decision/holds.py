@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yieldbot.allocator import leave, rebalance
+from yieldbot.allocator import exit_steps, rebalance
 from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
-from yieldbot.allocator.assess import assess, mistrusted
+from yieldbot.allocator.assess import assess, price_veto
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
 from yieldbot.allocator.shared import dilutions_of, income_change
@@ -15,7 +15,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Job, Policy
-from yieldbot.risk.prices import enough
+from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 SLACK = 1000
@@ -46,7 +46,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         if state is None:
             return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
         if leg.kind in STEPS:
-            if (why := leave.due_again(snapshot, leg, state.market.asset)) is not None:
+            if (why := exit_steps.step_refusal(snapshot, leg, state.market.asset)) is not None:
                 return Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
         elif leg.kind is LegKind.REBALANCE:
             if rebalance.rebalance_due(snapshot, state, policy) is None:
@@ -122,7 +122,7 @@ def _vetoed(
     for token in (
         (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
     ):
-        if (why := mistrusted(snapshot, token, policy, base)) is not None:
+        if (why := price_veto(snapshot, token, policy, base)) is not None:
             return why
     against = [one for one in assessment.vetoes if leg.kind is LegKind.DEPOSIT or one != str(Status.FROZEN)]
     if not against:
@@ -224,7 +224,7 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | N
     if leg.gets is None or base is None:
         return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
-    return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    return made if isinstance(made, Declined) else below_minimum(made.route.given, leg.gets)
 
 
 def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:

@@ -70,7 +70,7 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     """
     remembered = {
         market_id: said
-        for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
+        for market_id, said in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
         if market_id not in snapshot.states and not _given_up(market_id, said, policy)
     }
     found = []
@@ -90,7 +90,7 @@ def _given_up(market_id: MarketId, said: Mapping[str, Any], policy: Policy) -> b
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
-def lost_sight_of(found: Iterable[Unread]) -> str | None:
+def unseen_money(found: Iterable[Unread]) -> str | None:
     """Why no plan may be made: money of ours that cannot be seen. None where there is none."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
@@ -98,7 +98,9 @@ def lost_sight_of(found: Iterable[Unread]) -> str | None:
     return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name its id in policy.exclude to go on without"
 
 
-def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: Token) -> dict[MarketId, dict[str, Any]]:
+def recorded_holdings(
+    records: Iterable[Record], chain: ChainId, owner: Address, asset: Token
+) -> dict[MarketId, dict[str, Any]]:
     """Our holdings of an asset as they were last written down, by market. Pure."""
     last: Mapping[str, Any] = {}
     for row in records:
@@ -130,7 +132,7 @@ def _usd(snapshot: Snapshot) -> dict[str, Any]:
     return {"usd": found} if found else {}
 
 
-def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
+def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
     """For each market the first forecast since our last transaction there. Pure."""
     found: dict[MarketId, Forecast] = {}
     touched: dict[str, MarketId] = {}

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.history.holdings import Position, _expected, _held, _position, _usd, basis, remember
+from yieldbot.history.holdings import (
+    Position,
+    _expected,
+    _held,
+    _position,
+    _usd,
+    forecasts_since_change,
+    recorded_holdings,
+)
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
@@ -24,7 +32,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     so that they are not forgotten.
     """
     horizon_seconds = policy.horizon_days * 86_400
-    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     forecasts: dict[str, Any] = {
         market_id: said for market_id, said in known.items() if market_id not in snapshot.states
     }
@@ -45,7 +53,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
     """Every holding of the snapshot, measured from its last change that the journal knows."""
-    known = basis(journal.history(), snapshot.block.chain, snapshot.owner)
+    known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 

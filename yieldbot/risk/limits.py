@@ -1,6 +1,6 @@
 """Limits that time sets: what went into markets today, what failed or was left lately, what was lost. Pure.
 
-``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``beyond`` is asked again
+``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``limit_exceeded`` is asked again
 before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled), amounts are
 what the chain did, or what a transaction whose outcome is open would do.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from yieldbot.history.holdings import basis
+from yieldbot.history.holdings import forecasts_since_change
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
@@ -73,7 +73,7 @@ def guard(
 
     ``reserved_raw``: of the day's limits, what money that is moved between markets will take.
     """
-    if (stop := stopped(policy, records, snapshot, now)) is not None:
+    if (stop := stop_reason(policy, records, snapshot, now)) is not None:
         return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
@@ -118,7 +118,9 @@ def guard(
     return Guard(narrowed, None, closed, bounded)
 
 
-def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int) -> Declined | None:
+def limit_exceeded(
+    policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int
+) -> Declined | None:
     """Why these legs, together, are beyond the limits; None when they are not. What leaves a market has none."""
     flows = _flows(fold_transactions(records).values())
     if (failing := _failing(policy, records, now)) is not None:
@@ -146,15 +148,15 @@ def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iter
     return None
 
 
-def stopped(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
+def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
     """The protection that lets nothing be planned now, whatever there were to do."""
-    if (loss := lost(policy, records, snapshot)) is not None:
+    if (loss := loss_of(policy, records, snapshot)) is not None:
         return Declined("LOSS", loss)
     failing = _failing(policy, records, now)
     return None if failing is None else Declined("TOO_MANY_FAILURES", failing)
 
 
-def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
+def loss_of(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
     """A holding that is worth less than when we last changed it, or since a person last cleared the account, by more
     than stop_at_loss_bps; None where there is none."""
     if policy.stop_at_loss_bps is None:
@@ -164,7 +166,7 @@ def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str |
         (r.seq for r in records if isinstance(r.entry, AccountCleared) and (r.entry.chain, r.entry.owner) == account),
         default=-1,
     )
-    for market_id, before in basis([row for row in records if row.seq > cleared], *account).items():
+    for market_id, before in forecasts_since_change([row for row in records if row.seq > cleared], *account).items():
         state = snapshot.states.get(market_id)
         if state is None or before.held_raw <= 0 or state.market.kind is Kind.IDLE:
             continue

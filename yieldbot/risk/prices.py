@@ -19,20 +19,20 @@ MOST_APART_BPS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fair:
+class FairOutput:
     """rate: whole tokens wanted for one given, the highest of the prices; least: what a swap must give."""
 
     rate: float
     least: Amount
 
 
-def fair(
+def fair_output(
     prices: Mapping[str, float],
     amount: Amount,
     wanted: Token,
     slippage_bps: float,
     most_apart_bps: float = MOST_APART_BPS,
-) -> Fair | Declined:
+) -> FairOutput | Declined:
     """The least output. ``prices``: by who says so, whole tokens wanted for one given. Declined where fewer than two
     say so, or they are further apart than ``most_apart_bps``."""
     said = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
@@ -42,10 +42,10 @@ def fair(
     if (high / low - 1.0) * BPS > most_apart_bps:
         return Declined("PRICES_DISAGREE", f"{said}: more than {most_apart_bps:g} bp apart")
     kept = high * (1.0 - slippage_bps / BPS)
-    return Fair(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
+    return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
 
 
-def enough(given: Amount, least: Amount) -> Declined | None:
+def below_minimum(given: Amount, least: Amount) -> Declined | None:
     """Why a swap's output is too little; None when it is not. Nothing overrides it."""
     if given >= least:
         return None
@@ -62,7 +62,7 @@ def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined |
     return Declined("PRICE_STALE", f"{said}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
 
 
-def unsure(parts: Mapping[str, float], most_bps: float) -> Declined | None:
+def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
     """Why feeds are too unsure of themselves to go by; None when none is. ``parts``: by its token's symbol, half of the
     interval that a feed gives, as a part of its price."""
     wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}

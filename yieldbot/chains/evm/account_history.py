@@ -8,10 +8,18 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
 
-from yieldbot.books.chain_record import NOTHING_HANDED, Check, Handed, Quotes, Seen, reconciled, wallet_sums
-from yieldbot.books.entries import Account, Entry, Kind, receipts
+from yieldbot.books.chain_record import (
+    NOTHING_HANDED_OVER,
+    ChainRecord,
+    HandedOver,
+    Quotes,
+    WalletCheck,
+    reconciled,
+    wallet_sums,
+)
+from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import Quote
-from yieldbot.books.transfers import Known, Transfer, transfers_in, with_outside
+from yieldbot.books.transfers import Transfer, TransferContext, transfers_in, with_outside
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
@@ -46,14 +54,14 @@ async def look(
     entries: Sequence[Entry],
     ours: frozenset[str],
     *,
-    handed: Handed = NOTHING_HANDED,
+    handed: HandedOver = NOTHING_HANDED_OVER,
     checked: bool = True,
     also: Sequence[Token] = (),
     since: int | None = None,
     say: Say = lambda line: None,
     most_parts: int | None = None,
     snapshots: Sequence[Snapshot] | None = None,
-) -> Seen:
+) -> ChainRecord:
     """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
 
     handed: plans that others carry out. checked: whether balances are read at both ends and compared. also: tokens
@@ -82,13 +90,13 @@ async def look(
         mine = await _old_fees(node, mine)
         account = (settings.chain, owner)
         every = with_outside(mine, found, account, known, ours, times, fees, native)
-        checks: tuple[Check, ...] = ()
+        checks: tuple[WalletCheck, ...] = ()
         if checked:
             now = await balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
         quotes = await quotes_at(node, settings, every, native, also, notes, say)
-    return Seen(
+    return ChainRecord(
         account=account,
         block=block,
         since=complete,
@@ -101,11 +109,17 @@ async def look(
 
 
 def _checks(
-    now: Mapping[Token, int], sums: Mapping[Token, int], opened: bool, growing: Mapping[Token, bool], known: Known
-) -> tuple[Check, ...]:
+    now: Mapping[Token, int],
+    sums: Mapping[Token, int],
+    opened: bool,
+    growing: Mapping[Token, bool],
+    known: TransferContext,
+) -> tuple[WalletCheck, ...]:
     """Each balance that is not nothing, by the chain and by the entries."""
     return tuple(
-        Check(token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw))
+        WalletCheck(
+            token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw)
+        )
         for token, raw in now.items()
         if raw or sums.get(token, 0)
     )
@@ -115,11 +129,13 @@ def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
     return [state for snapshot in snapshots for state in snapshot.states.values()]
 
 
-def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]) -> Known:
+def _known(
+    entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]
+) -> TransferContext:
     """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
-    moves = [entry for entry in entries if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAW)]
+    moves = [entry for entry in entries if entry.kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)]
     assets = {entry.market_id: entry.asset for entry in moves if entry.market_id and entry.asset}
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
@@ -128,10 +144,12 @@ def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Ite
             contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
             for contract in contracts:
                 takers.setdefault(contract.lower(), []).append(state.market.id)
-    return Known(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
+    return TransferContext(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
 
 
-def _tokens(settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: Known) -> list[Token]:
+def _tokens(
+    settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: TransferContext
+) -> list[Token]:
     """Everything with a contract that the chain's file, the markets or the journal name."""
     native = native_token(settings)
     seen = [delta.token for entry in entries for delta in entry.changes]
@@ -155,12 +173,12 @@ async def _opened(
     native: Token,
     first: int,
     entries: Sequence[Entry],
-    known: Known,
+    known: TransferContext,
     notes: list[str],
 ) -> tuple[list[Entry], bool]:
     """The entries begun with what the wallet held before block ``first``, and whether the node could tell that."""
     if first <= 0:
-        return [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None], True
+        return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
         before = await node.block(first - 1)
         held = await balances(node, account[1], [*tokens, native], before)
@@ -169,7 +187,7 @@ async def _opened(
         return list(entries), False
     opening = Entry(
         account=account,
-        kind=Kind.OPENING,
+        kind=EntryKind.OPENING,
         at=before.timestamp,
         height=before.height,
         words="held before the first entry",
@@ -177,7 +195,7 @@ async def _opened(
         shares=frozenset(known.shares),
         native=native,
     )
-    rest = [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None]
+    rest = [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None]
     return [*([opening] if opening.changes else []), *rest], True
 
 

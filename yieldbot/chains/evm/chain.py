@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.books.chain_record import NOTHING_HANDED
+from yieldbot.books.chain_record import NOTHING_HANDED_OVER
 from yieldbot.chains.evm import account_history, allowances
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.execution.clear import Book
@@ -22,7 +22,7 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE
 
 if TYPE_CHECKING:
-    from yieldbot.books.chain_record import Seen
+    from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.evm.execution.account import Account
@@ -58,12 +58,12 @@ class Chain:
     async def quotes(self, given: Token, wanted: Token) -> Read:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(
             jobs,
             entries,
             asked.ours,
-            handed=asked.handed or NOTHING_HANDED,
+            handed=asked.handed or NOTHING_HANDED_OVER,
             checked=asked.checked,
             also=asked.also,
             since=asked.since,

@@ -21,7 +21,7 @@ from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
-    from yieldbot.books.chain_record import Seen
+    from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.findings import Finding
@@ -58,7 +58,7 @@ class Chain:
     async def quotes(self, given: Token, wanted: Token) -> Read:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, snapshots=asked.snapshots)
 
     async def check(self) -> list[Finding]:

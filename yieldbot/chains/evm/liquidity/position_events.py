@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from yieldbot.books.liquidity_pnl import Moved
+from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.logs import Part, parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.range_yield import held_against
@@ -110,7 +110,7 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
     return None
 
 
-def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[Moved, ...]:
+def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[PositionEvent, ...]:
     """What the logs of a transaction say of positions at these managers, in order. Pure.
 
     Raises KeyError, TypeError or ValueError for what are no logs.
@@ -123,7 +123,7 @@ def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) ->
             continue
         first, zero, one = _words(log)
         liquidity = {INCREASE: first, DECREASE: -first, COLLECT: 0}[topics[0]]
-        found.append(Moved(int(topics[1], 16), liquidity, (zero, one)))
+        found.append(PositionEvent(int(topics[1], 16), liquidity, (zero, one)))
     return tuple(found)
 
 

@@ -27,7 +27,7 @@ from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import BPS
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.evm.uniswap_v3 import read_pool, twap
-from yieldbot.risk.prices import depegged, enough, fair, stale
+from yieldbot.risk.prices import below_minimum, depegged, fair_output, stale
 
 Pair = tuple[int, int]
 CENTRING = 4
@@ -139,8 +139,8 @@ class Swapper:
         source, wanted = self.order.tokens if zero else self.order.tokens[::-1]
         if self.impact is not None:
             rates = prices if zero else {who: 1.0 / rate for who, rate in prices.items()}
-            judged = fair(rates, Amount(source, given), wanted, self.impact * BPS)
-            refused = judged if isinstance(judged, Declined) else enough(Amount(wanted, gives), judged.least)
+            judged = fair_output(rates, Amount(source, given), wanted, self.impact * BPS)
+            refused = judged if isinstance(judged, Declined) else below_minimum(Amount(wanted, gives), judged.least)
             if refused is not None:
                 raise SafetyError(refused.code, refused.reason)
         terms = self.terms
@@ -255,7 +255,7 @@ async def fair_price(
     for each, price in zip(asked, await node.run([twap(p, TWAP_SECONDS) for p in asked], block), strict=True):
         if not isinstance(price, MarketError):
             prices["the pool's TWAP" if each == pool else f"{each.name}'s TWAP"] = price
-    judged = fair(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
+    judged = fair_output(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
     if isinstance(judged, Declined):
         return judged
     now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from yieldbot.allocator.convert import distrust
+from yieldbot.allocator.convert import price_refusal
 from yieldbot.allocator.liquidity_advice import value_of
 from yieldbot.allocator.liquidity_market import proceeds, without_positions
 from yieldbot.chains.evm.execution.account import LegWork
@@ -38,7 +38,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
         raise SafetyError("NOT_IN_PLAN", f"{state.market.name} is no pool that plans provide liquidity to")
     lp = over(state.liquidity_market, leg)
     for token in (asset, lp.other) if leg.kind is not LegKind.WITHDRAW else ():
-        if (why := distrust(exchange, token, base, snapshot.block.timestamp)) is not None:
+        if (why := price_refusal(exchange, token, base, snapshot.block.timestamp)) is not None:
             raise SafetyError(why.code, why.reason)
     left_seconds = max(1, plan.expires_at - now)
     lasts_seconds = min(base.deadline_seconds, left_seconds)

@@ -20,7 +20,7 @@ TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ExitStep:
     """One step of a way out: its leg, what it gains as a rate a year and what it costs, both in the first asset."""
 
     leg: Leg
@@ -47,7 +47,7 @@ def step_plan(
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if max_fee_wei is not None and fee_wei > max_fee_wei:
         return None
-    steps = collected(snapshot, policy) or begun(snapshot, assessments, allocation, policy, base)
+    steps = collect_steps(snapshot, policy) or request_steps(snapshot, assessments, allocation, policy, base)
     if not steps:
         return None
     gain, cost = sum(step.gain for step in steps), sum(step.cost for step in steps)
@@ -67,7 +67,7 @@ def step_plan(
     )
 
 
-def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
+def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:
     """What is ready, and what was called back, where it is worth its gas (``max_gas_share_of_gain``). Each gains what
     it brings, as a rate that yields it within the horizon, as a claim does."""
     found = []
@@ -79,7 +79,7 @@ def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
             cost = snapshot.fees.cost(state.gas_withdraw)
             if amount and cost <= policy.max_gas_share_of_gain * _worth(snapshot, amount):
                 leg = Leg(kind, state.market.id, amount, all=kind is LegKind.COLLECT and amount == state.held)
-                found.append(Step(leg, per_year(snapshot, amount, policy), cost))
+                found.append(ExitStep(leg, per_year(snapshot, amount, policy), cost))
     return found
 
 
@@ -92,13 +92,13 @@ def _worth(snapshot: Snapshot, amount: Amount) -> float:
     return float(amount) * snapshot.price(amount.token)
 
 
-def begun(
+def request_steps(
     snapshot: Snapshot,
     assessments: Sequence[Assessment],
     allocation: Allocation,
     policy: Policy,
     base: Base | None = None,
-) -> list[Step]:
+) -> list[ExitStep]:
     """What an allocation would take out of markets that are left in two steps, if they paid at once, and is asked for
     now; and what it would leave there, and is called back.
 
@@ -141,7 +141,7 @@ def _with(snapshot: Snapshot, states: Iterable[MarketState]) -> Snapshot:
 
 def _asked(
     snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
-) -> list[Step]:
+) -> list[ExitStep]:
     legs, costs, idle_years = [], [], []
     for state in asks:
         token, raw = state.market.asset, taken[state.market.id]
@@ -157,22 +157,22 @@ def _asked(
     return _paying(legs, costs, more, sum(idle_years), policy)
 
 
-def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[Step]:
+def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[ExitStep]:
     legs = [Leg(LegKind.CANCEL, s.market.id, s.leaving.asked) for s in stay if s.leaving is not None]
     return _paying(legs, [2 * snapshot.fees.cost(s.gas_withdraw) for s in stay], more, 0.0, policy)
 
 
-def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[Step]:
+def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
     """The legs with their shares of the gain, none where they do not pay together. more: a year; lost: once."""
     years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
     if not legs or not pays or (cost + lost) / more * 365 > policy.break_even_days:
         return []
-    return [Step(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
+    return [ExitStep(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
 
 
-def due_again(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
+def step_refusal(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
     """Why a step that was planned is none any more; None while it is. ``asset``: the market's."""
     state = snapshot.of(leg.market_id)
     gone = state.leaving

@@ -18,7 +18,7 @@ PLACES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class DisplayNames:
     """What people call things: chains and markets by id, wallets by account. What is not named goes by its id."""
 
     chains: Mapping[ChainId, str]

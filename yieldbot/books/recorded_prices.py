@@ -20,7 +20,7 @@ Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 """(unix seconds, price) of each token, the oldest first."""
 
 
-def recorded(records: Iterable[Record]) -> Recorded:
+def recorded_prices(records: Iterable[Record]) -> Recorded:
     """Every price in the journal. A row that holds something else in its place is passed over."""
     found: Recorded = {}
     for row in records:
