@@ -1,4 +1,4 @@
-"""Whether what was planned is still to be done: each leg against the newest snapshot and today's policy. Pure."""
+"""Whether a plan's legs are still right: each against the newest snapshot and today's policy. Pure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 SLACK = 1000
-"""One part in so many of a bound may be passed: what interest and roundings do to holdings and to shares of the wealth
-while a plan waits is no reason to drop it."""
+"""A bound may be exceeded by one part in so many: what interest and rounding do to holdings and to fractions of the
+wealth while a plan waits is no reason to drop it."""
 
 
 def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
-    """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
+    """Why the plan's legs from ``index`` on no longer make sense in a newer snapshot; None where they do. Pure.
 
-    Pure. ``job``: whose swaps they are. The markets must still take and give the amounts, the exchanges what each swap
-    must bring, new money must go only where a fresh plan under this policy would put it, and the income that the plan
-    was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
+    job: whose swaps they are. Markets must still take and pay the amounts, exchanges what each swap must bring; new
+    money must go only where a fresh plan under this policy would put it; and the gain that was approved must not have
+    fallen below the fraction ``policy.min_gain_share`` of what was shown.
     """
     coming: dict[MarketId, int] = {}
     for leg in plan.legs[index:]:
@@ -70,8 +70,8 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
 
 
 def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Why a step out of a market is not worth its gas any more; what it was to bring was said when it was planned, and
-    a person who approves it wants to be out."""
+    """Why a step of a two-step exit is no longer worth its gas. What it gains was shown when it was planned; whoever
+    approves it wants to be out."""
     leg = plan.legs[index]
     cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
     worth = float(leg.amount) * snapshot.price(leg.amount.token)
@@ -81,18 +81,17 @@ def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> 
 
 
 def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:
-    """Why a fresh plan would not put the new money of the legs from ``index`` on where they put it; None where it
-    would. Pure.
+    """Why a fresh plan would not put new money where the legs from ``index`` on put it; None where it would. Pure.
 
-    Every such market is assessed again; its holding, those of its groups and the wallet are taken as they will be when
-    the legs are done. As in a fresh plan, what was above a bound before the plan's first leg may stay, but not grow.
+    Each such market is assessed again, with holdings, groups and the wallet as they will be when the legs are done. As
+    in a fresh plan, what exceeded a bound before the plan's first leg may stay, but not grow.
     """
     legs = plan.legs[index:]
     into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE)]
     if not into:
         return None
     assessed = {one.market_id: one for one in assess(snapshot, policy, None, base)}
-    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every share, smaller
+    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every limit, smaller
     done, ahead = _changes(plan.legs[:index]), _changes(legs)
     for leg in into:
         state, assessment = snapshot.of(leg.market_id), assessed[leg.market_id]
@@ -118,7 +117,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
 def _vetoed(
     leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
 ) -> Declined | None:
-    """Why no new money may go into a market; a range that the price has left is frozen, and just then laid anew."""
+    """Why a market gets no new money. A range that the price has left is frozen, and may be rebalanced all the same."""
     for token in (
         (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
     ):
@@ -132,7 +131,7 @@ def _vetoed(
 
 
 def _changes(legs: Sequence[Leg]) -> dict[MarketId, int]:
-    """Base units that legs put into each market, negative where they take."""
+    """Base units that the legs put into each market; negative: take out."""
     found: dict[MarketId, int] = {}
     for leg in legs:
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
@@ -154,7 +153,8 @@ def _group_exceeded(
     ahead: Mapping[MarketId, int],
     paid: float,
 ) -> Declined | None:
-    """Shares of protocols and of assets. ``paid``: what of the wealth the plan may have cost, in the first asset."""
+    """Which limit on a protocol or an asset the deposits exceed. paid: what the plan may have cost, in the first
+    asset."""
     states, portfolio = snapshot.markets, portfolio_of(snapshot)
     exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
@@ -179,7 +179,7 @@ def _too_small(
     done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
-    """Positions and moves below the policy's least; what a plan puts into a market in parts is one move."""
+    """Which deposit is below min_move or min_position; what a plan puts into a market in parts is one move."""
     portfolio = portfolio_of(snapshot)
     exact = exact_of(snapshot.markets, assessed, policy, portfolio, base)
     for leg in deposits:
@@ -192,7 +192,7 @@ def _too_small(
 
 
 def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Whether the wallet would be left with less than its buffer; what was missing before the plan stays missing."""
+    """Whether the wallet would have less than its buffer; what was missing before the plan may stay missing."""
     first = snapshot.assets[0]
     buffer = first.parse(policy.idle_buffer)
     idle = snapshot.idle[0].held.raw
@@ -206,7 +206,7 @@ def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) ->
 
 
 def _into_wallet(plan: Plan, legs: Sequence[Leg]) -> int:
-    """Base units of the plan's first asset that legs bring into the wallet, what is expected of swaps included."""
+    """Base units of the plan's first asset that the legs bring into the wallet, expected outputs of swaps included."""
     expected = {(swap.given, swap.least): swap.gets for swap in plan.allocation.swaps}
     found = 0
     for leg in legs:
@@ -228,7 +228,7 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | N
 
 
 def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
-    """Why what a claim was to bring can no longer be seen; None while it can."""
+    """Why a claim would no longer bring what was planned; None while it would."""
     found = claim_of(snapshot, leg.market_id)
     if found is None:
         return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
@@ -238,8 +238,7 @@ def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
 
 
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
-    now."""
+    """What the legs gain a year in the first asset, net of haircuts: income with them done, less income now."""
     gain = sale_per_year(legs, snapshot, policy)
     changes: dict[str, float] = {}
     for leg in legs:

@@ -1,4 +1,4 @@
-"""What the journal is told of each position at the end of a run, and what it knows of them."""
+"""Recording each position in the journal at the end of a run, and reading it back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
-    """Every holding of the snapshot, measured from its last change that the journal knows."""
+    """Every holding of the snapshot, measured since its last change that the journal knows."""
     known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
