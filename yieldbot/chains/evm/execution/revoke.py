@@ -1,4 +1,4 @@
-"""Taking allowances back: rehearsed together on a fork, then one transaction each, by the stages of every other."""
+"""Revoking allowances: rehearsed together on a fork, then one transaction each, by the stages of every transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from yieldbot.model.tx import Outcome
 async def rehearse_revocations(
     account: Account, given: Sequence[Given], block: BlockRef
 ) -> list[RehearsedTx | Declined]:
-    """Each revocation on one fork of ``block``: its gas, or why it would fail."""
+    """Every revocation on one fork of ``block``, in order: its gas, or why it would fail."""
     fees = await fees_at(account, block)
     if isinstance(fees, Declined):
         return [fees] * len(given)
@@ -54,7 +54,8 @@ async def rehearse_revocations(
 
 
 async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcome | Declined:
-    """Take one allowance back. ``index``: its place among those of this run; ``gas``: the limit by the rehearsal."""
+    """Revoke one allowance. index: its place among those of this run. gas: the gas limit, from the rehearsal. Refusals
+    are values; see ``execute_leg`` for what is raised."""
     if (refused := barred(account)) is not None:
         return refused
     chain = account.settings.chain

@@ -1,4 +1,4 @@
-"""One call, from its price to its outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
+"""One call from fees to outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
 async def transact(
     account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
 ) -> Outcome | Declined:
-    """Carry out one call. ``gas``: its limit, more where the chain's own node says so. Refusals are values; see
-    ``execute_leg`` for what is raised."""
+    """Execute one call as a transaction.
+
+    gas: its limit by the rehearsal; on Arbitrum the node's own estimate may raise it. simulate, judge: the stages of
+    the kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
+    """
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
