@@ -209,7 +209,7 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
     for entry in entries:
         if entry.kind in STRANGE:
             markets = {shares[delta.token] for delta in entry.changes if delta.token in shares}
-            markets |= {m for taker, ids in takers.items() if taker in entry.words for m in ids}
+            markets |= {m for taker, ids in takers.items() if taker in entry.description for m in ids}
             found |= dict.fromkeys(markets, f"not known: {entry.hash} moved part of it and is not ours")
     return found
 

@@ -1,8 +1,7 @@
-"""The books as text for Beancount (its syntax of version 3). Pure.
+"""The accounting as text for Beancount (its syntax of version 3). Pure.
 
-Tokens are commodities and move between accounts in their own units, so that every transaction balances without any
-price; prices stand beside as directives, one a day. What our first in, first out made of a transaction is in its
-postings' metadata.
+Tokens are commodities and move between accounts in their own units, so that every transaction balances without a price;
+prices are separate directives, one a day. Value, cost and gain by first in, first out are metadata of postings.
 """
 
 from __future__ import annotations
@@ -34,22 +33,26 @@ OTHER_SIDE = {
     RowKind.UNEXPLAINED: "Equity:Unexplained",
     RowKind.SHARES: "Equity:Receipts",
 }
-"""Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
+"""Account of a row's opposite posting; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
 RESERVED = ("TRUE", "FALSE", "NULL")
 """Words that Beancount's lexer reads as values before it looks for commodities."""
 
 
 @dataclass(slots=True)
 class _Book:
-    """Names given out so far, and the accounts in use."""
+    """Names given out so far, and accounts in use."""
 
     names: DisplayNames
+    """What people call chains, wallets and markets."""
     commodities: dict[Token, str] = field(default_factory=dict)
+    """Commodity of each token."""
     markets: dict[MarketId, str] = field(default_factory=dict)
+    """Account component of each market."""
     accounts: dict[str, None] = field(default_factory=dict)
+    """In order of first use."""
 
     def commodity(self, token: Token) -> str:
-        """Capitals, unique among the tokens: with its chain behind where another has the symbol, or a number."""
+        """Unique upper-case name of a token: its symbol; where that is taken, with its chain or a number appended."""
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
             name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
@@ -81,8 +84,11 @@ def to_beancount(
     opening: Sequence[Row] = (),
     closing: Mapping[tuple[Account, Token], tuple[int, int]] | None = None,
 ) -> str:
-    """The whole file. ``opening``: rows before the first one that only their sums are told of; ``closing``: balances of
-    wallets to assert, with the unix seconds at which the chain had them."""
+    """The whole file.
+
+    opening: rows before the period, of which only the sums are written. closing: balances of wallets in base units to
+    assert, each with the unix seconds at which the chain had it.
+    """
     book = _Book(names)
     told = _opening(book, opening, rows)
     told += [_transaction(book, group) for group in _grouped(rows)]
@@ -102,7 +108,7 @@ def to_beancount(
 
 
 def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of one entry together."""
+    """Rows of one entry together, in order."""
     groups: list[list[Row]] = []
     for row in rows:
         if groups and groups[-1][0].entry is row.entry:
@@ -114,7 +120,7 @@ def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
 
 def _transaction(book: _Book, rows: Sequence[Row]) -> str:
     entry = rows[0].entry
-    lines = [f'{day(entry.at)} * "{_quoted(entry.words or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
+    lines = [f'{day(entry.at)} * "{_quoted(entry.description or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
     lines += [f'  transaction: "{entry.hash}"'] if entry.hash else []
     given, got = _swap(rows)
     for row in rows:
@@ -137,12 +143,12 @@ def _swap(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
 
 
 def _bare(entry: Entry) -> str:
-    """A transaction whose fee nobody knows."""
-    return f"{entry.words or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
+    """The note for a transaction whose fee is not known."""
+    return f"{entry.description or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
 
 
 def _postings(book: _Book, row: Row) -> list[str]:
-    """Both halves of a row; a swap's are made together."""
+    """Both postings of a row; those of a swap are made together elsewhere."""
     entry, wallet = row.entry, book.place(row.entry.account, "Wallet")
     if not row.raw:
         return []
@@ -163,14 +169,14 @@ def _amount(book: _Book, row: Row) -> str:
 
 
 def _meta(row: Row) -> list[str]:
-    """Value, cost and gain, where they are known."""
+    """Value, cost and gain as metadata, where they are known."""
     known = {"value": row.value, "cost": row.cost, "gain": row.gain}
     lines = [f"    {name}: {decimal(money)} {BASE}" for name, money in known.items() if money is not None]
     return lines + ([f'    price: "{_quoted(row.quote.source)}"'] if row.quote else [])
 
 
 def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str]:
-    """Everything before the first row, as balances."""
+    """Everything before the period, as balances."""
     sums: dict[tuple[str, Token], int] = {}
     for row in rows:
         for place, raw in _moved(book, row):
@@ -188,7 +194,7 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
 
 
 def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
-    """What a row does to accounts of our assets."""
+    """(account, base units) of what a row does to our asset accounts."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
     if row.market is not None and row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
@@ -199,7 +205,7 @@ def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
 
 
 def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
-    """The last price of each token and day."""
+    """The last price of each token on each day."""
     last: dict[tuple[str, str], str] = {}
     for row in rows:
         if row.quote is not None:
@@ -208,7 +214,7 @@ def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
 
 
 def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, int]]) -> list[str]:
-    """What the chain says that each wallet held, at the beginning of the day after."""
+    """What the chain says that each wallet held, asserted for the beginning of the next day."""
     lines = []
     for (account, token), (raw, at) in closing.items():
         wallet = book.place(account, "Wallet")
@@ -217,13 +223,13 @@ def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, in
 
 
 def _component(text: str) -> str:
-    """A part of an account's name: letters, digits and dashes, a capital or a digit first."""
+    """A component of an account's name: letters, digits and dashes, beginning with a capital or a digit."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "X"
     return plain[0].upper() + plain[1:]
 
 
 def _fit(plain: str) -> str:
-    """A symbol as a commodity's name: it begins with a letter, ends with a letter or digit, and is short."""
+    """A symbol as a commodity's name: begins with a letter, ends with a letter or digit, 16 characters at most."""
     inner = re.sub(r"[^A-Z0-9]", "", plain)[:16]
     return inner if inner[:1].isalpha() else f"T{inner or 'OKEN'}"
 
@@ -233,7 +239,7 @@ def _where(token: Token) -> str:
 
 
 def _unused(name: str, behind: str, taken: set[str]) -> str:
-    """The name, with something behind it where it is taken already."""
+    """The name, with ``behind`` or a number appended where it is taken."""
     if name not in taken:
         return name
     tried = f"{name}-{behind}" if behind else name
@@ -244,5 +250,5 @@ def _unused(name: str, behind: str, taken: set[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text between quotes."""
+    """Text for a quoted string."""
     return one_line(text).replace("\\", "\\\\").replace('"', '\\"')

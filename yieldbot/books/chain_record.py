@@ -1,4 +1,4 @@
-"""What the chain tells of an account beside the journal: transfers, prices at past blocks, balances to check by."""
+"""What the chain shows of an account beside the journal: transfers, prices at past blocks, balances to check."""
 
 from __future__ import annotations
 
@@ -24,32 +24,38 @@ Quotes = Mapping[tuple[ChainId, int, Address], Quote]
 
 @dataclass(frozen=True, slots=True)
 class WalletCheck:
-    """A balance by the entries beside the chain's. known: whether what was there before the first entry was read;
-    grows: whether the token's balance grows by itself, so that the chain's is more."""
+    """A wallet's balance by the entries and by the chain."""
 
     token: Token
+    """Of what."""
     books_raw: int
+    """By the entries, in base units."""
     chain_raw: int
+    """By the chain, in base units."""
     known: bool = True
+    """The balance before the first entry was read."""
     grows: bool = False
+    """The token's balance grows by itself (rebases), so that the chain's may be more."""
 
     @property
     def difference(self) -> Amount:
-        """The chain's less the entries'."""
+        """The chain's balance less the entries'."""
         return Amount(self.token, self.chain_raw - self.books_raw)
 
     @property
     def explained(self) -> bool:
+        """Whether they agree, or differ only as a rebasing token does."""
         return not self.difference or (self.grows and self.difference.raw > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """Plans that a Safe's owners carry out, if they do: where they were decided, and (market, base units, negative: out
-    of the wallet) of their legs."""
+    """Plans handed over to a Safe's owners, who may or may not execute them."""
 
     heights: tuple[int, ...] = ()
+    """Blocks that they were decided at."""
     legs: tuple[tuple[MarketId, int], ...] = ()
+    """(market, base units; negative: out of the wallet) of their deposits and withdrawals."""
 
 
 NOTHING_HANDED_OVER = HandedOver()
@@ -72,24 +78,28 @@ def handed_over(records: Iterable[Record], account: Account) -> HandedOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainRecord:
-    """What the chain told of one account at ``block``. since: the height from which entries are complete.
-
-    entries: the account's, those of strangers' transactions and of unexplained differences among them; notes: what
-    could not be read, each a line.
-    """
+    """What the chain shows of one account."""
 
     account: Account
+    """Which."""
     block: BlockRef
+    """As of when."""
     since: int
+    """Height from which on the entries are complete."""
     entries: tuple[Entry, ...]
+    """The account's, those of strangers' transactions and of unexplained differences included."""
     quotes: Quotes
+    """Feeds' prices at the entries' blocks."""
     checks: tuple[WalletCheck, ...]
+    """Balances by the entries and by the chain."""
     snapshots: tuple[tuple[Job, Snapshot], ...] = ()
+    """What was observed, by job."""
     notes: tuple[str, ...] = ()
+    """What could not be read, each a line."""
 
 
 def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
-    """What the entries make of each balance of the wallet, fees and rent taken off."""
+    """Each wallet balance that follows from the entries, fees and rent taken off, in base units."""
     sums: dict[Token, int] = {}
     for entry in entries:
         if entry.kind is EntryKind.OPENING and entry.market_id is not None:
@@ -108,18 +118,23 @@ def reconciled(
     block: BlockRef,
     receipts: frozenset[Token],
 ) -> tuple[Entry, ...]:
-    """The entries with what makes them equal to the chain: an opening balance where none could be read, and a
-    difference that nothing explains as an entry of its own. Receipts of markets are left as they are."""
+    """The entries, completed so that they add up to the chain's balances.
+
+    Where no opening balance could be read, one is worked back; a difference that nothing explains becomes an entry of
+    its own. Receipts of markets are left as they are.
+    """
     own = [check for check in checks if check.difference and check.token not in receipts]
     first = min((entry.at for entry in entries), default=block.timestamp)
-    begun = Entry(account=account, kind=EntryKind.OPENING, at=first, height=0, words="worked back from the balance now")
+    begun = Entry(
+        account=account, kind=EntryKind.OPENING, at=first, height=0, description="worked back from the balance now"
+    )
     opened = tuple(Delta(c.token, c.difference.raw) for c in own if not c.known)
     ended = Entry(
         account=account,
         kind=EntryKind.UNEXPLAINED,
         at=block.timestamp,
         height=block.height,
-        words="no transaction of ours and no event tells of it",
+        description="no transaction of ours and no event tells of it",
         changes=tuple(Delta(c.token, c.difference.raw) for c in own if c.known),
     )
     made = [replace(begun, changes=opened)] if opened else []
@@ -127,7 +142,7 @@ def reconciled(
 
 
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
-    """A feed's price at the block, else one that a run wrote down near it."""
+    """Prices by a feed at the block, else by what a run recorded near it."""
 
     def told(entry: Entry, token: Token) -> Quote | None:
         chain = entry.account[0]

@@ -3,12 +3,12 @@
 The choices, which docs/books.md tells the user:
 
 - A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
-  comes beyond it is interest, income at its value when it arrives. What an exit leaves behind is a loss.
+  comes beyond it is interest, income at its value on arrival. What an exit leaves behind is a loss.
 - A swap disposes of what is given, for the value of what is received (where that has no price, of what is given).
-- A claim is income at its value when it arrives. A fee disposes of native tokens at their value.
+- A claim is income at its value on arrival. A fee disposes of native tokens at their value.
 - What goes into a pool's liquidity is disposed of at its value; what comes out is acquired at its value.
-- What comes from outside costs its value on arrival; what leaves to outside takes its cost along, without a gain.
-- What has no price has no value, and what it cost is then not known: nothing is guessed.
+- What is received from outside costs its value on arrival; what is sent outside takes its cost along, without a gain.
+- What has no price has no value, and what it cost is then not known: nothing is estimated.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 
 BASE = "USD"
-"""The base currency: what the feeds are in."""
+"""The base currency: that of the feeds."""
 
 
 class RowKind(StrEnum):
-    """What a row is."""
+    """What a row of the ledger is."""
 
     OPENING = "opening"
     IN = "in"
@@ -50,15 +50,17 @@ class RowKind(StrEnum):
 
 INCOME = frozenset({RowKind.INTEREST, RowKind.CLAIM})
 GAINS = frozenset({RowKind.SWAP, RowKind.LIQUIDITY, RowKind.FEE, RowKind.LOSS, RowKind.OTHER})
-"""Rows that are income as they come, and those by which something gains or loses as it goes."""
+"""Kinds of rows that are income on arrival (INCOME), and kinds whose disposals have a gain or loss (GAINS)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Base currency for one whole token, and where that is from, in words."""
+    """A token's price."""
 
     price: Fraction
+    """Base currency for one whole token."""
     source: str
+    """Where it is from, as a phrase."""
 
 
 QuoteOf = Callable[[Entry, Token], "Quote | None"]
@@ -67,40 +69,49 @@ QuoteOf = Callable[[Entry, Token], "Quote | None"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One change. raw: base units, negative: out of us; None: not known (an old revert's fee). market: where the money
-    is that the row is about, None: in the wallet alone. cost: what the units that left had cost, or those that came
-    cost; gain: what was gained on those that left. Money is in the base currency, None: not known, or does not apply.
-    """
+    """One change. Money is in the base currency; None: not known, or does not apply."""
 
     entry: Entry
+    """The transaction."""
     what: RowKind
+    """What the change is."""
     token: Token
+    """Of what."""
     raw: int | None
+    """Base units; negative: out of our hands; None: not known (a fee of an old revert)."""
     market: MarketId | None = None
+    """Where the money of the row lies; None: in the wallet alone."""
     quote: Quote | None = None
+    """The token's price at the time."""
     value: Fraction | None = None
+    """At that price."""
     cost: Fraction | None = None
+    """What the units that left had cost, or what those that came cost."""
     gain: Fraction | None = None
+    """What was gained on units that left."""
 
 
 def value_of(token: Token, raw: int, quote: Quote | None) -> Fraction | None:
-    """So many base units in the base currency."""
+    """``raw`` base units in the base currency; None without a price."""
     return None if quote is None else quote.price * raw / token.one
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums in the base currency: of income, of gains on what was disposed of (what fees were paid with among it), of
-    fees. unknown: rows of one of these kinds whose part is not known and not in the sum."""
+    """Sums in the base currency."""
 
     income: Fraction
+    """Of interest and claims."""
     gains: Fraction
+    """On what was disposed of, native tokens paid as fees included."""
     fees: Fraction
+    """Of fees."""
     unknown: int
+    """Rows of these kinds whose figure is not known and not in the sum."""
 
 
 def totals(rows: Iterable[Row]) -> Totals:
-    """Of the rows given: a year's, for its taxes."""
+    """Sums over the rows given, such as a tax year's."""
     income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
     for row in rows:
         if row.what in INCOME:
@@ -116,7 +127,8 @@ def totals(rows: Iterable[Row]) -> Totals:
 
 
 def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
-    """Prices in whole tokens of ``unit`` in place of the base currency: both prices at the same block, divided."""
+    """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
+    block."""
 
     def told(entry: Entry, token: Token) -> Quote | None:
         quote, one = quote_of(entry, token), quote_of(entry, unit)
@@ -126,22 +138,27 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
 
 
 WalletKey = tuple[Account, Token]
+"""A balance of the wallet."""
 MarketKey = tuple[Account, MarketId, Token]
+"""A token's principal in a market."""
 
 
 @dataclass(slots=True)
 class Ledger:
-    """The rows in order, and how they leave things. wallet: balances by account and token, receipts of markets among
-    them; principal: what lies in each market; lots: what all of it cost, wallet and markets together."""
+    """The rows in order, and the balances that they lead to."""
 
     rows: list[Row] = field(default_factory=list)
+    """In the entries' order."""
     wallet: dict[WalletKey, int] = field(default_factory=dict)
+    """Base units by account and token, receipts of markets included."""
     principal: dict[MarketKey, int] = field(default_factory=dict)
+    """Base units that lie in each market."""
     lots: dict[WalletKey, Lots] = field(default_factory=dict)
+    """What all of it cost, wallet and markets together."""
 
 
 def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:
-    """Every entry, in the order given."""
+    """Post every entry, in the order given."""
     books = Ledger()
     for entry in entries:
         _Posting(books, entry, quote_of).post()
@@ -149,7 +166,7 @@ def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:
 
 
 class _Posting:
-    """One entry on its way into the books."""
+    """One entry being posted to the ledger."""
 
     def __init__(self, books: Ledger, entry: Entry, quote_of: QuoteOf) -> None:
         self.books = books
@@ -192,7 +209,7 @@ class _Posting:
             self._gave(delta)
 
     def _withdrawn(self, delta: Delta, market: MarketId) -> None:
-        """Principal first, then interest; what a full exit leaves of the principal is lost."""
+        """Principal first, then interest; what a full exit leaves of the principal is a loss."""
         place = (self.entry.account, market, delta.token)
         principal = self.books.principal.get(place, 0)
         back = min(delta.raw, principal)
@@ -207,7 +224,7 @@ class _Posting:
         self.books.principal[place] = rest
 
     def _opened(self, delta: Delta, market: MarketId) -> None:
-        """What a market held before: only where nothing is known of how it came there."""
+        """What a market held before, where nothing else is known of it."""
         place = (self.entry.account, market, delta.token)
         if not self.books.principal.get(place):
             self.books.principal[place] = delta.raw
@@ -233,7 +250,7 @@ class _Posting:
             self._disposed(what, delta.token, -delta.raw, value, market=self.entry.market_id)
 
     def _swapped(self, changes: Sequence[Delta]) -> None:
-        """One exchange value for both sides, where there is one of each."""
+        """One exchange value for both sides, where there is one token on each."""
         outs, ins = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
         received = _sum([self._value(d.token, d.raw) for d in ins])
         given = _sum([self._value(d.token, -d.raw) for d in outs])
@@ -269,7 +286,7 @@ class _Posting:
     def _disposed(
         self, what: RowKind, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
     ) -> None:
-        """``raw`` units leave for ``proceeds``."""
+        """``raw`` units leave for ``proceeds`` (base currency; None: not known)."""
         paid = self._take(token, raw)
         gain = None if paid is None or proceeds is None else proceeds - paid
         value = None if proceeds is None else -proceeds
@@ -304,7 +321,7 @@ class _Posting:
         self.books.lots[pool] = put(self.books.lots.get(pool, ()), lot)
 
     def _take(self, token: Token, raw: int) -> Fraction | None:
-        """``raw`` units off the lots; what they cost, None where that is not known."""
+        """Take ``raw`` units off the lots; what they cost, None where that is not known."""
         pool = (self.entry.account, token)
         taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
         return None if missing else cost(taken)

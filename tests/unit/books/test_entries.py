@@ -69,7 +69,7 @@ def test_a_leg_of_two_transactions_is_an_allowance_and_a_deposit() -> None:
     first, second = posted((plan(DEPOSIT),), (signed("0xa"), allowed), (signed("0xb"), put_in))
     assert (first.kind, first.changes, first.fee_raw, first.market_id) == (EntryKind.GAS, (), 5, AAVE)
     assert (second.kind, second.asset, second.shares, second.fee_raw) == (EntryKind.DEPOSIT, USDC, {SHARES}, 5)
-    assert second.changes == (Delta(USDC, -100), Delta(SHARES, 99)) and second.words == "do 0xb"
+    assert second.changes == (Delta(USDC, -100), Delta(SHARES, 99)) and second.description == "do 0xb"
     assert receipts((first, second)) == {SHARES: AAVE}
 
 

@@ -24,8 +24,8 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, evm_chain
 
 NAMES = DisplayNames({CHAIN: "local"}, {ACCOUNT: "main"}, {AAVE: "Aave v3"})
-CLAIM = entry(EntryKind.CLAIM, 3, (WETH, 5 * 10**17), words="claim 0.5 WETH")
-SWAP = entry(EntryKind.SWAP, 2, (USDC, -3_000_000), (WETH, 10**15), words="swap 3 USDC for WETH", fee_raw=7)
+CLAIM = entry(EntryKind.CLAIM, 3, (WETH, 5 * 10**17), description="claim 0.5 WETH")
+SWAP = entry(EntryKind.SWAP, 2, (USDC, -3_000_000), (WETH, 10**15), description="swap 3 USDC for WETH", fee_raw=7)
 STORY = [entry(EntryKind.IN, 0, (USDC, 10_000_000)), entry(EntryKind.IN, 0, (ETH, 10**18)), SWAP, CLAIM]
 
 
@@ -60,7 +60,7 @@ HOSTILE = ('=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\t=1", '=1\r\n"q
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_spreadsheet_takes_a_name_for_a_formula(text: str) -> None:
     token = Token(CHAIN, Address("0x" + "0f" * 20), text, 6)
-    rows = post([entry(EntryKind.IN, 0, (token, -5), words=text)], quotes({})).rows
+    rows = post([entry(EntryKind.IN, 0, (token, -5), description=text)], quotes({})).rows
     (line,) = cells(tables.to_csv(rows, DisplayNames({CHAIN: text}, {ACCOUNT: text}, {})))
     for column in ("chain", "wallet", "token", "description"):
         assert line[column].startswith("'") and "\n" not in line[column]
@@ -89,10 +89,10 @@ def test_rotki_takes_swaps_in_another_file_and_knows_tokens_by_caip_19() -> None
 
 def test_beancount_reads_it_and_its_balances_hold() -> None:
     deposit = entry(
-        EntryKind.DEPOSIT, 4, (USDC, -7_000_000), (SHARES, 7_000_000), words='put "7" in \\ Aave', fee_raw=5
+        EntryKind.DEPOSIT, 4, (USDC, -7_000_000), (SHARES, 7_000_000), description='put "7" in \\ Aave', fee_raw=5
     )
     exit_ = entry(EntryKind.WITHDRAW, 9, (USDC, 6_999_999), (SHARES, -7_000_000), all=True, rent_raw=3)
-    lost = entry(EntryKind.REVERTED, 10, fee_raw=None, words="a revert of an old row")
+    lost = entry(EntryKind.REVERTED, 10, fee_raw=None, description="a revert of an old row")
     books = post([*STORY, deposit, exit_, lost], USD)
     entries = loaded(to_beancount(books.rows, NAMES, closing=closing(books)))
     kinds = [type(one).__name__ for one in entries]
@@ -124,7 +124,7 @@ symbols = st.text(max_size=20) | st.text("ABTRUEFLSN019'._-/ ;\"#!*&?%$\u00c9", 
 def test_whatever_a_token_is_called_beancount_counts_it(called: list[str]) -> None:
     """TRUE, FALSE and NULL were read as values: the whole file was refused."""
     tokens = [Token(CHAIN, Address(f"0x{i:040x}"), symbol, 6) for i, symbol in enumerate(called)]
-    books = post([entry(EntryKind.IN, 0, (token, 5_000_000), words=token.symbol) for token in tokens], USD)
+    books = post([entry(EntryKind.IN, 0, (token, 5_000_000), description=token.symbol) for token in tokens], USD)
     names = DisplayNames({CHAIN: called[0]}, {ACCOUNT: called[-1]}, {AAVE: called[0]})
     entries = loaded(to_beancount(books.rows, names, closing=closing(books)))
     assert sum(type(one).__name__ == "Balance" for one in entries) == len(tokens)

@@ -53,7 +53,7 @@ def told(*logs: Any, entries: tuple[Entry, ...] = (), ours: frozenset[str] = fro
 
 def test_each_transaction_of_a_stranger_is_one_entry() -> None:
     (came,) = told(log(USDC, OTHER, OWNER, 5), log(USDC, OTHER, OWNER, 5))
-    assert (came.kind, came.change(USDC), came.words, came.fee_raw) == (EntryKind.IN, 5, f"from {OTHER}", 11)
+    assert (came.kind, came.change(USDC), came.description, came.fee_raw) == (EntryKind.IN, 5, f"from {OTHER}", 11)
     (left,) = told(log(USDC, OWNER, OTHER, 5), log(WETH, OWNER, OTHER, 6, index=1))
     assert left.kind is EntryKind.OUT and (left.change(USDC), left.change(WETH)) == (-5, -6)
     (swap,) = told(log(USDC, OWNER, OTHER, 5), log(WETH, OTHER, OWNER, 6, index=1))
@@ -71,7 +71,7 @@ def test_a_deposit_by_hand_is_a_deposit() -> None:
     (given_,) = told(log(SHARES, OTHER, OWNER, 5))
     assert given_.kind is EntryKind.IN and not given_.shares, "receipts from another are no deposit of ours"
     (unclear,) = told(log(USDC, OWNER, MORPHO, 39))
-    assert unclear.kind is EntryKind.OUT and unclear.words == f"to {MORPHO}"
+    assert unclear.kind is EntryKind.OUT and unclear.description == f"to {MORPHO}"
 
 
 def test_shares_of_a_pair_that_another_hand_minted_are_no_deposit_of_one_asset() -> None:

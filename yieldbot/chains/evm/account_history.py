@@ -190,7 +190,7 @@ async def _opened(
         kind=EntryKind.OPENING,
         at=before.timestamp,
         height=before.height,
-        words="held before the first entry",
+        description="held before the first entry",
         changes=tuple(Delta(token, raw) for token, raw in held.items() if raw),
         shares=frozenset(known.shares),
         native=native,

@@ -161,7 +161,7 @@ def _made(
             kind=kind,
             at=by.at,
             height=by.height,
-            words=words,
+            description=words,
             changes=moved,
             shares=shares,
             native=native,

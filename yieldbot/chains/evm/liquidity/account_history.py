@@ -103,7 +103,7 @@ def _entry(
         at=block.timestamp,
         height=block.height,
         hash=name,
-        words="by another program",
+        description="by another program",
         market_id=market_id,
         changes=tuple(changes),
         native=native,
