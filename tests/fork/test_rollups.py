@@ -346,7 +346,7 @@ async def test_take_backs_revocations_and_cancellations_ask_for_their_bytes(tmp_
             given = Given(market.usdc, market.market.address, 77, True, None, None)
             (tried,) = await rehearse_revocations(account, [given], await node.block())
             assert isinstance(tried, RehearsedTx) and (tried.rollup.wei > 0) is (kind == "op-stack")
-            assert isinstance(await revoke(account, given, 0, tried.gas_limit), Confirmed)
+            assert isinstance(await revoke(account, given, 0, tried), Confirmed)
 
             await pending_allowance(market, account, node, journal)
             open_for = len(journal.transactions())

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.market import Market
-from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Delta
 
@@ -186,7 +186,7 @@ def real_fault(
     """
     real_by_token = {delta.token: delta.raw for delta in real}
     for index, delta in enumerate(predicted):
-        if delta.token.address == NATIVE or delta.token not in real_by_token:
+        if delta.token.address == EVM_NATIVE or delta.token not in real_by_token:
             continue
         observed = real_by_token[delta.token]
         if delta.least is not None:  # prices move between a simulation and the block; the call's own least does not

@@ -16,10 +16,10 @@ from yieldbot.history.holdings import forecasts_since_change
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import named, of_table
-from yieldbot.model.native import NATIVE
 from yieldbot.model.numbers import exact
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
@@ -270,7 +270,7 @@ def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
     found = []
     put = set[tuple[str, MarketId]]()
     for tx in transactions:
-        if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
+        if not tx.signed.predicted or tx.signed.predicted[0].token.address == EVM_NATIVE:
             continue  # a nonce taken back moves nothing
         if not is_market(tx.signed.market_id):
             continue  # a swap or a claim puts nothing into a market

@@ -9,8 +9,8 @@ from yieldbot.books.entries import SVM_NATIVE, Entry, EntryKind, from_journal, r
 from yieldbot.books.ledger import RowKind, post
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import JournalEntry, PlanWritten, SvmTerms, TxSettled, TxSigned
-from yieldbot.model import native
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -203,4 +203,5 @@ def test_native_tokens_are_named_as_execution_names_them() -> None:
     from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.chains.solana.execution import account as svm_account
 
-    assert (EVM_NATIVE, SVM_NATIVE) == (native.NATIVE, svm_account.SYSTEM)
+    assert (native_of(CHAIN, "ETH").address, native_of(SOLANA, "SOL").address) == (EVM_NATIVE, SVM_NATIVE)
+    assert svm_account.SYSTEM == SVM_NATIVE

@@ -19,14 +19,14 @@ from yieldbot.chains.evm.execution.balances import (
 )
 from yieldbot.execution.deltas import leg_fault, provided_fault, real_fault, still_least, total, within, worth_fault
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import Delta
 
 DAI = Token(USDC.chain, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
-ETH = Token(USDC.chain, NATIVE, "ETH", 18)
+ETH = Token(USDC.chain, EVM_NATIVE, "ETH", 18)
 WITHDRAWAL = replace(work(), leg=replace(work().leg, kind=LegKind.WITHDRAW))
 ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
 

@@ -343,7 +343,7 @@ async def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:
     tx = SvmUnsigned(CHAIN, OWNER, b"m", 77, (), b"\x0f", 6_000, "deposit 9", "p2", 3, MarketId("m/1/y"))
     made = SvmSimulated(tx, BlockRef(CHAIN, 9, "", 0), 1, (Delta(USDC, -9), Delta(NATIVE, -6_000)))
     approved = SvmApproved(made, b"d", "you", 44)
-    stored = record(account, SvmSigned(approved, b"raw", "other"), 250_000, repeats="signature")
+    stored = record(account, SvmSigned(approved, b"raw", "other"), "signature", units=250_000)
     found = stored.signed
     assert (found.hash, found.raw, found.owner, found.plan_id, found.leg) == ("other", b"raw", OWNER, "p2", 3)
     assert (found.nonce, found.gas, found.max_fee_wei, found.priority_fee_wei) == (0, 250_000, 0, 0)

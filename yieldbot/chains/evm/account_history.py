@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from yieldbot.books.chain_record import (
     NOTHING_HANDED_OVER,
     ChainRecord,
-    HandedOver,
     Quotes,
     WalletCheck,
     reconciled,
@@ -27,6 +26,7 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import fee_of_receipt
+from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
@@ -52,23 +52,11 @@ Say = Callable[[str], None]
 async def look(
     jobs: Sequence[Job],
     entries: Sequence[Entry],
-    ours: frozenset[str],
-    *,
-    handed: HandedOver = NOTHING_HANDED_OVER,
-    checked: bool = True,
-    also: Sequence[Token] = (),
-    since: int | None = None,
-    say: Say = lambda line: None,
-    most_parts: int | None = None,
-    snapshots: Sequence[Snapshot] | None = None,
+    asked: PastAsked,
 ) -> ChainRecord:
-    """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
-
-    handed: plans that others carry out. checked: whether balances are read at both ends and compared. also: tokens
-    whose price is wanted at every entry. since: from which block on events are read, by default that of the first entry
-    or of the first such plan; most_parts: how many parts of events are asked for at most. ``snapshots``: the jobs',
-    where they were taken already. Raises TransientError when the chain cannot be served.
-    """
+    """The account of the jobs, which is one. ``entries``: its own, by the journal. Raises TransientError when the chain
+    cannot be served."""
+    ours, handed, snapshots = asked.ours, asked.handed or NOTHING_HANDED_OVER, asked.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     async with connect(settings) as node:
         await node.verify_chain()
@@ -76,26 +64,26 @@ async def look(
             snapshots = [await observe(node, job, adapters()) for job in jobs]
         block = max((snapshot.block for snapshot in snapshots), key=lambda ref: ref.height)
         heights = [entry.height for entry in entries if entry.hash] + list(handed.heights)
-        first = min([*heights, block.height if since is None else since])
+        first = min([*heights, block.height if asked.since is None else asked.since])
         known = _known(entries, snapshots, handed.legs)
         native = native_token(settings)
         tokens = _tokens(settings, jobs, entries, known)
         notes: list[str] = []
         mine, opened = list(entries), False
-        if checked:
+        if asked.checked:
             mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
-        found, complete = await _transfers(node, owner, tokens, first, block.height, say, most_parts, notes)
+        found, complete = await _transfers(node, owner, tokens, first, block.height, asked.say, asked.most_parts, notes)
         strangers = [one for one in found if one.hash not in ours]
         times, fees = await _times_and_fees(node, owner, strangers)
         mine = await _old_fees(node, mine)
         account = (settings.chain, owner)
         every = with_outside(mine, found, account, known, ours, times, fees, native)
         checks: tuple[WalletCheck, ...] = ()
-        if checked:
+        if asked.checked:
             now = await balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await quotes_at(node, settings, every, native, also, notes, say)
+        quotes = await quotes_at(node, settings, every, native, asked.also, notes, asked.say)
     return ChainRecord(
         account=account,
         block=block,

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.books.chain_record import NOTHING_HANDED_OVER
 from yieldbot.chains.evm import account_history, allowances
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.execution.clear import Book
@@ -59,18 +58,7 @@ class Chain:
         return await read_quotes(self.settings, given, wanted)
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-        return await account_history.look(
-            jobs,
-            entries,
-            asked.ours,
-            handed=asked.handed or NOTHING_HANDED_OVER,
-            checked=asked.checked,
-            also=asked.also,
-            since=asked.since,
-            say=asked.say,
-            most_parts=asked.most_parts,
-            snapshots=asked.snapshots,
-        )
+        return await account_history.look(jobs, entries, asked)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)
@@ -105,4 +93,4 @@ class _Rights:
 
     async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
         assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
-        return await revoke(self.account, given, index, rehearsed.gas_limit)
+        return await revoke(self.account, given, index, rehearsed)

@@ -14,7 +14,7 @@ from typing import Any
 
 from yieldbot.books.chain_record import ChainRecord, WalletCheck, reconciled, wallet_sums
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order, receipts
-from yieldbot.chains.solana.execution.account import native_token
+from yieldbot.chains.ports import PastAsked
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
@@ -23,6 +23,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Snapshot
+from yieldbot.model.native import native_token
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import svm_adapters
@@ -39,12 +40,12 @@ class Balances:
     after: Mapping[Address, int]
 
 
-async def look(
-    jobs: Sequence[Job], entries: Sequence[Entry], *, snapshots: Sequence[Snapshot] | None = None
-) -> ChainRecord:
-    """The account of the jobs, which is one, as ``evm.look``. Raises TransientError when the cluster is not served."""
+async def look(jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
+    """The account of the jobs, which is one, by the journal and the cluster's records of its transactions.
+    Raises TransientError when the cluster is not served."""
+    snapshots = asked.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
-    account, native = (settings.chain, owner), native_token(settings.chain, settings.native_symbol)
+    account, native = (settings.chain, owner), native_token(settings)
     async with connect(settings) as nodes:
         await nodes.verify_chain()
         if snapshots is None:

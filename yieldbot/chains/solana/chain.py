@@ -59,7 +59,7 @@ class Chain:
         return await read_quotes(self.settings, given, wanted)
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-        return await account_history.look(jobs, entries, snapshots=asked.snapshots)
+        return await account_history.look(jobs, entries, asked)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -42,25 +42,25 @@ def found_of(chain: ChainSettings, answers: Sequence[tuple[Pool, ...] | MarketEr
     return pools, oracle_prices, unread + more
 
 
-def looks(found: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
+def looks(pools: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
     """A flow for the state of each pool, then one for the price of each oracle, of those between two of ``tokens``."""
-    pools, oracle_prices = _between(found, tokens)
+    swapped, oracle_prices = _between(pools, tokens)
     return [
-        *(svm_exchanges()[pool.protocol].observe(pool) for pool in pools),
+        *(svm_exchanges()[pool.protocol].observe(pool) for pool in swapped),
         *(svm_price_oracles()[pool.protocol].price(pool, block.timestamp) for pool in oracle_prices),
     ]
 
 
 def exchange_of(
-    found: Found,
+    pools: Found,
     tokens: Iterable[Token],
     answers: Sequence[PoolState | tuple[Pool, float] | MarketError],
     usd: Mapping[Token, Price],
 ) -> Exchange:
     """What ``looks`` were answered, in their order."""
-    pools, oracle_prices = _between(found, tokens)
-    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(found[2])
-    for pool, answer in zip((*pools, *oracle_prices), answers, strict=True):
+    swapped, oracle_prices = _between(pools, tokens)
+    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(pools[2])
+    for pool, answer in zip((*swapped, *oracle_prices), answers, strict=True):
         if isinstance(answer, PoolState):
             states.append(answer)
         elif isinstance(answer, MarketError):

@@ -10,9 +10,9 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.native import NATIVE
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.together import together
 
@@ -32,7 +32,7 @@ async def balances(
     """Balances in base units at a block, by default the newest. A token with the address NATIVE is the chain's coin."""
 
     async def one(token: Token) -> int:
-        if token.address == NATIVE:
+        if token.address == EVM_NATIVE:
             return await node.balance_wei(owner, block)
         return int.from_bytes(await node.call(token.address, BALANCE_OF + word(owner), block), "big")
 
@@ -131,7 +131,7 @@ async def changes_in(
         before = await balances(node, owner, tokens, parent)
         return changes(before, await balances(node, owner, tokens, block)), before
     except NodeRefused:
-        return log_changes(receipt, owner, [token for token in tokens if token.address != NATIVE]), {}
+        return log_changes(receipt, owner, [token for token in tokens if token.address != EVM_NATIVE]), {}
 
 
 REDEEM_REQUEST = "0x1fdc681a13d8c5da54e301c7ce6542dcde4581e4725043fdab2db12ddc574506"

@@ -86,9 +86,9 @@ async def _execute(
     context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     return await transact(
         account,
+        context,
         call,
         gas,
-        context,
         simulate=lambda tx: simulate_tx(account, tx, work, settles),
         judge=lambda simulated: judge(Rules.of(account), approval, work, simulated, account.now()),
     )

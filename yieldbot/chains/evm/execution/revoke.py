@@ -53,9 +53,9 @@ async def rehearse_revocations(
     return found
 
 
-async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcome | Declined:
-    """Revoke one allowance. index: its place among those of this run. gas: the gas limit, from the rehearsal. Refusals
-    are values; see ``execute_leg`` for what is raised."""
+async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+    """Revoke one allowance. index: its place among those of this run. rehearsed: how it went on the fork.
+    Refusals are values; see ``execute_leg`` for what is raised."""
     if (refused := barred(account)) is not None:
         return refused
     chain = account.settings.chain
@@ -64,9 +64,9 @@ async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcom
     context = TxContext(chain, account.owner, f"revoke-{named}", index, market)
     return await transact(
         account,
-        revocation(given),
-        gas,
         context,
+        revocation(given),
+        rehearsed.gas_limit,
         simulate=lambda tx: simulate_tx(account, tx, None, ((given.token, given.spender),), tokens=(given.token,)),
         judge=lambda simulated: judge_revocation(Rules.of(account), given, simulated),
     )

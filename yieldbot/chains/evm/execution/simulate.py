@@ -27,8 +27,8 @@ from yieldbot.errors import MarketError, NodeRefused, SafetyError
 from yieldbot.execution.deltas import change_of, changes, leg_fault, provided_fault, total, worth_fault
 from yieldbot.execution.results import of_leg
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address
-from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee, SimulatedTx, UnsignedTx
 
@@ -83,7 +83,7 @@ class Rehearsal:
 
     @property
     def native(self) -> Token:
-        return Token(self.block.chain, NATIVE, self.native_symbol, 18)
+        return native_of(self.block.chain, self.native_symbol)
 
     @property
     def rollup(self) -> RollupFee:

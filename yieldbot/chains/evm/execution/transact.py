@@ -20,7 +20,7 @@ Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
 
 
 async def transact(
-    account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
+    account: Account, context: TxContext, call: EvmCall, gas: int, simulate: Simulate, judge: Judge
 ) -> Outcome | Declined:
     """Execute one call as a transaction.
 

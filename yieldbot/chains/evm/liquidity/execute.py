@@ -194,9 +194,9 @@ async def _one(
     may_move = frozenset(token.address for token in step.moves)
     return await transact(
         account,
+        move.context(place),
         step.call,
         gas,
-        move.context(place),
         simulate=lambda tx: simulate_tx(account, tx, None, tokens=move.tokens, may_move=may_move),
         judge=lambda simulated: move.judge(step, simulated, outcomes),
     )

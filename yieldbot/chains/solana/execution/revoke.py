@@ -63,8 +63,9 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
     return RehearsedTx(Step((call,), call.program), ran.units, bid)
 
 
-async def revoke(account: Account, given: Given, index: int, planned: RehearsedTx) -> Outcome | Declined:
-    """Take one right back. ``index``: its place among those of this run; ``planned``: as it was rehearsed."""
+async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+    """Take one right back. ``index``: its place among those of this run; ``rehearsed``: how it went on the
+    fork."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
         return refused
@@ -88,7 +89,7 @@ async def revoke(account: Account, given: Given, index: int, planned: RehearsedT
     outcomes, declined = await transact(
         account,
         context,
-        planned,
+        rehearsed,
         simulate=simulate,
         judge=lambda simulated, tables: judge_revocation(Rules.of(account), given, simulated),
     )

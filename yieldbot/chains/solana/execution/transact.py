@@ -63,7 +63,7 @@ async def transact(
             signed = account.signer.sign(approved)
         except SignerRefused as no:
             return outcomes, Declined(no.code, f"{tx.description}: {no.reason}")
-        recorded = record(account, signed, bid.units, repeats)
+        recorded = record(account, signed, repeats, units=bid.units)
         await submit(account, recorded)
         outcome = await confirm(account, recorded)
         outcomes = [outcome]
