@@ -37,11 +37,11 @@ def allocate(
     wealth: Amount | None = None,
     base: Base | None = None,
 ) -> Allocation:
-    """The best holdings found for everything that the owner has in the asset (or for ``wealth``, as a what-if).
+    """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
-    Targets are base units, sum to the wealth exactly (of several assets: less what swaps take, with what they bring)
-    and violate no bound; the wallet's own target is what is left. base: what several assets are held for, whose
-    conversions are in the same solve. Raises ValueError for a snapshot without the idle market.
+    Targets are base units, add up to the wealth exactly (of several assets: less what swaps take, plus what they bring)
+    and exceed no limit; the wallet's target is what is left. base: what several assets are held for. Raises ValueError
+    for a snapshot without the idle market.
     """
     if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
@@ -68,8 +68,8 @@ def allocate(
 
 
 def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
-    """The targets, with nothing left of a position that is given up but for a rest that is worth less than it costs to
-    take (or than roundings of doubles leave): it comes out with the others, into the wallet."""
+    """The targets, with remainders set to 0 that are worth less than the gas to withdraw them later, or that only the
+    rounding of doubles leaves: they are withdrawn with the rest."""
     found = list(raws)
     for index, (state, raw) in enumerate(zip(snapshot.markets, raws, strict=True)):
         held, asset = exact.held[index], exact.assets[index]
@@ -82,29 +82,31 @@ def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfo
 
 
 FEW_PARTS = 10**6
-"""A rest of one part in so many of a position is none that was meant."""
+"""A remainder of one part in so many of a position is rounding, not a decision."""
 
 ROUNDS = 6
-"""How often quotes are made finer around what a solution swaps."""
+"""How often quotes are refined around what a solution swaps."""
 
 CLOSE_BPS = 0.02
-"""A gap of so little wealth a year needs no finer quotes."""
+"""A gap below this, in bps of the wealth a year, needs no finer quotes."""
 
 
 @dataclass(slots=True)
 class _SwapQuotes:
-    """What the assets give for each other, a row for each way of each pair; finer where solutions lie.
-
-    rows: (asset given, asset wanted, the way); near: amounts to be quoted besides the usual ones; closed: why an asset
-    that we have none of cannot be had.
-    """
+    """Quotes between the assets, a row for each way of each pair; refined around solutions."""
 
     snapshot: Snapshot
+    """What was observed."""
     portfolio: Portfolio
+    """Our money by asset."""
     base: Base | None
+    """What the assets are held for; None: one asset."""
     rows: list[tuple[int, int, SwapWay]]
+    """(asset given, asset wanted, the way)."""
     near: list[set[int]]
+    """Of each row further amounts to be quoted, in base units."""
     closed: dict[int, str]
+    """Why an asset that we have none of cannot be bought, by its index."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
@@ -125,20 +127,22 @@ class _SwapQuotes:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        """Never empty: without amounts near a solution where those leave nothing."""
+        """The quotes of each row; where amounts near a solution leave none, the usual ones."""
         pairs = zip(self.rows, self.near, strict=True)
         return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
-        """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
+        """The problem with the most that exchanges could bring between two quotes: its bound holds for every amount."""
         rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
         units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
         lines = (upper_quotes(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
         return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
 
     def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
-        """The swaps as they would be made, one a pair. None where one may not be, which then is quoted no more: each of
-        its parts can be good enough, and the whole, with the gas of its parts, not."""
+        """The swaps as they would be made, one a pair; None where one is refused, which is then quoted no more.
+
+        Each of its parts can be acceptable and the whole, with the gas of its parts, not.
+        """
         sums: dict[tuple[int, int], int] = {}
         for (source, target, _), raw in zip(self.rows, paid, strict=True):
             sums[source, target] = sums.get((source, target), 0) + raw
@@ -157,8 +161,8 @@ class _SwapQuotes:
         return tuple(found)
 
     def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:
-        """Quote what was paid (base units), what might be (whole tokens), and amounts around both from now on; whether
-        any of these is not quoted yet."""
+        """Quote from now on the amounts of a solution (base units), of the wider one (whole tokens), and around both;
+        whether any of them is new."""
         fresh = False
         for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
             for amount in (raw, int(more * self.portfolio.ones[source])):
@@ -176,7 +180,8 @@ def exact_of(
     base: Base | None = None,
     quoted: Sequence[ExactSwap] = (),
 ) -> Exact:
-    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), shares, minima."""
+    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), limits and
+    minimums."""
     reach = list(portfolio.raws)
     for swap in quoted:
         reach[swap.target] += swap.quotes[-1][1]
@@ -210,14 +215,14 @@ def exact_of(
 def group_names(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> tuple[str, ...]:
-    """What the groups of ``exact_of`` are called, in its order."""
+    """Names of the groups of ``exact_of``, in its order."""
     return tuple(name for name, _, _ in _groups(states, policy, portfolio, base))
 
 
 def _groups(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
-    """(name, members, share of the wealth) of every bound on a sum of holdings."""
+    """(name, members, fraction of the wealth) of every limit on a sum of holdings."""
     found = [
         ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
         for name, share in sorted(policy.max_share_protocol.items())
@@ -246,8 +251,10 @@ def problem_of(
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
 ) -> Problem:
-    """The numbers of a snapshot. Fixed costs are spread over the horizon: a move must earn its gas back within it.
-    swap_gas: of each of the exact problem's swaps."""
+    """The solver's problem. Fixed costs are spread over the horizon: a move must earn its gas back within it.
+
+    swap_gas: of each of the exact problem's swaps.
+    """
     years, ones = policy.horizon_days * 86_400 / SECONDS_PER_YEAR, portfolio.ones
     markets, dilutions = [], dilutions_of(states, policy)
     for i, state in enumerate(states):
@@ -267,7 +274,7 @@ def problem_of(
                 dilutions=dilutions.get(state.market.id, ()),
             )
         )
-    unit = portfolio.weights[0] * ones[0]  # what a whole first token weighs
+    unit = portfolio.weights[0] * ones[0]  # weight of a whole first token
     names = group_names(states, policy, portfolio, base)
     return Problem(
         markets=tuple(markets),

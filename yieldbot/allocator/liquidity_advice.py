@@ -1,6 +1,7 @@
 """Whether liquidity pays in a pool, in which range, and what to do about a position of ours. Pure.
 
-Amounts are token1 base units, rates shares of our value a year (simple); a yield is compared as Apy over the horizon.
+Amounts are token1 base units; rates are simple annual fractions of our value; yields are compared as Apy over the
+horizon.
 """
 
 from __future__ import annotations
@@ -23,26 +24,31 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 GAS_ENTER, GAS_LEAVE, GAS_REBALANCE = 740_000, 390_000, 960_000
 """Gas units, allowances and a swap included, as the sandbox's real contracts use them, rounded up."""
 SWAPPED = 0.5
-"""Of the value: what is swapped on the way in, on the way out, and when a range that was left is laid anew."""
+"""Fraction of the value that is swapped on the way in, on the way out, and at a rebalance."""
 SLIPPAGE = 0.0005
-"""What a swap costs beside its fee."""
+"""What a swap costs beside its fee, as a fraction."""
 WATCH_SECONDS = 1800.0
-"""How long a range stays left: the bot's timer (docs/cron.md)."""
+"""How long a position stays out of range unnoticed: the interval of runs (docs/cron.md)."""
 IN_RANGE_FACTOR = 2.0
-"""A range that still earns is only laid anew for so many times its cost."""
+"""A position in range is only rebalanced for so many times its cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
-    """A pool for some value of ours. net: the best range's, as effective yields. lending: the best alternative, None
-    where there is none. vetoes: why nothing may enter; none: it may."""
+    """A pool for a given value of ours."""
 
     state: LiquidityPool
+    """The pool."""
     estimate: PoolEstimate
+    """Its fees, volatility and costs."""
     best: BestRange
+    """The best range."""
     net: tuple[Apy, Apy, Apy]
+    """The best range's net yield: low, mean and high."""
     lending: Apy | None
+    """The best alternative yield; None where there is none."""
     vetoes: tuple[str, ...]
+    """Why nothing may enter; empty: it may."""
 
 
 def price_of(state: LiquidityPool) -> float:
@@ -51,7 +57,7 @@ def price_of(state: LiquidityPool) -> float:
 
 
 def value_of(state: LiquidityPool, amounts: tuple[int, int]) -> float:
-    """What base units of both tokens are worth, by the pool's price."""
+    """What base units of both tokens are worth in token1 base units, at the pool's price."""
     return amounts[0] * price_of(state) + amounts[1]
 
 
@@ -64,8 +70,11 @@ def pool_estimate(
     horizon_days: float,
     ours: int = 0,
 ) -> PoolEstimate:
-    """``gas_price``: token1 base units for a unit of gas; ``ours``: of the liquidity in range. Fees and volatility each
-    hold at 1 - (1 - c) / 2, so that the net yield holds at the confidence c."""
+    """Fees and volatility with costs, for a position of ``value`` token1 base units.
+
+    gas_price: token1 base units for a unit of gas; ours: our part of the liquidity in range. Fees and volatility each
+    hold at 1 - (1 - confidence) / 2, so that the net yield holds at ``confidence`` (Bonferroni).
+    """
     each = 1.0 - (1.0 - confidence) / 2
     fees = rate_of(history.fees, history.fee_seconds, each)
     scale = state.liquidity * float(SECONDS_PER_YEAR)
@@ -86,7 +95,7 @@ def pool_estimate(
 def appraise(
     state: LiquidityPool, history: PoolHistory, value: float, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Appraisal:
-    """``lending``: what either token would earn elsewhere. ``value`` must be more than 0."""
+    """Whether a pool pays for ``value`` (> 0) of ours. lending: what either token would earn elsewhere."""
     estimate = pool_estimate(state, history, value, gas_price, policy.confidence, policy.horizon_days)
     best = best_of(state, estimate)
     low, mean, high = (_apy(rate, estimate.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
@@ -103,7 +112,7 @@ def appraise(
 
 
 def best_of(state: LiquidityPool, estimate: PoolEstimate) -> BestRange:
-    """The range to lay; the full one where a pool has no other."""
+    """The best range of a pool; the full one where it has no other."""
     if state.spacing:
         return best_range(estimate, state.sqrt_price_x96, state.tick, state.spacing)
     at_mean = yield_of(estimate, FULL, estimate.fees.mean, estimate.sigma.mean, full=True)
@@ -111,7 +120,7 @@ def best_of(state: LiquidityPool, estimate: PoolEstimate) -> BestRange:
 
 
 def _apy(rate: float, years: float) -> Apy:
-    """The yield of a simple rate that is earned over the horizon and reinvested; all is lost at most."""
+    """The yield of a simple annual rate that is earned over the horizon and reinvested; never below a total loss."""
     if math.isinf(rate):
         return Apy(math.inf if rate > 0 else -1.0)
     growth = rate * years
@@ -123,6 +132,8 @@ def _said(yield_: Apy) -> str:
 
 
 class Advice(StrEnum):
+    """What to do about a position."""
+
     HOLD = "hold"
     REBALANCE = "rerange"
     LEAVE = "leave"
@@ -130,22 +141,27 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What a position calls for, and why. ticks: the range to lay anew; gain: what that earns more within the horizon,
-    what laying it costs taken off, a share of the position's value."""
+    """What a position calls for, and why."""
 
     advice: Advice
+    """What to do."""
     reason: str
+    """Why, in one line."""
     ticks: Range | None = None
+    """The new range of a rebalance."""
     gain: float = 0.0
+    """What it earns more within the horizon, its cost taken off, as a fraction of the position's value."""
 
 
 def trigger(
     position: PoolPosition, history: PoolHistory, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Trigger:
-    """Out of range: a range is laid anew where what it earns within the horizon, at the low end, is more than it costs.
-    Volatility: where even the high end of the best range's net yield is below lending, the position is to leave; where
-    another width earns twice its cost more than the present one, it is to be taken. Both ends come from the newest
-    record, so that a change of volatility shows here.
+    """What a position of ours calls for.
+
+    Out of range: a rebalance where the low end of what a new range earns within the horizon exceeds its cost. Leaving
+    where even the high end of the best range's net yield is below lending. In range: another width where it earns twice
+    its cost more than the present one. Both ends follow from the newest history, so that changes of volatility show
+    here.
     """
     state = position.state
     value = value_of(state, position.amounts)

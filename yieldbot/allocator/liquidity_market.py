@@ -1,8 +1,8 @@
-"""A pool as a market of one of its tokens: what we hold there, what more would earn, and what going in and out costs.
+"""A pool as a market of one of its tokens: what we hold there, what more would earn, what entering and leaving cost.
 Pure.
 
 What goes in is swapped in the same pool until both tokens fit the range; what comes out is swapped back there. A
-holding is therefore worth what that would bring now, to the unit but for roundings at ticks of our own.
+holding is therefore worth what that would bring now, to the unit but for rounding at ticks of our own.
 """
 
 from __future__ import annotations
@@ -35,40 +35,47 @@ from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
 DUST = 0.001
-"""A position of less than this part of the wealth decides nothing: anybody can give us one."""
+"""Positions below this fraction of the wealth decide nothing: anybody can give us one."""
 OFF = "price-off-the-feeds"
+"""Flag of a pool whose price is too far from the feeds'."""
 MOST_ROOM = 2**120
-"""Base units: of a range that takes next to nothing of the other token, as much fits as there is."""
+"""Base units: capacity of a range that takes next to nothing of the other token."""
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolObservation:
-    """A pool at one block: ``pool`` has its ticks; positions: ours in it; gas_price: token1 base units for a unit of
-    gas; fair: token1 base units for one of token0, by the feeds."""
+    """A pool at one block."""
 
     state: LiquidityPool
+    """Price, liquidity and fee."""
     history: PoolHistory
+    """Recorded fees and ticks."""
     deployment: Deployment
+    """The exchange's table in chains/."""
     pool: V3Pool
+    """For swaps, with its ticks."""
     positions: tuple[PoolPosition, ...]
+    """Ours in it."""
     gas_price: float
+    """token1 base units for a unit of gas."""
     fair: float
+    """token1 base units for one of token0, by the feeds."""
 
 
 def market_id(pool: Pool) -> MarketId:
-    """How a pool's liquidity is called in the journal."""
+    """The id of a pool's liquidity in the journal."""
     return pool_id(pool)
 
 
 def market_of(pool: Pool, asset: Token, deployment: str = "") -> Market:
-    """The market of one of the pool's tokens. ``deployment``: what the exchange's table in chains/ is called."""
+    """The market of one of the pool's tokens. ``deployment``: name of the exchange's table in chains/."""
     name, protocol, chain = pool_name(pool), f"{pool.protocol}{POOLS}", pool.token0.chain
     return Market(market_id(pool), protocol, Kind.LIQUIDITY, chain, name, asset, pool.address, deployment=deployment)
 
 
 def without_positions(pool: V3Pool, positions: Sequence[PoolPosition]) -> V3Pool:
-    """The pool as if we had nothing in it."""
+    """The pool as if we had no liquidity in it."""
     net, liquidity = dict(pool.net), pool.liquidity
     for position in positions:
         if position.ticks is None or not position.liquidity:
@@ -83,13 +90,15 @@ def without_positions(pool: V3Pool, positions: Sequence[PoolPosition]) -> V3Pool
 
 
 def position_value(state: LiquidityPool, position: PoolPosition) -> float:
-    """token1 base units that a position is worth with the fees that wait in it, by the pool's price."""
+    """token1 base units that a position and its uncollected fees are worth, at the pool's price."""
     return value_of(state, position.amounts) + value_of(state, position.fees)
 
 
 def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
-    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool. Raises
-    Unswappable."""
+    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool.
+
+    Raises Unswappable.
+    """
     own, other = amounts if zero else amounts[::-1]
     return own + (V3Venue(rest, not zero).quote_exact_in(other)[0] if other else 0)
 
@@ -97,9 +106,9 @@ def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
 def pool_market_state(
     observed: PoolObservation, asset: Token, wealth: Amount, block: BlockRef, base: Base
 ) -> MarketState:
-    """The market's state. ``wealth``: what might go into it at most, for which the range is chosen.
+    """The state of the market. ``wealth``: the most that might go in, for which the range is chosen.
 
-    Where the pool has no record of fees or prices, nothing may enter and nothing leaves by a plan.
+    Where the pool has no history of fees or prices, nothing may enter, and no plan takes anything out.
     """
     state, positions = observed.state, observed.positions
     pool, price = state.pool, price_of(state)
@@ -167,15 +176,18 @@ def pool_market_state(
 
 @dataclass(frozen=True, slots=True)
 class _Swaps:
-    """The swaps of going in and out, in the pool without us. price: token1 base units for one of token0; impact: the
-    most that the last unit may be paid worse than that, the pool's fee included; off: the price stands further from the
-    feeds' than that, so that nothing is to be done there."""
+    """The swaps of entering and leaving, in the pool without our liquidity."""
 
     rest: V3Pool
+    """The pool without us."""
     zero: bool
+    """Whether the asset is token0."""
     price: float
+    """token1 base units for one of token0."""
     impact: float
+    """Largest price impact on the last unit, the pool's fee included, as a fraction."""
     off: bool
+    """The pool's price is further from the feeds' than that, so that nothing is done there."""
 
     @property
     def into(self) -> float:
@@ -183,7 +195,7 @@ class _Swaps:
         return self.price if self.zero else 1.0 / self.price
 
     def room(self, part: float) -> int:
-        """Base units of the asset that can go in, and come out again, each within the impact."""
+        """Base units of the asset that can go in, and come out again, each within the price impact."""
         if part <= 0.0 or self.off:
             return 0
         given = V3Venue(self.rest, self.zero).amount_until_price(self.into * (1.0 - self.impact))
@@ -203,7 +215,7 @@ class _Swaps:
         return part * (max(0.0, 1.0 - got / (given * self.into)) + max(0.0, 1.0 - back / given))
 
     def held(self, amounts: Pair) -> tuple[int, int]:
-        """(what these base units of both are worth in the asset, how much of it can come out now)."""
+        """(base units of the asset that these of both tokens are worth, how many of them can come out now)."""
         own, other = amounts if self.zero else amounts[::-1]
         most = V3Venue(self.rest, not self.zero).amount_until_price((1.0 - self.impact) / self.into)
         try:
@@ -218,8 +230,8 @@ class _Swaps:
 def _stays(
     observed: PoolObservation, estimate: PoolEstimate, ticks: Range, tokens: float, amounts: Pair
 ) -> RangeOutlook:
-    """What lies there is expected to earn: at the estimates while it is in range; else what a new range surely would,
-    less what it costs to lay it."""
+    """Outlook of what is held: at the mean estimates while in range; else what a new range would earn at the policy's
+    confidence, less the cost of the rebalance."""
     state = observed.state
     if any(position.in_range and position.liquidity for position in observed.positions):
         return _outlook(state, estimate, ticks, observed.gas_price, tokens)
@@ -238,7 +250,8 @@ def _outlook(
     surely: bool = False,
     once: float = 0.0,
 ) -> RangeOutlook:
-    """``surely``: at the fees and the volatility that make the net yield hold at the policy's confidence."""
+    """A range's outlook. ``surely``: at the fees and volatility that make the net yield hold at the policy's
+    confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
     bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
     fees, sigma = (estimate.fees.low, estimate.sigma.high) if surely else (estimate.fees.mean, estimate.sigma.mean)
@@ -253,7 +266,7 @@ def _status(observed: PoolObservation, gone: bool) -> Status:
 
 
 def _part(state: LiquidityPool, ticks: Range, zero: bool) -> float:
-    """Of what a range takes at the present price, the share that is not the asset."""
+    """Fraction of what a range takes at the present price that is the other token."""
     amounts = ticks.amounts(1 << 96, state.sqrt_price_x96)
     whole = value_of(state, amounts)
     if whole <= 0.0:

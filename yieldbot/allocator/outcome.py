@@ -18,17 +18,26 @@ from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One solution in base units, as an Allocation."""
+    """One solution in base units."""
 
     snapshot: Snapshot
+    """What was observed."""
     assessments: Mapping[MarketId, Assessment]
+    """Of each market."""
     portfolio: Portfolio
+    """Our money by asset."""
     problem: Problem
+    """That was solved."""
     bound: float
+    """Upper bound of the objective, in the first asset a year."""
     price: float
+    """Shadow price of the first budget."""
     raws: Sequence[int]
+    """Target of each market, in base units."""
     paid: Sequence[int]
+    """What goes into each swap, in base units."""
     closed: Mapping[int, str]
+    """Why an asset cannot be bought, by its index."""
 
     def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
         problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
@@ -55,8 +64,11 @@ class Answer:
         )
 
     def _targets(self, swaps: tuple[Exchanged, ...]) -> tuple[dict[MarketId, Amount], tuple[Exchanged, ...]]:
-        """Holdings, the wallet's included, and the swaps. Where another split than the solver's brings a little less of
-        an asset, the largest deposit of it takes that, and where none can, the largest swap that gives it."""
+        """Targets, the wallet's included, and the swaps.
+
+        Where another split than the solver's brings a little less of an asset, its largest deposit is reduced by that,
+        or else the largest swap that gives it.
+        """
         states, tokens = self.snapshot.markets, self.portfolio.tokens
         targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
         for _ in tokens:  # a smaller swap brings less of the next one
@@ -77,7 +89,7 @@ class Answer:
         return targets | wallet, swaps
 
     def _left(self, token: Token, targets: Mapping[MarketId, Amount], swaps: Sequence[Exchanged]) -> int:
-        """Base units that stay in the wallet."""
+        """Base units of an asset that stay in the wallet."""
         left = self.portfolio.raws[self.portfolio.tokens.index(token)] - sum(
             t.raw for t in targets.values() if t.token == token
         )
@@ -85,7 +97,7 @@ class Answer:
         return left + sum(swap.gets.raw for swap in swaps if swap.gets.token == token)
 
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
-        """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
+        """One-time cost in the first asset: gas, and what swaps lose against the feeds' prices."""
         problem, years = self.problem, self.problem.horizon_seconds / SECONDS_PER_YEAR
         touched = sum(p.touch_cost for p, now in zip(problem.markets, x, strict=False) if now != p.held)
         return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
@@ -109,7 +121,7 @@ class Answer:
 
 
 def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple[Exchanged, ...]:
-    """The swaps with the largest one that gives ``token`` smaller, at its own rate."""
+    """The swaps, with the largest one that gives ``token`` reduced by ``less`` base units at its own rate."""
     largest = max((s for s in swaps if s.given.token == token), key=lambda s: s.given.raw, default=None)
     if largest is None:
         return swaps
@@ -120,8 +132,10 @@ def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple
 
 
 def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
-    """What a swap costs once, in the first asset: its gas, and what it loses against the feeds' prices (an exchange
-    that pays more than those is no gain)."""
+    """One-time cost of a swap in the first asset: its gas, and what it loses against the feeds' prices.
+
+    An exchange that pays more than the feeds' prices counts as no gain.
+    """
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
     return snapshot.fees.cost(swap.gas, txs=SWAP_TXS * swap.parts) + max(0.0, paid - got)

@@ -1,4 +1,4 @@
-"""From targets to moves and legs, or to Hold with its reason. Pure."""
+"""From targets to moves and legs, or to a Hold with its reason. Pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from yieldbot.model.units import GWEI, SECONDS_PER_YEAR
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
 ) -> Plan | Hold:
-    """The legs that lead from what is held to the targets, or Hold. now: unix seconds, for the plan's expiry.
+    """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
+    policy's ttl.
 
-    Hold when nothing changes, when gas is above the ceiling (max_fee_wei a gas), when the gain does not pay the cost
-    within the policy's break-even time, or when gas would eat more than its share of the horizon's gain.
+    Hold when nothing changes, when gas is above ``max_fee_wei``, when the gain does not earn the cost back within the
+    policy's break-even time, or when the cost is more than its allowed fraction of the horizon's gain.
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -75,8 +76,8 @@ def make_plan(
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
-    """What a Hold adds where the wallet has less than the buffer (people expect that to be mended), or so little beyond
-    it that no market may get it (they wonder why nothing is planned)."""
+    """What a Hold adds where the wallet has less than the buffer (which people expect to be filled up), or so little
+    beyond it that no market may get it."""
     idle = snapshot.idle[0]
     token = idle.held.token
     buffer, least = token.parse(policy.idle_buffer), token.parse(policy.min_position)
@@ -93,7 +94,7 @@ def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
 
 
 def _changes(snapshot: Snapshot, allocation: Allocation) -> dict[MarketId, Amount]:
-    """Target less held of each market that changes, the wallet left out."""
+    """Target less holding of each market that changes, the wallet left out."""
     deltas = {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.markets}
     return {market_id: delta for market_id, delta in deltas.items() if delta}
 
@@ -116,11 +117,11 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
 
 
 TRIAL, BACK = 100, 200
-"""One part in so many of the first real money goes in first, and one in so many comes out again."""
+"""A trial deposits one part in TRIAL first, of which one part in BACK (of the whole) comes out again."""
 
 
 def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
-    """The deposit; where the way out is to be tried first, a hundredth of it, half of that out again, and the rest."""
+    """The legs of a deposit: with a trial, a hundredth of it, half of that out again, and the rest."""
     whole = Leg(LegKind.DEPOSIT, state.market.id, change, ticks=_range(state))
     if not state.untried or change.raw < BACK:
         return (whole,)
@@ -133,7 +134,7 @@ def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
 
 
 def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:
-    """Why a market's way out cannot be tried at a sensible cost; None where each can."""
+    """Why a market's trial would cost too much for its size; None where none would."""
     for market_id, change in changes.items():
         state = snapshot.of(market_id)
         if not state.untried or change.raw <= 0:
@@ -176,7 +177,7 @@ class _End:
 def _moves(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, changes: Mapping[MarketId, Amount]
 ) -> tuple[Move, ...]:
-    """Sources paired with targets, those of one asset first, largest first; the wallet takes up the difference.
+    """Sources paired with targets, those of one asset first, largest first; the wallet takes the difference.
 
     Amounts are in the first asset, by the feeds' prices where there are several.
     """
@@ -192,7 +193,7 @@ def _moves(
     spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)
     swapped = sum(end.value for end in targets) - _within_assets(sources, targets)
     moves = []
-    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and roundings leave between assets
+    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and rounding leave between assets
     for source, target, value in _paired(sources, targets, dust):
         parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
         gain = sum(worth.get(m, 0.0) * share for m, share in parts)
@@ -225,7 +226,7 @@ def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
 def _ends(
     snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]
 ) -> tuple[list[_End], list[_End]]:
-    """What leaves and what comes, largest first. What swaps lose makes them differ, and is not paired."""
+    """What leaves and what comes, largest first. What swaps lose makes the sums differ, and is not paired."""
     sources, targets = list[_End](), list[_End]()
     whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
     first = snapshot.idle[0]  # as if we had more or less of it: the wallet's change is what moves and swaps leave of it
@@ -244,20 +245,20 @@ def _ends(
 
 
 def _value(snapshot: Snapshot, change: Amount) -> int:
-    """In base units of the first asset, by the feeds."""
+    """An amount in base units of the first asset, by the feeds."""
     first = snapshot.assets[0]
     return change.raw if change.token == first else int(float(change) * snapshot.price(change.token) * first.one)
 
 
 def _within_assets(sources: Sequence[_End], targets: Sequence[_End]) -> int:
-    """How much of the money need not be swapped."""
+    """How much of the money need not be swapped, in base units of the first asset."""
     tokens = {end.token for end in (*sources, *targets)}
     sums = ([sum(end.value for end in ends if end.token == t) for ends in (sources, targets)] for t in tokens)
     return sum(min(pair) for pair in sums)
 
 
 def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tuple[_End, _End, int]]:
-    """(source, target, value), until one side is used up; within an asset first."""
+    """(source, target, value) until one side is used up; within an asset first."""
     for within in (True, False):
         for source in sources:
             for target in targets:
@@ -269,8 +270,8 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """Why, in one line: both rates after the move, haircuts where they are what decides, and what keeps the target
-    from taking more."""
+    """Why, in one line: both rates after the move, haircuts where they decide, and what keeps the target from taking
+    more."""
     h = policy.horizon_days * 86_400
     rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
@@ -288,7 +289,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
 
 
 def _locked(source: MarketState, left: Amount) -> str:
-    """What a withdrawal leaves without cash behind it, in words; empty where all of it could follow at once."""
+    """How much of what stays in a market could not be withdrawn at once, as a phrase; empty where all of it could."""
     if source.market.kind is Kind.IDLE or source.cash is None or left.raw <= 0:
         return ""
     cash = max(0, source.cash.raw - max(0, source.held.raw - left.raw))
@@ -299,8 +300,8 @@ def _locked(source: MarketState, left: Amount) -> str:
 
 
 def grade(allocation: Allocation, gain: float, cost: float, policy: Policy) -> int:
-    """0-100: 60 for how close the certificate shows it to the optimum (1 bp of gap costs 6), 40 for how soon it pays
-    (at the policy's break-even time nothing is left of them)."""
+    """0 to 100: 60 for how close the certificate shows the allocation to the optimum (each bp of gap costs 6), 40 for
+    how soon it pays (0 of them at the policy's break-even time)."""
     optimal = max(0.0, 60.0 - 6.0 * allocation.certificate.gap_bps)
     days = cost / gain * 365
     soon = 40.0 * max(0.0, 1.0 - days / policy.break_even_days) if policy.break_even_days > 0 else 0.0
