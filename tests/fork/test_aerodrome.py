@@ -23,7 +23,7 @@ from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import compiled, own
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
@@ -47,7 +47,7 @@ class World:
     token_abi: list[dict[str, Any]]
 
     async def token(self, decimals: int, number: int) -> Token:
-        made = await self.d.deploy(compiled()["ours"]["TestToken"], f"T{number}", f"T{number}", decimals)
+        made = await self.d.deploy(own()["TestToken"], f"T{number}", f"T{number}", decimals)
         return Token(self.d.node.chain, checksummed(made.address), f"T{number}", decimals)
 
     def contract(self, token: Token) -> Contract:
@@ -102,7 +102,7 @@ class World:
 
 @pytest.fixture
 async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
-    made, ours = compiled(units=("aerodrome",))["aerodrome"], compiled()["ours"]
+    made, ours = compiled(units=("aerodrome",))["aerodrome"], own()
     async with own_sandbox.node() as node:
         snapshot = await node.request("evm_snapshot", [])
         d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])

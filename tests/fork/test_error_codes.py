@@ -20,7 +20,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import own
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox, sandboxed
 
@@ -45,9 +45,7 @@ class Codes(Stage):
     async def unlist(self, gone: bool) -> None:
         """The comptroller then answers MARKET_NOT_LISTED to minting and redeeming."""
         d = await self.deployer()
-        comptroller = Contract(
-            self.sandbox.addresses["moonwell_comptroller"], compiled()["ours"]["ComptrollerDouble"].abi
-        )
+        comptroller = Contract(self.sandbox.addresses["moonwell_comptroller"], own()["ComptrollerDouble"].abi)
         await d.send(comptroller, "unlist", self.sandbox.addresses["moonwell_usdc"], gone)
 
     async def carried_out(self, leg: Leg) -> bool:
@@ -101,7 +99,7 @@ async def test_an_error_code_is_a_failure(codes: Codes) -> None:
     assert len(codes.account.journal.transactions()) == sent, "nothing was signed"
     await codes.unlist(False)
     d = await codes.deployer()
-    drained = Contract(codes.sandbox.addresses["moonwell_usdc"], compiled()["ours"]["SecondsCTokenDouble"].abi)
+    drained = Contract(codes.sandbox.addresses["moonwell_usdc"], own()["SecondsCTokenDouble"].abi)
     await d.send(drained, "borrow", (await codes.state()).liquidity.raw - 10**6, sender=d.accounts[1])
     thin = await codes.state()
     assert thin.liquidity.raw <= 10**6 and thin.withdrawable == thin.liquidity
