@@ -20,7 +20,7 @@ from yieldbot.app import cycle
 from yieldbot.app.job_reports import exit_code
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.simulate import rehearse
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.results import LegResult

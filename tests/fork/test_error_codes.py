@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from tests.fork.test_execution_adapters import Stage
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.store import Journal

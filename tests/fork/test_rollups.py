@@ -21,10 +21,12 @@ from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedTx
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.rollup import rollup_fee
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,

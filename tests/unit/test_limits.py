@@ -10,7 +10,7 @@ import pytest
 from tests.unit.allocator.market_builder import market, usdc
 from tests.unit.test_protections import JOB, NOW, SEEN, USDC, A, deposit, moved
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.math.curves import ConstantCurve

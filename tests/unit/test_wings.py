@@ -18,7 +18,10 @@ BOTH = {
     *(f"node/{name}" for name in ("client", "connect", "fork", "quorum")),
     *("signing/keystore",),
     *(f"execution/{name}" for name in ("account", "balances", "build", "clear", "confirm", "judge", "leg", "revoke")),
-    *(f"execution/{name}" for name in ("settle", "simulate", "submit", "swaps", "transact", "wayout")),
+    *(
+        f"execution/{name}"
+        for name in ("rehearsal", "rehearse", "settle", "simulate", "submit", "swaps", "transact", "wayout")
+    ),
 }
 """What every family has to do, by the file that does it."""
 
@@ -49,6 +52,7 @@ ONLY = {
         "execution/clear_typed": "EIP-712 messages",
         "execution/clear_v4": "Uniswap v4's actions",
         "execution/erc7730/*": "descriptors of contracts, EVM's standard",
+        "execution/fees": "EIP-1559 fees are fetched; Solana's bids come from recent transactions",
         "execution/holder": "a simulated holder of shares",
         "execution/nonces": "Solana's transactions have no nonce",
         "execution/on_fork": "a fork is asked by JSON-RPC",
@@ -103,12 +107,14 @@ ONLY_VERBS = {
     ),
     ("execution/judge", SOLANA): ("as_built budget_fault decode", "instructions are read from the final bytes"),
     ("execution/revoke", SOLANA): ("authority_of effect_fault", "a right is taken back by who has it"),
-    ("execution/simulate", EVM): (
-        "fees_at leg_calls note_request priority_fee run_steps still_allowed",
-        "gas is priced by a block, allowances are left or not, liquidity goes step by step",
+    ("execution/rehearse", EVM): (
+        "leg_calls note_request run_steps still_allowed",
+        "allowances are left or not, requests have ids, liquidity goes step by step",
     ),
+    ("execution/rehearse", SOLANA): ("ran_step", "a leg is steps, each one transaction"),
+    ("execution/simulate", EVM): ("stray_fault", "what leaves is read from event logs"),
     ("execution/simulate", SOLANA): (
-        "ran_step reason simulate_bytes tables_of watched_of with_least would_fail",
+        "reason simulate_bytes tables_of watched_of with_least would_fail",
         "lookup tables, and what a program says of its failure",
     ),
     ("execution/submit", EVM): ("in_pool sign", "a pool of transactions, and devices that refuse"),

@@ -10,7 +10,8 @@ from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC
 from tests.unit.allocator.test_several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id
-from yieldbot.chains.evm.execution.simulate import Fees, Rehearsal
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.decision.holds import still_holds
 from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.journal.codec import plan_from_doc, plan_to_doc

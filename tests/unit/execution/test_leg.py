@@ -48,7 +48,8 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import judge_batch
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.permit2 import permit_call
-from yieldbot.chains.evm.execution.simulate import _with_least, rehearse, simulate_tx, still_allowed
+from yieldbot.chains.evm.execution.rehearse import rehearse, still_allowed
+from yieldbot.chains.evm.execution.simulate import _with_least, simulate_tx
 from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided, move_of
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError

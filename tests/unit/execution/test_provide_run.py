@@ -16,7 +16,8 @@ from wiring import EXPIRES, NOW, OWNER, STRANGER, USDC
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.order import Step, Tally
 from yieldbot.chains.evm.node.client import Node

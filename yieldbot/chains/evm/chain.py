@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.evm import account_history, allowances
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.execution.clear import Book
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.quotes import read_quotes
 from yieldbot.chains.evm.session import account_of, open_session, open_watch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yieldbot.chains.evm.execution.simulate import Rehearsal
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.leg_limits import most_gas
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.market import Snapshot

@@ -16,8 +16,9 @@ from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.confirm import finality_seconds
 from yieldbot.chains.evm.execution.holder import Holder, paid_out
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.work import provide_work

@@ -11,9 +11,9 @@ from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
 from yieldbot.chains.solana.execution.clear import Book
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
 from yieldbot.chains.solana.execution.settle import settle
-from yieldbot.chains.solana.execution.simulate import RehearsedTx
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.quotes import read_quotes

@@ -11,7 +11,8 @@ from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call, spender_names
 from yieldbot.chains.evm.execution.judge import Rules, judge
 from yieldbot.chains.evm.execution.permit2 import permit_call, permitted, still_permitted
-from yieldbot.chains.evm.execution.simulate import rehearse, simulate_tx
+from yieldbot.chains.evm.execution.rehearse import rehearse
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred

@@ -14,8 +14,9 @@ from functools import partial
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
 from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation
-from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError, TransientError

@@ -13,9 +13,10 @@ from dataclasses import replace
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees, bumped, price
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation, judge_replacement
 from yieldbot.chains.evm.execution.rollup import cost_above_gain
-from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.chains.evm.signing.sign import is_by, unsigned_of
 from yieldbot.errors import ConfigError, TransientError

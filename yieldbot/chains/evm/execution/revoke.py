@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, revocation
+from yieldbot.chains.evm.execution.fees import fees_at
 from yieldbot.chains.evm.execution.judge import Rules, judge_revocation
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, short_of_native
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.gate import barred

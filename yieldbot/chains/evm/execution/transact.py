@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, price, unsigned
 from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.nonces import clear_leftovers, next_nonce
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, node_gas
-from yieldbot.chains.evm.execution.simulate import priority_fee
 from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx

@@ -66,7 +66,7 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
 async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """``_tried`` for a pool: an hour later all our liquidity is taken out and swapped to the asset. It may cost what
     ``worth_fault`` allows the entry: swap fees of both ways, and the price's move."""
-    from yieldbot.chains.evm.execution.simulate import run_steps
+    from yieldbot.chains.evm.execution.rehearse import run_steps
 
     put, provides = work.leg.amount, work.provides
     assert provides is not None and provides.back is not None
@@ -101,7 +101,7 @@ async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCa
     """Make the calls on the fork. None when all succeed; else why one fails, and whether the market itself reverted (a
     fork that cannot go on is no fault of the market)."""
     from yieldbot.chains.evm.execution.on_fork import mined
-    from yieldbot.chains.evm.execution.simulate import note_request
+    from yieldbot.chains.evm.execution.rehearse import note_request
 
     if not calls:
         return "there is no call that takes it out", True

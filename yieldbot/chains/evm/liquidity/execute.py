@@ -17,7 +17,9 @@ from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call
 from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
+from yieldbot.chains.evm.execution.rehearse import rehearse
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity, judge_provided, takes_back, with_least
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Steps, Tally

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.fees import fees_at
 from yieldbot.chains.evm.execution.on_fork import impersonate
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, run_steps, still_allowed
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
+from yieldbot.chains.evm.execution.rehearse import run_steps, still_allowed
 from yieldbot.chains.evm.liquidity.order import Steps
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.deltas import changes

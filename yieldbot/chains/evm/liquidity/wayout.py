@@ -12,7 +12,7 @@ from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import run_steps
+from yieldbot.chains.evm.execution.rehearse import run_steps
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import Prepared, removing

@@ -16,10 +16,11 @@ from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
-from yieldbot.chains.evm.execution.simulate import Rehearsal, priority_fee
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval

@@ -26,7 +26,8 @@ from yieldbot.chains.solana.execution.build import (
     revocation,
 )
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
-from yieldbot.chains.solana.execution.simulate import RehearsedTx, simulate_bytes, would_fail
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
+from yieldbot.chains.solana.execution.simulate import simulate_bytes, would_fail
 from yieldbot.chains.solana.execution.transact import transact
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.chains.solana.node.fork import Fork, Ran

@@ -10,7 +10,8 @@ from dataclasses import replace
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.chains.solana.execution.build import Table, TxContext, unsigned, without
 from yieldbot.chains.solana.execution.confirm import confirm
-from yieldbot.chains.solana.execution.simulate import RehearsedTx, tables_of
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
+from yieldbot.chains.solana.execution.simulate import tables_of
 from yieldbot.chains.solana.execution.submit import record, submit
 from yieldbot.chains.solana.node.client import Blockhash
 from yieldbot.errors import SignerRefused

@@ -87,7 +87,8 @@ async def _taken(
     tables: Sequence[Table],
 ) -> int | Declined:
     """Make the calls on the fork as a withdrawal's leg would be made; base units of the asset that they bring."""
-    from yieldbot.chains.solana.execution.simulate import ran_step, watched_of
+    from yieldbot.chains.solana.execution.rehearse import ran_step
+    from yieldbot.chains.solana.execution.simulate import watched_of
 
     if not calls:
         return Declined("WOULD_REVERT", "there is no instruction that takes it out")
