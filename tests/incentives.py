@@ -14,7 +14,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import compiled, packaged
+from yieldbot.sandbox.artifacts import compiled, own, packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
 
 ONE = 10**18
@@ -76,8 +76,7 @@ async def pay_in_weth(node: Node, addresses: Mapping[str, str]) -> None:
 
 async def deploy(node: Node, addresses: Mapping[str, str], days: int = 90, usd: float = 2.0) -> Incentives:
     """Deploy and fund them all; Aave's pays for ``days``, Comet's without end."""
-    units = compiled()
-    ours, aave = units["ours"], units["aave"]
+    ours, aave = own(), compiled()["aave"]
     d = Deployer(node, [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
     token = await d.deploy(ours["TestToken"], "Reward", "RWD", 18)
     feed = await d.deploy(ours["PriceFeed"], "RWD / USD", int(usd * 10**8))

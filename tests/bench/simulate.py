@@ -18,7 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks

@@ -119,7 +119,8 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
 
 async def _rehearsed(world: World) -> dict[str, Any]:
     """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
-    from yieldbot.chains.solana.execution.simulate import Rehearsal, rehearse
+    from yieldbot.chains.solana.execution.rehearsal import Rehearsal
+    from yieldbot.chains.solana.execution.rehearse import rehearse
     from yieldbot.chains.solana.session import JobSession, open_session
     from yieldbot.decision.decide import decide
     from yieldbot.model.plan import Plan

@@ -22,7 +22,7 @@ from tests.property.test_split import venues_of
 from yieldbot.allocator.split import split
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool
-from yieldbot.math.stableswap import told
+from yieldbot.math.stableswap import get_dy
 from yieldbot.model.address import checksummed
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
@@ -112,7 +112,7 @@ async def _stable(node: Node) -> dict[str, Any]:
         for question in questions(draw, state, SAMPLE // 10):
             start = time.perf_counter()
             try:
-                told(state, *question)
+                get_dy(state, *question)
             except Unswappable:
                 continue
             ours += time.perf_counter() - start

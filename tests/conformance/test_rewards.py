@@ -9,7 +9,7 @@ import pytest
 from tests import incentives
 from tests.bench.accuracy import DAY, DAYS_30, Accuracy
 from tests.incentives import Incentives
-from yieldbot.allocator.rewards import curve_of, reward_apr, value
+from yieldbot.allocator.market_curve import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
 from yieldbot.math.sustainable import sustainable_curve

@@ -13,8 +13,9 @@ from yieldbot.allocator.assess import assess
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.errors import NodeRefused
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, ExitKind, Kind, Market, MarketState, Snapshot
+from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
 from yieldbot.model.requests import with_requests

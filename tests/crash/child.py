@@ -23,7 +23,7 @@ from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.events import Event, PlanWritten, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import JournalEntry, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.rpc.endpoint import Endpoint
 
@@ -48,7 +48,7 @@ class Fuse:
 class FusedJournal(Journal):
     fuse: Fuse
 
-    def append(self, *events: Event) -> None:
+    def append(self, *events: JournalEntry) -> None:
         name = {TxSigned: "signed", TxSettled: "settled"}.get(type(events[0]), "other")
         self.fuse.at(f"before {name}")
         super().append(*events)

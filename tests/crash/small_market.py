@@ -189,14 +189,14 @@ class SmallMarket:
 async def build(folder: Path, troubled: bool = False, more: Sequence[str] = ()) -> tuple[Anvil, SmallMarket]:
     """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet. troubled: with TroubledToken;
     more: options of the node."""
-    from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode
+    from yieldbot.sandbox.artifacts import Artifact, multicall3_bytecode, own
     from yieldbot.sandbox.deployer import Deployer
 
     started = int(time.time()) - 90 * 86_400
     options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0", *more]
     anvil = spawn(options, log=folder / "anvil.log", temporary=True)
     async with Node(CHAIN, anvil.url, multicall3=MULTICALL3) as node:
-        ours = compiled()["ours"]
+        ours = own()
         accounts = [Address(account) for account in await node.request("eth_accounts", [])]
         deployer = Deployer(node, accounts)
         plain = (ours["TestToken"], "USD Coin", "USDC", 6)

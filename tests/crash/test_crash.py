@@ -14,7 +14,7 @@ from tests.crash.child import BOUNDARIES, RAW
 from tests.crash.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.events import PlanStatus
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import Confirmed
 

@@ -13,13 +13,13 @@ from yieldbot.chains.evm.liquidity.orders import Prepared, adding, collecting, c
 from yieldbot.chains.evm.liquidity.swaps import Terms
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import MOST_TICK
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition, LpState
-from yieldbot.protocols.evm.uniswap_v3_lp import LIQUIDITY
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
+from yieldbot.protocols.evm.uniswap_v3_liquidity import LIQUIDITY
 
 SLIPPAGE = 0.005
 MOST_LIQUIDITY = 1 << 105
@@ -43,17 +43,17 @@ class Field:
     deployment: Deployment
     tally: Tally
 
-    async def state(self) -> LpState:
+    async def state(self) -> LiquidityPool:
         flow = LIQUIDITY.observe(self.pool, self.deployment)
         (found,) = await self.world.node.run([flow], await self.world.node.block())
-        assert isinstance(found, LpState), found
+        assert isinstance(found, LiquidityPool), found
         return found
 
-    async def position(self, token_id: int) -> LpPosition:
+    async def position(self, token_id: int) -> PoolPosition:
         state = await self.state()
         flow = LIQUIDITY.position({self.pool.address: state}, self.deployment, token_id)
         (found,) = await self.world.node.run([flow], await self.world.node.block())
-        assert isinstance(found, LpPosition), found
+        assert isinstance(found, PoolPosition), found
         return found
 
     def terms(self) -> Terms:

@@ -1,7 +1,7 @@
 """Pools of Curve's StableSwap double in random states, and its word on swaps in them.
 
-The double (sandbox/contracts/StableSwapDouble.sol) is our own writing of the published mathematics: no package has
-Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
+The double (sandbox/contracts/doubles/StableSwapDouble.sol) is our own writing of the published mathematics: no package
+has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import random
 from typing import Any
 
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, told
+from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, get_dy
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import own
 from yieldbot.sandbox.deployer import Contract, Deployer
 
 FLAVOURS: tuple[Flavour, ...] = ("3pool", "template", "plain2", "ng")
@@ -29,7 +29,7 @@ async def made(
 ) -> tuple[Contract, list[Token]]:
     """A pool of new coins with random balances, and ``terms`` (amplification, fee, multiplier of the fee) or random
     ones."""
-    ours, tokens = compiled()["ours"], []
+    ours, tokens = own(), []
     depth = draw.uniform(1, 9)
     for k in range(count):
         places = draw.choice([6, 8, 18])
@@ -90,7 +90,7 @@ async def compare(d: Deployer, draw: random.Random, ours: StablePool, pool: Cont
     (answers,) = await d.node.run([flow()], await d.node.block())
     for one, answer in zip(asked, answers, strict=True):
         try:
-            expected = told(ours, *one)
+            expected = get_dy(ours, *one)
         except Unswappable:
             assert not answer, (ours, one)
             refused += 1

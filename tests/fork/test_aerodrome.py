@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.fork.pools import ask, own_sandbox
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
-from yieldbot.math.venues import Path
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
@@ -23,7 +23,7 @@ from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import compiled, own
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
@@ -47,7 +47,7 @@ class World:
     token_abi: list[dict[str, Any]]
 
     async def token(self, decimals: int, number: int) -> Token:
-        made = await self.d.deploy(compiled()["ours"]["TestToken"], f"T{number}", f"T{number}", decimals)
+        made = await self.d.deploy(own()["TestToken"], f"T{number}", f"T{number}", decimals)
         return Token(self.d.node.chain, checksummed(made.address), f"T{number}", decimals)
 
     def contract(self, token: Token) -> Contract:
@@ -102,7 +102,7 @@ class World:
 
 @pytest.fixture
 async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
-    made, ours = compiled(units=("aerodrome",))["aerodrome"], compiled()["ours"]
+    made, ours = compiled(units=("aerodrome",))["aerodrome"], own()
     async with own_sandbox.node() as node:
         snapshot = await node.request("evm_snapshot", [])
         d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
@@ -184,7 +184,7 @@ async def test_the_router_gives_what_we_say_through_two_pools_and_no_less(world:
         states = [await world.state(pool) for pool in way]
         venues = [state.venue(token) for state, token in zip(states, row, strict=False)]
         given = Amount(row[0], 12_345 * row[0].one + 7)
-        out = Path(*venues).quote_exact_in(given.raw)[0]
+        out = VenuePath(*venues).quote_exact_in(given.raw)[0]
         await world.d.send(world.contract(row[0]), "mint", world.d.me, given.raw)
 
         def swap(least: int, deadline: int = now + 600, way: Any = way, given: Any = given, row: Any = row) -> EvmCall:
@@ -237,7 +237,7 @@ def test_pools_are_venues_with_a_bound(seed: int) -> None:
     amount = int(10 ** draw.uniform(2, 5) * ones[0])
     found = split(venues, amount)
     assert sum(found.parts) == amount and found.gap_bps <= 0.1 and found.out <= found.bound
-    bought = buy(venues, found.out)
+    bought = split_exact_out(venues, found.out)
     assert bought.gap_bps <= 0.1 and bought.taken <= amount * (1 + 1e-9) + 2
     for part in range(11):
         parts = (amount * part // 10, amount - amount * part // 10)

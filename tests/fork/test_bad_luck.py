@@ -20,11 +20,11 @@ from yieldbot.app import cycle
 from yieldbot.app.job_reports import exit_code
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.simulate import rehearse
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval, Approver, DeclineAll, Proposal
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountCleared
+from yieldbot.journal.journal_entries import AccountCleared
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, MarketState
@@ -224,14 +224,12 @@ def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tupl
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
     from yieldbot.execution.wayout import WayOut
-    from yieldbot.sandbox.artifacts import compiled
+    from yieldbot.sandbox.artifacts import own
     from yieldbot.sandbox.deployer import Deployer
 
     async with troubled.node() as node:
         accounts = [Address(account) for account in await node.request("eth_accounts", [])]
-        vault = await Deployer(node, accounts).deploy(
-            compiled()["ours"]["NoExitVault"], troubled.usdc_address, "dvUSDC"
-        )
+        vault = await Deployer(node, accounts).deploy(own()["NoExitVault"], troubled.usdc_address, "dvUSDC")
         await node.request("anvil_mine", ["0x14", "0xc"])
     trap = replace(troubled, vault_address=vault.address)
     for shut, keeps, said in ((True, 0, "cooldown is on"), (False, 50, "come out where 12,000"), (False, 0, None)):

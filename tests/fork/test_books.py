@@ -18,8 +18,8 @@ from tests.fork.test_cli import Home
 from yieldbot.app.account_entries import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal
-from yieldbot.books.ledger import What, post
-from yieldbot.books.prices import recorded
+from yieldbot.books.ledger import RowKind, post
+from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.evm import account_history as evm
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.node.quorum import Quorum
@@ -306,8 +306,8 @@ async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_st
     wallet = wallet_sums(seen.entries)
     usdc_token = settings.jobs[0].asset
     assert wallet[usdc_token] == usdc(home) and seen.since == first
-    books = post(seen.entries, quote_of(seen.quotes, recorded(records)))
-    fees = [row for row in books.rows if row.what is What.FEE]
+    books = post(seen.entries, quote_of(seen.quotes, recorded_prices(records)))
+    fees = [row for row in books.rows if row.what is RowKind.FEE]
     assert fees and all(row.quote and "written down" in row.quote.source for row in fees), "by the journal's prices"
     few = await evm.look(settings.jobs, entries, ours, checked=False, most_parts=2)
     assert head - 80 <= few.since <= head and not few.checks

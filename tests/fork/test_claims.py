@@ -12,12 +12,12 @@ from tests import incentives
 from tests.fork.test_main_job import transactions, world
 from yieldbot.allocator.claims import due
 from yieldbot.app import cycle
-from yieldbot.books.entries import Kind, from_journal
+from yieldbot.books.entries import EntryKind, from_journal
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto, DeclineAll, Queue
 from yieldbot.history import holdings as forecast
-from yieldbot.journal.events import PlanStatus
 from yieldbot.journal.fold import fold_transactions
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Settings
 from yieldbot.model.tx import Confirmed
@@ -81,7 +81,9 @@ async def test_claims_are_made_when_they_pay_and_nothing_else_moves(sandbox: San
         assert w.journal.plan(plan.id).status is PlanStatus.EXECUTED
         reward = plan.legs[0].gets.token
         claimed = [entry for entry in from_journal(w.journal.history()) if entry.change(reward)]
-        assert {entry.kind for entry in claimed} == {Kind.CLAIM} and sum(e.change(reward) for e in claimed) == brought
+        assert {entry.kind for entry in claimed} == {EntryKind.CLAIM} and sum(
+            e.change(reward) for e in claimed
+        ) == brought
         assert {e.market_id for e in claimed} <= set(report.snapshot.states), "in the books a claim is of its market"
         signed = [t.signed for t in fold_transactions(w.journal.history()).values() if t.signed.plan_id == plan.id]
         assert [s.market_id for s in signed] == [leg.market_id for leg in plan.legs]
@@ -89,7 +91,7 @@ async def test_claims_are_made_when_they_pay_and_nothing_else_moves(sandbox: San
         assert due(after, settings.policy) == ()
         rewards = [r for s in after.states.values() for r in s.rewards]
         assert {r.in_wallet.raw for r in rewards} == {brought}
-        known = forecast.basis(w.journal.history(), after.block.chain, after.owner)
+        known = forecast.forecasts_since_change(w.journal.history(), after.block.chain, after.owner)
         assert all(
             known[leg.market_id].block.height < report.snapshot.block.height for leg in first.decision.outcome.legs
         )

@@ -18,7 +18,7 @@ from eth_utils import to_checksum_address
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import own
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
@@ -90,7 +90,7 @@ class Bench:
 
 @pytest_asyncio.fixture
 async def bench(sandbox: Sandbox) -> AsyncIterator[Bench]:
-    ours = compiled()["ours"]
+    ours = own()
     async with sandbox.node() as node:
         accounts = [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])]
         deployer = Deployer(node, accounts)

@@ -1,7 +1,7 @@
 """Curve's StableSwap: our integers against the double's, to the unit, and the adapter's reads and swaps in it.
 
-The double (sandbox/contracts/StableSwapDouble.sol) is our own writing of the published mathematics: no package has
-Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
+The double (sandbox/contracts/doubles/StableSwapDouble.sol) is our own writing of the published mathematics: no package
+has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import pytest
 
 from tests.fork.pools import own_sandbox
 from tests.fork.stable_pools import CURVE, FLAVOURS, coins_of, compare, listed, made, read
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.math.stableswap import Flavour, StablePool, StableVenue, invariant
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import PoolState
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import own
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
@@ -52,7 +52,7 @@ async def test_thousands_of_swaps_are_the_doubles_to_the_unit(flavour: Flavour, 
 async def test_a_swap_gives_what_we_say_and_no_less(flavour: Flavour, deployer: Deployer) -> None:
     d, draw = deployer, random.Random(flavour)
     pool, tokens = await made(d, draw, flavour, 2 if flavour == "plain2" else 3)
-    coins = [Contract(token.address, compiled()["ours"]["TestToken"].abi) for token in tokens]
+    coins = [Contract(token.address, own()["TestToken"].abi) for token in tokens]
     found = next(p for p in await listed(d, flavour, pool, tokens) if {p.token0, p.token1} == set(tokens[:2]))
     for given, wanted in (tokens[:2], tokens[1::-1]):
         (state,) = await d.node.run([CURVE.observe(found)], await d.node.block())
@@ -131,7 +131,7 @@ def test_stable_pools_are_venues_with_a_bound(seed: int) -> None:
     amount = int(10 ** draw.uniform(20, 24))
     found = split(venues, amount)
     assert sum(found.parts) == amount and found.gap_bps <= 0.1 and found.out <= found.bound
-    bought = buy(venues, found.out)
+    bought = split_exact_out(venues, found.out)
     assert bought.gap_bps <= 0.1 and bought.taken <= amount * (1 + 1e-9)
     # NG's fee off the peg makes the output not quite concave: the bound stays one, and the gap says so.
     off = []

@@ -13,14 +13,15 @@ import pytest_asyncio
 
 from tests.fork.test_execution_adapters import Stage
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import own
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.node import Sandbox, sandboxed
 
@@ -45,9 +46,7 @@ class Codes(Stage):
     async def unlist(self, gone: bool) -> None:
         """The comptroller then answers MARKET_NOT_LISTED to minting and redeeming."""
         d = await self.deployer()
-        comptroller = Contract(
-            self.sandbox.addresses["moonwell_comptroller"], compiled()["ours"]["ComptrollerDouble"].abi
-        )
+        comptroller = Contract(self.sandbox.addresses["moonwell_comptroller"], own()["ComptrollerDouble"].abi)
         await d.send(comptroller, "unlist", self.sandbox.addresses["moonwell_usdc"], gone)
 
     async def carried_out(self, leg: Leg) -> bool:
@@ -101,7 +100,7 @@ async def test_an_error_code_is_a_failure(codes: Codes) -> None:
     assert len(codes.account.journal.transactions()) == sent, "nothing was signed"
     await codes.unlist(False)
     d = await codes.deployer()
-    drained = Contract(codes.sandbox.addresses["moonwell_usdc"], compiled()["ours"]["SecondsCTokenDouble"].abi)
+    drained = Contract(codes.sandbox.addresses["moonwell_usdc"], own()["SecondsCTokenDouble"].abi)
     await d.send(drained, "borrow", (await codes.state()).liquidity.raw - 10**6, sender=d.accounts[1])
     thin = await codes.state()
     assert thin.liquidity.raw <= 10**6 and thin.withdrawable == thin.liquidity

@@ -15,12 +15,13 @@ from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, allowance, balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, PendingError, SafetyError
 from yieldbot.execution.deltas import change_of
-from yieldbot.journal.events import AccountCleared, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountCleared, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address

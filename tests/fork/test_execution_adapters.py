@@ -13,7 +13,8 @@ from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
 from yieldbot.chains.evm.observe import observe

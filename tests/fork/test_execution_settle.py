@@ -21,8 +21,8 @@ from yieldbot.chains.evm.execution.nonces import cancels, given_up, leftovers
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, PendingError, TransientError
-from yieldbot.journal.events import TxSettled
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxSettled
 from yieldbot.model.tx import Confirmed, Expired, Replaced
 
 

@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from tests.fork.traded import EVERY, FAR, FEE, Traded, pool_sandbox, traded
 from tests.unit.cli.program import Ended, yieldbot
 from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, fold
-from yieldbot.math.positions import MASK128
+from yieldbot.math.liquidity_range import MASK128
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture

@@ -8,16 +8,16 @@ import random
 import pytest
 
 from tests.fork.pools import World, own_sandbox, world
-from yieldbot.allocator.liquidity import appraise
+from yieldbot.allocator.liquidity_advice import appraise
 from yieldbot.math import constant_product
 from yieldbot.math.estimate import LOG_TICK
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Apy, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
-from yieldbot.model.liquidity import LpHistory, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory
 from yieldbot.model.policy import Policy
-from yieldbot.protocols.evm.uniswap_v2_lp import LIQUIDITY
+from yieldbot.protocols.evm.uniswap_v2_liquidity import LIQUIDITY
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract
 
@@ -40,9 +40,9 @@ async def test_a_pairs_liquidity(world: World) -> None:
     pool = Pool("uniswap_v2", "pair", at, tokens[0], tokens[1], {"fee_bps": 30})
     deployment = Deployment("uniswap_v2", node.chain, "v2", {"factory": factory.address}, tuple(tokens))
 
-    async def state() -> LpState:
+    async def state() -> LiquidityPool:
         (found,) = await node.run([LIQUIDITY.observe(pool, deployment)], await node.block())
-        assert isinstance(found, LpState), found
+        assert isinstance(found, LiquidityPool), found
         return found
 
     draw, fees, prices = random.Random(3), [], []
@@ -58,8 +58,8 @@ async def test_a_pairs_liquidity(world: World) -> None:
         fees.append((zero, amount * 0.003, prices[-1]))
         await d.warp(EVERY)
     seen = await state()
-    (record,) = await node.run([LIQUIDITY.record(seen, 72)], await node.block())  # three blocks a trade
-    assert isinstance(record, LpHistory) and not record.missing and len(record.fees) == 12
+    (record,) = await node.run([LIQUIDITY.history(seen, 72)], await node.block())  # three blocks a trade
+    assert isinstance(record, PoolHistory) and not record.missing and len(record.fees) == 12
     price = seen.reserves[1] / seen.reserves[0]
     earned = math.fsum(record.fees) * seen.liquidity
     # A share grows by half of a fee's part of its reserve: valued now, a fee counts at the root of both prices.
@@ -71,7 +71,7 @@ async def test_a_pairs_liquidity(world: World) -> None:
     assert means == pytest.approx(expected, abs=2.0), "each window's mean price, in ticks"
 
     found = appraise(seen, record, 10.0**18, 1e3, Policy(), [Apy(0.03)])
-    assert found.best.full and found.best.at_mean.lost == pytest.approx(found.venue.sigma.mean**2 / 8)
+    assert found.best.full and found.best.at_mean.lost == pytest.approx(found.estimate.sigma.mean**2 / 8)
     assert found.net[0] < found.net[1] < found.net[2]
 
     (owned,) = await node.run([LIQUIDITY.owned({at: seen}, deployment, d.me)], await node.block())

@@ -15,22 +15,22 @@ from tests.fork.pools import own_sandbox
 from tests.fork.test_uniswap_v4 import ANY_HOOK
 from tests.fork.v4 import V4World, new_v4_pool, take_protocol_fee, v4_world
 from tests.unit.cli.program import yieldbot
-from yieldbot.allocator.liquidity import appraise
+from yieldbot.allocator.liquidity_advice import appraise
 from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
 from yieldbot.math.concentrated import MOST_TICK
 from yieldbot.math.estimate import LOG_TICK, volatility
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
-from yieldbot.protocols.evm.uniswap_v4_lp import LIQUIDITY, NUMBERS
+from yieldbot.protocols.evm.uniswap_v4_liquidity import LIQUIDITY, NUMBERS
 from yieldbot.sandbox.exchange_v4 import mint
 from yieldbot.sandbox.node import Sandbox
 
@@ -51,12 +51,12 @@ class Lp:
         more = {"manager": world.v4.positions.address, "lookback_blocks": 0, "keys": [(FEE, SPACING)]}
         self.table = Deployment(given.protocol, given.chain, given.name, given.params | more, given.assets)
 
-    async def state(self) -> LpState:
+    async def state(self) -> LiquidityPool:
         (found,) = await self.world.node.run([LIQUIDITY.observe(self.pool, self.table)], await self.world.node.block())
-        assert isinstance(found, LpState), found
+        assert isinstance(found, LiquidityPool), found
         return found
 
-    async def owned(self) -> tuple[list[LpPosition], tuple[int, ...]]:
+    async def owned(self) -> tuple[list[PoolPosition], tuple[int, ...]]:
         node, block = self.world.node, await self.world.node.block()
         numbers, why = await token_ids(node, self.world.v4.positions.address, self.d.me, block)
         assert not why, why
@@ -162,8 +162,10 @@ async def test_fees_and_prices_of_the_past_come_from_earlier_blocks(v4_world: V4
         await d.warp(EVERY)
         prices.append((await lp.state()).tick)
     head = (await v4_world.node.block()).height
-    (record,) = await v4_world.node.run([LIQUIDITY.record(await lp.state(), head - start)], await v4_world.node.block())
-    assert isinstance(record, LpHistory) and record.missing == () and len(record.fees) == 12
+    (record,) = await v4_world.node.run(
+        [LIQUIDITY.history(await lp.state(), head - start)], await v4_world.node.block()
+    )
+    assert isinstance(record, PoolHistory) and record.missing == () and len(record.fees) == 12
     state = await lp.state()
     price = (state.sqrt_price_x96 / 2**96) ** 2
     # The whole time's fees for a unit of liquidity, against what the swaps paid on the average liquidity.
@@ -176,9 +178,9 @@ async def test_fees_and_prices_of_the_past_come_from_earlier_blocks(v4_world: V4
     plain = (sum(m * m for m in moves) / 12 / seconds * 31_536_000) ** 0.5
     assert sigma.mean == pytest.approx(plain, rel=1e-6) and sigma.low < sigma.mean < sigma.high
     found = appraise(state, record, 1e21, 0.0, Policy(), [Apy(0.04)])
-    assert found.venue.fees.mean > 0
-    (blind,) = await v4_world.node.run([LIQUIDITY.record(state, 0)], await v4_world.node.block())
-    assert isinstance(blind, LpHistory) and blind.fees == () and blind.missing
+    assert found.estimate.fees.mean > 0
+    (blind,) = await v4_world.node.run([LIQUIDITY.history(state, 0)], await v4_world.node.block())
+    assert isinstance(blind, PoolHistory) and blind.fees == () and blind.missing
     assert blind.missing[0] in appraise(state, blind, 1e21, 0.0, Policy(), [Apy(0.04)]).vetoes
 
 

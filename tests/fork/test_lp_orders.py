@@ -8,16 +8,16 @@ import pytest
 
 from tests.fork.lp_play import Tally, play
 from tests.fork.pools import World, mint, new_pool, own_sandbox, world
-from yieldbot.allocator.liquidity import value_of
+from yieldbot.allocator.liquidity_advice import value_of
 from yieldbot.math.concentrated import sqrt_at
-from yieldbot.math.positions import Range, moved
+from yieldbot.math.liquidity_range import Range, moved
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition, LpState
-from yieldbot.protocols.evm import uniswap_v3_lp
-from yieldbot.protocols.evm.uniswap_v3_lp import LIQUIDITY
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
+from yieldbot.protocols.evm import uniswap_v3_liquidity
+from yieldbot.protocols.evm.uniswap_v3_liquidity import LIQUIDITY
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 
@@ -72,13 +72,13 @@ async def test_what_strangers_give_hides_no_position_of_ours(world: World, monke
     table = Deployment("uniswap_v3", chain, "test", params, (token0, token1))
     block = await world.node.block()
     (state,) = await world.node.run([LIQUIDITY.observe(Pool("uniswap_v3", "p", address, token0, token1), table)], block)
-    assert isinstance(state, LpState)
+    assert isinstance(state, LiquidityPool)
     middle = state.tick // 10 * 10
     await mint(world, pair, 500, middle - 1000, middle + 1000, 10**22)
     for _ in range(8):
         await mint(world, pair, 500, middle - 1000, middle + 1000, 10**12)
 
-    async def owned() -> list[LpPosition]:
+    async def owned() -> list[PoolPosition]:
         flow = LIQUIDITY.owned({address: state}, table, world.deployer.me)
         (found,) = await world.node.run([flow], await world.node.block())
         assert isinstance(found, tuple), found
@@ -86,6 +86,6 @@ async def test_what_strangers_give_hides_no_position_of_ours(world: World, monke
 
     everything = await owned()
     dearest = sorted(everything, key=lambda position: value_of(state, position.amounts))[-2:]
-    monkeypatch.setattr(uniswap_v3_lp, "MOST_POSITIONS", 2)
+    monkeypatch.setattr(uniswap_v3_liquidity, "MOST_POSITIONS", 2)
     few = await owned()
     assert len(everything) >= 9 and {p.token_id for p in few} == {p.token_id for p in dearest}

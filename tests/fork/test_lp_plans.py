@@ -16,7 +16,7 @@ from yieldbot.chains.evm.liquidity import execute as provide
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Queue
 from yieldbot.model.address import checksummed
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
@@ -73,11 +73,11 @@ BUSY = (200_000, -200_000) * 20
 
 def pool_of(snapshot: Snapshot | None) -> MarketState:
     assert snapshot is not None
-    (found,) = [state for state in snapshot.markets if state.market.kind is Kind.LP]
+    (found,) = [state for state in snapshot.markets if state.market.kind is Kind.LIQUIDITY]
     return found
 
 
-def near(position: LpPosition, approved: tuple[int, int] | None) -> bool:
+def near(position: PoolPosition, approved: tuple[int, int] | None) -> bool:
     """As wide as was approved, moved by what our own swaps moved the price, with the price well inside."""
     assert position.ticks is not None and approved is not None
     (low, high), half = position.ticks, (approved[1] - approved[0]) // 2
@@ -111,7 +111,12 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     plan, before = report.decision.outcome, pool_of(report.snapshot)
     assert isinstance(plan, Plan) and plan.allocation.certificate.gap_bps < 0.1
     (leg,) = [step for step in plan.legs if step.market_id == before.market.id]
-    assert leg.kind is LegKind.DEPOSIT and leg.ticks is not None and before.lp is not None and not before.held
+    assert (
+        leg.kind is LegKind.DEPOSIT
+        and leg.ticks is not None
+        and before.liquidity_market is not None
+        and not before.held
+    )
     entered = [outcome for step, outcome in report.outcomes if step == leg]
     assert all(isinstance(outcome, Confirmed) for outcome in entered)
     sums: dict[str, int] = {}
@@ -121,8 +126,8 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
             sums[delta.token.symbol] = sums.get(delta.token.symbol, 0) + delta.raw
     assert -leg.amount.raw <= sums["USDC"] <= -leg.amount.raw + 2 and 0 <= sums["DAI"] < 10**9
     held = pool_of(report.after)
-    assert held.lp is not None and held.status is Status.ACTIVE
-    (ours,) = held.lp.positions
+    assert held.liquidity_market is not None and held.status is Status.ACTIVE
+    (ours,) = held.liquidity_market.positions
     assert near(ours, leg.ticks)
     cost_bps = (1 - held.held.raw / leg.amount.raw) * 10_000
     assert 0 < cost_bps <= before.entry_cost_bps
@@ -148,10 +153,10 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     plan, gone = out.decision.outcome, pool_of(out.snapshot)
     assert isinstance(plan, Plan) and gone.flags == ("out-of-range",)
     (anew,) = plan.legs
-    assert anew.kind is LegKind.RERANGE and anew.amount == gone.held and anew.ticks != leg.ticks
+    assert anew.kind is LegKind.REBALANCE and anew.amount == gone.held and anew.ticks != leg.ticks
     fresh = pool_of(out.after)
-    assert fresh.lp is not None and anew.ticks is not None
-    (position,) = fresh.lp.positions
+    assert fresh.liquidity_market is not None and anew.ticks is not None
+    (position,) = fresh.liquidity_market.positions
     assert near(position, anew.ticks)
     assert fresh.held.raw > gone.held.raw * (1 - gone.entry_cost_bps / 10_000)
     for token in out.after.assets if out.after else ():
@@ -268,7 +273,9 @@ def test_a_pool_that_could_not_be_left_gets_nothing_and_the_rest_goes_on(pools: 
     without_decrease(pools)
     report = run_job(pools)
     pool = pool_of(report.snapshot)
-    assert report.declined is None and not report.failed and report.after is not None and pool.lp is not None
+    assert (
+        report.declined is None and not report.failed and report.after is not None and pool.liquidity_market is not None
+    )
     assert "nothing comes out" in pool.no_way_out
     into = {leg.market_id for leg, _ in report.outcomes if leg.kind is LegKind.DEPOSIT}
     assert into and pool.market.id not in into and not pool_of(report.after).held
@@ -286,4 +293,4 @@ def test_a_range_is_not_laid_anew_in_a_pool_that_could_not_be_left_afterwards(po
     report = run_job(pools)
     pool = pool_of(report.snapshot)
     assert "nothing comes out" in pool.no_way_out and pool.held
-    assert not [leg for leg, _ in report.outcomes if leg.kind is LegKind.RERANGE], "it was rehearsed and refused"
+    assert not [leg for leg, _ in report.outcomes if leg.kind is LegKind.REBALANCE], "it was rehearsed and refused"

@@ -109,7 +109,7 @@ def test_nothing_is_put_in_at_a_price_that_was_pushed_after_the_swap(
     monkeypatch.setattr(provide, "transact", pushed)
     report = run_job(pools)
     assert report.declined is not None and report.declined.code == "PRICE_IMPACT"
-    assert pool_of(report.after).lp is not None and not pool_of(report.after).shares
+    assert pool_of(report.after).liquidity_market is not None and not pool_of(report.after).shares
     monkeypatch.undo()
     asyncio.run(push(pools, -120_000))
     assert pool_of(run_job(pools).after).held.raw > 0
@@ -141,7 +141,7 @@ def test_a_range_far_from_the_approved_one_is_refused_before_anything_moves(pool
     plan = report.decision.outcome
     assert isinstance(plan, Plan)
     (leg,) = plan.legs
-    assert leg.kind is LegKind.RERANGE and leg.ticks is not None
+    assert leg.kind is LegKind.REBALANCE and leg.ticks is not None
 
     async def rehearsed(moved: int) -> object:
         assert leg.ticks is not None and report.snapshot is not None

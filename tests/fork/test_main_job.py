@@ -17,7 +17,7 @@ from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.history import recorded
-from yieldbot.journal.events import PlanStatus
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind

@@ -10,9 +10,9 @@ from eth_abi.abi import decode
 
 from tests.fork.pools import FAR, FEES, World, mint, new_pool, own_sandbox, world
 from yieldbot.math.concentrated import MOST_TICK
-from yieldbot.math.positions import MASK128, Range
-from yieldbot.protocols.evm.positions import V3Position, read_position
+from yieldbot.math.liquidity_range import MASK128, Range
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
+from yieldbot.protocols.evm.v3_position import V3Position, read_position
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

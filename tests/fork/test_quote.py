@@ -39,7 +39,7 @@ def test_a_quote_is_the_pools_own(given: str, wanted: str, amount: str, sandbox:
     raw_given = int(document["given"]["raw"])
     assert decode(["uint256", "uint160", "uint32", "uint256"], answer)[0] == raw_given
     sources = [price["source"] for price in document["prices"]]
-    assert sources == ["Uniswap v3 0.05%'s mean", "the feeds"] and document["declined"] is None
+    assert sources == ["Uniswap v3 0.05%'s TWAP", "the feeds"] and document["declined"] is None
     assert 0 < int(document["least"]["raw"]) <= raw_given
     told = yieldbot("--config", sandbox.config, "quote", given, wanted, amount, cwd=tmp_path)
     assert "no split over these routes gives more than" in told.out

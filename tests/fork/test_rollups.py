@@ -21,10 +21,12 @@ from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedTx
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.rollup import rollup_fee
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedTx, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,
@@ -39,7 +41,7 @@ from yieldbot.chains.evm.rollups import (
 )
 from yieldbot.chains.evm.signing.sign import payload, unsigned_of
 from yieldbot.errors import ConfigError, PendingError, TransientError
-from yieldbot.journal.events import TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
@@ -346,7 +348,7 @@ async def test_take_backs_revocations_and_cancellations_ask_for_their_bytes(tmp_
             given = Given(market.usdc, market.market.address, 77, True, None, None)
             (tried,) = await rehearse_revocations(account, [given], await node.block())
             assert isinstance(tried, RehearsedTx) and (tried.rollup.wei > 0) is (kind == "op-stack")
-            assert isinstance(await revoke(account, given, 0, tried.gas_limit), Confirmed)
+            assert isinstance(await revoke(account, given, 0, tried), Confirmed)
 
             await pending_allowance(market, account, node, journal)
             open_for = len(journal.transactions())

@@ -27,7 +27,7 @@ from yieldbot.chains.evm.signing.ledger import LedgerSigner
 from yieldbot.chains.evm.signing.sign import Signer
 from yieldbot.cli.main import main
 from yieldbot.errors import PendingError, SafetyError, TransientError
-from yieldbot.journal.events import PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import KmsKey, LedgerKey

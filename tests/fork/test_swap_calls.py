@@ -12,7 +12,7 @@ from tests.fork.pools import FEES, World, mint, own_sandbox, world
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
-from yieldbot.math.venues import Path
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
@@ -138,7 +138,7 @@ async def test_routers_give_what_we_say_to_the_unit(protocol: str, router02: boo
         pools = tuple(state.pool for state in along)
         venues = [state.venue(token) for state, token in zip(along, row, strict=False)]
         given = Amount(row[0], int(10 ** draw.uniform(12, 20)))
-        out = (venues[0] if len(venues) == 1 else Path(*venues)).quote_exact_in(given.raw)[0]
+        out = (venues[0] if len(venues) == 1 else VenuePath(*venues)).quote_exact_in(given.raw)[0]
         (call,) = made.adapter.swap(pools, given, Amount(row[-1], out), made.me, now + 600)
         before = [await made.balance(token) for token in (row[0], row[-1])]
         await made.send(call)

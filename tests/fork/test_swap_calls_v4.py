@@ -15,8 +15,8 @@ from yieldbot.chains.evm.execution.permit2 import permitted
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, sqrt_at
-from yieldbot.math.positions import Range
-from yieldbot.math.venues import Path
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState
@@ -101,7 +101,7 @@ async def test_the_router_gives_what_we_say_to_the_unit(own_sandbox: Sandbox) ->
             along = [next(s for s in states if {s.pool.token0, s.pool.token1} == set(p)) for p in pairwise(there)]
             venues = [state.venue(token) for state, token in zip(along, there, strict=False)]
             given = Amount(there[0], int(10 ** draw.uniform(15, 21)))
-            out = (venues[0] if len(venues) == 1 else Path(*venues)).quote_exact_in(given.raw)[0]
+            out = (venues[0] if len(venues) == 1 else VenuePath(*venues)).quote_exact_in(given.raw)[0]
             least = Amount(there[-1], out)
             (call,) = V4.swap(tuple(s.pool for s in along), given, least, made.d.me, now + 600)
             before = [await made.balance(token) for token in (there[0], there[-1])]

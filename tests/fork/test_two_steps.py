@@ -13,15 +13,15 @@ from tests.fork.test_main_job import world
 from tests.unit.cli.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.app.formatting import leaving
-from yieldbot.books.entries import Kind, from_journal
-from yieldbot.books.ledger import What, post
+from yieldbot.books.entries import EntryKind, from_journal
+from yieldbot.books.ledger import RowKind, post
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
-from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.fold import fold_leaving, fold_requests
+from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import LegKind
@@ -70,7 +70,7 @@ def told_by(sandbox: Sandbox, *args: str) -> str:
 
 
 def told(journal: Journal) -> list[ExitAsked | ExitEnded]:
-    return [r.event for r in journal.history() if isinstance(r.event, ExitAsked | ExitEnded)]
+    return [r.entry for r in journal.history() if isinstance(r.entry, ExitAsked | ExitEnded)]
 
 
 async def test_a_cooldown_is_started_waited_for_and_collected(
@@ -128,11 +128,11 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
         assert w.journal.verify() > 0
         told_of = [e for e in from_journal(w.journal.history()) if e.market_id == market_id and e.hash]
         assert [(e.kind, [d.token.symbol for d in e.changes]) for e in told_of] == [
-            (Kind.WITHDRAW, ["cooldown"]),
-            (Kind.WITHDRAW, ["USDC"]),
+            (EntryKind.WITHDRAW, ["cooldown"]),
+            (EntryKind.WITHDRAW, ["USDC"]),
         ]
-        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not What.FEE]
-        assert [row.what for row in rows] == [What.SHARES, What.INTEREST]  # how it came there nobody told
+        rows = [row for row in post(told_of, lambda entry, token: None).rows if row.what is not RowKind.FEE]
+        assert [row.what for row in rows] == [RowKind.SHARES, RowKind.INTEREST]  # how it came there nobody told
 
 
 async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox) -> None:
@@ -233,5 +233,5 @@ async def test_new_money_that_a_person_lets_in_is_rehearsed_with_both_steps(sand
         report = await cycle.run_job(w, w.settings.jobs[0])
         into = {leg.kind for leg, _ in report.outcomes if leg.market_id == market_id}
         assert report.declined is None and not report.failed and into == {LegKind.DEPOSIT}
-        proven = [r.event for r in w.journal.history() if isinstance(r.event, ExitProven)]
+        proven = [r.entry for r in w.journal.history() if isinstance(r.entry, ExitProven)]
         assert market_id in {proof.market_id for proof in proven}

@@ -17,7 +17,7 @@ from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
 from yieldbot.execution.approvals import Auto, DeclineAll
 from yieldbot.execution.world import World
-from yieldbot.journal.events import ExitProven, ExitRefused
+from yieldbot.journal.journal_entries import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
@@ -52,7 +52,7 @@ async def trap(
 
 
 def written(journal: Journal, kind: type[ExitProven] | type[ExitRefused]) -> list[ExitProven | ExitRefused]:
-    return [record.event for record in journal.history() if isinstance(record.event, kind)]
+    return [record.entry for record in journal.history() if isinstance(record.entry, kind)]
 
 
 async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox: Sandbox) -> None:

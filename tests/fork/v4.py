@@ -14,7 +14,7 @@ from eth_utils.abi import function_signature_to_4byte_selector as selector
 from tests.fork.pools import MINE, ask
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Token

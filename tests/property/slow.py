@@ -6,7 +6,7 @@ import math
 
 from yieldbot.math.solidly import SolidlyVenue
 from yieldbot.math.stableswap import FEE_ONE, PRECISION, StableVenue
-from yieldbot.math.venues import MOST_IN, Path
+from yieldbot.math.venues import MOST_IN, VenuePath
 from yieldbot.model.exchange import Venue
 
 HALVINGS = 200
@@ -18,7 +18,7 @@ def until(venue: Venue, price: float) -> float:
         return _stable(venue, price)
     if isinstance(venue, SolidlyVenue) and venue.pool.stable:
         return _solidly(venue, price)
-    return _path(venue, price) if isinstance(venue, Path) else venue.amount_until_price(price)
+    return _path(venue, price) if isinstance(venue, VenuePath) else venue.amount_until_price(price)
 
 
 def _stable(venue: StableVenue, price: float) -> float:
@@ -71,7 +71,7 @@ def _solidly(venue: SolidlyVenue, price: float) -> float:
     return (low - x) / kept * one_in
 
 
-def _path(venue: Path, price: float) -> float:
+def _path(venue: VenuePath, price: float) -> float:
     def fits(first_price: float) -> bool:
         return venue.first.quote_exact_in(int(until(venue.first, first_price)))[0] <= until(
             venue.second, price / first_price

@@ -15,7 +15,7 @@ from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, DilutedCurve
-from yieldbot.math.provided import Outlook, ProvidedCurve
+from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import LegKind, Plan
@@ -24,10 +24,10 @@ from yieldbot.model.policy import Policy
 STEPS = 14
 
 
-def outlooks(others: float) -> st.SearchStrategy[Outlook]:
+def outlooks(others: float) -> st.SearchStrategy[RangeOutlook]:
     """Liquidity in a pool where everybody else's is worth ``others``."""
     return st.builds(
-        Outlook,
+        RangeOutlook,
         fees=st.floats(0.0, 0.3).map(lambda rate: rate * others),
         others=st.just(others),
         lost=st.floats(0.0, 0.1),
@@ -48,7 +48,7 @@ def states(draw: st.DrawFn) -> MarketState:
                 AdaptiveCurve(others, used, 0.1, draw(st.floats(0.005, 0.2))),
                 DilutedCurve(others, others * draw(st.floats(0.01, 0.2))),
                 ConstantCurve(draw(st.floats(0.0, 0.15))),
-                ProvidedCurve(draw(outlooks(others)), draw(outlooks(others)), held, draw(st.floats(0.0, 0.002))),
+                LiquidityCurve(draw(outlooks(others)), draw(outlooks(others)), held, draw(st.floats(0.0, 0.002))),
             ]
         )
     )

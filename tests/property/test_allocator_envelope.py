@@ -30,9 +30,9 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.estimate import Interval
-from yieldbot.math.liquidity import FULL, Bounds, Venue
-from yieldbot.math.provided import Outlook, ProvidedCurve, outlook
-from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook, outlook
+from yieldbot.math.range_yield import FULL, Bounds, PoolEstimate
+from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
@@ -100,9 +100,9 @@ def rewarded(draw: st.DrawFn) -> RewardedCurve:
 
 
 @st.composite
-def provided(draw: st.DrawFn) -> ProvidedCurve:
-    def outlook() -> Outlook:
-        return Outlook(
+def provided(draw: st.DrawFn) -> LiquidityCurve:
+    def outlook() -> RangeOutlook:
+        return RangeOutlook(
             fees=draw(st.floats(0.0, 1e6)),
             others=draw(sizes),
             lost=draw(st.floats(0.0, 0.5)),
@@ -110,7 +110,7 @@ def provided(draw: st.DrawFn) -> ProvidedCurve:
             once=draw(st.sampled_from([0.0, 20.0])),
         )
 
-    return ProvidedCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
+    return LiquidityCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
 
 
 curves = st.one_of(
@@ -208,19 +208,19 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
     liquidity: float, fees: float, sigma: float, gas: float, held: float, full: bool, parts: list[float]
 ) -> None:
     known = Interval(fees, fees, fees)
-    venue = Venue(
+    venue = PoolEstimate(
         fees=known,
         liquidity=liquidity,
         root=1.0,
         sigma=known,
         value=1e3,
         enter=0.0,
-        rerange=gas + 1.0,
+        rebalance=gas + 1.0,
         idle_years=1e-4,
         horizon_years=0.1,
     )
     one = outlook(venue, FULL if full else Bounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
-    curve, horizon_seconds, most = ProvidedCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
+    curve, horizon_seconds, most = LiquidityCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
     for a, b in pairwise((0.0, *(x for x in breakpoints(curve, horizon_seconds) if x < most), most)):
         lines = tight_bound(curve, a, b, horizon_seconds)
         for x in (a + part * (b - a) for part in parts):

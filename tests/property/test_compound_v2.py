@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, grain_raw, shares_of, worth_raw
+from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, redeem_value_raw, share_value_raw, shares_of
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import SECONDS_PER_YEAR
 
@@ -65,8 +65,8 @@ def test_interest_is_simple_and_shared_by_the_reserve_factor(
 @given(st.integers(0, 10**30), exchange_rates)
 def test_going_in_and_out_loses_less_than_a_share(amount: int, rate: int) -> None:
     shares = shares_of(amount, rate)
-    back = worth_raw(shares, rate)
-    assert amount - grain_raw(rate) <= back <= amount
+    back = redeem_value_raw(shares, rate)
+    assert amount - share_value_raw(rate) <= back <= amount
     assert shares_of(back, rate) <= shares
 
 

@@ -13,10 +13,12 @@ from scipy import stats
 
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
 from yieldbot.math.estimate import LOG_TICK, NOTHING_KNOWN, Interval, chi_square, rate_of, student, volatility
-from yieldbot.math.liquidity import (
+from yieldbot.math.liquidity_curve import outlook
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import (
     FULL,
     Bounds,
-    Venue,
+    PoolEstimate,
     around,
     best_range,
     bounds_of,
@@ -25,19 +27,17 @@ from yieldbot.math.liquidity import (
     net_of,
     yield_of,
 )
-from yieldbot.math.positions import Range
-from yieldbot.math.provided import outlook
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 DAY = 1 / 365
-VENUE = Venue(
+VENUE = PoolEstimate(
     fees=Interval(80_000.0, 100_000.0, 120_000.0),
     liquidity=1e6,
     root=1.0,
     sigma=Interval(0.4, 0.5, 0.6),
     value=10_000.0,
     enter=5.0,
-    rerange=8.0,
+    rebalance=8.0,
     idle_years=DAY / 48,
     horizon_years=30 * DAY,
 )
@@ -188,7 +188,7 @@ def test_what_must_hold_of_any_range(width: float, sigma: float, more: float) ->
     assert yield_of(VENUE, bounds, 1e5, sigma * more).net < at, "volatility never helps"
     assert yield_of(VENUE, bounds, 1e5 * more, sigma).net > at, "fees always do"
     assert yield_of(replace(VENUE, liquidity=1e6 * more), bounds, 1e5, sigma).net < at, "nor do others' deposits"
-    dear = replace(VENUE, rerange=8.0 * more, enter=5.0 * more)
+    dear = replace(VENUE, rebalance=8.0 * more, enter=5.0 * more)
     assert yield_of(dear, bounds, 1e5, sigma).net < at
     found = net_of(VENUE, bounds)
     assert found.low <= found.mean <= found.high
@@ -240,7 +240,7 @@ def test_liquidity_as_a_curve_yields_what_a_venue_of_that_value_does(
 ) -> None:
     bounds = FULL if full else Bounds(-half, half)
     share, tokens = 0.001, 1e-6
-    whole = replace(VENUE, value=mine, rerange=gas + share * mine, enter=0.0)
+    whole = replace(VENUE, value=mine, rebalance=gas + share * mine, enter=0.0)
     at_value = yield_of(whole, bounds, fees, sigma, full=full)
     found = outlook(venue_with(gas, share), bounds, fees, sigma, full=full, gas=gas, tokens=tokens)
     h = 30 * 86_400.0
@@ -249,5 +249,5 @@ def test_liquidity_as_a_curve_yields_what_a_venue_of_that_value_does(
         assert found.income(mine * tokens, h) == pytest.approx(at_value.net * mine * tokens, rel=1e-9, abs=1e-9)
 
 
-def venue_with(gas: float, share: float) -> Venue:
-    return replace(VENUE, value=1_000.0, rerange=gas + share * 1_000.0)
+def venue_with(gas: float, share: float) -> PoolEstimate:
+    return replace(VENUE, value=1_000.0, rebalance=gas + share * 1_000.0)

@@ -10,11 +10,11 @@ import pytest
 
 import yieldbot.math
 import yieldbot.protocols
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
-from yieldbot.math.venues import Path, V2Venue, V3Venue
+from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue
 from yieldbot.math.whirlpool import sqrt_at as whirl_at
 from yieldbot.model.exchange import Venue
@@ -114,7 +114,7 @@ def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
     draw = random.Random(300 + seed)
     venues = venues_of(draw, draw.choice([1, 2, 5, 20]), draw.random() < 0.5)
     wanted = split(venues, 10 ** draw.randint(12, 20)).out
-    found = buy(venues, wanted)
+    found = split_exact_out(venues, wanted)
     assert sum(found.outs) == wanted and found.taken == sum(found.parts)
     assert found.parts == tuple(v.quote_exact_out(out) if out else 0 for v, out in zip(venues, found.outs, strict=True))
     assert found.gap_bps <= 0.1 and found.bound <= found.taken
@@ -130,7 +130,7 @@ def test_an_exact_output_is_bought_for_the_least(seed: int) -> None:
             continue
         assert other >= found.bound
     with pytest.raises(Unswappable):
-        buy(venues, 10**60)
+        split_exact_out(venues, 10**60)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,7 +145,7 @@ def test_with_costs_no_choice_of_pools_beats_the_bound(seed: int) -> None:
     scale = draw.choice([1e-6, 1e-4, 1e-2])
     costs = [int(free.out * scale * draw.uniform(0.5, 2.0)) for _ in venues]
     found = split(venues, amount, costs)
-    bought = buy(venues, free.out, [int(cost * amount / free.out) for cost in costs])
+    bought = split_exact_out(venues, free.out, [int(cost * amount / free.out) for cost in costs])
     best, least = 0, 1 << 200
     for chosen in range(1, 1 << 4):
         among = [i for i in range(4) if chosen >> i & 1]
@@ -153,7 +153,7 @@ def test_with_costs_no_choice_of_pools_beats_the_bound(seed: int) -> None:
         try:
             best = max(best, split([venues[i] for i in among], amount).out - paid)
             inside = sum(int(costs[i] * amount / free.out) for i in among)
-            least = min(least, buy([venues[i] for i in among], free.out).taken + inside)
+            least = min(least, split_exact_out([venues[i] for i in among], free.out).taken + inside)
         except Unswappable:
             continue
     assert found.out <= best <= found.bound and bought.bound <= least <= bought.taken
@@ -211,7 +211,7 @@ def test_more_than_there_is_is_refused() -> None:
 def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
     draw = random.Random(200 + seed)
     direct = venues_of(draw, 2, True)
-    paths = [Path(*(venues_of(draw, 1, draw.random() < 0.5)[0] for _ in range(2))) for _ in range(2)]
+    paths = [VenuePath(*(venues_of(draw, 1, draw.random() < 0.5)[0] for _ in range(2))) for _ in range(2)]
     for path in paths:
         for price in (0.9, 1e-3, 1e-6):
             taken = path.amount_until_price(price)
@@ -250,8 +250,8 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
         stable = StablePool(flavour, *coins, 2000 if flavour == "3pool" else 200_000, 4 * 10**6, offpeg)
         found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
-    found["path"] = Path(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
-    found["path-of-two-kinds"] = Path(found["v2"], V2Venue(sides[1], sides[0]))
+    found["path"] = VenuePath(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
+    found["path-of-two-kinds"] = VenuePath(found["v2"], V2Venue(sides[1], sides[0]))
     return found
 
 
@@ -267,7 +267,7 @@ def more_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
         amp = draw.choice([50, 2000]) * (1 if flavour == "3pool" else 100)
         pool = StablePool(flavour, raws, tuple(10**36 // one for one in each), amp, 10**6, 10**10)
         found[f"{flavour} of {count}"] = StableVenue(pool, 0, 1, invariant(pool))
-        found[f"{flavour} of {count}, nested"] = Path(found[f"{flavour} of {count}"], V2Venue(raws[1], raws[0]))
+        found[f"{flavour} of {count}, nested"] = VenuePath(found[f"{flavour} of {count}"], V2Venue(raws[1], raws[0]))
     return found
 
 
@@ -283,7 +283,7 @@ def test_no_bound_of_any_venue_says_nothing(seed: int) -> None:
                 if found.out < 100:
                     continue
                 assert found.out <= found.bound <= 10 * found.out, (kind, amount, found)
-                bought = buy([venue], found.outs[0], costs)
+                bought = split_exact_out([venue], found.outs[0], costs)
                 assert bought.taken / 10 <= bought.bound <= bought.taken, (kind, amount, bought)
                 if found.out >= 10**6:
                     dynamic = 5.0 if kind.startswith("ng") else 1.0  # what NG's fee varies by is in the bound
@@ -302,7 +302,7 @@ def test_every_venue_that_there_is_is_among_those_whose_bounds_are_tried() -> No
 
 def side_of(venue: Venue) -> int:
     """About what a venue has of what goes in."""
-    if isinstance(venue, Path):
+    if isinstance(venue, VenuePath):
         return side_of(venue.first)
     if isinstance(venue, V2Venue):
         return venue.reserve_in

@@ -16,17 +16,17 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.roots import crossing
 from yieldbot.math.solidly import SolidlyVenue
 from yieldbot.math.stableswap import StableVenue, invariant
-from yieldbot.math.venues import Path
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.exchange import Venue
 
 
 def searched(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
     """Every kind whose ``amount_until_price`` is a search or was one, and paths of each of them with every kind."""
     there, back = kinds_of(draw, ones), kinds_of(draw, ones[::-1])
-    sought = {k: v for k, v in there.items() if isinstance(v, StableVenue | Path) or k == "solidly-stable"}
-    seconds = {k: v for k, v in back.items() if not isinstance(v, Path) and k != "whirlpool"}
+    sought = {k: v for k, v in there.items() if isinstance(v, StableVenue | VenuePath) or k == "solidly-stable"}
+    seconds = {k: v for k, v in back.items() if not isinstance(v, VenuePath) and k != "whirlpool"}
     paths = {
-        f"{k} {m}": Path(there[k], v)
+        f"{k} {m}": VenuePath(there[k], v)
         for k in draw.sample(sorted(seconds), 3)
         for m, v in draw.sample(sorted(seconds.items()), 2)
     }
@@ -94,7 +94,7 @@ def test_a_path_of_two_stable_pools_is_asked_little() -> None:
     for first in ("plain2-0", "3pool-0", "ng-20000000000", "solidly-stable", "v2", "v3"):
         for second in ("plain2-0", "3pool-0", "solidly-stable", "v2"):
             one, other = Asked(there[first]), Asked(back[second])
-            venue = Path(one, other)
+            venue = VenuePath(one, other)
             for price in (0.99, 0.5, 0.01):
                 venue.amount_until_price(price)
             assert one.asked + other.asked < 3 * 90, (first, second, one.asked, other.asked)
@@ -116,12 +116,12 @@ def test_a_split_over_paths_of_stable_pools_is_the_one_by_halving(monkeypatch: p
     draw, compared = random.Random(9), 0
     for ones in ONES:
         there, back = kinds_of(draw, ones), kinds_of(draw, ones[::-1])
-        venues = [Path(there["plain2-0"], back["3pool-0"]), Path(there["v2"], back["plain2-0"])]
+        venues = [VenuePath(there["plain2-0"], back["3pool-0"]), VenuePath(there["v2"], back["plain2-0"])]
         for part in (1000, 2):
             amount = side_of(venues[0]) // part
             quick = split(venues, amount, [5, 1000])
             with monkeypatch.context() as patched:
-                for kind in (Path, StableVenue):
+                for kind in (VenuePath, StableVenue):
                     patched.setattr(kind, "amount_until_price", lambda venue, price: int(slow.until(venue, price)))
                 plain = split(venues, amount, [5, 1000])
             assert quick.out == pytest.approx(plain.out, rel=1e-9) and quick.out <= plain.bound

@@ -11,8 +11,9 @@ import pytest
 from tests.svm import test_kamino, test_marginfi, test_save, test_stake_pool
 from tests.svm.bench import Ledger
 from yieldbot.allocator.assess import assess
+from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Market, MarketState, Snapshot, SvmFees
+from yieldbot.model.market import Market, MarketState, Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
 

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cli.program import yieldbot
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 
-MEAN = "Witness (double)'s mean over 29 minutes"
+MEAN = "Witness (double)'s TWAP over 29 minutes"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_check_says_what_can_be_swapped_in_and_who_says_at_which_price(tmp_path:
         good = yieldbot("--config", sandbox.config, "check", cwd=tmp_path, environment={"COLUMNS": "200"})
         assert good.code == 0, good.out
         assert "Orca (double) 0.01%" in good.out and "can be swapped in" in good.out
-        assert "by its mean over 29 minutes" in good.out and "1.18 SOL a stSOL by its own rate" in good.out
+        assert "by its TWAP over 29 minutes" in good.out and "1.18 SOL a stSOL by its own rate" in good.out
         sandbox.rpc("svm_stopFeed", sandbox.addresses["usdc_usdt_mean"])
         sandbox.rpc("svm_warp", 3000, 1200)
         chain = tmp_path / "chains" / "solana-sandbox.toml"

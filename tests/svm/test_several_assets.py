@@ -174,7 +174,7 @@ def test_mistakes_in_the_configuration_are_told_in_one_line(dollars: SvmSandbox)
     for settings, cluster, said in (
         (good, text.replace(feed, ""), "names no feed for USDT"),
         (good, text.replace('"orca_whirlpool"', '"uniswap_v3"'), "unknown exchange 'uniswap_v3'"),
-        (good, text.replace('"raydium_clmm"', '"raydium"'), "unknown witness 'raydium'"),
+        (good, text.replace('"raydium_clmm"', '"raydium"'), "unknown price oracle 'raydium'"),
         (good.replace("USDT = 0.5", "DAI = 0.5"), text, "policy.bases.USD.assets.DAI"),
         (good, text.replace(dollars.addresses["usdc_usdt_pool"], "0x12"), "'0x12' is no Solana address"),
         (good, text.replace(dollars.addresses["usdc_usdt_pool"], "pool"), "exchanges[1].pools[1]: 'pool' is no Solana"),

@@ -20,7 +20,7 @@ from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
-from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, WITNESS, decode
+from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, PRICE_ORACLE, decode
 from yieldbot.sandbox.solana.images import token_account
 from yieldbot.sandbox.solana.save import named
 from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
@@ -291,12 +291,12 @@ def test_the_pools_own_rate_is_a_price_while_somebody_keeps_it_up_to_date() -> N
     deployment = Deployment(
         "spl_stake_pool", CHAIN, "Stake (double)", {"program": place.program, "pools": [place.pool]}, ()
     )
-    (pool,) = ledger.run(WITNESS.pools(deployment, [(SOL, staked)]))
+    (pool,) = ledger.run(PRICE_ORACLE.pools(deployment, [(SOL, staked)]))
     assert (pool.token0, pool.token1) == (staked, SOL)
-    assert ledger.run(WITNESS.pools(deployment, [(SOL, Token(CHAIN, named("else"), "else", 9))])) == ()
+    assert ledger.run(PRICE_ORACLE.pools(deployment, [(SOL, Token(CHAIN, named("else"), "else", 9))])) == ()
 
     def rate() -> float:
-        said, price = ledger.run(WITNESS.mean(pool, ledger.now))
+        said, price = ledger.run(PRICE_ORACLE.price(pool, ledger.now))
         assert said.params["says"] == "own rate" and isinstance(price, float)
         return price
 

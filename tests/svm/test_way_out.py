@@ -22,8 +22,8 @@ from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.chains.solana.session import open_session
 from yieldbot.decision.decide import decide
 from yieldbot.execution.world import World
-from yieldbot.journal.events import ExitProven, ExitRefused
 from yieldbot.journal.fold import fold_exits
+from yieldbot.journal.journal_entries import ExitProven, ExitRefused
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -55,7 +55,7 @@ def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address
 
 
 def written(w: World, kind: type[E]) -> list[E]:
-    return [record.event for record in w.journal.history() if isinstance(record.event, kind)]
+    return [record.entry for record in w.journal.history() if isinstance(record.entry, kind)]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 
 from tests.svm.test_main_job import world
 from tests.unit.cli.program import yieldbot
-from yieldbot.chains.solana.execution.account import native_token
 from yieldbot.cli.balance_changes import moved
 from yieldbot.model.amounts import Token
+from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
@@ -61,7 +61,7 @@ def test_sol_that_a_leg_moves_is_not_told_twice_as_if_it_left_twice() -> None:
     chain = ChainId("solana:x")
     asset = Token(chain, Address("So11111111111111111111111111111111111111112"), "SOL", 9)
     shares = Token(chain, Address("shares"), "cSOL", 9)
-    changes = (Delta(asset, -2 * 10**9), Delta(shares, 10**9), Delta(native_token(chain, "SOL"), -2_002_044_280))
+    changes = (Delta(asset, -2 * 10**9), Delta(shares, 10**9), Delta(native_of(chain, "SOL"), -2_002_044_280))
     assert moved(changes) == ["-2 SOL", "+1 cSOL", "(in the wallet, fees and rent included: -2.002044 SOL)"]
     assert moved(changes[1:]) == ["+1 cSOL", "-2.002044 SOL"]
 

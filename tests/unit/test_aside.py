@@ -116,7 +116,7 @@ def test_steps_claims_and_swaps() -> None:
     for kind in (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL):
         found = set_aside(VIEW, LegFails("WOULD_REVERT", WHY, replace(leg, kind=kind)))
         assert found is not None and found[0].of(LOCKED_ID).barred
-    for kind in (LegKind.SWAP, LegKind.RERANGE):
+    for kind in (LegKind.SWAP, LegKind.REBALANCE):
         assert set_aside(VIEW, LegFails("WOULD_REVERT", WHY, replace(leg, kind=kind))) is None
     due = reward()
     view = replace(VIEW, states={**VIEW.states, LOCKED_ID: replace(LOCKED, rewards=(due,))})
@@ -125,6 +125,6 @@ def test_steps_claims_and_swaps() -> None:
     assert found is not None and found[0].of(LOCKED_ID).rewards == () and "is not claimed" in found[1]
     assert set_aside(VIEW, LegFails("WOULD_REVERT", WHY, claim)) is None
     pool: Any = object()
-    lp = replace(VIEW, states={**VIEW.states, LOCKED_ID: replace(LOCKED, lp=pool)})
+    lp = replace(VIEW, states={**VIEW.states, LOCKED_ID: replace(LOCKED, liquidity_market=pool)})
     assert set_aside(lp, LegFails("WOULD_REVERT", WHY, leg)) is None, "pools are paused together"
     assert replace(LOCKED, status=Status.PAUSED).withdrawable == usdc(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from yieldbot.journal.events import Event, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import JournalEntry, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import BlockRef, Token
@@ -19,7 +19,9 @@ BLOCK = BlockRef(CHAIN, 7, "0x07", 1_700_000_000)
 CLAIM, SWAP = MarketId("claim/aave_v3/8453/0x1/0x44"), MarketId("swap/8453/0x44/0x33")
 
 
-def done(number: int, market_id: str, *deltas: Delta, owner: Address = OWNER, failed: bool = False) -> list[Event]:
+def done(
+    number: int, market_id: str, *deltas: Delta, owner: Address = OWNER, failed: bool = False
+) -> list[JournalEntry]:
     """A transaction of a leg, signed and settled."""
     name = f"0x{number:02x}"
     signed = TxSigned(
@@ -45,7 +47,7 @@ def done(number: int, market_id: str, *deltas: Delta, owner: Address = OWNER, fa
     return [signed, TxSettled(CHAIN, owner, outcome)]
 
 
-def left(path: Path, *events: list[Event]) -> dict[Token, int]:
+def left(path: Path, *events: list[JournalEntry]) -> dict[Token, int]:
     with Journal.open(path / "journal.sqlite") as journal:
         journal.append(*(event for some in events for event in some))
         return unsold(journal.history(), CHAIN, OWNER)

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.allocator.test_liquidity_decisions import CALM, ONE, held
-from tests.unit.allocator.test_provide import BASE as LP_BASE
-from tests.unit.allocator.test_provide import everything
-from tests.unit.allocator.test_provide import pool as lp_pool
+from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
+from tests.unit.allocator.test_liquidity_market import everything
+from tests.unit.allocator.test_liquidity_market import pool as lp_pool
 from tests.unit.allocator.test_sales import RWD, SELLS, earned, reward
 from tests.unit.allocator.test_several import JOB as SEVERAL
 from tests.unit.allocator.test_several import dai, seen
@@ -26,8 +26,16 @@ from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountStopped, Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import (
+    AccountStopped,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxSettled,
+    TxSigned,
+)
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
@@ -156,7 +164,7 @@ def wired(
 
 
 def observed(journal: Journal) -> list[Observed]:
-    return [row.event for row in journal.history() if isinstance(row.event, Observed)]
+    return [row.entry for row in journal.history() if isinstance(row.entry, Observed)]
 
 
 async def test_a_plan_is_rehearsed_approved_done_leg_by_leg_and_written_down(
@@ -266,7 +274,7 @@ async def test_a_safes_plan_is_handed_over_and_marked(journal: Journal, monkeypa
     live = SessionDouble(proposed=handed)
     report = await run_job(wired(monkeypatch, journal, live, [safe]), safe)
     assert report.proposed is handed and "hand over" in live.did and ("execute", 0) not in live.did
-    marks = [row.event for row in journal.history() if isinstance(row.event, PlanMarked)]
+    marks = [row.entry for row in journal.history() if isinstance(row.entry, PlanMarked)]
     assert [(mark.status, mark.by, mark.reason) for mark in marks] == [(PlanStatus.HANDED_OVER, "safe", "0xaa nonce 4")]
     live = SessionDouble(proposed=Declined("NO_SAFE", "none"))
     report = await run_job(wired(monkeypatch, journal, live, [safe]), safe)
@@ -312,7 +320,7 @@ async def test_a_loss_stops_the_account_once_and_nothing_is_signed(
         report = await run_job(wired(monkeypatch, journal, live, stop_at_loss_bps=100), JOB)
         assert report.declined is not None and report.declined.code == "LOSS" and not report.outcomes
         assert report.decision is not None and isinstance(report.decision.outcome, Hold)
-    stops = [row.event for row in journal.history() if isinstance(row.event, AccountStopped)]
+    stops = [row.entry for row in journal.history() if isinstance(row.entry, AccountStopped)]
     assert len(stops) == 1 and (stops[0].chain, stops[0].owner) == (view.block.chain, view.owner)
     assert "is down" in stops[0].reason
     free = await run_job(wired(monkeypatch, journal, SessionDouble([view])), JOB)
@@ -408,7 +416,7 @@ def test_liquidity_that_cannot_be_moved_keeps_nothing_else() -> None:
     assert isinstance(plan, Plan)
     report = cycle.Report(job=JOB)
     assert cycle._without_pools(SEEN, plan, report) is None, "it moves none"
-    pooled = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, lp=object())})  # type: ignore[arg-type]
+    pooled = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, liquidity_market=object())})  # type: ignore[arg-type]
     found = cycle._without_pools(pooled, plan, report)
     assert found is not None and found.of(A.market.id).status is Status.PAUSED
     assert {k: v for k, v in found.states.items() if k != A.market.id} == {
@@ -473,10 +481,10 @@ def test_a_reward_is_claimed_where_nothing_else_is_to_be_done() -> None:
 def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
     gone = lp_pool(CALM, held(500, 1500))
     view, base = everything(gone, idle=0.0), LP_BASE
-    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.lp.other,) if gone.lp else ())
+    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.liquidity_market.other,) if gone.liquidity_market else ())
     policy = Policy(min_gain_share=0.0)
     found = decide(view, policy, job, BLOCK.timestamp).outcome
-    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.RERANGE]
+    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.REBALANCE]
     dear = replace(job, chain=replace(job.chain, max_fee_gwei=1e-9))
     assert isinstance(decide(view, policy, dear, BLOCK.timestamp).outcome, Hold)
 

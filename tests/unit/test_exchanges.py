@@ -54,7 +54,7 @@ def test_the_others_change_no_route(seed: int) -> None:
 
 
 def test_a_pool_that_was_named_twice_is_one() -> None:
-    """By two tables, or twice in one: its liquidity is not there twice, and it is one witness."""
+    """By two tables, or twice in one: its liquidity is not there twice, and it is one price oracle."""
     one, other, third = (Token(evm_chain(1), Address(f"0x{n:040x}"), f"T{n}", 6) for n in (1, 2, 3))
     pool = Pool("curve_stableswap", "pool", Address("0xaa"), one, other)
     same = Pool("curve_stableswap", "by another table", Address("0xaa"), other, one)

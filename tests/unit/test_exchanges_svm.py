@@ -32,8 +32,8 @@ def test_nodes_must_agree_on_every_price() -> None:
     assert apart(mine, near, 0.002) is None
     far = replace(mine, usd={**mine.usd, OTHER: Price(1.0025, NOW)})
     assert apart(mine, far, 0.002) == "it shows another price of OTHER"
-    assert apart(mine, replace(mine, means=((SEEN, 1.003),)), 0.002) == "it shows another price of Witness"
-    assert apart(mine, replace(mine, means=()), 0.002) == "it shows other pools, or other witnesses"
+    assert apart(mine, replace(mine, oracle_prices=((SEEN, 1.003),)), 0.002) == "it shows another price of Witness"
+    assert apart(mine, replace(mine, oracle_prices=()), 0.002) == "it shows other pools, or other price oracles"
     lacking = replace(mine, usd={ONE: Price(1.0, NOW)})
     assert apart(mine, lacking, 0.002) == "it shows another price of OTHER"
 
@@ -48,7 +48,7 @@ def test_nodes_must_agree_on_what_a_pool_gives() -> None:
 
     assert apart(at(0), at(10), 0.002) is None, "10 bp"
     assert apart(at(0), at(30), 0.002) == "it shows another price of Orca 0.01%"
-    assert apart(at(0), Exchange((), {}), 0.002) == "it shows other pools, or other witnesses"
+    assert apart(at(0), Exchange((), {}), 0.002) == "it shows other pools, or other price oracles"
 
 
 def recorded(*ticks: tuple[int, int]) -> tuple[bytes, int]:
@@ -119,6 +119,6 @@ def test_a_price_account_that_somebody_holds_is_no_feed() -> None:
 def test_what_is_no_price_is_no_witness_and_two_of_one_name_are_two() -> None:
     second = replace(SEEN, address=Address("second"))
     told = exchange_of(([], [SEEN, second], []), (ONE, OTHER), [(SEEN, 0.0), (second, 1.0)], {})
-    assert told.means == ((second, 1.0),) and told.unread == ("Witness: 0.0 is no price",)
-    both = replace(told, means=((SEEN, 0.5), (second, 1.0)))
+    assert told.oracle_prices == ((second, 1.0),) and told.unread == ("Witness: 0.0 is no price",)
+    both = replace(told, oracle_prices=((SEEN, 0.5), (second, 1.0)))
     assert sorted(both.rates(OTHER, ONE).values()) == [1.0, 2.0], "one does not hide what the other says"

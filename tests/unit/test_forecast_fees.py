@@ -10,9 +10,9 @@ from tests.unit.allocator.market_builder import USDC, market, snapshot, usdc
 from tests.unit.test_protections import NOW, moved
 from yieldbot.app.profit import Earned, agreed
 from yieldbot.books.pnl import Pnl
-from yieldbot.history.holdings import Position, _position, basis
-from yieldbot.journal.events import Observed
+from yieldbot.history.holdings import Position, _position, forecasts_since_change
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 
@@ -33,7 +33,7 @@ def observed(seq: int, *held: float) -> Record:
 
 def numbers(*records: list[Record]) -> Position:
     rows = [replace(row, seq=n) for n, row in enumerate(row for part in records for row in part)]
-    return _position(STATE, basis(rows, SEEN.block.chain, SEEN.owner).get(VAULT))
+    return _position(STATE, forecasts_since_change(rows, SEEN.block.chain, SEEN.owner).get(VAULT))
 
 
 def test_what_an_entry_cost_is_not_earned_and_not_predicted() -> None:

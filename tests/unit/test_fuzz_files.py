@@ -20,7 +20,7 @@ from tests.unit.config.test_config_load import written
 from tests.unit.journal.test_store import BLOCK, CHAIN, OWNER, plan, signed
 from yieldbot.cli.main import main
 from yieldbot.config.load import load
-from yieldbot.journal.events import Observed, PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Delta
 

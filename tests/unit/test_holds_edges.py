@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.allocator.market_builder import market, snapshot, usdc
 from tests.unit.allocator.test_liquidity_decisions import CALM, held
-from tests.unit.allocator.test_provide import BASE as LP_BASE
-from tests.unit.allocator.test_provide import MILD, decided, everything
-from tests.unit.allocator.test_provide import pool as lp_pool
+from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
+from tests.unit.allocator.test_liquidity_market import MILD, decided, everything
+from tests.unit.allocator.test_liquidity_market import pool as lp_pool
 from tests.unit.allocator.test_sales import RWD, reward
 from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
 from tests.unit.test_protections import JOB as ALONE
@@ -213,7 +213,7 @@ LAID = decided(GONE, idle=0.0)
 
 
 def laid(state: MarketState, policy: Policy = RANGES, view: Snapshot | None = None) -> str | None:
-    assert isinstance(LAID, Plan) and [leg.kind for leg in LAID.legs] == [LegKind.RERANGE]
+    assert isinstance(LAID, Plan) and [leg.kind for leg in LAID.legs] == [LegKind.REBALANCE]
     job = replace(JOB, base=LP_BASE)
     found = still_holds(LAID, 0, view or everything(state, idle=0.0), policy, job)
     return found.code if found else None

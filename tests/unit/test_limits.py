@@ -10,13 +10,13 @@ import pytest
 from tests.unit.allocator.market_builder import market, usdc
 from tests.unit.test_protections import JOB, NOW, SEEN, USDC, A, deposit, moved
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ChainFees, SvmFees
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee
@@ -46,7 +46,7 @@ def test_a_deposit_takes_no_more_than_the_wallet_holds() -> None:
         1_000,
         1_000,
     ]
-    for kind in (LegKind.WITHDRAW, LegKind.CLAIM, LegKind.RERANGE):
+    for kind in (LegKind.WITHDRAW, LegKind.CLAIM, LegKind.REBALANCE):
         assert amounts(kind, 998) == 1_000, "what leaves a market is not bounded by the wallet"
 
 

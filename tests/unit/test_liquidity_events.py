@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yieldbot.books.liquidity import Moved
+from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.liquidity.account_history import moves_of
 from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, past_of
 from yieldbot.chains.evm.logs import UNBOUNDED
@@ -12,12 +12,12 @@ from yieldbot.errors import NodeRefused
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, evm_chain
-from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 from yieldbot.rpc.sizes import Size
 
 CHAIN = evm_chain(1)
 ONE, OTHER = (Token(CHAIN, Address("0x" + digit * 40), digit, 18) for digit in "12")
-STATE = LpState(
+STATE = LiquidityPool(
     pool=Pool("uniswap_v3", "a pool", Address("0x" + "33" * 20), ONE, OTHER),
     sqrt_price_x96=1 << 96,
     tick=0,
@@ -31,9 +31,9 @@ TOPIC = f"0x{7:064x}"
 HEAD = BlockRef(CHAIN, 1_000_000, "0x", 0)
 
 
-def position(liquidity: int, token_id: int | None = 7) -> LpPosition:
+def position(liquidity: int, token_id: int | None = 7) -> PoolPosition:
     fields: dict[str, Any] = {"ticks": (-60, 60), "amounts": (0, 0), "fees": (0, 0)}
-    return LpPosition(state=STATE, token_id=token_id, liquidity=liquidity, **fields)
+    return PoolPosition(state=STATE, token_id=token_id, liquidity=liquidity, **fields)
 
 
 def event(kind: str, block: int, *words: int) -> dict[str, Any]:
@@ -114,5 +114,5 @@ async def test_a_transactions_events_are_the_managers_alone() -> None:
             return receipts[params[0]]
 
     node: Any = Node()
-    told = (Moved(7, 100, (10, 20)), Moved(7, -40, (3, 9)), Moved(7, 0, (4, 9)))
+    told = (PositionEvent(7, 100, (10, 20)), PositionEvent(7, -40, (3, 9)), PositionEvent(7, 0, (4, 9)))
     assert await moves_of(node, [*receipts, "0xa"], frozenset({manager})) == {"0xa": told, "0xb": (), "0xe": ()}

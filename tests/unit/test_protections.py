@@ -9,23 +9,23 @@ import pytest
 
 from tests.unit.allocator.market_builder import market, snapshot, usdc
 from yieldbot.decision.decide import decide
-from yieldbot.journal.events import (
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import (
     AccountCleared,
-    Event,
+    JournalEntry,
     Observed,
     PlanMarked,
     PlanStatus,
     TxSettled,
     TxSigned,
 )
-from yieldbot.journal.fold import Record
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
-from yieldbot.risk.limits import _Flow, _left, beyond, guard, stopped
+from yieldbot.risk.limits import _Flow, _left, guard, limit_exceeded, stop_reason
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -76,7 +76,7 @@ def moved(number: int, into: MarketId, whole: float, hours_ago: float, outcome: 
         "confirmed": Confirmed(tx_hash, SEEN.block, 1, 1, (delta,)),
         "reverted": Reverted(tx_hash, SEEN.block, 1, "why"),
     }
-    events: list[Event] = [signed]
+    events: list[JournalEntry] = [signed]
     if outcome in ends:
         events.append(TxSettled(SEEN.block.chain, SEEN.owner, ends[outcome]))
     return [Record(2 * number + place, int(NOW - hours_ago * HOUR), event) for place, event in enumerate(events)]
@@ -87,7 +87,7 @@ def deposit(whole: float, into: MarketId = A) -> Leg:
 
 
 def code(policy: Policy, records: list[Record], *legs: Leg) -> str | None:
-    refused = beyond(policy, records, SEEN.block.chain, legs, NOW)
+    refused = limit_exceeded(policy, records, SEEN.block.chain, legs, NOW)
     return refused.code if refused else None
 
 
@@ -206,7 +206,7 @@ def test_failures_stop_everything_until_their_window_has_passed() -> None:
     found = guard(policy, failed, SEEN, USDC, NOW)
     assert found.reason is not None and "3 plans failed within 4 h" in found.reason
     assert code(policy, failed, deposit(1)) == "TOO_MANY_FAILURES"
-    told = stopped(policy, failed, SEEN, NOW)
+    told = stop_reason(policy, failed, SEEN, NOW)
     assert told is not None and (told.code, told.reason) == ("TOO_MANY_FAILURES", found.reason)
     assert guard(replace(policy, failure_window_hours=3), failed, SEEN, USDC, NOW).reason is None
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.test_holds import NOW, SEEN, planned, usdc
 from yieldbot.errors import SafetyError
 from yieldbot.history.recorded import queued_plan
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 
 

@@ -12,7 +12,7 @@ from yieldbot.chains.evm.liquidity.position_events import Past
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.rpc.sizes import Size
 
 PAIR, OWNER, OTHER = STATE.pool.address, Address("0x" + "77" * 20), Address("0x" + "88" * 20)
@@ -46,9 +46,9 @@ def burnt(of: str, shares: int, *amounts: int) -> list[tuple[str, tuple[str, ...
     return [*gone, (BURN, (OTHER, of), amounts)]
 
 
-def position(shares: int, *amounts: int) -> LpPosition:
+def position(shares: int, *amounts: int) -> PoolPosition:
     sides = (amounts[0], amounts[1])
-    return LpPosition(
+    return PoolPosition(
         state=STATE, token_id=None, ticks=None, liquidity=1, amounts=sides, fees=(0, 0), out_for=None, shares=shares
     )
 

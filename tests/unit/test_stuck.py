@@ -11,8 +11,8 @@ from tests.unit.test_protections import JOB, NOW
 from yieldbot.chains.exits import RETRY_SECONDS, with_exits
 from yieldbot.cli.render import stuck
 from yieldbot.decision.decide import Decision, decide
-from yieldbot.journal.events import AccountCleared, Event, ExitRefused, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.fold import Record, fold_reverts
+from yieldbot.journal.journal_entries import AccountCleared, ExitRefused, JournalEntry, PlanWritten, TxSettled, TxSigned
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Exit, ExitKind, MarketState, Snapshot
@@ -29,11 +29,11 @@ T = VIEW.block.timestamp
 POLICY = Policy(idle_buffer="0")
 
 
-def records(*events: Event) -> list[Record]:
+def records(*events: JournalEntry) -> list[Record]:
     return [Record(index + 1, NOW, event) for index, event in enumerate(events)]
 
 
-def asked(tx: str, leg: Leg, outcome: str, ago: int = 0, *, at: int = 0) -> list[Event]:
+def asked(tx: str, leg: Leg, outcome: str, ago: int = 0, *, at: int = 0) -> list[JournalEntry]:
     """A plan whose leg was signed and mined so long before now."""
     plan = replace(plan_of(*(put(1),) * at, leg), id=f"plan {tx}")
     signed = TxSigned(
@@ -71,7 +71,7 @@ TRIAL = ExitRefused(
 )
 
 
-async def known(events: Sequence[Event], view: Snapshot = VIEW, print_: str | None = "v1") -> Snapshot:
+async def known(events: Sequence[JournalEntry], view: Snapshot = VIEW, print_: str | None = "v1") -> Snapshot:
     async def prints(states: Sequence[MarketState]) -> dict[MarketId, str]:
         return {} if print_ is None else {state.market.id: print_ for state in states}
 

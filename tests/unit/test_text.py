@@ -21,7 +21,7 @@ from yieldbot.cli.tables import Printable, Sheet
 from yieldbot.config.messages import wrong
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.text import escaped, one_line, printable

@@ -1,6 +1,6 @@
-"""What money could earn if it were not bound to its chain: one allocation over every chain's markets of an asset. Pure.
+"""What bridging would be worth: one allocation over the markets of an asset on all chains, against one a chain. Pure.
 
-Nothing is bridged. The answer is what a bridge would be worth: a figure for the person, never a move.
+Nothing is bridged: the result is a figure for the reader, never a move.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 WORTH_TELLING = 0.005
-"""Tokens a year below which moving between chains is called no gain."""
+"""Tokens a year below which moving between chains counts as no gain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """An asset that is held on several chains, by its symbol.
-
-    gain_per_year: tokens a year that one allocation over all chains earns beyond the chains' own best ones, after
-    haircuts and the cost of moves, before the bridge's own cost; worth: the most that bridging may cost, in tokens,
-    so that it pays within the horizon; shifts: what each chain's money would grow by (negative: shrink), in tokens.
-    """
+    """An asset that is held on several chains, identified by its symbol."""
 
     symbol: str
+    """Of the asset."""
     gain_per_year: float
+    """Tokens a year that one allocation over all chains earns beyond the chains' own best ones, net of haircuts and
+    moves, before the cost of bridging."""
     worth: float
+    """The most that bridging may cost, in tokens, so that it pays within the horizon."""
     shifts: Mapping[ChainId, float]
+    """By how much each chain's money would grow, in tokens; negative: shrink."""
 
 
 def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
-    """One answer for each asset that snapshots of several chains are of, by symbol: where it is the same, the asset is.
+    """One answer for each asset, identified by its symbol, that several chains' snapshots are of.
 
-    Limits on shares count the money of all chains; each chain keeps its own idle buffer. Of several wallets on one
-    chain the richest is meant: their markets are the same, and would be counted twice.
+    Limits on fractions of the wealth count the money of all chains; each chain keeps its own idle buffer. Of several
+    wallets on one chain the largest counts: their markets are the same, and would be counted twice.
     """
     by_symbol: dict[str, dict[ChainId, Snapshot]] = {}
     for snapshot in sorted(snapshots, key=_wealth, reverse=True):
@@ -77,7 +77,7 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
 
 
 def _balanced(wanted: Sequence[float]) -> list[float]:
-    """What comes must leave elsewhere: money that no chain can invest stays where it is."""
+    """The shifts, scaled so that they add up to 0: money that no chain can invest stays where it is."""
     come = sum(v for v in wanted if v > 0.0)
     leave = -sum(v for v in wanted if v < 0.0)
     share = min(1.0, come / leave) if leave else 0.0
@@ -85,7 +85,7 @@ def _balanced(wanted: Sequence[float]) -> list[float]:
 
 
 def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
-    """A chain's allocation problem, as if ``wealth`` tokens were there."""
+    """One chain's allocation problem, as if ``wealth`` whole tokens were there."""
     token = _asset(snapshot)
     assert token is not None
     states = _markets(snapshot)
@@ -127,7 +127,7 @@ def _markets(snapshot: Snapshot) -> list[MarketState]:
 
 
 def _protocols(snapshot: Snapshot, policy: Policy) -> list[str]:
-    """The names of a problem's groups, in their order (see ``exact_of``)."""
+    """Names of a problem's groups, in the order of ``exact_of``."""
     markets = [state.market for state in _markets(snapshot)]
     return sorted(name for name in policy.max_share_protocol if any(means(name, market) for market in markets))
 

@@ -9,20 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, Way, convert, outer, ways
+from yieldbot.allocator.convert import SMALLEST, SwapWay, convert, swap_ways, upper_quotes
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.outcome import Answer
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
 from yieldbot.allocator.portfolio import Portfolio as Portfolio
 from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
-from yieldbot.allocator.rewards import curve_of
 from yieldbot.allocator.shared import dilutions_of
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ENTER_TXS, SWAP_TXS, MarketState, Snapshot, Status
+from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
 from yieldbot.model.policy import Base, Policy
@@ -37,17 +38,17 @@ def allocate(
     wealth: Amount | None = None,
     base: Base | None = None,
 ) -> Allocation:
-    """The best holdings found for everything that the owner has in the asset (or for ``wealth``, as a what-if).
+    """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
-    Targets are base units, sum to the wealth exactly (of several assets: less what swaps take, with what they bring)
-    and violate no bound; the wallet's own target is what is left. base: what several assets are held for, whose
-    conversions are in the same solve. Raises ValueError for a snapshot without the idle market.
+    Targets are base units, add up to the wealth exactly (of several assets: less what swaps take, plus what they bring)
+    and exceed no limit; the wallet's target is what is left. base: what several assets are held for. Raises ValueError
+    for a snapshot without the idle market.
     """
     if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
     by_id = {a.market_id: a for a in assessments}
     portfolio = portfolio_of(snapshot, wealth)
-    books = _Books.of(snapshot, portfolio, base)
+    books = _SwapQuotes.of(snapshot, portfolio, base)
     rounds = 0
     while True:
         exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
@@ -68,8 +69,8 @@ def allocate(
 
 
 def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
-    """The targets, with nothing left of a position that is given up but for a rest that is worth less than it costs to
-    take (or than roundings of doubles leave): it comes out with the others, into the wallet."""
+    """The targets, with remainders set to 0 that are worth less than the gas to withdraw them later, or that only the
+    rounding of doubles leaves: they are withdrawn with the rest."""
     found = list(raws)
     for index, (state, raw) in enumerate(zip(snapshot.markets, raws, strict=True)):
         held, asset = exact.held[index], exact.assets[index]
@@ -82,38 +83,40 @@ def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfo
 
 
 FEW_PARTS = 10**6
-"""A rest of one part in so many of a position is none that was meant."""
+"""A remainder of one part in so many of a position is rounding, not a decision."""
 
 ROUNDS = 6
-"""How often quotes are made finer around what a solution swaps."""
+"""How often quotes are refined around what a solution swaps."""
 
 CLOSE_BPS = 0.02
-"""A gap of so little wealth a year needs no finer quotes."""
+"""A gap below this, in bps of the wealth a year, needs no finer quotes."""
 
 
 @dataclass(slots=True)
-class _Books:
-    """What the assets give for each other, a row for each way of each pair; finer where solutions lie.
-
-    rows: (asset given, asset wanted, the way); near: amounts to be quoted besides the usual ones; closed: why an asset
-    that we have none of cannot be had.
-    """
+class _SwapQuotes:
+    """Quotes between the assets, a row for each way of each pair; refined around solutions."""
 
     snapshot: Snapshot
+    """What was observed."""
     portfolio: Portfolio
+    """Our money by asset."""
     base: Base | None
-    rows: list[tuple[int, int, Way]]
+    """What the assets are held for; None: one asset."""
+    rows: list[tuple[int, int, SwapWay]]
+    """(asset given, asset wanted, the way)."""
     near: list[set[int]]
+    """Of each row further amounts to be quoted, in base units."""
     closed: dict[int, str]
+    """Why an asset that we have none of cannot be bought, by its index."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _Books:
-        rows, closed = list[tuple[int, int, Way]](), dict[int, str]()
+    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
+        rows, closed = list[tuple[int, int, SwapWay]](), dict[int, str]()
         for source, target in permutations(range(len(portfolio.tokens)), 2):
             most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
             if base is None or most.raw <= 0:
                 continue
-            found = [way for way in ways(snapshot, most, wanted, base) if way.quotes()]
+            found = [way for way in swap_ways(snapshot, most, wanted, base) if way.quotes()]
             rows += ((source, target, way) for way in found)
             if not found and not portfolio.raws[target]:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
@@ -126,20 +129,22 @@ class _Books:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        """Never empty: without amounts near a solution where those leave nothing."""
+        """The quotes of each row; where amounts near a solution leave none, the usual ones."""
         pairs = zip(self.rows, self.near, strict=True)
         return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
-        """The problem with what exchanges may give at most between two quotes: no allocation earns more than in it."""
+        """The problem with the most that exchanges could bring between two quotes: its bound holds for every amount."""
         rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
         units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
-        lines = (outer(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
+        lines = (upper_quotes(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
         return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
 
     def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
-        """The swaps as they would be made, one a pair. None where one may not be, which then is quoted no more: each of
-        its parts can be good enough, and the whole, with the gas of its parts, not."""
+        """The swaps as they would be made, one a pair; None where one is refused, which is then quoted no more.
+
+        Each of its parts can be acceptable and the whole, with the gas of its parts, not.
+        """
         sums: dict[tuple[int, int], int] = {}
         for (source, target, _), raw in zip(self.rows, paid, strict=True):
             sums[source, target] = sums.get((source, target), 0) + raw
@@ -158,8 +163,8 @@ class _Books:
         return tuple(found)
 
     def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:
-        """Quote what was paid (base units), what might be (whole tokens), and amounts around both from now on; whether
-        any of these is not quoted yet."""
+        """Quote from now on the amounts of a solution (base units), of the wider one (whole tokens), and around both;
+        whether any of them is new."""
         fresh = False
         for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
             for amount in (raw, int(more * self.portfolio.ones[source])):
@@ -177,7 +182,8 @@ def exact_of(
     base: Base | None = None,
     quoted: Sequence[ExactSwap] = (),
 ) -> Exact:
-    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), shares, minima."""
+    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), limits and
+    minimums."""
     reach = list(portfolio.raws)
     for swap in quoted:
         reach[swap.target] += swap.quotes[-1][1]
@@ -211,14 +217,14 @@ def exact_of(
 def group_names(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> tuple[str, ...]:
-    """What the groups of ``exact_of`` are called, in its order."""
+    """Names of the groups of ``exact_of``, in its order."""
     return tuple(name for name, _, _ in _groups(states, policy, portfolio, base))
 
 
 def _groups(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
-    """(name, members, share of the wealth) of every bound on a sum of holdings."""
+    """(name, members, fraction of the wealth) of every limit on a sum of holdings."""
     found = [
         ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
         for name, share in sorted(policy.max_share_protocol.items())
@@ -232,7 +238,9 @@ def _groups(
 
 
 def _tokens(state: MarketState) -> tuple[Token, ...]:
-    return (state.market.asset,) if state.lp is None else (state.market.asset, state.lp.other)
+    return (
+        (state.market.asset,) if state.liquidity_market is None else (state.market.asset, state.liquidity_market.other)
+    )
 
 
 def problem_of(
@@ -245,10 +253,12 @@ def problem_of(
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
 ) -> Problem:
-    """The numbers of a snapshot. Costs are spread over the policy's horizons: idle money that enters must earn its cost
-    back within the longer one, invested money that moves within the shorter one. A move is a market left and another
-    entered; as the solver prices each market by itself, the one that is left bears what entering the other is to pay
-    sooner than idle money would. swap_gas: of each of the exact problem's swaps."""
+    """The solver's problem. Costs are spread over the policy's horizons: idle money that enters must earn its cost back
+    within the longer one, invested money that moves within the shorter one.
+
+    A move is a market left and another entered; as the solver prices each market by itself, the one that is left bears
+    what entering the other is to pay sooner than idle money would. swap_gas: of each of the exact problem's swaps.
+    """
     ones, spread = portfolio.ones, Horizons.of(policy)
     in_markets = [sum(h for h, a in zip(exact.held, exact.assets, strict=True) if a == k) for k in range(len(ones))]
     idle = [max(0, budget - held) / one for budget, held, one in zip(exact.budgets, in_markets, ones, strict=True)]
@@ -274,7 +284,7 @@ def problem_of(
                 dilutions=dilutions.get(state.market.id, ()),
             )
         )
-    unit = portfolio.weights[0] * ones[0]  # what a whole first token weighs
+    unit = portfolio.weights[0] * ones[0]  # weight of a whole first token
     names = group_names(states, policy, portfolio, base)
     return Problem(
         markets=tuple(markets),

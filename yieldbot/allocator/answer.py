@@ -1,4 +1,4 @@
-"""Solve a problem given as a document. Pure: no chain, no file, no clock."""
+"""Solve an allocation problem that is given as a document. Pure: no chain, no file, no clock."""
 
 from __future__ import annotations
 
@@ -27,34 +27,38 @@ from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import BPS
 
 ANSWER = "yieldbot/allocation/v1"
+"""Schema name of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """A document in the solver's terms.
-
-    limits: of each market the names and sizes of its upper bounds; idle_income: what all the wealth would earn idle, in
-    the first asset a year.
-    """
+    """A problem document in the solver's terms."""
 
     document: ProblemDocument
+    """As it was read."""
     problem: Problem
+    """In floats."""
     exact: Exact
+    """The same constraints in base units."""
     decimals: int
+    """Of every asset."""
     limits: tuple[tuple[tuple[str, float], ...], ...]
+    """Of each market (name, largest holding) of its upper bounds."""
     idle_income: float
+    """What the whole wealth would earn idle, in the first asset a year."""
 
     @property
     def one(self) -> int:
+        """Base units in a whole token."""
         return int(10**self.decimals)
 
     @property
     def ones(self) -> tuple[int, ...]:
-        """Base units in a whole token, of each asset: one number of decimals for all."""
+        """Base units in a whole token, of each asset; all have the same decimals."""
         return (self.one,) * len(self.problem.budgets)
 
     def text(self, raw: int) -> str:
-        """Base units as whole tokens, without needless zeros. In integers: a Decimal would round beyond 28 digits."""
+        """Base units as whole tokens, without trailing zeros. In integers: a Decimal would round beyond 28 digits."""
         whole, part = divmod(abs(raw), self.one)
         text = f"{whole}.{part:0{self.decimals}d}" if self.decimals else str(whole)
         text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -68,12 +72,12 @@ def exact_raw(amount: Decimal, decimals: int) -> int:
 
 
 def pose(document: ProblemDocument) -> Posed:
-    """The numbers of a document. Raises ProblemError where they do not fit each other."""
+    """The document in the solver's terms. Raises ProblemError where its numbers do not fit each other."""
     return _Poser(document).posed()
 
 
 class _Poser:
-    """One translation. Amounts become base units of one common number of decimals."""
+    """Translates one document. Amounts become base units, of as many decimals for every asset."""
 
     def __init__(self, document: ProblemDocument) -> None:
         self.document = document
@@ -104,7 +108,8 @@ class _Poser:
         return exact_raw(amount, self.decimals)
 
     def share(self, fraction: float, weight: int) -> int:
-        """The most base units of an asset that are this share of all wealth. Read as written: 0.1 is a tenth."""
+        """Base units of an asset that are this fraction of the wealth, rounded down. Read as written: 0.1 is a
+        tenth."""
         return int(Fraction(repr(fraction)) * self.total // weight)
 
     def posed(self) -> Posed:
@@ -198,7 +203,7 @@ class _Poser:
 
 
 def _decimals(document: ProblemDocument) -> int:
-    """The most that any amount of the document is written with, and at least an ordinary stablecoin's."""
+    """Decimals of the finest amount in the document, and at least DECIMALS."""
     amounts = [document.wealth, document.idle_buffer, document.min_position, document.min_move]
     for row in document.markets:
         parts = (row.held, row.supplied, row.borrowed, row.max_deposit, row.max_withdraw, row.fixed_cost)
@@ -231,7 +236,7 @@ def solve(posed: Posed) -> dict[str, Any]:
 
 
 class _Answer:
-    """One answer's figures: of the exact base units, not of the solver's doubles."""
+    """One answer: its figures are those of the exact base units, not of the solver's doubles."""
 
     def __init__(self, posed: Posed, best: Optimum, raws: tuple[int, ...], paid: tuple[int, ...]) -> None:
         self.posed, self.best, self.raws, self.paid = posed, best, raws, paid
@@ -243,7 +248,7 @@ class _Answer:
         return [raw / self.posed.one for raw in (*raws, *paid)]
 
     def _net(self, x: Sequence[float]) -> tuple[float, float]:
-        """(income a year less haircuts, of all wealth; costs once), both in the first asset."""
+        """(income a year less haircuts, of the whole wealth; one-time costs), both in the first asset."""
         problem, h = self.posed.problem, self.posed.problem.horizon_seconds
         objective = problem.objective(x) + self.posed.idle_income
         cost = self._cost(x)
@@ -314,7 +319,7 @@ class _Answer:
         return self.best.price + self.posed.document.idle_rate
 
     def _income(self, x: Sequence[float], idle: Sequence[int]) -> float:
-        """A year, before haircuts and costs, idle money's too."""
+        """Income a year in the first asset, before haircuts and costs, that of idle money included."""
         problem, h = self.posed.problem, self.posed.problem.horizon_seconds
         earned = sum(p.price * v * p.curve.apr(v, h) for p, v in zip(problem.markets, x, strict=False) if v > 0.0)
         left = zip(problem.budgets, idle, strict=True)

@@ -1,11 +1,11 @@
-"""Risk as the policy sees it: haircuts, limits and vetoes. Pure."""
+"""Each market's risk as the policy sees it: haircuts, limits and vetoes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yieldbot.allocator.convert import distrust
-from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.convert import price_refusal
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
@@ -18,13 +18,13 @@ from yieldbot.risk.prices import depegged, stale
 def assess(
     snapshot: Snapshot, policy: Policy, wealth: Amount | None = None, base: Base | None = None
 ) -> tuple[Assessment, ...]:
-    """One assessment a market, in the snapshot's order. A vetoed market gets no new money; what is there may leave.
+    """One assessment for each market, in the snapshot's order. A vetoed market gets no new money; what is there may
+    leave.
 
-    max_exposure is the smaller of the policy's share of our wealth (or of ``wealth``, as a what-if) and, with
-    ``min_liquidity_multiple`` m, the holding that the market could pay out m times over from the cash that it has
-    before our deposit; of a vault that cannot be looked into our deposit is no cash, and cash that is not known is
-    none. base: what several assets are held for. An asset whose price cannot be trusted, or that is meant to be worth a
-    dollar and is not, gets no new money.
+    max_exposure is the lower of the policy's fraction of our wealth (or of ``wealth``, a what-if) and, with
+    ``min_liquidity_multiple`` m, the holding that the market could pay out m times from its cash before our deposit; of
+    an opaque vault our deposit is no cash, and cash that is not known is 0. base: what several assets are held for. An
+    asset whose price cannot be trusted, or that is depegged, gets no new money.
     """
     first = snapshot.assets[0] if snapshot.assets else None
     wealths, vetoes = {}, {}
@@ -35,7 +35,7 @@ def assess(
             wealths[token] = wealth.raw
         else:
             wealths[token] = int(float(wealth) / snapshot.price(token) * token.one)
-        why = mistrusted(snapshot, token, policy, base)
+        why = price_veto(snapshot, token, policy, base)
         vetoes[token] = () if why is None else (why.reason,)
     return tuple(
         _assess(state, policy, wealths[state.market.asset], _of_tokens(state, vetoes))
@@ -43,12 +43,14 @@ def assess(
     )
 
 
-def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
-    """Why no new money may go into an asset's markets; None when it may. With one asset too: its own feed must be fresh
-    where it is meant to be worth a dollar, and say that it is."""
+def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
+    """Why no new money may go into an asset's markets because of its price; None when it may.
+
+    A pegged asset needs a fresh feed that confirms the peg even where it is the only one.
+    """
     now = snapshot.block.timestamp
     if base is not None and snapshot.exchange is not None:
-        if (why := distrust(snapshot.exchange, token, base, now)) is not None:
+        if (why := price_refusal(snapshot.exchange, token, base, now)) is not None:
             return why
         if base.unit == "USD" and token.symbol in base.shares:
             return None
@@ -64,25 +66,28 @@ def mistrusted(snapshot: Snapshot, token: Token, policy: Policy, base: Base | No
 
 def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str | None:
     """Why none of our assets' prices lets new money into its markets; None where one does."""
-    found = [mistrusted(snapshot, token, policy, base) for token in snapshot.assets]
+    found = [price_veto(snapshot, token, policy, base) for token in snapshot.assets]
     reasons = [why.reason for why in found if why is not None]
     return "; ".join(reasons) if reasons and len(reasons) == len(found) else None
 
 
 def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> tuple[str, ...]:
-    """What is said against the market's asset, and against a pool's other token."""
-    of_other = vetoes.get(state.lp.other, ()) if state.lp else ()
+    """Vetoes on the market's asset, and on a pool's other token."""
+    of_other = vetoes.get(state.liquidity_market.other, ()) if state.liquidity_market else ()
     return (*vetoes.get(state.market.asset, ()), *of_other)
 
 
 def haircut_bps(market: Market, policy: Policy) -> float:
-    """The expected loss a year that the policy takes off this market's yield: by the narrowest name."""
+    """Expected loss a year that the policy takes off this market's yield: by the narrowest name that means it."""
     return of_table(policy.haircut_bps, market, 0.0)
 
 
 def net_income(state: MarketState, tokens: float, policy: Policy, *, ignore_withdrawals: bool = False) -> float:
-    """Whole tokens a year earned by holding ``tokens`` in a market, over the policy's horizon, net of the haircut;
-    rewards included, net of theirs. steady: see ``curve_of``."""
+    """Whole tokens a year that holding ``tokens`` earns over the policy's horizon, net of the haircut, rewards
+    included.
+
+    ignore_withdrawals: see ``market_curve.curve_of``.
+    """
     apr = curve_of(state, policy, ignore_withdrawals=ignore_withdrawals).apr(tokens, policy.horizon_seconds)
     return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
 
@@ -121,8 +126,8 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:
         found.append("its cash is not known, which min_liquidity_multiple asks for")
     found += state.doubts
-    if state.lp is not None:
-        found += state.lp.record.missing
+    if state.liquidity_market is not None:
+        found += state.liquidity_market.history.missing
     utilisation = state.utilisation
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
         found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")

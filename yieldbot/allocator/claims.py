@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator.convert import Conversion, convert, swap_id
+from yieldbot.allocator.market_curve import value
 from yieldbot.allocator.plan import grade
-from yieldbot.allocator.rewards import value
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, MarketState, Reward, Snapshot
+from yieldbot.model.market import MarketState, Reward, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import NEVER, Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Reward] | None:
-    """The market and reward that a leg's id names, as the snapshot has them; None where it has none such."""
+    """The market and reward that a leg's id names, as the snapshot has them; None where it has none."""
     for state in snapshot.states.values():
         for reward in state.rewards:
             if reward.claim_id(state.market.id) == claim_id:
@@ -27,8 +28,8 @@ def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Rewar
 def due(snapshot: Snapshot, policy: Policy) -> tuple[tuple[MarketState, Reward], ...]:
     """Rewards that are worth claiming now, the most valuable first.
 
-    What a claim is worth after the haircut, less its gas, is at least ``min_claim``, and gas takes at most
-    ``max_gas_share_of_gain`` of it. A reward that no feed prices is worth nothing.
+    After haircut and gas a claim is worth at least ``min_claim``, and gas takes at most ``max_gas_share_of_gain`` of
+    it. A reward without a feed is worth nothing.
     """
     if policy.min_claim == NEVER:
         return ()
@@ -54,8 +55,9 @@ def claim_plan(
 ) -> Plan | None:
     """A leg for each claim that is due; None where none is, or gas is above the ceiling. ``asset``: the job's first.
 
-    Claims are made when nothing else is to be done: a plan either moves money or claims. Its gain is what the claims
-    are worth, as a rate that yields it within the horizon, so that it stands beside a cost as a move's does.
+    A plan either moves money or claims: claims are planned when nothing else is due. The gain is what the claims are
+    worth, expressed as the annual rate that yields it within the horizon, so that it compares with a cost as a move's
+    does.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -82,12 +84,12 @@ def claim_plan(
 
 
 def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
-    """All of a reward: nothing of the asset goes anywhere, and what was seen must come."""
+    """Claim all of a reward; at least what was observed must arrive."""
     return Leg(LegKind.CLAIM, reward.claim_id(state.market.id), Amount(asset, 0), all=True, gets=reward.claimable)
 
 
 def per_year(reward: Reward, policy: Policy) -> float:
-    """What claiming it is worth, as a rate a year that yields it within the policy's horizon."""
+    """What claiming is worth in asset tokens, as the annual rate that yields it within the policy's horizon."""
     return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
@@ -104,10 +106,9 @@ def sale_plan(
 ) -> Plan | None:
     """A leg for each reward token in the wallet that is worth selling; None where none is, or gas is above the ceiling.
 
-    ``asset``: the job's first. Each is sold into that of the job's assets which brings most by the feeds; one that is
-    an asset itself is money already. ``ours``: base units of each that claims brought; no more is sold. What must come
-    is bounded by two independent prices (``convert``); of it, less gas, at least ``min_claim`` must be left, as of a
-    claim.
+    asset: the job's first. ours: base units of each token that our claims brought; no more is sold. Each token is sold
+    into that asset of the job which brings most by the feeds; one that is an asset itself is not sold. The minimum out
+    is set by two independent prices (``convert``); after gas, at least ``min_claim`` must be left.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -149,13 +150,13 @@ def sale_plan(
 
 
 def _worth(snapshot: Snapshot, made: Conversion) -> tuple[float, float]:
-    """What a swap brings at least and what its gas costs, in whole tokens of the first asset."""
+    """What a swap brings at least and what its gas costs, both in whole tokens of the first asset."""
     price = snapshot.price(made.least.token)
     return float(made.least) * price, float(made.route.cost) * price
 
 
 def sale_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """What a sale of rewards brings at least, as a rate as of a claim; 0 for legs that do anything else."""
+    """What a sale of rewards brings at least, as an annual rate like a claim's; 0 for legs of any other kind."""
     if any(leg.kind is not LegKind.SWAP for leg in legs):
         return 0.0
     brought = sum(float(leg.gets) * snapshot.price(leg.gets.token) for leg in legs if leg.gets is not None)

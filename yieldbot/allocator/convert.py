@@ -1,8 +1,7 @@
-"""One of our assets into another: what that gives, the least that it must give, and the quotes that the allocator
-solves with. Pure.
+"""Converting one asset of ours into another: the expected output, the minimum out, and quotes for the solver. Pure.
 
-A swap is made only where two independent prices agree (fair.py), the feeds are fresh, and an asset of USD is worth
-about a dollar; never for less than the policy's impact allows, whatever the pools say.
+A swap is made only where two independent prices agree (risk/prices.py), the feeds are fresh, and an asset of USD is
+worth about a dollar; never for less than the policy's price impact allows, whatever the pools quote.
 """
 
 from __future__ import annotations
@@ -17,61 +16,67 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Venue
 from yieldbot.model.families import token_key
+from yieldbot.model.fees import SWAP_TXS
 from yieldbot.model.ids import MarketId, market_chain
-from yieldbot.model.market import SWAP_TXS, Snapshot
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
-from yieldbot.risk.prices import Fair, depegged, enough, fair, stale, unsure
+from yieldbot.risk.prices import FairOutput, below_minimum, depegged, fair_output, stale, uncertain
 
 POINTS, SMALLEST = 16, 4096
-"""Quotes for the allocator, geometrically from one part in SMALLEST of the most up to it."""
+"""Quotes for the solver, at geometric distances from one part in SMALLEST of the maximum up to it."""
 
 TRIES = 24
-"""Halvings in search of the largest amount that is within the policy's impact."""
+"""Bisections in search of the largest amount within the allowed price impact."""
 
 ROUNDED = 2
-"""Base units that roundings may take of an output, and a little."""
+"""Base units that rounding may take off an output, with a margin."""
 
 MARGIN = Fraction(1, 10**9)
-"""By which a quote keeps above the least that is accepted, which is a float."""
+"""By which fraction a quote stays above the accepted minimum, which is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A swap as it would be made: over which ways, and the least that it must bring."""
+    """A swap as it would be made."""
 
     route: Route
+    """Over which pools."""
     least: Amount
+    """Minimum out."""
 
 
 def swap_id(given: Token, wanted: Token) -> MarketId:
-    """What a swap's leg is journalled under."""
+    """The id that a swap's leg is journalled under."""
     ends = (token_key(token) for token in (given, wanted))
     return MarketId("/".join(("swap", market_chain(given.chain), *ends)))
 
 
-def distrust(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
-    """Why no money may go into or through an asset now; None when it may. ``now``: the block's time."""
+def price_refusal(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
+    """Why no money may go into or through an asset now (missing, stale or uncertain feed, depeg); None when it may.
+
+    now: the block's own time, unix seconds.
+    """
     price = exchange.usd.get(token)
     if price is None:
         return Declined("PRICE_UNKNOWN", f"{token.symbol} has no feed that can be read: name one in chains/*.toml")
     pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # a reward is not
     late = stale({token.symbol: price.updated_at}, now, base.max_feed_age_seconds)
-    late = late or unsure({token.symbol: price.unsure}, base.max_apart_bps)
+    late = late or uncertain({token.symbol: price.unsure}, base.max_apart_bps)
     return late or depegged((token,), {token: price.usd}, pegged, base.max_depeg_bps)
 
 
 def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Conversion | Declined:
-    """The best swap of ``given`` that may be made, each part of it worth its own gas."""
+    """The best allowed swap of ``given``, each of its parts worth its own gas; or why there is none."""
     token, exchange, now = given.token, snapshot.exchange, snapshot.block.timestamp
     if exchange is None:
         return Declined("PRICE_UNKNOWN", "no prices were read")
-    if (why := distrust(exchange, token, base, now) or distrust(exchange, wanted, base, now)) is not None:
+    if (why := price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now)) is not None:
         return why
     rates = exchange.rates(token, wanted)
-    judged = fair(rates, given, wanted, base.max_impact_bps, base.max_apart_bps)
-    if not isinstance(judged, Fair):
+    judged = fair_output(rates, given, wanted, base.max_impact_bps, base.max_apart_bps)
+    if not isinstance(judged, FairOutput):
         return judged
     try:
         unit_cost = snapshot.fees.unit_cost / snapshot.price(wanted) * wanted.one
@@ -80,20 +85,23 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")
     least = max(judged.least.raw, int(found.given.raw * _kept(base.slippage_bps)))
-    return enough(found.given, judged.least) or Conversion(found, Amount(wanted, least))
+    return below_minimum(found.given, judged.least) or Conversion(found, Amount(wanted, least))
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way from an asset to another, one call of a router. rate: wanted base units for a given one by the feeds,
-    which no quote is above: an exchange that pays more is no income; least: below which nothing is swapped; gas: of its
-    transactions."""
+class SwapWay:
+    """One way from an asset to another: one call of a router."""
 
     venue: Venue
+    """Its pools."""
     gas: int
+    """Of its transactions."""
     most_raw: int
+    """Largest amount that is quoted, in base units."""
     rate: Fraction
+    """Wanted base units for a given one by the feeds. No quote is above it: an exchange that pays more is no income."""
     least: Fraction
+    """Wanted base units for a given one below which nothing is swapped."""
 
     def quotes(self, near: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
         """(in, out) in base units, ascending and concave, up to the largest amount that may be swapped. near: further
@@ -110,7 +118,7 @@ class Way:
         return _hull(found)
 
     def _is_dust(self, raw: int) -> bool:
-        """Whether it is the roundings alone that make an amount bring too little: a larger one may bring enough."""
+        """Whether rounding alone makes an amount bring too little, so that a larger one may bring enough."""
         try:
             out, lost = self.venue.quote_exact_in(raw)
         except Unswappable:
@@ -125,7 +133,7 @@ class Way:
         return min(out, int(raw * self.rate)) if out >= raw * self.least else None
 
     def _largest(self, low: int, high: int) -> tuple[int, int] | None:
-        """The largest amount between that may be swapped, to a part in 2^TRIES; None for none."""
+        """The largest allowed amount in between with its output, to one part in 2^TRIES; None where there is none."""
         best = None
         for _ in range(TRIES):
             middle = (low + high) // 2
@@ -139,13 +147,13 @@ class Way:
         return best
 
 
-def ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[Way]:
+def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[SwapWay]:
     """The ways to swap up to ``most``; none where the prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
-    if exchange is None or distrust(exchange, token, base, now) or distrust(exchange, wanted, base, now):
+    if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
         return []
-    judged = fair(exchange.rates(token, wanted), most, wanted, base.max_impact_bps, base.max_apart_bps)
-    if not isinstance(judged, Fair):
+    judged = fair_output(exchange.rates(token, wanted), most, wanted, base.max_impact_bps, base.max_apart_bps)
+    if not isinstance(judged, FairOutput):
         return []
     scale = Fraction(wanted.one, token.one)
     rate = Fraction(snapshot.price(token)) / Fraction(snapshot.price(wanted)) * scale
@@ -154,17 +162,17 @@ def ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[Wa
         found = ways_of(exchange.states, most, wanted, sent=True)
     except Unswappable:
         return []
-    return [Way(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
+    return [SwapWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
 
 
 def _kept(bps: float) -> Fraction:
-    """What is left of one without so many basis points, as they are written."""
+    """1 less so many basis points, exactly as written."""
     return 1 - Fraction(repr(bps)) / BPS
 
 
 def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
-    """What is quoted, ascending; no two closer than a bp, where a slope would be the roundings' alone. The most is
-    always among them: without it a position that is swapped out would leave a part of itself."""
+    """Amounts to quote, ascending; no two closer than a bp, where a slope would be rounding noise. The maximum is
+    always included: otherwise swapping a position out would leave a part of it."""
     step = SMALLEST ** (1.0 / (POINTS - 1))
     spread = {round(most_raw / step**k) for k in range(1, POINTS)} | {most_raw}
     found: list[int] = []
@@ -177,7 +185,7 @@ def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
 
 
 def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The vertices of the quotes' concave hull, lowered by what a quote between two of them may round down."""
+    """Vertices of the quotes' concave hull, lowered by what a quote between two of them may round down."""
     kept: list[tuple[int, int]] = [(0, 0)]
     for raw, got in found:
         out = got - ROUNDED
@@ -192,10 +200,13 @@ def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(kept[1:])
 
 
-def outer(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
-    """A concave line above every concave function whose roundings, each less than two units, gave these quotes, which
-    is 0 at 0, never falls, and pays ``rate`` for a unit at most: between two quotes the lower of their neighbours'
-    chords, drawn on. For bounds; in whole tokens. unit: one base unit of what comes out."""
+def upper_quotes(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
+    """(in, out) of a concave line above every concave function that these quotes can be of, in whole tokens; for
+    bounds.
+
+    It is 0 at 0, never falls, and pays at most ``rate`` for a unit: between two quotes the lower of the extensions of
+    their neighbours' chords. unit: one base unit of the output; the rounding of each quote is less than two of them.
+    """
     slack = 2 * ROUNDED * unit
     points = [(0.0, 0.0), *((x, y + slack) for x, y in rows)]
     ups = [(b[1] - a[1] + 2 * slack) / (b[0] - a[0]) for a, b in pairwise(points)]
@@ -212,7 +223,7 @@ def outer(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tupl
 
 
 def _falling(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The upper hull: what noise has dented is filled up."""
+    """The upper concave hull, which removes rounding noise."""
     kept = [(0.0, 0.0)]
     for x, y in points:
         while len(kept) > 1:

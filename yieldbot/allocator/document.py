@@ -1,7 +1,7 @@
-"""A problem and its answer as documents: ``yieldbot/problem/v1`` in, ``yieldbot/allocation/v1`` out. Pure.
+"""The allocation problem as a document (``yieldbot/problem/v1``), validated. Pure.
 
-Amounts are decimal text in whole tokens; rates, shares and utilisations are fractions (0.05 is 5 %); rates are simple
-annual ones. ``supplied`` and ``borrowed`` are a pool's totals with what we hold in them.
+Amounts are decimal text in whole tokens; rates, fractions and utilisations are numbers (0.05 is 5 %); rates are simple
+and annual. ``supplied`` and ``borrowed`` are a pool's totals, what we hold included.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ DECIMALS = 6
 """Decimals of an asset where no amount of the document is finer."""
 MOST_DECIMALS = 18
 MOST_TOKENS = Decimal(10) ** 15
+"""Largest amount, in whole tokens."""
 EXACT = Context(prec=60)
-"""Sums of amounts have more digits than the 28 that a Decimal keeps by itself."""
+"""Sums of amounts have more digits than the 28 of Decimal's default context."""
 
 
 class ProblemError(ValueError):
-    """A malformed problem. ``path`` as markets[3].rate.points, counted from 0 as JSON readers do."""
+    """A malformed problem. ``path`` names the field, as markets[3].rate.points; indexes count from 0."""
 
     def __init__(self, path: str, said: str) -> None:
         super().__init__(f"{path}: {said}" if path else said)
@@ -66,90 +67,142 @@ Points = Annotated[tuple[tuple[float, Rate], ...], Field(min_length=1, max_lengt
 
 
 class Strict(BaseModel):
+    """A part of the document: unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Kinked(Strict):
+    """A pool whose borrow rate is piecewise linear in utilisation (``KinkedCurve``)."""
+
     kind: Literal["kinked"]
     points: Annotated[Points, AfterValidator(_of_utilisation)]
+    """(utilisation, borrow APR), utilisation ascending from 0 to 1."""
 
 
 class Adaptive(Strict):
+    """A Morpho market under its adaptive rate model (``AdaptiveCurve``)."""
+
     kind: Literal["adaptive"]
     rate_at_target: Annotated[float, Field(ge=0, le=100)]
+    """Borrow rate at 90 % utilisation, simple annual."""
 
 
 class Constant(Strict):
+    """The same rate for any holding."""
+
     kind: Literal["constant"]
     apr: Rate
+    """Simple annual supply rate."""
 
 
 class Sampled(Strict):
-    """points: (our whole holding, APR)."""
+    """A table of supply rates, linear in between."""
 
     kind: Literal["sampled"]
     points: Annotated[Points, AfterValidator(_ascending)]
+    """(our whole holding in tokens, APR), holding ascending."""
 
 
 class MarketRow(Strict):
+    """One market."""
+
     id: Name
     asset: Name | None = None
+    """Id of its asset; None: the first one."""
     held: Tokens = Decimal(0)
+    """What we hold now."""
     supplied: Tokens | None = None
+    """All that is supplied, our holding included."""
     borrowed: Tokens | None = None
+    """All that is borrowed."""
     reserve_factor: Share = 0.0
+    """Fraction of the interest that the protocol keeps."""
     rate: Annotated[Kinked | Adaptive | Constant | Sampled, Field(discriminator="kind")]
+    """How its rate depends on utilisation or on our holding."""
     max_deposit: Tokens | None = None
+    """Most that can still be deposited; None: unlimited."""
     max_withdraw: Tokens | None = None
+    """Most that can be withdrawn now; None: what is not borrowed."""
     fixed_cost: Tokens = Decimal(0)
+    """One-time cost of any change, in its asset."""
     proportional_cost_bps: Bps = 0.0
+    """One-time cost of each token moved."""
     haircut_bps: Bps = 0.0
+    """Expected loss a year."""
     max_share: Share = 1.0
+    """Largest fraction of the wealth."""
 
 
 class GroupRow(Strict):
+    """A limit on several markets together."""
+
     name: Name
     members: tuple[Name, ...]
+    """Ids of markets."""
     max_share: Share
+    """Largest fraction of the wealth in all of them."""
 
 
 class AssetRow(Strict):
-    """One more asset. price: what one of it is worth in the first asset."""
+    """One more asset."""
 
     id: Name
     wealth: Tokens
+    """All that we have of it, holdings included."""
     price: Annotated[Decimal, BeforeValidator(_amount), Field(gt=0)] = Decimal(1)
+    """Of one token, in the first asset."""
     idle_rate: Rate = 0.0
+    """What idle money earns, simple annual."""
     idle_buffer: Tokens = Decimal(0)
+    """What must stay idle."""
 
 
 class SwapRow(Strict):
-    """What converting pays: (amount in, amount out) quotes, ascending; amounts in between are taken as linear."""
+    """What converting one asset into another pays."""
 
     source: Name = Field(alias="from")
+    """Id of the asset that pays."""
     target: Name = Field(alias="to")
+    """Id of the asset that is received."""
     quotes: Annotated[tuple[tuple[Tokens, Tokens], ...], Field(min_length=1, max_length=1000)]
+    """(amount in, amount out), ascending; amounts in between are interpolated."""
     fixed_cost: Tokens = Decimal(0)
+    """One-time cost of swapping at all, in the first asset."""
 
 
 class ProblemDocument(Strict):
+    """The whole problem."""
+
     schema_: Literal["yieldbot/problem/v1"] = Field(alias="schema")
     asset: Name = "asset"
+    """Id of the first asset, which objectives are counted in."""
     wealth: Tokens
+    """All that we have of it, holdings included."""
     horizon_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+    """What costs are spread over and curves are averaged over."""
     idle_rate: Rate = 0.0
+    """What idle money of the first asset earns, simple annual."""
     idle_buffer: Tokens = Decimal(0)
+    """What of it must stay idle."""
     min_position: Tokens = Decimal(0)
+    """Least holding, in the first asset."""
     min_move: Tokens = Decimal(0)
+    """Least change of a holding, in the first asset."""
     break_even_days: Annotated[float, Field(gt=0, le=36500)] | None = None
+    """Hold where the costs are not earned back within so many days; None: no such limit."""
     assets: tuple[AssetRow, ...] = ()
+    """Further assets."""
     swaps: tuple[SwapRow, ...] = ()
+    """Conversions between assets."""
     markets: tuple[MarketRow, ...]
+    """Where money can earn."""
     groups: tuple[GroupRow, ...] = ()
+    """Limits on several markets together."""
 
 
 def read(document: object) -> ProblemDocument:
-    """The document, checked field by field and as a whole. Raises ProblemError with the path of the first bad field."""
+    """The document, validated. Raises ProblemError with the path of the first bad field."""
     if not isinstance(document, Mapping):
         raise ProblemError("", "a problem is a JSON object")
     try:
@@ -170,6 +223,7 @@ def _of(error: Mapping[str, Any]) -> ProblemError:
 
 
 def path_of(location: Sequence[str | int]) -> str:
+    """A pydantic location as a path: markets[3].rate.points."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -177,7 +231,7 @@ def path_of(location: Sequence[str | int]) -> str:
 
 
 def _check(found: ProblemDocument) -> None:
-    """What no single field shows: names that are not there, holdings larger than their pool or than the wealth."""
+    """What no single field shows: unknown names, duplicates, holdings larger than their pool or than the wealth."""
     if not found.markets:
         raise ProblemError("markets", "there is none")
     assets = {found.asset: found.wealth}

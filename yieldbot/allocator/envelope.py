@@ -41,8 +41,8 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
 )
 from yieldbot.math.dilution import Dilution
-from yieldbot.math.provided import ProvidedCurve
-from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.liquidity_curve import LiquidityCurve
+from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -68,7 +68,7 @@ def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
             found.update(x for term in curve.terms if (x := term.start(horizon_seconds)) is not None)
         case CappedCurve() | ScaledCurve():
             found.update(breakpoints(curve.base, horizon_seconds))
-        case ProvidedCurve():
+        case LiquidityCurve():
             starts = (outlook.start(horizon_seconds) for outlook in (curve.stays, curve.enters))
             found.update(x for x in starts if x is not None)
         case KinkedCurve(deficit=0.0):
@@ -168,7 +168,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             | EnteredCurve()
             | ConstantCurve()
             | SampledCurve()
-            | ProvidedCurve()
+            | LiquidityCurve()
         ):
             return _by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b

@@ -10,8 +10,9 @@ from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import SWAP_TXS
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import SWAP_TXS, MarketState, Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import BPS
@@ -19,18 +20,28 @@ from yieldbot.model.units import BPS
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One solution in base units, as an Allocation."""
+    """One solution in base units."""
 
     snapshot: Snapshot
+    """What was observed."""
     policy: Policy
+    """By which it was decided."""
     assessments: Mapping[MarketId, Assessment]
+    """Of each market."""
     portfolio: Portfolio
+    """Our money by asset."""
     problem: Problem
+    """That was solved."""
     bound: float
+    """Upper bound of the objective, in the first asset a year."""
     price: float
+    """Shadow price of the first budget."""
     raws: Sequence[int]
+    """Target of each market, in base units."""
     paid: Sequence[int]
+    """What goes into each swap, in base units."""
     closed: Mapping[int, str]
+    """Why an asset cannot be bought, by its index."""
 
     def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
         problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
@@ -57,8 +68,11 @@ class Answer:
         )
 
     def _targets(self, swaps: tuple[Exchanged, ...]) -> tuple[dict[MarketId, Amount], tuple[Exchanged, ...]]:
-        """Holdings, the wallet's included, and the swaps. Where another split than the solver's brings a little less of
-        an asset, the largest deposit of it takes that, and where none can, the largest swap that gives it."""
+        """Targets, the wallet's included, and the swaps.
+
+        Where another split than the solver's brings a little less of an asset, its largest deposit is reduced by that,
+        or else the largest swap that gives it.
+        """
         states, tokens = self.snapshot.markets, self.portfolio.tokens
         targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
         for _ in tokens:  # a smaller swap brings less of the next one
@@ -79,7 +93,7 @@ class Answer:
         return targets | wallet, swaps
 
     def _left(self, token: Token, targets: Mapping[MarketId, Amount], swaps: Sequence[Exchanged]) -> int:
-        """Base units that stay in the wallet."""
+        """Base units of an asset that stay in the wallet."""
         left = self.portfolio.raws[self.portfolio.tokens.index(token)] - sum(
             t.raw for t in targets.values() if t.token == token
         )
@@ -87,7 +101,7 @@ class Answer:
         return left + sum(swap.gets.raw for swap in swaps if swap.gets.token == token)
 
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
-        """Once, in the first asset: gas, and what swaps lose against the feeds' prices."""
+        """One-time cost in the first asset: gas, and what swaps lose against the feeds' prices."""
         years = Horizons.of(self.policy).gas_enter_years
         touched = sum(p.enter_cost for p, now in zip(self.problem.markets, x, strict=False) if now != p.held)
         return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
@@ -111,7 +125,7 @@ class Answer:
 
 
 def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple[Exchanged, ...]:
-    """The swaps with the largest one that gives ``token`` smaller, at its own rate."""
+    """The swaps, with the largest one that gives ``token`` reduced by ``less`` base units at its own rate."""
     largest = max((s for s in swaps if s.given.token == token), key=lambda s: s.given.raw, default=None)
     if largest is None:
         return swaps
@@ -122,8 +136,10 @@ def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple
 
 
 def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
-    """What a swap costs once, in the first asset: its gas, and what it loses against the feeds' prices (an exchange
-    that pays more than those is no gain)."""
+    """One-time cost of a swap in the first asset: its gas, and what it loses against the feeds' prices.
+
+    An exchange that pays more than the feeds' prices counts as no gain.
+    """
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
     return snapshot.fees.cost(swap.gas, txs=SWAP_TXS * swap.parts) + max(0.0, paid - got)

@@ -1,4 +1,4 @@
-"""From targets to moves and legs, or to Hold with its reason. Pure."""
+"""From targets to moves and legs, or to a Hold with its reason. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from yieldbot.allocator.allocate import exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.horizons import days_allowed
-from yieldbot.allocator.rewards import curve_of
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, ChainFees, Kind, MarketState, Snapshot
+from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import GWEI
@@ -22,10 +23,11 @@ from yieldbot.model.units import GWEI
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
 ) -> Plan | Hold:
-    """The legs that lead from what is held to the targets, or Hold. now: unix seconds, for the plan's expiry.
+    """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
+    policy's ttl.
 
-    Hold when nothing changes, when gas is above the ceiling (max_fee_wei a gas), when the gain does not pay the cost
-    within the policy's break-even time, or when gas would eat more than its share of the horizon's gain.
+    Hold when nothing changes, when gas is above ``max_fee_wei``, when the gain does not earn the cost back within the
+    policy's break-even time, or when the cost is more than its allowed fraction of the horizon's gain.
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -68,8 +70,8 @@ def make_plan(
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
-    """What a Hold adds where the wallet has less than the buffer (people expect that to be mended), or so little beyond
-    it that no market may get it (they wonder why nothing is planned)."""
+    """What a Hold adds where the wallet has less than the buffer (which people expect to be filled up), or so little
+    beyond it that no market may get it."""
     idle = snapshot.idle[0]
     token = idle.held.token
     buffer, least = token.parse(policy.idle_buffer), token.parse(policy.min_position)
@@ -86,7 +88,7 @@ def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
 
 
 def _changes(snapshot: Snapshot, allocation: Allocation) -> dict[MarketId, Amount]:
-    """Target less held of each market that changes, the wallet left out."""
+    """Target less holding of each market that changes, the wallet left out."""
     deltas = {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.markets}
     return {market_id: delta for market_id, delta in deltas.items() if delta}
 
@@ -109,11 +111,11 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
 
 
 TRIAL, BACK = 100, 200
-"""One part in so many of the first real money goes in first, and one in so many comes out again."""
+"""A trial deposits one part in TRIAL first, of which one part in BACK (of the whole) comes out again."""
 
 
 def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
-    """The deposit; where the way out is to be tried first, a hundredth of it, half of that out again, and the rest."""
+    """The legs of a deposit: with a trial, a hundredth of it, half of that out again, and the rest."""
     whole = Leg(LegKind.DEPOSIT, state.market.id, change, ticks=_range(state))
     if not state.untried or change.raw < BACK:
         return (whole,)
@@ -126,7 +128,7 @@ def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
 
 
 def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:
-    """Why a market's way out cannot be tried at a sensible cost; None where each can."""
+    """Why a market's trial would cost too much for its size; None where none would."""
     for market_id, change in changes.items():
         state = snapshot.of(market_id)
         if not state.untried or change.raw <= 0:
@@ -140,7 +142,7 @@ def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) ->
 
 
 def _range(state: MarketState) -> tuple[int, int] | None:
-    return state.lp.ticks if state.lp else None
+    return state.liquidity_market.ticks if state.liquidity_market else None
 
 
 def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
@@ -169,7 +171,7 @@ class _End:
 def _moves(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, changes: Mapping[MarketId, Amount]
 ) -> tuple[Move, ...]:
-    """Sources paired with targets, those of one asset first, largest first; the wallet takes up the difference.
+    """Sources paired with targets, those of one asset first, largest first; the wallet takes the difference.
 
     Amounts are in the first asset, by the feeds' prices where there are several.
     """
@@ -185,7 +187,7 @@ def _moves(
     spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)
     swapped = sum(end.value for end in targets) - _within_assets(sources, targets)
     moves = []
-    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and roundings leave between assets
+    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and rounding leave between assets
     for source, target, value in _paired(sources, targets, dust):
         parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
         gain = sum(worth.get(m, 0.0) * share for m, share in parts)
@@ -218,7 +220,7 @@ def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
 def _ends(
     snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]
 ) -> tuple[list[_End], list[_End]]:
-    """What leaves and what comes, largest first. What swaps lose makes them differ, and is not paired."""
+    """What leaves and what comes, largest first. What swaps lose makes the sums differ, and is not paired."""
     sources, targets = list[_End](), list[_End]()
     whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
     first = snapshot.idle[0]  # as if we had more or less of it: the wallet's change is what moves and swaps leave of it
@@ -237,20 +239,20 @@ def _ends(
 
 
 def _value(snapshot: Snapshot, change: Amount) -> int:
-    """In base units of the first asset, by the feeds."""
+    """An amount in base units of the first asset, by the feeds."""
     first = snapshot.assets[0]
     return change.raw if change.token == first else int(float(change) * snapshot.price(change.token) * first.one)
 
 
 def _within_assets(sources: Sequence[_End], targets: Sequence[_End]) -> int:
-    """How much of the money need not be swapped."""
+    """How much of the money need not be swapped, in base units of the first asset."""
     tokens = {end.token for end in (*sources, *targets)}
     sums = ([sum(end.value for end in ends if end.token == t) for ends in (sources, targets)] for t in tokens)
     return sum(min(pair) for pair in sums)
 
 
 def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tuple[_End, _End, int]]:
-    """(source, target, value), until one side is used up; within an asset first."""
+    """(source, target, value) until one side is used up; within an asset first."""
     for within in (True, False):
         for source in sources:
             for target in targets:
@@ -262,8 +264,8 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """Why, in one line: both rates after the move, haircuts where they are what decides, and what keeps the target
-    from taking more."""
+    """Why, in one line: both rates after the move, haircuts where they decide, and what keeps the target from taking
+    more."""
     h = policy.horizon_seconds
     rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
@@ -276,12 +278,12 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
         return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
-    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).lp else ""
+    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
     return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:
-    """What a withdrawal leaves without cash behind it, in words; empty where all of it could follow at once."""
+    """How much of what stays in a market could not be withdrawn at once, as a phrase; empty where all of it could."""
     if source.market.kind is Kind.IDLE or source.cash is None or left.raw <= 0:
         return ""
     cash = max(0, source.cash.raw - max(0, source.held.raw - left.raw))
@@ -292,8 +294,8 @@ def _locked(source: MarketState, left: Amount) -> str:
 
 
 def grade(allocation: Allocation, gain: float, cost: float, allowed: float) -> int:
-    """0-100: 60 for how close the certificate shows it to the optimum (1 bp of gap costs 6), 40 for how soon it pays
-    (after ``allowed`` days, the most that the policy gives it, nothing is left of them)."""
+    """0 to 100: 60 for how close the certificate shows the allocation to the optimum (each bp of gap costs 6), 40 for
+    how soon it pays (0 of them after ``allowed`` days, the most that the policy gives it)."""
     optimal = max(0.0, 60.0 - 6.0 * allocation.certificate.gap_bps)
     days = cost / gain * 365
     soon = 40.0 * max(0.0, 1.0 - days / allowed)

@@ -1,48 +1,56 @@
-"""Which way a swap goes: each pool of the pair, and through each other token its two best pools, by price. Pure."""
+"""The route of a swap: each pool of the pair, and through each other token its two best pools. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.allocator.split import buy, split
+from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.venues import Path
+from yieldbot.math.venues import VenuePath
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState, Venue
 
 TX_GAS = 21_000 + 55_000
-"""Of each way's own transactions, the pools' work apart: the swap's base, and the allowance before it."""
+"""Gas of a way's own transactions, the pools' work apart: the swap's base cost, and the allowance before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What goes one way: the pools in order, what goes in and what comes out, and the gas of its transactions."""
+    """What goes one way."""
 
     pools: tuple[Pool, ...]
+    """Passed one after another."""
     taken: Amount
+    """What goes in."""
     given: Amount
+    """What comes out."""
     gas: int
+    """Of its transactions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A swap's ways, largest first. cost: their gas, in the token that comes out (of an exact output: that goes in).
-
-    bound: no split over these ways gives more whole tokens less the cost (exact output: needs less with it);
-    gap_bps: how far this one may be from that, in bps of the swap.
-    """
+    """A swap's parts, largest first."""
 
     parts: tuple[Part, ...]
+    """Made side by side."""
     taken: Amount
+    """What goes in, together."""
     given: Amount
+    """What comes out, together."""
     cost: Amount
+    """Their gas, in the token that comes out (of an exact output: that goes in)."""
     bound: float
+    """No split over these ways brings more whole tokens less the cost (exact output: needs fewer with it)."""
     gap_bps: float
+    """How far this one may be from the bound, in bps of the swap."""
     exact_out: bool = False
+    """The output was asked for exactly, not the input."""
 
 
 Way = tuple[tuple[PoolState, ...], Venue]
+"""The pools of one way, and the venue that they make together."""
 
 
 def route(
@@ -54,13 +62,14 @@ def route(
     *,
     sent: bool = False,
 ) -> Route:
-    """The best ways to give ``amount`` for ``wanted``. Raises Unswappable where the pools do not take so much.
+    """The best route for swapping exactly ``amount`` into ``wanted``. Raises Unswappable where the pools do not take so
+    much.
 
-    ``unit_cost``: what a unit of gas costs, in base units of ``wanted``; ``way_cost``: what each way's transactions pay
-    beside their gas. Through another token goes the one pool that
-    gives most for all of the amount, then the one that gives most for that, both of one router: a way is one swap. Each
-    pool is in one way only (a contract of many coins is one), so that the ways' outputs are independent and the bound
-    is one. sent: only pools that the chain's file names a router for.
+    unit_cost: of a unit of gas, in base units of ``wanted``; way_cost: of each way's transactions beside their gas.
+    sent: only pools that chains/*.toml names a router for, as the swap is to be sent. Through another token goes the
+    pool that brings most for the whole amount, then the one that brings most for that, both of one router: a way is one
+    call. Each pool is in one way only (a contract of many coins counts as one), so that outputs are independent and the
+    bound holds.
     """
     ways = ways_of(states, amount, wanted, sent=sent)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
@@ -82,7 +91,7 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
         second = _best(_of(free, between, wanted), lambda s: -s.venue(between).quote_exact_in(carried)[0])
         if second is None:
             return None
-        way = (first, second), Path(first.venue(amount.token), second.venue(between))
+        way = (first, second), VenuePath(first.venue(amount.token), second.venue(between))
         return -second.venue(between).quote_exact_in(carried)[0], way
 
     return _ways(states, amount.token, wanted, through)
@@ -91,7 +100,8 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
 def route_for(
     states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0, way_cost: float = 0.0
 ) -> Route:
-    """The ways that give exactly ``wanted`` for the least of ``given``; else as ``route``, costs in ``given``."""
+    """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``, else as
+    ``route``."""
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
         second = _best(_of(free, between, wanted.token), lambda s: s.venue(between).quote_exact_out(wanted.raw))
@@ -101,12 +111,12 @@ def route_for(
         first = _best(_of(free, given, between), lambda s: s.venue(given).quote_exact_out(carried))
         if first is None:
             return None
-        way = (first, second), Path(first.venue(given), second.venue(between))
+        way = (first, second), VenuePath(first.venue(given), second.venue(between))
         return first.venue(given).quote_exact_out(carried), way
 
     ways = _ways(states, given, wanted.token, through)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
-    found = buy([venue for _, venue in ways], wanted.raw, costs)
+    found = split_exact_out([venue for _, venue in ways], wanted.raw, costs)
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
     taken, cost = Amount(given, sum(found.parts)), Amount(given, found.costs)
     return Route(parts, taken, wanted, cost, found.bound / given.one, found.gap_bps, exact_out=True)
@@ -134,11 +144,12 @@ def _ways(
 
 
 def _router(state: PoolState) -> tuple[str, str | None]:
-    """What swaps in a pool: two pools of one router are swapped in by one call."""
+    """What swaps in a pool: two pools of one router are passed by one call."""
     return state.pool.protocol, state.pool.params.get("router")
 
 
 def gas_of(pools: Sequence[PoolState]) -> int:
+    """Gas of a way: its transactions' own and each pool's."""
     return TX_GAS + sum(state.gas for state in pools)
 
 
@@ -158,7 +169,7 @@ def _of(states: Iterable[PoolState], one: Token, other: Token) -> list[PoolState
 
 
 def _best(states: Iterable[PoolState], loss: Callable[[PoolState], int]) -> PoolState | None:
-    """The pool of the least loss; None where each refuses the amount, or gives nothing for it."""
+    """The pool of the least loss; None where each refuses the amount, or brings nothing for it."""
     best: tuple[int, PoolState | None] = (0, None)
     for state in states:
         try:

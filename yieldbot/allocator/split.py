@@ -1,17 +1,18 @@
-"""How a swap is split over pools so that no other split gives more, with the proof of how close it is. Pure.
+"""Splitting a swap over pools so that no other split brings more, with a bound on how far it is from that. Pure.
 
-Each pool's output f_i(x_i) is concave, so that for any price p the best split of X gives at most
+Each pool's output f_i(x_i) is concave, so that for any price p the best split of X brings at most
 
-    sum_i  max( max_x ( f_i(x) - p x ) - c_i, 0 )  +  p X
+sum_i  max( max_x ( f_i(x) - p x ) - c_i, 0 )  +  p X
 
-(Lagrangian duality; c_i: what using pool i costs, in output). One pool at least is used: where none is worth its cost
-at p, the least loss of them all stands in the sum's place. The inner maximum is where pool i's own marginal price falls
-to p, which each pool tells directly. p is searched until the pools take X together; the split is what they take then.
+(Lagrangian duality; c_i: what using pool i costs, in output). At least one pool is used: where none is worth its cost
+at p, the smallest of their losses takes the sum's place. The inner maximum is where pool i's own marginal price falls
+to p, which each pool answers directly. p is searched until the pools take X together; the split is what they take then.
 
-With costs the sum can be above what any split gives, by about one pool's cost: a pool is used or not. Of few pools
-every choice is therefore bounded by itself, its costs being certain, and the best of the bounds is taken.
+With costs the sum can exceed what any split brings, by about one pool's cost, since a pool is used or not. Of few pools
+every subset is therefore bounded by itself, its costs being certain, and the best of the bounds counts.
 
-The least that buys an exact output Y (``buy``) is bounded by the same sum: ( Y - sum ) / p, costs as p times their own.
+The least input for an exact output Y (``split_exact_out``) is bounded by the same sum: ( Y - sum ) / p, costs as p
+times their own.
 """
 
 from __future__ import annotations
@@ -26,56 +27,65 @@ from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
 FEW = 6
-"""Of so many venues with costs every choice is filled and bounded by itself: no gap is left between them."""
+"""Of at most so many venues with costs every subset is filled and bounded by itself, which leaves no gap."""
 FIRST_STEP = 1.01
 BOUND_SLACK = 1e-12
-"""Of the output, added to the bound for the rounding of its floats."""
+"""Fraction of the output that is added to the bound for the rounding of floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """parts: what goes into each venue, in order; outs: what comes out of each; costs: of using those that are used;
-    out: what comes out less the costs; bound: no split gives more of that."""
+    """A split of an exact input. Base units."""
 
     parts: tuple[int, ...]
+    """What goes into each venue, in order."""
     outs: tuple[int, ...]
+    """What comes out of each."""
     costs: int
+    """Of the venues that are used, in output."""
     bound: float
+    """No split brings more output less costs."""
 
     @property
     def out(self) -> int:
+        """What comes out less the costs."""
         return sum(self.outs) - self.costs
 
     @property
     def gap_bps(self) -> float:
-        """How far the output may be from the best, in bps of what comes out."""
+        """How far the output may be from the best, in bps of the output."""
         whole = sum(self.outs)
         return max(0.0, (self.bound - self.out) / whole * 1e4) if whole > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
-    """As Split for an exact output. taken: what goes in, costs included; bound: no split needs less than that."""
+class ExactOutSplit:
+    """A split for an exact output. Base units."""
 
     parts: tuple[int, ...]
+    """What goes into each venue, in order."""
     outs: tuple[int, ...]
+    """What comes out of each."""
     costs: int
+    """Of the venues that are used, in input."""
     bound: float
+    """No split needs less input and costs."""
 
     @property
     def taken(self) -> int:
+        """What goes in, costs included."""
         return sum(self.parts) + self.costs
 
     @property
     def gap_bps(self) -> float:
-        """How far what goes in may be from the least, in bps of it."""
+        """How far the input may be from the least, in bps of the input."""
         return max(0.0, (self.taken - self.bound) / self.taken * 1e4) if self.taken > 0 else 0.0
 
 
 def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = None) -> Split:
-    """The split of ``amount`` (base units in) over venues; ``costs``: of using each, in base units out.
+    """The best split of ``amount`` (base units in) over venues. costs: of using each, in base units out.
 
-    Raises Unswappable when they do not take so much together.
+    Raises Unswappable when the venues do not take so much together.
     """
     fixed = tuple(costs or (0,) * len(venues))
     prices: list[float] = []
@@ -127,10 +137,10 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     return Split(best.parts, best.outs, best.costs, bound + abs(bound) * BOUND_SLACK)
 
 
-def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> Bought:
-    """The split that gives ``wanted`` (base units out) for the least; ``costs``: of using each, in base units in.
+def split_exact_out(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> ExactOutSplit:
+    """The split that brings ``wanted`` (base units out) for the least input. costs: of using each, in base units in.
 
-    Raises Unswappable when they do not give so much together.
+    Raises Unswappable when the venues do not hold so much together.
     """
     fixed = tuple(costs or (0,) * len(venues))
     prices: list[float] = []
@@ -159,7 +169,7 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         paid = sum(fixed[i] for i in among)
         return max(((wanted - sum(worth(i, p) for i in among)) / p for p in prices), default=0.0) + paid
 
-    found, bounds = list[Bought](), list[float]()
+    found, bounds = list[ExactOutSplit](), list[float]()
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, wanted, prices):
         if few and found and (no_less := least(among, prices)) >= min(one.taken for one in found):
@@ -183,11 +193,11 @@ def buy(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None
         raise Unswappable("the pools do not give so much together")
     whole = [(wanted - _gain(venues, price, [price * c for c in fixed])) / price for price in prices]
     bound = min(bounds) if few else max(whole)
-    return Bought(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
+    return ExactOutSplit(best.parts, best.outs, best.costs, bound - abs(bound) * BOUND_SLACK)
 
 
 def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) -> tuple[list[int], list[int]]:
-    """(in, out) with parts that bring nothing put to the largest: a pool refuses such a swap."""
+    """(in, out) where parts too small to bring anything go to the largest: a pool refuses such a swap."""
     dust = [i for i, (part, out) in enumerate(zip(parts, outs, strict=True)) if part and not out]
     most = max(range(len(parts)), key=lambda i: outs[i])
     if dust and outs[most]:
@@ -199,7 +209,7 @@ def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) ->
 
 
 def _choices(count: int) -> Iterator[list[int]]:
-    """Every choice of one or more of so many: all of them, then each alone, then two, and so on."""
+    """Every non-empty subset of ``count`` indexes: all, then each alone, then pairs, and so on."""
     for chosen in sorted(range(1, 1 << count), key=lambda chosen: chosen.bit_count() % count):
         yield [i for i in range(count) if chosen >> i & 1]
 
@@ -209,9 +219,9 @@ def _split(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequ
     return Split(parts, outs, sum(cost for cost, part in zip(fixed, parts, strict=True) if part), 0.0)
 
 
-def _bought(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> Bought:
+def _bought(among: Sequence[int], found: tuple[list[int], list[int]], fixed: Sequence[int]) -> ExactOutSplit:
     parts, outs = (_whole(among, values, len(fixed)) for values in found)
-    return Bought(parts, outs, sum(cost for cost, out in zip(fixed, outs, strict=True) if out), 0.0)
+    return ExactOutSplit(parts, outs, sum(cost for cost, out in zip(fixed, outs, strict=True) if out), 0.0)
 
 
 def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int, ...]:
@@ -224,7 +234,7 @@ def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int
 def _tried(
     venues: Sequence[Venue], fixed: Sequence[int], total: Callable[[float], int], goal: int, prices: list[float]
 ) -> Iterator[list[int]]:
-    """Which venues to fill: all; with costs also those worth theirs where such ones reach the goal, and each alone."""
+    """Subsets of venues to fill: all; with costs also those worth theirs around the goal's price, and each alone."""
     seen = [list(range(len(venues)))]
     if not any(fixed):
         yield from seen
@@ -241,8 +251,10 @@ def _tried(
 
 
 def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -> tuple[float, float]:
-    """Two prices next to each other: at the lower one the ``total`` reaches the goal, at the higher one it does not.
-    They are looked for from what the best of the venues would pay on the average."""
+    """Two adjacent prices: at the lower one ``total`` reaches the goal, at the higher one it does not.
+
+    The search starts at the best average price of the venues.
+    """
     known: dict[float, int] = {}
 
     def at(price: float) -> int:
@@ -258,7 +270,7 @@ def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -
         return at(price) >= goal
 
     def enough(low: float, high: float) -> bool:
-        # What is taken between the two is split by hand; once it is next to nothing, nearer prices say nothing more.
+        # The rest between the two is distributed directly; once it is negligible, nearer prices do not matter.
         return at(low) == goal or at(low) - at(high) <= goal * BOUND_SLACK + 1.0 or high - low <= low * BOUND_SLACK
 
     low = high = max((_average(venue, goal) for venue in venues), default=0.0) or 1.0
@@ -275,7 +287,7 @@ def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -
 
 
 def _average(venue: Venue, taken: int) -> float:
-    """Units out for each of so many in; 0 where they do not go in."""
+    """Average output for each unit of ``taken``; 0 where so much does not go in."""
     try:
         return venue.quote_exact_in(taken)[0] / taken
     except Unswappable:
@@ -283,9 +295,11 @@ def _average(venue: Venue, taken: int) -> float:
 
 
 def _worth(venue: Venue, price: float) -> float:
-    """What a venue adds at a price, its cost aside: the most of f(x) - p x over x, roundings given back: of what comes
-    out as they are; of what goes in (``amount_until_price`` may be a few units off) each at the price, or at what the
-    venue pays for one on the average, above which no concave f goes on rising at x."""
+    """What a venue adds at a price, its cost apart: an upper bound of the maximum of f(x) - p x over x.
+
+    Rounding is added back: of the output as it is; of the input (``amount_until_price`` may be a few units off) each
+    unit at the price or at the venue's average price, above which no concave f rises further at x.
+    """
     taken = venue.amount_until_price(price)
     if taken <= 0:
         return 0.0
@@ -294,7 +308,7 @@ def _worth(venue: Venue, price: float) -> float:
 
 
 def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> float:
-    """The most that a choice of one or more venues adds at a price, costs off."""
+    """The most that a non-empty subset of venues adds at a price, costs off."""
     each = [_worth(venue, price) - cost for venue, cost in zip(venues, fixed, strict=True)]
     return sum(one for one in each if one > 0.0) if max(each) > 0.0 else max(each)
 
@@ -302,8 +316,10 @@ def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> floa
 def _filled(
     venues: Sequence[Venue], counted: Callable[[Venue, int], int], goal: int, prices: list[float]
 ) -> list[int] | None:
-    """What is ``counted`` of each venue (what goes in, or what comes out) where that is the goal together; None where
-    they do not reach it. The prices on both sides of it are noted in ``prices``."""
+    """What is ``counted`` (input or output) of each venue so that the sum is the goal; None where they do not reach it.
+
+    Appends the prices on both sides of the goal to ``prices``.
+    """
     try:
         low, high = _search(
             lambda price: sum(counted(venue, venue.amount_until_price(price)) for venue in venues), goal, venues

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
-from yieldbot.books.chain_record import Seen, handed_over, quote_of
+from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
+from yieldbot.books.formatting import DisplayNames
 from yieldbot.books.ledger import QuoteOf
-from yieldbot.books.prices import recorded
-from yieldbot.books.text import Names
+from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import ConfigError, InvariantError, TransientError
-from yieldbot.journal.events import Observed, TxSigned
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import Observed, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 
@@ -36,9 +36,9 @@ class AccountEntries:
     """All entries, in order of time."""
     quote_of: QuoteOf
     """Prices in US dollars at an entry's time."""
-    names: Names
+    names: DisplayNames
     """Display names of chains, wallets and markets."""
-    accounts: dict[Account, Seen | None]
+    accounts: dict[Account, ChainRecord | None]
     """Each account's history on chain; None where its chain was not asked, or could not be served."""
     skipped: dict[Account, str] = field(default_factory=dict)
     """Why an account's chain could not be served."""
@@ -83,10 +83,10 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
         groups.setdefault((job.chain.chain, job.wallet.address), []).append(job)
     if since is not None and len({chain for chain, _ in groups}) > 1:
         raise ConfigError("--from-block is of one chain: name it with --chain")
-    accounts: dict[Account, Seen | None] = dict.fromkeys(groups)
+    accounts: dict[Account, ChainRecord | None] = dict.fromkeys(groups)
     if not narrowed:
         accounts |= {entry.account: None for entry in entries if entry.account not in accounts}
-    gathered = AccountEntries((), quote_of({}, recorded(records)), _names(context, records, ()), accounts)
+    gathered = AccountEntries((), quote_of({}, recorded_prices(records)), _names(context, records, ()), accounts)
     gathered.notes += [
         f"{tx.signed.hash} ({tx.signed.words}) is still open and not among them: `yieldbot run` settles it"
         for account in accounts
@@ -99,7 +99,7 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     for account, seen in accounts.items():
         found += seen.entries if seen else [entry for entry in entries if entry.account == account]
     quotes = {key: quote for seen in accounts.values() if seen for key, quote in seen.quotes.items()}
-    gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded(records))
+    gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded_prices(records))
     return gathered
 
 
@@ -138,7 +138,7 @@ async def _ask(
 
 def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:
     """Every transaction that an account signed, in lower case."""
-    events = [row.event for row in records]
+    events = [row.entry for row in records]
     return frozenset(e.hash.lower() for e in events if isinstance(e, TxSigned) and (e.chain, e.owner) == account)
 
 
@@ -148,16 +148,16 @@ def open_of(records: Iterable[Record], account: Account) -> list[StoredTx]:
     return [tx for tx in own if tx.outcome is None]
 
 
-def _names(context: Context, records: Iterable[Record], found: Iterable[Seen | None]) -> Names:
+def _names(context: Context, records: Iterable[Record], found: Iterable[ChainRecord | None]) -> DisplayNames:
     """Chains and wallets by the configuration, markets as runs wrote them down or as they are called now."""
     settings = context.settings
     chains = {chain.chain: chain.name for chain in settings.chains.values()}
     wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}
     markets: dict[MarketId, str] = {}
     for row in records:
-        if isinstance(row.event, Observed):
-            for market_id, said in row.event.facts.get("forecasts", {}).items():
+        if isinstance(row.entry, Observed):
+            for market_id, said in row.entry.facts.get("forecasts", {}).items():
                 markets[MarketId(market_id)] = str(said.get("name") or market_id)
     snapshots = [snapshot for seen in found if seen for _, snapshot in seen.snapshots]
     markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}
-    return Names(chains, wallets, markets)
+    return DisplayNames(chains, wallets, markets)

@@ -25,13 +25,13 @@ from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.execution.world import World
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
-from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
-from yieldbot.risk.limits import lost, stopped
+from yieldbot.risk.limits import loss_of, stop_reason
 
 if TYPE_CHECKING:
     from yieldbot.execution.results import LegResult, Proposed
@@ -147,7 +147,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
     """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
     rehearsed to its end."""
     named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
-    pools = {market_id for market_id in named if snapshot.of(market_id).lp is not None}
+    pools = {market_id for market_id in named if snapshot.of(market_id).liquidity_market is not None}
     if not pools or report.rehearsal is not None:
         return None
     return without_pools(snapshot, frozenset(pools))
@@ -155,7 +155,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
 
 def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:
     """A loss beyond the policy's limit stops the account, until a person clears it."""
-    loss = lost(world.settings.policy, world.journal.history(), snapshot)
+    loss = loss_of(world.settings.policy, world.journal.history(), snapshot)
     if loss is None:
         return None
     account = (snapshot.block.chain, snapshot.owner)
@@ -166,7 +166,7 @@ def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | No
 
 def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
     """Why nothing would be signed even if there were something to do: a person is to know though nothing moves."""
-    stop = stopped(world.settings.policy, world.journal.history(), snapshot, world.now())
+    stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
     reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
     if stop is not None or reason is None:
         return stop
@@ -213,8 +213,8 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     snapshot = await _observed(world, live)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
-    if (lost := forecast.lost_sight_of(unread)) is not None:
-        return replace(report, declined=Declined("HOLDING_UNREAD", lost))
+    if (unseen := forecast.unseen_money(unread)) is not None:
+        return replace(report, declined=Declined("HOLDING_UNREAD", unseen))
     loss = _stop_at_a_loss(world, job, snapshot)
     refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
     if refused is not None:

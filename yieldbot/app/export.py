@@ -17,17 +17,17 @@ from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JobFilter
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
-from yieldbot.books.ledger import BASE, GAINS, What, post, totals
-from yieldbot.books.text import decimal, within
+from yieldbot.books.formatting import decimal, within
+from yieldbot.books.ledger import BASE, GAINS, RowKind, post, totals
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.families import family_of
 
 if TYPE_CHECKING:
     from yieldbot.app.account_entries import AccountEntries
     from yieldbot.app.context import Context
-    from yieldbot.books.chain_record import Check, Seen
+    from yieldbot.books.chain_record import ChainRecord, WalletCheck
     from yieldbot.books.entries import Account
-    from yieldbot.books.ledger import Books, Row
+    from yieldbot.books.ledger import Ledger, Row
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
@@ -101,7 +101,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
 
 
 def _written(
-    form: str, gathered: AccountEntries, books: Books, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
+    form: str, gathered: AccountEntries, books: Ledger, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
 ) -> tuple[str, list[str]]:
     """The export, and what it leaves out."""
     match form:
@@ -118,7 +118,7 @@ def _written(
             return to_beancount(rows, gathered.names, before, closing), []
 
 
-def _closing(gathered: AccountEntries, books: Books) -> dict[tuple[Account, Token], tuple[int, int]]:
+def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Token], tuple[int, int]]:
     """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
     return {
         (account, check.token): (check.chain_raw, seen.block.timestamp)
@@ -132,7 +132,7 @@ def _closing(gathered: AccountEntries, books: Books) -> dict[tuple[Account, Toke
 def _missing(rows: Sequence[Row]) -> list[str]:
     """What has no value or no gain, or no row, a line for each."""
     lines = []
-    bare = [row for row in rows if row.value is None and row.what is not What.SHARES]
+    bare = [row for row in rows if row.value is None and row.what is not RowKind.SHARES]
     if bare:
         symbols = ", ".join(sorted({row.token.symbol for row in bare}))
         lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
@@ -142,7 +142,7 @@ def _missing(rows: Sequence[Row]) -> list[str]:
         seen = any(_has_events(token) for token in costless)
         hint = ": an earlier --from-block may tell" if seen else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
-    if any(row.what is What.LIQUIDITY for row in rows):
+    if any(row.what is RowKind.LIQUIDITY for row in rows):
         lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
     return lines
 
@@ -153,7 +153,7 @@ def _has_events(token: Token) -> bool:
     return family.finds_past and token.address != family.native
 
 
-def _account(account: Account, seen: Seen | None, skipped: str | None) -> ExportedAccount:
+def _account(account: Account, seen: ChainRecord | None, skipped: str | None) -> ExportedAccount:
     return ExportedAccount(
         owner=account[1],
         chain_id=account[0],
@@ -164,7 +164,7 @@ def _account(account: Account, seen: Seen | None, skipped: str | None) -> Export
     )
 
 
-def _check(check: Check) -> BalanceCheck:
+def _check(check: WalletCheck) -> BalanceCheck:
     return BalanceCheck(
         token=check.token.address,
         symbol=check.token.symbol,

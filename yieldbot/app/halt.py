@@ -10,8 +10,8 @@ from yieldbot.app.halt_documents import HaltDocument, ResumeDocument, StoppedAcc
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.execution import halt as switch
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.events import AccountCleared, ExitRefused, TxSigned
 from yieldbot.journal.fold import fold_exits, fold_reverts
+from yieldbot.journal.journal_entries import AccountCleared, ExitRefused, TxSigned
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
         return {}
     with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
         stopped, records = dict(journal.stopped_accounts()), journal.history()
-        keys = [(r.event.chain, r.event.owner) for r in records if isinstance(r.event, ExitRefused | TxSigned)]
+        keys = [(r.entry.chain, r.entry.owner) for r in records if isinstance(r.entry, ExitRefused | TxSigned)]
         shut = [
             key
             for key in dict.fromkeys(keys)

@@ -18,7 +18,8 @@ from yieldbot.app.history_documents import (
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
 from yieldbot.journal.codec import amount_from_doc
-from yieldbot.journal.events import PlanStatus, encode
+from yieldbot.journal.entry_codec import encode
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.text import one_line
 
@@ -73,7 +74,7 @@ def _verified(file: Path) -> VerifiedDocument:
 
 
 def _event(record: Record) -> JournalEvent:
-    keys, body = encode(record.event)
+    keys, body = encode(record.entry)
     body.pop("raw", None)  # signed bytes: whoever holds them can send them
     return JournalEvent(
         seq=record.seq,

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.allocator.liquidity import appraise, trigger
+from yieldbot.allocator.liquidity_advice import appraise, trigger
 from yieldbot.app.liquidity_documents import AccountPools, AccountPositions, PoolsDocument
 from yieldbot.app.liquidity_profit import gains
 from yieldbot.app.overview import horizon_seconds
@@ -26,7 +26,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.allocator.liquidity_advice import Appraisal, Trigger
     from yieldbot.app.context import Context
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.app.markets import MarketsRequest

@@ -12,19 +12,19 @@ from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
 from yieldbot.app.pool_names import price_at
 from yieldbot.app.yields import number
-from yieldbot.books.text import decimal
-from yieldbot.math.liquidity import kept_by_arbitrage
+from yieldbot.books.formatting import decimal
+from yieldbot.math.range_yield import kept_by_arbitrage
 from yieldbot.model import exchange as model
 from yieldbot.model.amounts import Amount
 
 if TYPE_CHECKING:
-    from yieldbot.allocator.liquidity import Appraisal, Trigger
+    from yieldbot.allocator.liquidity_advice import Appraisal, Trigger
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.liquidity_profit import Gained
-    from yieldbot.books.liquidity import LpPnl
+    from yieldbot.books.liquidity_pnl import LiquidityPnl
     from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
-    from yieldbot.model.liquidity import LpPosition, LpState
+    from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 
 
 class HeadFields(TypedDict):
@@ -135,7 +135,7 @@ class AppraisedPool(Part):
     def of(cls, found: Appraisal, view: LpView) -> AppraisedPool:
         state, pool, at_mean = found.state, found.state.pool, found.best.at_mean
         ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
-        sigma, record = found.venue.sigma, view.records[pool.id]
+        sigma, record = found.estimate.sigma, view.records[pool.id]
         blocks = view.deployments[pool.id].params["lookback_blocks"]
         every = sum(record.fee_seconds) / blocks if record.fees and not record.missing else None
         low, mean, high = found.net
@@ -223,7 +223,7 @@ class LiquidityPosition(Part):
     advice_reason: str | None = Field(description="why; null as `advice`")
 
     @classmethod
-    def of(cls, found: LpPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
+    def of(cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
         pool, ticks = found.state.pool, found.ticks
         known = None if isinstance(past, str) else past
         raw_price = (found.state.sqrt_price_x96 / 2**96) ** 2
@@ -273,7 +273,7 @@ class PoolProfitAndLoss(Part):
     gas_base: str | None = Field(description="value of those fees when they were paid")
 
     @classmethod
-    def of(cls, told: LpPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
+    def of(cls, told: LiquidityPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
         """``worth``: what our positions there would pay out; ``unit``: what the rest is valued in."""
         return cls(
             since=told.since,
@@ -348,6 +348,6 @@ def _pair(pool: model.Pool, amounts: tuple[int, int]) -> tuple[Money, Money]:
     return Money.of(Amount(pool.token0, zero)), Money.of(Amount(pool.token1, one))
 
 
-def _price(state: LpState) -> float:
+def _price(state: LiquidityPool) -> float:
     """Whole token1 for one token0 now."""
     return price_at(state.pool, 0) * (state.sqrt_price_x96 / 2**96) ** 2

@@ -13,8 +13,8 @@ from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding
 from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
 from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
 from yieldbot.errors import ConfigError, MarketError
-from yieldbot.math.liquidity import around, full_range
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import around, full_range
 from yieldbot.model.numbers import number
 from yieldbot.model.plan import Declined
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.orders import Prepared
     from yieldbot.model.amounts import Token
     from yieldbot.model.exchange import Pool
-    from yieldbot.model.liquidity import LpPosition, LpState
+    from yieldbot.model.liquidity import LiquidityPool, PoolPosition
     from yieldbot.model.policy import Job
 
 SETTLES_SECONDS = 3600
@@ -38,13 +38,13 @@ SETTLES_SECONDS = 3600
 class IntendedOrder(NamedTuple):
     """An order, and what its rehearsal needs to know."""
 
-    state: LpState
+    state: LiquidityPool
     """The pool."""
     prepared: Prepared
     """The order and its steps."""
     warnings: tuple[str, ...] = ()
     """What a person should know before saying yes."""
-    before: tuple[LpPosition, ...] | None = None
+    before: tuple[PoolPosition, ...] | None = None
     """Our positions in the pool, where the order puts something in; None: it does not."""
     out: tuple[int, int] = (0, 0)
     """Base units of token0 and token1 that the order first takes out of a position, to put them in again."""
@@ -140,7 +140,7 @@ def _part(liquidity: int, fraction: float) -> int:
     return liquidity if fraction == 1.0 else liquidity * round(fraction * 10**9) // 10**9
 
 
-def _anew(position: LpPosition) -> Range:
+def _anew(position: PoolPosition) -> Range:
     """A range as wide as the position's, around the present price."""
     low, high = position.ticks or (0, 0)
     return around(position.state.tick, (high - low) // 2, position.state.spacing)
@@ -152,8 +152,8 @@ async def _range(
     account: Account,
     job: Job,
     view: LpView,
-    state: LpState,
-    position: LpPosition | None,
+    state: LiquidityPool,
+    position: PoolPosition | None,
 ) -> tuple[Range, Declined | None]:
     """The range of ``add``, and why the policy would not enter this pool now (None: it would)."""
     shown = await appraised(account.node, context.settings.policy, job, view, ours=False)
@@ -170,7 +170,7 @@ async def _range(
     return wanted, refused
 
 
-def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
+def _wanted(text: str, state: LiquidityPool, view: LpView) -> Range | None:
     """``request.range`` in ticks; None: the best range is asked for. Raises ConfigError."""
     if text == "best":
         return None
@@ -196,7 +196,7 @@ def _wanted(text: str, state: LpState, view: LpView) -> Range | None:
     return Range(max(-most, first), min(most, last))
 
 
-def pool_of(text: str, view: LpView) -> LpState:
+def pool_of(text: str, view: LpView) -> LiquidityPool:
     """The pool of this address, or of this pair and fee. Raises ConfigError that lists all pools where not exactly one
     matches."""
     found = []
@@ -216,7 +216,7 @@ def pool_of(text: str, view: LpView) -> LpState:
     return found[0]
 
 
-def _position(name: str, view: LpView) -> LpPosition:
+def _position(name: str, view: LpView) -> PoolPosition:
     """Our position of this number, or in the pair of this address. Raises ConfigError that lists ours."""
     # Managers number alike: where two positions have one number, the one that can be moved is taken.
     mine = sorted(view.positions, key=lambda p: p.state.manager is not None)

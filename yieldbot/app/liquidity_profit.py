@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from yieldbot.allocator.provide import market_id
+from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
-from yieldbot.books.entries import Account, Entry, Kind, in_order, is_liquidity
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, Quote
-from yieldbot.books.liquidity import SHARES, Held, LpPnl, lp_pnl
+from yieldbot.books.liquidity_pnl import SHARES, LiquidityPnl, PoolHoldings, liquidity_pnl
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.errors import TransientError
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 
 if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
@@ -42,7 +42,7 @@ class Gained:
     """NFT numbers of our open positions."""
     worth: tuple[Amount, ...]
     """What our open positions would pay out now."""
-    found: LpPnl | str
+    found: LiquidityPnl | str
     """Profit and loss, or why it is not known."""
     left: bool
     """Whether we have no position there any more."""
@@ -70,12 +70,12 @@ async def gains(
     except TransientError as passing:
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
-    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is Kind.LIQUIDITY)])
+    ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is EntryKind.LIQUIDITY)])
     names, waits = names_of(accounting.records), accounting.open(account)
     rows = []
     for one in ids:
         assert one is not None
-        held = None if one in unread or one not in pools else there.get(one, Held())
+        held = None if one in unread or one not in pools else there.get(one, PoolHoldings())
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
         unit, native, snapshot = _unit(observed, account, tokens)
         priced = accounting.quotes(account, hand.quotes)
@@ -83,7 +83,7 @@ async def gains(
         if unit != BASE:
             told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
             priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
-        found = waits.get(one) or fault or lp_pnl(own, account, one, moves, held, now, priced)
+        found = waits.get(one) or fault or liquidity_pnl(own, account, one, moves, held, now, priced)
         if found is None:
             continue
         if not isinstance(found, str) and found.lacks and unit != BASE:
@@ -114,7 +114,7 @@ async def _moves(
     """The events of our transactions, and what our account did to the same positions by another program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
-    moves = await moves_of(node, [e.hash for e in own if e.kind in (Kind.LIQUIDITY, Kind.GAS)], managers)
+    moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)
     states = {market_id(state.pool): state for state in view.states.values()}
     held = [p for p in view.positions if p.token_id is not None]
     places = {p.token_id: (market_id(p.state.pool), p.state.pool) for p in held if p.token_id is not None}
@@ -129,7 +129,7 @@ async def _moves(
     for number in left.keys() & places.keys() - {p.token_id for p in held}:
         if left[number]:  # we put it in, and it is not there
             state = states[places[number][0]]
-            gone = LpPosition(state=state, token_id=number, ticks=None, liquidity=0, amounts=(0, 0), fees=(0, 0))
+            gone = PoolPosition(state=state, token_id=number, ticks=None, liquidity=0, amounts=(0, 0), fees=(0, 0))
             past = await past_of(node, gone, view.block)
             hashes |= frozenset() if isinstance(past, str) else past.hashes
     owner, ours = job.wallet.address, {entry.hash.lower() for entry in own}
@@ -138,17 +138,17 @@ async def _moves(
     return {**moves, **hand.moves}, hand
 
 
-def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, Held]:
+def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
     """What is in each pool that we have something in."""
-    found: dict[MarketId, Held] = {}
+    found: dict[MarketId, PoolHoldings] = {}
     for position, past in zip(view.positions, pasts, strict=True):
         pool = position.state.pool
         number = SHARES if position.token_id is None else position.token_id
         units = position.shares if position.token_id is None else position.liquidity
         paid_out = {} if isinstance(past, str) or position.token_id is None else {number: past.collected}
-        before = found.get(market_id(pool), Held(amounts={pool.token0: 0, pool.token1: 0}))
+        before = found.get(market_id(pool), PoolHoldings(amounts={pool.token0: 0, pool.token1: 0}))
         parts = zip((pool.token0, pool.token1), position.amounts, position.fees, strict=True)
-        found[market_id(pool)] = Held(
+        found[market_id(pool)] = PoolHoldings(
             liquidity={**before.liquidity, number: units},
             amounts={token: before.amounts[token] + amount + fee for token, amount, fee in parts},
             collected={**before.collected, **paid_out},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from yieldbot.allocator.rewards import haircut_bps, value
+from yieldbot.allocator.market_curve import haircut_bps, value
 from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.yields import apy_after, number, probe_of, reward_apy

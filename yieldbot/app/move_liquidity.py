@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from yieldbot.allocator.provide import market_id
+from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.job_reports import DONE, FAILED, REFUSED
 from yieldbot.app.liquidity import accounts
@@ -20,7 +20,8 @@ from yieldbot.app.move_liquidity_documents import LiquidityDocument, LiquidityRe
 from yieldbot.app.parts import BalanceChange, Block, Refusal, transaction
 from yieldbot.app.wiring import JobFilter, jobs_of, world_of
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.liquidity.judge import carry_out, rehearse_steps
+from yieldbot.chains.evm.liquidity.execute import UNREADABLE, execute_order
+from yieldbot.chains.evm.liquidity.rehearse import rehearse_steps
 from yieldbot.chains.evm.liquidity.wayout import come_back
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.session import account_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.liquidity_orders import IntendedOrder
     from yieldbot.chains.evm.execution.account import Account
-    from yieldbot.chains.evm.liquidity.judge import Back, LpRehearsal
+    from yieldbot.chains.evm.liquidity.rehearse import Back, LpRehearsal
     from yieldbot.execution.world import World
     from yieldbot.model.policy import Job
     from yieldbot.model.tx import Outcome
@@ -148,7 +149,7 @@ async def _act(
         if not ask():
             said_no = Declined("HUMAN_REJECTED", "you said no")
             return _document(request, job, intended, rehearsed, refused=said_no, code=REFUSED)
-        ended = await carry_out(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
+        ended = await execute_order(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)
         return _document(request, job, intended, rehearsed, refused=refused, ended=ended, code=exit_code(ended))
 
@@ -164,8 +165,8 @@ def _back(account: Account, intended: IntendedOrder, slippage: float) -> Back | 
 
 
 def exit_code(ended: Sequence[Outcome | Declined]) -> int:
-    """1 where a transaction did not succeed, 4 where one was refused."""
-    if any(not isinstance(one, Confirmed | Declined) for one in ended):
+    """1 where a transaction did not succeed or the pool could not be read, 4 where one was refused."""
+    if any(one.code == UNREADABLE if isinstance(one, Declined) else not isinstance(one, Confirmed) for one in ended):
         return FAILED
     return REFUSED if any(isinstance(one, Declined) for one in ended) else DONE
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.account_entries import entries_of, hashes, open_of
-from yieldbot.books.chain_record import Quotes, Seen, handed_over, quote_now, quote_of
-from yieldbot.books.entries import Account, Entry, Kind, receipts
+from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
+from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
-from yieldbot.books.prices import recorded
+from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import TransientError
-from yieldbot.journal.events import Observed
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 40
 """The most log queries that ``positions`` makes of one chain; ``export`` makes as many as it needs."""
 NO_QUOTES: Quotes = {}
-STRANGE = (Kind.IN, Kind.OUT, Kind.SWAP, Kind.OTHER)
+STRANGE = (EntryKind.IN, EntryKind.OUT, EntryKind.SWAP, EntryKind.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Accounting:
     """All journal entries."""
     entries: Sequence[Entry]
     """Accounting entries by the journal alone."""
-    histories: Mapping[Account, Seen]
+    histories: Mapping[Account, ChainRecord]
     """Each account's history on chain, of those whose chain could be asked."""
 
     def own(self, account: Account) -> tuple[Entry, ...]:
@@ -73,7 +73,7 @@ class Accounting:
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
         """Prices in US dollars at the account's entries; ``more``: prices known beside them."""
         seen = self.histories.get(account)
-        return quote_of({**more, **(seen.quotes if seen else {})}, recorded(self.records))
+        return quote_of({**more, **(seen.quotes if seen else {})}, recorded_prices(self.records))
 
     def open(self, account: Account) -> dict[MarketId, str]:
         """Markets with an open transaction, each with why its profit is not known."""
@@ -163,7 +163,7 @@ def _of(job: Job, entry: Entry) -> bool:
 
 async def _histories(
     context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
-) -> dict[Account, Seen]:
+) -> dict[Account, ChainRecord]:
     """The history on chain of each account that has entries; a chain that cannot be asked is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
     for job, snapshot in jobs:
@@ -171,7 +171,7 @@ async def _histories(
         if any(entry.account == account for entry in entries) or handed_over(records, account).heights:
             groups.setdefault(account, []).append((job, snapshot))
 
-    async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, Seen] | None:
+    async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, ChainRecord] | None:
         own = [entry for entry in entries if entry.account == account]
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
@@ -198,7 +198,7 @@ async def _histories(
 
 def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
     """Markets whose shares or money moved in a transaction that is not ours, each with why its profit is not known."""
-    outside = (MarketKind.IDLE, MarketKind.LP)
+    outside = (MarketKind.IDLE, MarketKind.LIQUIDITY)
     states = [state for state in snapshot.states.values() if state.market.kind not in outside]
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
     takers: dict[str, list[MarketId]] = {}
@@ -209,13 +209,13 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
     for entry in entries:
         if entry.kind in STRANGE:
             markets = {shares[delta.token] for delta in entry.changes if delta.token in shares}
-            markets |= {m for taker, ids in takers.items() if taker in entry.words for m in ids}
+            markets |= {m for taker, ids in takers.items() if taker in entry.description for m in ids}
             found |= dict.fromkeys(markets, f"not known: {entry.hash} moved part of it and is not ours")
     return found
 
 
 def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
     """Names of markets, as runs recorded them."""
-    facts = [row.event.facts for row in records if isinstance(row.event, Observed)]
+    facts = [row.entry.facts for row in records if isinstance(row.entry, Observed)]
     forecasts = [pair for one in facts for pair in one.get("forecasts", {}).items()]
     return {MarketId(market_id): str(forecast.get("name") or market_id) for market_id, forecast in forecasts}

@@ -28,7 +28,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.risk.prices import MOST_APART_BPS, Fair, depegged, enough, fair, stale, unsure
+from yieldbot.risk.prices import MOST_APART_BPS, FairOutput, below_minimum, depegged, fair_output, stale, uncertain
 from yieldbot.rpc.service import get
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Quote:
     """The split over the chain's pools."""
     read: Read
     """The pools and prices as they were read."""
-    judged: Fair | Declined
+    judged: FairOutput | Declined
     """The least output, or why nobody should swap so."""
     aggregated: Quoted | YieldbotError | None
     """The aggregator's word, or why there is none; None: it was not asked."""
@@ -167,16 +167,18 @@ def _amount(name: str, token: Token, said: str) -> Amount:
     return amount
 
 
-def _judged(chain: ChainSettings, policy: Policy, found: Route, read: Read, slippage_bps: float) -> Fair | Declined:
+def _judged(
+    chain: ChainSettings, policy: Policy, found: Route, read: Read, slippage_bps: float
+) -> FairOutput | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
     updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
     usd = {token: price.usd for token, price in read.usd.items()}
     oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)
     refused = stale(updated, read.block.timestamp, oldest)
-    refused = refused or unsure({token.symbol: price.unsure for token, price in read.usd.items()}, MOST_APART_BPS)
+    refused = refused or uncertain({token.symbol: price.unsure for token, price in read.usd.items()}, MOST_APART_BPS)
     refused = refused or depegged((found.taken.token, found.given.token), usd, chain.pegged, policy.max_depeg_bps)
-    judged = refused or fair(read.prices, found.taken, found.given.token, slippage_bps)
-    return (enough(found.given, judged.least) or judged) if isinstance(judged, Fair) else judged
+    judged = refused or fair_output(read.prices, found.taken, found.given.token, slippage_bps)
+    return (below_minimum(found.given, judged.least) or judged) if isinstance(judged, FairOutput) else judged
 
 
 def _chain(name: str | None, context: Context) -> ChainSettings:
@@ -205,7 +207,7 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _document(
-    chain: ChainSettings, found: Route, read: Read, judged: Fair | Declined, other: Quoted | YieldbotError | None
+    chain: ChainSettings, found: Route, read: Read, judged: FairOutput | Declined, other: Quoted | YieldbotError | None
 ) -> QuoteDocument:
     return QuoteDocument(
         chain_id=chain.chain,
@@ -218,8 +220,8 @@ def _document(
         bound=number(found.bound),
         gap_bps=number(found.gap_bps),
         prices=tuple(IndependentPrice(source=who, rate=number(rate)) for who, rate in sorted(read.prices.items())),
-        least=Money.of(judged.least) if isinstance(judged, Fair) else None,
-        declined=None if isinstance(judged, Fair) else Refusal.of(judged),
+        least=Money.of(judged.least) if isinstance(judged, FairOutput) else None,
+        declined=None if isinstance(judged, FairOutput) else Refusal.of(judged),
         parts=tuple(
             SwapWay(
                 pools=tuple(

@@ -27,7 +27,7 @@ from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Que
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
 from yieldbot.history.recorded import queued_plan
-from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined, Hold
 from yieldbot.model.policy import SafeOwner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from yieldbot.allocator.rewards import reward_apr
+from yieldbot.allocator.market_curve import reward_apr
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import MarketState, Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yieldbot.model.market import ChainFees
+from yieldbot.model.fees import ChainFees
 
 TOUCH_GAS = 225_000
 """Gas of one lending market touched: its transaction and its allowance."""

@@ -1,8 +1,7 @@
-"""The books as text for Beancount (its syntax of version 3). Pure.
+"""The accounting as text for Beancount (its syntax of version 3). Pure.
 
-Tokens are commodities and move between accounts in their own units, so that every transaction balances without any
-price; prices stand beside as directives, one a day. What our first in, first out made of a transaction is in its
-postings' metadata.
+Tokens are commodities and move between accounts in their own units, so that every transaction balances without a price;
+prices are separate directives, one a day. Value, cost and gain by first in, first out are metadata of postings.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.books.entries import Account, Entry
-from yieldbot.books.ledger import BASE, Row, What
-from yieldbot.books.text import Names, day, decimal, utc, whole
+from yieldbot.books.formatting import DisplayNames, day, decimal, utc, whole
+from yieldbot.books.ledger import BASE, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, evm_number
@@ -21,35 +20,39 @@ from yieldbot.model.text import one_line
 from yieldbot.model.units import DAY_SECONDS
 
 OTHER_SIDE = {
-    What.OPENING: "Equity:Opening-Balances",
-    What.IN: "Equity:Transfers",
-    What.OUT: "Equity:Transfers",
-    What.INTEREST: "Income:Interest",
-    What.CLAIM: "Income:Rewards",
-    What.LOSS: "Expenses:Losses",
-    What.FEE: "Expenses:Fees",
-    What.OTHER: "Equity:Other",
-    What.SWAP: "Equity:Other",
-    What.LIQUIDITY: "Equity:Liquidity",
-    What.UNEXPLAINED: "Equity:Unexplained",
-    What.SHARES: "Equity:Receipts",
+    RowKind.OPENING: "Equity:Opening-Balances",
+    RowKind.IN: "Equity:Transfers",
+    RowKind.OUT: "Equity:Transfers",
+    RowKind.INTEREST: "Income:Interest",
+    RowKind.CLAIM: "Income:Rewards",
+    RowKind.LOSS: "Expenses:Losses",
+    RowKind.FEE: "Expenses:Fees",
+    RowKind.OTHER: "Equity:Other",
+    RowKind.SWAP: "Equity:Other",
+    RowKind.LIQUIDITY: "Equity:Liquidity",
+    RowKind.UNEXPLAINED: "Equity:Unexplained",
+    RowKind.SHARES: "Equity:Receipts",
 }
-"""Where the other half of a row goes; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
+"""Account of a row's opposite posting; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
 RESERVED = ("TRUE", "FALSE", "NULL")
 """Words that Beancount's lexer reads as values before it looks for commodities."""
 
 
 @dataclass(slots=True)
 class _Book:
-    """Names given out so far, and the accounts in use."""
+    """Names given out so far, and accounts in use."""
 
-    names: Names
+    names: DisplayNames
+    """What people call chains, wallets and markets."""
     commodities: dict[Token, str] = field(default_factory=dict)
+    """Commodity of each token."""
     markets: dict[MarketId, str] = field(default_factory=dict)
+    """Account component of each market."""
     accounts: dict[str, None] = field(default_factory=dict)
+    """In order of first use."""
 
     def commodity(self, token: Token) -> str:
-        """Capitals, unique among the tokens: with its chain behind where another has the symbol, or a number."""
+        """Unique upper-case name of a token: its symbol; where that is taken, with its chain or a number appended."""
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
             name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
@@ -77,12 +80,15 @@ class _Book:
 
 def to_beancount(
     rows: Sequence[Row],
-    names: Names,
+    names: DisplayNames,
     opening: Sequence[Row] = (),
     closing: Mapping[tuple[Account, Token], tuple[int, int]] | None = None,
 ) -> str:
-    """The whole file. ``opening``: rows before the first one that only their sums are told of; ``closing``: balances of
-    wallets to assert, with the unix seconds at which the chain had them."""
+    """The whole file.
+
+    opening: rows before the period, of which only the sums are written. closing: balances of wallets in base units to
+    assert, each with the unix seconds at which the chain had it.
+    """
     book = _Book(names)
     told = _opening(book, opening, rows)
     told += [_transaction(book, group) for group in _grouped(rows)]
@@ -102,7 +108,7 @@ def to_beancount(
 
 
 def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of one entry together."""
+    """Rows of one entry together, in order."""
     groups: list[list[Row]] = []
     for row in rows:
         if groups and groups[-1][0].entry is row.entry:
@@ -114,7 +120,7 @@ def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
 
 def _transaction(book: _Book, rows: Sequence[Row]) -> str:
     entry = rows[0].entry
-    lines = [f'{day(entry.at)} * "{_quoted(entry.words or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
+    lines = [f'{day(entry.at)} * "{_quoted(entry.description or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
     lines += [f'  transaction: "{entry.hash}"'] if entry.hash else []
     given, got = _swap(rows)
     for row in rows:
@@ -131,28 +137,28 @@ def _transaction(book: _Book, rows: Sequence[Row]) -> str:
 
 
 def _swap(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
-    given = [row for row in rows if row.what is What.SWAP and (row.raw or 0) < 0]
-    got = [row for row in rows if row.what is What.SWAP and (row.raw or 0) > 0]
+    given = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) < 0]
+    got = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) > 0]
     return (given[0], got[0]) if len(given) == len(got) == 1 else (None, None)
 
 
 def _bare(entry: Entry) -> str:
-    """A transaction whose fee nobody knows."""
-    return f"{entry.words or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
+    """The note for a transaction whose fee is not known."""
+    return f"{entry.description or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
 
 
 def _postings(book: _Book, row: Row) -> list[str]:
-    """Both halves of a row; a swap's are made together."""
+    """Both postings of a row; those of a swap are made together elsewhere."""
     entry, wallet = row.entry, book.place(row.entry.account, "Wallet")
     if not row.raw:
         return []
     ours, other = wallet, OTHER_SIDE.get(row.what, "")
-    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+    if row.market is not None and row.what in (RowKind.LOSS, RowKind.OPENING):
         ours = book.market(entry.account, row.market)
-    if row.what in (What.DEPOSIT, What.WITHDRAW):
+    if row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
         assert row.market is not None  # they are of a market by definition
         other = book.market(entry.account, row.market)
-    elif row.what is What.RENT:
+    elif row.what is RowKind.RENT:
         other = book.place(entry.account, "Rent")
     opposite = f"{whole(row.token, -row.raw)} {book.commodity(row.token)}"
     return [f"  {ours}  {_amount(book, row)}", *_meta(row), f"  {book.used(other)}  {opposite}"]
@@ -163,14 +169,14 @@ def _amount(book: _Book, row: Row) -> str:
 
 
 def _meta(row: Row) -> list[str]:
-    """Value, cost and gain, where they are known."""
+    """Value, cost and gain as metadata, where they are known."""
     known = {"value": row.value, "cost": row.cost, "gain": row.gain}
     lines = [f"    {name}: {decimal(money)} {BASE}" for name, money in known.items() if money is not None]
     return lines + ([f'    price: "{_quoted(row.quote.source)}"'] if row.quote else [])
 
 
 def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str]:
-    """Everything before the first row, as balances."""
+    """Everything before the period, as balances."""
     sums: dict[tuple[str, Token], int] = {}
     for row in rows:
         for place, raw in _moved(book, row):
@@ -179,7 +185,7 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
         return []
     at = min((row.entry.at for row in later), default=max(row.entry.at for row in rows))
     lines = [f'{day(at)} * "balances before"']
-    other = book.used(OTHER_SIDE[What.OPENING])
+    other = book.used(OTHER_SIDE[RowKind.OPENING])
     for (place, token), raw in sums.items():
         if raw:
             name = book.commodity(token)
@@ -188,18 +194,18 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
 
 
 def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
-    """What a row does to accounts of our assets."""
+    """(account, base units) of what a row does to our asset accounts."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
-    if row.market is not None and row.what in (What.DEPOSIT, What.WITHDRAW):
+    if row.market is not None and row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
         return [(wallet, raw), (book.market(account, row.market), -raw)]
-    if row.market is not None and row.what in (What.LOSS, What.OPENING):
+    if row.market is not None and row.what in (RowKind.LOSS, RowKind.OPENING):
         return [(book.market(account, row.market), raw)]
-    return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is What.RENT else [(wallet, raw)]
+    return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is RowKind.RENT else [(wallet, raw)]
 
 
 def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
-    """The last price of each token and day."""
+    """The last price of each token on each day."""
     last: dict[tuple[str, str], str] = {}
     for row in rows:
         if row.quote is not None:
@@ -208,7 +214,7 @@ def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
 
 
 def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, int]]) -> list[str]:
-    """What the chain says that each wallet held, at the beginning of the day after."""
+    """What the chain says that each wallet held, asserted for the beginning of the next day."""
     lines = []
     for (account, token), (raw, at) in closing.items():
         wallet = book.place(account, "Wallet")
@@ -217,13 +223,13 @@ def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, in
 
 
 def _component(text: str) -> str:
-    """A part of an account's name: letters, digits and dashes, a capital or a digit first."""
+    """A component of an account's name: letters, digits and dashes, beginning with a capital or a digit."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "X"
     return plain[0].upper() + plain[1:]
 
 
 def _fit(plain: str) -> str:
-    """A symbol as a commodity's name: it begins with a letter, ends with a letter or digit, and is short."""
+    """A symbol as a commodity's name: begins with a letter, ends with a letter or digit, 16 characters at most."""
     inner = re.sub(r"[^A-Z0-9]", "", plain)[:16]
     return inner if inner[:1].isalpha() else f"T{inner or 'OKEN'}"
 
@@ -233,7 +239,7 @@ def _where(token: Token) -> str:
 
 
 def _unused(name: str, behind: str, taken: set[str]) -> str:
-    """The name, with something behind it where it is taken already."""
+    """The name, with ``behind`` or a number appended where it is taken."""
     if name not in taken:
         return name
     tried = f"{name}-{behind}" if behind else name
@@ -244,5 +250,5 @@ def _unused(name: str, behind: str, taken: set[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text between quotes."""
+    """Text for a quoted string."""
     return one_line(text).replace("\\", "\\\\").replace('"', '\\"')

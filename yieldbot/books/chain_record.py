@@ -1,4 +1,4 @@
-"""What the chain tells of an account beside the journal: transfers, prices at past blocks, balances to check by."""
+"""What the chain shows of an account beside the journal: transfers, prices at past blocks, balances to check."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind, in_order
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order
 from yieldbot.books.ledger import Quote, QuoteOf
-from yieldbot.books.prices import Recorded, nearest
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.books.recorded_prices import Recorded, nearest
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
@@ -23,76 +23,86 @@ Quotes = Mapping[tuple[ChainId, int, Address], Quote]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A balance by the entries beside the chain's. known: whether what was there before the first entry was read;
-    grows: whether the token's balance grows by itself, so that the chain's is more."""
+class WalletCheck:
+    """A wallet's balance by the entries and by the chain."""
 
     token: Token
+    """Of what."""
     books_raw: int
+    """By the entries, in base units."""
     chain_raw: int
+    """By the chain, in base units."""
     known: bool = True
+    """The balance before the first entry was read."""
     grows: bool = False
+    """The token's balance grows by itself (rebases), so that the chain's may be more."""
 
     @property
     def difference(self) -> Amount:
-        """The chain's less the entries'."""
+        """The chain's balance less the entries'."""
         return Amount(self.token, self.chain_raw - self.books_raw)
 
     @property
     def explained(self) -> bool:
+        """Whether they agree, or differ only as a rebasing token does."""
         return not self.difference or (self.grows and self.difference.raw > 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """Plans that a Safe's owners carry out, if they do: where they were decided, and (market, base units, negative: out
-    of the wallet) of their legs."""
+class HandedOver:
+    """Plans handed over to a Safe's owners, who may or may not execute them."""
 
     heights: tuple[int, ...] = ()
+    """Blocks that they were decided at."""
     legs: tuple[tuple[MarketId, int], ...] = ()
+    """(market, base units; negative: out of the wallet) of their deposits and withdrawals."""
 
 
-NOTHING_HANDED = Handed()
+NOTHING_HANDED_OVER = HandedOver()
 
 
-def handed_over(records: Iterable[Record], account: Account) -> Handed:
+def handed_over(records: Iterable[Record], account: Account) -> HandedOver:
     """The account's plans that were handed over. Pure."""
     rows = tuple(records)
     ids = {
         e.plan_id
-        for e in (row.event for row in rows)
+        for e in (row.entry for row in rows)
         if isinstance(e, PlanMarked) and e.status is PlanStatus.HANDED_OVER
     }
-    plans = [row.event.plan for row in rows if isinstance(row.event, PlanWritten) and row.event.plan.id in ids]
+    plans = [row.entry.plan for row in rows if isinstance(row.entry, PlanWritten) and row.entry.plan.id in ids]
     own = [plan for plan in plans if (plan.block.chain, plan.owner) == account]
     signs = {LegKind.DEPOSIT: -1, LegKind.WITHDRAW: 1}
     legs = [(leg.market_id, signs[leg.kind] * leg.amount.raw) for plan in own for leg in plan.legs if leg.kind in signs]
-    return Handed(tuple(plan.block.height for plan in own), tuple(legs))
+    return HandedOver(tuple(plan.block.height for plan in own), tuple(legs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the chain told of one account at ``block``. since: the height from which entries are complete.
-
-    entries: the account's, those of strangers' transactions and of unexplained differences among them; notes: what
-    could not be read, each a line.
-    """
+class ChainRecord:
+    """What the chain shows of one account."""
 
     account: Account
+    """Which."""
     block: BlockRef
+    """As of when."""
     since: int
+    """Height from which on the entries are complete."""
     entries: tuple[Entry, ...]
+    """The account's, those of strangers' transactions and of unexplained differences included."""
     quotes: Quotes
-    checks: tuple[Check, ...]
+    """Feeds' prices at the entries' blocks."""
+    checks: tuple[WalletCheck, ...]
+    """Balances by the entries and by the chain."""
     snapshots: tuple[tuple[Job, Snapshot], ...] = ()
+    """What was observed, by job."""
     notes: tuple[str, ...] = ()
+    """What could not be read, each a line."""
 
 
 def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
-    """What the entries make of each balance of the wallet, fees and rent taken off."""
+    """Each wallet balance that follows from the entries, fees and rent taken off, in base units."""
     sums: dict[Token, int] = {}
     for entry in entries:
-        if entry.kind is Kind.OPENING and entry.market_id is not None:
+        if entry.kind is EntryKind.OPENING and entry.market_id is not None:
             continue
         for delta in entry.changes:
             sums[delta.token] = sums.get(delta.token, 0) + delta.raw
@@ -102,20 +112,29 @@ def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
 
 
 def reconciled(
-    entries: Sequence[Entry], checks: Sequence[Check], account: Account, block: BlockRef, receipts: frozenset[Token]
+    entries: Sequence[Entry],
+    checks: Sequence[WalletCheck],
+    account: Account,
+    block: BlockRef,
+    receipts: frozenset[Token],
 ) -> tuple[Entry, ...]:
-    """The entries with what makes them equal to the chain: an opening balance where none could be read, and a
-    difference that nothing explains as an entry of its own. Receipts of markets are left as they are."""
+    """The entries, completed so that they add up to the chain's balances.
+
+    Where no opening balance could be read, one is worked back; a difference that nothing explains becomes an entry of
+    its own. Receipts of markets are left as they are.
+    """
     own = [check for check in checks if check.difference and check.token not in receipts]
     first = min((entry.at for entry in entries), default=block.timestamp)
-    begun = Entry(account=account, kind=Kind.OPENING, at=first, height=0, words="worked back from the balance now")
+    begun = Entry(
+        account=account, kind=EntryKind.OPENING, at=first, height=0, description="worked back from the balance now"
+    )
     opened = tuple(Delta(c.token, c.difference.raw) for c in own if not c.known)
     ended = Entry(
         account=account,
-        kind=Kind.UNEXPLAINED,
+        kind=EntryKind.UNEXPLAINED,
         at=block.timestamp,
         height=block.height,
-        words="no transaction of ours and no event tells of it",
+        description="no transaction of ours and no event tells of it",
         changes=tuple(Delta(c.token, c.difference.raw) for c in own if c.known),
     )
     made = [replace(begun, changes=opened)] if opened else []
@@ -123,7 +142,7 @@ def reconciled(
 
 
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
-    """A feed's price at the block, else one that a run wrote down near it."""
+    """Prices by a feed at the block, else by what a run recorded near it."""
 
     def told(entry: Entry, token: Token) -> Quote | None:
         chain = entry.account[0]

@@ -1,7 +1,7 @@
-"""From the journal's records, and transfers seen on chain, to entries: each transaction once. Pure.
+"""The journal's records and transfers observed on chain, as entries: each transaction once. Pure.
 
-A confirmed transaction changes balances and costs its fee; one that reverted costs its fee alone; one that expired or
-was replaced did nothing and has no entry.
+A confirmed transaction changes balances and costs its fee; a reverted one costs its fee alone; one that expired or was
+replaced did nothing and has no entry.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from yieldbot.journal.events import PlanWritten
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import Address, ChainId, MarketId, is_market
@@ -20,69 +20,88 @@ from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
 Account = tuple[ChainId, Address]
-"""A chain and our address on it: what is bought in one is never sold out of another."""
+"""A chain and our address on it: lots bought in one are never sold out of another."""
 
 
-class Kind(StrEnum):
-    OPENING = "opening"  # what was there before the first entry
-    IN = "in"  # from outside, by nobody's transaction of ours
+class EntryKind(StrEnum):
+    """What a transaction did."""
+
+    OPENING = "opening"
+    """What was there before the first entry."""
+    IN = "in"
+    """Received, by a transaction that is not ours."""
     OUT = "out"
+    """Sent, by a transaction that is not the journal's."""
     DEPOSIT = "deposit"
     WITHDRAW = "withdraw"
     SWAP = "swap"
     CLAIM = "claim"
-    LIQUIDITY = "liquidity"  # into a pool of two tokens, or out of it
-    GAS = "gas"  # an allowance, a revocation, a cancellation: nothing but its fee
+    LIQUIDITY = "liquidity"
+    """Into a pool's liquidity, or out of it."""
+    GAS = "gas"
+    """Nothing but its fee: an allowance, a revocation, a cancellation."""
     REVERTED = "reverted"
-    OTHER = "other"  # balances change in a way that has no name here
-    UNEXPLAINED = "unexplained"  # the chain's balance is another than the entries make
+    OTHER = "other"
+    """Changes balances in a way that has no kind of its own."""
+    UNEXPLAINED = "unexplained"
+    """The difference between the chain's balance and the entries'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One transaction, or what stands in its place (an opening balance, a difference).
-
-    at: unix seconds of its block; hash: empty where there is none. changes: of our balances, in base units, the fee not
-    among them and no zeros. asset: what the leg is of, None where there is none. shares: tokens among the changes that
-    are receipts of a market and no asset of their own. fee_raw: base units of ``native``, None where nobody knows.
-    rent_raw: lamports that went into accounts of ours, negative: came back. all: the leg takes all out of its market.
-    plan: the id of the plan or order that it was a part of, empty where there is none.
-    """
+    """One transaction, or what stands in its place (an opening balance, a difference)."""
 
     account: Account
-    kind: Kind
+    """Whose."""
+    kind: EntryKind
+    """What it did."""
     at: int
+    """Unix seconds of its block."""
     height: int
+    """Of its block or slot."""
     hash: str = ""
-    words: str = ""
+    """Empty where there is no transaction."""
+    description: str = ""
+    """What it did, in words."""
     market_id: MarketId | None = None
+    """The market that it is about; None: the wallet alone."""
     asset: Token | None = None
+    """Asset of the leg; None where there is none."""
     changes: tuple[Delta, ...] = ()
+    """Of our balances in base units, the fee not included, none of them 0."""
     shares: frozenset[Token] = frozenset()
+    """Tokens among the changes that are receipts of a market and no asset of their own."""
     native: Token | None = None
+    """The chain's own token, which fees are paid in."""
     fee_raw: int | None = 0
+    """Base units of ``native``; None where it is not known."""
     rent_raw: int = 0
+    """Lamports that went into accounts of ours; negative: came back."""
     all: bool = False
+    """The leg takes everything out of its market."""
     plan: str = ""
+    """Id of the plan or order that it belongs to; empty where there is none."""
 
     def change(self, token: Token) -> int:
-        """The change of one token in base units, the fee aside."""
+        """Change of one token in base units, the fee apart."""
         return sum(delta.raw for delta in self.changes if delta.token == token)
 
 
 def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
-    """An entry for each transaction that was mined, by time and height. Raises ValueError for records that contradict
-    each other."""
+    """An entry for each transaction that was mined, by time and height.
+
+    Raises ValueError for records that contradict each other.
+    """
     rows = tuple(records)
-    plans = {row.event.plan.id: row.event.plan for row in rows if isinstance(row.event, PlanWritten)}
+    plans = {row.entry.plan.id: row.entry.plan for row in rows if isinstance(row.entry, PlanWritten)}
     txs = list(fold_transactions(rows).values())
     found = [entry for tx in txs if (entry := _entry(tx, plans)) is not None]
     return in_order((*_openings(txs, plans), *found))
 
 
 def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]:
-    """What each market held, and the wallet of the asset, before the first transaction of ours there: a plan's target
-    less its own change is what it found."""
+    """What each market (and the wallet) held before our first transaction there: a plan's target less the plan's own
+    change."""
     found: dict[tuple[Account, MarketId, Token], Entry] = {}
     for tx in txs:
         plan = plans.get(tx.signed.plan_id)
@@ -104,7 +123,7 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
             token = native if native is not None and asset.address == WRAPPED_SOL else asset
             found[key] = Entry(
                 account=account,
-                kind=Kind.OPENING,
+                kind=EntryKind.OPENING,
                 at=plan.block.timestamp,
                 height=plan.block.height,
                 market_id=None if wallet else market_id,
@@ -116,7 +135,7 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
 
 
 def _into(leg: Leg, market_id: MarketId, wallet: bool) -> int:
-    """What a leg adds to a market, or to the wallet."""
+    """Base units that a leg adds to a market, or to the wallet."""
     sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
     return -sign * leg.amount.raw if wallet else sign * leg.amount.raw * (leg.market_id == market_id)
 
@@ -126,7 +145,7 @@ def _native(tx: StoredTx) -> Token | None:
 
 
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """By account's chain, then as the chain has them; entries of one block stay in the order given."""
+    """By time, chain and height; entries of one block stay in the order given."""
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.account[0], entry.height)))
 
 
@@ -136,11 +155,11 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
         return None
     begun = Entry(
         account=(signed.chain, signed.owner),
-        kind=Kind.REVERTED,
+        kind=EntryKind.REVERTED,
         at=outcome.block.timestamp,
         height=outcome.block.height,
         hash=outcome.hash,
-        words=signed.words,
+        description=signed.words,
         market_id=_market(signed.market_id),
         native=_native(tx),
         fee_raw=outcome.fee_raw if outcome.fee_raw is not None else _older_fee(tx, outcome),
@@ -153,7 +172,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
 
 
 def _market(named: MarketId) -> MarketId | None:
-    """The market that an id of a transaction is about: a claim's is of the market that pays (claim/MARKET/TOKEN)."""
+    """The market that a journalled id is about; a claim's id (claim/MARKET/TOKEN) names the market that pays."""
     if named.startswith("claim/"):
         return MarketId(named.removeprefix("claim/").rpartition("/")[0]) or None
     return named if is_market(named) else None
@@ -161,23 +180,24 @@ def _market(named: MarketId) -> MarketId | None:
 
 def _by_id(entry: Entry, market_id: MarketId) -> Entry:
     """A swap's or a claim's kind by the id that it is journalled under, whoever planned it."""
-    if entry.kind is not Kind.OTHER or is_market(market_id):
+    if entry.kind is not EntryKind.OTHER or is_market(market_id):
         return entry
     raws = sorted(delta.raw for delta in entry.changes)
     if market_id.startswith("claim/") and raws[0] > 0:
-        return replace(entry, kind=Kind.CLAIM)
-    return replace(entry, kind=Kind.SWAP) if len(raws) == 2 and raws[0] < 0 < raws[1] else entry
+        return replace(entry, kind=EntryKind.CLAIM)
+    return replace(entry, kind=EntryKind.SWAP) if len(raws) == 2 and raws[0] < 0 < raws[1] else entry
 
 
 def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
-    """The fee by a row of before fees were kept: what Solana asked, gas used times its price; a revert's is unknown."""
+    """The fee by a record of before fees were kept: what Solana charged, gas used times its price; None for a
+    revert."""
     if tx.signed.svm is not None:
         return tx.signed.svm.fee_lamports
     return outcome.gas_used * outcome.gas_price_wei if isinstance(outcome, Confirmed) else None
 
 
 def _settled(entry: Entry, outcome: Confirmed, *, wraps_coin: bool) -> Entry:
-    """With the changes; the native token's own change told apart from the fee and from rent."""
+    """The entry with its changes; the native token's own change separated from the fee and from rent."""
     native, fee_raw = entry.native, entry.fee_raw or 0
     sums: dict[Token, int] = {}
     for delta in outcome.deltas:
@@ -195,7 +215,9 @@ def _settled(entry: Entry, outcome: Confirmed, *, wraps_coin: bool) -> Entry:
         else:
             sums[native] = rest
     changes = tuple(Delta(token, raw) for token, raw in sums.items() if raw)
-    return replace(entry, kind=Kind.OTHER if changes else Kind.GAS, changes=changes, fee_raw=fee_raw, rent_raw=rent_raw)
+    return replace(
+        entry, kind=EntryKind.OTHER if changes else EntryKind.GAS, changes=changes, fee_raw=fee_raw, rent_raw=rent_raw
+    )
 
 
 def _leg(plan: Plan | None, index: int) -> Leg | None:
@@ -203,50 +225,52 @@ def _leg(plan: Plan | None, index: int) -> Leg | None:
 
 
 _NAMED = {
-    LegKind.DEPOSIT: Kind.DEPOSIT,
-    LegKind.WITHDRAW: Kind.WITHDRAW,
-    LegKind.SWAP: Kind.SWAP,
-    LegKind.CLAIM: Kind.CLAIM,
-    LegKind.REQUEST: Kind.WITHDRAW,  # shares go, and what they are worth is still there
-    LegKind.COLLECT: Kind.WITHDRAW,
-    LegKind.CANCEL: Kind.WITHDRAW,
+    LegKind.DEPOSIT: EntryKind.DEPOSIT,
+    LegKind.WITHDRAW: EntryKind.WITHDRAW,
+    LegKind.SWAP: EntryKind.SWAP,
+    LegKind.CLAIM: EntryKind.CLAIM,
+    LegKind.REQUEST: EntryKind.WITHDRAW,  # shares go, and what they are worth is still there
+    LegKind.COLLECT: EntryKind.WITHDRAW,
+    LegKind.CANCEL: EntryKind.WITHDRAW,
 }
 
 
 def _named(entry: Entry, leg: Leg | None) -> Entry:
-    """With the leg's kind, asset and receipts; a kind that has no name here stays a plain change of balances."""
+    """The entry with the leg's kind, asset and receipts; a leg without a kind of its own stays OTHER."""
     kind = _NAMED.get(leg.kind) if leg is not None else None
     if entry.market_id is not None and is_liquidity(entry.market_id):
         return _liquid(entry)
-    if leg is None or kind is None or entry.kind is Kind.GAS:
+    if leg is None or kind is None or entry.kind is EntryKind.GAS:
         return entry
     asset = leg.amount.token
     if asset.address == WRAPPED_SOL and entry.native is not None:
         asset = entry.native
     shares = frozenset(delta.token for delta in entry.changes if delta.token not in (asset, entry.native))
-    moves_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
+    moves_market = kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)
     whole = leg.all and leg.kind is not LegKind.REQUEST
     return replace(entry, kind=kind, asset=asset, shares=shares if moves_market else frozenset(), all=whole)
 
 
 def _liquid(entry: Entry) -> Entry:
-    """A transaction of a pool's liquidity: a swap on the way to a new range, or tokens that go in or come out; the
-    position itself, which is counted in pieces, is a receipt, as are shares, which are the pair's own token."""
+    """A transaction of a pool's liquidity: a swap on the way to a range, or tokens that go in or come out.
+
+    The position's NFT (a token without decimals) and a pair's LP token are receipts.
+    """
     pair = (entry.market_id or "").rpartition("/")[2]
     tokens = [delta.token for delta in entry.changes]
     positions = frozenset(token for token in tokens if token.decimals == 0 or token.address.lower() == pair)
     raws = sorted(delta.raw for delta in entry.changes if delta.token not in positions)
-    if entry.kind is Kind.GAS or not raws:
+    if entry.kind is EntryKind.GAS or not raws:
         return replace(entry, shares=positions)
     swaps = len(raws) == 2 and raws[0] < 0 < raws[1] and not positions
-    return replace(entry, kind=Kind.SWAP if swaps else Kind.LIQUIDITY, shares=positions)
+    return replace(entry, kind=EntryKind.SWAP if swaps else EntryKind.LIQUIDITY, shares=positions)
 
 
 def is_liquidity(market_id: MarketId) -> bool:
-    """Whether a market is a pool that liquidity is provided to (uniswap_v3_lp/CHAIN/POOL)."""
+    """Whether a market is a pool's liquidity (uniswap_v3_lp/CHAIN/POOL)."""
     return market_id.partition("/")[0].endswith("_lp")
 
 
 def receipts(entries: Iterable[Entry]) -> dict[Token, MarketId]:
-    """Share tokens with the market that each is a receipt of, as the entries tell."""
+    """The market that each receipt token belongs to, by the entries."""
     return {token: e.market_id for e in entries if e.market_id is not None for token in e.shares}

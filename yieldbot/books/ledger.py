@@ -3,12 +3,12 @@
 The choices, which docs/books.md tells the user:
 
 - A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
-  comes beyond it is interest, income at its value when it arrives. What an exit leaves behind is a loss.
+  comes beyond it is interest, income at its value on arrival. What an exit leaves behind is a loss.
 - A swap disposes of what is given, for the value of what is received (where that has no price, of what is given).
-- A claim is income at its value when it arrives. A fee disposes of native tokens at their value.
+- A claim is income at its value on arrival. A fee disposes of native tokens at their value.
 - What goes into a pool's liquidity is disposed of at its value; what comes out is acquired at its value.
-- What comes from outside costs its value on arrival; what leaves to outside takes its cost along, without a gain.
-- What has no price has no value, and what it cost is then not known: nothing is guessed.
+- What is received from outside costs its value on arrival; what is sent outside takes its cost along, without a gain.
+- What has no price has no value, and what it cost is then not known: nothing is estimated.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 
 BASE = "USD"
-"""The base currency: what the feeds are in."""
+"""The base currency: that of the feeds."""
 
 
-class What(StrEnum):
-    """What a row is."""
+class RowKind(StrEnum):
+    """What a row of the ledger is."""
 
     OPENING = "opening"
     IN = "in"
@@ -48,17 +48,19 @@ class What(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
-INCOME = frozenset({What.INTEREST, What.CLAIM})
-GAINS = frozenset({What.SWAP, What.LIQUIDITY, What.FEE, What.LOSS, What.OTHER})
-"""Rows that are income as they come, and those by which something gains or loses as it goes."""
+INCOME = frozenset({RowKind.INTEREST, RowKind.CLAIM})
+GAINS = frozenset({RowKind.SWAP, RowKind.LIQUIDITY, RowKind.FEE, RowKind.LOSS, RowKind.OTHER})
+"""Kinds of rows that are income on arrival (INCOME), and kinds whose disposals have a gain or loss (GAINS)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Base currency for one whole token, and where that is from, in words."""
+    """A token's price."""
 
     price: Fraction
+    """Base currency for one whole token."""
     source: str
+    """Where it is from, as a phrase."""
 
 
 QuoteOf = Callable[[Entry, Token], "Quote | None"]
@@ -67,46 +69,55 @@ QuoteOf = Callable[[Entry, Token], "Quote | None"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One change. raw: base units, negative: out of us; None: not known (an old revert's fee). market: where the money
-    is that the row is about, None: in the wallet alone. cost: what the units that left had cost, or those that came
-    cost; gain: what was gained on those that left. Money is in the base currency, None: not known, or does not apply.
-    """
+    """One change. Money is in the base currency; None: not known, or does not apply."""
 
     entry: Entry
-    what: What
+    """The transaction."""
+    what: RowKind
+    """What the change is."""
     token: Token
+    """Of what."""
     raw: int | None
+    """Base units; negative: out of our hands; None: not known (a fee of an old revert)."""
     market: MarketId | None = None
+    """Where the money of the row lies; None: in the wallet alone."""
     quote: Quote | None = None
+    """The token's price at the time."""
     value: Fraction | None = None
+    """At that price."""
     cost: Fraction | None = None
+    """What the units that left had cost, or what those that came cost."""
     gain: Fraction | None = None
+    """What was gained on units that left."""
 
 
 def value_of(token: Token, raw: int, quote: Quote | None) -> Fraction | None:
-    """So many base units in the base currency."""
+    """``raw`` base units in the base currency; None without a price."""
     return None if quote is None else quote.price * raw / token.one
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums in the base currency: of income, of gains on what was disposed of (what fees were paid with among it), of
-    fees. unknown: rows of one of these kinds whose part is not known and not in the sum."""
+    """Sums in the base currency."""
 
     income: Fraction
+    """Of interest and claims."""
     gains: Fraction
+    """On what was disposed of, native tokens paid as fees included."""
     fees: Fraction
+    """Of fees."""
     unknown: int
+    """Rows of these kinds whose figure is not known and not in the sum."""
 
 
 def totals(rows: Iterable[Row]) -> Totals:
-    """Of the rows given: a year's, for its taxes."""
+    """Sums over the rows given, such as a tax year's."""
     income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
     for row in rows:
         if row.what in INCOME:
             income += row.value or 0
             unknown += row.value is None
-        elif row.what is What.FEE:
+        elif row.what is RowKind.FEE:
             fees -= row.value or 0
             unknown += row.value is None
         if row.what in GAINS and (row.raw or 0) < 0:
@@ -116,7 +127,8 @@ def totals(rows: Iterable[Row]) -> Totals:
 
 
 def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
-    """Prices in whole tokens of ``unit`` in place of the base currency: both prices at the same block, divided."""
+    """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
+    block."""
 
     def told(entry: Entry, token: Token) -> Quote | None:
         quote, one = quote_of(entry, token), quote_of(entry, unit)
@@ -125,33 +137,38 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
     return told
 
 
-Pool = tuple[Account, Token]
-Place = tuple[Account, MarketId, Token]
+WalletKey = tuple[Account, Token]
+"""A balance of the wallet."""
+MarketKey = tuple[Account, MarketId, Token]
+"""A token's principal in a market."""
 
 
 @dataclass(slots=True)
-class Books:
-    """The rows in order, and how they leave things. wallet: balances by account and token, receipts of markets among
-    them; principal: what lies in each market; lots: what all of it cost, wallet and markets together."""
+class Ledger:
+    """The rows in order, and the balances that they lead to."""
 
     rows: list[Row] = field(default_factory=list)
-    wallet: dict[Pool, int] = field(default_factory=dict)
-    principal: dict[Place, int] = field(default_factory=dict)
-    lots: dict[Pool, Lots] = field(default_factory=dict)
+    """In the entries' order."""
+    wallet: dict[WalletKey, int] = field(default_factory=dict)
+    """Base units by account and token, receipts of markets included."""
+    principal: dict[MarketKey, int] = field(default_factory=dict)
+    """Base units that lie in each market."""
+    lots: dict[WalletKey, Lots] = field(default_factory=dict)
+    """What all of it cost, wallet and markets together."""
 
 
-def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Books:
-    """Every entry, in the order given."""
-    books = Books()
+def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:
+    """Post every entry, in the order given."""
+    books = Ledger()
     for entry in entries:
         _Posting(books, entry, quote_of).post()
     return books
 
 
 class _Posting:
-    """One entry on its way into the books."""
+    """One entry being posted to the ledger."""
 
-    def __init__(self, books: Books, entry: Entry, quote_of: QuoteOf) -> None:
+    def __init__(self, books: Ledger, entry: Entry, quote_of: QuoteOf) -> None:
         self.books = books
         self.entry = entry
         self.quote_of = quote_of
@@ -159,31 +176,31 @@ class _Posting:
     def post(self) -> None:
         entry = self.entry
         others = [d for d in entry.changes if d.token not in entry.shares]
-        if entry.kind is Kind.OPENING and entry.market_id is not None:
+        if entry.kind is EntryKind.OPENING and entry.market_id is not None:
             for delta in others:
                 self._opened(delta, entry.market_id)
             return
         for delta in entry.changes:
             self._move(delta.token, delta.raw)
-        if entry.kind is Kind.SWAP:
+        if entry.kind is EntryKind.SWAP:
             self._swapped(others)
         else:
             for delta in others:
                 self._changed(delta)
         for delta in entry.changes:
             if delta.token in entry.shares:
-                self._row(What.SHARES, delta.token, delta.raw, market=entry.market_id)
+                self._row(RowKind.SHARES, delta.token, delta.raw, market=entry.market_id)
         self._costs()
 
     def _changed(self, delta: Delta) -> None:
         entry, market = self.entry, self.entry.market_id
         in_market = market is not None and delta.token == entry.asset
-        if entry.kind is Kind.DEPOSIT and in_market and delta.raw < 0:
+        if entry.kind is EntryKind.DEPOSIT and in_market and delta.raw < 0:
             assert market is not None
             place = (entry.account, market, delta.token)
             self.books.principal[place] = self.books.principal.get(place, 0) - delta.raw
-            self._row(What.DEPOSIT, delta.token, delta.raw, market=market)
-        elif entry.kind is Kind.WITHDRAW and in_market and delta.raw > 0:
+            self._row(RowKind.DEPOSIT, delta.token, delta.raw, market=market)
+        elif entry.kind is EntryKind.WITHDRAW and in_market and delta.raw > 0:
             assert market is not None
             self._withdrawn(delta, market)
         elif delta.raw > 0:
@@ -192,59 +209,59 @@ class _Posting:
             self._gave(delta)
 
     def _withdrawn(self, delta: Delta, market: MarketId) -> None:
-        """Principal first, then interest; what a full exit leaves of the principal is lost."""
+        """Principal first, then interest; what a full exit leaves of the principal is a loss."""
         place = (self.entry.account, market, delta.token)
         principal = self.books.principal.get(place, 0)
         back = min(delta.raw, principal)
         rest = principal - back
         if back:
-            self._row(What.WITHDRAW, delta.token, back, market=market)
+            self._row(RowKind.WITHDRAW, delta.token, back, market=market)
         if delta.raw > back:
-            self._acquired(What.INTEREST, delta.token, delta.raw - back, market=market)
+            self._acquired(RowKind.INTEREST, delta.token, delta.raw - back, market=market)
         if self.entry.all and rest:
-            self._disposed(What.LOSS, delta.token, rest, Fraction(0), market=market)
+            self._disposed(RowKind.LOSS, delta.token, rest, Fraction(0), market=market)
             rest = 0
         self.books.principal[place] = rest
 
     def _opened(self, delta: Delta, market: MarketId) -> None:
-        """What a market held before: only where nothing is known of how it came there."""
+        """What a market held before, where nothing else is known of it."""
         place = (self.entry.account, market, delta.token)
         if not self.books.principal.get(place):
             self.books.principal[place] = delta.raw
             self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(What.OPENING, delta.token, delta.raw, market=market)
+            self._row(RowKind.OPENING, delta.token, delta.raw, market=market)
 
     def _got(self, delta: Delta) -> None:
         kind = self.entry.kind
-        if kind in (Kind.OPENING, Kind.UNEXPLAINED):
+        if kind in (EntryKind.OPENING, EntryKind.UNEXPLAINED):
             self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(What(kind.value), delta.token, delta.raw)
+            self._row(RowKind(kind.value), delta.token, delta.raw)
         else:
-            what = _NAMED.get(kind, What.OTHER)
+            what = _NAMED.get(kind, RowKind.OTHER)
             self._acquired(what, delta.token, delta.raw, market=self.entry.market_id)
 
     def _gave(self, delta: Delta) -> None:
         kind = self.entry.kind
-        if kind in (Kind.OUT, Kind.UNEXPLAINED):
-            self._row(What(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
+        if kind in (EntryKind.OUT, EntryKind.UNEXPLAINED):
+            self._row(RowKind(kind.value), delta.token, delta.raw, cost=self._take(delta.token, -delta.raw))
         else:
             value = self._value(delta.token, -delta.raw)
-            what = What.LIQUIDITY if kind is Kind.LIQUIDITY else What.OTHER
+            what = RowKind.LIQUIDITY if kind is EntryKind.LIQUIDITY else RowKind.OTHER
             self._disposed(what, delta.token, -delta.raw, value, market=self.entry.market_id)
 
     def _swapped(self, changes: Sequence[Delta]) -> None:
-        """One exchange value for both sides, where there is one of each."""
+        """One exchange value for both sides, where there is one token on each."""
         outs, ins = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
         received = _sum([self._value(d.token, d.raw) for d in ins])
         given = _sum([self._value(d.token, -d.raw) for d in outs])
         exchanged = received if received is not None else given
         for delta in outs:
             proceeds = exchanged if len(outs) == 1 else self._value(delta.token, -delta.raw)
-            self._disposed(What.SWAP, delta.token, -delta.raw, proceeds)
+            self._disposed(RowKind.SWAP, delta.token, -delta.raw, proceeds)
         for delta in ins:
             paid = exchanged if len(ins) == 1 else self._value(delta.token, delta.raw)
             self._put(delta.token, Lot(delta.raw, paid, self.entry.at))
-            self._row(What.SWAP, delta.token, delta.raw, cost=paid, value=paid)
+            self._row(RowKind.SWAP, delta.token, delta.raw, cost=paid, value=paid)
 
     def _costs(self) -> None:
         """The fee and the rent, both in the native token."""
@@ -252,24 +269,24 @@ class _Posting:
         if native is None or entry.fee_raw == 0 == entry.rent_raw:
             return
         if entry.fee_raw is None:
-            self._row(What.FEE, native, None, market=entry.market_id)
+            self._row(RowKind.FEE, native, None, market=entry.market_id)
         elif entry.fee_raw:
             self._move(native, -entry.fee_raw)
             value = self._value(native, entry.fee_raw)
-            self._disposed(What.FEE, native, entry.fee_raw, value, market=entry.market_id)
+            self._disposed(RowKind.FEE, native, entry.fee_raw, value, market=entry.market_id)
         if entry.rent_raw:
             self._move(native, -entry.rent_raw)
-            self._row(What.RENT, native, -entry.rent_raw, market=entry.market_id)
+            self._row(RowKind.RENT, native, -entry.rent_raw, market=entry.market_id)
 
-    def _acquired(self, what: What, token: Token, raw: int, market: MarketId | None = None) -> None:
+    def _acquired(self, what: RowKind, token: Token, raw: int, market: MarketId | None = None) -> None:
         value = self._value(token, raw)
         self._put(token, Lot(raw, value, self.entry.at))
         self._row(what, token, raw, market=market, cost=value)
 
     def _disposed(
-        self, what: What, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
+        self, what: RowKind, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
     ) -> None:
-        """``raw`` units leave for ``proceeds``."""
+        """``raw`` units leave for ``proceeds`` (base currency; None: not known)."""
         paid = self._take(token, raw)
         gain = None if paid is None or proceeds is None else proceeds - paid
         value = None if proceeds is None else -proceeds
@@ -277,7 +294,7 @@ class _Posting:
 
     def _row(
         self,
-        what: What,
+        what: RowKind,
         token: Token,
         raw: int | None,
         *,
@@ -287,7 +304,7 @@ class _Posting:
         value: Fraction | None = None,
         valued: bool = False,
     ) -> None:
-        quote = None if what is What.SHARES else self.quote_of(self.entry, token)
+        quote = None if what is RowKind.SHARES else self.quote_of(self.entry, token)
         if value is None and raw is not None and not valued:
             value = value_of(token, raw, quote)
         self.books.rows.append(Row(self.entry, what, token, raw, market, quote, value, cost, gain))
@@ -304,13 +321,13 @@ class _Posting:
         self.books.lots[pool] = put(self.books.lots.get(pool, ()), lot)
 
     def _take(self, token: Token, raw: int) -> Fraction | None:
-        """``raw`` units off the lots; what they cost, None where that is not known."""
+        """Take ``raw`` units off the lots; what they cost, None where that is not known."""
         pool = (self.entry.account, token)
         taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
         return None if missing else cost(taken)
 
 
-_NAMED = {Kind.IN: What.IN, Kind.CLAIM: What.CLAIM, Kind.LIQUIDITY: What.LIQUIDITY}
+_NAMED = {EntryKind.IN: RowKind.IN, EntryKind.CLAIM: RowKind.CLAIM, EntryKind.LIQUIDITY: RowKind.LIQUIDITY}
 
 
 def _sum(values: Sequence[Fraction | None]) -> Fraction | None:

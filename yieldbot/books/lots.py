@@ -1,7 +1,7 @@
-"""First in, first out: what was bought first is what leaves first. Pure and exact.
+"""First in, first out: what was bought first leaves first. Pure and exact.
 
-A lot is so many base units and what they cost together, in the base currency; a part of a lot costs its part. Costs are
-fractions, so that the parts add up to the whole to the last digit.
+A lot is a number of base units with what they cost together, in the base currency; a part of a lot costs its part.
+Costs are fractions, so that parts add up to the whole exactly.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """``raw`` base units got at ``at`` (unix seconds) for ``cost`` in all; None: what they cost is not known."""
+    """Units that were acquired together."""
 
     raw: int
+    """Base units."""
     cost: Fraction | None
+    """What they cost in all, in the base currency; None: not known."""
     at: int
+    """Unix seconds at which they were acquired."""
 
     def split(self, raw: int) -> tuple[Lot, Lot]:
-        """The first ``raw`` units of it, and the rest."""
+        """The first ``raw`` units of it, and the rest. Raises ValueError unless 0 < raw < self.raw."""
         if not 0 < raw < self.raw:
             raise ValueError(f"{raw} is no part of {self.raw}")
         part = None if self.cost is None else self.cost * raw / self.raw
@@ -32,14 +35,14 @@ Lots = tuple[Lot, ...]
 
 
 def put(lots: Lots, lot: Lot) -> Lots:
-    """With one more, behind all others. Raises ValueError for a lot of nothing."""
+    """The lots with one appended. Raises ValueError for an empty lot."""
     if lot.raw <= 0:
         raise ValueError(f"a lot of {lot.raw}")
     return (*lots, lot)
 
 
 def take(lots: Lots, raw: int) -> tuple[Lots, Lots, int]:
-    """``raw`` units off the front: the lots taken, those left, and the units that were not there."""
+    """Take ``raw`` units off the front: (lots taken, lots left, units that were missing). Raises ValueError below 0."""
     if raw < 0:
         raise ValueError(f"{raw} units cannot be taken")
     taken: list[Lot] = []
@@ -56,11 +59,11 @@ def take(lots: Lots, raw: int) -> tuple[Lots, Lots, int]:
 
 
 def total(lots: Lots) -> int:
-    """Units in all."""
+    """Base units in all."""
     return sum(lot.raw for lot in lots)
 
 
 def cost(lots: Lots) -> Fraction | None:
-    """What they cost in all; None when of some it is not known."""
+    """What they cost in all; None when the cost of one is not known."""
     costs = [lot.cost for lot in lots if lot.cost is not None]
     return sum(costs, Fraction(0)) if len(costs) == len(lots) else None

@@ -1,8 +1,8 @@
-"""What a position earned since it was entered, in its asset and in the base currency; gas apart. Pure.
+"""What a position has earned since it was entered, in its asset and in the base currency; gas apart. Pure.
 
 In the asset: what it is worth now, plus what was taken out, less what was put in. In the base currency each amount
 counts at its price when it moved: what left, less its cost by first in, first out, is realised; what is there now, less
-the cost of what is left, is not.
+the cost of what is left, is unrealised.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import Quote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Amount, Token
@@ -20,30 +20,34 @@ from yieldbot.model.ids import MarketId
 
 @dataclass(frozen=True, slots=True)
 class Pnl:
-    """since: unix seconds of the entry. put_in, taken_out: since then; earned: in the asset, realised or not.
-
-    realised and unrealised: in the base currency, None where a price is missing. gas: native tokens paid since the
-    entry for transactions of this market, None where a fee is not known; gas_base: their value when they were paid.
-    """
+    """Profit and loss of a position. Money in the base currency is None where a price is missing."""
 
     since: int
+    """Unix seconds of the entry."""
     put_in: Amount
+    """Since then."""
     taken_out: Amount
+    """Since then."""
     earned: Amount
+    """In the asset, realised and unrealised."""
     realised: Fraction | None
+    """On what was taken out, in the base currency."""
     unrealised: Fraction | None
+    """On what is there now, in the base currency."""
     gas: Amount | None
+    """Native tokens paid since the entry for transactions of this market; None where a fee is not known."""
     gas_base: Fraction | None
+    """Their value when they were paid, in the base currency."""
 
     @property
     def base(self) -> Fraction | None:
-        """Realised and not, together."""
+        """Realised and unrealised together."""
         return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
 @dataclass(slots=True)
 class _Run:
-    """A position from its entry on. closed: all was taken out; what comes after begins anew."""
+    """A position from its entry on."""
 
     since: int | None = None
     put_in: int = 0
@@ -54,13 +58,16 @@ class _Run:
     gas_base: Fraction | None = field(default_factory=Fraction)
     native: Token | None = None
     closed: bool = False
+    """All was taken out; what comes after begins a new run."""
 
 
 def pnl(
     entries: Iterable[Entry], account: Account, market_id: MarketId, held: Amount, now: Quote | None, quote_of: QuoteOf
 ) -> Pnl | None:
-    """The position's, since it was last empty; None where no entry tells how it began. ``held``: what it is worth now,
-    at the price ``now``. Entries are in order."""
+    """A position's profit and loss since it was last empty; None where no entry tells how it began.
+
+    entries: in order. held: what it is worth now, at the price ``now``.
+    """
     run = _Run()
     for entry in entries:
         if entry.account == account and entry.market_id == market_id:
@@ -81,15 +88,15 @@ def pnl(
 
 
 def _after(run: _Run, entry: Entry, asset: Token, quote_of: QuoteOf) -> _Run:
-    """The run with one entry more; a new one after a full exit."""
+    """The run after one more entry; a new run after a full exit."""
     raw, quote = entry.change(asset), quote_of(entry, asset)
     if run.closed:
         run = _Run()
-    if entry.kind is Kind.OPENING:
+    if entry.kind is EntryKind.OPENING:
         return run if run.put_in else _put_in(run, entry, raw, quote)
-    if entry.kind is Kind.DEPOSIT and raw < 0:
+    if entry.kind is EntryKind.DEPOSIT and raw < 0:
         _put_in(run, entry, -raw, quote)
-    elif entry.kind is Kind.WITHDRAW and raw > 0:
+    elif entry.kind is EntryKind.WITHDRAW and raw > 0:
         taken, run.lots, _ = take(run.lots, raw)
         run.realised = _plus(run.realised, _less(value_of(asset, raw, quote), cost(taken)))
         run.taken_out += raw
@@ -108,7 +115,7 @@ def _put_in(run: _Run, entry: Entry, raw: int, quote: Quote | None) -> _Run:
 
 
 def _paid(run: _Run, entry: Entry, quote_of: QuoteOf) -> _Run:
-    """With the entry's fee."""
+    """The run with the entry's fee."""
     run.native = run.native or entry.native
     if entry.native is not None and entry.fee_raw != 0:
         fee_raw = entry.fee_raw

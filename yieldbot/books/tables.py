@@ -1,7 +1,7 @@
-"""The books as CSV: our own columns, and those that rotki's import of events and of trades takes. Pure.
+"""The accounting as CSV: in our own columns, and in those that rotki imports as events and as trades. Pure.
 
 RFC 4180: lines end with CR LF, cells with a comma, a quote or a line's end are quoted. A cell that a spreadsheet would
-take for a formula gets an apostrophe before it; numbers are numbers.
+take for a formula is prefixed with an apostrophe; numbers are numbers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.ledger import BASE, INCOME, Row, What
-from yieldbot.books.text import Names, decimal, utc, whole
+from yieldbot.books.entries import Entry, EntryKind
+from yieldbot.books.formatting import DisplayNames, decimal, utc, whole
+from yieldbot.books.ledger import BASE, INCOME, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import evm_chain
@@ -24,7 +24,7 @@ COLUMNS = (
     *("market_id", "token", "token_address", "amount", f"price_{BASE.lower()}", f"value_{BASE.lower()}"),
     *(f"cost_{BASE.lower()}", f"gain_{BASE.lower()}", f"income_{BASE.lower()}", "price_source", "description"),
 )
-"""Of ``--format csv``; docs/books.md says what each is."""
+"""Columns of ``--format csv``; docs/books.md explains each."""
 EVENTS = ("Type", "Location", "Currency", "Amount", "Fee", "Fee Currency", "Description", "Timestamp")
 TRADES = (
     *("Location", "Spend Currency", "Spend Amount", "Receive Currency", "Receive Amount"),
@@ -37,7 +37,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, on one line."""
+    """Text on one line that no spreadsheet takes for a formula."""
     joined = one_line(text)
     return f"'{joined}" if joined.startswith(FORMULA) else joined
 
@@ -50,12 +50,12 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return told.getvalue()
 
 
-def to_csv(rows: Iterable[Row], names: Names) -> str:
-    """A line for each row, in our own columns."""
+def to_csv(rows: Iterable[Row], names: DisplayNames) -> str:
+    """One line a row, in our own columns."""
     return _csv(COLUMNS, (_line(row, names) for row in rows))
 
 
-def _line(row: Row, names: Names) -> list[str]:
+def _line(row: Row, names: DisplayNames) -> list[str]:
     entry, (chain, owner) = row.entry, row.entry.account
     return [
         utc(entry.at),
@@ -78,30 +78,30 @@ def _line(row: Row, names: Names) -> list[str]:
         decimal(row.gain),
         decimal(row.value) if row.what in INCOME else "",
         plain(row.quote.source if row.quote else ""),
-        plain(entry.words),
+        plain(entry.description),
     ]
 
 
 ROTKI_TYPES = {
-    What.OPENING: "Deposit",
-    What.IN: "Deposit",
-    What.OUT: "Withdrawal",
-    What.INTEREST: "Income",
-    What.CLAIM: "Income",
-    What.LOSS: "Loss",
-    What.FEE: "Spend",
+    RowKind.OPENING: "Deposit",
+    RowKind.IN: "Deposit",
+    RowKind.OUT: "Withdrawal",
+    RowKind.INTEREST: "Income",
+    RowKind.CLAIM: "Income",
+    RowKind.LOSS: "Loss",
+    RowKind.FEE: "Spend",
 }
-"""What rotki calls a row. Money that goes into a market and comes back stays ours: rotki's events have no such type."""
+"""rotki's type of a row. Deposits into markets and withdrawals have none: that money stays ours."""
 
 
-def to_rotki(rows: Iterable[Row], names: Names) -> tuple[str, int]:
-    """Events for rotki's custom import, and how many rows it takes as trades, which are another file's."""
+def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
+    """(events for rotki's custom import, number of rows that belong in its file of trades)."""
     lines, trades = [], 0
     for row in rows:
         kind = ROTKI_TYPES.get(row.what)
-        if row.what in (What.OTHER, What.LIQUIDITY, What.UNEXPLAINED) and row.raw:
+        if row.what in (RowKind.OTHER, RowKind.LIQUIDITY, RowKind.UNEXPLAINED) and row.raw:
             kind = "Deposit" if row.raw > 0 else "Withdrawal"
-        trades += row.what is What.SWAP and (row.raw or 0) < 0
+        trades += row.what is RowKind.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
             said = f"{row.what.value}: {_said(row.entry, names)}"
@@ -109,11 +109,11 @@ def to_rotki(rows: Iterable[Row], names: Names) -> tuple[str, int]:
     return _csv(EVENTS, lines), trades
 
 
-def to_rotki_trades(rows: Iterable[Row], names: Names) -> str:
+def to_rotki_trades(rows: Iterable[Row], names: DisplayNames) -> str:
     """Swaps for rotki's custom import of trades; their gas is among the events."""
     pairs: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.what is What.SWAP and row.entry.kind is Kind.SWAP:
+        if row.what is RowKind.SWAP and row.entry.kind is EntryKind.SWAP:
             pairs.setdefault((row.entry.account[0], row.entry.hash), []).append(row)
     lines = []
     for found in pairs.values():
@@ -128,7 +128,7 @@ def to_rotki_trades(rows: Iterable[Row], names: Names) -> str:
 
 
 def identifier(token: Token) -> str:
-    """A token as rotki knows it: CAIP-19 of a contract or a mint; a native token by its symbol."""
+    """A token's identifier in rotki: CAIP-19 of its contract or mint; a native token's symbol."""
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
         return NATIVE.get(token.chain, plain(token.symbol))
     family = family_of(token.chain)
@@ -136,9 +136,9 @@ def identifier(token: Token) -> str:
     return f"{chain}/{family.token_namespace}:{token.address}"
 
 
-def _said(entry: Entry, names: Names) -> str:
+def _said(entry: Entry, names: DisplayNames) -> str:
     where = f"{names.wallet(entry.account)} on {names.chain(entry.account[0])}"
-    return f"{entry.words or entry.kind.value} ({where}" + (f", {entry.hash})" if entry.hash else ")")
+    return f"{entry.description or entry.kind.value} ({where}" + (f", {entry.hash})" if entry.hash else ")")
 
 
 def _ms(entry: Entry) -> str:

@@ -1,7 +1,7 @@
 """Transfers of our tokens that no transaction of ours made, from Transfer events. Pure.
 
 EIP-20's ``Transfer(address indexed from, address indexed to, uint256 value)``, of tokens that chains/*.toml or the
-journal names: whoever likes may emit such events from a contract of his own.
+journal names: anybody may emit such events from a contract of his own.
 """
 
 from __future__ import annotations
@@ -10,30 +10,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yieldbot.books.entries import Account, Entry, Kind, in_order
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.tx import Delta
 
 NOBODY = "0x" + "00" * 20
-"""Whom minted tokens come from, and whom burnt ones go to."""
+"""The zero address: the sender of minted tokens and the recipient of burnt ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """raw: base units, negative: out of our account. other: the other side, in lower case; index: within its block."""
+    """One Transfer event to or from our account."""
 
     token: Token
+    """Of what."""
     raw: int
+    """Base units; negative: out of our account."""
     other: str
+    """The other side, in lower case."""
     height: int
+    """Block."""
     hash: str
+    """Transaction."""
     index: int
+    """Of the log within its block."""
 
 
 def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -> tuple[Transfer, ...]:
-    """Well-formed transfers of these tokens to or from us, each once, as the chain has them; to ourselves: none."""
+    """Well-formed transfers of these tokens to or from us, each once, in the chain's order; not those to ourselves."""
     known = {token.address.lower(): token for token in tokens}
     mine = owner.lower()
     found: dict[tuple[int, int], Transfer] = {}
@@ -55,31 +61,35 @@ def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """How transfers are told apart. shares: the market that a token is a receipt of; takers: the markets behind a
-    contract that deposits go to and come from, by lower-case address; assets: each market's asset; planned: (market,
-    base units, negative: out of the wallet) of legs that others were to carry out, for a contract of many markets."""
+class TransferContext:
+    """What is known about tokens and contracts, to tell what a transfer means."""
 
     shares: Mapping[Token, MarketId]
+    """The market that a token is a receipt of."""
     takers: Mapping[str, tuple[MarketId, ...]]
+    """Markets behind a contract that deposits go to or come from, by lower-case address."""
     assets: Mapping[MarketId, Token]
+    """Each market's asset."""
     planned: tuple[tuple[MarketId, int], ...] = ()
+    """(market, base units; negative: out of the wallet) of legs handed over to others, for contracts of many
+    markets."""
 
 
 def with_outside(
     entries: Sequence[Entry],
     found: Sequence[Transfer],
     account: Account,
-    known: Known,
+    known: TransferContext,
     ours: frozenset[str],
     times: Mapping[int, int],
     fees: Mapping[str, int],
     native: Token,
 ) -> tuple[Entry, ...]:
-    """The entries with one more for each transaction that the journal does not know. ``ours``: hashes that it knows, in
-    lower case; ``times``: unix seconds by height; ``fees``: what others of our transactions cost, by hash.
+    """The entries, and one more for each transaction that the journal does not know.
 
-    The journal's changes are of whole blocks: what somebody else's transaction moved in the same block is taken out.
+    ours: hashes that the journal knows, in lower case; times: unix seconds by height; fees: what further transactions
+    of ours cost, in base units of ``native``, by hash. The journal's changes are of whole blocks: what somebody else's
+    transaction moved in the same block is taken out of them.
     """
     groups: dict[str, list[Transfer]] = {}
     for one in found:
@@ -114,9 +124,12 @@ def _sums(transfers: Iterable[Transfer]) -> dict[Token, int]:
     return sums
 
 
-def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
-    """What one transaction of somebody else's did to us, by its events alone: an entry for each market that it puts our
-    asset into or takes it out of (a batch goes to several), and one for the rest."""
+def _entries(group: Sequence[Transfer], known: TransferContext, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
+    """What a stranger's transaction did to us, by its events alone.
+
+    One entry for each market that it puts our asset into or takes it out of (a batch may go to several), and one for
+    the rest.
+    """
     by_market: dict[MarketId, list[Transfer]] = {}
     rest: list[Transfer] = []
     for one in group:
@@ -130,13 +143,13 @@ def _entries(group: Sequence[Transfer], known: Known, fee_raw: int, fields: Mapp
         by_market[bare[0]] += rest
         moved[bare[0]], rest, bare = sum(one.raw for one in rest), [], []
     rest += [one for market_id in bare for one in by_market.pop(market_id)]
-    begun = Entry(kind=Kind.OTHER, hash=group[0].hash, fee_raw=0, **fields)
+    begun = Entry(kind=EntryKind.OTHER, hash=group[0].hash, fee_raw=0, **fields)
     made = [_of_market(begun, m, parts, moved[m], known) for m, parts in by_market.items() if moved[m]]
     made += [_plain(begun, rest)] if rest else []
     return [replace(made[0], fee_raw=fee_raw), *made[1:]] if made else []
 
 
-def _taker(one: Transfer, known: Known) -> MarketId | None:
+def _taker(one: Transfer, known: TransferContext) -> MarketId | None:
     """The market that a transfer goes to or comes from; of several behind one contract, that of the planned leg."""
     ids = [m for m in known.takers.get(one.other, ()) if known.assets.get(m) == one.token]
     if len(ids) > 1:
@@ -145,29 +158,31 @@ def _taker(one: Transfer, known: Known) -> MarketId | None:
     return ids[0] if len(ids) == 1 else None
 
 
-def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw: int, known: Known) -> Entry:
+def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw: int, known: TransferContext) -> Entry:
     sums = _sums(parts)
     return replace(
         begun,
-        kind=Kind.DEPOSIT if raw < 0 else Kind.WITHDRAW,
+        kind=EntryKind.DEPOSIT if raw < 0 else EntryKind.WITHDRAW,
         market_id=market_id,
         asset=known.assets[market_id],
-        words=f"{'deposit into' if raw < 0 else 'withdrawal from'} {market_id}, not by this program",
+        description=f"{'deposit into' if raw < 0 else 'withdrawal from'} {market_id}, not by this program",
         changes=tuple(Delta(token, moved) for token, moved in sums.items() if moved),
         shares=frozenset(token for token in sums if known.shares.get(token) == market_id),
     )
 
 
 def _plain(begun: Entry, rest: Sequence[Transfer]) -> Entry:
-    """Money that came, went or was exchanged."""
+    """Tokens that were received, sent or exchanged."""
     sums = {token: raw for token, raw in _sums(rest).items() if raw}
     ins, outs = [one.other for one in rest if one.raw > 0], [one.other for one in rest if one.raw < 0]
-    words = ", ".join([*dict.fromkeys(_from(other) for other in ins), *dict.fromkeys(_to(other) for other in outs)])
-    made = replace(begun, words=words, changes=tuple(Delta(token, raw) for token, raw in sums.items()))
+    description = ", ".join(
+        [*dict.fromkeys(_from(other) for other in ins), *dict.fromkeys(_to(other) for other in outs)]
+    )
+    made = replace(begun, description=description, changes=tuple(Delta(token, raw) for token, raw in sums.items()))
     gave, got = sum(raw < 0 for raw in sums.values()), sum(raw > 0 for raw in sums.values())
     if not gave or not got:
-        return replace(made, kind=Kind.OUT if gave else Kind.IN)
-    return replace(made, kind=Kind.SWAP) if (gave, got) == (1, 1) else made
+        return replace(made, kind=EntryKind.OUT if gave else EntryKind.IN)
+    return replace(made, kind=EntryKind.SWAP) if (gave, got) == (1, 1) else made
 
 
 def _from(other: str) -> str:

@@ -1,1 +1,1 @@
-"""Other venues that move tokens between chains, and what they quote."""
+"""Services that swap and bridge tokens between chains: their quotes, shown beside ours and never signed."""

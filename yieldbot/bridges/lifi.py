@@ -1,7 +1,8 @@
-"""LI.FI's quotes: what the request is, and what an answer says. Pure; nothing of an answer is ever signed.
+"""LI.FI's quotes for swapping and bridging: the request's URL, and what an answer says. Pure.
 
-Source: LI.FI's API reference, GET /v1/quote. Its transaction is a call that nobody but its own contracts can read, so
-that our signer refuses it; what it says of prices is its own word: it is shown beside our quote and decides nothing.
+Source: LI.FI's API reference, GET /v1/quote (https://docs.li.fi). Nothing of an answer is ever signed: its transaction
+calls LI.FI's own contracts with bytes that our signer cannot judge. Its prices are its own claim: they are shown beside
+our quote, and decide nothing.
 """
 
 from __future__ import annotations
@@ -19,29 +20,37 @@ from yieldbot.model.ids import Address, ChainId, evm_number
 NAME = "LI.FI"
 URL = "https://li.quest/v1/quote"
 LONGEST_NAME = 40
+"""Characters of a stranger's text that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """tool: the exchange or bridge that it would use; given: what it estimates; least: what its call would hold to;
-    seconds: how long it takes; fees_usd, gas_usd: beside or inside of what comes out, by its own word."""
+    """A quote of LI.FI's, in its own words."""
 
     tool: str
+    """The exchange or bridge that it would use."""
     taken: Amount
+    """What goes in, exactly."""
     given: Amount
+    """What it expects to come out."""
     least: Amount
+    """The minimum out that its call would hold to."""
     seconds: float
+    """How long it expects that to take."""
     fees_usd: float
+    """Fees in US dollars; it does not say whether they are taken out of ``given`` already."""
     gas_usd: float
+    """Gas in US dollars."""
 
 
 def serves(chain: ChainId) -> bool:
-    """Whether it is asked for the chain: we read its answers of EVM chains alone."""
+    """Whether we ask LI.FI about a chain: EVM chains alone, whose answers are understood here."""
     return family_of(chain) is EVM
 
 
 def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, url: str = URL) -> str:
-    """The URL that asks for ``given`` to be swapped (and bridged, where the chains differ) to ``wanted`` for us."""
+    """The URL that asks for a quote: swap ``given`` to ``wanted``, and bridge where their chains differ, from and to
+    the account ``owner``. ``url``: the service's address."""
     return f"{url}?" + urlencode(
         {
             "fromChain": evm_number(given.token.chain),
@@ -57,7 +66,8 @@ def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, u
 
 
 def answered(document: object, given: Amount, wanted: Token, owner: Address) -> Quoted:
-    """What an answer says. Raises MarketError for one that answers something else than what was asked."""
+    """The quote in a JSON answer. Raises MarketError when the answer lacks something, or is for other chains, tokens,
+    amounts or recipients than the request."""
     action, estimate = _part(document, "action"), _part(document, "estimate")
     requested = {
         "fromChainId": evm_number(given.token.chain),
@@ -114,7 +124,7 @@ def _number(value: object) -> float:
 
 
 def _short(value: object) -> str:
-    """A stranger's text made fit to be shown."""
+    """A stranger's text made fit to be shown: printable ASCII, LONGEST_NAME characters at most."""
     return "".join(sign for sign in str(value) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
 
 

@@ -11,7 +11,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.policy import Base
-from yieldbot.risk.prices import enough
+from yieldbot.risk.prices import below_minimum
 
 
 def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
@@ -19,7 +19,7 @@ def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
     if leg.gets is None:
         raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
-    refused = made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    refused = made if isinstance(made, Declined) else below_minimum(made.route.given, leg.gets)
     if isinstance(made, Declined) or refused is not None:
         assert refused is not None
         raise SafetyError(refused.code, refused.reason)

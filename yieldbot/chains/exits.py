@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from yieldbot.journal.events import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.journal.fold import Exits, Record, Reverts, fold_exits, fold_leaving, fold_reverts
+from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot
@@ -146,7 +146,7 @@ async def proven_legs(
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:
     """Those whose way out is rehearsed: markets, and neither the wallet nor pools."""
-    return [state for state in states if state.market.kind is not Kind.IDLE and state.lp is None]
+    return [state for state in states if state.market.kind is not Kind.IDLE and state.liquidity_market is None]
 
 
 def proven(state: MarketState, owner: Address, said: str, up_to: Amount, *, on_chain: bool = False) -> ExitProven:

@@ -13,12 +13,12 @@ from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.risk.limits import beyond
+from yieldbot.risk.limits import limit_exceeded
 
 
 def beyond_limits(world: World, job: Job, legs: Sequence[Leg]) -> Declined | None:
     """Why legs are beyond what the policy lets into markets, by the journal as it is now."""
-    return beyond(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
+    return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
 
 
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:
@@ -34,7 +34,7 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
     What a market has less by now than a withdrawal asks for, up to ``SLACK``, stays there: a thin one's cash falls each
     second by the fees of all that it has lent."""
     leg = plan.legs[index]
-    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.lp is None:
+    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.liquidity_market is None:
         there = state.withdrawable
         if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
             return replace(leg, amount=there)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from yieldbot.books.chain_record import Handed, Seen
+    from yieldbot.books.chain_record import ChainRecord, HandedOver
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.findings import Finding
@@ -111,7 +111,7 @@ class PastAsked:
 
     ours: frozenset[str] = frozenset()
     """Every hash that the account signed, in lower case."""
-    handed: Handed | None = None
+    handed: HandedOver | None = None
     """Plans that others carry out (a Safe's owners)."""
     checked: bool = True
     """Whether balances are read at both ends and compared."""
@@ -147,7 +147,7 @@ class Chain(Protocol):
     async def quotes(self, given: Token, wanted: Token) -> Read:
         """The pools of all the chain's tokens at one block, and the prices that they do not make alone."""
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         """The past of the jobs' account, which is one. entries: its own, by the journal. Raises TransientError."""
 
     async def check(self) -> list[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, PoolState, Price
-from yieldbot.model.market import SWAP_TXS
+from yieldbot.model.fees import SWAP_TXS
 
 WEI = 10**18
 MICRO_LAMPORTS = 10**15

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.allocator.rewards import value
+from yieldbot.allocator.market_curve import value
 from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import Listed as Listed

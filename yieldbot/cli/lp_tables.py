@@ -14,7 +14,7 @@ from yieldbot.cli.render import at
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.exchange import Pool
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
             f"{at_mean.fees:.2%}",
             f"{at_mean.lost:.2%}",
             f"{at_mean.cost:.2%}",
-            f"{_number(found.venue.sigma.low)} to {_number(found.venue.sigma.high)}",
+            f"{_number(found.estimate.sigma.low)} to {_number(found.estimate.sigma.high)}",
             f"{_apy(found.net[0])} to {_apy(found.net[2])}",
             "-" if found.lending is None else f"{found.lending.value:.2%}",
             span(state.pool, ticks, view),
@@ -103,7 +103,7 @@ def _pair(pool: Pool, amounts: tuple[int, int]) -> str:
     )
 
 
-def _standing(position: LpPosition) -> str:
+def _standing(position: PoolPosition) -> str:
     if position.in_range:
         return "in range"
     if not position.out_for:

@@ -16,7 +16,7 @@ from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
 from yieldbot.bridges.lifi import NAME, Quoted
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import Sheet
-from yieldbot.risk.prices import Fair
+from yieldbot.risk.prices import FairOutput
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +102,7 @@ def _table(quoted: Quote) -> Group:
         lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):.3f} % {_side(below)}")
     lines += [
         f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:.4f} bp",
-        f"minimum out: {judged.least}" if isinstance(judged, Fair) else f"REFUSED {judged.code}: {judged.reason}",
+        f"minimum out: {judged.least}" if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
         *([f"{NAME}: {_aggregated(other, found)}"] if other is not None else []),
         *(f"not read: {why}" for why in read.unread),
     ]

@@ -12,7 +12,7 @@ from rich.console import Group
 from yieldbot.app import run as app
 from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
-from yieldbot.chains.evm.execution.simulate import RehearsedTx
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of

@@ -11,7 +11,7 @@ from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.families import SOLANA
 from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
-from yieldbot.protocols.evm.lp_tables import by_plans
+from yieldbot.protocols.evm.pool_windows import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:

@@ -18,9 +18,9 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
-from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_witnesses
+from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
-NOUNS = {"exchanges": "exchange", "witnesses": "witness"}
+NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
@@ -105,7 +105,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
         exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
-        witnesses=tuple(
+        price_oracles=tuple(
             _exchange(path, index, row, chain, tokens, "witnesses") for index, row in enumerate(table.witnesses)
         ),
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
@@ -227,7 +227,7 @@ ADAPTERS: Mapping[str, Callable[[], Mapping[str, Any]]] = {"evm": adapters, "sol
 EXCHANGES: Mapping[tuple[str, str], Callable[[], Mapping[str, Any]]] = {
     ("evm", "exchanges"): exchanges,
     ("solana", "exchanges"): svm_exchanges,
-    ("solana", "witnesses"): svm_witnesses,
+    ("solana", "witnesses"): svm_price_oracles,
 }
 CHECKS: Mapping[str, Callable[[Path, tuple[str | int, ...], Any], None]] = {
     "evm": _check_addresses,

@@ -1,5 +1,5 @@
-"""What a rehearsal showed of one market is taken into account in the same cycle: it is set aside, and the rest of the
-money is decided on again. Pure."""
+"""What a rehearsal showed of one market counts in the same cycle: the market is set aside, and the rest is decided on
+again. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 
 
 def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, str] | None:
-    """The snapshot in which a market does no more of what it was refused for, and one line that says so; None where it
-    was not one market's doing, or the market was set aside already.
+    """The snapshot in which a market is no longer used for what it was refused, and a message that says so.
 
-    A market that cannot be left gets nothing; of one whose withdrawal fails nothing is asked for either; into one whose
-    deposit fails nothing goes; a reward whose claim fails is not claimed.
+    None where the refusal was not one market's, or the market was set aside already. A market that cannot be left gets
+    no new money; one whose withdrawal fails is not withdrawn from either; one whose deposit fails gets no deposit; a
+    reward whose claim fails is not claimed.
     """
     if isinstance(refused, NoWayOut):
         state = snapshot.of(refused.market_id)
@@ -29,7 +29,7 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
     if leg.kind is LegKind.CLAIM:
         return _unclaimed(snapshot, refused)
     found = snapshot.states.get(leg.market_id)
-    if found is None or found.lp is not None:
+    if found is None or found.liquidity_market is not None:
         return None
     if leg.kind in OUT:
         said = f"what is held in {leg.market_id} cannot be taken out now: {why}"
@@ -42,13 +42,13 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
 
 
 def without_again(snapshot: Snapshot) -> Snapshot:
-    """The snapshot in which nothing is asked for a second time of what reverted on the chain."""
+    """The snapshot in which no withdrawal is tried again that has reverted on the chain."""
     again = {k: replace(s, again=False) for k, s in snapshot.states.items() if s.again}
     return replace(snapshot, states=dict(snapshot.states) | again) if again else snapshot
 
 
 def without_pools(snapshot: Snapshot, pools: frozenset[str]) -> Snapshot:
-    """The snapshot in which nothing is done about these pools' liquidity."""
+    """The snapshot in which the liquidity of these pools is left as it is."""
     states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}
     return replace(snapshot, states=states)
 

@@ -1,6 +1,6 @@
-"""What is to be done with one job's money: from a snapshot, the journal's memory and the policy to a Plan or a Hold.
+"""What is to be done with one job's money: from a snapshot, the journal's records and the policy to a Plan or a Hold.
 
-Pure: live runs, dry runs and what is asked of the past decide by this same function.
+Pure: live runs, dry runs and what-ifs decide by this same function.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator import ranges
+from yieldbot.allocator import rebalance
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
-from yieldbot.allocator.leave import step_plan
+from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
-from yieldbot.history.holdings import Unread, lost_sight_of
+from yieldbot.history.holdings import Unread, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
@@ -23,33 +23,35 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Job, Policy
 from yieldbot.model.units import GWEI
-from yieldbot.risk.limits import Guard, beyond, guard
+from yieldbot.risk.limits import Guard, guard, limit_exceeded
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the pure stages made of a snapshot."""
+    """What assessing, allocating and planning made of a snapshot."""
 
     assessments: tuple[Assessment, ...]
-    """Each market, judged by the policy."""
+    """Of each market."""
     allocation: Allocation
-    """Where the money should lie, with the proof that no other place is better."""
+    """Target holdings, with the certificate."""
     outcome: Plan | Hold
-    """The way there, or why nothing is done."""
+    """The plan that leads there, or why nothing is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Everything that a decision is made of."""
+    """Everything that a decision depends on."""
 
     snapshot: Snapshot
+    """What was observed."""
     policy: Policy
-    """The person's; where time sets limits, a tighter one is made of it (``risk/limits.guard``)."""
+    """The owner's; the limits of the moment make a tighter one of it (``risk/limits.guard``)."""
     job: Job
+    """Whose money."""
     now: int
     """Unix seconds."""
     wealth: Amount | None = None
-    """"What if we had this much"; None: what we have."""
+    """A what-if total; None: what we have."""
     unread: Sequence[Unread] = ()
     """Markets that could not be observed."""
     records: Sequence[Record] = ()
@@ -57,19 +59,22 @@ class Inputs:
 
     @property
     def max_fee_wei(self) -> int:
-        """The most a gas may cost on the job's chain."""
+        """The highest price of one gas on the job's chain, in wei."""
         return int(self.job.chain.max_fee_gwei * GWEI)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The inputs with what was found out on the way to a plan."""
+    """The inputs with what was found on the way to a plan."""
 
     inputs: Inputs
+    """What the decision depends on."""
     policy: Policy
-    """With the limits that time sets."""
+    """With the limits of the moment."""
     assessments: tuple[Assessment, ...]
+    """Of each market."""
     allocation: Allocation
+    """Target holdings, with the certificate."""
 
 
 Proposer = Callable[[Judged], "Plan | None"]
@@ -77,21 +82,21 @@ Proposer = Callable[[Judged], "Plan | None"]
 
 
 def two_step_exits(of: Judged) -> Plan | None:
-    """What is on its way out in two steps is asked for, collected or called back."""
+    """Legs of two-step exits that are due: requests, collections, cancellations."""
     given = of.inputs
     seen = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
     return step_plan(*seen, max_fee_wei=given.max_fee_wei)
 
 
 def claims(of: Judged) -> Plan | None:
-    """Rewards that are worth their claim."""
+    """Rewards that are worth the cost of claiming them."""
     given = of.inputs
     settled = (given.snapshot, of.allocation, of.policy, given.job.asset)
     return claim_plan(*settled, given.now, max_fee_wei=given.max_fee_wei)
 
 
 def sales(of: Judged) -> Plan | None:
-    """Reward tokens of our claims, sold where the policy says so."""
+    """Sales of reward tokens that we claimed, where the policy wants them sold."""
     given = of.inputs
     if given.job.sale is None:
         return None
@@ -100,15 +105,15 @@ def sales(of: Judged) -> Plan | None:
     return sale_plan(*settled, given.job.sale, ours, given.now, max_fee_wei=given.max_fee_wei)
 
 
-def new_ranges(of: Judged) -> Plan | None:
-    """Liquidity whose range the price has left."""
+def range_rebalances(of: Judged) -> Plan | None:
+    """Ranges of liquidity that are due to be rebalanced."""
     given = of.inputs
     settled = (given.snapshot, of.assessments, of.allocation, of.policy, given.now)
-    return ranges.range_plan(*settled, max_fee_wei=given.max_fee_wei)
+    return rebalance.rebalance_plan(*settled, max_fee_wei=given.max_fee_wei)
 
 
-PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, new_ranges)
-"""What may be due when no move of money is, in this order: the first that has a plan has it."""
+PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
+"""Tried in this order when no move of money is due: the first that has a plan decides."""
 
 
 def decide(
@@ -120,11 +125,11 @@ def decide(
     unread: Sequence[Unread] = (),
     records: Sequence[Record] = (),
 ) -> Decision:
-    """Guard, assess, allocate, plan (``Inputs`` explains what goes in).
+    """Guard, assess, allocate, plan (``Inputs`` documents the arguments).
 
-    Hold, whatever the allocation, while money of ours lies where it cannot be read (shares would be of half of it), and
-    when a protection says so. What reverted on the chain when it was last asked for is asked for again in a plan of its
-    own, when nothing else is to be done.
+    Hold, whatever the allocation, while money of ours cannot be read (fractions would be of half the wealth), and when
+    a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its own, when nothing else
+    is due.
     """
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
@@ -135,26 +140,26 @@ def decide(
 
 
 def _limited(given: Inputs) -> Decision:
-    """The decision within the limits that time sets; where they leave nothing to do, the Hold says which."""
+    """The decision within the limits of the moment; where they leave nothing to do, the Hold names the limit."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     guarded = guard(policy, records, snapshot, job.asset, given.now)
     first = _made(given, guarded)
     if not isinstance(plan := first.outcome, Plan):
         if guarded.policy == policy:
             return first
-        # Whether it is the limits that leave nothing to do: what would be done without them says which.
+        # Which limit leaves nothing to do? The plan without limits tells.
         wanted = _made(given, replace(guarded, policy=policy)).outcome
         legs = wanted.legs if isinstance(wanted, Plan) else ()
-        refused = beyond(policy, records, job.chain.chain, legs, given.now)
+        refused = limit_exceeded(policy, records, job.chain.chain, legs, given.now)
         return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
-    if beyond(policy, records, job.chain.chain, plan.legs, given.now) is None:
+    if limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now) is None:
         return first
-    # Money moved between markets counts too: less new money beside it.
+    # Money moved between markets uses up the limits too: that much less new money.
     left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
     moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
     second = _made(given, guard(policy, records, snapshot, job.asset, given.now, reserved_raw=moved_raw))
     if isinstance(plan := second.outcome, Plan):
-        refused = beyond(policy, records, job.chain.chain, plan.legs, given.now)
+        refused = limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now)
         return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
     return second
 
@@ -164,7 +169,7 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
     allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
-    if (reason := lost_sight_of(given.unread) or guarded.reason) is not None:
+    if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
     moves = make_plan(snapshot, allocation, guarded.policy, given.now, max_fee_wei=given.max_fee_wei)

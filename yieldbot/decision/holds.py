@@ -1,12 +1,12 @@
-"""Whether what was planned is still to be done: each leg against the newest snapshot and today's policy. Pure."""
+"""Whether a plan's legs are still right: each against the newest snapshot and today's policy. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yieldbot.allocator import leave, ranges
+from yieldbot.allocator import exit_steps, rebalance
 from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
-from yieldbot.allocator.assess import assess, mistrusted
+from yieldbot.allocator.assess import assess, price_veto
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
 from yieldbot.allocator.shared import dilutions_of, income_change
@@ -15,20 +15,20 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Job, Policy
-from yieldbot.risk.prices import enough
+from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 SLACK = 1000
-"""One part in so many of a bound may be passed: what interest and roundings do to holdings and to shares of the wealth
-while a plan waits is no reason to drop it."""
+"""A bound may be exceeded by one part in so many: what interest and rounding do to holdings and to fractions of the
+wealth while a plan waits is no reason to drop it."""
 
 
 def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
-    """Whether the plan's legs from ``index`` on still make sense in a newer snapshot; the reason when they do not.
+    """Why the plan's legs from ``index`` on no longer make sense in a newer snapshot; None where they do. Pure.
 
-    Pure. ``job``: whose swaps they are. The markets must still take and give the amounts, the exchanges what each swap
-    must bring, new money must go only where a fresh plan under this policy would put it, and the income that the plan
-    was approved for must not have fallen below ``policy.min_gain_share`` of what was shown.
+    job: whose swaps they are. Markets must still take and pay the amounts, exchanges what each swap must bring; new
+    money must go only where a fresh plan under this policy would put it; and the gain that was approved must not have
+    fallen below the fraction ``policy.min_gain_share`` of what was shown.
     """
     coming: dict[MarketId, int] = {}
     for leg in plan.legs[index:]:
@@ -46,10 +46,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         if state is None:
             return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
         if leg.kind in STEPS:
-            if (why := leave.due_again(snapshot, leg, state.market.asset)) is not None:
+            if (why := exit_steps.step_refusal(snapshot, leg, state.market.asset)) is not None:
                 return Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
-        elif leg.kind is LegKind.RERANGE:
-            if ranges.called_for(snapshot, state, policy) is None:
+        elif leg.kind is LegKind.REBALANCE:
+            if rebalance.rebalance_due(snapshot, state, policy) is None:
                 return Declined("RANGE_STAYS", f"{state.market.name}: a new range is no longer called for")
         elif leg.kind is LegKind.DEPOSIT:
             if state.status is not Status.ACTIVE:
@@ -70,8 +70,8 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
 
 
 def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Why a step out of a market is not worth its gas any more; what it was to bring was said when it was planned, and
-    a person who approves it wants to be out."""
+    """Why a step of a two-step exit is no longer worth its gas. What it gains was shown when it was planned; whoever
+    approves it wants to be out."""
     leg = plan.legs[index]
     cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
     worth = float(leg.amount) * snapshot.price(leg.amount.token)
@@ -81,18 +81,17 @@ def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> 
 
 
 def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:
-    """Why a fresh plan would not put the new money of the legs from ``index`` on where they put it; None where it
-    would. Pure.
+    """Why a fresh plan would not put new money where the legs from ``index`` on put it; None where it would. Pure.
 
-    Every such market is assessed again; its holding, those of its groups and the wallet are taken as they will be when
-    the legs are done. As in a fresh plan, what was above a bound before the plan's first leg may stay, but not grow.
+    Each such market is assessed again, with holdings, groups and the wallet as they will be when the legs are done. As
+    in a fresh plan, what exceeded a bound before the plan's first leg may stay, but not grow.
     """
     legs = plan.legs[index:]
-    into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.RERANGE)]
+    into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE)]
     if not into:
         return None
     assessed = {one.market_id: one for one in assess(snapshot, policy, None, base)}
-    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every share, smaller
+    paid = 2 * plan.cost if index else 0.0  # the plan's own swaps have made the wealth, and so every limit, smaller
     done, ahead = _changes(plan.legs[:index]), _changes(legs)
     for leg in into:
         state, assessment = snapshot.of(leg.market_id), assessed[leg.market_id]
@@ -105,7 +104,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
             if _above(after, max(assessment.max_exposure.raw, start), slack):
                 said = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
                 return Declined("EXPOSURE_LIMIT", f"{said}, {assessment.max_exposure} are allowed: {assessment.bound}")
-    if all(leg.kind is LegKind.RERANGE for leg in into):
+    if all(leg.kind is LegKind.REBALANCE for leg in into):
         return None
     deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]
     return (
@@ -118,9 +117,11 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
 def _vetoed(
     leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
 ) -> Declined | None:
-    """Why no new money may go into a market; a range that the price has left is frozen, and just then laid anew."""
-    for token in (state.market.asset, state.lp.other) if state.lp else (state.market.asset,):
-        if (why := mistrusted(snapshot, token, policy, base)) is not None:
+    """Why a market gets no new money. A range that the price has left is frozen, and may be rebalanced all the same."""
+    for token in (
+        (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
+    ):
+        if (why := price_veto(snapshot, token, policy, base)) is not None:
             return why
     against = [one for one in assessment.vetoes if leg.kind is LegKind.DEPOSIT or one != str(Status.FROZEN)]
     if not against:
@@ -130,7 +131,7 @@ def _vetoed(
 
 
 def _changes(legs: Sequence[Leg]) -> dict[MarketId, int]:
-    """Base units that legs put into each market, negative where they take."""
+    """Base units that the legs put into each market; negative: take out."""
     found: dict[MarketId, int] = {}
     for leg in legs:
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
@@ -152,7 +153,8 @@ def _group_exceeded(
     ahead: Mapping[MarketId, int],
     paid: float,
 ) -> Declined | None:
-    """Shares of protocols and of assets. ``paid``: what of the wealth the plan may have cost, in the first asset."""
+    """Which limit on a protocol or an asset the deposits exceed. paid: what the plan may have cost, in the first
+    asset."""
     states, portfolio = snapshot.markets, portfolio_of(snapshot)
     exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
@@ -177,7 +179,7 @@ def _too_small(
     done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
-    """Positions and moves below the policy's least; what a plan puts into a market in parts is one move."""
+    """Which deposit is below min_move or min_position; what a plan puts into a market in parts is one move."""
     portfolio = portfolio_of(snapshot)
     exact = exact_of(snapshot.markets, assessed, policy, portfolio, base)
     for leg in deposits:
@@ -190,7 +192,7 @@ def _too_small(
 
 
 def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Whether the wallet would be left with less than its buffer; what was missing before the plan stays missing."""
+    """Whether the wallet would have less than its buffer; what was missing before the plan may stay missing."""
     first = snapshot.assets[0]
     buffer = first.parse(policy.idle_buffer)
     idle = snapshot.idle[0].held.raw
@@ -204,7 +206,7 @@ def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) ->
 
 
 def _into_wallet(plan: Plan, legs: Sequence[Leg]) -> int:
-    """Base units of the plan's first asset that legs bring into the wallet, what is expected of swaps included."""
+    """Base units of the plan's first asset that the legs bring into the wallet, expected outputs of swaps included."""
     expected = {(swap.given, swap.least): swap.gets for swap in plan.allocation.swaps}
     found = 0
     for leg in legs:
@@ -222,11 +224,11 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | N
     if leg.gets is None or base is None:
         return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
-    return made if isinstance(made, Declined) else enough(made.route.given, leg.gets)
+    return made if isinstance(made, Declined) else below_minimum(made.route.given, leg.gets)
 
 
 def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
-    """Why what a claim was to bring can no longer be seen; None while it can."""
+    """Why a claim would no longer bring what was planned; None while it would."""
     found = claim_of(snapshot, leg.market_id)
     if found is None:
         return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
@@ -236,8 +238,7 @@ def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
 
 
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """Income a year in the first asset, net of haircuts as the plan's, with the legs done, less that of what we hold
-    now."""
+    """What the legs gain a year in the first asset, net of haircuts: income with them done, less income now."""
     gain = sale_per_year(legs, snapshot, policy)
     changes: dict[str, float] = {}
     for leg in legs:
@@ -245,10 +246,10 @@ def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> f
             found = claim_of(snapshot, leg.market_id)
             gain += per_year(found[1], policy) if found is not None else 0.0
             continue
-        if leg.kind is LegKind.RERANGE:
+        if leg.kind is LegKind.REBALANCE:
             state = snapshot.of(leg.market_id)
-            trigger = ranges.called_for(snapshot, state, policy)
-            gain += ranges.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
+            trigger = rebalance.rebalance_due(snapshot, state, policy)
+            gain += rebalance.per_year(snapshot, state, trigger, policy) if trigger is not None else 0.0
             continue
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
         changes[leg.market_id] = changes.get(leg.market_id, 0.0) + sign * float(leg.amount)

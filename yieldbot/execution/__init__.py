@@ -6,7 +6,8 @@ What the cycle uses (nothing heavy is imported here; import from the modules nam
     from yieldbot.chains.evm.execution.abi_calls import abi_functions  # abis/*.json -> what the policy can decode
     from yieldbot.chains.evm.execution.leg import execute_leg
     from yieldbot.chains.evm.execution.settle import settle
-    from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+    from yieldbot.chains.evm.execution.rehearsal import (Rehearsal)
+    from yieldbot.chains.evm.execution.rehearse import (rehearse)
     from yieldbot.chains.evm.node.fork import fork_of
     from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key, list_keystores
     from yieldbot.execution.passphrases import passphrase

@@ -7,49 +7,54 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from yieldbot.execution.rehearsed import Rehearsed
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 
 NEVER = 2**62
-"""Expiry of what is never wrong: a transfer of nothing to ourselves that takes a nonce, an allowance set to zero."""
+"""``expires_at`` (unix seconds) of transactions that need no living approval, since they can do no harm: an empty
+transfer to ourselves that cancels a nonce, an allowance set to zero."""
 GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
-"""Legs that give some of the asset away, and so may allow a contract to take it."""
+"""Kinds of legs that give some of the asset away. Only they may give a contract an allowance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is put to the approver: the plan, and how all its calls went on the fork."""
+    """What is put to the approver."""
 
     plan: Plan
     rehearsal: Rehearsed
+    """How the plan's calls went on a fork, exits included."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Every call in words, allowances included, in order."""
+        """The description of every call, allowances included, in order."""
         return self.rehearsal.lines
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A plan that may be executed until ``expires_at`` (unix seconds); ``approver``: who said so."""
+    """The yes to one plan. Each of its transactions is still judged by ``judge`` before it is signed."""
 
     plan: Plan
     approver: str
+    """Who said yes: terminal, auto, approve, or the name of a door."""
     expires_at: int
+    """Unix seconds of the chain from which nothing more of the plan is signed."""
 
 
 class Approver(Protocol):
-    """Decides about whole plans; each transaction of an approved one is then still judged by ``judge``."""
+    """Decides about whole plans."""
 
-    async def approve(self, proposal: Proposal) -> Approval | Declined: ...
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """The yes, or why not. A refusal is a value and raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclineAll:
-    """Approves nothing: the wiring of a dry run."""
+    """Approves nothing: the approver of a dry run."""
 
     reason: str = "nothing is signed in a dry run"
 
@@ -59,11 +64,13 @@ class DeclineAll:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Asks a person: ``ask`` shows the proposal and gives the answer."""
+    """Asks a person, and journals the answer."""
 
     journal: Journal
     ask: Callable[[Proposal], Awaitable[bool]]
+    """Shows the proposal and gives the person's answer."""
     by: str = "terminal"
+    """Where the person is asked; it stands in the journal as who approved."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         written = PlanWritten(proposal.plan, proposal.lines)
@@ -76,7 +83,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """Approves inside the policy's auto_max_move (each move) and auto_max_total (all of a plan's moves together)."""
+    """Approves by itself what stays within the policy's ``auto_max_move`` (each move) and ``auto_max_total`` (all moves
+    of the plan together); everything above is declined with POLICY_LIMIT, for a person to approve."""
 
     journal: Journal
     policy: Policy
@@ -109,13 +117,12 @@ class Auto:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Writes the plan down to wait for ``yieldbot approve ID``; plans of the account for the same asset expire.
-
-    program: how the person calls us, for the hint.
-    """
+    """Journals the plan, which then waits for ``yieldbot approve ID``. Older plans of the account for the same asset
+    that still wait are marked as expired."""
 
     journal: Journal
     program: str = "yieldbot"
+    """The command that the hint names."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         plan = proposal.plan
@@ -131,11 +138,12 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class PreApproved:
-    """Approves the one plan of the journal that a person named by its id, as it was stored."""
+    """Approves the plan that a person named by its id, if the rehearsed plan equals the journal's."""
 
     journal: Journal
     plan_id: str
     by: str = "approve"
+    """Who said yes, for the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         stored = self.journal.plan(self.plan_id)
@@ -148,14 +156,15 @@ class PreApproved:
 
 
 def in_time(approval: Approval, now: int) -> Declined | None:
-    """Why an approval no longer lives; None while it does. Pure."""
+    """Why an approval has expired at ``now`` (unix seconds of the chain); None while it lives. Pure."""
     if now >= approval.expires_at:
         return Declined("EXPIRED", f"the approval of plan {approval.plan.id} ended {now - approval.expires_at} s ago")
     return None
 
 
 def _moved(plan: Plan) -> list[Amount]:
-    """The amounts a plan moves, in one token: its moves, what it sells in all, or its legs' where it names neither."""
+    """The amounts that the automatic limits are compared with: the plan's moves; without moves what it sells in all;
+    without a sale the amounts of its legs."""
     if plan.moves:
         return [move.amount for move in plan.moves]
     return [plan.sold] if plan.sold is not None else [leg.amount for leg in plan.legs]

@@ -1,4 +1,7 @@
-"""Balance changes: how they are read, and whether they are the ones that were predicted."""
+"""Balance changes (deltas): their sums, and whether they are those of the plan, of the simulation, and of the chain.
+
+Every function is pure. A fault is a Declined or a text with the reason; None: all is as it should be.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,37 @@ from dataclasses import replace
 from typing import Protocol
 
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.market import Market
-from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Delta
 
 DUST_RAW = 2
-"""Base units by which a protocol's rounding may differ from the amount asked for."""
+"""Base units by which a protocol's rounding may differ from the amount requested, however small the tolerance is."""
 
 
-class Meant(Protocol):
+class IntendedLeg(Protocol):
     """What a leg is to do, on any chain."""
 
     @property
-    def leg(self) -> Leg: ...
+    def leg(self) -> Leg:
+        """The leg as it is made now; its amount is the plan's at most."""
 
     @property
     def market(self) -> Market: ...
 
     @property
-    def share_token(self) -> Token | None: ...
+    def share_token(self) -> Token | None:
+        """The market's shares; None where a position is no token."""
 
 
 def changes(before: Mapping[Token, int], after: Mapping[Token, int]) -> tuple[Delta, ...]:
-    """The change of every token, zeros included."""
+    """The change of every token, in base units, zeros included. ``before`` and ``after``: balances in base units."""
     return tuple(Delta(token, after[token] - raw) for token, raw in before.items())
 
 
 def total(parts: Iterable[Sequence[Delta]]) -> tuple[Delta, ...]:
-    """Changes added up by token, in the order first seen."""
+    """Changes added up by token, in the order in which the tokens first appear."""
     sums: dict[Token, int] = {}
     for part in parts:
         for delta in part:
@@ -44,22 +49,26 @@ def total(parts: Iterable[Sequence[Delta]]) -> tuple[Delta, ...]:
 
 
 def change_of(deltas: Iterable[Delta], token: Token) -> int:
-    """The change of one token; 0 where it is not named."""
+    """The change of one token in base units; 0 where the deltas do not name it."""
     return sum(delta.raw for delta in deltas if delta.token == token)
 
 
 def within(observed: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
-    """Whether a change lies within tolerance of the predicted one; ``scale``: what the basis points are taken of."""
+    """Whether an observed change is the predicted one: they differ by at most ``tolerance_bps`` of ``scale``, or by
+    DUST_RAW. All three are in base units of one token."""
     return abs(observed - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
 
 
-def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
-    """Why a leg's whole effect is not the leg's meaning; None when it is. Pure.
+def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
+    """Why all transactions of a leg together did not do what the leg says; None when they did. Pure.
 
-    A deposit takes exactly the amount (never more) and brings shares where there is a share token; a withdrawal brings
-    the amount (all: at least that) and takes shares; a request takes shares alone, what it asked for comes when it is
-    collected, and what is called back takes none; a swap takes exactly the amount and brings its least or
-    more; a claim takes nothing and brings what was seen, or more.
+    deposit: takes the amount within tolerance and never more, and adds shares where the market has a share token.
+    withdraw, collect: brings the amount within tolerance (more where the whole position leaves), and adds no shares.
+    request: moves none of the asset, and takes shares. cancel: moves none of the asset, and takes no shares.
+    swap: gives exactly the amount, and brings the minimum out or more. claim: gives nothing, and brings the claimed
+    amount or more.
+
+    Codes: DELTA_NOT_PLANNED, NO_SHARES, BELOW_LEAST (less than a swap's or claim's minimum).
     """
     leg = work.leg
     asset = leg.amount.token
@@ -85,8 +94,8 @@ def leg_fault(work: Meant, deltas: Sequence[Delta], tolerance_bps: float) -> Dec
     return None
 
 
-def _step_fault(work: Meant, moved: int, shares: int | None) -> Declined | None:
-    """What is asked for leaves shares and brings nothing yet; what is called back takes none."""
+def _step_fault(work: IntendedLeg, moved: int, shares: int | None) -> Declined | None:
+    """``leg_fault`` of a request or its cancellation."""
     leg = work.leg
     if moved:
         return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, a {leg.kind} moves none of it")
@@ -116,8 +125,11 @@ def _swap_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
 
 
 def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) -> Declined | None:
-    """As ``leg_fault``, of a leg that moves liquidity of the leg's asset and ``other``; ``bps``: of the amount, what a
-    moved price may leave over. What lay in the wallet besides never goes in. Pure."""
+    """``leg_fault`` for a leg of liquidity in a pool of the leg's asset and ``other``. Pure.
+
+    bps: fraction of the amount, in bp, that may be left over because the price moved. No ``other`` that was in the
+    wallet before may go in: its balance must not fall.
+    """
     asset, amount = leg.amount.token, leg.amount.raw
     moved, less = change_of(deltas, asset), int(amount * bps / 10_000) + DUST_RAW
     if (changed := change_of(deltas, other)) < 0:
@@ -130,11 +142,16 @@ def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) 
     return None
 
 
-def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_bps: float = 0.0) -> Declined | None:
-    """Why a deposit is not worth what it took, less the cost that was counted with; None when it is. Pure.
+def worth_fault(
+    work: IntendedLeg, gained_raw: int, tolerance_bps: float, entry_cost_bps: float = 0.0
+) -> Declined | None:
+    """Why a position is worth less after a deposit than it should be; None when it is not. Pure.
 
-    A token that takes a fee when it moves, a vault whose share price somebody has inflated, an entry fee that nobody
-    spoke of: each shows in what the position can be redeemed for afterwards (``gained_raw``: base units of the asset).
+    gained_raw: how much more the position can be redeemed for than before, in base units of the asset.
+    entry_cost_bps: the entry cost that the decision counted with, in bp of the amount.
+
+    So are found: tokens with a fee on transfer, vaults whose share price somebody inflated, and undeclared entry fees.
+    A leg that puts nothing in (a new range, a request) must leave the position worth what it was. Code: WORTH_LESS.
     """
     amount = work.leg.amount
     brought_raw = amount.raw if work.leg.kind is LegKind.DEPOSIT else 0
@@ -142,7 +159,7 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
     if gained_raw >= expected_raw or within(gained_raw, expected_raw, amount.raw, tolerance_bps):
         return None
     worth = Amount(amount.token, gained_raw)
-    if work.leg.kind is LegKind.RERANGE:
+    if work.leg.kind is LegKind.REBALANCE:
         return Declined("WORTH_LESS", f"a new range in {work.market.name} would be worth {worth} more afterwards")
     if work.leg.kind is not LegKind.DEPOSIT:
         message = f"{work.leg.kind} of {amount} at {work.market.name}: what is ours there would be worth {worth} more"
@@ -151,7 +168,8 @@ def worth_fault(work: Meant, gained_raw: int, tolerance_bps: float, entry_cost_b
 
 
 def still_least(deltas: Sequence[Delta], predicted: Sequence[Delta]) -> tuple[Delta, ...]:
-    """The changes with the least that was right of each before: the same bytes hold it. Pure."""
+    """The changes of a transaction that is simulated again, with the minimum outs of the first simulation: the same
+    calldata holds the swap to them. Pure."""
     least = {delta.token: delta.least for delta in predicted}
     return tuple(replace(delta, least=least.get(delta.token)) for delta in deltas)
 
@@ -161,13 +179,14 @@ def real_fault(
 ) -> str | None:
     """Why the chain's balance changes are not the simulated ones; None when they are. Pure.
 
-    Each token's tolerance is taken of the change or, for a token that grows by itself (its balance moves without a
-    transfer of ours), of what was held before: the simulated block and the mined one are not the same second. The
-    native token is left out: its change is the gas, which is bounded by limit and fee.
+    predicted, real: changes on the fork and on the chain. before: balances before the transaction, in base units.
+    tolerance_bps is of the change; of a token other than the first it is of the balance held before where that is more,
+    since rebasing tokens grow between the simulated block and the mined one. A swap's output is held to its minimum out
+    alone. The native token is not compared: its change is the gas, which limit and fee bound.
     """
     real_by_token = {delta.token: delta.raw for delta in real}
     for index, delta in enumerate(predicted):
-        if delta.token.address == NATIVE or delta.token not in real_by_token:
+        if delta.token.address == EVM_NATIVE or delta.token not in real_by_token:
             continue
         observed = real_by_token[delta.token]
         if delta.least is not None:  # prices move between a simulation and the block; the call's own least does not

@@ -1,4 +1,4 @@
-"""What bars an account from sending anything more, on any chain."""
+"""Whether an account may send transactions now, on any chain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Key(Protocol):
 
 
 class Sender(Protocol):
-    """An account that sends transactions, on any chain."""
+    """An account that sends transactions: the ``Account`` of either wing."""
 
     @property
     def settings(self) -> _Chain: ...
@@ -37,11 +37,12 @@ class Sender(Protocol):
 
     @property
     def halted(self) -> Any:
-        """Asked without arguments: the reason for which nothing may be signed now, else None."""
+        """A function without arguments: why the kill switch is set (execution/halt.py), None while it is not."""
 
 
 def barred(account: Sender) -> Declined | None:
-    """Stopped accounts sign nothing; an open transaction must be settled first (PendingError)."""
+    """Why the account may not sign: HALTED, ACCOUNT_STOPPED or WRONG_KEY (the signer holds another account's key); None
+    when it may. Raises PendingError while one of its transactions is open: settle that first."""
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
     key = (account.settings.chain, account.owner)

@@ -15,12 +15,15 @@ from yieldbot.resources import head, why
 
 NAME = "HALT"
 LONGEST = 4096
-"""Bytes of the file that are read."""
+"""Bytes of the file that are read at most."""
 
 
 def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
-    """Set the switch; an older one is kept as it is. The file, and why the reason is not in it where a full disk took
-    no more than the file: that halts all the same. Raises ConfigError when the file cannot be made."""
+    """Set the kill switch; one that is set already stays as it is. ``now``: unix seconds, written into the file.
+
+    Returns the file, and a warning: empty, or (on a full disk) that the file is there and halts, but without its
+    reason. Raises ConfigError when the file cannot be made.
+    """
     path = data_dir / NAME
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,7 @@ def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
 
 
 def resume(data_dir: Path) -> bool:
-    """Take the switch back; whether it was set. Raises ConfigError when the file cannot be removed."""
+    """Take the kill switch back. Returns whether it was set. Raises ConfigError when the file cannot be removed."""
     path = data_dir / NAME
     try:
         path.unlink()
@@ -50,7 +53,8 @@ def resume(data_dir: Path) -> bool:
 
 
 def halted(data_dir: Path) -> str | None:
-    """Why the bot is halted; None when it is not. A file that cannot be read halts as well."""
+    """The reason in the kill switch, in one line; None while it is not set. Whatever lies there under its name halts, a
+    folder or an unreadable file too."""
     path = data_dir / NAME
     try:
         if not path.is_symlink() and not path.exists():
@@ -62,6 +66,6 @@ def halted(data_dir: Path) -> str | None:
 
 
 def refuse_if_halted(reason: str | None) -> None:
-    """Raises SafetyError HALTED."""
+    """Raise SafetyError HALTED when there is a ``reason`` (see ``halted``)."""
     if reason is not None:
         raise SafetyError("HALTED", f"yieldbot is halted ({reason}): nothing is signed or sent until `yieldbot resume`")

@@ -1,4 +1,4 @@
-"""Files that hold secrets: written once, read only where nobody else can."""
+"""Files that hold secrets: written once, and read only while no other user can read or change them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from yieldbot.errors import ConfigError
 from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
 
 SHORTEST = 8
-"""Characters of a new keystore's passphrase. Fewer are found by trial, however slow each try is."""
+"""Characters of a new keystore's passphrase at least: fewer are found by trial, however slow each trial is."""
 AGAIN = "restore it from your copy, or make it again with `yieldbot wallet import`"
 
 
 def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.toml, or `yieldbot wallet new`") -> None:
     """Raise ConfigError unless the file exists and no other user can read or change it.
 
-    ``what``: what the file is, as its key in yieldbot.toml; ``missing``: the remedy where it is not there.
+    what: the key in yieldbot.toml that names the file, for messages. missing: the remedy to name when it is not there.
     """
     named = f"{what} {path}" if what else str(path)
     try:
@@ -60,7 +60,7 @@ def write_new(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def read_private(path: Path) -> dict[str, Any]:
-    """A keystore's document. Raises ConfigError for a file that others can read, or that is none."""
+    """The JSON object in a keystore file. Raises ConfigError when others can read the file, or it holds no object."""
     check_private(path)
     try:
         document = json.loads(read_text(path))
@@ -72,11 +72,12 @@ def read_private(path: Path) -> dict[str, Any]:
 
 
 MOST_MEMORY_BYTES = 2**30
-"""What a keystore's scrypt may ask for (128 * n * r): four times geth's standard."""
+"""Memory that a keystore's scrypt may take, 128 * n * r (RFC 7914): four times geth's standard. A file that asks for
+more is refused."""
 MOST_SCRYPT = 2**24
-"""n * r * p: eight times geth's standard, some seconds."""
+"""Work that a keystore's scrypt may take, n * r * p: eight times geth's standard, some seconds."""
 
 
 def forms(secret: str) -> tuple[str, ...]:
-    """A passphrase as it was typed, and as other systems write the same letters (Unicode NFC and NFD)."""
+    """The passphrase as it was typed, then in Unicode's NFC and NFD forms: systems encode one letter differently."""
     return tuple(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))

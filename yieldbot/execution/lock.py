@@ -1,4 +1,4 @@
-"""One run at a time: a lock on the data directory, released by the system when its holder dies, however it dies."""
+"""One run at a time: a lock on the data directory. The system releases it when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from yieldbot.resources import why
 
 @contextmanager
 def run_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the directory's lock. Raises YieldbotError (exit code 1) at once when another run holds it."""
+    """Hold the directory's lock. Raises, without waiting: YieldbotError (exit code 1) when another run holds it,
+    ConfigError when the directory cannot be used."""
     from filelock import FileLock, Timeout
 
     try:

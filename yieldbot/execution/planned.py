@@ -1,23 +1,31 @@
-"""Whether a leg, as it is to be done now, is one of the plan that was approved. Pure; on any chain."""
+"""Whether a leg, as it was built just now, is one of the approved plan's, on any chain. Pure.
+
+Between approval and execution the market is read again and the leg built anew; it may move less, never more.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from yieldbot.execution.deltas import Meant
+from yieldbot.execution.deltas import IntendedLeg
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 
 
-class Numbered(Meant, Protocol):
-    """A leg with its place in the plan, on any chain."""
+class PlannedLeg(IntendedLeg, Protocol):
+    """A leg with its place in a plan, on any chain."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Counted from 0."""
 
 
-def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
-    """Why a leg, as it is to be done now, is not one that was approved; None when it is. Pure."""
+def leg_in_plan(plan: Plan, work: PlannedLeg) -> Declined | None:
+    """Why a leg is not the one that was approved at its place in the plan; None when it is. Pure.
+
+    Kind, market, token and range must be the same; the amount must not be larger; a swap's minimum rate must not be
+    worse. Codes: NOT_IN_PLAN, AMOUNT_ABOVE_PLAN, BELOW_LEAST.
+    """
     leg = work.leg
     if not 0 <= work.index < len(plan.legs):
         return Declined("NOT_IN_PLAN", f"the plan has no leg {work.index}")
@@ -33,7 +41,7 @@ def leg_in_plan(plan: Plan, work: Numbered) -> Declined | None:
 
 
 def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
-    """A swap brings the token that was approved, at no worse a rate."""
+    """``leg_in_plan`` for what the leg brings: the approved token, at the approved rate or a better one."""
     if leg.kind is LegKind.CLAIM and leg.gets != planned.gets:
         return Declined("NOT_IN_PLAN", f"a claim of {leg.gets}, one of {planned.gets} was approved")
     if leg.gets is None or planned.gets is None:
@@ -47,15 +55,17 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     return None
 
 
-class Swapping(Meant, Protocol):
-    """A leg with the terms of its swap's parts, on any chain."""
+class SwapLeg(IntendedLeg, Protocol):
+    """A leg that may be a swap, on any chain."""
 
     @property
-    def swaps(self) -> tuple[SwapTerms, ...]: ...
+    def swaps(self) -> tuple[SwapTerms, ...]:
+        """The terms of each part of a split swap; none for other kinds of legs."""
 
 
-def terms_are_the_legs(work: Swapping) -> bool:
-    """A swap's parts give together what the leg gives, and bring together what it must; other legs have none."""
+def terms_are_the_legs(work: SwapLeg) -> bool:
+    """Whether the terms of a swap's parts add up to the leg: the same tokens, in total the leg's amount given and its
+    minimum out. For a leg of another kind: whether it has no terms. Pure."""
     leg = work.leg
     if leg.kind is not LegKind.SWAP or leg.gets is None:
         return leg.kind is not LegKind.SWAP and not work.swaps

@@ -1,4 +1,4 @@
-"""How a plan went on a fork, on any chain: what approvers, doors and the gate see of a rehearsal."""
+"""How a plan went on a fork, on any chain: what approvers and doors read of a rehearsal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TxRehearsed(Protocol):
 
     @property
     def description(self) -> str:
-        """What it does, in words."""
+        """What it does, for the person who approves."""
 
     @property
     def to(self) -> str:
@@ -31,47 +31,51 @@ class TxRehearsed(Protocol):
 
 
 class LegRehearsed(Protocol):
-    """A leg's transactions in order, and what they did together to every balance of ours."""
+    """One leg on the fork."""
 
     @property
     def index(self) -> int:
         """The leg's place in its plan, from 0."""
 
     @property
-    def txs(self) -> Sequence[TxRehearsed]: ...
+    def txs(self) -> Sequence[TxRehearsed]:
+        """Its transactions, in order."""
 
     @property
-    def gas_used(self) -> int: ...
+    def gas_used(self) -> int:
+        """Gas of all of them, or compute units on Solana."""
 
     @property
-    def deltas(self) -> tuple[Delta, ...]: ...
+    def deltas(self) -> tuple[Delta, ...]:
+        """Our balance changes by all of them together."""
 
 
 class Rehearsed(Protocol):
-    """A whole plan."""
+    """A whole plan on the fork."""
 
     @property
     def block(self) -> BlockRef:
-        """The fork's."""
+        """The block, or slot, that was forked."""
 
     @property
     def legs(self) -> Sequence[LegRehearsed]: ...
 
     @property
-    def gas_used(self) -> int: ...
+    def gas_used(self) -> int:
+        """Gas of the whole plan, or compute units on Solana."""
 
     @property
     def deltas(self) -> tuple[Delta, ...]:
-        """Balance changes of the whole plan."""
+        """Our balance changes by the whole plan."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Every call in words, in order."""
+        """The description of every call, in order."""
 
     @property
     def fee_terms(self) -> Mapping[str, Any]:
-        """What is asked for it, by the names of the JSON documents."""
+        """The fees that the transactions offer, under the names of the JSON documents."""
 
     @property
     def fees_beside(self) -> tuple[str, ...]:
-        """What it pays beside its gas, in words; none on most chains."""
+        """Fees beside the gas (data on L1), a line each for a person; none on most chains."""

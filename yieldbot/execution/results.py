@@ -1,4 +1,4 @@
-"""How a leg ended, on any chain, and the mark that it leaves in the journal."""
+"""How a leg ended, on any chain, and the status that its plan gets in the journal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approval
-from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails
@@ -15,20 +15,26 @@ from yieldbot.model.tx import Confirmed, Outcome
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """The outcomes of the transactions that were sent, in order, and why the leg stopped early (None: it did not)."""
+    """How a leg ended."""
 
     outcomes: tuple[Outcome, ...]
+    """Of the transactions that were sent, in order."""
     declined: Declined | None = None
+    """Why the leg stopped early; None: it did not."""
 
     @property
     def done(self) -> bool:
-        """Every transaction of the leg was sent and succeeded."""
+        """Whether every transaction of the leg was sent and succeeded."""
         return self.declined is None and all(isinstance(outcome, Confirmed) for outcome in self.outcomes)
 
 
 def mark(journal: Journal, approval: Approval, index: int, result: LegResult) -> None:
-    """The plan's mark after a leg: executed after its last one; when it stopped on the way, rejected where a person did
-    that (at the signing device, by a halt) and failed otherwise, which the policy's max_failures counts."""
+    """Journal the plan's status after leg ``index``.
+
+    The last leg succeeded: EXECUTED. A leg stopped because a person refused at the signing device or halted the bot:
+    REJECTED. It stopped otherwise: FAILED, which the policy's ``max_failures`` counts. Plans that the journal does not
+    hold (revocations) have no status.
+    """
     if journal.plan(approval.plan.id) is None:
         return
     if not result.done:
@@ -40,32 +46,38 @@ def mark(journal: Journal, approval: Approval, index: int, result: LegResult) ->
         journal.append(PlanMarked(approval.plan.id, PlanStatus.EXECUTED, "execution"))
 
 
-class Numbered(Protocol):
-    """A leg's work, on any chain. index: the leg's place in its plan, from 0."""
+class WorkOfLeg(Protocol):
+    """A leg that is ready to be built into transactions, on any chain."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """The leg's place in its plan, from 0."""
 
     @property
     def leg(self) -> Leg: ...
 
 
-def of_leg(work: Numbered, why: Declined) -> Declined:
-    """Why a leg does not go through, said of it; LegFails where that is its own market's doing."""
+def of_leg(work: WorkOfLeg, why: Declined) -> Declined:
+    """A refusal with the leg's number before its reason; a LegFails where the code is one of OF_MARKET, so that the
+    plan can be made without this leg."""
     message = f"leg {work.index + 1}: {why.reason}"
     return LegFails(why.code, message, work.leg) if why.code in OF_MARKET else Declined(why.code, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A signed proposal: its hash, who must still agree, and the document that Safe's transaction service takes."""
+    """A Safe transaction that we have signed as one of the owners, and that the others must confirm."""
 
     hash: str
+    """The Safe transaction's EIP-712 hash, with 0x."""
     threshold: int
+    """How many owners must sign."""
     owners: tuple[Address, ...]
+    """All owners of the Safe, ourselves included."""
     document: dict[str, Any]
+    """The JSON object that Safe's transaction service takes for a new transaction."""
 
     @property
     def note(self) -> str:
-        """What the journal keeps of it; ``waiting`` reads it again."""
+        """The reason that the journal keeps beside HANDED_OVER; ``safe.waiting`` reads it."""
         return f"{self.hash} nonce {self.document['nonce']}"

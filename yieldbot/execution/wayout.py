@@ -1,4 +1,8 @@
-"""How a deposit's way out is rehearsed, on any chain: what is waited for, asked for, and should come back. Pure."""
+"""How the exit of a deposit is rehearsed, on any chain: how long to wait, what to withdraw, what should come back.
+
+Pure; the wings' own files run it on a fork. A refusal is a NoWayOut with the code NO_WAY_OUT. Messages call an exit a
+way out.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +15,32 @@ from yieldbot.model.market import ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
 
 C = TypeVar("C")
-"""What an adapter's calls are: EvmCall, or SvmInstruction on Solana."""
+"""The type of an adapter's calls: EvmCall, or SvmInstruction on Solana."""
 LEAST_SECONDS = 3600
-"""How long money stays in on the fork before it is taken out: the next block, and an hour at least."""
+"""Seconds that money stays in on the fork, at least, before it is taken out."""
 ROUNDING_RAW = 4
-"""Base units that a pool's own rounding may take."""
+"""Base units that a pool's own rounding may take of liquidity on its way in and out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut(Generic[C]):
-    """How a deposit's way out is rehearsed. state: the market before it; withdraw: the adapter's own calls that take
-    everything out (None), or an amount, from a state that was just read; fees_bps: what of the deposit the adapter says
-    that fees take, those of the way out included."""
+    """The exit of one deposit, as it is to be rehearsed."""
 
     state: MarketState
+    """The market as it was before the deposit."""
     withdraw: Callable[[MarketState, Amount | None], tuple[C, ...]]
+    """From the market as it was just read, and an amount (None: everything), the adapter's calls that take it out."""
     fees_bps: float = 0.0
+    """Fees that the adapter declares, entry and exit together, in bp of the deposit."""
 
     @property
     def waits(self) -> tuple[int, ...]:
-        """Seconds that go by before the first try, and between it and the next: where the way out has to be asked for,
-        the first call may only ask; none where it takes a price, which would be too old."""
+        """Seconds to let pass on the fork before each try to withdraw.
+
+        An exit by cooldown or request is tried twice: after an hour, which may only make the request, and after the
+        cooldown. An exit that needs a price oracle is tried at once: on a fork the price gets no updates, and would be
+        too old later. Every other is tried once, after an hour or what the market prescribes.
+        """
         if self.state.exit.priced:
             return (0,)
         wait = self.state.exit.seconds or 0
@@ -39,31 +48,39 @@ class WayOut(Generic[C]):
         return (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
 
     def net_raw(self, put: Amount) -> int:
-        """What should come back of a deposit, fees taken."""
+        """Base units of a deposit that should come back, after the declared fees."""
         return put.raw - int(put.raw * self.fees_bps / 10_000)
 
-    def asked(self, put: Amount, held_raw: int, cash: Amount | None) -> tuple[Amount | None, int]:
-        """What to ask for (None: everything), and the least that should come, in base units. held_raw: what the
-        position was worth before; where the market's cash could not pay that either, the deposit alone is asked for."""
+    def requested(self, put: Amount, held_raw: int, cash: Amount | None) -> tuple[Amount | None, int]:
+        """What to withdraw (None: everything), and how much must come back at least, in base units.
+
+        put: the deposit. held_raw: what the position was worth before, in base units of the asset. cash: what the
+        market can pay out now, None: unknown. Where it cannot pay for the whole position, the deposit alone is
+        withdrawn.
+        """
         net_raw = self.net_raw(put)
         if held_raw and cash is not None and cash.raw < held_raw + net_raw:
             return Amount(put.token, net_raw - self.state.rounding_raw), net_raw
         return None, held_raw + net_raw
 
     def unread(self, put: Amount, why: object) -> NoWayOut:
-        """The market cannot be read with the deposit in it."""
+        """The refusal when the market cannot be read with the deposit in it; ``why``: the error."""
         return no_way_out(self.state.market, f"it cannot be read any more once {put} are in: {why}")
 
     def stuck(self, put: Amount, why: str, lasting: bool = True) -> NoWayOut:
-        """The calls that take it out fail; ``lasting``: for the market's own reason, and not the fork's."""
+        """The refusal when the calls that take it out fail.
+
+        lasting: False where the fork, and not the market, may be the reason (a price that no oracle updates there).
+        """
         return no_way_out(self.state.market, f"{put} go in, and nothing comes out: {why}", lasting)
 
     def unusable(self, why: str) -> NoWayOut:
-        """Neither the way in nor the way out can be called."""
+        """The refusal when the market's program lacks the adapter's instructions."""
         return no_way_out(self.state.market, why)
 
     def less(self, put: Amount, back_raw: int, least_raw: int) -> NoWayOut | None:
-        """The comparison: less comes out than should, by more than the protocol's rounding; None for enough."""
+        """The refusal when ``back_raw`` came out and ``least_raw`` should, both in base units; None when no more than
+        the protocol's rounding is missing."""
         if back_raw + self.state.rounding_raw >= least_raw:
             return None
         fees = f" less {self.fees_bps:g} bps of fees that it names" if self.fees_bps else ""
@@ -72,4 +89,5 @@ class WayOut(Generic[C]):
 
 
 def no_way_out(market: Market, why: str, lasting: bool = True) -> NoWayOut:
+    """The refusal of a deposit into a market whose exit failed. lasting: it is remembered until the market changes."""
     return NoWayOut("NO_WAY_OUT", f"{market.name}: {why}", market.id, lasting)

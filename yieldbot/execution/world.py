@@ -1,4 +1,4 @@
-"""What a wiring of the cycle is made of."""
+"""What the cycle is wired with. Live run, dry run and rehearsal differ in these values alone."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from yieldbot.protocols.solana.base import SvmAdapter
 
 
 class SignerOf(Protocol):
-    """The signer of a wallet, of its own family (the ``Signer`` of its wing); its passphrase, AWS or its device is
-    asked only when something is to be signed."""
+    """Finds the signer of a wallet: the ``Signer`` of its chain's wing."""
 
-    def __call__(self, wallet: Wallet) -> Any: ...
+    def __call__(self, wallet: Wallet) -> Any:
+        """The signer. No passphrase, AWS or device is asked before something is to be signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """One wiring of the stages. ``now``: unix seconds. ``say``: one progress line for the person who watches.
-
-    ``open_key``: called before a plan is rehearsed; may open the wallet's signer, so that a wrong passphrase ends the
-    job (ConfigError) before anything is approved.
-    """
+    """One wiring of the stages."""
 
     settings: Settings
     adapters: Mapping[str, YieldAdapter]
+    """Adapters of EVM chains, by protocol."""
     journal: Journal
     approver: Approver
     signer_of: SignerOf
     now: Callable[[], int]
+    """The clock that plans expire by: unix seconds."""
     say: Callable[[str], None]
+    """Shows a line of progress to the person who watches."""
     open_key: Callable[[Wallet], None] = lambda wallet: None
+    """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
+    (ConfigError) before anything is approved."""
     svm_adapters: Mapping[str, SvmAdapter] = field(default_factory=dict)
+    """Adapters of Solana, by protocol."""

@@ -25,11 +25,11 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
-from yieldbot.math.provided import Outlook, ProvidedCurve
-from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
+from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
+from yieldbot.math.scaled import CappedCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.undrained import UndrainedCurve
 from yieldbot.model.curve import YieldCurve
 
 SCHEMA = "yieldbot/curve/v1"
@@ -62,11 +62,11 @@ SHAPES = {
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
-    "undrained": _shape(UndrainedCurve, "base least"),
+    "undrained": _shape(CappedCurve, "base least"),
     "rewarded": _shape(RewardedCurve, "base terms"),
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
-    "provided": _shape(ProvidedCurve, "stays enters held entry_cost"),
-    "outlook": _shape(Outlook, "fees others lost gas once"),
+    "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
+    "outlook": _shape(RangeOutlook, "fees others lost gas once"),
 }
 """What each kind is. A kind's word and its names never change; a class that differs is a new kind."""
 KINDS = {shape.made: kind for kind, shape in SHAPES.items()}

@@ -1,4 +1,4 @@
-"""What we expected of each position, written down when we took it, and what it really earned since."""
+"""What was expected of each position when we took it, and what it has earned since."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.journal.events import Observed, TxSettled, TxSigned
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed, TxSettled, TxSigned
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -18,59 +18,68 @@ from yieldbot.model.tx import Confirmed, Delta
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 ROUNDING = 10
-"""Base units that are lost by protocols' rounding, over several transactions: no fee."""
+"""Base units that protocols' rounding takes over several transactions: not a fee."""
 LEAST_GROWTH = -1 + 1e-9
-"""All but nothing is left: what is less has no yield a year."""
+"""Growth of a position of which all but nothing is left: below it no annual yield exists."""
 LEAST_SECONDS = 3600
-"""Below an hour the protocols' rounding, to one base unit, would be taken for yield."""
+"""Within less than an hour, protocols' rounding to one base unit would be taken for yield."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A position as it stood when it was last changed, and the rate expected of it (simple annual fraction).
-
-    fees_raw: what that change cost in the asset (fees of entry, and of the exit that what it is worth counts already).
-    """
+    """What was expected of a position when it was last changed."""
 
     block: BlockRef
+    """When."""
     held_raw: int
+    """The holding then, in base units."""
     apr: float
+    """Expected rate, a simple annual fraction over the horizon."""
     horizon_seconds: float
+    """What the rate is averaged over."""
     fees_raw: int = 0
+    """What the change cost in the asset: entry fees, and exit fees that the holding's value has taken off already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A holding of ours: since when, what was predicted and what came. None where nothing was written down, or yet.
-
-    Fees of entry and exit count as lost in all three: what was predicted bears them over the horizon.
-    """
+    """A holding of ours with its expected and its realised yield. Entry and exit fees count as lost in all three
+    figures."""
 
     state: MarketState
+    """The holding now."""
     since: int | None
+    """Unix seconds of its last change; None where that is not known."""
     predicted: Apy | None
+    """Yield that was expected then; None where no forecast is recorded."""
     realised: Apy | None
+    """Yield since then; None in the first hour."""
     earned: Amount | None
+    """What was earned since then; None where nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A market that could not be observed. held: what the journal last knew that we hold there, None for nothing."""
+    """A market that could not be observed."""
 
     market_id: MarketId
+    """Which."""
     name: str
+    """As tables show it."""
     reason: str
+    """Why, in one line."""
     held: Amount | None
+    """What the journal last recorded that we hold there; None for nothing."""
 
 
 def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[Unread, ...]:
-    """What the snapshot lacks: quarantined markets, and holdings of ours in markets that it does not show. Pure.
+    """Quarantined markets, and holdings of ours in markets that the snapshot lacks. Pure.
 
-    A market that the policy excludes by any of its names is known to be given up: it is not counted as held.
+    A market that the policy excludes by any of its names is given up on purpose: it does not count as held.
     """
     remembered = {
         market_id: said
-        for market_id, said in remember(records, snapshot.block.chain, snapshot.owner, asset).items()
+        for market_id, said in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
         if market_id not in snapshot.states and not _given_up(market_id, said, policy)
     }
     found = []
@@ -90,20 +99,22 @@ def _given_up(market_id: MarketId, said: Mapping[str, Any], policy: Policy) -> b
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
-def lost_sight_of(found: Iterable[Unread]) -> str | None:
-    """Why no plan may be made: money of ours that cannot be seen. None where there is none."""
+def unseen_money(found: Iterable[Unread]) -> str | None:
+    """Why no plan may be made: money of ours in markets that cannot be read. None where there is none."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
         return None
     return f"{'; '.join(lost)}: no plan is made from part of the wealth. Name its id in policy.exclude to go on without"
 
 
-def remember(records: Iterable[Record], chain: ChainId, owner: Address, asset: Token) -> dict[MarketId, dict[str, Any]]:
-    """Our holdings of an asset as they were last written down, by market. Pure."""
+def recorded_holdings(
+    records: Iterable[Record], chain: ChainId, owner: Address, asset: Token
+) -> dict[MarketId, dict[str, Any]]:
+    """Our holdings of an asset as the journal last recorded them, by market. Pure."""
     last: Mapping[str, Any] = {}
     for row in records:
-        if isinstance(row.event, Observed) and (row.event.chain, row.event.owner) == (chain, owner):
-            facts = row.event.facts
+        if isinstance(row.entry, Observed) and (row.entry.chain, row.entry.owner) == (chain, owner):
+            facts = row.entry.facts
             if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
                 last = facts["forecasts"]
     return {MarketId(market_id): dict(said) for market_id, said in last.items() if int(said["held_raw"]) > 0}
@@ -115,7 +126,7 @@ def _within(market_id: MarketId, bad: Quarantined) -> bool:
 
 
 def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
-    """Simple annual fraction over the policy's horizon."""
+    """Rate expected of a holding over the policy's horizon, a simple annual fraction."""
     held, horizon_seconds = float(state.held), policy.horizon_seconds
     rate = state.curve.apr(held, horizon_seconds)
     if before is None or before.held <= state.held:
@@ -124,19 +135,19 @@ def _expected(state: MarketState, before: MarketState | None, policy: Policy) ->
 
 
 def _usd(snapshot: Snapshot) -> dict[str, Any]:
-    """The prices that the snapshot was made with, for the books: Python's shortest decimal text of each."""
+    """US dollar prices of the snapshot, as exact decimal text, for the accounting."""
     told = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
     found = {name: repr(usd) for name, usd in told.items() if usd is not None}
     return {"usd": found} if found else {}
 
 
-def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
-    """For each market the first forecast since our last transaction there. Pure."""
+def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
+    """For each market the first forecast recorded since our last transaction there. Pure."""
     found: dict[MarketId, Forecast] = {}
     touched: dict[str, MarketId] = {}
     last, moved = dict[MarketId, tuple[str, int]](), dict[MarketId, list[Delta]]()
     for row in records:
-        match row.event:
+        match row.entry:
             case TxSigned() as signed:
                 touched[signed.hash] = signed.market_id
             case TxSettled(outcome=Confirmed(hash=tx_hash, deltas=deltas)):
@@ -162,7 +173,7 @@ def basis(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[Mar
 
 
 def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) -> int:
-    """Of what was there and what was put in, the part that is not there any more; 0 where nothing moved."""
+    """Base units of the holding and of what was put in that are no longer there; 0 where nothing moved."""
     raws = [-delta.raw for delta in moved if delta.token.address == asset]
     lost_raw = before_raw + sum(raws) - held_raw
     return lost_raw if any(raws) and lost_raw > ROUNDING else 0

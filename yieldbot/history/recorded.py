@@ -1,12 +1,20 @@
-"""What the journal is told of each position at the end of a run, and what it knows of them."""
+"""Recording each position in the journal at the end of a run, and reading it back."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.history.holdings import Position, _expected, _held, _position, _usd, basis, remember
-from yieldbot.journal.events import Observed, PlanMarked, PlanStatus
+from yieldbot.history.holdings import (
+    Position,
+    _expected,
+    _held,
+    _position,
+    _usd,
+    forecasts_since_change,
+    recorded_holdings,
+)
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
 from yieldbot.model.market import Snapshot
@@ -24,7 +32,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     so that they are not forgotten.
     """
     horizon_seconds = policy.horizon_seconds
-    known = remember(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     forecasts: dict[str, Any] = {
         market_id: said for market_id, said in known.items() if market_id not in snapshot.states
     }
@@ -44,8 +52,8 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
-    """Every holding of the snapshot, measured from its last change that the journal knows."""
-    known = basis(journal.history(), snapshot.block.chain, snapshot.owner)
+    """Every holding of the snapshot, measured since its last change that the journal knows."""
+    known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 

@@ -1,1 +1,1 @@
-"""What was meant and what was signed: an append-only, hash-chained SQLite file. Asked, never loaded as balances."""
+"""What was intended and signed: an append-only, hash-chained SQLite file. It is never taken for a balance."""

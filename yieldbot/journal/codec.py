@@ -1,6 +1,7 @@
-"""Model values to JSON documents and back, exactly: integers as decimal text, bytes as hex, floats as JSON numbers.
+"""Values of the model to JSON documents and back, without loss: token amounts as decimal text, other integers and
+floats as JSON numbers, a float that is not finite as text ("inf").
 
-``from_doc(to_doc(x)) == x`` for every value; a document of another shape raises ValueError naming the part.
+``x_from_doc(x_to_doc(x)) == x`` for every value. A document of another shape raises ValueError, which names the member.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Doc = dict[str, Any]
 
 
 def part(doc: Any, name: str, kind: type | tuple[type, ...]) -> Any:
-    """The member ``name`` of a document, of the JSON type asked for. Raises ValueError otherwise."""
+    """The member ``name`` of a document. Raises ValueError when it is missing or not of the type ``kind``."""
     if not isinstance(doc, Mapping) or name not in doc:
         raise ValueError(f"document lacks {name!r}")
     value = doc[name]
@@ -28,7 +29,7 @@ def part(doc: Any, name: str, kind: type | tuple[type, ...]) -> Any:
 
 
 def integer(doc: Any, name: str) -> int:
-    """An integer written as decimal text."""
+    """The member ``name``, an integer written as decimal text. Raises ValueError otherwise."""
     return int(part(doc, name, str))
 
 
@@ -212,7 +213,7 @@ def _allocation_from_doc(doc: Any) -> Allocation:
 
 
 def plan_to_doc(plan: Plan) -> Doc:
-    """A plan as a JSON document (schema: the dataclass's own field names)."""
+    """A plan as a JSON document, whose members are named as the fields of ``Plan``."""
     return {
         "id": plan.id,
         "block": block_to_doc(plan.block),
@@ -229,7 +230,7 @@ def plan_to_doc(plan: Plan) -> Doc:
 
 
 def plan_from_doc(doc: Any) -> Plan:
-    """The plan of a document. Raises ValueError when it is not one."""
+    """The plan in a document. Raises ValueError when it holds none."""
     return Plan(
         id=part(doc, "id", str),
         block=block_from_doc(part(doc, "block", Mapping)),

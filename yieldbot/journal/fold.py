@@ -1,18 +1,18 @@
-"""The present state, folded from the journal's events. Pure."""
+"""The present state, folded from the journal's entries in their order. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from yieldbot.journal.events import (
+from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
-    Event,
     ExitAsked,
     ExitEnded,
     ExitProven,
     ExitRefused,
+    JournalEntry,
     PlanMarked,
     PlanStatus,
     PlanWritten,
@@ -28,41 +28,50 @@ from yieldbot.model.tx import Confirmed, Outcome, Reverted
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: its number, when it was written (unix seconds, this machine's clock), and the event."""
+    """One row of the journal."""
 
     seq: int
+    """Its number, from 1."""
     at: int
-    event: Event
+    """When it was written: unix seconds by this machine's clock. For people; nothing is decided by it."""
+    entry: JournalEntry
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan with its present status, who set it and when (unix seconds)."""
+    """A plan with its present status."""
 
     plan: Plan
     lines: tuple[str, ...]
+    """The description of every call, in order, as it was shown to whoever decides."""
     status: PlanStatus
     by: str
+    """Who set the status; empty while the plan is only proposed."""
     reason: str
     at: int
+    """When the status was set: unix seconds by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:
-    """A signed transaction with its attempts, notes, and outcome (None while it is open)."""
+    """A signed transaction and what is known of it since."""
 
     signed: TxSigned
     at: int
+    """When it was journalled: unix seconds by this machine's clock."""
     attempts: int = 0
+    """How often it was sent."""
     notes: tuple[str, ...] = ()
+    """What was observed on the way, oldest first."""
     outcome: Outcome | None = None
+    """None while it is open."""
 
 
 def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
     """Plans by id, in the order they were first written. A mark of an unknown plan raises ValueError."""
     plans: dict[str, StoredPlan] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case PlanWritten(plan, lines) if plan.id not in plans:
                 plans[plan.id] = StoredPlan(plan, lines, PlanStatus.PROPOSED, "", "", record.at)
             case PlanMarked(plan_id, status, by, reason):
@@ -75,10 +84,10 @@ def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
 
 
 def fold_transactions(records: Iterable[Record]) -> dict[str, StoredTx]:
-    """Transactions by hash, in the order they were signed. An event of an unknown hash raises ValueError."""
+    """Transactions by hash, in the order they were signed. An entry for an unknown hash raises ValueError."""
     found: dict[str, StoredTx] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case TxSigned() as signed:
                 found.setdefault(signed.hash, StoredTx(signed, record.at))
             case TxSent(hash=tx_hash, attempt=attempt):
@@ -96,7 +105,7 @@ def fold_stopped(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str
     """Stopped accounts with the first reason that stopped each."""
     stopped: dict[tuple[ChainId, Address], str] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case AccountStopped(chain, owner, reason, _):
                 stopped.setdefault((chain, owner), reason)
             case AccountCleared(chain, owner, _):
@@ -107,22 +116,27 @@ def fold_stopped(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str
 
 
 PROOF_SECONDS = 30 * 86_400
-"""How long a rehearsed way out counts while the market stays what it was."""
+"""How long a rehearsed exit counts as proven while the market's fingerprint stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """What is known of one market's way out, for one account: by fingerprint why it was refused, and what proved it.
-    lost: fingerprints by which real money was refused. at: when that was last, unix seconds of the
-    chain, 0 once a person has cleared the account since."""
+    """What is known of one market's exit, for one account."""
 
     refusals: dict[str, str] = field(default_factory=dict)
+    """By fingerprint, why money did not come out."""
     proofs: tuple[ExitProven, ...] = ()
+    """When, and for how much, it was observed to work."""
     lost: frozenset[str] = frozenset()
+    """Fingerprints under which real money did not come out."""
     at: int = 0
+    """When real money last did not come out: unix seconds of the chain; 0 once a person has cleared the account."""
 
     def proven(self, fingerprint: str, now: int, raw: int) -> bool:
-        """Whether a position of ``raw`` base units need not be rehearsed to its end. ``now``: the chain's time."""
+        """Whether the exit of a position of ``raw`` base units is proven, so that it need not be rehearsed.
+
+        ``now``: unix seconds of the chain.
+        """
         return fingerprint not in self.refusals and any(
             proof.fingerprint == fingerprint and now - proof.time < PROOF_SECONDS and raw <= proof.up_to.raw
             for proof in self.proofs
@@ -134,12 +148,14 @@ class Exits:
 
 
 def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Exits]:
-    """What is known of the ways out of an account's markets. A refusal takes back what was proven of the same market
-    before; a person who clears the account lifts what rehearsals refused (the next deposit is rehearsed again), and
-    never what happened to real money."""
+    """By market, what is known of an account's exits.
+
+    A refusal takes back what was proven before under the same fingerprint. When a person clears the account, refusals
+    by rehearsals are lifted (the next deposit is rehearsed again); refusals of real money never are.
+    """
     found: dict[MarketId, Exits] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case ExitProven(chain=of, owner=whose, market_id=market_id) as proof if (of, whose) == (chain, owner):
                 known = found.get(market_id, Exits())
                 found[market_id] = replace(known, proofs=(*known.proofs, proof))
@@ -158,25 +174,29 @@ def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Reverts:
-    """Withdrawals from one market that reverted on the chain, since one last went through. at: of the last, unix
-    seconds of the chain."""
+    """Withdrawals from one market that reverted on the chain since the last one that succeeded."""
 
     count: int
     at: int
+    """When the last one reverted: unix seconds of the chain."""
     reason: str
+    """Why the last one reverted, in one line."""
 
 
 OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT)
+"""Kinds of legs that take money out of a market, in one step or two."""
 
 
 def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Reverts]:
-    """By market which of an account's withdrawals (the steps of one too) reverted last; markets whose last one went
-    through, and where a person has cleared the account since, are not in it."""
+    """By market, how often an account's withdrawals reverted in a row (requests and collections count too).
+
+    A market is left out when its last withdrawal succeeded, or when a person has cleared the account since.
+    """
     found: dict[MarketId, Reverts] = {}
     legs: dict[str, tuple[Leg, ...]] = {}
     signed: dict[str, TxSigned] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case PlanWritten(plan, _):
                 legs[plan.id] = plan.legs
             case TxSigned(chain=of, owner=whose) as tx if (of, whose) == (chain, owner):
@@ -190,7 +210,7 @@ def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> d
                 if isinstance(outcome, Reverted):
                     count = found[tx.market_id].count if tx.market_id in found else 0
                     found[tx.market_id] = Reverts(count + 1, outcome.block.timestamp or record.at, outcome.reason)
-                elif leg.kind is not LegKind.WITHDRAW or _brought(outcome, leg):  # an allowance is no way out
+                elif leg.kind is not LegKind.WITHDRAW or _brought(outcome, leg):  # an allowance takes nothing out
                     found.pop(tx.market_id, None)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
                 found.clear()
@@ -204,10 +224,10 @@ def _brought(outcome: Confirmed, leg: Leg) -> bool:
 
 
 def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, ExitAsked]:
-    """By market what of an account's money was last seen on its way out; markets where that has ended are not in it."""
+    """By market, an account's money that was last observed on its way out; where that has ended, none."""
     found: dict[MarketId, ExitAsked] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case ExitAsked(chain=of, owner=whose, market_id=market_id) as asked if (of, whose) == (chain, owner):
                 found[market_id] = asked
             case ExitEnded(chain=of, owner=whose, market_id=market_id) if (of, whose) == (chain, owner):
@@ -218,12 +238,15 @@ def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> d
 
 
 def fold_requests(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, tuple[int, ...]]:
-    """By market the numbers of an account's requests (EIP-7540) since nothing was on its way out there for the last
-    time, as the transactions that made them told; only those that are not 0."""
+    """By market, the request ids (EIP-7540) that an account's confirmed transactions were given.
+
+    Ids of a market are forgotten once nothing is on its way out there any more; the id 0, which vaults use for "all
+    requests of this owner", is left out.
+    """
     markets: dict[str, MarketId] = {}
     found: dict[MarketId, tuple[int, ...]] = {}
     for record in records:
-        match record.event:
+        match record.entry:
             case TxSigned(chain=of, owner=whose) as tx if (of, whose) == (chain, owner):
                 markets[tx.hash] = tx.market_id
             case TxSettled(outcome=Confirmed(hash=tx_hash, request_id=int(number))) if tx_hash in markets:
@@ -237,7 +260,7 @@ def fold_requests(records: Iterable[Record], chain: ChainId, owner: Address) -> 
 
 
 def _cleared(known: Exits) -> Exits:
-    return replace(known, at=0, refusals={said: why for said, why in known.refusals.items() if said in known.lost})
+    return replace(known, at=0, refusals={mark: why for mark, why in known.refusals.items() if mark in known.lost})
 
 
 def _known(found: dict[str, StoredTx], tx_hash: str) -> StoredTx:

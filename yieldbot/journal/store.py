@@ -7,12 +7,9 @@ Written with synchronous=FULL: when ``append`` returns, the rows are on the disk
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +17,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.errors import InvariantError, TransientError
-from yieldbot.journal.events import Event, Keys, PlanStatus, TxSigned, decode, encode
+from yieldbot.errors import InvariantError
+from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.fold import (
     Record,
     StoredPlan,
@@ -30,8 +27,16 @@ from yieldbot.journal.fold import (
     fold_stopped,
     fold_transactions,
 )
+from yieldbot.journal.journal_entries import JournalEntry, PlanStatus, TxSigned
+from yieldbot.journal.journal_file import (
+    cannot_be_opened,
+    database_error,
+    is_damaged,
+    read_into_memory,
+    refuse_emptied,
+    refuse_other,
+)
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.resources import why
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -39,11 +44,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
 GENESIS = "0" * 64
+"""What the first row has in place of the hash of the row before it."""
 
 RESTORE = "restore the file from a backup, or move it away after checking the accounts by hand"
-READ_TRIES = 20
-"""How often ``Journal.read`` begins again because a writer came in between; each try takes milliseconds."""
-
 _COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
 _SCHEMA = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, chain TEXT NOT NULL,"
@@ -60,12 +63,14 @@ _Row = tuple[int, int, str, str, str, str, str, str, str, str]
 
 
 class Journal:
-    """Open with ``Journal.open(path)``; use as a context manager. Every method may raise InvariantError.
+    """The journal, as a context manager: ``Journal.open`` to write, ``Journal.read`` to read alone.
 
-    ``clock`` gives the unix seconds written into rows (this machine's time, for people; nothing is decided by it).
+    Every method may raise InvariantError (the file is damaged, or the disk full) and TransientError (another program
+    holds it).
     """
 
     def __init__(self, engine: Engine, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` gives the unix seconds that rows bear: this machine's time, for people alone."""
         self._engine = engine
         self._clock = clock
         self.path = path
@@ -77,14 +82,14 @@ class Journal:
         from sqlalchemy.pool import NullPool
 
         fresh = not path.exists()
-        _refuse_other(path)
-        _refuse_emptied(path)
+        refuse_other(path)
+        refuse_emptied(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if fresh:  # owner alone may read: plans tell what a wallet holds
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError as failure:
-            raise _unopened(path, failure) from None
+            raise cannot_be_opened(path, failure) from None
         engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 10})
 
         @event.listens_for(engine, "connect")
@@ -115,7 +120,7 @@ class Journal:
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import StaticPool
 
-        copy = _copied(path)
+        copy = read_into_memory(path)
         engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: copy)
 
         @event.listens_for(engine, "connect")
@@ -142,13 +147,16 @@ class Journal:
     def __repr__(self) -> str:
         return f"Journal({self.path})"
 
-    def append(self, *events: Event) -> None:
-        """Write events durably, all or none. Raises InvariantError (disk full, file damaged): none was written."""
+    def append(self, *entries: JournalEntry) -> None:
+        """Write entries durably, all or none.
+
+        Raises InvariantError when none was written: the disk is full, or the file is damaged.
+        """
         with self._transaction() as connection:
             seq, prev = self._head(connection)
-            for happened in events:
+            for entry in entries:
                 seq += 1
-                keys, doc = encode(happened)
+                keys, doc = encode(entry)
                 body = json.dumps(doc, sort_keys=True, separators=(",", ":"), allow_nan=False)
                 row = (seq, int(self._clock()), *astuple(keys), body, prev)
                 prev = _digest(row)
@@ -170,7 +178,7 @@ class Journal:
             expected_seq, prev = expected_seq + 1, row[9]
         with self._transaction() as connection:  # a damaged index would hide transactions that are still open
             if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
-                raise _damaged(self.path)
+                raise is_damaged(self.path)
             triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             for name, statement in triggers:  # one of somebody else's could drop each row that is written
                 if statement not in _SCHEMA:
@@ -183,7 +191,7 @@ class Journal:
             return self._head(connection)
 
     def history(self, limit: int | None = None) -> tuple[Record, ...]:
-        """The last ``limit`` events (all for None), oldest first."""
+        """The last ``limit`` rows (all for None), oldest first."""
         if limit is None:
             return self._records("", ())
         return self._records(f"WHERE seq > (SELECT coalesce(max(seq), 0) FROM events) - {int(limit)}", ())
@@ -235,7 +243,7 @@ class Journal:
 
     def _record(self, row: _Row) -> Record:
         try:
-            return Record(row[0], row[1], decode(Keys(*row[2:7]), json.loads(row[7])))
+            return Record(row[0], row[1], decode(RowKeys(*row[2:7]), json.loads(row[7])))
         except (ValueError, TypeError, AttributeError) as damage:
             raise InvariantError(f"journal {self.path}: row {row[0]} cannot be read: {damage}") from None
 
@@ -277,13 +285,13 @@ class Journal:
             with self._engine.begin() as connection:
                 yield connection
         except DatabaseError as failure:
-            raise _database_error(self.path, failure.orig) from None
+            raise database_error(self.path, failure.orig) from None
         except UnicodeDecodeError:  # SQLite's own words about a damaged schema, which quote it
-            raise _damaged(self.path) from None
+            raise is_damaged(self.path) from None
 
 
 def _text(stored: bytes) -> str:
-    """Text that somebody has damaged is no other error than a changed row: its hash does not hold."""
+    """Bytes that are no UTF-8 become surrogates: a damaged text then fails as a changed row, by its hash."""
     return stored.decode("utf-8", "surrogateescape")
 
 
@@ -294,106 +302,3 @@ def _row(row: Any) -> _Row:
 def _digest(row: Sequence[Any]) -> str:
     text = json.dumps(list(row), separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _copied(path: Path) -> sqlite3.Connection:
-    """The file's content in memory.
-
-    Without a write-ahead log beside it the file alone is read (``immutable``: no lock, no file made), and read again
-    when a writer came in between. With one, SQLite must join the two, for which it may need space of its own.
-    """
-    _refuse_other(path)
-    for _ in range(READ_TRIES):
-        before = _stamps(path)
-        joined = before[1] is not None
-        copy = sqlite3.connect(":memory:", check_same_thread=False)
-        try:
-            name = f"{path.absolute().as_uri()}?{'mode=ro' if joined else 'immutable=1'}"
-            source = sqlite3.connect(name, uri=True, timeout=10)
-            try:
-                source.backup(copy)
-            finally:
-                source.close()
-        except sqlite3.DatabaseError as failure:
-            copy.close()
-            if _stamps(path) == before:
-                raise _database_error(path, failure) from None
-            continue
-        if joined or _stamps(path) == before:
-            return copy
-        copy.close()
-    raise TransientError(f"journal {path} is being written; try again in a moment")
-
-
-def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """When the file and its write-ahead log were last written, and their sizes; None for one that is absent or empty.
-
-    Raises InvariantError when this cannot be told.
-    """
-    found = []
-    for file in (path, Path(f"{path}-wal")):
-        try:
-            status = file.stat()
-            found.append((status.st_mtime_ns, status.st_size) if status.st_size else None)
-        except FileNotFoundError:
-            found.append(None)
-        except OSError as failure:
-            raise _unopened(path, failure) from None
-    return found[0], found[1]
-
-
-def _refuse_other(path: Path) -> None:
-    """Raise InvariantError for what is neither a file nor absent: SQLite tells a FIFO as a failing disk."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return  # told where it is opened
-    if not stat.S_ISREG(mode):
-        what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
-        raise InvariantError(f"journal {path} {what}: move it away, or correct data_dir")
-
-
-def _refuse_emptied(path: Path) -> None:
-    """Raise InvariantError for an empty file beside which lies what only a journal with rows leaves, or a copy of
-    one. Alone it is what a start leaves that was killed before its first row."""
-    try:
-        if not path.exists() or path.stat().st_size:
-            return
-        beside = [one for one in path.parent.glob(f"{path.name}?*") if one.name != f"{path.name}-shm"]
-        if found := [one.name for one in sorted(beside) if one.is_file() and one.stat().st_size]:
-            message = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
-            raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
-    except OSError:
-        return  # told where it is opened
-
-
-def _unopened(path: Path, failure: OSError) -> InvariantError:
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-        return _disk(path)
-    return InvariantError(f"journal {path} cannot be opened: {why(failure, path)}: correct data_dir or its permissions")
-
-
-def _disk(path: Path) -> InvariantError:
-    return InvariantError(
-        f"journal {path}: the disk of {path.parent} is full or failing; nothing was written; free space there (`df` "
-        "shows it; at least 1 MB), and run again"
-    )
-
-
-def _damaged(path: Path) -> InvariantError:
-    return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
-
-
-def _database_error(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
-    primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
-    match primary:
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:  # IOERR: no space for the log's index, or a fault of the disk
-            return _disk(path)
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return TransientError(f"journal {path} is held by another program; try again when it has ended")
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return _damaged(path)
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return InvariantError(f"journal {path} cannot be written; correct its permissions")
-        case _:
-            return InvariantError(f"journal {path} cannot be used: {failure}")

@@ -1,4 +1,4 @@
-"""What of reward tokens is ours to sell: what our claims brought, less what our swaps gave away since. Pure."""
+"""How much of each reward token may be sold: what our claims brought, less what our swaps gave since. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from yieldbot.model.tx import Confirmed
 
 
 def unsold(records: Sequence[Record], chain: ChainId, owner: Address) -> dict[Token, int]:
-    """Base units by token, as the journal tells. A token of the wallet that no claim of ours brought is not in it:
-    it is there for other reasons, and is not sold."""
+    """Base units by token that one account may sell, by the journal.
+
+    Tokens in the wallet that no claim of ours brought are not in it: the owner has them for other reasons.
+    """
     found: dict[Token, int] = {}
     for tx in fold_transactions(records).values():
         kind = tx.signed.market_id.partition("/")[0]

@@ -91,11 +91,11 @@ def shares_of(amount_raw: int, exchange_rate: int) -> int:
     return amount_raw * MANTISSA // exchange_rate
 
 
-def worth_raw(shares: int, exchange_rate: int) -> int:
+def redeem_value_raw(shares: int, exchange_rate: int) -> int:
     """What redeeming ``shares`` pays: rounded down."""
     return shares * exchange_rate // MANTISSA
 
 
-def grain_raw(exchange_rate: int) -> int:
+def share_value_raw(exchange_rate: int) -> int:
     """The least amount that a share's base unit is worth, rounded up: what one rounding may take."""
     return -(-exchange_rate // MANTISSA)

@@ -42,7 +42,7 @@ class Unswappable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Swapped:
+class V3Swap:
     """A swap's effect. amounts: what the pool gets (negative: gives) of token0 and token1; crossed: ticks passed;
     steps: how often it rounded."""
 
@@ -70,7 +70,7 @@ class V3Pool:
     first_word: int
     last_word: int
 
-    def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> Swapped:
+    def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> V3Swap:
         """token0 for token1, or the other way; ``amount``: base units in, or (negative) out. Raises Unswappable.
 
         Without ``exact`` the ends of words are passed without the pool's roundings there: a few units off, and much
@@ -89,7 +89,9 @@ class V3Pool:
             goal = max(-MOST_TICK, min(MOST_TICK, goal))
             sqrt_goal = sqrt_at(goal)
             beyond = sqrt_goal < limit if zero_for_one else sqrt_goal > limit
-            sqrt, taken, given, fee = step(sqrt, limit if beyond else sqrt_goal, liquidity, remaining, self.fee_pips)
+            sqrt, taken, given, fee = swap_step(
+                sqrt, limit if beyond else sqrt_goal, liquidity, remaining, self.fee_pips
+            )
             if exact_in:
                 remaining -= taken + fee
                 calculated -= given
@@ -105,7 +107,7 @@ class V3Pool:
                 tick = tick_at(sqrt)
         done = amount - remaining
         amounts = (done, calculated) if zero_for_one == exact_in else (calculated, done)
-        return Swapped(*amounts, sqrt, tick, liquidity, crossed, steps)
+        return V3Swap(*amounts, sqrt, tick, liquidity, crossed, steps)
 
     def _far(self, ticks: tuple[int, ...], tick: int, left: bool) -> tuple[int, bool]:
         """The next initialised tick however far it is, or the end of what was read."""
@@ -133,7 +135,7 @@ class V3Pool:
         return ((word << 8) + at) * self.spacing, bits != 0
 
 
-def step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
+def swap_step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
     """SwapMath.computeSwapStep: (the price after, in, out, fee), towards ``goal`` and not beyond. All in base units."""
     zero_for_one = sqrt >= goal
     if remaining >= 0:

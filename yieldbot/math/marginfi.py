@@ -42,12 +42,12 @@ class MarginfiBank:
     @property
     def assets_fx(self) -> int:
         """What all suppliers own, in base units."""
-        return times(self.asset_shares_fx, self.asset_value_fx)
+        return mul_fx(self.asset_shares_fx, self.asset_value_fx)
 
     @property
     def liabilities_fx(self) -> int:
         """What all borrowers owe, in base units."""
-        return times(self.liability_shares_fx, self.liability_value_fx)
+        return mul_fx(self.liability_shares_fx, self.liability_value_fx)
 
     def base_rate_fx(self, used_fx: int) -> int:
         """The yearly base rate at a utilisation. Raises OverflowError where the program stops."""
@@ -63,13 +63,13 @@ class MarginfiBank:
             return start
         if end < start:
             raise OverflowError("the bank's curve falls")
-        return start + times(end - start, over(used - low, high - low))
+        return start + mul_fx(end - start, div_fx(used - low, high - low))
 
     def _legacy_rate_fx(self, used_fx: int) -> int:
         (_, _), (optimal, plateau), (_, most) = self.points
         if used_fx <= optimal:
-            return times(over(used_fx, optimal), plateau)
-        return times(over(used_fx - optimal, ONE - optimal), most - plateau) + plateau
+            return mul_fx(div_fx(used_fx, optimal), plateau)
+        return mul_fx(div_fx(used_fx - optimal, ONE - optimal), most - plateau) + plateau
 
     def accrued(self, now: int) -> MarginfiBank:
         """The bank after an accrual at ``now`` (unix seconds). Raises OverflowError as the program."""
@@ -79,10 +79,10 @@ class MarginfiBank:
         assets, liabilities = self.assets_fx, self.liabilities_fx
         if not assets or not liabilities:
             return replace(self, last_update=now)
-        used = over(liabilities, assets)
+        used = div_fx(liabilities, assets)
         base = self.base_rate_fx(used)
-        lending = times(base, used)
-        borrowing = times(base, ONE + self.rate_fees_fx) + self.fixed_fees_fx
+        lending = mul_fx(base, used)
+        borrowing = mul_fx(base, ONE + self.rate_fees_fx) + self.fixed_fees_fx
         return replace(
             self,
             last_update=now,
@@ -92,19 +92,19 @@ class MarginfiBank:
 
     def shares_fx_for(self, amount_raw: int) -> int:
         """The shares that a deposit of so many base units buys, or that a withdrawal of them costs."""
-        return over(amount_raw << BITS, self.asset_value_fx) if self.asset_value_fx else 0
+        return div_fx(amount_raw << BITS, self.asset_value_fx) if self.asset_value_fx else 0
 
     def amount_raw_for(self, shares_fx: int) -> int:
         """What withdrawing all of so many shares pays, rounded down."""
-        return times(shares_fx, self.asset_value_fx) >> BITS
+        return mul_fx(shares_fx, self.asset_value_fx) >> BITS
 
 
-def times(a: int, b: int) -> int:
+def mul_fx(a: int, b: int) -> int:
     """An I80F48 product. Raises OverflowError as checked_mul answers None."""
     return _fits(a * b >> BITS)
 
 
-def over(a: int, b: int) -> int:
+def div_fx(a: int, b: int) -> int:
     """An I80F48 quotient. Raises OverflowError as checked_div answers None."""
     if not b:
         raise OverflowError("a division by nothing")
@@ -113,7 +113,7 @@ def over(a: int, b: int) -> int:
 
 def util_fx(stored: int) -> int:
     """A stored utilisation: U32_MAX is 100 %."""
-    return over(stored << BITS, U32_MAX << BITS)
+    return div_fx(stored << BITS, U32_MAX << BITS)
 
 
 def rate_fx(stored: int) -> int:
@@ -122,7 +122,7 @@ def rate_fx(stored: int) -> int:
 
 
 def _grown(value_fx: int, rate: int, seconds: int) -> int:
-    return times(value_fx, ONE + _fits(rate * seconds) // SECONDS_PER_YEAR)
+    return mul_fx(value_fx, ONE + _fits(rate * seconds) // SECONDS_PER_YEAR)
 
 
 def _fits(value: int) -> int:

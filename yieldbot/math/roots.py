@@ -46,7 +46,7 @@ def crossing(
             break
         to_b, to_c = _apart(b, a), _apart(c, a)
         least = ULPS / max(ULPS, abs(to_b))
-        t = min(max(_step(to_b, to_c, at_a, at_b, at_c), least), 1.0 - least) if least < 0.5 else 0.5
+        t = min(max(_next_fraction(to_b, to_c, at_a, at_b, at_c), least), 1.0 - least) if least < 0.5 else 0.5
     return ends[0], ends[1]
 
 
@@ -56,7 +56,7 @@ def _apart(x: float, a: float) -> float:
     return math.log1p(share) if abs(share) < 0.5 else math.log(x / a)
 
 
-def _step(b: float, c: float, at_a: float, at_b: float, at_c: float) -> float:
+def _next_fraction(b: float, c: float, at_a: float, at_b: float, at_c: float) -> float:
     """How far from a to b to try next, as a share of the way; b, c: how far they are from a."""
     if at_c in (at_a, at_b) or c == b or not c:
         return 0.5

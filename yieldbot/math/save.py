@@ -62,7 +62,7 @@ class SaveReserve:
         slots = slot - self.slot
         if slots <= 0:
             return self
-        compounded = power(WAD + self.borrow_rate_wad() // SLOTS_PER_YEAR, slots)
+        compounded = pow_wad(WAD + self.borrow_rate_wad() // SLOTS_PER_YEAR, slots)
         new_debt = self.borrowed_wads * compounded // WAD - self.borrowed_wads
         fees = new_debt * (self.take_rate * PERCENT) // WAD
         return replace(self, slot=slot, borrowed_wads=self.borrowed_wads + new_debt, fees_wads=self.fees_wads + fees)
@@ -97,7 +97,7 @@ class SaveReserve:
         return found
 
 
-def power(base_wad: int, exponent: int) -> int:
+def pow_wad(base_wad: int, exponent: int) -> int:
     """Rate::try_pow: by squaring, rounded down at each product. Raises OverflowError where its 128 bits end."""
     result = base_wad if exponent % 2 else WAD
     while exponent := exponent // 2:

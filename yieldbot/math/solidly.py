@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
-from yieldbot.math.venues import MOST_IN, V2Venue, least_in
+from yieldbot.math.venues import MOST_IN, V2Venue, smallest_input
 from yieldbot.model.units import BPS
 
 ONE = 10**18
@@ -90,7 +90,7 @@ class SolidlyVenue:
     def quote_exact_out(self, given: int) -> int:
         if given <= 0 or given >= self.pool.reserves[1 if self.zero else 0]:
             raise Unswappable("nothing is asked for, or more than the pool has")
-        return least_in(lambda taken: self._gives(taken, given))
+        return smallest_input(lambda taken: self._gives(taken, given))
 
     def amount_until_price(self, price: float) -> int:
         here, there = (0, 1) if self.zero else (1, 0)

@@ -18,7 +18,7 @@ from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
 from yieldbot.math.roots import crossing
-from yieldbot.math.venues import MOST_IN, least_in
+from yieldbot.math.venues import MOST_IN, smallest_input
 
 PRECISION = 10**18
 FEE_ONE = 10**10
@@ -105,7 +105,7 @@ def fee_of(pool: StablePool, x: int, y: int) -> int:
     return pool.offpeg * pool.fee // ((pool.offpeg - FEE_ONE) * 4 * x * y // (x + y) ** 2 + FEE_ONE)
 
 
-def exchanged(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:
+def exchange_output(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:
     """(what ``exchange`` gives for ``dx`` base units, the same at the plain fee). Raises Unswappable as it reverts.
 
     d: the invariant where it is known already.
@@ -121,10 +121,10 @@ def exchanged(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -
     return given, most
 
 
-def told(pool: StablePool, i: int, j: int, dx: int) -> int:
-    """What the pool's own ``get_dy`` says: as ``exchanged``, but that 3pool takes the fee of rounded base units."""
+def get_dy(pool: StablePool, i: int, j: int, dx: int) -> int:
+    """The pool's own ``get_dy``: as ``exchange_output``, but that 3pool takes the fee of rounded base units."""
     if pool.flavour != "3pool":
-        return exchanged(pool, i, j, dx)[0]
+        return exchange_output(pool, i, j, dx)[0]
     xp = pool.xp
     y = balance_of(pool, i, j, xp[i] + dx * pool.rates[i] // PRECISION, invariant(pool))
     dy = (xp[j] - y - 1) * PRECISION // pool.rates[j]
@@ -149,7 +149,7 @@ class StableVenue:
             return 0, 0
         lost = 2 + 3 * PRECISION // self.pool.rates[self.j]
         try:
-            given, most = exchanged(self.pool, self.i, self.j, taken, self.d)
+            given, most = exchange_output(self.pool, self.i, self.j, taken, self.d)
         except Unswappable:
             if taken * self.pool.rates[self.i] // PRECISION > PRECISION // 10**6:
                 raise
@@ -162,11 +162,11 @@ class StableVenue:
     def quote_exact_out(self, given: int) -> int:
         if given <= 0 or given >= self.pool.balances[self.j]:
             raise Unswappable("nothing is asked for, or more than the pool has")
-        return least_in(lambda taken: self._gives(taken, given))
+        return smallest_input(lambda taken: self._gives(taken, given))
 
     def _gives(self, taken: int, given: int) -> bool:
         try:
-            return exchanged(self.pool, self.i, self.j, taken, self.d)[0] >= given
+            return exchange_output(self.pool, self.i, self.j, taken, self.d)[0] >= given
         except Unswappable:
             return False
 

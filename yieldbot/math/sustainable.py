@@ -85,7 +85,7 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     what is borrowed is capped by the market's own figures; as it has no known kink, only against our own withdrawals.
     ignore_withdrawals: no effect of a withdrawal on a rate counts.
     """
-    if state.lp is not None:
+    if state.liquidity_market is not None:
         return state.curve
     curve = _capped_curve(state, policy, ignore_withdrawals)
     if state.forecast is None:

@@ -27,7 +27,7 @@ NEAR_BITS = 40
 """Two inputs of a path are one where they differ by a part of 2^40, or by what brings one unit of the token between."""
 
 
-def least_in(gives: Callable[[int], bool]) -> int:
+def smallest_input(gives: Callable[[int], bool]) -> int:
     """The least that must go in, by doubling and halving. ``gives``: whether so much brings what is asked for. Raises
     Unswappable where nothing does."""
     low, high = 0, 1
@@ -129,7 +129,7 @@ class V3Venue:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class VenuePath:
     """Two venues, one after the other."""
 
     first: Venue

@@ -45,7 +45,7 @@ UPWARDS, DOWNWARDS = _powers(1, 1 << 96), _powers(-1, Q64)
 
 
 @dataclass(frozen=True, slots=True)
-class Swapped:
+class WhirlpoolSwap:
     """A swap's effect. a, b: base units that went in of one token and came out of the other; fee: of what went in, of
     which protocol_fee is the protocol's; steps: how often it rounded."""
 
@@ -73,7 +73,7 @@ class Whirlpool:
     spacing: int
     net: Mapping[int, int]
 
-    def swap(self, amount: int, a_to_b: bool, limit_x64: int = 0, *, exact_in: bool = True) -> Swapped:
+    def swap(self, amount: int, a_to_b: bool, limit_x64: int = 0, *, exact_in: bool = True) -> WhirlpoolSwap:
         """token A for token B, or the other way; ``amount``: base units in, or out where not ``exact_in``. With a price
         limit, and at the last tick of all, it may be made in part. Raises Unswappable where the program refuses."""
         limit = limit_x64 or (LEAST_SQRT_X64 if a_to_b else MOST_SQRT_X64)
@@ -91,7 +91,7 @@ class Whirlpool:
             sqrt_goal = sqrt_at(goal)
             target = max(limit, sqrt_goal) if a_to_b else min(limit, sqrt_goal)
             start, steps = sqrt, steps + 1
-            sqrt, taken, given, fee = step(sqrt, target, liquidity, remaining, self.fee_pips, a_to_b, exact_in)
+            sqrt, taken, given, fee = swap_step(sqrt, target, liquidity, remaining, self.fee_pips, a_to_b, exact_in)
             if exact_in:
                 remaining, calculated = remaining - taken - fee, calculated + given
             else:
@@ -113,7 +113,7 @@ class Whirlpool:
             raise Unswappable("the pool holds less than is asked for")
         done = amount - remaining
         amounts = (done, calculated) if a_to_b == exact_in else (calculated, done)
-        return Swapped(*amounts, sqrt, tick, liquidity, fees, protocol, crossed, steps)
+        return WhirlpoolSwap(*amounts, sqrt, tick, liquidity, fees, protocol, crossed, steps)
 
     def starts(self, a_to_b: bool) -> tuple[int, ...]:
         """The first ticks of the arrays that a swap passes, in its order. Source: get_start_tick_indexes."""
@@ -145,7 +145,7 @@ def starts(tick: int, spacing: int, a_to_b: bool) -> tuple[int, ...]:
     return tuple(start for start in found if -MOST_TICK - width < start <= MOST_TICK)
 
 
-def step(
+def swap_step(
     sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: int, a_to_b: bool, exact_in: bool
 ) -> tuple[int, int, int, int]:
     """compute_swap: (the price after, in, out, fee), towards ``target`` and not beyond. All in base units."""
@@ -303,5 +303,5 @@ class WhirlpoolVenue:
                 return taken
         return 0
 
-    def _ends(self, done: Swapped) -> tuple[int, int]:
+    def _ends(self, done: WhirlpoolSwap) -> tuple[int, int]:
         return (done.a, done.b) if self.a_to_b else (done.b, done.a)

@@ -1,4 +1,4 @@
-"""Where tokens are exchanged: pools, and each pool's state as two one-way venues."""
+"""Pools that exchange two tokens, their states as two one-way venues, and prices beside theirs."""
 
 from __future__ import annotations
 
@@ -14,44 +14,56 @@ class Venue(Protocol):
     """One direction of a pool, in base units. What comes out is a concave function of what goes in, rounded down."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
-        """(what comes out, how many units of it roundings may have taken). Raises ValueError for more than it takes."""
+        """(base units that come out for exactly ``taken`` going in, how many units rounding may have taken off them).
+
+        Raises ValueError where the pool does not take so much.
+        """
 
     def off(self, taken: int) -> int:
-        """How many units of what goes in ``amount_until_price``, where it names ``taken``, may be off by."""
+        """By how many units of input ``amount_until_price`` may be off where it answers ``taken``."""
 
     def quote_exact_out(self, given: int) -> int:
-        """What must go in so that ``given`` comes out. Raises ValueError for more than there is."""
+        """Base units that must go in so that exactly ``given`` comes out. Raises ValueError for more than there is."""
 
     def amount_until_price(self, price: float) -> int:
-        """What goes in until one more unit is paid less than ``price`` units; 0 where none is paid so much."""
+        """How much goes in until one more unit is paid less than ``price`` units; 0 where no unit is paid so much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool of two tokens, in its own order. name: how tables call it, its fee included; params: what the adapter
-    needs of it."""
+    """A pool of two tokens, in the pool's own order."""
 
     protocol: str
+    """Name of the exchange's adapter."""
     name: str
+    """As tables show it, its fee included."""
     address: Address
+    """The contract or account of the pool."""
     token0: Token
+    """The pool's first token."""
     token1: Token
+    """The pool's second token."""
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What the adapter needs of it."""
 
     @property
     def id(self) -> str:
-        """What tells it from other pools: its id where one contract holds many (``params["id"]``), else its address."""
+        """Unique among pools: its id where one contract holds many (``params["id"]``), else its address."""
         return str(self.params.get("id", self.address))
 
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool at one block. zero: token0 goes in; one: token1 goes in. gas: about what a swap in it uses."""
+    """A pool at one block."""
 
     pool: Pool
+    """Which pool."""
     zero: Venue
+    """The venue that token0 goes into."""
     one: Venue
+    """The venue that token1 goes into."""
     gas: int = 100_000
+    """About what a swap in it uses, in gas or compute units."""
 
     def venue(self, given: Token) -> Venue:
         """The direction in which ``given`` goes in."""
@@ -60,20 +72,24 @@ class PoolState:
 
 @dataclass(frozen=True, slots=True)
 class SwapTerms:
-    """What one swap may do: exactly ``given`` along ``pools``, in their order, for at least ``least``."""
+    """What one swap may do."""
 
     pools: tuple[Pool, ...]
+    """Passed one after another."""
     given: Amount
+    """Exactly what goes in."""
     least: Amount
+    """Minimum out."""
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """The tokens along the way, both ends included. Raises ValueError where the pools do not lead there."""
+        """The tokens along the route, both ends included. Raises ValueError where the pools do not connect them."""
         return tokens_along(self.pools, self.given.token, self.least.token)
 
 
 def tokens_along(pools: Sequence[Pool], given: Token, wanted: Token) -> tuple[Token, ...]:
-    """The tokens from ``given`` to ``wanted`` through the pools. Raises ValueError where they do not lead there."""
+    """The tokens from ``given`` to ``wanted`` through the pools. Raises ValueError where the pools do not connect
+    them."""
     found = [given]
     for pool in pools:
         if found[-1] not in (pool.token0, pool.token1):
@@ -85,8 +101,10 @@ def tokens_along(pools: Sequence[Pool], given: Token, wanted: Token) -> tuple[To
 
 
 def v3_path(terms: SwapTerms) -> bytes:
-    """The way as Uniswap v3's routers take it: token (20 bytes), fee (3 bytes), token, and so on. Source: v3 periphery,
-    Path. Raises ValueError for pools that have no fee tier."""
+    """The route as Uniswap v3's routers encode it: token (20 bytes), fee (3 bytes), token, and so on.
+
+    Source: v3 periphery, Path. Raises ValueError for pools without a fee tier.
+    """
     tokens = terms.tokens
     found = bytes.fromhex(tokens[0].address[2:])
     for pool, token in zip(terms.pools, tokens[1:], strict=True):
@@ -98,38 +116,41 @@ def v3_path(terms: SwapTerms) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one whole token, and when the feed last said so (unix seconds). unsure: half of the interval that
-    it is in by the feed's own word, as a part of it; 0 where the feed says none."""
+    """A feed's price of a token."""
 
     usd: float
+    """US dollars for one whole token."""
     updated_at: int
+    """Unix seconds at which the feed last published it."""
     unsure: float = 0.0
+    """Half of the feed's own confidence interval, as a fraction of the price; 0 where it publishes none."""
 
 
 FEEDS = "the feeds"
+"""What the feeds are called among sources of prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Where a chain's tokens are exchanged at one block, and who says what they are worth besides.
-
-    usd: the feeds' word; means: of a pool the whole token1 for one token0 over a while, by its own oracle; unread: what
-    could not be read, in words.
-    """
+    """The pools of several tokens at one block, and what the tokens are worth by other sources."""
 
     states: tuple[PoolState, ...]
+    """The pools that could be read."""
     usd: Mapping[Token, Price]
-    means: tuple[tuple[Pool, float], ...] = ()
+    """Prices by the feeds."""
+    oracle_prices: tuple[tuple[Pool, float], ...] = ()
+    """(pool, whole token1 for one token0) by price oracles: TWAPs, and stake pools' own rates."""
     unread: tuple[str, ...] = ()
+    """What could not be read, each a phrase for a message."""
 
     def rates(self, given: Token, wanted: Token) -> dict[str, float]:
-        """Whole tokens wanted for one given, by who says so; none of them is a price that one swap can move."""
+        """Whole ``wanted`` tokens for one ``given``, by source; none is a price that a single swap can move."""
         found: dict[str, float] = {}
         if given in self.usd and wanted in self.usd:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
-        for pool, mean in self.means:
+        for pool, price in self.oracle_prices:
             if {pool.token0, pool.token1} == {given, wanted}:
-                name = f"{pool.name}'s {pool.params.get('says', 'mean')}"
+                name = f"{pool.name}'s {pool.params.get('says', 'TWAP')}"
                 name += f" ({pool.address})" if name in found else ""  # two pools of one name are two that may differ
-                found[name] = mean if given == pool.token0 else 1.0 / mean
+                found[name] = price if given == pool.token0 else 1.0 / price
         return found

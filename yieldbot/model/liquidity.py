@@ -1,4 +1,4 @@
-"""Pools seen as places to provide liquidity to, and our positions in them, at one block."""
+"""Pools as markets of liquidity, and our positions in them, at one block."""
 
 from __future__ import annotations
 
@@ -14,77 +14,95 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpState:
-    """A pool now. sqrt_price_x96: of token1 / token0 in base units, Q64.96; liquidity: in range, everybody's;
-    reserves: base units of both tokens that the pool holds. fee: a fraction. spacing: of the ticks that ranges may
-    have; 0 where every position is of the full range. manager: the contract that keeps positions, None where the pool
-    does.
-    """
+class LiquidityPool:
+    """A pool's state, as a provider of liquidity needs it."""
 
     pool: Pool
+    """Which pool."""
     sqrt_price_x96: int
+    """Square root of token1 / token0 in base units, Q64.96."""
     tick: int
+    """The tick that the price is in."""
     liquidity: int
+    """In range, all providers'."""
     fee: float
+    """What the pool takes of a swap, as a fraction."""
     spacing: int
+    """Of the ticks that a range may end at; 0 where every position has the full range."""
     reserves: tuple[int, int]
+    """Base units of token0 and token1 that the pool holds."""
     manager: Address | None = None
+    """The contract that keeps positions; None where the pool itself does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpHistory:
-    """What a pool recorded of its past. fees: of all providers, in token1 base units at the present price for a unit of
-    the liquidity that is in range now, a figure for each window, the newest first; fee_seconds: how long each window
-    was. ticks: the sums over time of the tick, every ``tick_seconds``, the oldest first. missing: why something is not
-    there, in words."""
+class PoolHistory:
+    """What a pool has recorded of its past."""
 
     fees: tuple[float, ...] = ()
+    """Fees to all providers in each window, the newest first: token1 base units at the present price, for a unit of the
+    liquidity that is in range now."""
     fee_seconds: tuple[float, ...] = ()
+    """Length of each window of ``fees``."""
     ticks: tuple[float, ...] = ()
+    """Sums over time of the tick (the pool's tick cumulative), every ``tick_seconds``, the oldest first."""
     tick_seconds: float = 0.0
+    """Distance between two entries of ``ticks``."""
     missing: tuple[str, ...] = field(default=())
+    """Why a part of it could not be read, each a phrase for a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpPosition:
-    """A position of ours. token_id: the manager's number, None for a share of a pool; ticks: lower and upper, None for
-    the full range of a share. amounts: what its liquidity is worth now; fees: what waits besides (0 where fees stay in
-    the pool); base units of token0 and token1. out_for: seconds for which it has not earned, at least; None: not known.
-    shares: base units of the pair's own token, where the position is a share of one.
-    """
+class PoolPosition:
+    """A position of ours in a pool. Pairs are of token0 and token1, in base units."""
 
-    state: LpState
+    state: LiquidityPool
+    """The pool."""
     token_id: int | None
+    """The position manager's number; None for LP tokens of a pair."""
     ticks: tuple[int, int] | None
+    """Lower and upper tick; None for the full range of a pair."""
     liquidity: int
+    """In the pool's units."""
     amounts: tuple[int, int]
+    """What its liquidity is worth now, fees apart."""
     fees: tuple[int, int]
+    """Uncollected fees; 0 where fees stay in the pool."""
     out_for: float | None = None
+    """Seconds for which it has been out of range at least; None: not known."""
     shares: int = 0
+    """LP tokens of the pair, in base units; 0 for a position with a number."""
 
     @property
     def in_range(self) -> bool:
-        """Whether it earns."""
+        """Whether the price is in its range, so that it earns fees."""
         return self.ticks is None or self.ticks[0] <= self.state.tick < self.ticks[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpMarket:
-    """A pool as a market of one of its two tokens, ``other`` being the second: what goes in is swapped as its range
-    needs, what comes out is swapped back, in the same pool.
+class LiquidityMarket:
+    """A pool as a market of one of its two tokens.
 
-    positions: ours there. ticks: the range of what is put in; token_id: the position that takes it, None for a new one.
-    tokens: whole tokens of the market's asset for one base unit of token1, by the pool's price; gas_price: token1 base
-    units for a unit of gas. part: of what is put in, what must be swapped.
+    What goes in is swapped in the same pool as the range needs; what comes out is swapped back there.
     """
 
-    state: LpState
-    record: LpHistory
+    state: LiquidityPool
+    """The pool."""
+    history: PoolHistory
+    """What it has recorded."""
     deployment: Deployment
+    """The exchange's table in chains/."""
     other: Token
-    positions: tuple[LpPosition, ...]
+    """The pool's token that is not the market's asset."""
+    positions: tuple[PoolPosition, ...]
+    """Ours in the pool."""
     ticks: tuple[int, int]
+    """Range of what is put in."""
     token_id: int | None
+    """The position that it is put into; None for a new one."""
     tokens: float
+    """Whole tokens of the market's asset for one base unit of token1, at the pool's price."""
     gas_price: float
+    """token1 base units for a unit of gas."""
     part: float
+    """Fraction of what is put in that must be swapped."""

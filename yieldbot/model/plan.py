@@ -78,7 +78,7 @@ class LegKind(StrEnum):
     DEPOSIT = "deposit"
     SWAP = "swap"
     CLAIM = "claim"
-    RERANGE = "rerange"
+    REBALANCE = "rerange"
     REQUEST = "request"  # the first of two steps out of a market: its cooldown or its request begins
     COLLECT = "collect"  # the second: what was asked for comes
     CANCEL = "cancel"  # what was asked for is called back, or what was called back is taken in again

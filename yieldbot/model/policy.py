@@ -272,7 +272,7 @@ class ChainSettings:
     submit_to_all: bool = False
     safe_multisend: Address = SAFE_MULTISEND
     exchanges: tuple[Deployment, ...] = ()
-    witnesses: tuple[Deployment, ...] = ()
+    price_oracles: tuple[Deployment, ...] = ()
     pegged: frozenset[Address] = frozenset()
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
     svm: SvmLimits | None = None

@@ -1,5 +1,5 @@
 """Protocol adapters, one file each, in the folder of their family: a module that has ``ADAPTER`` (or ``EXCHANGE``,
-``LIQUIDITY``, ``WITNESS``) is one. There is no other list."""
+``LIQUIDITY``, ``PRICE_ORACLE``) is one. There is no other list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yieldbot.protocols.evm.base import LiquidityAdapter, SwapAdapter, YieldAdapter
-    from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter, SvmWitness
+    from yieldbot.protocols.solana.base import SvmAdapter, SvmPriceOracle, SvmSwapAdapter
 
 
 @cache
@@ -38,9 +38,9 @@ def svm_exchanges() -> dict[str, SvmSwapAdapter]:
 
 
 @cache
-def svm_witnesses() -> dict[str, SvmWitness]:
-    """Every Solana program that says what tokens are worth: the modules that have ``WITNESS``."""
-    return _of("solana", "WITNESS")
+def svm_price_oracles() -> dict[str, SvmPriceOracle]:
+    """Every Solana price oracle by its protocol name: the modules that have ``PRICE_ORACLE``."""
+    return _of("solana", "PRICE_ORACLE")
 
 
 @cache

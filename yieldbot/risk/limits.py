@@ -1,8 +1,8 @@
-"""Limits that time sets: what went into markets today, what failed or was left lately, what was lost. Pure.
+"""Limits that time sets: what went into markets today, what failed or was left recently, what was lost. Pure.
 
-``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``beyond`` is asked again
-before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled), amounts are
-what the chain did, or what a transaction whose outcome is open would do.
+``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``limit_exceeded`` is checked
+again before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled); amounts
+are what the chain did, or what a transaction whose outcome is open would do.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from yieldbot.history.holdings import basis
-from yieldbot.journal.events import AccountCleared, PlanMarked, PlanStatus
+from yieldbot.history.holdings import forecasts_since_change
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
+from yieldbot.journal.journal_entries import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import named, of_table
-from yieldbot.model.native import NATIVE
 from yieldbot.model.numbers import exact
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
@@ -27,21 +27,25 @@ from yieldbot.model.tx import Confirmed, Delta, Reverted
 from yieldbot.model.units import DAY_SECONDS
 
 MARGIN = 1e-9
-"""Shares of wealth are floats: an amount that becomes one is made smaller by this part, lest it come back larger."""
+"""Fractions of wealth are floats: one that an amount becomes is reduced by this part, lest it allow more than the
+amount."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The policy as it is now, and why nothing may be planned (None: it may). closed, bounded: by market, the limit
-    that lets nothing more go in, or that sets the most; the policy's own exclusions are not in them."""
+    """The policy narrowed by the limits of the moment."""
 
     policy: Policy
+    """As it is now."""
     reason: str | None = None
+    """Why nothing may be planned; None: it may."""
     closed: Mapping[MarketId, str] = field(default_factory=dict)
+    """By market, the limit that lets nothing more go in; the policy's own exclusions are left out."""
     bounded: Mapping[MarketId, str] = field(default_factory=dict)
+    """By market, the limit that sets the most."""
 
     def told(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-        """Assessments under this policy, with these limits named where they are what closes or bounds a market."""
+        """The assessments, with these limits named where they close or bound a market."""
         return tuple(
             replace(
                 one,
@@ -54,26 +58,33 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What one transaction moved of an asset: raw > 0 into the market. failed: it was mined and reverted."""
+    """What one transaction moved of an asset."""
 
     at: int
+    """Unix seconds of its journal entry."""
     chain: ChainId
+    """Where."""
     market_id: MarketId
+    """Which market."""
     token: Token
+    """The asset."""
     raw: int
+    """Base units; positive: into the market."""
     failed: bool
+    """It was mined and reverted."""
     back: bool = False
-    """Of what the same plan had put in just before (``policy.try_first``): neither new money nor the end of a stay."""
+    """A withdrawal of what the same plan had put in just before (``policy.try_first``): neither new money nor the end
+    of a stay."""
 
 
 def guard(
     policy: Policy, records: Sequence[Record], snapshot: Snapshot, asset: Token, now: int, reserved_raw: int = 0
 ) -> Guard:
-    """What the journal and the clock leave of the policy for a plan of this snapshot. ``now``: unix seconds.
+    """What the journal and the clock leave of the policy for a plan of this snapshot.
 
-    ``reserved_raw``: of the day's limits, what money that is moved between markets will take.
+    now: unix seconds. reserved_raw: base units of the day's limits that moves between markets will use.
     """
-    if (stop := stopped(policy, records, snapshot, now)) is not None:
+    if (stop := stop_reason(policy, records, snapshot, now)) is not None:
         return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
@@ -118,8 +129,10 @@ def guard(
     return Guard(narrowed, None, closed, bounded)
 
 
-def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int) -> Declined | None:
-    """Why these legs, together, are beyond the limits; None when they are not. What leaves a market has none."""
+def limit_exceeded(
+    policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int
+) -> Declined | None:
+    """Which limit these legs together exceed; None where they exceed none. Withdrawals have no limit."""
     flows = _flows(fold_transactions(records).values())
     if (failing := _failing(policy, records, now)) is not None:
         return Declined("TOO_MANY_FAILURES", failing)
@@ -146,25 +159,25 @@ def beyond(policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iter
     return None
 
 
-def stopped(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
-    """The protection that lets nothing be planned now, whatever there were to do."""
-    if (loss := lost(policy, records, snapshot)) is not None:
+def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
+    """The protection that lets nothing be planned now, whatever there were to do; None where none does."""
+    if (loss := loss_of(policy, records, snapshot)) is not None:
         return Declined("LOSS", loss)
     failing = _failing(policy, records, now)
     return None if failing is None else Declined("TOO_MANY_FAILURES", failing)
 
 
-def lost(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
-    """A holding that is worth less than when we last changed it, or since a person last cleared the account, by more
-    than stop_at_loss_bps; None where there is none."""
+def loss_of(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
+    """A holding that is worth less, by more than ``stop_at_loss_bps``, than when we last changed it or since a person
+    last cleared the account; None where there is none."""
     if policy.stop_at_loss_bps is None:
         return None
     account = (snapshot.block.chain, snapshot.owner)
     cleared = max(
-        (r.seq for r in records if isinstance(r.event, AccountCleared) and (r.event.chain, r.event.owner) == account),
+        (r.seq for r in records if isinstance(r.entry, AccountCleared) and (r.entry.chain, r.entry.owner) == account),
         default=-1,
     )
-    for market_id, before in basis([row for row in records if row.seq > cleared], *account).items():
+    for market_id, before in forecasts_since_change([row for row in records if row.seq > cleared], *account).items():
         state = snapshot.states.get(market_id)
         if state is None or before.held_raw <= 0 or state.market.kind is Kind.IDLE:
             continue
@@ -183,8 +196,8 @@ def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
     if policy.max_failures is None:
         return None
     since = now - int(policy.failure_window_hours * 3600)
-    failed = [r for r in records if r.at > since and isinstance(r.event, PlanMarked)]
-    count = sum(1 for r in failed if isinstance(r.event, PlanMarked) and r.event.status is PlanStatus.FAILED)
+    failed = [r for r in records if r.at > since and isinstance(r.entry, PlanMarked)]
+    count = sum(1 for r in failed if isinstance(r.entry, PlanMarked) and r.entry.status is PlanStatus.FAILED)
     if count < policy.max_failures:
         return None
     hours = f"{policy.failure_window_hours:g} h"
@@ -211,8 +224,10 @@ def _left(
     market_id: MarketId | None = None,
     chain: ChainId | None = None,
 ) -> int | None:
-    """Base units that may still go in today (the last 24 hours) under a limit; None without one. A token is the same
-    on every chain when it is called the same: the limit is in units of it."""
+    """Base units that may still go in under a limit on the last 24 hours; None without a limit.
+
+    The limit is in whole tokens, and tokens of one symbol count together on all chains.
+    """
     if limit is None:
         return None
     whole = [
@@ -232,7 +247,7 @@ def _parsed(limit: str | None, token: Token) -> int | None:
 
 
 def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chain: ChainId) -> dict[str, int | None]:
-    """What the day's limits of all markets together leave, by the limit's name."""
+    """What the day's limits on all markets together leave, in base units, by the limit's name."""
     return {
         "limit_day": _left(policy.limit_day, flows, now, token),
         "limit_day_chain": _left(policy.limit_day_chain, flows, now, token, chain=chain),
@@ -240,7 +255,7 @@ def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chai
 
 
 def _least(rooms: Mapping[str, int | None]) -> tuple[str, int | None]:
-    """The limit that leaves least, and what; no name and None where there is none."""
+    """(name, base units) of the limit that leaves least; no name and None where there is none."""
     found = [(room, name) for name, room in rooms.items() if room is not None]
     return min(found)[::-1] if found else ("", None)
 
@@ -250,11 +265,12 @@ def _nothing(name: str) -> str:
 
 
 def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:
-    """The asset is the first token that a transaction's changes name; an allowance moves none of it."""
+    """What each transaction moved, oldest first. The asset is the first token among a transaction's predicted
+    changes."""
     found = []
     put = set[tuple[str, MarketId]]()
     for tx in transactions:
-        if not tx.signed.predicted or tx.signed.predicted[0].token.address == NATIVE:
+        if not tx.signed.predicted or tx.signed.predicted[0].token.address == EVM_NATIVE:
             continue  # a nonce taken back moves nothing
         if not is_market(tx.signed.market_id):
             continue  # a swap or a claim puts nothing into a market

@@ -1,7 +1,7 @@
-"""What a swap must give at least, by prices that the pools swapped in do not make alone. Pure.
+"""The minimum out of a swap, by prices that do not come from the pools it goes through. Pure.
 
-At least two prices of different makers (feeds; a pool's mean over time) must be there and agree; of those the one that
-asks for more is taken. A price that one swap can move is none of them.
+At least two independent prices (feeds; a pool's TWAP) must be there and agree; the one that asks for more is taken. A
+price that a single swap can move is none of them.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.units import BPS
 
 LEAST_PRICES = 2
+"""Independent prices that must be there."""
 MOST_APART_BPS = 100.0
+"""How far they may lie apart, where nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fair:
-    """rate: whole tokens wanted for one given, the highest of the prices; least: what a swap must give."""
+class FairOutput:
+    """What a swap must bring by independent prices."""
 
     rate: float
+    """Whole tokens wanted for one given, the highest of the prices."""
     least: Amount
+    """Minimum out."""
 
 
-def fair(
+def fair_output(
     prices: Mapping[str, float],
     amount: Amount,
     wanted: Token,
     slippage_bps: float,
     most_apart_bps: float = MOST_APART_BPS,
-) -> Fair | Declined:
-    """The least output. ``prices``: by who says so, whole tokens wanted for one given. Declined where fewer than two
-    say so, or they are further apart than ``most_apart_bps``."""
+) -> FairOutput | Declined:
+    """The minimum out of a swap of ``amount`` for ``wanted``.
+
+    prices: by source, whole tokens wanted for one given. slippage_bps: how much less than the highest of them is
+    accepted. Declined where there are fewer than two prices, or they are further apart than ``most_apart_bps``.
+    """
     said = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
     if len(prices) < LEAST_PRICES or min(prices.values()) <= 0.0:
         return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {said or 'none'}")
@@ -42,10 +49,10 @@ def fair(
     if (high / low - 1.0) * BPS > most_apart_bps:
         return Declined("PRICES_DISAGREE", f"{said}: more than {most_apart_bps:g} bp apart")
     kept = high * (1.0 - slippage_bps / BPS)
-    return Fair(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
+    return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
 
 
-def enough(given: Amount, least: Amount) -> Declined | None:
+def below_minimum(given: Amount, least: Amount) -> Declined | None:
     """Why a swap's output is too little; None when it is not. Nothing overrides it."""
     if given >= least:
         return None
@@ -53,8 +60,10 @@ def enough(given: Amount, least: Amount) -> Declined | None:
 
 
 def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined | None:
-    """Why feeds are too old to go by; None when none is. ``updated``: unix seconds of each feed's word, by its token's
-    symbol; ``now``: the block's own time."""
+    """Why feeds are too old to be used; None when none is.
+
+    updated: unix seconds of each feed's last update, by its token's symbol; now: the block's own time.
+    """
     old = {name: now - at for name, at in updated.items() if now - at > most_seconds}
     if not old:
         return None
@@ -62,9 +71,11 @@ def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined |
     return Declined("PRICE_STALE", f"{said}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
 
 
-def unsure(parts: Mapping[str, float], most_bps: float) -> Declined | None:
-    """Why feeds are too unsure of themselves to go by; None when none is. ``parts``: by its token's symbol, half of the
-    interval that a feed gives, as a part of its price."""
+def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
+    """Why feeds' own confidence intervals are too wide to be used; None when none is.
+
+    parts: by its token's symbol, half of a feed's confidence interval as a fraction of its price.
+    """
     wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}
     if not wide:
         return None
@@ -75,10 +86,10 @@ def unsure(parts: Mapping[str, float], most_bps: float) -> Declined | None:
 def depegged(
     tokens: Collection[Token], usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
 ) -> Declined | None:
-    """Why one of ``tokens`` that is meant to be worth one US dollar is not; None when each is. ``usd``: dollars for
-    one, by feed; without a feed nobody can say.
+    """Why one of ``tokens`` that is pegged to the US dollar is off its peg; None when none is.
 
-    Both sides of a swap are looked at: what is given away too cheaply is a loss as well.
+    usd: dollars for one whole token, by feed. A pegged token without a feed is refused. Both sides of a swap are
+    checked: what is given away too cheaply is a loss as well.
     """
     meant = [token for token in tokens if token.address in pegged]
     if untold := ", ".join(sorted(token.symbol for token in meant if token not in usd)):

@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint over HTTP: bounded answers, patience, pauses, and errors in words that hold no key."""
+"""One JSON-RPC endpoint over HTTP: bounded answers, retries with pauses, and error messages that hold no key."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ READS = (
     *("eth_estimateGas", "eth_gasPrice", "net_version", "web3_clientVersion"),
     *("get", "isBlockhashValid", "simulateTransaction"),  # Solana's
 )
-"""Methods that change nothing, by how their names begin."""
+"""Methods that change nothing, by how their names begin: only they are asked again after a failure."""
 ATTEMPTS = 3
+"""Tries of one read."""
 PAUSE_SECONDS = 0.15
+"""The first random pause between tries; each further one may be twice as long, up to eight times this."""
 KEEP_ALIVE_SECONDS = 4.0
-"""Connections are kept for a fork's many small reads, but not for as long as servers keep theirs."""
+"""How long an idle connection is kept: long enough for a fork's many small reads, shorter than servers keep theirs."""
 LONGEST_REST_SECONDS = 3600.0
-"""However long a server asks to be left alone."""
+"""The longest pause that a server's Retry-After is believed in."""
 READ_TIMEOUTS = 2
-"""A read with all its tries and pauses takes at most this many times the node's timeout."""
+"""A read with all its tries and pauses takes at most this many times the endpoint's timeout."""
 MAX_ANSWER_BYTES = 32 * 2**20
-"""An answer longer than this is not read to its end. The longest honest one, thousands of reads of a few hundred bytes
-each as hex digits, stays below a tenth of it; without a limit one answer can fill the memory."""
+"""An answer longer than this (after decompression) is not read to its end: one answer could fill the memory. The
+longest honest one, thousands of reads of a few hundred bytes as hex digits, stays below a tenth of it."""
 SHORTEST_KEY = 8
-"""Characters from which on a part of a URL is taken for a key."""
+"""A part of the URL with at least so many characters may be a key, and is cut out of messages."""
 LONGEST_MESSAGE = 200
 BUSY_CODES = (-32005, -32007, -32016, -32029, -32090, -32097)
-"""Codes under which providers say that a limit is reached, of requests or of what one of them asks for."""
+"""JSON-RPC error codes that providers use for limits: of the rate of requests, or of the size of one."""
 _BUSY = re.compile(
     r"rate.?limit|too many requests|request limit|per (second|sec|minute|hour|day)|/s(ec)?(ond)?\b|\brps\b"
     r"|requests? rate|throughput|capacity|quota|credits|daily|slow down|back.?off",
@@ -46,14 +48,13 @@ _OF_THE_REQUEST = re.compile(
     r"range|block|result|response|batch|archive|histor|account|input|param|size|trie|state", re.IGNORECASE
 )
 DEEPEST_NESTING = 1000
-"""Levels that an answer may nest: one that is deeper ends as a RecursionError. It is Python's own limit, which py_ecc
-(of eth-account) raises to 100,000 once it is imported: so many brackets overflow the C stack of the JSON decoder, and
-one answer kills the process."""
+"""Levels that the JSON of an answer may nest; a deeper one raises RecursionError. This is Python's default recursion
+limit, set again before each request: py_ecc (a dependency of eth-account) raises it to 100,000 on import, and an answer
+of so many brackets would overflow the C stack and kill the process."""
 
 
 class Unusable(Exception):
-    """One try without a usable answer. ``again``: another may help, after ``rest_seconds``; status and remedy: of an
-    HTTP error; ``refusal``: what the node itself says, where it stays with that."""
+    """One try that gave no usable answer."""
 
     def __init__(
         self,
@@ -65,12 +66,17 @@ class Unusable(Exception):
         rest_seconds: float = 0.0,
         refusal: NodeRefused | None = None,
     ) -> None:
+        """what: what happened, for a person. again: whether another try may help, after ``rest_seconds``.
+
+        status, remedy: of an HTTP error (0: it was none). refusal: the node's own error, which is raised in the end if
+        no further try does better.
+        """
         super().__init__(what)
         self.what, self.again, self.status, self.remedy = what, again, status, remedy
         self.rest_seconds, self.refusal = rest_seconds, refusal
 
     def error(self, spent: str = "") -> TransientError:
-        """The error that callers know; ``spent``: what was tried, in words."""
+        """The error to raise to the caller; ``spent`` is appended: how many tries were made in how long."""
         if self.refusal is not None:
             return self.refusal
         what = self.what + spent
@@ -82,7 +88,7 @@ class TooLong(Exception):
 
 
 class HttpStatus(Exception):
-    """An answer that is an HTTP error or sends us elsewhere, as ``Endpoint`` wants to know it, with its body."""
+    """An answer with an HTTP status of 300 or more. Providers raise it, with the body, for ``Endpoint`` to judge."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         super().__init__(str(status))
@@ -90,10 +96,9 @@ class HttpStatus(Exception):
 
 
 class Endpoint:
-    """Where one JSON-RPC server is reached. ``round_trips`` counts requests, for benchmarks and reports.
+    """One JSON-RPC server.
 
-    The URL may hold a provider's key: messages name ``host``, and ``setting`` (where the URL comes from), alone.
-    ``provider``: what makes the requests, given URL and timeout; by default web3's.
+    The URL may hold a provider's key: messages name ``host`` and ``setting`` alone. ``round_trips`` counts requests.
     """
 
     def __init__(
@@ -104,6 +109,10 @@ class Endpoint:
         setting: str = "the RPC address",
         provider: Callable[[str, float], Any] | None = None,
     ) -> None:
+        """setting: where the URL comes from, for messages (".env: RPC_URL").
+
+        provider: makes the object that sends requests, from URL and timeout in seconds; by default web3's.
+        """
         self.url = url
         self.host = host_of(url)
         self.setting = setting
@@ -123,11 +132,12 @@ class Endpoint:
             await provider.disconnect()
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """One JSON-RPC request. Raises TransientError (no usable answer) or NodeRefused (an error answer).
+        """The result of one JSON-RPC request.
 
-        A read without a usable answer is asked again (``ATTEMPTS`` in all, with growing pauses, within
-        ``READ_TIMEOUTS`` times the timeout); whatever changes something is sent once, for its answer may be lost and
-        not the thing itself.
+        A read without a usable answer is tried up to ATTEMPTS times, with growing pauses, within READ_TIMEOUTS times
+        the timeout. A request that may change something is sent once: its answer may be lost although it arrived.
+
+        Raises NodeRefused for a JSON-RPC error, HttpRefused for an HTTP error, TransientError for no usable answer.
         """
         if not method.startswith(READS):
             try:
@@ -207,8 +217,11 @@ class Endpoint:
         return f"the limit of the provider in {self.setting} is reached: wait, or use another"
 
     def _http(self, method: str, answer: HttpStatus) -> Unusable | NodeRefused:
-        """An HTTP error with the node's own words and what to do about it; asked again only where that may help, and
-        not before the server wants to be asked. The body says what is refused, the status does not."""
+        """An HTTP error as ours: the node's own JSON-RPC error where the body has one (the body says what is refused,
+        the status does not), else the status with the body's message and a remedy.
+
+        Another try may help for 429 and 500 and above, after the pause that the server asks for.
+        """
         status, document = answer.status, document_of(answer.body)
         error = document.get("error") if isinstance(document, Mapping) else None
         if status >= 400 and status != 401 and isinstance(error, Mapping) and ("code" in error or "message" in error):
@@ -242,10 +255,10 @@ class Endpoint:
         return f"correct {self.setting}"
 
     def _refused(self, method: str, error: Any, answer: HttpStatus | None = None) -> Unusable | NodeRefused:
-        """A JSON-RPC error, whatever the HTTP status of the ``answer`` around it (None: 200).
+        """A JSON-RPC error as ours. answer: the HTTP error around it; None: the status was 200.
 
-        Who asks too often asks again later; a fault of the server is asked again before it counts as a refusal; what
-        else is refused (a range, a size, the state of long ago) is this request's alone.
+        A rate limit: try again later. A fault of the server (500 and above): try again, then NodeRefused. Every other
+        (a block range, a size, state that the node no longer has) is about this request alone: NodeRefused at once.
         """
         status, headers = (answer.status, answer.headers) if answer is not None else (200, None)
         if not isinstance(error, Mapping):
@@ -268,7 +281,7 @@ class Endpoint:
         return refusal
 
     def _redacted(self, message: str) -> str:
-        """A node's words without what its URL holds beside the host: an error may quote the key."""
+        """A node's message without the parts of our URL that may be a key: nodes quote URLs in errors."""
         parts = urlsplit(self.url)
         held = [*parts.path.split("/"), parts.username or "", parts.password or "", parts.query]
         held += [value for pair in parts.query.split("&") for value in pair.split("=")[1:]]
@@ -287,7 +300,7 @@ class Endpoint:
 
 
 def document_of(body: bytes) -> Any:
-    """The JSON document that an answer holds, None where it is none."""
+    """The JSON in an HTTP body; None where it is no JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -295,7 +308,8 @@ def document_of(body: bytes) -> Any:
 
 
 def message_of(document: Any, body: bytes) -> str:
-    """What an HTTP error says in words: the usual fields of a JSON document, or a short plain text."""
+    """The message in an HTTP error's body: of a JSON document its usual fields, else a short plain text; empty where
+    there is none."""
     if isinstance(document, Mapping):
         found = [document.get(name) for name in ("message", "error", "detail", "error_description")]
         found = [one.get("message") if isinstance(one, Mapping) else one for one in found]
@@ -305,21 +319,24 @@ def message_of(document: Any, body: bytes) -> str:
 
 
 def asks_too_often(status: int, code: int, message: str) -> bool:
-    """Whether a JSON-RPC error means that we ask too often, and not what it was that we asked. Providers use one status
-    and one code for both (429, -32005: a rate, or more results than they give), so that the words decide."""
+    """Whether a JSON-RPC error is a rate limit, and not a limit on what one request may ask for.
+
+    Providers use the same status and code for both (429, -32005), so that the message decides.
+    """
     if status == 429 or code == 429:
         return bool(_BUSY.search(message)) or not _OF_THE_REQUEST.search(message)
     return code in BUSY_CODES and bool(_BUSY.search(message))
 
 
 def host_of(url: str) -> str:
-    """What of a URL may be shown: the host, with the port where one is written."""
+    """The part of a URL that may be shown: the host, with the port where one is written."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "node"
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without a readable one."""
+    """Seconds to wait by a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); 0 without a readable
+    one, LONGEST_REST_SECONDS at most."""
     header = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
     if header.isascii() and header.isdigit():
         return min(float(header), LONGEST_REST_SECONDS)
@@ -332,7 +349,7 @@ def _retry_after(headers: Any) -> float:
 
 @cache
 def _provider_class() -> Any:
-    """web3's HTTP provider over a session of our own, which takes no answer but the one to its own question.
+    """web3's HTTP provider over a session of our own, which refuses answers with another request's id.
 
     web3's shared sessions are kept behind a lock that a request cancelled at the wrong moment (a timeout, a quorum
     reached) never gives back: every later request would wait for ever.

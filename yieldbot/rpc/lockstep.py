@@ -1,4 +1,4 @@
-"""Advances adapters' flows together: what all of them ask for in one round is answered at once."""
+"""Runs adapters' flows in lockstep: the reads that all of them yield in one round are answered by one request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from yieldbot.model.reads import Flow, Read
 T = TypeVar("T")
 
 Answer = bytes | ReadReverted
-"""What a read gives, or what is thrown into the flow that asked for it."""
+"""A read's bytes; or the revert, which is thrown into the flow that yielded the read."""
 
 
 async def run(
     flows: Sequence[Flow[T]], answer: Callable[[Sequence[Read]], Awaitable[Sequence[Answer]]]
 ) -> list[T | MarketError]:
-    """Each flow's value, or the MarketError that ended it, in order. ``answer``: one round's reads to as many answers;
-    what it raises goes up, and then no flow's result may be used."""
+    """Each flow's return value, or the MarketError that ended it, in the flows' order.
+
+    answer: fetches the answers to one round's reads, as many and in the same order. What it raises ends the whole run:
+    then no flow has a result.
+    """
     results: list[T | MarketError | None] = [None] * len(flows)
     waiting: dict[int, Sequence[Read]] = {}
     for index, flow in enumerate(flows):
@@ -41,7 +44,8 @@ def _advance(
     results: list[T | MarketError | None],
     waiting: dict[int, Sequence[Read]],
 ) -> None:
-    """Send a flow its answers (or throw the first revert into it); store what it asks for next, or how it ended."""
+    """Send a flow its answers, or throw the first revert into it. Its next reads go into ``waiting``, its end into
+    ``results``."""
     try:
         failed = next((a for a in answers or () if isinstance(a, ReadReverted)), None)
         if answers is None:

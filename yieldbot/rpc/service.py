@@ -1,4 +1,4 @@
-"""One JSON document to a web service, or from one."""
+"""One JSON document sent to a web service, or fetched from one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from urllib.request import OpenerDirector
 
 SECONDS = 20.0
+"""Timeout."""
 MOST_BYTES = 2**20
-"""Of an answer; no honest quote comes near it."""
+"""Longest answer that is read; no honest quote comes near it."""
 DEEPEST = 100
-"""Levels that an answer may nest."""
+"""Levels that the JSON of an answer may nest."""
 
 
 def _staying() -> OpenerDirector:
-    """What asks the host that is named and no other."""
+    """An opener that follows no redirection: it connects to the host in the URL and no other."""
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
@@ -32,8 +33,10 @@ def _staying() -> OpenerDirector:
 
 
 def post(url: str, document: Mapping[str, Any]) -> None:
-    """POST a document to this host and no other. Raises TransientError, naming the host alone, when the service does
-    not take it, or sends us elsewhere."""
+    """POST a document as JSON. Redirections are not followed.
+
+    Raises TransientError, whose message names the host alone, when the service cannot be reached or refuses it.
+    """
     import urllib.error
     import urllib.request
 
@@ -51,8 +54,11 @@ def post(url: str, document: Mapping[str, Any]) -> None:
 
 
 def get(url: str, seconds: float = SECONDS) -> object:
-    """The JSON document at a URL of this host. Raises TransientError, naming the host alone, for every other answer
-    (one that sends us elsewhere included) and for none."""
+    """GET the JSON document at a URL. Redirections are not followed. ``seconds``: timeout.
+
+    Raises TransientError, whose message names the host alone, when there is no answer, an HTTP error, a redirection, or
+    an answer that is too long, nested too deep or no JSON.
+    """
     import http.client
     import urllib.error
     import urllib.request
@@ -80,7 +86,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
 
 
 def _depth(body: bytes) -> int:
-    """At least how deep a document nests (brackets inside of strings count too)."""
+    """How deep a JSON text nests, or more: brackets within strings count too."""
     deepest = depth = 0
     for sign in body:
         depth += (sign in b"[{") - (sign in b"]}")

@@ -1,9 +1,9 @@
-"""How much one endpoint takes at once: found by asking, and remembered for the rest of the run.
+"""How large a request an endpoint takes: found by trial, and remembered for the rest of the run.
 
-Blocks of ``eth_getLogs``, accounts of ``getMultipleAccounts``, reads of an aggregate: providers limit each of them (5
-to 10,000 blocks, 5 or 100 accounts), by their plan, and say so in words of their own alone. What is refused is asked
-again in smaller parts; the largest size that worked is where the next request begins, and a size between it and the
-least that was refused is tried until the two are close.
+Providers limit the blocks of ``eth_getLogs`` (5 to 10,000), the accounts of ``getMultipleAccounts`` (5 or 100) and the
+reads of an aggregate by their plans, and say so in free text alone. A refused request is made again in smaller parts.
+The search is a bisection: the next request is as large as half-way between the largest size that worked and the
+smallest that was refused, until the two are close.
 """
 
 from __future__ import annotations
@@ -15,28 +15,35 @@ from dataclasses import dataclass, field
 from yieldbot.rpc.endpoint import Endpoint
 
 REMEMBERED_SECONDS = 3600.0
-"""A process that runs for days asks again for more: plans of providers change."""
+"""After so long a size is found anew: the plans of providers change while a process runs for days."""
 CLOSE = 8
-"""Between what works and what is refused nothing more is tried once they are within an eighth of each other."""
+"""The bisection ends when the largest size that worked and the smallest refused lie within this part (an eighth) of
+each other."""
 AGREED_BEFORE_MORE = 64
-"""Answers in a row after which a size that was refused once is tried again: a refusal may have been of the many events
-in one range, and not of its blocks."""
+"""Answers in a row after which larger sizes are tried again: a refusal may have been about the many event logs in one
+range, and not about its blocks."""
 
 
 @dataclass(slots=True)
 class Size:
-    """What of one kind can be asked for at once. most: what is asked for while nothing was refused."""
+    """How many items (blocks, accounts, reads) an endpoint takes in one request."""
 
     most: int
+    """What is requested while nothing was refused."""
     works: int = 0
+    """The largest size that works; 0: none is known."""
     refused: int | None = None
+    """The smallest size that was refused; None: none was."""
     in_a_row: int = 0
+    """Answers since the last refusal."""
     widest: int = 0
+    """The largest size that was ever answered, even if a smaller one was refused later."""
     refusals: list[int] = field(default_factory=list)
+    """Every size that was refused since the last new start."""
 
     @property
     def now(self) -> int:
-        """What to ask for next, 1 at least."""
+        """How many items to request next, 1 at least."""
         if self.refused is None:
             return self.most
         if self.works >= self.refused:  # a smaller one was refused too: it was not for its size
@@ -46,7 +53,7 @@ class Size:
         return max(1, self.works)
 
     def worked(self, size: int) -> None:
-        """So much was answered."""
+        """Note that a request of ``size`` items was answered."""
         self.works, self.widest = max(self.works, size), max(self.widest, size)
         self.in_a_row += 1
         if self.refused is not None and size >= self.works and self.in_a_row >= AGREED_BEFORE_MORE:
@@ -54,7 +61,7 @@ class Size:
             self.refused = 4 * self.works if 4 * self.works < self.most else None
 
     def refuse(self, size: int) -> None:
-        """So much was refused."""
+        """Note that a request of ``size`` items was refused."""
         self.in_a_row = 0
         self.refusals.append(size)
         if self.refused is None or size < self.refused:
@@ -63,7 +70,8 @@ class Size:
             self.works = max(1, size // 2)
 
     def not_for_its_size(self) -> None:
-        """The least there is was refused: what was refused on the way there says nothing of sizes that have worked."""
+        """Note that a request of one item was refused, so that the refusals before it were not about sizes either:
+        sizes that once worked count as working again."""
         self.works = self.widest
         self.refusals = [size for size in self.refusals if size > self.widest > 0]
         self.refused = min(self.refusals, default=None)
@@ -73,7 +81,8 @@ _known: dict[tuple[tuple[str, ...], str], tuple[float, Size]] = {}
 
 
 def size_of(endpoints: Sequence[Endpoint], what: str, most: int) -> Size:
-    """What is known of what these endpoints take, in this process."""
+    """The size that this process has found for these endpoints and one kind of request (``what``), or a new one that
+    begins at ``most``."""
     key, now = (tuple(endpoint.url for endpoint in endpoints), what), time.monotonic()
     since, size = _known.get(key, (0.0, None))
     if size is None or size.most != most or now - since > REMEMBERED_SECONDS:

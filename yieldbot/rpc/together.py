@@ -1,6 +1,6 @@
-"""Several requests at once of which none outlives the others: where one fails, the rest are ended before it is told.
+"""Several requests at once, none of which outlives the others: when one fails, the rest are cancelled and awaited.
 
-``asyncio.gather`` lets them go on, and one that ends after its node was closed opens the connection again, which then
+``asyncio.gather`` alone lets the rest go on. One that ends after its node was closed would open a connection again that
 nobody closes.
 """
 
@@ -15,7 +15,7 @@ U = TypeVar("U")
 
 
 async def together(asks: Sequence[Callable[[], Awaitable[T]]], at_once: int | None = None) -> list[T]:
-    """The answers in order, or the first error. ``at_once``: how many may be under way, None for all."""
+    """The answers in the order of ``asks``. Raises the first error. at_once: how many may be under way; None: all."""
     turns = asyncio.Semaphore(at_once or max(1, len(asks)))
 
     async def one(ask: Callable[[], Awaitable[T]]) -> T:
@@ -32,7 +32,7 @@ async def together(asks: Sequence[Callable[[], Awaitable[T]]], at_once: int | No
 
 
 async def both(one: Awaitable[T], other: Awaitable[U]) -> tuple[T, U]:
-    """Two answers at once, of which neither outlives the other's error."""
+    """Two answers of different types at once. Raises the first error, once the other request is cancelled."""
     tasks = asyncio.ensure_future(one), asyncio.ensure_future(other)
     try:
         return await asyncio.gather(*tasks)

@@ -1,4 +1,4 @@
-"""What is compared of the answers of several endpoints, and what of them can be shown."""
+"""How the answers of several endpoints are compared: what of an answer counts, and what is shown of a difference."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 BLOCK = ("hash", "number", "timestamp", "baseFeePerGas")
 RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", "effectiveGasPrice")
 LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
+"""Members of blocks, receipts and event logs that are compared."""
 
 NO_BLOCK = "no block"
+"""The key of an endpoint that knows no such block."""
 EXCERPT = 40
-"""Characters of an answer in a message."""
+"""Characters of an answer that a message shows."""
 
 
 def key_of(method: str, answer: Any) -> str:
-    """What is compared of an answer: everything that decides, nothing that honest nodes write differently."""
+    """An answer as a text that is equal for two endpoints that agree: everything that decides anything, and nothing
+    that honest nodes write differently (letter case, members beside BLOCK, RECEIPT and LOG)."""
     if isinstance(answer, str):
         return answer.lower()
     if method.startswith("eth_getBlockBy"):
@@ -39,13 +42,13 @@ def _logs(found: Any) -> Any:
 
 
 def where_they_differ(keys: list[str]) -> int:
-    """The first place at which the answers are not the same."""
+    """The index of the first character in which the keys differ."""
     shortest = min(map(len, keys))
     return next((i for i in range(shortest) if len({key[i] for key in keys}) > 1), shortest)
 
 
 def excerpt(key: str, start: int) -> str:
-    """What can be shown of a long answer: from just before the place that matters."""
+    """EXCERPT characters of a long key, from just before index ``start``, where the difference begins."""
     if start < EXCERPT - 8:
         return key[:EXCERPT]
     return f"{key[:2]}…{key[start - 8 : start + EXCERPT - 12]}"

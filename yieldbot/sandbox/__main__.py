@@ -1,4 +1,5 @@
-"""``python -m yieldbot.sandbox``: fill the cache of compiled contracts, for scripts that want it done beforehand."""
+"""``python -m yieldbot.sandbox [UNIT...]``: fill the cache of compiled contracts, for scripts that want it done
+beforehand: what the sandbox has, and the units of compile.cjs that are named."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from yieldbot.sandbox import compile_contracts
 
 def main() -> int:
     try:
-        compile_contracts(lambda line: print(line, flush=True))
+        compile_contracts(lambda line: print(line, file=sys.stderr, flush=True), sys.argv[1:])
     except YieldbotError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return failure.exit_code

@@ -13,7 +13,7 @@ from yieldbot.model.policy import Job
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE
-from yieldbot.sandbox.artifacts import Artifact, compiled, packaged
+from yieldbot.sandbox.artifacts import Artifact, own, packaged
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.node import Sandbox
 
@@ -53,7 +53,7 @@ def _artifact(folder: str, name: str) -> Artifact:
 async def deploy_old_pool(node: Node, sandbox: Sandbox) -> OldPool:
     """USDC (reserve factor 10 %, a cap, debt at both kinds of rates) and WETH as collateral."""
     d = Deployer(node, [checksum(account) for account in await node.request("eth_accounts", [])])
-    usdc = Contract(sandbox.addresses["usdc"], compiled()["ours"]["TestToken"].abi)
+    usdc = Contract(sandbox.addresses["usdc"], own()["TestToken"].abi)
     weth = Contract(sandbox.addresses["weth"], packaged("@uniswap/v2-periphery/build/WETH9.json").abi)
     for name in (*LIBRARIES, *LINKED):
         await d.library(name, _artifact("protocol/libraries/logic", name))

@@ -1,13 +1,18 @@
-"""Compiled contracts: real protocols' from npm packages, and our own stand-ins; compiled once, cached by content."""
+"""Compiled contracts: real protocols' from npm packages, and our own stand-ins; compiled once, cached by content.
+
+Nothing but the standard library is imported: scripts/_install compiles beside the installation of the packages.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +22,13 @@ from yieldbot.resources import CHECKOUT
 
 HERE = Path(__file__).resolve().parent
 CACHE = CHECKOUT / ".cache" / "contracts"
-UNITS = ("aave", "metamorpho", "morpho", "irm", "ours", "stata")  # slowest first: two processes then end together
-
-OWN = {"ours": "contracts", "traps": "contracts/traps"}
-"""Units of our own sources, by folder. ``traps`` is compiled for the tests that deploy one of them."""
+UNITS = ("aave", "stata", "ours", "morpho", "metamorpho", "irm")
+"""What the sandbox's own market is made of."""
+TOGETHER = (("aave", "stata", "ours", "doubles", "traps", "aerodrome"), ("morpho",), ("metamorpho", "irm"))
+"""Units that one process compiles, one after the other: the compiler is started and warmed up once. Two processes at a
+time end together."""
+OWN = {"ours": "contracts", "doubles": "contracts/doubles", "traps": "contracts/traps"}
+"""Units of our own sources, by folder. ``doubles`` and ``traps`` are compiled where a sandbox or a test has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +67,24 @@ def compiled(
 ) -> dict[str, dict[str, Artifact]]:
     """Every unit's contracts by name, compiling what is not in the cache (two processes at a time). ``units``: those of
     the sandbox, or others of compile.cjs."""
-    from filelock import FileLock
-
     modules = packages()
     CACHE.mkdir(parents=True, exist_ok=True)
     files = {unit: CACHE / f"{unit}-{_key(unit)}.json" for unit in units}
     if not all(file.is_file() for file in files.values()):
-        with FileLock(CACHE / "lock"):  # test workers may all find the cache empty: one compiles, the others wait
-            missing = [unit for unit, file in files.items() if not file.is_file()]
+        with _alone(say):  # test workers may all find the cache empty: one compiles, the others wait
+            missing = {unit: file for unit, file in files.items() if not file.is_file()}
             if missing:
                 say(f"compiling contracts ({', '.join(missing)}): about half a minute, once")
+            groups = [{unit: missing[unit] for unit in group if unit in missing} for group in TOGETHER]
             with ThreadPoolExecutor(2) as pool:
-                list(pool.map(lambda unit: _compile(unit, modules, files[unit], say), missing))
+                list(pool.map(lambda group: _compile(group, modules, say), filter(None, groups)))
     return {unit: _load(file) for unit, file in files.items()}
+
+
+def own(say: Callable[[str], None] = lambda line: None) -> dict[str, Artifact]:
+    """Our own contracts by name: what the sandbox's market has, and the doubles that stand beside it on demand."""
+    units = compiled(say, ("ours", "doubles"))
+    return units["ours"] | units["doubles"]
 
 
 def packaged(path: str) -> Artifact:
@@ -91,9 +104,11 @@ def permit2_code() -> str:
 
 
 def multicall3_bytecode() -> str:
-    """Multicall3's creation bytecode as viem ships it (hex, no 0x)."""
-    text = _package_file("viem/_cjs/constants/contracts.js")
-    return text.split("multicall3Bytecode = '0x", 1)[1].split("'", 1)[0]
+    """Creation bytecode (hex, no 0x) of Multicall3, byte for byte as it lies on Ethereum: it has no immutables, so that
+    its code, which the OP stack places on every new chain, goes behind ten bytes that return what follows them."""
+    text = _package_file("@eth-optimism/contracts-bedrock/src/libraries/Preinstalls.sol")
+    code = text.split("MultiCall3Code =", 1)[1].split('hex"', 1)[1].split('"', 1)[0]
+    return f"61{len(code) // 2:04x}80600a3d393df3{code}"
 
 
 def _package_file(path: str) -> str:
@@ -113,17 +128,32 @@ def _key(unit: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _compile(unit: str, modules: Path, out: Path, say: Callable[[str], None]) -> None:
-    node = _node()
+@contextmanager
+def _alone(say: Callable[[str], None]) -> Iterator[None]:
+    """While this runs no other process compiles."""
+    with (CACHE / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("contracts are being compiled by another process: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(group: Mapping[str, Path], modules: Path, say: Callable[[str], None]) -> None:
+    """Compile units in one process, each into its file."""
+    names = ", ".join(group)
+    asked = [word for unit, out in group.items() for word in (unit, str(out))]
     done = subprocess.run(
-        [node, str(HERE / "compile.cjs"), unit, str(modules), str(out)], capture_output=True, text=True, check=False
+        [_node(), str(HERE / "compile.cjs"), str(modules), *asked], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ConfigError(f"compiling {unit} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")
-    for stale in out.parent.glob(f"{unit}-*.json"):
-        if stale != out:
-            stale.unlink(missing_ok=True)
-    say(f"compiled {unit}")
+        raise ConfigError(f"compiling {names} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")
+    for unit, out in group.items():
+        for stale in out.parent.glob(f"{unit}-*.json"):
+            if stale != out:
+                stale.unlink(missing_ok=True)
+    say(f"compiled {names}")
 
 
 def _node() -> str:

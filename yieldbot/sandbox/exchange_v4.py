@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.math.concentrated import MOST_TICK, tick_at
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.aave import DAI_ONE, USDC_ONE, WETH_ONE, Tokens

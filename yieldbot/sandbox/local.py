@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +13,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.sandbox import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.solana import node as solana
+from yieldbot.sandbox.solana.compile import all_programs
 
 CHAINS = ("evm", "solana", "both")
 
@@ -42,7 +44,10 @@ class Local:
             (directory / "chains" / "sandbox.toml").unlink(missing_ok=True)
         else:
             (directory / "chains" / f"{solana.NAME}.toml").unlink(missing_ok=True)
-            served = asyncio.run(evm.start(directory, say, temporary=temporary))
+            with ThreadPoolExecutor(1) as beside:  # Solana's programs are compiled meanwhile; start() says what fails
+                if chain == "both":
+                    beside.submit(all_programs)
+                served = asyncio.run(evm.start(directory, say, temporary=temporary))
         try:
             cluster = None if chain == "evm" else solana.start(directory, say, temporary=temporary)
         except BaseException:

@@ -19,7 +19,7 @@ from yieldbot.sandbox.aave import (
     deploy_libraries,
     deploy_stata,
 )
-from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, packaged
+from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.protocols import Deployed, sandbox_protocol
 from yieldbot.sandbox.exchange import Exchange, deploy_exchange
@@ -70,11 +70,12 @@ async def deploy_market(node: Node, say: Callable[[str], None], protocols: Seque
     sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
     chosen = [sandbox_protocol(name) for name in protocols]
     units = compiled(say)
+    ours, aave = units["ours"], units["aave"]
+    all_of_ours = own(say) if chosen else ours
     say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")
     from web3 import Web3
 
     d = Deployer(node, [Address(Web3.to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
-    ours, aave = units["ours"], units["aave"]
     await _multicall3(d)
     tokens = await _tokens(d, ours)
     await deploy_libraries(d, aave)
@@ -86,7 +87,7 @@ async def deploy_market(node: Node, say: Callable[[str], None], protocols: Seque
     dai_drip = await _drip(d, ours["DripVault"], "DAI", tokens.dai, DAI_ONE, 105_000)
     exchange = await deploy_exchange(d, tokens)
     v4 = await deploy_exchange_v4(d, tokens, exchange.factory.address, exchange.positions.address)
-    more = tuple([await one.deploy(d, ours, tokens) for one in chosen])
+    more = tuple([await one.deploy(d, all_of_ours, tokens) for one in chosen])
     for _ in range(48):  # some history, so that a trailing rate has something to trail
         await d.warp(HOUR)
     return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, v4, more, d.transactions)

@@ -85,19 +85,9 @@ async def _vault(
     d: Deployer, meta: Artifacts, morpho: Contract, tokens: Tokens, markets: tuple[MorphoMarket, MorphoMarket]
 ) -> Contract:
     """Capped at 300,000 in the 92 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
-    factory = await d.deploy(meta["MetaMorphoFactory"], morpho.address)
-    receipt = await d.send(
-        factory,
-        "createMetaMorpho",
-        d.me,
-        TIMELOCK_SECONDS,
-        tokens.usdc.address,
-        "Sandbox USDC Vault",
-        "mmUSDC",
-        bytes(32),
-    )
-    created = next(log for log in receipt["logs"] if log["address"].lower() == factory.address.lower())
-    vault = Contract("0x" + created["topics"][1][-40:], meta["MetaMorpho"].abi)
+    # Without its factory, which holds the vault's code a second time: the compiler would optimise both.
+    terms = (d.me, morpho.address, TIMELOCK_SECONDS, tokens.usdc.address, "Sandbox USDC Vault", "mmUSDC")
+    vault = await d.deploy(meta["MetaMorpho"], *terms)
     first, second = markets
     await d.send(vault, "setFeeRecipient", d.accounts[9])
     await d.send(vault, "setFee", 10**17)

@@ -7,7 +7,7 @@ from typing import Any
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.sandbox.artifacts import compiled
+from yieldbot.sandbox.artifacts import compiled, own
 from yieldbot.sandbox.deployer import Contract, Deployer
 
 WARP_BLOCKS, WARP_SECONDS = 48, 3600
@@ -26,7 +26,7 @@ async def deploy_trap(
     d = Deployer(node, [checksum(account) for account in accounts])
     vault = await d.deploy(compiled(units=("traps",))["traps"][name], *([asset] if asset else []), *args)
     if deposited_raw and asset:
-        token = Contract(asset, compiled()["ours"]["TestToken"].abi)
+        token = Contract(asset, own()["TestToken"].abi)
         await d.send(token, "approve", vault.address, MAX_UINT256)
         await d.send(vault, "deposit(uint256,address)", deposited_raw, d.me)
     if history:

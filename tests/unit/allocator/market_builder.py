@@ -5,8 +5,9 @@ from __future__ import annotations
 from yieldbot.math.curves import ConstantCurve, KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.market import ChainFees, Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
 
 CHAIN = ChainId("eip155:1")
 USDC = Token(CHAIN, Address("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"), "USDC", 6)

@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from yieldbot.allocator.liquidity import Advice, appraise, price_of, trigger
+from yieldbot.allocator.liquidity_advice import Advice, appraise, price_of, trigger
 from yieldbot.math.concentrated import sqrt_at
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Apy, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, evm_chain
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.policy import Policy
 
 CHAIN = evm_chain(1)
 ONE, OTHER = (Token(CHAIN, Address("0x" + digit * 40), digit, 18) for digit in "12")
 POOL = Pool("uniswap_v3", "a pool", Address("0x" + "33" * 20), ONE, OTHER)
-STATE = LpState(
+STATE = LiquidityPool(
     pool=POOL, sqrt_price_x96=sqrt_at(0), tick=0, liquidity=10**24, fee=0.0005, spacing=10, reserves=(10**24, 10**24)
 )
 VALUE, GAS = 10.0**21, 10.0**10  # a thousand tokens; 1e10 base units a gas: 0.0074 of a token for going in
 LENDING = [Apy(0.03)]
 
 
-def record(fees_a_year: float, moves: float, seed: int = 1) -> LpHistory:
+def record(fees_a_year: float, moves: float, seed: int = 1) -> PoolHistory:
     """fees_a_year: of the pool, as a share of its full-range value of 2e24; moves: a tick's standard deviation over an
     hour."""
     draw, tick, total, sums = random.Random(seed), 0.0, 0.0, [0.0]
@@ -37,21 +37,21 @@ def record(fees_a_year: float, moves: float, seed: int = 1) -> LpHistory:
         tick += draw.gauss(0.0, moves)
     each = fees_a_year * 2 * 7200 / 31_536_000
     windows = tuple(each * draw.uniform(0.9, 1.1) for _ in range(12))
-    return LpHistory(fees=windows, fee_seconds=(7200.0,) * 12, ticks=tuple(sums), tick_seconds=3600.0)
+    return PoolHistory(fees=windows, fee_seconds=(7200.0,) * 12, ticks=tuple(sums), tick_seconds=3600.0)
 
 
 CALM, WILD = record(0.1, 10.0), record(0.1, 150.0)
 
 
-def held(low: int, high: int, state: LpState = STATE, **rest: Any) -> LpPosition:
+def held(low: int, high: int, state: LiquidityPool = STATE, **rest: Any) -> PoolPosition:
     ticks = Range(low, high)
     liquidity = ticks.liquidity(state.sqrt_price_x96, 10**19, 10**19)
     amounts = ticks.amounts(liquidity, state.sqrt_price_x96)
     fields: dict[str, Any] = {"state": state, "token_id": 1, "ticks": (low, high), "fees": (0, 0)}
-    return LpPosition(**(fields | {"liquidity": liquidity, "amounts": amounts} | rest))
+    return PoolPosition(**(fields | {"liquidity": liquidity, "amounts": amounts} | rest))
 
 
-def advice(position: LpPosition, past: LpHistory, lending: Any = LENDING) -> Advice:
+def advice(position: PoolPosition, past: PoolHistory, lending: Any = LENDING) -> Advice:
     return trigger(position, past, GAS, Policy(), lending).advice
 
 
@@ -68,12 +68,12 @@ def test_a_calm_pool_with_fees_pays_and_a_wild_one_does_not() -> None:
         (CALM, [], Policy(), "no lending yield"),
         (CALM, [Apy(1e9)], Policy(), "lending pays"),
         (CALM, LENDING, Policy(exclude=("a pool",)), "excluded"),
-        (LpHistory(missing=("the oracle keeps no past",)), LENDING, Policy(), "no past"),
+        (PoolHistory(missing=("the oracle keeps no past",)), LENDING, Policy(), "no past"),
         (replace(CALM, ticks=(), missing=("no ticks",)), LENDING, Policy(), "total loss"),
         (replace(CALM, fees=CALM.fees[:3], fee_seconds=CALM.fee_seconds[:3]), LENDING, Policy(), "as low as"),
     ],
 )
-def test_what_is_not_known_or_wanted_is_not_entered(past: LpHistory, lending: Any, policy: Policy, said: str) -> None:
+def test_what_is_not_known_or_wanted_is_not_entered(past: PoolHistory, lending: Any, policy: Policy, said: str) -> None:
     assert any(said in why for why in appraise(STATE, past, VALUE, GAS, policy, lending).vetoes)
 
 
@@ -84,7 +84,7 @@ def test_more_confidence_never_lets_more_in() -> None:
 
 def test_a_range_that_was_left_is_laid_anew_where_that_pays() -> None:
     assert not held(400, 500).in_range
-    assert advice(held(400, 500), CALM) is Advice.RERANGE
+    assert advice(held(400, 500), CALM) is Advice.REBALANCE
     small = held(400, 500)
     dust = replace(small, liquidity=small.liquidity // 10**6, amounts=(small.amounts[0] // 10**6, 0))
     found = trigger(dust, CALM, GAS, Policy(), LENDING)
@@ -94,13 +94,13 @@ def test_a_range_that_was_left_is_laid_anew_where_that_pays() -> None:
 def test_a_range_that_earns_stays_until_fees_or_volatility_change() -> None:
     best = appraise(STATE, CALM, VALUE, GAS, Policy(), LENDING).best.ticks
     assert advice(held(best.low, best.high), CALM) is Advice.HOLD
-    assert advice(held(-200_000, 200_000), CALM) is Advice.RERANGE, "far too wide for so calm a pool"
+    assert advice(held(-200_000, 200_000), CALM) is Advice.REBALANCE, "far too wide for so calm a pool"
     assert advice(held(best.low, best.high), WILD) is Advice.LEAVE, "no range reaches lending any more"
-    assert advice(held(best.low, best.high), WILD, []) in (Advice.HOLD, Advice.RERANGE), "nowhere to go"
+    assert advice(held(best.low, best.high), WILD, []) in (Advice.HOLD, Advice.REBALANCE), "nowhere to go"
 
 
 def test_nothing_is_advised_from_nothing() -> None:
-    unknown = trigger(held(-100, 100), LpHistory(missing=("no past",)), GAS, Policy(), LENDING)
+    unknown = trigger(held(-100, 100), PoolHistory(missing=("no past",)), GAS, Policy(), LENDING)
     assert unknown.advice is Advice.HOLD and "not known" in unknown.reason and "no past" in unknown.reason
     empty = trigger(replace(held(-100, 100), liquidity=0), CALM, GAS, Policy(), LENDING)
     assert empty.advice is Advice.HOLD and "no liquidity" in empty.reason

@@ -13,7 +13,7 @@ from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarke
 from yieldbot.allocator.table import MarketTable
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.dilution import Dilution
-from yieldbot.math.provided import Outlook, ProvidedCurve
+from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 
 MONTH = 30 * 86_400.0
 UNIT = 1e-6
@@ -26,8 +26,8 @@ def lending(held: float = 0.0, pool: str = "own", dilutions: tuple[Dilution, ...
 
 def provided() -> ProblemMarket:
     """Liquidity of 1,000 that loses where it is newly made, and half of which cannot be taken out."""
-    stays, enters = Outlook(others=20_000.0), Outlook(others=20_000.0, lost=0.0625)
-    curve = ProvidedCurve(stays, enters, 1_000.0, 0.0)
+    stays, enters = RangeOutlook(others=20_000.0), RangeOutlook(others=20_000.0, lost=0.0625)
+    curve = LiquidityCurve(stays, enters, 1_000.0, 0.0)
     return ProblemMarket(curve, 1_000.0, 500.0, 1_001.0, 0.0, 0.0, frozenset({"shared"}))
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.allocator.market_builder import BLOCK, CHAIN, OWNER, kinked, market, snapshot
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
-from yieldbot.allocator.rewards import curve_of, reward_apr, value
+from yieldbot.allocator.market_curve import curve_of, reward_apr, value
 from yieldbot.chains.evm.prices import Price, Surroundings, priced
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address

@@ -11,10 +11,11 @@ from tests.unit.allocator.market_builder import kinked, market, snapshot
 from tests.unit.allocator.test_decisions import decide
 from yieldbot.allocator.outcome import exchange_cost
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.leg_cost import dearer
+from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS, ChainFees
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ENTER_TXS, LEAVE_TXS, SWAP_TXS, ChainFees, Snapshot
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import EvmCall, RollupFee

@@ -10,7 +10,8 @@ from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC
 from tests.unit.allocator.test_several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id
-from yieldbot.chains.evm.execution.simulate import Fees, Rehearsal
+from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.decision.holds import still_holds
 from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.journal.codec import plan_from_doc, plan_to_doc
@@ -57,7 +58,9 @@ def earned(in_usdc: float, in_dai: float, usd: tuple[float, float] = (1.0, 1.0),
     view = seen(0, 0, replace(LOW, rewards=(reward(token),)), pools=pools, usd=usd)
     assert view.exchange is not None
     means = tuple((one.pool, 2.0) for one in pools)
-    return replace(view, exchange=replace(view.exchange, usd={**view.exchange.usd, RWD: Price(2.0, NOW)}, means=means))
+    return replace(
+        view, exchange=replace(view.exchange, usd={**view.exchange.usd, RWD: Price(2.0, NOW)}, oracle_prices=means)
+    )
 
 
 def sold(view: Snapshot, policy: Policy = POLICY, token: Token = RWD) -> Plan | None:

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.allocator.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.convert import convert, swap_id, ways
+from yieldbot.allocator.convert import convert, swap_id, swap_ways
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
@@ -154,7 +154,7 @@ def test_a_pool_that_was_pushed_is_not_used() -> None:
 
 def test_one_price_is_none() -> None:
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))
-    alone = replace(view, exchange=replace(view.exchange, means=()))
+    alone = replace(view, exchange=replace(view.exchange, oracle_prices=()))
     refused = convert(alone, usdc(1_000), DAI, BASE)
     assert isinstance(refused, Declined) and refused.code == "PRICE_UNKNOWN"
 
@@ -219,7 +219,7 @@ def test_a_depegged_asset_gets_no_new_money_even_where_it_lies_already() -> None
 def test_an_exchange_that_pays_more_than_the_feeds_is_no_income() -> None:
     view = seen(0, 100_000, market("low", ConstantCurve(0.0)), pools=(pool(50, rate=0.998),))
     assert isinstance(planned(view), Hold), "nothing is swapped for a difference in price"
-    (way,) = ways(view, dai(100_000), USDC, BASE)
+    (way,) = swap_ways(view, dai(100_000), USDC, BASE)
     assert way.quotes() and all(out * 10**12 <= raw for raw, out in way.quotes())
 
 

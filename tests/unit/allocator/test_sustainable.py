@@ -10,10 +10,10 @@ import pytest
 from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.plan import make_plan
-from yieldbot.allocator.rewards import curve_of
 from yieldbot.app.yields import apy_after
-from yieldbot.history.holdings import remember
+from yieldbot.history.holdings import recorded_holdings
 from yieldbot.history.recorded import record
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import (
@@ -129,7 +129,7 @@ def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -
         expected = []
         for known in (before, None):
             record(journal, after, Policy(), USDC, known)
-            expected.append(remember(journal.history(), CHAIN, OWNER, USDC)[here.market.id]["apr"])
+            expected.append(recorded_holdings(journal.history(), CHAIN, OWNER, USDC)[here.market.id]["apr"])
     assert expected[0] == lasting(here.curve) < 0.05
     assert expected[1] == here.curve.apr(HELD - CASH, H) > 1.0
 

@@ -8,7 +8,7 @@ from tests.unit.cli.test_cli_halt import OWNER, folder
 from yieldbot.app.context import Context
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.execution.halt import halted
-from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import evm_chain
 

@@ -13,7 +13,7 @@ from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument, VerifiedDocument
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.journal.events import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 
 

@@ -16,8 +16,8 @@ from yieldbot.app.context import Context
 from yieldbot.app.liquidity_orders import _have, _part, _position, _wanted, pool_of
 from yieldbot.app.move_liquidity import LiquidityRequest, RehearsedOrder, exit_code, move_liquidity
 from yieldbot.errors import ConfigError
-from yieldbot.math.liquidity import full_range
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy, SafeOwner, Settings
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, Reverted
@@ -173,7 +173,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     monkeypatch.setattr(module, "settle", step("settle", ()))
     monkeypatch.setattr(module, "intended_order", step("mean", NO if end == "the policy" else meant))
     monkeypatch.setattr(module, "rehearse_steps", step("rehearse", NO if end == "the fork" else rehearsed))
-    monkeypatch.setattr(module, "carry_out", step("carry out", [DONE]))
+    monkeypatch.setattr(module, "execute_order", step("carry out", [DONE]))
     request = LiquidityRequest(action="collect", position="1", dry_run=end == "dry run")
     done = move_liquidity(request, context, show=show, ask=ask).as_json()
     order_of_things = ["settle", "mean", "rehearse", "show", "ask", "carry out"]

@@ -31,7 +31,7 @@ from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
 from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.events import PlanStatus
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.policy import Policy, Settings
 

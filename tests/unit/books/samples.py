@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from yieldbot.books.entries import EVM_NATIVE, Entry, Kind
+from yieldbot.books.entries import EVM_NATIVE, Entry, EntryKind
 from yieldbot.books.ledger import Quote, QuoteOf
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
@@ -24,9 +24,9 @@ DAY = 86_400
 BORN = 1_700_000_000
 
 
-def entry(kind: Kind, day: int = 0, *changes: tuple[Token, int], **more: Any) -> Entry:
+def entry(kind: EntryKind, day: int = 0, *changes: tuple[Token, int], **more: Any) -> Entry:
     """One entry, ``day`` days after the first; a deposit or withdrawal is Aave's."""
-    in_market = kind in (Kind.DEPOSIT, Kind.WITHDRAW)
+    in_market = kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)
     fields: dict[str, Any] = {
         "account": ACCOUNT,
         "kind": kind,

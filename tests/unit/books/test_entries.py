@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, quotes
-from yieldbot.books.entries import SVM_NATIVE, Entry, Kind, from_journal, receipts
-from yieldbot.books.ledger import What, post
-from yieldbot.journal.events import Event, PlanWritten, SvmTerms, TxSettled, TxSigned
+from yieldbot.books.entries import SVM_NATIVE, Entry, EntryKind, from_journal, receipts
+from yieldbot.books.ledger import RowKind, post
 from yieldbot.journal.fold import Record
-from yieldbot.model import native
+from yieldbot.journal.journal_entries import JournalEntry, PlanWritten, SvmTerms, TxSettled, TxSigned
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -49,7 +49,7 @@ def signed(tx_hash: str, leg: int = 0, market_id: MarketId = AAVE, native: Token
 
 
 def posted(plans: tuple[Plan, ...], *pairs: tuple[TxSigned, Outcome | None]) -> tuple[Entry, ...]:
-    events: list[Event] = [PlanWritten(one) for one in plans]
+    events: list[JournalEntry] = [PlanWritten(one) for one in plans]
     for tx, outcome in pairs:
         events.append(tx)
         events += [TxSettled(tx.chain, tx.owner, outcome)] if outcome else []
@@ -67,9 +67,9 @@ def test_a_leg_of_two_transactions_is_an_allowance_and_a_deposit() -> None:
     allowed = done("0xa", (USDC, 0), (SHARES, 0), (ETH, -5), block=BLOCK)
     put_in = done("0xb", (USDC, -100), (SHARES, 99), (ETH, -5))
     first, second = posted((plan(DEPOSIT),), (signed("0xa"), allowed), (signed("0xb"), put_in))
-    assert (first.kind, first.changes, first.fee_raw, first.market_id) == (Kind.GAS, (), 5, AAVE)
-    assert (second.kind, second.asset, second.shares, second.fee_raw) == (Kind.DEPOSIT, USDC, {SHARES}, 5)
-    assert second.changes == (Delta(USDC, -100), Delta(SHARES, 99)) and second.words == "do 0xb"
+    assert (first.kind, first.changes, first.fee_raw, first.market_id) == (EntryKind.GAS, (), 5, AAVE)
+    assert (second.kind, second.asset, second.shares, second.fee_raw) == (EntryKind.DEPOSIT, USDC, {SHARES}, 5)
+    assert second.changes == (Delta(USDC, -100), Delta(SHARES, 99)) and second.description == "do 0xb"
     assert receipts((first, second)) == {SHARES: AAVE}
 
 
@@ -83,8 +83,8 @@ def test_what_never_happened_has_no_entry_and_a_revert_its_fee() -> None:
         (signed("0xe"), Reverted("0xe", LATER, 9, "why")),
     )
     assert [(e.hash, e.kind, e.changes, e.fee_raw) for e in found] == [
-        ("0xd", Kind.REVERTED, (), 7),
-        ("0xe", Kind.REVERTED, (), None),
+        ("0xd", EntryKind.REVERTED, (), 7),
+        ("0xe", EntryKind.REVERTED, (), None),
     ]
 
 
@@ -113,14 +113,14 @@ def test_legs_without_a_market_and_kinds_without_a_name() -> None:
             done("0xd", (USDC, 0), (ETH, -5)),
         ),
     )
-    assert [e.kind for e in found] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER, Kind.GAS]
+    assert [e.kind for e in found] == [EntryKind.SWAP, EntryKind.CLAIM, EntryKind.OTHER, EntryKind.GAS]
     unplanned = posted(
         (),
         (signed("0xa", 0, swap.market_id), done("0xa", (USDC, -100), (WETH, 2), (ETH, -5))),
         (signed("0xb", 1, claim.market_id), done("0xb", (WETH, 3), (ETH, -5))),
         (signed("0xc", 1, claim.market_id), done("0xc", (WETH, -3), (ETH, -5))),
     )
-    assert [e.kind for e in unplanned] == [Kind.SWAP, Kind.CLAIM, Kind.OTHER]
+    assert [e.kind for e in unplanned] == [EntryKind.SWAP, EntryKind.CLAIM, EntryKind.OTHER]
     assert [e.market_id for e in unplanned] == [None, AAVE, AAVE], "rewards are a market's"
     assert not any(e.shares for e in found) and found[0].market_id is None
 
@@ -135,16 +135,16 @@ def test_liquidity_is_told_from_a_swap_on_its_way() -> None:
         (signed("0xc", market_id=pool), done("0xc", (USDC, 7), (WETH, 8), (position, 0), (ETH, -5))),
         (signed("0xd", market_id=pool), done("0xd", (USDC, 0), (WETH, 0), (position, 0), (ETH, -5))),
     )
-    assert [e.kind for e in found] == [Kind.LIQUIDITY, Kind.SWAP, Kind.LIQUIDITY, Kind.GAS]
+    assert [e.kind for e in found] == [EntryKind.LIQUIDITY, EntryKind.SWAP, EntryKind.LIQUIDITY, EntryKind.GAS]
     assert found[0].shares == {position} and all(e.market_id == pool for e in found)
     rows = post(found, quotes({USDC: "1", WETH: "2"})).rows
-    told = [(row.what, row.token.symbol, row.raw) for row in rows if row.what not in (What.FEE, What.SWAP)]
+    told = [(row.what, row.token.symbol, row.raw) for row in rows if row.what not in (RowKind.FEE, RowKind.SWAP)]
     assert told == [
-        (What.LIQUIDITY, "USDC", -5),
-        (What.LIQUIDITY, "WETH", -6),
-        (What.SHARES, "UNI-V3-POS", 1),
-        (What.LIQUIDITY, "USDC", 7),
-        (What.LIQUIDITY, "WETH", 8),
+        (RowKind.LIQUIDITY, "USDC", -5),
+        (RowKind.LIQUIDITY, "WETH", -6),
+        (RowKind.SHARES, "UNI-V3-POS", 1),
+        (RowKind.LIQUIDITY, "USDC", 7),
+        (RowKind.LIQUIDITY, "WETH", 8),
     ]
 
 
@@ -152,13 +152,15 @@ def test_a_pairs_own_token_is_a_receipt_and_pools_are_not_opened_with_an_asset()
     pair = Token(CHAIN, Address("0x" + "AB" * 20), "pair", 18)
     pool = MarketId("uniswap_v2_lp/31337/0x" + "ab" * 20)
     (added,) = posted((), (signed("0xa", market_id=pool), done("0xa", (USDC, -5), (WETH, -6), (pair, 7), (ETH, -5))))
-    assert (added.kind, added.shares, added.plan) == (Kind.LIQUIDITY, {pair}, "p")
-    assert [row.what for row in post([added], quotes({})).rows if row.token == pair] == [What.SHARES]
+    assert (added.kind, added.shares, added.plan) == (EntryKind.LIQUIDITY, {pair}, "p")
+    assert [row.what for row in post([added], quotes({})).rows if row.token == pair] == [RowKind.SHARES]
 
     v3 = MarketId("uniswap_v3_lp/31337/0x06")
     more = Leg(LegKind.DEPOSIT, v3, Amount(USDC, 100))
     found = posted((plan(more, targets={v3: 150}),), (signed("0xa", market_id=v3), done("0xa", (USDC, -1), (WETH, -1))))
-    assert [entry.kind for entry in found] == [Kind.LIQUIDITY], "what was in it before was disposed of as it went in"
+    assert [entry.kind for entry in found] == [EntryKind.LIQUIDITY], (
+        "what was in it before was disposed of as it went in"
+    )
 
 
 def test_a_plan_tells_what_it_found() -> None:
@@ -167,8 +169,8 @@ def test_a_plan_tells_what_it_found() -> None:
     first = plan(DEPOSIT, targets={IDLE: 50, AAVE: 130, other: 40})
     opened = posted((first,), (signed("0xa"), done("0xa", (USDC, -100), (SHARES, 100), (ETH, -5))))[:-1]
     assert [(e.kind, e.market_id, e.change(USDC)) for e in opened] == [
-        (Kind.OPENING, None, 150),
-        (Kind.OPENING, AAVE, 30),
+        (EntryKind.OPENING, None, 150),
+        (EntryKind.OPENING, AAVE, 30),
     ]
     assert posted((first,), (signed("0xa"), Expired("0xa", "never"))) == (), "a plan that was never carried out"
 
@@ -194,11 +196,12 @@ def test_rent_on_solana_is_neither_fee_nor_change() -> None:
     wrapped = on_solana(SOL, (SOL, -10_000), (LAMPORTS, -2_054_280))
     assert wrapped.asset == LAMPORTS and wrapped.changes == (Delta(LAMPORTS, -10_000),)
     assert (wrapped.fee_raw, wrapped.rent_raw, wrapped.account) == (5_000, 2_039_280, (SOLANA, OWNER))
-    assert wrapped.kind is Kind.DEPOSIT and ACCOUNT[1] == OWNER
+    assert wrapped.kind is EntryKind.DEPOSIT and ACCOUNT[1] == OWNER
 
 
 def test_native_tokens_are_named_as_execution_names_them() -> None:
     from yieldbot.books.entries import EVM_NATIVE
     from yieldbot.chains.solana.execution import account as svm_account
 
-    assert (EVM_NATIVE, SVM_NATIVE) == (native.NATIVE, svm_account.SYSTEM)
+    assert (native_of(CHAIN, "ETH").address, native_of(SOLANA, "SOL").address) == (EVM_NATIVE, SVM_NATIVE)
+    assert svm_account.SYSTEM == SVM_NATIVE

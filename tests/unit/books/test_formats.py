@@ -17,16 +17,16 @@ from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER
 from tests.unit.books.test_ledger import USD, stories
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
-from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.ledger import Books, post
-from yieldbot.books.text import Names, decimal
+from yieldbot.books.entries import Entry, EntryKind
+from yieldbot.books.formatting import DisplayNames, decimal
+from yieldbot.books.ledger import Ledger, post
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, evm_chain
 
-NAMES = Names({CHAIN: "local"}, {ACCOUNT: "main"}, {AAVE: "Aave v3"})
-CLAIM = entry(Kind.CLAIM, 3, (WETH, 5 * 10**17), words="claim 0.5 WETH")
-SWAP = entry(Kind.SWAP, 2, (USDC, -3_000_000), (WETH, 10**15), words="swap 3 USDC for WETH", fee_raw=7)
-STORY = [entry(Kind.IN, 0, (USDC, 10_000_000)), entry(Kind.IN, 0, (ETH, 10**18)), SWAP, CLAIM]
+NAMES = DisplayNames({CHAIN: "local"}, {ACCOUNT: "main"}, {AAVE: "Aave v3"})
+CLAIM = entry(EntryKind.CLAIM, 3, (WETH, 5 * 10**17), description="claim 0.5 WETH")
+SWAP = entry(EntryKind.SWAP, 2, (USDC, -3_000_000), (WETH, 10**15), description="swap 3 USDC for WETH", fee_raw=7)
+STORY = [entry(EntryKind.IN, 0, (USDC, 10_000_000)), entry(EntryKind.IN, 0, (ETH, 10**18)), SWAP, CLAIM]
 
 
 def loaded(text: str) -> Any:
@@ -35,7 +35,7 @@ def loaded(text: str) -> Any:
     return entries
 
 
-def closing(books: Books) -> dict[Any, tuple[int, int]]:
+def closing(books: Ledger) -> dict[Any, tuple[int, int]]:
     return {pool: (raw, BORN + 999 * DAY) for pool, raw in books.wallet.items()}
 
 
@@ -60,8 +60,8 @@ HOSTILE = ('=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\t=1", '=1\r\n"q
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_spreadsheet_takes_a_name_for_a_formula(text: str) -> None:
     token = Token(CHAIN, Address("0x" + "0f" * 20), text, 6)
-    rows = post([entry(Kind.IN, 0, (token, -5), words=text)], quotes({})).rows
-    (line,) = cells(tables.to_csv(rows, Names({CHAIN: text}, {ACCOUNT: text}, {})))
+    rows = post([entry(EntryKind.IN, 0, (token, -5), description=text)], quotes({})).rows
+    (line,) = cells(tables.to_csv(rows, DisplayNames({CHAIN: text}, {ACCOUNT: text}, {})))
     for column in ("chain", "wallet", "token", "description"):
         assert line[column].startswith("'") and "\n" not in line[column]
     assert line["amount"] == "-0.000005", "a number stays one"
@@ -88,9 +88,11 @@ def test_rotki_takes_swaps_in_another_file_and_knows_tokens_by_caip_19() -> None
 
 
 def test_beancount_reads_it_and_its_balances_hold() -> None:
-    deposit = entry(Kind.DEPOSIT, 4, (USDC, -7_000_000), (SHARES, 7_000_000), words='put "7" in \\ Aave', fee_raw=5)
-    exit_ = entry(Kind.WITHDRAW, 9, (USDC, 6_999_999), (SHARES, -7_000_000), all=True, rent_raw=3)
-    lost = entry(Kind.REVERTED, 10, fee_raw=None, words="a revert of an old row")
+    deposit = entry(
+        EntryKind.DEPOSIT, 4, (USDC, -7_000_000), (SHARES, 7_000_000), description='put "7" in \\ Aave', fee_raw=5
+    )
+    exit_ = entry(EntryKind.WITHDRAW, 9, (USDC, 6_999_999), (SHARES, -7_000_000), all=True, rent_raw=3)
+    lost = entry(EntryKind.REVERTED, 10, fee_raw=None, description="a revert of an old row")
     books = post([*STORY, deposit, exit_, lost], USD)
     entries = loaded(to_beancount(books.rows, NAMES, closing=closing(books)))
     kinds = [type(one).__name__ for one in entries]
@@ -107,8 +109,8 @@ def test_tokens_of_one_symbol_and_symbols_that_are_no_names_keep_apart() -> None
         for i, symbol in enumerate(("USD", "", "1INCH", "a.", "é", "USDC"))
     ]
     far = Token(other, USDC.address, "USDC", 6)
-    told = [entry(Kind.IN, 0, (token, 5_000_000)) for token in (USDC, *odd)]
-    told.append(entry(Kind.IN, 0, (far, 7_000_000), account=(other, OWNER)))
+    told = [entry(EntryKind.IN, 0, (token, 5_000_000)) for token in (USDC, *odd)]
+    told.append(entry(EntryKind.IN, 0, (far, 7_000_000), account=(other, OWNER)))
     books = post(told, USD)
     assert len(loaded(to_beancount(books.rows, NAMES, closing=closing(books)))) > 3 * len(told)
 
@@ -122,15 +124,15 @@ symbols = st.text(max_size=20) | st.text("ABTRUEFLSN019'._-/ ;\"#!*&?%$\u00c9", 
 def test_whatever_a_token_is_called_beancount_counts_it(called: list[str]) -> None:
     """TRUE, FALSE and NULL were read as values: the whole file was refused."""
     tokens = [Token(CHAIN, Address(f"0x{i:040x}"), symbol, 6) for i, symbol in enumerate(called)]
-    books = post([entry(Kind.IN, 0, (token, 5_000_000), words=token.symbol) for token in tokens], USD)
-    names = Names({CHAIN: called[0]}, {ACCOUNT: called[-1]}, {AAVE: called[0]})
+    books = post([entry(EntryKind.IN, 0, (token, 5_000_000), description=token.symbol) for token in tokens], USD)
+    names = DisplayNames({CHAIN: called[0]}, {ACCOUNT: called[-1]}, {AAVE: called[0]})
     entries = loaded(to_beancount(books.rows, names, closing=closing(books)))
     assert sum(type(one).__name__ == "Balance" for one in entries) == len(tokens)
     assert len({one.currency for one in entries if type(one).__name__ == "Commodity"}) == len(tokens)
 
 
 def test_what_was_before_the_first_day_is_a_balance() -> None:
-    rows = post([*STORY, entry(Kind.OUT, 9, (USDC, -1_000_000))], USD).rows
+    rows = post([*STORY, entry(EntryKind.OUT, 9, (USDC, -1_000_000))], USD).rows
     text = to_beancount(rows[-1:], NAMES, rows[:-1])
     whole = [p for one in loaded(text) if type(one).__name__ == "Transaction" for p in one.postings]
     assert sum(p.units.number for p in whole if p.units.currency == "USDC" and "Wallet" in p.account) == 6
@@ -166,7 +168,7 @@ def test_gains_are_those_of_beancounts_own_first_in_first_out(drawn: list[tuple[
             continue
         held += units if buys else -units
         raw, prices[day] = units * 10**6, str(price)
-        story.append(entry(Kind.IN if buys else Kind.OTHER, day, (USDC, raw if buys else -raw)))
+        story.append(entry(EntryKind.IN if buys else EntryKind.OTHER, day, (USDC, raw if buys else -raw)))
         date = f"{2000 + day}-01-01"
         cash = -units * price if buys else units * price
         cost = f"{{{price} USD}}" if buys else f"{{}} @ {price} USD"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.books.samples import AAVE, ACCOUNT, ETH, SHARES, USDC, WETH, entry, quotes
-from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.ledger import Row, What, post, totals
+from yieldbot.books.entries import Entry, EntryKind
+from yieldbot.books.ledger import Row, RowKind, post, totals
 from yieldbot.books.lots import Lot, cost, put, take, total
 
 USD = quotes({USDC: "1", WETH: "3000", ETH: "3000"})
@@ -21,7 +21,7 @@ def rows(*entries: Entry, prices: object = USD) -> list[tuple[str, str, int | No
     return [(row.what.value, row.token.symbol, row.raw) for row in post(entries, prices).rows]  # type: ignore[arg-type]
 
 
-def only(found: list[Row], what: What) -> Row:
+def only(found: list[Row], what: RowKind) -> Row:
     (row,) = [row for row in found if row.what is what]
     return row
 
@@ -29,42 +29,44 @@ def only(found: list[Row], what: What) -> Row:
 def test_interest_is_what_comes_beyond_the_principal() -> None:
     books = post(
         [
-            entry(Kind.IN, 0, (USDC, 1000)),
-            entry(Kind.DEPOSIT, 1, (USDC, -1000), (SHARES, 1000)),
-            entry(Kind.WITHDRAW, 31, (USDC, 600), (SHARES, -600)),
-            entry(Kind.WITHDRAW, 61, (USDC, 411), (SHARES, -411), all=True),
+            entry(EntryKind.IN, 0, (USDC, 1000)),
+            entry(EntryKind.DEPOSIT, 1, (USDC, -1000), (SHARES, 1000)),
+            entry(EntryKind.WITHDRAW, 31, (USDC, 600), (SHARES, -600)),
+            entry(EntryKind.WITHDRAW, 61, (USDC, 411), (SHARES, -411), all=True),
         ],
         quotes({USDC: {0: "1", 1: "0.99", 31: "1.01", 61: "0.98"}}),
     )
-    kinds = [(row.what, row.raw) for row in books.rows if row.what is not What.SHARES]
+    kinds = [(row.what, row.raw) for row in books.rows if row.what is not RowKind.SHARES]
     assert kinds == [
-        (What.IN, 1000),
-        (What.DEPOSIT, -1000),
-        (What.WITHDRAW, 600),
-        (What.WITHDRAW, 400),
-        (What.INTEREST, 11),
+        (RowKind.IN, 1000),
+        (RowKind.DEPOSIT, -1000),
+        (RowKind.WITHDRAW, 600),
+        (RowKind.WITHDRAW, 400),
+        (RowKind.INTEREST, 11),
     ]
-    interest = only(books.rows, What.INTEREST)
+    interest = only(books.rows, RowKind.INTEREST)
     assert interest.value == interest.cost == Fraction("0.98") * 11 / 10**6
     assert books.wallet[ACCOUNT, USDC] == total(books.lots[ACCOUNT, USDC]) == 1011
     assert books.principal[ACCOUNT, AAVE, USDC] == 0 and books.wallet[ACCOUNT, SHARES] == -11  # it grew by itself
 
 
 def test_what_an_exit_leaves_behind_is_a_loss() -> None:
-    exit_ = entry(Kind.WITHDRAW, 2, (USDC, 99), (SHARES, -100), all=True)
-    books = post([entry(Kind.IN, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100), (SHARES, 100)), exit_], USD)
-    loss = only(books.rows, What.LOSS)
+    exit_ = entry(EntryKind.WITHDRAW, 2, (USDC, 99), (SHARES, -100), all=True)
+    books = post(
+        [entry(EntryKind.IN, 0, (USDC, 100)), entry(EntryKind.DEPOSIT, 1, (USDC, -100), (SHARES, 100)), exit_], USD
+    )
+    loss = only(books.rows, RowKind.LOSS)
     assert (loss.raw, loss.gain, loss.value) == (-1, Fraction(-1, 10**6), 0)
     assert total(books.lots[ACCOUNT, USDC]) == books.wallet[ACCOUNT, USDC] == 99
     partial = post(
-        [entry(Kind.IN, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100)), replace(exit_, all=False)], USD
+        [entry(EntryKind.IN, 0, (USDC, 100)), entry(EntryKind.DEPOSIT, 1, (USDC, -100)), replace(exit_, all=False)], USD
     )
-    assert What.LOSS not in {row.what for row in partial.rows}
+    assert RowKind.LOSS not in {row.what for row in partial.rows}
 
 
 def test_a_swap_disposes_of_what_is_given_for_what_is_received() -> None:
-    swap = entry(Kind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15))
-    bought = entry(Kind.IN, 0, (USDC, 3_000_000))
+    swap = entry(EntryKind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15))
+    bought = entry(EntryKind.IN, 0, (USDC, 3_000_000))
     books = post([bought, swap], quotes({USDC: {0: "0.9", 1: "1"}, WETH: {1: "2900"}}))
     given, got = books.rows[1:]
     assert (given.value, given.cost, given.gain) == (Fraction("-2.9"), Fraction("2.7"), Fraction("0.2"))
@@ -77,10 +79,10 @@ def test_a_swap_disposes_of_what_is_given_for_what_is_received() -> None:
 
 def test_totals_are_of_what_is_known() -> None:
     story = [
-        entry(Kind.IN, 0, (USDC, 9_000_000)),
-        entry(Kind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15), fee_raw=10**15),
-        entry(Kind.CLAIM, 2, (WETH, 10**18)),
-        entry(Kind.SWAP, 3, (WETH, -(10**15)), (USDC, 4_000_000)),
+        entry(EntryKind.IN, 0, (USDC, 9_000_000)),
+        entry(EntryKind.SWAP, 1, (USDC, -3_000_000), (WETH, 10**15), fee_raw=10**15),
+        entry(EntryKind.CLAIM, 2, (WETH, 10**18)),
+        entry(EntryKind.SWAP, 3, (WETH, -(10**15)), (USDC, 4_000_000)),
     ]
     prices = {USDC: "1", WETH: {1: "3000", 2: "2500", 3: "4000"}, ETH: "3000"}
     found = totals(post(story, quotes(prices)).rows)
@@ -90,22 +92,23 @@ def test_totals_are_of_what_is_known() -> None:
 
 
 def test_without_a_price_nothing_is_guessed() -> None:
-    swap = entry(Kind.SWAP, 1, (USDC, -5), (WETH, 5))
-    for row in post([entry(Kind.IN, 0, (USDC, 5)), swap, entry(Kind.OUT, 2, (WETH, -5))], quotes({})).rows:
+    swap = entry(EntryKind.SWAP, 1, (USDC, -5), (WETH, 5))
+    for row in post([entry(EntryKind.IN, 0, (USDC, 5)), swap, entry(EntryKind.OUT, 2, (WETH, -5))], quotes({})).rows:
         assert (row.quote, row.value, row.cost, row.gain) == (None, None, None, None)
 
 
 def test_fees_and_rent_are_the_native_tokens() -> None:
-    reverted = entry(Kind.REVERTED, 1, fee_raw=10**15, market_id=AAVE)
-    first = entry(Kind.IN, 0, (ETH, 10**18))
+    reverted = entry(EntryKind.REVERTED, 1, fee_raw=10**15, market_id=AAVE)
+    first = entry(EntryKind.IN, 0, (ETH, 10**18))
     books = post(
-        [first, reverted, entry(Kind.GAS, 2, fee_raw=7, rent_raw=5), entry(Kind.REVERTED, 3, fee_raw=None)], USD
+        [first, reverted, entry(EntryKind.GAS, 2, fee_raw=7, rent_raw=5), entry(EntryKind.REVERTED, 3, fee_raw=None)],
+        USD,
     )
     assert [(row.what, row.raw) for row in books.rows[1:]] == [
-        (What.FEE, -(10**15)),
-        (What.FEE, -7),
-        (What.RENT, -5),
-        (What.FEE, None),
+        (RowKind.FEE, -(10**15)),
+        (RowKind.FEE, -7),
+        (RowKind.RENT, -5),
+        (RowKind.FEE, None),
     ]
     assert books.rows[1].value == -3 and books.rows[1].gain == 0
     assert books.wallet[ACCOUNT, ETH] == 10**18 - 10**15 - 12
@@ -113,18 +116,24 @@ def test_fees_and_rent_are_the_native_tokens() -> None:
 
 
 def test_what_leaves_to_outside_takes_its_cost_along() -> None:
-    entries = [entry(Kind.IN, 0, (USDC, 10)), entry(Kind.IN, 1, (USDC, 10)), entry(Kind.OUT, 2, (USDC, -15))]
+    entries = [
+        entry(EntryKind.IN, 0, (USDC, 10)),
+        entry(EntryKind.IN, 1, (USDC, 10)),
+        entry(EntryKind.OUT, 2, (USDC, -15)),
+    ]
     out = post(entries, quotes({USDC: {0: "1", 1: "2", 2: "9"}})).rows[-1]
     assert out.gain is None and out.cost == Fraction(10 + 5 * 2, 10**6)
 
 
 def test_what_a_market_held_before_is_no_interest() -> None:
-    opening = entry(Kind.OPENING, 0, (USDC, 900), market_id=AAVE, asset=USDC)
-    exit_ = entry(Kind.WITHDRAW, 5, (USDC, 1010), (SHARES, -1010), all=True)
-    found = rows(opening, entry(Kind.OPENING, 0, (USDC, 100)), entry(Kind.DEPOSIT, 1, (USDC, -100)), exit_)
+    opening = entry(EntryKind.OPENING, 0, (USDC, 900), market_id=AAVE, asset=USDC)
+    exit_ = entry(EntryKind.WITHDRAW, 5, (USDC, 1010), (SHARES, -1010), all=True)
+    found = rows(opening, entry(EntryKind.OPENING, 0, (USDC, 100)), entry(EntryKind.DEPOSIT, 1, (USDC, -100)), exit_)
     assert ("interest", "USDC", 10) in found and ("withdraw", "USDC", 1000) in found
     known = rows(
-        entry(Kind.IN, 0, (USDC, 900)), entry(Kind.DEPOSIT, 0, (USDC, -900)), replace(opening, at=opening.at + 1)
+        entry(EntryKind.IN, 0, (USDC, 900)),
+        entry(EntryKind.DEPOSIT, 0, (USDC, -900)),
+        replace(opening, at=opening.at + 1),
     )
     assert not any(what == "opening" for what, _, _ in known), "how it came there is known: nothing twice"
 
@@ -156,25 +165,35 @@ def test_lots_leave_first_in_first_out_and_nothing_is_lost(bought: list[tuple[in
 def stories(draw: st.DrawFn) -> list[Entry]:
     """Deposits, exits, swaps, claims and strangers' transfers, never more than there is."""
     wallet, market, weth = draw(RAW), 0, 0
-    told = [entry(Kind.IN, 0, (USDC, wallet)), entry(Kind.IN, 0, (ETH, 10**18))]
+    told = [entry(EntryKind.IN, 0, (USDC, wallet)), entry(EntryKind.IN, 0, (ETH, 10**18))]
     for day in range(1, draw(st.integers(1, 10))):
         fee = draw(st.integers(0, 10**15))
         kind = draw(
-            st.sampled_from([Kind.IN, Kind.OUT, Kind.DEPOSIT, Kind.WITHDRAW, Kind.SWAP, Kind.CLAIM, Kind.OTHER])
+            st.sampled_from(
+                [
+                    EntryKind.IN,
+                    EntryKind.OUT,
+                    EntryKind.DEPOSIT,
+                    EntryKind.WITHDRAW,
+                    EntryKind.SWAP,
+                    EntryKind.CLAIM,
+                    EntryKind.OTHER,
+                ]
+            )
         )
-        if kind in (Kind.OUT, Kind.DEPOSIT, Kind.SWAP) and wallet:
+        if kind in (EntryKind.OUT, EntryKind.DEPOSIT, EntryKind.SWAP) and wallet:
             raw = draw(st.integers(1, wallet))
             wallet -= raw
-            market += raw if kind is Kind.DEPOSIT else 0
-            got = (WETH, draw(RAW)) if kind is Kind.SWAP else (SHARES, raw)
-            weth += got[1] if kind is Kind.SWAP else 0
-            changes = [(USDC, -raw), got] if kind is not Kind.OUT else [(USDC, -raw)]
+            market += raw if kind is EntryKind.DEPOSIT else 0
+            got = (WETH, draw(RAW)) if kind is EntryKind.SWAP else (SHARES, raw)
+            weth += got[1] if kind is EntryKind.SWAP else 0
+            changes = [(USDC, -raw), got] if kind is not EntryKind.OUT else [(USDC, -raw)]
             told.append(entry(kind, day, *changes, fee_raw=fee))
-        elif kind is Kind.WITHDRAW and market:
+        elif kind is EntryKind.WITHDRAW and market:
             raw, whole = draw(st.integers(1, 2 * market)), draw(st.booleans())
             wallet, market = wallet + raw, 0 if whole else max(0, market - raw)
             told.append(entry(kind, day, (USDC, raw), (SHARES, -raw), all=whole, fee_raw=fee))
-        elif kind in (Kind.IN, Kind.CLAIM, Kind.OTHER):
+        elif kind in (EntryKind.IN, EntryKind.CLAIM, EntryKind.OTHER):
             raw = draw(RAW)
             wallet += raw
             told.append(entry(kind, day, (USDC, raw), fee_raw=fee))
@@ -196,7 +215,9 @@ def test_quantities_and_costs_are_conserved(told: list[Entry], priced: bool) -> 
             left = sum(r.cost for r in books.rows if r.token == token and (r.raw or 0) < 0 and r.cost is not None)
             assert came - left == cost(books.lots.get(pool, ())), "what came cost what is left and what went"
     if priced:  # at prices that never move nothing is gained but by swaps, and nothing lost but what exits leave
-        assert all(row.gain == 0 for row in books.rows if row.what in (What.FEE, What.OTHER) and row.gain is not None)
+        assert all(
+            row.gain == 0 for row in books.rows if row.what in (RowKind.FEE, RowKind.OTHER) and row.gain is not None
+        )
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, DAY, ETH, SHARES, USDC, entry, quotes
-from yieldbot.books.entries import Entry, Kind
+from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.ledger import Quote, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.model.amounts import Amount
@@ -18,10 +18,10 @@ def of(*entries: Entry, held: int, now: str | None = "1.2") -> Pnl | None:
     return pnl(entries, ACCOUNT, AAVE, Amount(USDC, held), quote, PRICES)
 
 
-ALLOWED = entry(Kind.GAS, 1, fee_raw=10**15, market_id=AAVE)
-FIRST = entry(Kind.DEPOSIT, 1, (USDC, -1_000_000), (SHARES, 1), fee_raw=10**15)
-MORE = entry(Kind.DEPOSIT, 10, (USDC, -1_000_000), (SHARES, 1), fee_raw=10**15)
-PART = entry(Kind.WITHDRAW, 20, (USDC, 1_500_000), (SHARES, -1), fee_raw=10**15)
+ALLOWED = entry(EntryKind.GAS, 1, fee_raw=10**15, market_id=AAVE)
+FIRST = entry(EntryKind.DEPOSIT, 1, (USDC, -1_000_000), (SHARES, 1), fee_raw=10**15)
+MORE = entry(EntryKind.DEPOSIT, 10, (USDC, -1_000_000), (SHARES, 1), fee_raw=10**15)
+PART = entry(EntryKind.WITHDRAW, 20, (USDC, 1_500_000), (SHARES, -1), fee_raw=10**15)
 
 
 def test_first_in_first_out_tells_realised_from_unrealised() -> None:
@@ -35,8 +35,8 @@ def test_first_in_first_out_tells_realised_from_unrealised() -> None:
 
 
 def test_a_position_that_was_left_begins_anew() -> None:
-    exit_ = entry(Kind.WITHDRAW, 10, (USDC, 1_000_001), (SHARES, -1), all=True, fee_raw=10**15)
-    again = entry(Kind.DEPOSIT, 20, (USDC, -500), (SHARES, 1), fee_raw=5)
+    exit_ = entry(EntryKind.WITHDRAW, 10, (USDC, 1_000_001), (SHARES, -1), all=True, fee_raw=10**15)
+    again = entry(EntryKind.DEPOSIT, 20, (USDC, -500), (SHARES, 1), fee_raw=5)
     found = of(FIRST, exit_, again, held=501)
     assert found is not None and (found.since, found.earned.raw) == (BORN + 20 * DAY, 1)
     assert found.gas == Amount(ETH, 5)
@@ -45,24 +45,24 @@ def test_a_position_that_was_left_begins_anew() -> None:
 
 
 def test_what_is_not_known_stays_so() -> None:
-    assert of(entry(Kind.IN, 1, (USDC, 5)), held=5) is None, "no entry tells how it began"
+    assert of(entry(EntryKind.IN, 1, (USDC, 5)), held=5) is None, "no entry tells how it began"
     unpriced = of(FIRST, held=1_000_100, now=None)
     assert unpriced is not None and (unpriced.earned.raw, unpriced.unrealised, unpriced.base) == (100, None, None)
-    later = of(entry(Kind.DEPOSIT, 2, (USDC, -5)), held=6)
+    later = of(entry(EntryKind.DEPOSIT, 2, (USDC, -5)), held=6)
     assert later is not None and later.earned.raw == 1 and later.base is None
-    lost_fee = of(FIRST, entry(Kind.REVERTED, 10, market_id=AAVE, fee_raw=None), held=1_000_000)
+    lost_fee = of(FIRST, entry(EntryKind.REVERTED, 10, market_id=AAVE, fee_raw=None), held=1_000_000)
     assert lost_fee is not None and (lost_fee.gas, lost_fee.gas_base) == (None, None)
 
 
 def test_what_was_there_before_counts_at_its_worth_then() -> None:
-    before = entry(Kind.OPENING, 1, (USDC, 1_000_000), market_id=AAVE, asset=USDC)
+    before = entry(EntryKind.OPENING, 1, (USDC, 1_000_000), market_id=AAVE, asset=USDC)
     found = of(before, MORE, held=2_100_000)
     assert found is not None and (found.put_in.raw, found.earned.raw) == (2_000_000, 100_000)
 
 
 def test_in_another_unit_each_amount_counts_at_both_prices_of_its_time() -> None:
     dollars = quotes({USDC: {1: "1", 20: "1"}, ETH: {1: "2000", 20: "2500"}})
-    part = entry(Kind.WITHDRAW, 20, (USDC, 1_000_000), (SHARES, -1), fee_raw=10**15)
+    part = entry(EntryKind.WITHDRAW, 20, (USDC, 1_000_000), (SHARES, -1), fee_raw=10**15)
     found = pnl([FIRST, part], ACCOUNT, AAVE, Amount(USDC, 100), Quote(Fraction(1, 2500), "now"), in_unit(dollars, ETH))
     assert found is not None and found.realised == Fraction(1, 2500) - Fraction(1, 2000)
     assert found.gas_base == Fraction(2, 1000) and found.unrealised == Fraction(100, 10**6 * 2500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from yieldbot.books.entries import Entry, Kind
+from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.chains.solana.account_history import _with_gaps, balances_in
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
@@ -23,11 +23,13 @@ def test_opening_balances_come_in_one_order_whatever_order_the_node_gave_them_in
         rows = [{"owner": OWNER, "mint": token.address, "uiTokenAmount": {"amount": "5"}} for token in tokens]
         meta = {"preBalances": [7], "postBalances": [6], "preTokenBalances": rows, "postTokenBalances": rows}
         around = balances_in({"meta": meta}, OWNER, NATIVE)
-        ours = Entry(account=(CHAIN, OWNER), kind=Kind.GAS, at=1, height=1, words="a transaction", hash="sig")
+        ours = Entry(
+            account=(CHAIN, OWNER), kind=EntryKind.GAS, at=1, height=1, description="a transaction", hash="sig"
+        )
         now = dict.fromkeys([NATIVE, *MINTS], 0)
         entries, known = _with_gaps((CHAIN, OWNER), [ours], {"sig": around}, now, NATIVE)
         assert known == {NATIVE, *MINTS}
-        assert [entry.kind for entry in entries] == [Kind.OPENING, Kind.GAS]
+        assert [entry.kind for entry in entries] == [EntryKind.OPENING, EntryKind.GAS]
         return list(entries[0].changes)
 
     draw = random.Random(1)

@@ -16,7 +16,7 @@ from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
 from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError
-from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, evm_chain
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.unit.cli.program import yieldbot
 from yieldbot.execution.halt import NAME, halted
-from yieldbot.journal.events import AccountStopped
+from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, evm_chain
 

@@ -33,11 +33,11 @@ from wiring import (
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.judge import judge
 from yieldbot.chains.evm.execution.judge import judge_cancellation as judge_cancel
-from yieldbot.chains.evm.execution.simulate import Rehearsal
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
 from yieldbot.execution.planned import leg_in_plan
-from yieldbot.journal.events import PlanStatus
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain

@@ -13,7 +13,7 @@ from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.judge import judge, leg_in_plan
-from yieldbot.chains.evm.execution.simulate import Rehearsal
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.execution.deltas import leg_fault
 from yieldbot.journal.store import Journal

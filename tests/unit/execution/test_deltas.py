@@ -19,14 +19,14 @@ from yieldbot.chains.evm.execution.balances import (
 )
 from yieldbot.execution.deltas import leg_fault, provided_fault, real_fault, still_least, total, within, worth_fault
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.native import NATIVE
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import Delta
 
 DAI = Token(USDC.chain, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
-ETH = Token(USDC.chain, NATIVE, "ETH", 18)
+ETH = Token(USDC.chain, EVM_NATIVE, "ETH", 18)
 WITHDRAWAL = replace(work(), leg=replace(work().leg, kind=LegKind.WITHDRAW))
 ALL = replace(WITHDRAWAL, leg=replace(WITHDRAWAL.leg, all=True))
 
@@ -196,7 +196,7 @@ def test_a_deposit_is_worth_what_it_took_less_what_was_counted_with(
 
 
 def test_a_range_that_is_laid_anew_may_lose_what_was_counted_with_and_no_more() -> None:
-    anew = replace(work(), leg=replace(work().leg, kind=LegKind.RERANGE))
+    anew = replace(work(), leg=replace(work().leg, kind=LegKind.REBALANCE))
     assert worth_fault(anew, 0, 0.0) is worth_fault(anew, -12_000_000, 0.0, 10.0) is None
     found = worth_fault(anew, -12_000_003, 0.0, 10.0)
     assert found is not None and found.reason == (
@@ -241,8 +241,8 @@ def test_a_claim_takes_nothing_and_brings_what_was_seen(
         (LegKind.WITHDRAW, RAW - 12_000_003, 0, False),
         (LegKind.WITHDRAW, RAW, -1, False),
         (LegKind.WITHDRAW, 2 * RAW, 9, True),
-        (LegKind.RERANGE, 0, 0, True),
-        (LegKind.RERANGE, -1, 0, False),
+        (LegKind.REBALANCE, 0, 0, True),
+        (LegKind.REBALANCE, -1, 0, False),
     ],
 )
 def test_liquidity_leaves_over_what_a_moved_price_may(kind: LegKind, usdc: int, dai: int, right: bool) -> None:

@@ -21,8 +21,8 @@ from yieldbot.chains.exits import fingerprint, proven, proven_legs, refused, reh
 from yieldbot.chains.solana import exits as exits_svm
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import TransientError
-from yieldbot.journal.events import AccountCleared, Event, ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.journal.fold import PROOF_SECONDS, Record
+from yieldbot.journal.journal_entries import AccountCleared, ExitAsked, ExitEnded, ExitProven, ExitRefused, JournalEntry
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot
@@ -234,7 +234,7 @@ def test_a_markets_terms_are_in_its_fingerprint_and_what_moves_by_itself_is_not(
 # What the journal knows.
 
 
-def records(*events: Event) -> list[Record]:
+def records(*events: JournalEntry) -> list[Record]:
     return [Record(index + 1, T, event) for index, event in enumerate(events)]
 
 
@@ -255,7 +255,7 @@ GOOD = proven(A, OWNER, "v1", usdc(100), on_chain=True)
 
 
 async def known(
-    *events: Event, view: Snapshot = VIEW, first: tuple[str, ...] = (), prints: Prints | None = None
+    *events: JournalEntry, view: Snapshot = VIEW, first: tuple[str, ...] = (), prints: Prints | None = None
 ) -> Snapshot:
     return await with_exits(prints or Prints(), view, records(*events), Policy(try_first=first))
 
@@ -298,7 +298,7 @@ async def test_nothing_is_asked_where_nothing_is_to_be_known() -> None:
 
 
 async def test_what_is_to_be_tried_first_is_untried_until_real_money_came_out_of_it_as_it_is() -> None:
-    async def untried(*events: Event, now: str | None = "v1") -> bool:
+    async def untried(*events: JournalEntry, now: str | None = "v1") -> bool:
         prints = Prints({A.market.id: now} if now else {})
         view = await known(*events, first=(A.market.id,), prints=prints)
         assert not view.of(B.market.id).untried
@@ -319,7 +319,7 @@ def leg(raw: int, state: MarketState = A, kind: LegKind = LegKind.DEPOSIT) -> Le
 
 
 async def proofs(
-    *legs: Leg, events: Sequence[Event] = (GOOD,), view: Snapshot = VIEW, prints: Prints | None = None
+    *legs: Leg, events: Sequence[JournalEntry] = (GOOD,), view: Snapshot = VIEW, prints: Prints | None = None
 ) -> set[int]:
     return set(await proven_legs(prints or Prints(), records(*events), legs, view))
 
@@ -343,7 +343,7 @@ async def test_a_deposit_is_proven_for_as_much_as_came_out_with_what_is_held_and
 
 def test_what_is_rehearsed_is_a_market() -> None:
     assert rehearsed(VIEW.markets) == [A, B] and rehearsed(VIEW.idle) == []
-    assert rehearsed([replace(A, lp=object())]) == []  # type: ignore[arg-type]
+    assert rehearsed([replace(A, liquidity_market=object())]) == []  # type: ignore[arg-type]
 
 
 # Money on its way out, by what the chain shows.
@@ -353,7 +353,7 @@ def gone(asked: float = 5, ready: float = 0, back: float = 0, until: int | None 
     return Leaving(asked=usdc(asked), ready=usdc(ready), back=usdc(back), until=until)
 
 
-def seen(leaving: Leaving | None, *events: Event) -> list[Event]:
+def seen(leaving: Leaving | None, *events: JournalEntry) -> list[JournalEntry]:
     return list(steps(records(*events), snapshot(0, replace(A, held=usdc(50), leaving=leaving), B)))
 
 

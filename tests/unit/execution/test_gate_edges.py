@@ -50,7 +50,7 @@ from yieldbot.chains.evm.execution.judge import (
 )
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER, Approval, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue, in_time
-from yieldbot.journal.events import PlanMarked, PlanStatus, TxSigned
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
@@ -352,7 +352,7 @@ async def test_a_persons_answer_is_written_with_the_plan(journal: Journal) -> No
 
     assert await Ask(journal, no, "device").approve(proposal(RAW)) == Approval(proposal(RAW).plan, "device", EXPIRES)
     assert await declined(Ask(journal, no), proposal(RAW, plan_id="p2")) == ("HUMAN_REJECTED", "you said no")
-    marks = [row.event for row in journal.history() if isinstance(row.event, PlanMarked)]
+    marks = [row.entry for row in journal.history() if isinstance(row.entry, PlanMarked)]
     assert [(mark.plan_id, mark.status, mark.by) for mark in marks] == [
         ("p1", PlanStatus.APPROVED, "device"),
         ("p2", PlanStatus.REJECTED, "terminal"),

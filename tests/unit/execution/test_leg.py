@@ -48,14 +48,15 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import judge_batch
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.permit2 import permit_call
-from yieldbot.chains.evm.execution.simulate import _with_least, rehearse, simulate_tx, still_allowed
-from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided
+from yieldbot.chains.evm.execution.rehearse import rehearse, still_allowed
+from yieldbot.chains.evm.execution.simulate import _with_least, simulate_tx
+from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided, move_of
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.events import AccountStopped, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
@@ -521,7 +522,8 @@ async def test_a_leg_of_liquidity_takes_back_what_it_left_allowed_and_nothing_el
     ):
         chain = living(journal)
         chain.allowed = dict(left)
-        outcomes = await _take_back(lp_account(chain, journal), approval, its, [])
+        account = lp_account(chain, journal)
+        outcomes = await _take_back(account, move_of(account, approval, its, ()), [], 0)
         assert len(outcomes) == len(chain.sent) == sent, (left, outcomes)
         assert chain.allowed.get((OURS, ITS, spender), 0) == 0
     call = allowance_call(USDC, its.provides.spenders[0], 0, "a pool")

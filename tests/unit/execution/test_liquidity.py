@@ -15,12 +15,12 @@ from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity
 from yieldbot.chains.evm.liquidity.order import LpOrder
 from yieldbot.execution.approvals import NEVER
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.liquidity import LpState
+from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.protocols import exchanges
@@ -32,7 +32,7 @@ ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
 WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
 POSITION = Token(CHAIN, MANAGER, "position", 0)
 POOL = Pool("uniswap_v3", "Uniswap v3 0.05%", STRANGER, WETH, USDC, {"fee": 500, "router": ROUTER})
-STATE = LpState(
+STATE = LiquidityPool(
     pool=POOL,
     sqrt_price_x96=1 << 96,
     tick=0,

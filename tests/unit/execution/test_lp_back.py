@@ -21,9 +21,9 @@ from yieldbot.chains.evm.liquidity.swaps import Terms
 from yieldbot.chains.evm.liquidity.wayout import come_back
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.journal.store import Journal
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.plan import NoWayOut
 from yieldbot.model.tx import Delta
 from yieldbot.protocols.evm import position_manager as calls
@@ -40,8 +40,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def position(token_id: int | None = 7, liquidity: int = 900, shares: int = 0) -> LpPosition:
-    return LpPosition(
+def position(token_id: int | None = 7, liquidity: int = 900, shares: int = 0) -> PoolPosition:
+    return PoolPosition(
         state=STATE,
         token_id=token_id,
         ticks=(-100, 100),
@@ -71,8 +71,8 @@ async def back(
     journal: Journal,
     monkeypatch: pytest.MonkeyPatch,
     fork: ForkDouble,
-    mine: Sequence[LpPosition] | Exception = (MINE,),
-    before: Sequence[LpPosition] = (),
+    mine: Sequence[PoolPosition] | Exception = (MINE,),
+    before: Sequence[PoolPosition] = (),
     put: Sequence[Delta] = PUT,
     seen: list[Any] | None = None,
     **changes: Any,
@@ -129,7 +129,7 @@ async def test_less_is_told_with_both_sides(journal: Journal, monkeypatch: pytes
 
 
 async def test_just_what_was_added_is_taken_out(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def taken(mine: Sequence[LpPosition], before: Sequence[LpPosition]) -> list[str]:
+    async def taken(mine: Sequence[PoolPosition], before: Sequence[PoolPosition]) -> list[str]:
         fork = forked()
         await back(journal, monkeypatch, fork, mine, before)
         return [params[0]["data"][2:] for method, params in fork.asked if method == "eth_sendTransaction"]

@@ -18,10 +18,12 @@ from wiring import BLOCK, CHAIN, EXPIRES, OWNER, USDC
 
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
+from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
 from yieldbot.chains.evm.execution.nonces import leftovers
 from yieldbot.chains.evm.execution.submit import stored
-from yieldbot.chains.evm.liquidity.judge import TAKE_BACK_GAS, LpRehearsal, carry_out, rehearse_steps
+from yieldbot.chains.evm.liquidity.execute import execute_order
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step
+from yieldbot.chains.evm.liquidity.rehearse import LpRehearsal, rehearse_steps
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -104,7 +106,7 @@ async def carried(
     rehearsal = await rehearsed(journal, chain_of(journal), *planned)
     assert isinstance(rehearsal, LpRehearsal)
     account = lp_account(chain, journal, **changes)
-    return await carry_out(account, Steps(*live), rehearsal, tokens, PLACE, order)
+    return await execute_order(account, Steps(*live), rehearsal, tokens, PLACE, order)
 
 
 def kinds(found: list[Outcome | Declined]) -> list[Any]:
@@ -136,7 +138,9 @@ async def test_what_is_halted_or_beyond_limits_is_not_begun(journal: Journal) ->
     rehearsal, live = await rehearsed(journal, chain_of(journal), *STEPS), Steps(*STEPS)
     assert isinstance(rehearsal, LpRehearsal)
     account = lp_account(chain, journal, halted=lambda: "stop")
-    assert kinds(await carry_out(account, live, rehearsal, TOKENS, PLACE, ONE_SIDED)) == ["HALTED"] and not live.runs
+    assert (
+        kinds(await execute_order(account, live, rehearsal, TOKENS, PLACE, ONE_SIDED)) == ["HALTED"] and not live.runs
+    )
     assert kinds(await carried(journal, chain, *STEPS, limits=limits)) == ["LIMIT"] and not chain.sent
     assert asked == [[Leg(LegKind.DEPOSIT, PLACE, Amount(USDC, RAW))]], "what nothing is put in of is none"
 

@@ -18,8 +18,8 @@ from yieldbot.chains.evm.execution.judge import judge_cancellation
 from yieldbot.chains.evm.execution.nonces import cancelled, cancels, clear_leftovers, given_up, leftovers, next_nonce
 from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.errors import PendingError, TransientError
-from yieldbot.journal.events import TxSettled
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxSettled
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined

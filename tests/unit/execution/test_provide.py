@@ -12,12 +12,12 @@ from wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
 
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.execute import judge_provided
+from yieldbot.chains.evm.liquidity.judge import judge_provided
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, MarketId
@@ -26,7 +26,9 @@ from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind,
 from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.protocols.evm import position_manager as calls
 
-MARKET = Market(MarketId("uniswap_v3_lp/1/0x"), "uniswap_v3_lp", Kind.LP, USDC.chain, "a pool", USDC, POOL.address)
+MARKET = Market(
+    MarketId("uniswap_v3_lp/1/0x"), "uniswap_v3_lp", Kind.LIQUIDITY, USDC.chain, "a pool", USDC, POOL.address
+)
 LEG = Leg(LegKind.DEPOSIT, MARKET.id, Amount(USDC, 4000), ticks=(-100, 100))
 OUT = Leg(LegKind.WITHDRAW, MARKET.id, Amount(USDC, 4000), all=True)
 ORDER = LpOrder(
@@ -182,9 +184,9 @@ def test_allowances_are_the_orders_and_may_always_be_taken_back() -> None:
         (OUT, 4100, 0, True),
         (OUT, 3990, 0, False),
         (OUT, 4000, -1, False),
-        (replace(LEG, kind=LegKind.RERANGE), 0, 0, True),
-        (replace(LEG, kind=LegKind.RERANGE), 5, 5, True),
-        (replace(LEG, kind=LegKind.RERANGE), -10, 0, False),
+        (replace(LEG, kind=LegKind.REBALANCE), 0, 0, True),
+        (replace(LEG, kind=LegKind.REBALANCE), 5, 5, True),
+        (replace(LEG, kind=LegKind.REBALANCE), -10, 0, False),
     ],
 )
 def test_a_legs_whole_effect_is_its_meaning(leg: Leg, usdc: int, weth: int, right: bool) -> None:

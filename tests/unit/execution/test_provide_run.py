@@ -16,15 +16,16 @@ from wiring import EXPIRES, NOW, OWNER, STRANGER, USDC
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.order import Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
-from yieldbot.journal.events import PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Confirmed, Reverted

@@ -15,8 +15,11 @@ from wiring import BLOCK, MARKET, OWNER, POOL, RAW, SHARES, STRANGER, USDC, supp
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC
 from yieldbot.chains.evm.execution.build import Fees
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.on_fork import mined
-from yieldbot.chains.evm.execution.simulate import Rehearsal, leg_calls, priority_fee, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import leg_calls, rehearse
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef

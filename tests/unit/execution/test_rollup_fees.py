@@ -15,6 +15,8 @@ from wiring import APPROVAL, BLOCK, OWNER, POOL, RAW, plan, supply_tx, work
 
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.rollup import (
     charge,
     cost_above_gain,
@@ -23,7 +25,7 @@ from yieldbot.chains.evm.execution.rollup import (
     rollup_fee,
     short_of_native,
 )
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.rollups import (
     ARB_GAS_INFO,
     GAS_PRICE_ORACLE,
@@ -43,7 +45,7 @@ from yieldbot.chains.evm.rollups import (
 )
 from yieldbot.chains.evm.signing.sign import payload
 from yieldbot.errors import ConfigError, MarketError, TransientError
-from yieldbot.journal.events import PlanWritten
+from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.native import native_token

@@ -34,7 +34,7 @@ from wiring import (
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
-from yieldbot.chains.evm.execution.simulate import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.signing.safe import (
     EXEC,
     MULTI_SEND,
@@ -54,7 +54,7 @@ from yieldbot.chains.evm.signing.safe import (
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.results import Proposed
-from yieldbot.journal.events import AccountStopped, PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token

@@ -36,8 +36,8 @@ from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.execution.submit import record, submit
 from yieldbot.chains.solana.node.client import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
-from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId
@@ -215,7 +215,7 @@ FINAL, SEEN = Landed(55, None, "finalized"), Landed(55, None, "confirmed")
 
 
 def notes(journal: Journal) -> list[str]:
-    return [row.event.note for row in journal.history() if isinstance(row.event, TxNoted)]
+    return [row.entry.note for row in journal.history() if isinstance(row.entry, TxNoted)]
 
 
 async def test_only_what_is_final_is_settled(journal: Journal) -> None:
@@ -343,7 +343,7 @@ async def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:
     tx = SvmUnsigned(CHAIN, OWNER, b"m", 77, (), b"\x0f", 6_000, "deposit 9", "p2", 3, MarketId("m/1/y"))
     made = SvmSimulated(tx, BlockRef(CHAIN, 9, "", 0), 1, (Delta(USDC, -9), Delta(NATIVE, -6_000)))
     approved = SvmApproved(made, b"d", "you", 44)
-    stored = record(account, SvmSigned(approved, b"raw", "other"), 250_000, repeats="signature")
+    stored = record(account, SvmSigned(approved, b"raw", "other"), "signature", units=250_000)
     found = stored.signed
     assert (found.hash, found.raw, found.owner, found.plan_id, found.leg) == ("other", b"raw", OWNER, "p2", 3)
     assert (found.nonce, found.gas, found.max_fee_wei, found.priority_fee_wei) == (0, 250_000, 0, 0)

@@ -27,8 +27,8 @@ from yieldbot.chains.solana.execution.confirm import _settled, changes_in_meta
 from yieldbot.chains.solana.execution.judge import Rules, budget_fault
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import InvariantError, TransientError
-from yieldbot.journal.events import SvmTerms, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import SvmTerms, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.math.stake_pool import StakePool, fee_of, rate
 from yieldbot.model.amounts import BlockRef, Token

@@ -18,17 +18,16 @@ from test_svm_gate import CHAIN, LIMITS, NATIVE, OTHER, OWNER, SOL, STRANGER, TA
 from test_svm_judge import BID, OPEN, RAW, SAVE, SHARES, call_of, mine, padded, tx_of, work_of
 from test_svm_wayout import STATE, account_of, observed, out_of
 
+from yieldbot.chains.solana.execution import rehearse as rehearse_module
 from yieldbot.chains.solana.execution import simulate
 from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
 from yieldbot.chains.solana.execution.build import Step, Table, bid_for
+from yieldbot.chains.solana.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
+from yieldbot.chains.solana.execution.rehearse import rehearse
 from yieldbot.chains.solana.execution.simulate import (
     LACKS,
     OPENED_LAMPORTS,
-    Rehearsal,
-    RehearsedLeg,
-    RehearsedTx,
     reason,
-    rehearse,
     simulate_tx,
     tables_of,
     watched_of,
@@ -81,7 +80,7 @@ async def went(
     **changes: Any,
 ) -> Rehearsal | Declined:
     made = fork or forked()
-    monkeypatch.setattr(simulate, "Fork", lambda node: made)
+    monkeypatch.setattr(rehearse_module, "Fork", lambda node: made)
     return await rehearse(account_of(journal, nodes, **changes), works or (WORK,), SLOT)
 
 

@@ -76,9 +76,9 @@ def test_what_should_come_back_is_what_went_in_less_the_fees_that_are_named() ->
 def test_all_is_asked_for_or_the_deposit_alone_where_the_cash_pays_no_more() -> None:
     out, held = out_of(10.0, rounding_raw=3), 5_000
     net = RAW - RAW // 1000
-    assert out.asked(PUT, held, None) == out.asked(PUT, held, Amount(USDC, held + net)) == (None, held + net)
-    assert out.asked(PUT, held, Amount(USDC, held + net - 1)) == (Amount(USDC, net - 3), net)
-    assert out.asked(PUT, 0, Amount(USDC, 1)) == (None, net), "there is nothing else of ours inside"
+    assert out.requested(PUT, held, None) == out.requested(PUT, held, Amount(USDC, held + net)) == (None, held + net)
+    assert out.requested(PUT, held, Amount(USDC, held + net - 1)) == (Amount(USDC, net - 3), net)
+    assert out.requested(PUT, 0, Amount(USDC, 1)) == (None, net), "there is nothing else of ours inside"
 
 
 def test_less_by_more_than_the_rounding_is_told_with_both_amounts() -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from yieldbot.errors import InvariantError, TransientError
-from yieldbot.journal.events import (
+from yieldbot.journal.entry_codec import decode, encode
+from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
+from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
     ExitProven,
@@ -28,11 +30,9 @@ from yieldbot.journal.events import (
     TxSent,
     TxSettled,
     TxSigned,
-    decode,
-    encode,
 )
-from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
-from yieldbot.journal.store import READ_TRIES, Journal, _database_error
+from yieldbot.journal.journal_file import READ_TRIES, database_error
+from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
@@ -103,7 +103,7 @@ def test_events_come_back_in_order_after_reopening(path: Path) -> None:
             journal.append(event)
     with Journal.open(path) as journal:
         records = journal.history()
-        assert tuple(record.event for record in records) == events
+        assert tuple(record.entry for record in records) == events
         assert [record.seq for record in records] == list(range(1, 12))
         assert {record.at for record in records} == {1_700_000_001}
         assert [record.seq for record in journal.history(2)] == [10, 11]
@@ -333,7 +333,7 @@ def test_the_databases_own_errors_are_said_with_the_remedy(
     failure = sqlite3.DatabaseError("odd")
     if code is not None:
         failure.sqlite_errorcode = code
-    found = _database_error(path, failure)
+    found = database_error(path, failure)
     assert type(found) is kind and words in str(found) and str(path) in str(found)
 
 
@@ -341,7 +341,7 @@ def test_a_file_that_is_written_all_the_time_is_not_read_for_ever(path: Path, mo
     with Journal.open(path) as journal:
         journal.append(signed())
     stamps = iter(range(1_000))
-    monkeypatch.setattr("yieldbot.journal.store._stamps", lambda _: ((next(stamps), 1), None))
+    monkeypatch.setattr("yieldbot.journal.journal_file._stamps", lambda _: ((next(stamps), 1), None))
     with pytest.raises(TransientError, match="is being written; try again in a moment"):
         Journal.read(path)
     assert next(stamps) == 2 * READ_TRIES

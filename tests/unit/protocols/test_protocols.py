@@ -22,7 +22,7 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, Market, Status
 from yieldbot.model.reads import EthCall
-from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters, svm_exchanges, svm_witnesses
+from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.evm.aave_v3 import Reserve
 from yieldbot.protocols.evm.abi import abi, checksum, label
 
@@ -42,7 +42,7 @@ def test_every_module_that_says_it_is_an_adapter_is_found() -> None:
     """By its file's text, so that one which the search leaves out is noticed."""
     rooms = {
         "evm": {"ADAPTER": adapters(), "EXCHANGE": exchanges(), "LIQUIDITY": liquidity()},
-        "solana": {"ADAPTER": svm_adapters(), "EXCHANGE": svm_exchanges(), "WITNESS": svm_witnesses()},
+        "solana": {"ADAPTER": svm_adapters(), "EXCHANGE": svm_exchanges(), "PRICE_ORACLE": svm_price_oracles()},
     }
     for family, kinds in rooms.items():
         texts = [file.read_text() for file in (ROOT / "yieldbot/protocols" / family).glob("*.py")]

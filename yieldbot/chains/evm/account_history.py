@@ -8,10 +8,17 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
 
-from yieldbot.books.chain_record import NOTHING_HANDED, Check, Handed, Quotes, Seen, reconciled, wallet_sums
-from yieldbot.books.entries import Account, Entry, Kind, receipts
+from yieldbot.books.chain_record import (
+    NOTHING_HANDED_OVER,
+    ChainRecord,
+    Quotes,
+    WalletCheck,
+    reconciled,
+    wallet_sums,
+)
+from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import Quote
-from yieldbot.books.transfers import Known, Transfer, transfers_in, with_outside
+from yieldbot.books.transfers import Transfer, TransferContext, transfers_in, with_outside
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
@@ -19,6 +26,7 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import fee_of_receipt
+from yieldbot.chains.ports import PastAsked
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
@@ -44,23 +52,11 @@ Say = Callable[[str], None]
 async def look(
     jobs: Sequence[Job],
     entries: Sequence[Entry],
-    ours: frozenset[str],
-    *,
-    handed: Handed = NOTHING_HANDED,
-    checked: bool = True,
-    also: Sequence[Token] = (),
-    since: int | None = None,
-    say: Say = lambda line: None,
-    most_parts: int | None = None,
-    snapshots: Sequence[Snapshot] | None = None,
-) -> Seen:
-    """The account of the jobs, which is one. ``entries``: its own, by the journal; ``ours``: every hash that it signed.
-
-    handed: plans that others carry out. checked: whether balances are read at both ends and compared. also: tokens
-    whose price is wanted at every entry. since: from which block on events are read, by default that of the first entry
-    or of the first such plan; most_parts: how many parts of events are asked for at most. ``snapshots``: the jobs',
-    where they were taken already. Raises TransientError when the chain cannot be served.
-    """
+    asked: PastAsked,
+) -> ChainRecord:
+    """The account of the jobs, which is one. ``entries``: its own, by the journal. Raises TransientError when the chain
+    cannot be served."""
+    ours, handed, snapshots = asked.ours, asked.handed or NOTHING_HANDED_OVER, asked.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     async with connect(settings) as node:
         await node.verify_chain()
@@ -68,27 +64,27 @@ async def look(
             snapshots = [await observe(node, job, adapters()) for job in jobs]
         block = max((snapshot.block for snapshot in snapshots), key=lambda ref: ref.height)
         heights = [entry.height for entry in entries if entry.hash] + list(handed.heights)
-        first = min([*heights, block.height if since is None else since])
+        first = min([*heights, block.height if asked.since is None else asked.since])
         known = _known(entries, snapshots, handed.legs)
         native = native_token(settings)
         tokens = _tokens(settings, jobs, entries, known)
         notes: list[str] = []
         mine, opened = list(entries), False
-        if checked:
+        if asked.checked:
             mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
-        found, complete = await _transfers(node, owner, tokens, first, block.height, say, most_parts, notes)
+        found, complete = await _transfers(node, owner, tokens, first, block.height, asked.say, asked.most_parts, notes)
         strangers = [one for one in found if one.hash not in ours]
         times, fees = await _times_and_fees(node, owner, strangers)
         mine = await _old_fees(node, mine)
         account = (settings.chain, owner)
         every = with_outside(mine, found, account, known, ours, times, fees, native)
-        checks: tuple[Check, ...] = ()
-        if checked:
+        checks: tuple[WalletCheck, ...] = ()
+        if asked.checked:
             now = await balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await quotes_at(node, settings, every, native, also, notes, say)
-    return Seen(
+        quotes = await quotes_at(node, settings, every, native, asked.also, notes, asked.say)
+    return ChainRecord(
         account=account,
         block=block,
         since=complete,
@@ -101,11 +97,17 @@ async def look(
 
 
 def _checks(
-    now: Mapping[Token, int], sums: Mapping[Token, int], opened: bool, growing: Mapping[Token, bool], known: Known
-) -> tuple[Check, ...]:
+    now: Mapping[Token, int],
+    sums: Mapping[Token, int],
+    opened: bool,
+    growing: Mapping[Token, bool],
+    known: TransferContext,
+) -> tuple[WalletCheck, ...]:
     """Each balance that is not nothing, by the chain and by the entries."""
     return tuple(
-        Check(token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw))
+        WalletCheck(
+            token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw)
+        )
         for token, raw in now.items()
         if raw or sums.get(token, 0)
     )
@@ -115,23 +117,27 @@ def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
     return [state for snapshot in snapshots for state in snapshot.states.values()]
 
 
-def _known(entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]) -> Known:
+def _known(
+    entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]
+) -> TransferContext:
     """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
-    moves = [entry for entry in entries if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAW)]
+    moves = [entry for entry in entries if entry.kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)]
     assets = {entry.market_id: entry.asset for entry in moves if entry.market_id and entry.asset}
     assets |= {state.market.id: state.market.asset for state in states}
     takers: dict[str, list[MarketId]] = {}
     for state in states:
-        if state.market.kind not in (MarketKind.IDLE, MarketKind.LP):  # what goes to a pool may be a swap
+        if state.market.kind not in (MarketKind.IDLE, MarketKind.LIQUIDITY):  # what goes to a pool may be a swap
             contracts = {state.market.address, *([state.share_token.address] if state.share_token else [])}
             for contract in contracts:
                 takers.setdefault(contract.lower(), []).append(state.market.id)
-    return Known(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
+    return TransferContext(shares, {address: tuple(ids) for address, ids in takers.items()}, assets, tuple(planned))
 
 
-def _tokens(settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: Known) -> list[Token]:
+def _tokens(
+    settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: TransferContext
+) -> list[Token]:
     """Everything with a contract that the chain's file, the markets or the journal name."""
     native = native_token(settings)
     seen = [delta.token for entry in entries for delta in entry.changes]
@@ -155,12 +161,12 @@ async def _opened(
     native: Token,
     first: int,
     entries: Sequence[Entry],
-    known: Known,
+    known: TransferContext,
     notes: list[str],
 ) -> tuple[list[Entry], bool]:
     """The entries begun with what the wallet held before block ``first``, and whether the node could tell that."""
     if first <= 0:
-        return [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None], True
+        return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
         before = await node.block(first - 1)
         held = await balances(node, account[1], [*tokens, native], before)
@@ -169,15 +175,15 @@ async def _opened(
         return list(entries), False
     opening = Entry(
         account=account,
-        kind=Kind.OPENING,
+        kind=EntryKind.OPENING,
         at=before.timestamp,
         height=before.height,
-        words="held before the first entry",
+        description="held before the first entry",
         changes=tuple(Delta(token, raw) for token, raw in held.items() if raw),
         shares=frozenset(known.shares),
         native=native,
     )
-    rest = [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None]
+    rest = [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None]
     return [*([opening] if opening.changes else []), *rest], True
 
 

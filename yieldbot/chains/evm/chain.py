@@ -7,13 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.books.chain_record import NOTHING_HANDED
 from yieldbot.chains.evm import account_history, allowances
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.execution.clear import Book
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import RehearsedTx
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.quotes import read_quotes
 from yieldbot.chains.evm.session import account_of, open_session, open_watch
@@ -22,7 +21,7 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE
 
 if TYPE_CHECKING:
-    from yieldbot.books.chain_record import Seen
+    from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.evm.execution.account import Account
@@ -58,19 +57,8 @@ class Chain:
     async def quotes(self, given: Token, wanted: Token) -> Read:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
-        return await account_history.look(
-            jobs,
-            entries,
-            asked.ours,
-            handed=asked.handed or NOTHING_HANDED,
-            checked=asked.checked,
-            also=asked.also,
-            since=asked.since,
-            say=asked.say,
-            most_parts=asked.most_parts,
-            snapshots=asked.snapshots,
-        )
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
+        return await account_history.look(jobs, entries, asked)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)
@@ -105,4 +93,4 @@ class _Rights:
 
     async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
         assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
-        return await revoke(self.account, given, index, rehearsed.gas_limit)
+        return await revoke(self.account, given, index, rehearsed)

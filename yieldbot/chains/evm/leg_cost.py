@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from yieldbot.allocator.horizons import days_allowed
-from yieldbot.chains.evm.execution.simulate import Rehearsal
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.leg_limits import most_gas
-from yieldbot.model.market import ChainFees, Snapshot
+from yieldbot.model.fees import ChainFees
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import NO_ROLLUP_FEE

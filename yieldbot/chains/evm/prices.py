@@ -10,8 +10,9 @@ from yieldbot.chains.evm.rollups import NOTHING_BESIDE, TypicalFee
 from yieldbot.errors import MarketError
 from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address
-from yieldbot.model.market import ChainFees, MarketState, Reward
+from yieldbot.model.market import MarketState, Reward
 from yieldbot.model.policy import Job
 from yieldbot.model.reads import EthCall, Flow
 

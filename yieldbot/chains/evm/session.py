@@ -16,8 +16,9 @@ from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.confirm import finality_seconds
 from yieldbot.chains.evm.execution.holder import Holder, paid_out
 from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.settle import settle
-from yieldbot.chains.evm.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.work import provide_work
@@ -205,7 +206,7 @@ class JobSession(JobWatch):
         if leg.kind is LegKind.CLAIM:
             return self._claim(leg, index, snapshot, plan.owner)
         state = snapshot.of(leg.market_id)
-        if state.lp is not None and self.job.base is not None:
+        if state.liquidity_market is not None and self.job.base is not None:
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
         calls = _calls(adapter, state, leg, plan.owner)

@@ -12,10 +12,10 @@ from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
 from yieldbot.protocols import exchanges
-from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, mean_price
+from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 
-MEAN_SECONDS = 1800
-"""What a pool's own mean price is taken over: to move it, a price must be held against everybody for that long."""
+TWAP_SECONDS = 1800
+"""What a pool's TWAP is taken over: to move it, a price must be held against everybody for that long."""
 
 
 def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> list[Flow[tuple[Pool, ...]]]:
@@ -29,11 +29,11 @@ def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> lis
 
 
 def looks(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:
-    """A flow for each pool's state, then one for the mean price of each that has an oracle and two of ``tokens``."""
+    """A flow for each pool's state, then one for the TWAP of each that has an oracle and two of ``tokens``."""
     known = exchanges()
     return [
         *(known[pool.protocol].observe(pool) for pool in pools),
-        *(mean_price(pool, MEAN_SECONDS) for pool in _with_means(pools, tokens)),
+        *(twap(pool, TWAP_SECONDS) for pool in _with_twap(pools, tokens)),
     ]
 
 
@@ -45,20 +45,20 @@ def exchange_of(
     unread: Sequence[str] = (),
 ) -> Exchange:
     """What ``looks`` were answered, in their order."""
-    states, means, bad = list[PoolState](), list[tuple[Pool, float]](), list(unread)
+    states, oracle_prices, bad = list[PoolState](), list[tuple[Pool, float]](), list(unread)
     for pool, answer in zip(pools, answers, strict=False):
         if isinstance(answer, PoolState):
             states.append(answer)
         else:
             bad.append(f"{pool.name}: {answer}")
-    for pool, answer in zip(_with_means(pools, tokens), answers[len(pools) :], strict=True):
+    for pool, answer in zip(_with_twap(pools, tokens), answers[len(pools) :], strict=True):
         if isinstance(answer, float):
-            means.append((pool, answer))
+            oracle_prices.append((pool, answer))
         else:
-            bad.append(f"{pool.name}: no mean over {MEAN_SECONDS // 60} minutes: {answer}")
-    return Exchange(tuple(states), dict(usd), tuple(means), tuple(bad))
+            bad.append(f"{pool.name}: no TWAP over {TWAP_SECONDS // 60} minutes: {answer}")
+    return Exchange(tuple(states), dict(usd), tuple(oracle_prices), tuple(bad))
 
 
-def _with_means(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Pool]:
+def _with_twap(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Pool]:
     wanted = set(tokens)
     return [p for p in pools if p.protocol == UniswapV3.protocol and {p.token0, p.token1} <= wanted]

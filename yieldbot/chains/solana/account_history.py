@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from yieldbot.books.chain_record import Check, Seen, reconciled, wallet_sums
-from yieldbot.books.entries import Account, Entry, Kind, in_order, receipts
-from yieldbot.chains.solana.execution.account import native_token
+from yieldbot.books.chain_record import ChainRecord, WalletCheck, reconciled, wallet_sums
+from yieldbot.books.entries import Account, Entry, EntryKind, in_order, receipts
+from yieldbot.chains.ports import PastAsked
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
@@ -23,6 +23,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Snapshot
+from yieldbot.model.native import native_token
 from yieldbot.model.policy import Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import svm_adapters
@@ -39,10 +40,12 @@ class Balances:
     after: Mapping[Address, int]
 
 
-async def look(jobs: Sequence[Job], entries: Sequence[Entry], *, snapshots: Sequence[Snapshot] | None = None) -> Seen:
-    """The account of the jobs, which is one, as ``evm.look``. Raises TransientError when the cluster is not served."""
+async def look(jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
+    """The account of the jobs, which is one, by the journal and the cluster's records of its transactions.
+    Raises TransientError when the cluster is not served."""
+    snapshots = asked.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
-    account, native = (settings.chain, owner), native_token(settings.chain, settings.native_symbol)
+    account, native = (settings.chain, owner), native_token(settings)
     async with connect(settings) as nodes:
         await nodes.verify_chain()
         if snapshots is None:
@@ -50,16 +53,18 @@ async def look(jobs: Sequence[Job], entries: Sequence[Entry], *, snapshots: Sequ
         told = await _told(nodes, entries, owner, native)
     newest = max(snapshots, key=lambda snapshot: snapshot.block.height)
     now = _now(snapshots, newest, native)
-    mine = [entry for entry in entries if entry.kind is not Kind.OPENING or entry.market_id is not None]
+    mine = [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None]
     every, known = _with_gaps(account, mine, told, now, native)
     forgotten = sum(entry.hash not in told for entry in mine if entry.hash)
     sums = wallet_sums(every)
     checks = tuple(
-        Check(token, sums.get(token, 0), raw, token in known) for token, raw in now.items() if raw or sums.get(token, 0)
+        WalletCheck(token, sums.get(token, 0), raw, token in known)
+        for token, raw in now.items()
+        if raw or sums.get(token, 0)
     )
     shares = {s.share_token for snapshot in snapshots for s in snapshot.states.values() if s.share_token}
     every = reconciled(every, checks, account, newest.block, frozenset(receipts(entries)) | shares)
-    return Seen(
+    return ChainRecord(
         account=account,
         block=newest.block,
         since=min((entry.height for entry in mine if entry.hash), default=newest.block.height),
@@ -129,10 +134,10 @@ def _with_gaps(
         if around is not None:
             new = [(tokens[m], raw) for m, raw in around.before.items() if m in tokens and m not in last and raw]
             gaps = [(tokens[m], raw - last[m]) for m, raw in around.before.items() if m in tokens and m in last]
-            found += _made(account, Kind.OPENING, entry, "held before the first transaction", new, shares, native)
+            found += _made(account, EntryKind.OPENING, entry, "held before the first transaction", new, shares, native)
             words = "between two transactions of ours: by whom is not known"
-            found += _made(account, Kind.IN, entry, words, [g for g in gaps if g[1] > 0], frozenset(), native)
-            found += _made(account, Kind.OUT, entry, words, [g for g in gaps if g[1] < 0], frozenset(), native)
+            found += _made(account, EntryKind.IN, entry, words, [g for g in gaps if g[1] > 0], frozenset(), native)
+            found += _made(account, EntryKind.OUT, entry, words, [g for g in gaps if g[1] < 0], frozenset(), native)
             last |= around.after
         found.append(entry)
     return tuple(found), frozenset(tokens[mint] for mint in last if mint in tokens)
@@ -140,7 +145,7 @@ def _with_gaps(
 
 def _made(
     account: Account,
-    kind: Kind,
+    kind: EntryKind,
     by: Entry,
     words: str,
     changes: Sequence[tuple[Token, int]],
@@ -157,7 +162,7 @@ def _made(
             kind=kind,
             at=by.at,
             height=by.height,
-            words=words,
+            description=words,
             changes=moved,
             shares=shares,
             native=native,

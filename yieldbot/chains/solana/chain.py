@@ -11,9 +11,9 @@ from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
 from yieldbot.chains.solana.execution.clear import Book
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
 from yieldbot.chains.solana.execution.settle import settle
-from yieldbot.chains.solana.execution.simulate import RehearsedTx
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.quotes import read_quotes
@@ -21,7 +21,7 @@ from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
-    from yieldbot.books.chain_record import Seen
+    from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.findings import Finding
@@ -58,8 +58,8 @@ class Chain:
     async def quotes(self, given: Token, wanted: Token) -> Read:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> Seen:
-        return await account_history.look(jobs, entries, snapshots=asked.snapshots)
+    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
+        return await account_history.look(jobs, entries, asked)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -97,13 +97,13 @@ async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> lis
 
 
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Each table of exchanges and witnesses, then each pool that can be swapped in, and what each witness says."""
+    """Each table of exchanges and price oracles, then each pool that can be swapped in, and each oracle's price."""
     listed = listings(chain)
     if not listed:
         return []
     answers: list[Any] = await node.run(listed, block)
     found = []
-    for row, answer in zip((*chain.exchanges, *chain.witnesses), answers, strict=True):
+    for row, answer in zip((*chain.exchanges, *chain.price_oracles), answers, strict=True):
         if isinstance(answer, MarketError):
             remedy = f"correct its row in chains/{chain.name}.toml"
             found.append(Finding(f"{chain.name} {row.name}", str(answer), remedy, MISCONFIGURED))

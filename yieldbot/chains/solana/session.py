@@ -12,8 +12,9 @@ from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, s
 from yieldbot.chains.ports import Session, Watch
 from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.leg import execute_leg
+from yieldbot.chains.solana.execution.rehearsal import Rehearsal
+from yieldbot.chains.solana.execution.rehearse import rehearse
 from yieldbot.chains.solana.execution.settle import settle
-from yieldbot.chains.solana.execution.simulate import Rehearsal, rehearse
 from yieldbot.chains.solana.exits import fingerprints
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum

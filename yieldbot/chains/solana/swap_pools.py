@@ -1,7 +1,7 @@
-"""Where a Solana cluster's tokens are exchanged, and who says what they are worth: flows in, an Exchange out.
+"""Pools of a Solana cluster and prices beside theirs: flows in, an Exchange out.
 
-Orca's pools keep no mean of their price. Beside the feeds the witnesses of the cluster's file are asked: other pools'
-recorded means, and stake pools' own rates.
+Orca's pools keep no TWAP. Beside the feeds the price oracles of the cluster's file are read: other pools' recorded
+TWAPs, and stake pools' own rates.
 """
 
 from __future__ import annotations
@@ -17,50 +17,50 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
-from yieldbot.protocols import svm_exchanges, svm_witnesses
+from yieldbot.protocols import svm_exchanges, svm_price_oracles
 
 Found = tuple[list[Pool], list[Pool], list[str]]
-"""Pools that are swapped in, pools that are witnesses, and what could not be read."""
+"""Pools that are swapped in, pools that are price oracles, and what could not be read."""
 NOWHERE: Found = ([], [], [])
 SAME_PRICE = 0.002
 """By which part of itself a price that tokens are swapped by may differ between nodes that saw different slots."""
 
 
 def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
-    """A flow for each of the cluster's exchanges, then one for each of its witnesses."""
+    """A flow for each of the cluster's exchanges, then one for each of its price oracles."""
     pairs = list(combinations(chain.tokens.values(), 2))
     return [
         *(svm_exchanges()[row.protocol].pools(row, pairs) for row in chain.exchanges),
-        *(svm_witnesses()[row.protocol].pools(row, pairs) for row in chain.witnesses),
+        *(svm_price_oracles()[row.protocol].pools(row, pairs) for row in chain.price_oracles),
     ]
 
 
 def found_of(chain: ChainSettings, answers: Sequence[tuple[Pool, ...] | MarketError]) -> Found:
     """What ``listings`` were answered, in their order."""
     count = len(chain.exchanges)
-    (pools, unread), (means, more) = pools_of(answers[:count]), pools_of(answers[count:])
-    return pools, means, unread + more
+    (pools, unread), (oracle_prices, more) = pools_of(answers[:count]), pools_of(answers[count:])
+    return pools, oracle_prices, unread + more
 
 
-def looks(found: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
-    """A flow for the state of each pool, then one for the word of each witness, of those between two of ``tokens``."""
-    pools, means = _between(found, tokens)
+def looks(pools: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
+    """A flow for the state of each pool, then one for the price of each oracle, of those between two of ``tokens``."""
+    swapped, oracle_prices = _between(pools, tokens)
     return [
-        *(svm_exchanges()[pool.protocol].observe(pool) for pool in pools),
-        *(svm_witnesses()[pool.protocol].mean(pool, block.timestamp) for pool in means),
+        *(svm_exchanges()[pool.protocol].observe(pool) for pool in swapped),
+        *(svm_price_oracles()[pool.protocol].price(pool, block.timestamp) for pool in oracle_prices),
     ]
 
 
 def exchange_of(
-    found: Found,
+    pools: Found,
     tokens: Iterable[Token],
     answers: Sequence[PoolState | tuple[Pool, float] | MarketError],
     usd: Mapping[Token, Price],
 ) -> Exchange:
     """What ``looks`` were answered, in their order."""
-    pools, means = _between(found, tokens)
-    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(found[2])
-    for pool, answer in zip((*pools, *means), answers, strict=True):
+    swapped, oracle_prices = _between(pools, tokens)
+    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(pools[2])
+    for pool, answer in zip((*swapped, *oracle_prices), answers, strict=True):
         if isinstance(answer, PoolState):
             states.append(answer)
         elif isinstance(answer, MarketError):
@@ -75,15 +75,17 @@ def exchange_of(
 def apart(one: Exchange, other: Exchange, most: float) -> str | None:
     """Why what two nodes say of prices, within few slots of each other, is not of one chain; None when it is. ``most``:
     by which part of itself a price may differ. Pure."""
-    if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.means] != [
-        pool for pool, _ in other.means
+    if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.oracle_prices] != [
+        pool for pool, _ in other.oracle_prices
     ]:
-        return "it shows other pools, or other witnesses"
+        return "it shows other pools, or other price oracles"
     said = [
         (token.symbol, price.usd, other.usd[token].usd if token in other.usd else 0.0)
         for token, price in one.usd.items()
     ]
-    said += [(pool.name, mean, also) for (pool, mean), (_, also) in zip(one.means, other.means, strict=True)]
+    said += [
+        (pool.name, mean, also) for (pool, mean), (_, also) in zip(one.oracle_prices, other.oracle_prices, strict=True)
+    ]
     theirs_of = {state.pool: state for state in other.states}
     said += [(state.pool.name, _marginal(state), _marginal(theirs_of[state.pool])) for state in one.states]
     for name, mine, theirs in said:
@@ -102,5 +104,5 @@ def _marginal(state: PoolState) -> float:
 
 def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:
     wanted = set(tokens)
-    pools, means = ([pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in found[:2])
-    return pools, means
+    pools, oracle_prices = ([pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in found[:2])
+    return pools, oracle_prices

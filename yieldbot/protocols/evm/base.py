@@ -11,7 +11,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.market import Market, MarketState, Reward
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
@@ -101,16 +101,16 @@ class LiquidityAdapter(Protocol):
 
     protocol: ClassVar[str]  # the exchange's, whose ``pools`` lists them
 
-    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
         """A pool as it is. Raises MarketError for what is none."""
 
-    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+    def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
         """What the pool recorded of its past; with a lookback of 0 no earlier block is read."""
 
     def owned(
-        self, states: Mapping[str, LpState], deployment: Deployment, owner: Address
-    ) -> Flow[tuple[list[LpPosition], tuple[int, ...]]]:
+        self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address
+    ) -> Flow[tuple[list[PoolPosition], tuple[int, ...]]]:
         """Our positions in the pools among ``states`` (by id), and the numbers of those in other pools."""
 
-    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+    def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
-from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, grain_raw, worth_raw
+from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, redeem_value_raw, share_value_raw
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -145,7 +145,7 @@ class CompoundV2:
         now = block.timestamp if where["clock"] == "seconds" else block.height
         totals = seen.totals.accrued(seen.model, now)
         rate = totals.exchange_rate(seen.first_rate)
-        worth = worth_raw(seen.shares, rate)
+        worth = redeem_value_raw(seen.shares, rate)
         held = worth - worth * seen.fee // MANTISSA
         liquidity = min(totals.cash_raw, seen.balance_raw)
         rates = seen.model.supply(seen.totals.utilisation, totals.reserve_factor)
@@ -181,7 +181,7 @@ class CompoundV2:
             gas_deposit=400_000,
             gas_withdraw=400_000,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
-            rounding_raw=2 * grain_raw(rate) + 2,
+            rounding_raw=2 * share_value_raw(rate) + 2,
             doubts=doubts,
             exit=Exit(cash=Amount(token, liquidity)),
             index=rate / MANTISSA,
@@ -297,8 +297,8 @@ class _Seen:
         if not stored.shares:
             found.append("no share of it is out: whoever is first can be robbed by a gift to it")
         elif rate * COARSE > token.one * MANTISSA:
-            found.append(f"the least share is worth {token.amount(grain_raw(rate))}: a gift moves its price")
-        owed = worth_raw(stored.shares, self.first_rate)
+            found.append(f"the least share is worth {token.amount(share_value_raw(rate))}: a gift moves its price")
+        owed = redeem_value_raw(stored.shares, self.first_rate)
         found += backed(owed, stored.cash_raw, max(0, stored.borrows_raw - stored.reserves_raw), token)
         found += in_vault(stored.cash_raw, self.balance_raw, token)
         if abs(self.quoted - computed) > computed // AGREE + 2:

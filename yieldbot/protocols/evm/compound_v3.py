@@ -18,7 +18,13 @@ from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
 from yieldbot.protocols.evm.doubts import backed
-from yieldbot.protocols.evm.rewards import comet_claim, comet_listed, comet_listing, comet_reads, comet_rewards
+from yieldbot.protocols.evm.reward_controllers import (
+    comet_claim,
+    comet_listed,
+    comet_listing,
+    comet_reads,
+    comet_rewards,
+)
 
 CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
 SIDES = ("supply", "borrow")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.stableswap import MOST_COINS, Flavour, StablePool, StableVenue, invariant, told
+from yieldbot.math.stableswap import MOST_COINS, Flavour, StablePool, StableVenue, get_dy, invariant
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
@@ -123,7 +123,7 @@ class CurveStableSwap:
 
 def _own(state: StablePool, i: int, j: int, dx: int) -> int | None:
     try:
-        return told(state, i, j, dx)
+        return get_dy(state, i, j, dx)
     except Unswappable:
         return None
 

@@ -6,11 +6,11 @@ called: nothing here can give a position away.
 
 from __future__ import annotations
 
-from yieldbot.math.positions import MASK128, Range
+from yieldbot.math.liquidity_range import MASK128, Range
 from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpState
+from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi
 
@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 """Base units of token0 and token1."""
 
 
-def mint(state: LpState, ticks: Range, desired: Pair, least: Pair, owner: Address, deadline: int) -> EvmCall:
+def mint(state: LiquidityPool, ticks: Range, desired: Pair, least: Pair, owner: Address, deadline: int) -> EvmCall:
     """A new position of ours."""
     pool = state.pool
     fee = round(state.fee * 1_000_000)
@@ -27,19 +27,19 @@ def mint(state: LpState, ticks: Range, desired: Pair, least: Pair, owner: Addres
     return _call(state, "mint", terms, words)
 
 
-def increase(state: LpState, token_id: int, desired: Pair, least: Pair, deadline: int) -> EvmCall:
+def increase(state: LiquidityPool, token_id: int, desired: Pair, least: Pair, deadline: int) -> EvmCall:
     """More into a position."""
     words = f"add {said(state.pool, desired)} to position {token_id} in {state.pool.name}"
     return _call(state, "increaseLiquidity", (token_id, *desired, *least, deadline), words)
 
 
-def decrease(state: LpState, token_id: int, liquidity: int, least: Pair, deadline: int) -> EvmCall:
+def decrease(state: LiquidityPool, token_id: int, liquidity: int, least: Pair, deadline: int) -> EvmCall:
     """Take liquidity out; the manager keeps what it is worth until it is collected."""
     words = f"take {liquidity:,} of liquidity out of position {token_id}, at least {said(state.pool, least)}"
     return _call(state, "decreaseLiquidity", (token_id, liquidity, *least, deadline), words)
 
 
-def collect(state: LpState, token_id: int, owner: Address, most: Pair = (MASK128, MASK128)) -> EvmCall:
+def collect(state: LiquidityPool, token_id: int, owner: Address, most: Pair = (MASK128, MASK128)) -> EvmCall:
     """Pay out what waits in a position, to us."""
     amount = "all that waits" if most == (MASK128, MASK128) else said(state.pool, most)
     return _call(state, "collect", (token_id, owner, *most), f"collect {amount} of position {token_id}")
@@ -50,6 +50,6 @@ def said(pool: Pool, amounts: Pair) -> str:
     return f"{Amount(pool.token0, amounts[0])} and {Amount(pool.token1, amounts[1])}"
 
 
-def _call(state: LpState, function: str, terms: tuple[object, ...], words: str) -> EvmCall:
+def _call(state: LiquidityPool, function: str, terms: tuple[object, ...], words: str) -> EvmCall:
     assert state.manager is not None, "a pool whose exchange names no manager"
     return EvmCall(state.manager, abi("uniswap_v3_manager").encode(function, terms), 0, words)

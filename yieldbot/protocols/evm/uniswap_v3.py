@@ -152,8 +152,8 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
     )
 
 
-def mean_price(pool: Pool, seconds: int) -> Flow[float]:
-    """Whole token1 for one token0, the pool's geometric mean over the last ``seconds`` (its own oracle).
+def twap(pool: Pool, seconds: int) -> Flow[float]:
+    """The pool's TWAP: whole token1 for one token0, its geometric mean over the last ``seconds`` by its own oracle.
 
     Raises ReadReverted where the pool's observations do not go back so far. Source: OracleLibrary.consult.
     """

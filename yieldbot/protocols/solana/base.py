@@ -72,16 +72,20 @@ class SvmSwapAdapter(Protocol):
         """As SvmAdapter."""
 
 
-class SvmWitness(Protocol):
-    """Reads of a Solana program that says what a token is worth in another, which no one swap can move. Pure. A module
-    that has ``WITNESS`` is one."""
+class SvmPriceOracle(Protocol):
+    """Reads of a Solana program that prices a token in another, by a price that no single swap can move. Pure.
+
+    A module that has ``PRICE_ORACLE`` is one.
+    """
 
     protocol: ClassVar[str]
     params: ClassVar[type[BaseModel]]
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        """Where these pairs are priced."""
+        """The program's pools (or accounts) that price these pairs."""
 
-    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
-        """The pool with ``says`` among its params (what the price is, in words), and whole token1 for one token0.
-        ``now``: the chain's own time. Raises MarketError where it does not say."""
+    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+        """(the pool, with what kind of price it is as ``says`` among its params; whole token1 for one token0).
+
+        now: the chain's own time, unix seconds. Raises MarketError where there is no usable price.
+        """

@@ -1,8 +1,8 @@
-"""What Raydium's concentrated pools recorded of their price: a witness beside the feeds. Nothing is swapped there.
+"""The TWAP of Raydium's concentrated pools: a price oracle beside the feeds. Nothing is swapped there.
 
-Layout: Raydium's CLMM program, states/pool.rs and states/oracle.rs. Every swap writes how long the tick before it
-stood, at most once in 15 s, into a ring of 100: a mean over a quarter of an hour or more can be read from it. What the
-pool's price is at this moment, which one swap can move, is not looked at.
+Layout: Raydium's CLMM program, states/pool.rs and states/oracle.rs. Every swap records how long the tick before it
+stood, at most once in 15 s, in a ring of 100 observations: a TWAP over a quarter of an hour or more follows from it.
+The pool's price at this moment, which one swap can move, is not read.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from yieldbot.protocols.solana.layout import layout
 from yieldbot.protocols.solana.pools import NamedPools, named_pools
 
 OBSERVATIONS, OBSERVATION_BYTES, OBSERVATIONS_AT = 100, 44, 51
-"""Each: block_timestamp u32, tick_cumulative i64, and room for more."""
+"""Observations of a ring, bytes of each (block_timestamp u32, tick_cumulative i64, padding), and where they begin."""
 LEAST_SECONDS, MOST_SECONDS = 900, 1800
-"""Over how long a mean is taken: the longest within these that was recorded."""
+"""The TWAP's window: the longest between these two that was recorded."""
 OLDEST_SECONDS = 600
-"""A pool that nobody traded in for so long says nothing of the price now."""
+"""A pool without a swap for so long has no usable TWAP."""
 NEWER_SECONDS = 60
-"""By how much an observation may be newer than the time that was read some slots before it."""
+"""By how much an observation may be newer than the chain's time, which was read some slots before it."""
 
 
 class RaydiumClmm:
-    """Pools whose recorded mean is a price."""
+    """The TWAPs of named pools."""
 
     protocol: ClassVar[str] = "raydium_clmm"
     params: ClassVar[type[BaseModel]] = NamedPools
@@ -47,20 +47,23 @@ class RaydiumClmm:
             found.append(Pool(self.protocol, deployment.name, address, token0, token1, params))
         return tuple(found)
 
-    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         (data,) = yield [SvmAccount(pool.params["observation"], pool.params["program"])]
         fields = layout(self.protocol).decode("ObservationState", data)
         if fields["pool_id"] != pool.address or not fields["initialized"]:
             raise MarketError(f"pool {pool.address} has recorded nothing")
         tick, seconds = mean_tick(data, fields["observation_index"], now)
-        said = {"says": f"mean over {seconds // 60} minutes"}
+        said = {"says": f"TWAP over {seconds // 60} minutes"}
         price = 1.0001**tick * pool.token0.one / pool.token1.one
         return replace(pool, params={**pool.params, **said}), float(price)
 
 
 def mean_tick(data: bytes, index: int, now: int) -> tuple[float, int]:
-    """(the mean tick, over how many seconds) of a pool's observations up to the newest, that of ``index``. Raises
-    MarketError where that is too old, or they do not go back far enough."""
+    """(time-weighted mean tick, its window in seconds) up to the newest of a pool's observations, which is that of
+    ``index``.
+
+    Raises MarketError where the newest is too old, or where they do not go back far enough.
+    """
     if index >= OBSERVATIONS:
         raise MarketError("the pool's observations have no newest one")
     each = [struct.unpack_from("<Iq", data, OBSERVATIONS_AT + i * OBSERVATION_BYTES) for i in range(OBSERVATIONS)]
@@ -74,4 +77,4 @@ def mean_tick(data: bytes, index: int, now: int) -> tuple[float, int]:
     return (last_sum - total) / seconds, seconds
 
 
-WITNESS = RaydiumClmm()
+PRICE_ORACLE = RaydiumClmm()

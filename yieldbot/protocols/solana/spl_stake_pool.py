@@ -388,7 +388,7 @@ class StakePoolRate:
                 found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
         return tuple(found)
 
-    def mean(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
         found, clock = decode(pool.address, data), Clock.of(clock_data)
         if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
@@ -397,4 +397,4 @@ class StakePoolRate:
         return said, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
 
 
-ADAPTER, WITNESS = SplStakePool(), StakePoolRate()
+ADAPTER, PRICE_ORACLE = SplStakePool(), StakePoolRate()

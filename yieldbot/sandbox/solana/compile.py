@@ -39,6 +39,12 @@ def program(name: str, trap: str = "") -> bytes:
     return out.read_bytes()
 
 
+def all_programs() -> None:
+    """Compile what the cache lacks of those that the sandbox's market has."""
+    for source in sorted((HERE / "programs").glob("*.c")):
+        program(source.stem)
+
+
 def _key(source: Path, flags: tuple[str, ...]) -> str:
     """A hash of all that a program is made from."""
     digest = hashlib.sha256("\0".join((*FLAGS, *flags)).encode())

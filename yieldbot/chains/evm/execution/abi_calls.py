@@ -1,4 +1,4 @@
-"""Functions of an ABI, and calls read by them."""
+"""Functions of ABIs (abis/*.json), and calldata decoded by them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 from yieldbot.model.ids import Address
 
 PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
-"""Roles of the arguments of deposits, withdrawals and claims. amount: base units of the leg's asset, never more than
-the plan's. shares: never more than what the leg may give back. recipient: whose money it is, our own account. market:
-an address or a number that the market names. empty: no bytes at all. free: anything, for the ``reason`` beside it."""
+"""Roles of arguments of deposits, withdrawals and claims, and what the judge demands of each.
+
+amount: base units of the leg's asset, the plan's amount at most. shares: what the leg may give back at most. recipient:
+our own account. market: an address or a number that the market's row names. empty: no bytes. free: any value, since the
+``reason`` beside it says why it can do no harm."""
 ROLES = PLAIN | {
     *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
     *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps: swaps*.py
@@ -28,35 +30,40 @@ UNBOUNDED = 2**256 - 1
 
 @dataclass(frozen=True, slots=True)
 class AbiFunction:
-    """One function: its name, its argument types for eth_abi, and each argument's ABI entry."""
+    """One function of an ABI."""
 
     name: str
     types: tuple[str, ...]
+    """Argument types as eth_abi takes them, tuples spelled out."""
     inputs: tuple[Mapping[str, Any], ...]
+    """Each argument's entry in the ABI, with the ``role`` that abis/*.json adds."""
 
     @property
     def signature(self) -> str:
+        """The canonical signature, whose keccak-256 begins with the selector."""
         return f"{self.name}({','.join(self.types)})"
 
     @property
     def has_roles(self) -> bool:
-        """Whether abis/*.json says of every argument what it is; without that it is never signed."""
+        """Whether abis/*.json gives every argument a role. A function without is never signed."""
         return all(_roles(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One leaf of a call's arguments: lower-case name without underscores, ABI type, value, and its role in
-    abis/*.json: empty where none is given, or one that is free without a reason."""
+    """One argument of a call; members of structs and elements of arrays are arguments of their own."""
 
     name: str
+    """In lower case, without leading and trailing underscores."""
     type: str
+    """The ABI's type."""
     value: Any
     role: str = ""
+    """Its role in abis/*.json; empty where there is none, or a free one without a reason."""
 
 
 def abi_functions(folder: Path) -> dict[bytes, tuple[AbiFunction, ...]]:
-    """Every function in the folder's *.json, by selector. Raises ValueError for a file that is not an ABI.
+    """Every function in the folder's *.json, by selector (4 bytes). Raises ValueError for a file that is no ABI.
 
     A file holds an ABI list, or an object whose values (or whose ``abi``) are ABI lists. One selector can have several
     entries, when contracts name the arguments differently.
@@ -83,14 +90,15 @@ def functions(entries: Iterable[Mapping[str, Any]]) -> Iterator[AbiFunction]:
 
 @lru_cache(maxsize=4096)
 def selector(signature: str) -> bytes:
-    """First four bytes of keccak-256 of a canonical signature."""
+    """The first four bytes of keccak-256 of a canonical signature."""
     from eth_utils.crypto import keccak
 
     return keccak(text=signature)[:4]
 
 
 def arguments(function: AbiFunction, data: bytes) -> tuple[Argument, ...] | None:
-    """The call's arguments, nested ones flattened; None when the bytes are not exactly this function's encoding."""
+    """The arguments in calldata, nested ones flattened; None when the bytes are not exactly this function's encoding
+    (encoded again, the values must give the same bytes)."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 
@@ -104,7 +112,7 @@ def arguments(function: AbiFunction, data: bytes) -> tuple[Argument, ...] | None
 
 
 def addresses_in(value: Any) -> Iterator[Address]:
-    """Every address-shaped text in nested params."""
+    """Every text in a market's nested parameters that has the form of an address."""
     if isinstance(value, str):
         if len(value) == 42 and value.startswith("0x"):
             yield Address(value)

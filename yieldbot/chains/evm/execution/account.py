@@ -1,4 +1,4 @@
-"""The wiring of one wallet on one chain, and one leg as its adapter built it."""
+"""What execution needs of one wallet on one chain, and one leg as its adapter built it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[Node]]
-"""A fork of the chain at a block; its clock stands at the chain's own time of the next block."""
+"""Makes a fork of the chain at a block. Its next block has the time that the chain's own next block will have."""
 
 
-def _no_words(_: bytes) -> str | None:
+def _unexplained(_: bytes) -> str | None:
     return None
 
 
@@ -46,16 +46,8 @@ def _no_limits(_: Sequence[Leg]) -> Declined | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One wallet on one chain: everything that execution needs, and no mode.
-
-    abi: what the policy can decode, by selector (``abi_functions``); a selector that is not there is not signed.
-    explain: revert bytes in words, or None (all adapters' ``explain_revert`` joined). tolerance_bps: how far a real
-    balance change may lie from the simulated one. max_gas: the most that one transaction may use. now: unix seconds
-    by the clock that plans expire by. max_cost_wei: the most that one leg may pay for gas, None for no bound but the
-    fee ceiling. halted: why nothing may be signed or sent (execution/halt.py), asked again before each signature.
-    limits: why legs are beyond what the policy lets into markets (protections.py), asked before a leg begins.
-    pays_gas: whether the account itself pays for gas (a Safe's is paid by who executes).
-    """
+    """One wallet on one chain: everything that execution needs. Live and dry run differ in these values, not in a
+    mode."""
 
     node: Node
     settings: ChainSettings
@@ -64,74 +56,90 @@ class Account:
     signer: Signer
     fork: ForkFactory
     abi: Mapping[bytes, tuple[AbiFunction, ...]]
-    explain: Callable[[bytes], str | None] = _no_words
+    """Functions that the judge can decode, by selector (``abi_functions``). Calls of others are not signed."""
+    explain: Callable[[bytes], str | None] = _unexplained
+    """From revert bytes a reason for a person, or None: the ``explain_revert`` of all adapters."""
     tolerance_bps: float = 1.0
+    """How far a balance change on the chain may be from the simulated one."""
     max_gas: int = 8_000_000
+    """The most gas that one transaction may use."""
     max_cost_wei: int | None = None
+    """The most that one transaction may pay in fees, as the plan's gain allows; None: only the fee ceiling bounds
+    it."""
     now: Callable[[], int] = lambda: int(time.time())
+    """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = _not_halted
+    """Why the kill switch is set (execution/halt.py), None while it is not; asked again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = _no_limits
+    """Why the policy's limits forbid legs now (chains/leg_limits.py); asked before a leg begins."""
     pays_gas: bool = True
+    """Whether the account pays for gas itself; a Safe's gas is paid by whoever executes."""
 
     @property
     def native(self) -> Token:
+        """The chain's coin."""
         return native_token(self.settings)
 
     @property
     def max_fee_wei(self) -> int:
-        """The ceiling of wei per gas."""
+        """The ceiling of the chain's settings, in wei per gas."""
         return int(self.settings.max_fee_gwei * GWEI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegWork:
-    """A leg of a plan, ready to be built into transactions.
-
-    index: its place in the plan's legs; leg: what is done now, never more than the plan's. targets, spenders: what the
-    adapter lists for the market; nothing else may be called or given an allowance. observe: the adapter's reads of our
-    position there, None where what a deposit is worth afterwards is not looked at. swaps: the terms of a
-    swap's parts; none for other legs. lasts_seconds: after which its calls would revert (a deadline), None for no such
-    end. provides: a leg of liquidity, whose calls are made one after another; then ``calls`` are none. out: how the way
-    out is rehearsed after a deposit, None where it is not.
-    entry_cost_bps: what of a deposit is known to go in fees.
-    """
+    """A leg of a plan, ready to be built into transactions."""
 
     index: int
+    """Its place in the plan's legs, from 0."""
     leg: Leg
+    """What is done now; its amount is the plan's at most."""
     market: Market
     calls: tuple[EvmCall, ...]
+    """The adapter's calls, in order, without allowances; none for a leg of liquidity."""
     share_token: Token | None
+    """The market's shares; None where a position is no token."""
     targets: Mapping[Address, frozenset[bytes]]
+    """Contracts that may be called, with the selectors of each, as the adapter lists them for the market."""
     spenders: Sequence[Address]
+    """Contracts that may be given an allowance, as the adapter lists them for the market."""
     known: frozenset[Address] = field(default_factory=frozenset)
+    """Further addresses that may stand in arguments of the role ``market``."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    """The adapter's reads of our position at a block; None where its worth after the leg is not compared."""
     entry_cost_bps: float = 0.0
+    """Fees of a deposit that the decision counted with, in bp of the amount."""
     swaps: tuple[SwapTerms, ...] = ()
+    """The terms of each part of a swap; none for other kinds of legs."""
     lasts_seconds: int | None = None
+    """Seconds after which the calls' own deadline is over, so that they revert; None: they have none."""
     provides: Provides | None = None
+    """The steps of a leg of liquidity, each of which is built from what the one before it left; None for other legs."""
     most_shares: int = 0
-    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
+    """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
     out: WayOut[EvmCall] | None = None
+    """How the exit is rehearsed after a deposit; None where it is not."""
     requests: list[int] = field(default_factory=list)
-    """Numbers of the requests that were made of the market on this fork, by which ``observe`` asks for them too."""
+    """Ids of the requests made of the market on this fork (EIP-7540), so that ``observe`` reads them too."""
     again: Callable[[MarketState, Amount | None], LegWork] | None = None
-    """The same leg from a newer state of its market, which an earlier leg of the plan has changed, and from what the
-    wallet has of the asset then (None where that does not bound it)."""
+    """Builds the same leg anew after an earlier leg of the plan changed its market: from the market's new state and
+    the wallet's balance of the asset (None: that does not bound the leg)."""
 
     @property
     def description(self) -> str:
-        """What it does, in a line."""
+        """What it does, in one line for the person who approves."""
         return self.provides.description if self.provides else self.calls[-1].description
 
     @property
     def watched(self) -> tuple[Token, ...]:
-        """Tokens whose balances this leg moves: the asset, the shares, and what a swap brings."""
+        """Tokens whose balances are compared before and after: the asset, the shares, what the leg brings, a pool's
+        tokens."""
         tokens = [self.leg.amount.token, self.share_token, self.leg.gets.token if self.leg.gets else None]
         tokens += self.provides.tokens if self.provides else ()
         return tuple(dict.fromkeys(token for token in tokens if token))
 
     @property
     def may_move(self) -> frozenset[str]:
-        """Lower-case contracts that may say that we transferred something: the watched tokens and the market itself
-        (a market can keep our balance in its own contract without naming it a share token)."""
+        """Contracts, in lower case, that may log a Transfer from our account: the watched tokens and the market itself
+        (some markets keep our balance as a token without naming it as their shares)."""
         return frozenset(address.lower() for address in (*(t.address for t in self.watched), self.market.address))

@@ -1,4 +1,4 @@
-"""Balances and allowances on an EVM chain: read from a node, and what a receipt's events say of them."""
+"""Balances and allowances on an EVM chain: fetched from a node, or computed from the event logs in a receipt."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.native import NATIVE
 from yieldbot.model.tx import Delta
 from yieldbot.rpc.together import together
 
-BALANCE_OF = bytes.fromhex("70a08231")
-ALLOWANCE = bytes.fromhex("dd62ed3e")
+BALANCE_OF = bytes.fromhex("70a08231")  # balanceOf(address)
+ALLOWANCE = bytes.fromhex("dd62ed3e")  # allowance(address,address)
 APPROVAL_TOPIC = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
 
 
@@ -29,10 +29,10 @@ def word(address: Address) -> bytes:
 async def balances(
     node: Node, owner: Address, tokens: Iterable[Token], block: BlockRef | None = None
 ) -> dict[Token, int]:
-    """Our raw balances at a block (the newest by default); the native token is told by its address."""
+    """Balances in base units at a block, by default the newest. A token with the address NATIVE is the chain's coin."""
 
     async def one(token: Token) -> int:
-        if token.address == NATIVE:
+        if token.address == EVM_NATIVE:
             return await node.balance_wei(owner, block)
         return int.from_bytes(await node.call(token.address, BALANCE_OF + word(owner), block), "big")
 
@@ -41,12 +41,12 @@ async def balances(
 
 
 async def allowance(node: Node, token: Address, owner: Address, spender: Address) -> int:
-    """The raw allowance of ``spender`` over our tokens, at the newest block."""
+    """How much ``spender`` may take of the owner's tokens at the newest block, in base units (EIP-20)."""
     return int.from_bytes(await node.call(token, ALLOWANCE + word(owner) + word(spender)), "big")
 
 
 def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
-    """Lower-case contracts whose Transfer events in a receipt say that we gave something away."""
+    """Contracts, in lower case, with a Transfer log in the receipt whose sender is ``owner``."""
     mine = "0x" + word(owner).hex()
     return frozenset(
         str(log["address"]).lower()
@@ -56,8 +56,8 @@ def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 
 def nfts_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
-    """Lower-case contracts whose ERC-721 Transfer events (the token's id is a fourth topic) say that we gave a token
-    of theirs away: no call of ours ever means to."""
+    """Contracts, in lower case, with an ERC-721 Transfer log (the token id is its fourth topic) whose sender is
+    ``owner``. No call of ours intends to give an NFT away."""
     mine = "0x" + word(owner).hex()
     return frozenset(
         str(log["address"]).lower()
@@ -67,7 +67,7 @@ def nfts_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 
 def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[tuple[Address, Address]]:
-    """(token, spender) of every Approval event of ours in a receipt."""
+    """(token, spender) of every Approval log in a receipt whose owner is ``owner``."""
     from eth_utils.address import to_checksum_address
 
     mine = "0x" + word(owner).hex()
@@ -82,8 +82,8 @@ def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[
 
 
 def given(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
-    """What a receipt's events say that we gave away, in lower case: ``transfer TOKEN``, ``nft CONTRACT``,
-    ``approval TOKEN SPENDER``."""
+    """What the logs of a receipt say that ``owner`` gave away, as lower-case texts: ``transfer TOKEN``, ``nft
+    CONTRACT``, ``approval TOKEN SPENDER``."""
     return frozenset(
         (
             *(f"transfer {token}" for token in tokens_sent(receipt, owner)),
@@ -94,8 +94,11 @@ def given(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 
 def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared: Iterable[Delta]) -> str | None:
-    """Why more of ours went on the chain than in the simulation; None when it did not. Pure. Transfers of tokens whose
-    balances are ``compared`` are judged by those; without a simulation's word nothing is said."""
+    """Why the chain's logs show that more was given away than in the simulation; None when they do not. Pure.
+
+    simulated, real: see ``given``; simulated None (rows of older programs): not compared. compared: balance changes
+    that are compared elsewhere, whose tokens are left out here.
+    """
     if simulated is None:
         return None
     more = real - frozenset(simulated) - {f"transfer {delta.token.address.lower()}" for delta in compared}
@@ -103,7 +106,8 @@ def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared:
 
 
 def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Token]) -> tuple[Delta, ...]:
-    """Changes as the receipt's Transfer events tell them: for a node that has forgotten the older block's state."""
+    """Balance changes computed from the receipt's Transfer logs, for nodes that no longer have the older block's
+    state."""
     mine = "0x" + word(owner).hex()
     sums = {token.address.lower(): 0 for token in tokens}
     for log in receipt.get("logs", ()):
@@ -117,17 +121,17 @@ def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Tok
 async def changes_in(
     node: Node, owner: Address, tokens: Sequence[Token], block: BlockRef, receipt: Mapping[str, Any]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
-    """Our balance changes from the block before to ``block``, with the balances before.
+    """The owner's balance changes in ``block``, and the balances in the block before it (base units).
 
-    Where the node no longer has that state, Transfer events stand in for it (tokens that grow by themselves are then
-    off by their growth in that block, which tolerance covers), and no balance before is known.
+    Where the node no longer has that state, the changes come from Transfer logs, and no earlier balance is known. Of
+    rebasing tokens the growth within the block is then missing, which the tolerance covers.
     """
     try:
         parent = await node.block(block.height - 1)
         before = await balances(node, owner, tokens, parent)
         return changes(before, await balances(node, owner, tokens, block)), before
     except NodeRefused:
-        return log_changes(receipt, owner, [token for token in tokens if token.address != NATIVE]), {}
+        return log_changes(receipt, owner, [token for token in tokens if token.address != EVM_NATIVE]), {}
 
 
 REDEEM_REQUEST = "0x1fdc681a13d8c5da54e301c7ce6542dcde4581e4725043fdab2db12ddc574506"
@@ -136,7 +140,8 @@ address sender, uint256 shares)."""
 
 
 def request_of(receipt: Mapping[str, Any], vault: str, owner: Address) -> int | None:
-    """The number of the request that we made of a vault, by its own event; None where it is 0, or there is none."""
+    """The id of the request that ``owner`` made of a vault, by the vault's RedeemRequest log (EIP-7540); None where
+    there is none, or it is 0."""
     mine = "0x" + word(owner).hex()
     for log in receipt.get("logs", ()):
         topics = log["topics"]

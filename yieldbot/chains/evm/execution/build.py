@@ -1,4 +1,4 @@
-"""From an adapter's calls to unsigned EIP-1559 transactions: exact allowances, fees under the ceiling. Pure."""
+"""From an adapter's calls to unsigned EIP-1559 transactions: exact allowances, fees below the ceiling. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ BASE_FEE_HEADROOM = 2
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """EIP-1559 fees in wei per gas."""
+    """EIP-1559 fees, in wei per gas."""
 
     max_fee_wei: int
+    """The most that is paid, base fee and priority fee together."""
     priority_fee_wei: int
+    """What the block's builder gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ class TxContext:
     sender: Address
     plan_id: str
     leg: int
+    """The leg's place in its plan, from 0."""
     market_id: MarketId
 
 
 def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
-    """``approve(spender, raw)`` on the token (EIP-20)."""
+    """The call ``approve(spender, raw)`` of a token (EIP-20); ``raw`` in base units, 0 takes the allowance back."""
     data = APPROVE + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
     description = (
         f"allow {spender_name} to take exactly {Amount(token, raw)}"
@@ -61,11 +64,11 @@ def revocation(given: Given) -> EvmCall:
 def with_allowances(
     calls: Sequence[EvmCall], existing: Mapping[tuple[Token, Address], int], names: Mapping[Address, str]
 ) -> tuple[EvmCall, ...]:
-    """The calls, each with the allowance that it consumes set before it.
+    """The calls, each after the calls that set the allowance it consumes.
 
-    ``existing``: allowances on the chain now. One that is right already is left alone; another that is not zero is
-    reset first, since tokens such as USDT refuse to change it in one step. Where Permit2 stands between, what it lets
-    the onward spender take is set after it.
+    existing: allowances on the chain now, in base units. One that is exact stays. Another that is not zero is set to
+    zero first: tokens such as USDT refuse to change it in one step. Where Permit2 is the spender, its own allowance for
+    the onward spender is set as well. names: spenders' names for the descriptions.
     """
     spread: list[EvmCall] = []
     given = dict(existing)
@@ -87,13 +90,14 @@ def with_allowances(
 
 
 def spender_names(work: LegWork) -> dict[Address, str]:
-    """How the market's spenders are named to the person who approves."""
+    """The names of a leg's spenders, for the person who approves."""
     names = {spender: work.market.name for spender in work.spenders}
     return names | {need.spender: PERMIT2 for need in onward(work.calls)}
 
 
 def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | Declined:
-    """Fees for the next blocks, or Declined when even the present price lies above the ceiling."""
+    """Fees for the next blocks; FEE_ABOVE_CEILING when base fee and priority fee now exceed the ceiling. All in wei per
+    gas."""
     now = base_fee_wei + priority_fee_wei
     if now > ceiling_wei:
         return Declined(
@@ -104,7 +108,8 @@ def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | 
 
 
 def bumped(fees: Fees, paid: Fees) -> Fees:
-    """Fees that replace a transaction paying ``paid``: both at least +12.5 % (nodes ask for +10 %)."""
+    """Fees of a replacement for a transaction that offers ``paid``: ``fees``, but both at least 12.5 % above it (nodes
+    demand 10 %, go-ethereum's --txpool.pricebump)."""
 
     def more(wei: int) -> int:
         return wei + wei // 8 + 1
@@ -113,12 +118,12 @@ def bumped(fees: Fees, paid: Fees) -> Fees:
 
 
 def gas_limit(needed: int) -> int:
-    """The limit for a transaction that needs ``needed`` gas on the fork."""
+    """The gas limit of a transaction that used ``needed`` gas on the fork: GAS_MARGIN_PERCENT more."""
     return needed + needed * GAS_MARGIN_PERCENT // 100
 
 
 def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees) -> UnsignedTx:
-    """The transaction of one call."""
+    """The unsigned transaction of one call."""
     return UnsignedTx(
         chain=context.chain,
         sender=context.sender,
@@ -137,5 +142,6 @@ def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees
 
 
 def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, description: str) -> UnsignedTx:
-    """A transfer of nothing to ourselves that takes the nonce of a transaction whose approval has ended."""
+    """An empty transfer to ourselves under the nonce of a transaction that is no longer wanted, so that it can never be
+    mined. description: that transaction's."""
     return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {description}"), context, nonce, gas, fees)

@@ -1,8 +1,8 @@
-"""What bytes of a call say: decoded with the ABIs of abis/*.json and refused where they say more than they should.
+"""The judge's rules for calldata: every argument is decoded with abis/*.json and compared with what was approved.
 
-Decoding is strict: the arguments are encoded again and must give the same bytes, so that nothing can hide behind
-them. Arguments are judged by the role that abis/*.json gives each of them (``ROLES``), never by their names: a function
-with an argument that has no role cannot be signed.
+Decoding is strict: the decoded arguments, encoded again, must give the same bytes, so that nothing hides behind them.
+Arguments are judged by the roles in abis/*.json (``ROLES``), never by their names. A function with an argument that has
+no role is never signed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
-"""Names that amounts of the asset commonly have, by which a call is told in words; nothing is judged by them."""
+"""Names that amounts of the asset commonly have. Descriptions use them; nothing is judged by them."""
 
 BY_DEADLINE = "multicall(uint256,bytes[])"
+"""SwapRouter02's multicall, which carries the deadline."""
 IN_MULTICALL = frozenset({"exactInputSingle", "exactInput"})
-"""Of SwapRouter02 (swap-router-contracts 1.3.1): what carries a deadline, and what we put into it."""
+"""The functions of SwapRouter02 (swap-router-contracts 1.3.1) that we put into its multicall."""
 
 
 def objection(
@@ -38,13 +39,13 @@ def objection(
     inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
     most_shares: int = 0,
 ) -> tuple[str, str] | None:
-    """Why a call must not be signed, as (code, words); None when some ABI reading of it is without fault.
+    """Why calldata must not be signed, as (code, message); None when one of the candidate functions finds no fault.
 
-    ``known``: lower-case addresses, and numbers as digits, that the market names. ``most``: the greatest amount of the
-    asset allowed; None where the whole position is meant (then the protocol's own maximum may stand there).
-    ``most_shares``: the most shares that may be given back. ``swap``: the terms of a
-    leg that swaps, by which alone its calls are judged at ``now`` (unix seconds); without them no swap is signed.
-    ``inner``: by selector, what may be within a router's multicall.
+    candidates: the functions in abis/ with the call's selector. known: what the market names: addresses in lower case,
+    numbers as digits. most: the largest amount of the asset, in base units; None where the whole position is intended,
+    so that the protocol's own maximum may stand there. most_shares: the most shares that may be given back. swap: the
+    terms of a leg that swaps, which its calls are judged by; without them no swap is signed. now: unix seconds, for
+    deadlines. inner: functions by selector that a router's multicall may contain.
     """
     fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
     for function in candidates:
@@ -75,8 +76,10 @@ def judged_swap(
     now: int,
     inner: Mapping[bytes, tuple[AbiFunction, ...]],
 ) -> tuple[str, str] | None:
-    """``swap_fault`` of a router's call. Of SwapRouter02's multicall, which has the deadline, the one call in it is
-    judged with that deadline: more calls, or another one than a swap of that router, are refused."""
+    """Why a router's call is not the approved swap, as (code, message); None when it is. Each router has its own rules.
+
+    SwapRouter02's multicall must contain exactly one swap, which is judged with the multicall's deadline.
+    """
     if terms.pools[0].protocol == UNISWAP_V4:
         return v4_fault(read, terms, now)
     if terms.pools[0].protocol == AERODROME:
@@ -96,7 +99,8 @@ def judged_swap(
 def _fault(
     item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int
 ) -> tuple[str, str] | None:
-    """Default deny: a role that has no rule here is refused, and so is a value of another type than the role's."""
+    """One argument by its role. Default deny: a role without a rule here is refused, and so is a value of another
+    type."""
     name, value = item.name or "an argument", item.value
     match item.role:
         case "recipient" if item.type == "address":
@@ -124,7 +128,7 @@ def _fault(
 
 
 def numbers_in(value: Any) -> Iterator[str]:
-    """Every integer in nested params, as digits."""
+    """Every integer in a market's nested parameters, as digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         yield str(value)
     elif isinstance(value, Mapping):

@@ -1,8 +1,8 @@
-"""What a call says, in words: by an ERC-7730 descriptor of its target, else by our own ABIs; never more than is known.
+"""Clear signing: what a call would do, for a person, by an ERC-7730 descriptor of its target, else by our own ABIs.
 
-A call is *known* when its target is: a contract of chains/*.toml, or one that a descriptor names. The function's
-selector alone proves nothing, for anybody can write a contract that answers to it: then the arguments are shown as what
-they would be. Tokens are those of chains/*.toml; another one's amount is shown in its base units.
+A call is *known* when its target is a contract of chains/*.toml, or one that a descriptor names. The selector alone
+proves nothing, since anybody can write a contract that answers to it; the arguments of an unknown contract are shown as
+what they would mean. Amounts of tokens that chains/*.toml does not list are shown in base units.
 """
 
 from __future__ import annotations
@@ -26,66 +26,81 @@ from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.policy import ChainSettings
 
 MOST_NESTED = 4
+"""How deep calls within calls are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as it would be made. ``sender`` None: not told."""
+    """A call as it would be made."""
 
     to: str
     data: bytes
     value: int = 0
+    """Wei sent along."""
     sender: str | None = None
+    """Who makes it; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a call says. known: whether the target is; source: whose word it is (a descriptor's file, or abis/).
-
-    fault: why nothing more can be said. nested: calls within this one's bytes. warnings: what a person should know
-    beside the fields; dangers: what they should not sign without thinking (an allowance without limit, or to somebody
-    unknown). owner: who speaks, of a descriptor; sentence: all in one of its own. typed: it is a message to sign, not a
-    call. within: how many calls its arguments hold by what the function is.
-    """
+    """What a call, or a typed message, would do."""
 
     known: bool
+    """Whether its target is known."""
     contract: str | None
+    """The target's name; None: it has none."""
     function: str | None
+    """The function's signature, or a typed message's primary type; None: unknown."""
     source: str | None
+    """What the reading rests on: a descriptor's file, ``abis``, or ``common`` for functions that everybody has."""
     intent: str
+    """What it does, in a few words."""
     fields: tuple[Shown, ...]
+    """Its arguments, as they are shown."""
     fault: str | None = None
+    """Why it cannot be read further; None: it can."""
     nested: tuple[Reading, ...] = ()
+    """Readings of the calls within its bytes."""
     warnings: tuple[str, ...] = ()
+    """What a person should know beside the fields."""
     dangers: tuple[str, ...] = ()
+    """What a person should not sign without thinking: an allowance without limit, control given to a stranger."""
     owner: str | None = None
+    """Who wrote the descriptor."""
     sentence: str = ""
+    """The descriptor's own sentence (``interpolatedIntent``), filled in; empty where it has none."""
     typed: bool = False
+    """True: it is a typed message to sign, not a call."""
     within: int = 0
+    """How many calls its arguments contain, whether or not they were read."""
 
     @property
     def dangerous(self) -> bool:
-        """Whether this or a call within it has a danger."""
+        """Whether it, or a call within it, has a danger."""
         return bool(self.dangers) or any(one.dangerous for one in self.nested)
 
     def lines(self) -> Iterator[str]:
-        """It in lines, for a person."""
+        """The reading in lines, for a terminal."""
         return lines(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The names of one chain: contracts by lower-case address, tokens likewise."""
+    """The names that are known on one chain."""
 
     chain: int
+    """The chain's number."""
     native: Token
     names: Mapping[str, str]
+    """Names of contracts and tokens by lower-case address."""
     tokens: Mapping[str, Token]
+    """Tokens by lower-case address."""
     chains: Mapping[int, str] = field(default_factory=dict)
+    """Names of chains by number."""
 
     @classmethod
     def of(cls, settings: ChainSettings, native: Token) -> Book:
-        """The names in a chain's file."""
+        """The names in a chain's settings. native: its coin."""
         names = {settings.multicall3.lower(): "Multicall3"}
         for deployment in (*settings.deployments, *settings.exchanges):
             if permit2 := deployment.params.get("permit2"):
@@ -97,7 +112,7 @@ class Book:
         return cls(evm_number(settings.chain), native, names, tokens)
 
     def named(self, address: str) -> str:
-        """The address, with its name where it has one."""
+        """The address in checksum form, with its name where it has one."""
         from eth_utils.address import is_hex_address, to_checksum_address
 
         shown = str(to_checksum_address(address)) if is_hex_address(address) else address
@@ -112,7 +127,8 @@ def read(
     known: Sequence[Descriptor] = (),
     depth: int = 0,
 ) -> Reading:
-    """What a call says. Never raises for what the bytes are."""
+    """What a call would do. Raises nothing, whatever the bytes are. abi: our functions by selector; known: descriptors;
+    depth: how many calls it is nested in."""
     if not call.data:
         intent = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
         return Reading(True, book.names.get(call.to.lower()), None, None, intent, ())
@@ -172,7 +188,7 @@ def _by_descriptor(
 
 
 def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] | None:
-    """The token that a descriptor says its contract is; by lower-case address."""
+    """(address in lower case, token) where a descriptor says that its contract is a token; None where it does not."""
     metadata = descriptor.document.get("metadata")
     declared = metadata.get("token") if isinstance(metadata, Mapping) else None
     if not isinstance(declared, Mapping):
@@ -190,7 +206,7 @@ def within(
     known: Sequence[Descriptor],
     depth: int,
 ) -> tuple[Reading, ...]:
-    """The calls within fields, in their order, as far as it is said whom they call."""
+    """Readings of the calls within a descriptor's fields, in order; calls without a known target are left out."""
     return tuple(
         read(Call(one.to, one.data, one.value, one.sender), book, abi, known, depth + 1)
         for part in shown
@@ -200,7 +216,7 @@ def within(
 
 
 def tail(behind: int) -> tuple[str, ...]:
-    """The warning for bytes behind the arguments."""
+    """The warning for ``behind`` bytes after the arguments; none for 0."""
     if not behind:
         return ()
     return (f"{behind} byte{'s' if behind > 1 else ''} behind the arguments, which the function does not read",)
@@ -249,8 +265,8 @@ def _read_all(
     known: Sequence[Descriptor],
     depth: int,
 ) -> tuple[Reading, ...]:
-    """The calls that a multicall holds: a router calls itself, for who called it; Multicall3 calls others, itself; a
-    MultiSend calls others for the Safe that runs it."""
+    """Readings of the calls that a batch holds, each with its sender: a router's multicall calls the router on behalf
+    of its caller; Multicall3 makes its calls itself; MultiSend's calls are made by the Safe that runs it."""
     if depth == MOST_NESTED:
         return ()
     sender = call.sender if function.name in ("multicall", "multiSend") else call.to
@@ -286,7 +302,7 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
 
 
 def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
-    """By an argument's lower-case name, the token that it is an amount of."""
+    """By an argument's name in lower case, the token that it is an amount of; None: an unlisted token."""
     asset = erc7730.at(root, "asset")
     token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
     way: list[str] = []
@@ -302,7 +318,7 @@ def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
 
 
 def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: Node) -> str:
-    """An argument of a call that only our ABI describes: addresses with names, amounts where their token is known."""
+    """The value of an argument that only our ABI describes: an address with its name, an amount with its token."""
     name = path.rpartition(".")[2].lower()
     if node.type == "address":
         return book.named(str(node.value))

@@ -1,4 +1,4 @@
-"""Calldata into arguments, with the bytes that stand behind them."""
+"""Decoding calldata that may have further bytes after its arguments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction
 
 
 def decoded(function: AbiFunction, data: bytes) -> tuple[tuple[Any, ...], int] | None:
-    """The arguments, and how many bytes stand behind them (applications put their tags there; the contract does not
-    look at them). None when the front of the bytes is not exactly this function's encoding."""
+    """The arguments of calldata (selector included), and the number of bytes after them, where applications put tags
+    that contracts ignore. None when the bytes do not begin with exactly this function's encoding."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 

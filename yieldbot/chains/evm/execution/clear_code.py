@@ -1,6 +1,6 @@
-"""EIP-7702 authorizations in words: an account hands itself to a contract's code.
+"""Clear signing of EIP-7702 authorizations, by which a contract's code runs as the account.
 
-They are no typed data: what is signed is 0x05 and the RLP of chain, address and nonce. The JSON is that of nodes
+They are no typed data: what is signed is 0x05 and the RLP of chain, address and nonce. They come as JSON of nodes
 (``authorizationList`` of a transaction, or one of its items) and of wallets (``contractAddress``).
 """
 
@@ -20,15 +20,18 @@ NOBODY = "0x" + "00" * 20
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """chain 0: on every chain. address zero: the account's code is taken away again."""
+    """One EIP-7702 authorization."""
 
     chain: int
+    """The chain's number; 0: every chain."""
     address: str
+    """Whose code runs as the account; the zero address takes the code away again."""
     nonce: int
+    """The account's nonce at which it holds."""
 
 
 def authorizations(document: Any) -> tuple[Authorization, ...]:
-    """Those of a document; none where it is something else. Raises ConfigError where it is one that cannot be read."""
+    """The authorizations in a JSON document; none where it is something else. Raises ConfigError for damaged ones."""
     if not isinstance(document, Mapping) or "types" in document or "domain" in document:
         return ()
     listed = document.get("authorizationList", [document])
@@ -49,7 +52,8 @@ def authorizations(document: Any) -> tuple[Authorization, ...]:
 
 
 def read_authorizations(codes: tuple[Authorization, ...], book: Book) -> Reading:
-    """What signing them does. Each that names code is a danger, whose code it may be: it is the whole account."""
+    """What signing them does. Each that sets code is a danger, whoever wrote it: the code controls the whole
+    account."""
     fields, dangers = list[Shown](), list[str]()
     for place, one in enumerate(codes):
         where = "on EVERY chain" if one.chain == 0 else f"on chain {one.chain}"

@@ -1,6 +1,6 @@
-"""Control and money handed over, in words: operators, owners, modules, delegatecalls, transfers by signature.
+"""Clear signing of what hands over control or money: operators, owners, modules, delegatecalls, transfers by signature.
 
-Dangerous is whatever hands control or money to an address that chains/*.toml does not name, and what cannot be read.
+It is dangerous when the receiver is no address of chains/*.toml, or when the bytes cannot be read.
 Signatures are those of the published contracts: Comet (CometExt.sol), Morpho Blue, Safe 1.3 to 1.4.1, EIP-3009,
 ERC-7540, ERC-6909, ERC-777, OpenZeppelin's Ownable, AccessControl and proxies, Compound v2, EIP-2535, EIP-7702.
 """
@@ -29,19 +29,23 @@ LIBRARIES = frozenset(
         "0xa1dabef33b3b82c7814b6d82a79e50f4ac44102b",  # MultiSendCallOnly 1.3.0, eip155
     }
 )
-"""What a Safe may run by delegatecall: its own batchers, by Safe's list of deployments; what they call is read."""
+"""What a Safe may safely delegatecall: Safe's own batchers (safe-deployments), whose calls are read one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """who gets what: ``does`` is what they may do from then on, or what happens. money: moved, not control. always:
-    dangerous whoever gets it. by_code: code of theirs runs as the account itself."""
+    """Control or money that goes to somebody."""
 
     who: str
+    """The receiver's address; empty: whoever sends the transaction, or nobody in particular."""
     does: str
+    """What the receiver may do from then on; of money what moves."""
     money: bool = False
+    """True: money moves. False: control is given."""
     always: bool = False
+    """True: it is dangerous whoever receives it."""
     by_code: bool = False
+    """True: the receiver's code runs as the account itself."""
 
 
 _ALL = "take and move all that the account holds or may borrow at {to}, now and later"
@@ -134,7 +138,7 @@ CONTROL: dict[bytes, AbiFunction] = {
 
 
 def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
-    """What a call hands over, by its selector alone; nothing where it takes away."""
+    """What a call hands over, by its selector whatever the target is; nothing for a call that takes something back."""
     function = CONTROL.get(data[:4])
     read = decoded(function, data) if function is not None else None
     if function is None or read is None:
@@ -170,8 +174,7 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
 
 
 def control_in(names: Names, primary: str, contract: str | None, root: Node) -> Iterator[Handed]:
-    """What a typed message hands over: by what its fields are, so that another contract's message with the same fields
-    says the same."""
+    """What a typed message hands over, by the names of its fields, whichever contract it is for."""
     values, to = _plain(root.value), contract or "a contract that is not said"
     if {"operation", "to", "data"} <= set(values):
         yield from _run(names, values)
@@ -179,7 +182,7 @@ def control_in(names: Names, primary: str, contract: str | None, root: Node) -> 
 
 
 def handover_sentence(names: Names, handed: Handed) -> str:
-    """What is handed over, as a sentence."""
+    """One sentence about what is handed over."""
     if not handed.who:
         return clean(handed.does)
     who = names.named(handed.who)
@@ -189,7 +192,8 @@ def handover_sentence(names: Names, handed: Handed) -> str:
 
 
 def control_message(names: Names, handed: Handed, own: str | None) -> tuple[str, str | None]:
-    """The note and the danger, None where it goes to somebody known. own: the account's address, where it is told."""
+    """(warning, danger) for a person; no danger where the receiver is known, or the account itself. own: the account's
+    address; None: unknown."""
     sentence = handover_sentence(names, handed)
     note = f"{'money' if handed.money else 'control'}: {sentence}"
     who = handed.who.lower()
@@ -199,7 +203,8 @@ def control_message(names: Names, handed: Handed, own: str | None) -> tuple[str,
 
 
 def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Handed]:
-    """By fields: Comet's and Morpho's Authorization, an operator's approval, EIP-3009."""
+    """What the values of Comet's and Morpho's Authorization, an operator's approval and EIP-3009's transfer hand
+    over."""
     for who, whether in (("authorized", "isAuthorized"), ("manager", "isAllowed"), ("operator", "approved")):
         if isinstance(values.get(who), str) and values.get(whether):
             yield Handed(values[who], _ALL.format(to=names.named(to)))
@@ -214,7 +219,7 @@ def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Ha
 
 
 def _run(names: Names, values: Mapping[str, Any]) -> Iterator[Handed]:
-    """A Safe's transaction: code that runs as the Safe, and who is paid back for its gas."""
+    """What a Safe's transaction hands over: code that runs as the Safe by delegatecall, and a refund of gas."""
     to = str(values["to"])
     if values["operation"] and to.lower() not in LIBRARIES and to.lower() != NOBODY:
         yield Handed(to, _CODE, by_code=True)
@@ -230,7 +235,7 @@ def _run(names: Names, values: Mapping[str, Any]) -> Iterator[Handed]:
 
 
 def _delegated(names: Names, packed: bytes) -> Iterator[Handed]:
-    """The calls of a batch that are delegatecalls (MultiSend.sol: the first byte of each is its operation)."""
+    """What the delegatecalls in a batch hand over (MultiSend.sol: the first byte of each call is its operation)."""
     place = 0
     while place < len(packed):
         head = packed[place : place + 85].ljust(85, b"\0")

@@ -1,7 +1,7 @@
-"""Allowances in words: what somebody else may take after a call or a signature, and which of them are dangerous.
+"""Clear signing of allowances: what somebody else may take after a call or a signature, and which are dangerous.
 
-Dangerous are: allowances without limit, setApprovalForAll, and whatever a permit, Permit2 or a delegation of credit
-allows to a spender that chains/*.toml does not name. A descriptor's word for a spender does not make it known.
+Dangerous are allowances without limit, setApprovalForAll, and every permit, Permit2 allowance or credit delegation to a
+spender that chains/*.toml does not name. A descriptor that names a spender does not make it known.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from yieldbot.chains.evm.execution.erc7730.values import number
 from yieldbot.model.amounts import Amount
 
 PERMIT2_ADDRESS = "0x000000000022d473030f116ddee9f6b43ac78ba3"
-"""The same on every chain."""
+"""Permit2's address, in lower case: the same on every chain."""
 WITHOUT_LIMIT = 2**128 - 1
-"""No token has as many base units; what is allowed beyond is all that there ever is."""
+"""An allowance of at least this is without limit: no token has as many base units."""
 OLD_LIMIT = 2**96 - 1
-"""The greatest amount of tokens that count in 96 bits (UNI, COMP): without limit there."""
+"""Exactly this is without limit too, for tokens that count in 96 bits (UNI, COMP)."""
 
 _DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
 
@@ -76,35 +76,40 @@ PLAIN = _by_selector(
     "execTransactionFromModuleReturnData(address to, uint256 value, bytes data, uint8 operation)",
     "execute(address to, uint256 value, bytes data)",
 )
-"""What is known without a descriptor, when no file of abis/ describes it."""
+"""Functions that many contracts have, by selector: read when neither a descriptor nor abis/ describes the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An allowance: who may take how much of what. amount None: of everything, now and later. token None: not said.
-
-    until: unix seconds, 0: in the same block alone; None without an end (the deadline of an EIP-2612 permit ends the
-    signature, not the allowance). permit: it is given by a signature or lies at Permit2. once: for one transfer. item:
-    of a collection, the number of the one thing. borrow: what is taken is borrowed, and becomes our debt (Aave's credit
-    delegation; the token is the debt's).
-    """
+    """An allowance that a call or signature gives."""
 
     spender: str
+    """Who may take."""
     token: str | None
+    """The token's contract; None: it is not named."""
     amount: int | None
+    """Base units; None: everything, now and later."""
     until: int | None = None
+    """When it ends, in unix seconds; 0: with this block; None: never (an EIP-2612 permit's deadline ends the signature,
+    not the allowance)."""
     permit: bool = False
+    """True: it is given by a signature, or by Permit2."""
     once: bool = False
+    """True: it is for a single transfer."""
     item: int | None = None
+    """The token id, of an NFT or an ERC-6909 token; None: of no such token."""
     borrow: bool = False
+    """True: what is taken is borrowed and becomes our debt (Aave's credit delegation; ``token`` is the debt token)."""
 
     @property
     def unlimited(self) -> bool:
+        """Whether it is without limit."""
         return self.amount is None or self.amount >= WITHOUT_LIMIT or self.amount == OLD_LIMIT
 
 
 def grants_of(to: str, data: bytes) -> Iterator[Grant]:
-    """The allowances that a call gives, by its selector alone; none for one that takes them away."""
+    """The allowances that a call gives, by its selector whatever the target is; none for a call that takes them
+    back."""
     function = GRANTS.get(data[:4])
     read = decoded(function, data) if function is not None else None
     if function is None or read is None:
@@ -143,9 +148,8 @@ def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
 
 
 def grants_in(primary: str, contract: str | None, root: Node) -> Iterator[Grant]:
-    """The allowances that a typed message gives: EIP-2612, DAI's form, ERC-4494, Aave's credit and all of
-    Permit2's. By what its fields are:
-    another contract's message with the same fields gives the same."""
+    """The allowances that a typed message gives (EIP-2612, DAI's permit, ERC-4494, Aave's credit delegation, Permit2),
+    by the names of its fields, whichever contract it is for."""
     fields = root.value
     delegatee = fields["delegatee"].value if "delegatee" in fields else None
     if isinstance(delegatee, str) and "value" in fields and (lent := number(fields["value"])):
@@ -178,7 +182,7 @@ def _number(node: Node, path: str) -> int | None:
 
 
 def in_words(names: Names, grant: Grant) -> str:
-    """The allowance as a sentence."""
+    """One sentence about the allowance."""
     token = names.tokens.get(grant.token.lower()) if grant.token else None
     of = (
         token.symbol
@@ -208,7 +212,7 @@ def in_words(names: Names, grant: Grant) -> str:
 
 
 def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
-    """Of the allowances those that a person should not give without thinking, in words."""
+    """A sentence about each allowance that a person should not give without thinking."""
     messages = []
     for grant in grants:
         spender = grant.spender.lower()
@@ -224,7 +228,8 @@ def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
 
 
 def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes, str, int]]:
-    """The calls within a multicall: bytes, whom they call, value. A router's multicall calls the router itself."""
+    """(calldata, target, wei) of each call that a batch contains. The calls of a router's multicall go to the router
+    itself, ``to``."""
     plain = PLAIN.get(selector(function.signature))
     if plain is None:
         return []
@@ -246,7 +251,8 @@ def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes,
 
 
 def batched(packed: bytes) -> list[tuple[bytes, str, int]]:
-    """The calls of a Safe's MultiSend: each one byte of operation, target, value, length, bytes (MultiSend.sol)."""
+    """(calldata, target, wei) of each call of a Safe's MultiSend. Packed (MultiSend.sol): operation (1 byte), target
+    (20), value (32), length (32), calldata."""
     made, place = list[tuple[bytes, str, int]](), 0
     while place < len(packed):
         head = packed[place : place + 85].ljust(85, b"\0")

@@ -1,4 +1,4 @@
-"""The commands of Uniswap's Universal Router that give an allowance or send money, in words.
+"""Clear signing of the commands of Uniswap's Universal Router that give an allowance or send money.
 
 Commands and their inputs: Commands.sol and Dispatcher.sol of universal-router 2.0. Actions: Actions.sol of
 v4-periphery.
@@ -28,9 +28,13 @@ EXECUTE: dict[bytes, AbiFunction] = {
     )
 }
 MASK = 0x3F
+"""The bits of a command byte that name the command (Commands.sol, COMMAND_TYPE_MASK)."""
 CALLER = "0x" + "00" * 19 + "01"
+"""A recipient that stands for whoever calls the router (Constants.sol, MSG_SENDER)."""
 ROUTER = "0x" + "00" * 19 + "02"
+"""A recipient that stands for the router itself (Constants.sol, ADDRESS_THIS)."""
 MOST_PLANS = 4
+"""How deep sub-plans are read."""
 
 _DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
 _SWAP = "address recipient, uint256 given, uint256 wanted"
@@ -68,7 +72,8 @@ SENDS: dict[int, AbiFunction] = {
 
 
 def routed(names: Names, data: bytes) -> tuple[list[Grant], list[Handed], list[str]]:
-    """Allowances and money that the commands of a call hand over, and what of it cannot be read; by the selector."""
+    """What the router commands in a call hand over: allowances, money, and messages about commands that cannot be
+    read."""
     grants, handed, unread = list[Grant](), list[Handed](), list[str]()
     function = EXECUTE.get(data[:4])
     if function is None:
@@ -117,7 +122,7 @@ def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> 
 
 
 def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handed]:
-    """Money that goes elsewhere than to the caller or the router itself."""
+    """Money that a command sends to anybody but the caller or the router itself."""
     if values["recipient"].lower() in (CALLER, ROUTER):
         return
     token = names.tokens.get(str(values.get("token")).lower())

@@ -1,7 +1,7 @@
-"""What a typed message (EIP-712) says, in words: by an ERC-7730 descriptor of its domain, else field by field.
+"""Clear signing of typed messages (EIP-712): by an ERC-7730 descriptor of the domain, else field by field.
 
-A message is read strictly: every field that its types name is there and of its type, and nothing else is; what is shown
-is then all that is signed.
+A message is read strictly: it has every field that its types name, of that type, and no other. So everything that is
+signed is shown.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ DOMAIN = {
     "salt": "bytes32",
 }
 OWNERS = ("owner", "from", "authorizer")
-"""Fields that name the account that signs."""
+"""Names of fields that hold the signing account."""
 MOST_DEPTH = 32
+"""Levels that a message's structs and arrays may nest."""
 _BAD = "is no typed data of EIP-712"
 
 
 def read_typed(
     document: Any, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor] = ()
 ) -> Reading:
-    """What a message says. book: of the chain that the domain names. Raises ConfigError for what is no typed data."""
+    """What signing a message would do. book: names of the chain in its domain. Raises ConfigError for what is no
+    EIP-712 typed data."""
     types, primary, domain, root = _parts(document)
     encoded_type = erc7730.type_string(types, primary)
     contract = str(domain["verifyingContract"]) if "verifyingContract" in domain else None
@@ -89,7 +91,7 @@ def _of_safe(
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
 ) -> tuple[Reading, ...]:
-    """The call that a Safe's transaction makes."""
+    """The reading of the call that a SafeTx message makes; none for other messages."""
     if primary != "SafeTx" or not {"to", "value", "data"} <= set(root.value) or contract is None:
         return ()
     to, value, data = (root.value[key].value for key in ("to", "value", "data"))
@@ -99,7 +101,8 @@ def _of_safe(
 
 
 def chain_of(document: Any) -> int | None:
-    """The chain number in the domain; None where it has none. Raises ConfigError for what is no typed data."""
+    """The chain's number in the domain; None where the domain has none. Raises ConfigError for what is no typed
+    data."""
     domain = document.get("domain") if isinstance(document, Mapping) else None
     if not isinstance(domain, Mapping):
         raise ConfigError(f"the file {_BAD}: it has no domain")
@@ -115,7 +118,7 @@ def _bare(book: Book, node: Node) -> str:
 
 
 def _bound(descriptor: Descriptor, domain: Mapping[str, Any], document: Any) -> bool:
-    """Whether a message's domain is one that the descriptor is of; one that binds to nothing is of none."""
+    """Whether a descriptor is for a message's domain. A descriptor that names no contract and no domain is for none."""
     if not (descriptor.deployments or descriptor.domain or descriptor.separator):
         return False
     for key, expected in descriptor.domain.items():
@@ -129,7 +132,7 @@ def _bound(descriptor: Descriptor, domain: Mapping[str, Any], document: Any) -> 
 
 
 def _separator(document: Any) -> str:
-    """Of the message's domain; empty where it cannot be computed."""
+    """The hash of the message's domain (EIP-712), with 0x; empty where it cannot be computed."""
     from eth_account.messages import encode_typed_data
 
     try:
@@ -139,7 +142,7 @@ def _separator(document: Any) -> str:
 
 
 def _parts(document: Any) -> tuple[dict[str, list[dict[str, str]]], str, dict[str, Any], Node]:
-    """Types, primary type, domain (known names, as values), and the message as a tree."""
+    """(types, primary type, domain values by name, message as a tree) of a document. Raises ConfigError."""
     try:
         types = {
             str(name): [{"name": str(f["name"]), "type": str(f["type"])} for f in fields]

@@ -1,4 +1,4 @@
-"""A call of the Universal Router that swaps in Uniswap v4's pools, in words: each action of its one command."""
+"""Clear signing of a Universal Router call that swaps in Uniswap v4's pools: one field for each action."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from yieldbot.model.v4 import (
 
 SIGNATURE = "execute(bytes,bytes[],uint256)"
 PIPS = 1_000_000
+"""A fee of so many pips is the whole amount (Uniswap v4, LPFeeLibrary)."""
 
 
 def v4_fields(
     tokens: Mapping[str, Token], named: Callable[[str], str], signature: str, values: Sequence[Any]
 ) -> tuple[Shown, ...] | None:
-    """The actions, one a field; None for another call, or for one of which something cannot be told. tokens: by
-    lower-case address; named: an address with its name."""
+    """One field for each action of a V4_SWAP command; None for any other call, or where an action cannot be read.
+
+    tokens: by lower-case address. named: gives an address its name. signature, values: of the decoded call.
+    """
     if signature != SIGNATURE or values[0] != V4_SWAP or len(values[1]) != 1:
         return None
     if (plan := exactly(PLAN_TYPES, values[1][0])) is None or len(plan[0]) != len(plan[1]):

@@ -1,4 +1,4 @@
-"""From a sent transaction to its outcome, final by the chain's setting, with the balance changes that happened."""
+"""Waiting for a sent transaction's outcome: final by the chain's setting, with the balance changes on the chain."""
 
 from __future__ import annotations
 
@@ -18,32 +18,39 @@ from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import InvariantError, NodeRefused, PendingError, TransientError
 from yieldbot.execution.deltas import real_fault
-from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import AccountStopped, JournalEntry, TxNoted, TxSettled, TxSigned
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 LONGEST_PAUSE_SECONDS = 30.0
-"""At most, between sendings of bytes that the node forgets: it may refuse them for their fee, poll after poll."""
+"""The longest pause between two sendings of bytes that the node keeps forgetting: it may refuse them for their fee."""
 MOST_L1_FEE_WEI = 10**20
-"""What a rollup takes for one transaction beside its gas: no honest one comes near a hundred coins."""
+"""The most wei beside the gas (100 coins) that a receipt is believed in; an honest rollup takes far less."""
 FOREIGN_POLLS = 3
-"""Polls that must agree that a foreign transaction took our nonce: a node's receipts can lag behind its nonces."""
+"""Polls in a row that must find our nonce used without a receipt of ours, before a foreign transaction is assumed: a
+node's receipts can lag behind its nonces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """What one poll saw of transactions that share a nonce: the one mined (with its block), or who else took it."""
+    """What one poll observed of our transactions that share a nonce."""
 
     mined: StoredTx | None = None
+    """The one that was mined; None: none of ours was."""
     receipt: Mapping[str, Any] | None = None
+    """Its receipt."""
     block: BlockRef | None = None
+    """Its block, which is the chain's own at that height."""
     nonce_taken: bool = False
+    """Whether the nonce is used, by whichever transaction."""
     final: bool = False
+    """Whether that is final by the chain's setting."""
 
 
 async def fetch_inclusion(account: Account, group: Sequence[StoredTx]) -> Inclusion:
-    """One poll. A receipt counts only while its block is the chain's own at that height."""
+    """Poll the node once for transactions that share a nonce. A receipt whose block was reorganised away does not
+    count."""
     head = await account.node.block()
     final_height = await _final_height(account, head)
     for _ in range(2):  # mined between the two questions: ask for receipts again
@@ -60,16 +67,17 @@ async def fetch_inclusion(account: Account, group: Sequence[StoredTx]) -> Inclus
 
 
 async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
-    """Wait until the nonce that ``group`` shares is used for good; settle all of the group in the journal.
+    """Wait until the nonce that ``group`` shares is used and final, and settle the whole group in the journal.
 
-    While nothing is mined and the newest of the group may still be sent, bytes that the node has forgotten are sent
-    again, and after ``replace_after_seconds`` they are replaced at higher fees. Returns the outcomes in order of
-    signing. Raises PendingError when the time is up, InvariantError when the balances changed otherwise than simulated
-    (the account is then stopped).
+    While nothing is mined and the approval lives, bytes that the node has forgotten are sent again, and after
+    ``replace_after_seconds`` the transaction is replaced at higher fees. Returns the outcomes in the order of signing.
+
+    Raises PendingError when ``confirm_timeout_seconds`` are over, InvariantError when the balances did not change as
+    simulated: the account is then stopped.
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = again_at = time.monotonic()
-    pause = account.settings.poll_seconds
+    pause_seconds = account.settings.poll_seconds
     observed: Inclusion = Inclusion()
     foreign = 0
     trouble = "it is not mined yet"
@@ -97,8 +105,8 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
                     group, sent_at = await replaced(account, group), time.monotonic()
                 elif alive and time.monotonic() >= again_at and not await in_pool(account, newest.signed.hash):
                     await submit(account, newest)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                    again_at = time.monotonic() + pause
+                    pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+                    again_at = time.monotonic() + pause_seconds
         except TransientError as failure:
             trouble = str(failure)
         if time.monotonic() >= deadline:
@@ -110,11 +118,11 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
 
 
 async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
-    """The height of the block that used up the nonce, where that block names one of ``group``: it is ours then, and
-    only its receipt is missing (nodes index receipts later than blocks, and requests go to different nodes).
+    """The height of the block that used the nonce, if it contains a transaction of ``group``: then only the receipt is
+    missing (nodes index receipts later than blocks, and requests go to different nodes).
 
-    The block is found by the nonces that earlier blocks knew. None: it names none of ours, or the node has no longer
-    the state of back then.
+    The block is found by bisection over the account's nonce at earlier heights. None: the block contains none of ours,
+    or the node no longer has that state.
     """
     owner, nonce = account.owner, group[0].signed.nonce
     floor = min(tx.signed.simulated_at.height for tx in group)  # the nonce was free there
@@ -138,7 +146,7 @@ async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
 
 
 async def finality_seconds(account: Account) -> int:
-    """About how long a transaction that is mined now takes to be final."""
+    """Seconds until a transaction that is mined now is final, about: the age of the newest final block."""
     head = await account.node.block()
     return max(0, head.timestamp - (await account.node.block(await _final_height(account, head))).timestamp)
 
@@ -155,7 +163,7 @@ async def _final_height(account: Account, head: BlockRef) -> int:
 async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclusion) -> tuple[Outcome, ...]:
     assert observed.mined is not None and observed.receipt is not None and observed.block is not None
     mined, receipt, block = observed.mined.signed, observed.receipt, observed.block
-    gas_used, events = gas_used_of(mined, receipt, account.node.host), list[Event]()
+    gas_used, entries = gas_used_of(mined, receipt, account.node.host), list[JournalEntry]()
     fault: str | None = None
     outcome: Outcome
     if int(receipt["status"], 16) == 1:
@@ -174,11 +182,11 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
             mined.hash, block, gas_used, await _why(account, observed.mined, block), fee_of_receipt(receipt)
         )
     outcomes = tuple(outcome if tx.signed.hash == mined.hash else _beaten(tx, observed.mined) for tx in group)
-    events += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
+    entries += [TxSettled(mined.chain, account.owner, each) for each in outcomes]
     if fault is not None:
         fault = f"{mined.words}: {fault}"
-        events.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
-    account.journal.append(*events)  # together: an outcome without its stop must never be what is left
+        entries.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
+    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"
@@ -187,7 +195,8 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
 
 
 def gas_used_of(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
-    """The gas that a receipt says was used. Raises TransientError for one that says more than the bytes allow."""
+    """The gas used by a receipt. Raises TransientError for a receipt that cannot be true: more gas than the signed
+    limit, a higher price than the signed maximum, or more than MOST_L1_FEE_WEI beside the gas."""
     try:
         gas_used = number(receipt["gasUsed"])
         price_wei = number(receipt.get("effectiveGasPrice") or "0x0")
@@ -211,7 +220,7 @@ def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:
-    """The outcome of one whose nonce another of ours took."""
+    """The outcome of a transaction whose nonce another of ours used: Expired by a cancellation, else Replaced."""
     if unsigned_of(winner.signed, 0, 0).to.lower() == winner.signed.owner.lower():
         return Expired(tx.signed.hash, f"its approval had ended; cancelled by {winner.signed.hash}")
     return Replaced(tx.signed.hash, winner.signed.hash)
@@ -224,7 +233,7 @@ def _displaced(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ..
 
 
 async def _why(account: Account, tx: StoredTx, block: BlockRef) -> str:
-    """Why a mined transaction reverted: its call made again on the block before."""
+    """Why a mined transaction reverted, found by making its call again on the block before."""
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from hexbytes import HexBytes
 

@@ -1,7 +1,8 @@
-"""What a holder of our intended size would get out of a market now: simulated on a fork, where nobody can see the cash.
+"""What a position of our intended size could withdraw from a market now, tried on a fork: for markets whose cash cannot
+be read.
 
-The fork is told that we hold shares (their balance is written into the token's storage, so that none of our money goes
-in and pays us back), and the adapter's own calls take them out.
+On the fork a balance of shares is written into the token's storage, and the adapter's own calls withdraw it. So none of
+our money goes in first, which would pay us back with our own deposit.
 """
 
 from __future__ import annotations
@@ -23,23 +24,27 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 
 PARTS = (1, 4, 16)
-"""What is tried: all of the size, then a quarter, then a sixteenth."""
+"""Divisors of the size, tried in turn: all of it, a quarter, a sixteenth."""
 FIRST_SHARES = 1000
-"""Whole shares that are held first, to see what they are worth."""
+"""Whole shares that are written first, to learn what a share is worth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A market that is to be tried: how much should come out, and the adapter's reads and calls."""
+    """A market that is to be tried."""
 
     state: MarketState
     size: Amount
+    """How much should come out."""
     observe: Callable[[BlockRef], Flow[MarketState]]
+    """The adapter's reads of the market at a block."""
     withdraw: Callable[[MarketState], tuple[EvmCall, ...]]
+    """The adapter's calls that withdraw the whole position."""
 
 
 async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef) -> dict[MarketId, Amount]:
-    """By market what such a holder was paid on a fork of ``block``; markets that paid nothing are left out."""
+    """By market, what the largest of PARTS that could be withdrawn brought on a fork of ``block``. Markets in which
+    none could are left out."""
     found: dict[MarketId, Amount] = {}
     if not holders:
         return found
@@ -58,7 +63,8 @@ async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef)
 
 
 async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amount | None:
-    """What shares worth ``raw`` base units of the asset bring; None where they cannot be held, or bring less."""
+    """What withdrawing shares worth ``raw`` base units of the asset brings; None where they cannot be given to us, or
+    bring less than they are worth."""
     token, asset = holder.state.share_token, holder.state.market.asset
     if token is None or not raw:
         return None
@@ -78,7 +84,8 @@ async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amoun
 
 
 async def _holding(account: Account, fork: Node, holder: Holder, token: Token, raw: int) -> MarketState | None:
-    """The market as one sees it who holds so many shares; None where they cannot be given to us."""
+    """The market as the adapter reads it when we hold ``raw`` base units of shares; None where they cannot be given to
+    us."""
     if not await _given(fork, token.address, account.owner, raw):
         return None
     await fork.request("evm_mine", [])
@@ -88,7 +95,8 @@ async def _holding(account: Account, fork: Node, holder: Holder, token: Token, r
 
 
 async def _given(fork: Node, token: Address, owner: Address, raw: int) -> bool:
-    """Write a balance into the token's storage: where reading it looks, and where it then shows."""
+    """Write our balance into the token's storage; whether that worked. The slot is found by trying each one that
+    ``balanceOf`` reads (eth_createAccessList)."""
     data = BALANCE_OF + word(owner)
     call = {"from": owner, "to": token, "data": "0x" + data.hex()}
     try:

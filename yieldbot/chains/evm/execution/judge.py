@@ -1,6 +1,6 @@
-"""The gate: a default-deny policy over the final bytes, then a person (or the policy's own limits) over the plan.
+"""The signer's policy over the final bytes of a transaction: whatever is not expressly allowed is refused.
 
-Whatever is not expressly allowed is Declined with a stable code in capitals; nothing here raises for a refusal.
+Every function is pure. A refusal is a Declined with a stable code in capitals; none is raised.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yieldbot.chains.evm.signing.sign import digest, unsigned_of
 from yieldbot.execution.approvals import GIVING, NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of, real_fault
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
-from yieldbot.journal.events import TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind
@@ -32,8 +32,11 @@ class Rules:
     chain: ChainId
     owner: Address
     max_fee_wei: int
+    """Wei per gas at most."""
     max_gas: int
+    """Gas limit of one transaction at most."""
     abi: Mapping[bytes, tuple[AbiFunction, ...]]
+    """Functions that can be decoded, by selector."""
 
     @classmethod
     def of(cls, account: Account) -> Rules:
@@ -42,9 +45,10 @@ class Rules:
 
 
 def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedTx, now: int) -> ApprovedTx | Declined:
-    """The policy's word on one simulated transaction of an approved plan. Pure. ``now``: unix seconds.
+    """Judge one simulated transaction of an approved plan: it must belong to the leg, call what the adapter built, and
+    have done on the fork what the leg says. ``now``: unix seconds of the chain.
 
-    Setting an allowance of the leg's spender to zero needs no living approval: it is never wrong.
+    Setting an allowance of one of the leg's spenders to zero needs no living approval: it can do no harm.
     """
     tx = simulated.tx
     takes_back = permits_nothing(tx) if is_permit(work, tx) else _is_allowance(work, tx) and not any(tx.data[36:])
@@ -60,7 +64,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
 
 
 def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Declined:
-    """The policy's word on taking a nonce back: nothing but an empty transfer of zero to ourselves passes. Pure."""
+    """Judge the cancellation of a nonce: only a transfer of nothing to ourselves, without data, passes."""
     tx = simulated.tx
     if (refused := bounds(rules, tx)) is not None:
         return refused
@@ -70,8 +74,8 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
 
 
 def judge_revocation(rules: Rules, given: Given, simulated: SimulatedTx) -> ApprovedTx | Declined:
-    """The policy's word on taking an allowance back: exactly ``approve(spender, 0)`` on the token, and on the fork no
-    token of ours moved. It needs no living approval: it is never wrong. Pure."""
+    """Judge the revocation of an allowance: exactly ``approve(spender, 0)`` of the token, which moved none of it on the
+    fork. It needs no living approval: it can do no harm."""
     tx, token, spender = simulated.tx, given.token, given.spender
     if (refused := bounds(rules, tx)) is not None:
         return refused
@@ -89,8 +93,12 @@ def judge_batch(
     calls: Sequence[tuple[str, bytes]],
     now: int,
 ) -> Declined | None:
-    """The policy's word on the calls of a batch, as they were read from its final bytes (target, data): exactly the
-    rehearsed ones, in their order, and each one that ``judge`` would let pass. None when all of them are. Pure."""
+    """Why a Safe's batch must not be signed; None when it may be.
+
+    planned: the rehearsed calls with their legs. calls: (target, data) of each call, decoded from the batch's final
+    bytes. They must be the same calls in the same order, without value, and each must pass as in ``judge``.
+    now: unix seconds of the chain.
+    """
     if [(to.lower(), data) for to, data in calls] != [(call.to.lower(), call.data) for _, call in planned]:
         return Declined("NOT_THE_CALL", "the batch is not what was rehearsed")
     if (late := in_time(approval, now)) is not None:
@@ -113,9 +121,10 @@ def judge_replacement(
     tolerance_bps: float,
     now: int,
 ) -> ApprovedTx | Declined:
-    """The policy's word on a journalled transaction at higher fees. Pure. before: balances of the tokens it moves.
+    """Judge a replacement: the journalled transaction ``signed`` again, at higher fees.
 
-    It must be those bytes but for the fees, its approval must live, and it must do what was foreseen then.
+    But for the fees it must be the same transaction, its approval must live at ``now`` (unix seconds), and its balance
+    changes must be those that were simulated first. before: balances of the tokens that it moves, in base units.
     """
     tx = simulated.tx
     if (refused := bounds(rules, tx)) is not None:
@@ -130,7 +139,8 @@ def judge_replacement(
 
 
 def bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
-    """Why a transaction is beyond what bounds every one of the account; None when it is not. Pure."""
+    """Why a transaction breaks the rules that hold whatever the plan (chain, sender, value, gas, fees); None when it
+    does not."""
     if tx.chain != rules.chain:
         return Declined("CHAIN_NOT_ALLOWED", f"the transaction is for {tx.chain}, the account is on {rules.chain}")
     if tx.sender != rules.owner:
@@ -202,7 +212,8 @@ def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
 
 
 def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | None:
-    """Against what the bytes did on the fork: never more out than the leg says, nothing out that it does not name."""
+    """Why the transaction's effect on the fork is not the leg's: more of the asset left than the leg says, a deposit
+    took shares, a swap brought less than its minimum, or more gas was used than its limit."""
     leg, asset = work.leg, work.leg.amount.token
     least = -leg.amount.raw if leg.kind in GIVING and simulated.tx.to != asset.address else 0
     if change_of(simulated.deltas, asset) < least:
@@ -219,8 +230,8 @@ def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | N
 
 
 def _known(work: LegWork) -> frozenset[str]:
-    """What may stand in a call's arguments: lower-case addresses of the asset, the shares and what the market names,
-    and the numbers that it names, as digits."""
+    """Values that arguments of the role ``market`` may have: the addresses of the asset, the shares and the market, and
+    every address (lower case) and number (digits) in the market's row."""
     named = {
         work.leg.amount.token.address,
         work.market.address,

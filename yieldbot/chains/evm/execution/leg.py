@@ -1,4 +1,5 @@
-"""One leg of an approved plan, transaction by transaction: simulate, judge, sign, record, submit, confirm."""
+"""Executing one leg of an approved plan: rehearsed anew, then each transaction simulated, judged, signed, journalled,
+submitted and confirmed."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call, spender_names
 from yieldbot.chains.evm.execution.judge import Rules, judge
 from yieldbot.chains.evm.execution.permit2 import permit_call, permitted, still_permitted
-from yieldbot.chains.evm.execution.simulate import rehearse, simulate_tx
+from yieldbot.chains.evm.execution.rehearse import rehearse
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
@@ -25,12 +27,13 @@ TAKE_BACK_GAS = 120_000
 
 
 async def execute_leg(account: Account, approval: Approval, work: LegWork) -> LegResult:
-    """Carry out one leg. The plan's mark in the journal follows (executed after its last leg, failed on the way).
+    """Execute one leg, and journal the plan's status (``results.mark``).
 
-    Refusals and reverts are values in the result. An allowance given for a leg that then stops is taken back.
-    Raises PendingError (an outcome is open: settle first), TransientError (nothing was signed that is not journalled),
-    InvariantError (balances changed otherwise than simulated; the account is stopped), SafetyError (the signer gave
-    other bytes).
+    Refusals and reverts are values in the result. When a leg stops on the way, allowances given for it are taken back.
+
+    Raises PendingError (a transaction's outcome is open: settle it first), TransientError (a node failed; everything
+    that was signed is in the journal), InvariantError (balances did not change as simulated; the account is stopped),
+    SafetyError (the signer gave other bytes than were approved).
     """
     rehearsed = (
         barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
@@ -62,8 +65,8 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
 
 
 async def _left_allowed(account: Account, work: LegWork, settles: Sequence[tuple[Token, Address]]) -> Declined | None:
-    """Why the leg is not done although all of it was mined: some of what it allowed was not taken. On the fork nothing
-    was left, but the chain moves on."""
+    """Why a leg whose transactions all succeeded is not done: an allowance was not consumed in full (code
+    ALLOWANCE_LEFT). On the fork it was, but the chain has moved on since."""
     for token, spender in settles:
         if left := await allowance(account.node, token.address, account.owner, spender):
             name = spender_names(work).get(spender, spender)
@@ -79,21 +82,21 @@ async def _execute(
     gas: int,
     settles: Sequence[tuple[Token, Address]],
 ) -> Outcome | Declined:
-    """One call of the leg. ``gas``: its limit, as the rehearsal found it; ``settles``: allowances that must be zero
-    after it."""
+    """Execute one call of the leg. gas: its limit, from the rehearsal. settles: (token, spender) of allowances that
+    must be zero after it."""
     context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     return await transact(
         account,
+        context,
         call,
         gas,
-        context,
         simulate=lambda tx: simulate_tx(account, tx, work, settles),
         judge=lambda simulated: judge(Rules.of(account), approval, work, simulated, account.now()),
     )
 
 
 async def _take_back(account: Account, approval: Approval, work: LegWork) -> list[Outcome]:
-    """Set to zero what the stopped leg has left allowed; as far as the policy and the node still let us."""
+    """Set to zero the allowances that a stopped leg has left; the outcomes of those that could be sent."""
     outcomes: list[Outcome] = []
     for need in {call.allowance for call in work.calls if call.allowance}:
         if await allowance(account.node, need.token.address, account.owner, need.spender):

@@ -1,8 +1,8 @@
-"""Which nonce may be signed, and what becomes of bytes that were signed under one which the chain has not reached.
+"""Which nonce to sign under, and what becomes of transactions signed under a nonce that the chain has not reached.
 
-An endpoint that inflates our nonce once has us sign bytes that nobody can mine until the account has sent as many
-transactions more: a gap. They are outbid by a cancellation under their own nonce and no longer waited for; as soon as
-the chain's nonce is theirs, the cancellation is sent, before anything new is signed.
+Such a nonce gap arises when an endpoint once reports too high a nonce: the transaction cannot be mined before the
+account has sent the missing ones. It is then outbid by a cancellation under the same nonce, and no longer waited for
+(a leftover). As soon as the chain reaches that nonce, the cancellation is sent, before anything new is signed.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from functools import partial
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
 from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation
-from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
 from yieldbot.chains.evm.signing.sign import unsigned_of
 from yieldbot.errors import ConfigError, PendingError, TransientError
-from yieldbot.journal.events import TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted, TxSettled
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 from yieldbot.rpc.together import together
 
 SAME_POLLS = 3
-"""Polls that must agree that a nonce of ours is beyond the chain's, before its bytes are given up."""
+"""Polls in a row that must find a nonce beyond the chain's, before its transactions are given up."""
 
 
 async def next_nonce(account: Account) -> int | Declined:
-    """The next nonce, from the chain and the journal together.
+    """The nonce to sign under; Declined NONCE_BUSY while a transaction that is not in the journal waits in the pool.
 
-    The newest block's state, ``latest`` and ``pending`` must say the same, each by a quorum of the endpoints: a number
-    that one answer inflates is signed for nobody. TransientError when they contradict each other, or when the node is
-    behind the journal.
+    The nonce by the newest block's hash, by ``latest`` and by ``pending`` must be the same, each by a quorum of the
+    endpoints, so that no single inflated answer is signed under. Raises TransientError when they contradict each other,
+    or when the node knows fewer transactions than the journal.
     """
     mined, pending = await _fetch_nonces(account)
     transactions = account.journal.transactions(account.settings.chain, account.owner)
@@ -51,7 +52,8 @@ async def next_nonce(account: Account) -> int | Declined:
 
 
 async def _fetch_nonces(account: Account) -> tuple[int, int]:
-    """Our nonce, mined and with the pool's. Raises TransientError where the answers contradict each other."""
+    """The owner's nonce: by mined transactions, and with those in the pool. Raises TransientError when the answers
+    contradict each other."""
     node, owner = account.node, account.owner
     block = await node.block()
     asks: tuple[str | Mapping[str, object], ...] = (
@@ -68,12 +70,12 @@ async def _fetch_nonces(account: Account) -> tuple[int, int]:
 
 
 async def _still(account: Account, block_hash: str) -> bool:
-    """Whether a block is still the newest: then nothing can have been mined meanwhile."""
+    """Whether a block is still the newest, so that nothing was mined meanwhile."""
     return (await account.node.block()).hash == block_hash
 
 
 def leftovers(transactions: Iterable[StoredTx]) -> tuple[StoredTx, ...]:
-    """Bytes that were given up and whose nonce nothing of ours, or of another's, is known to have taken. Pure."""
+    """Transactions that were given up and whose nonce, as far as the journal knows, no transaction has used. Pure."""
     every = tuple(transactions)
     taken = {
         tx.signed.nonce for tx in every if isinstance(tx.outcome, Confirmed | Reverted | Replaced) or tx.outcome is None
@@ -82,17 +84,18 @@ def leftovers(transactions: Iterable[StoredTx]) -> tuple[StoredTx, ...]:
 
 
 def cancels(tx: StoredTx) -> bool:
-    """Whether it does nothing but take a nonce."""
+    """Whether a journalled transaction is a cancellation: an empty transfer to ourselves."""
     unsigned = unsigned_of(tx.signed, 0, 0)
     return unsigned.to.lower() == tx.signed.owner.lower() and not unsigned.data and not unsigned.value
 
 
 async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...] | None:
-    """The outcomes of transactions whose nonce the chain has not reached and nothing of ours will reach: they are
-    outbid by a cancellation and no longer waited for. None where there is no such gap.
+    """Give up transactions behind a nonce gap: outbid them by a cancellation and settle them as Expired. None where
+    there is no gap.
 
-    Only what is certain counts: a later block than the one that they were simulated at, with nothing pending, several
-    times; where the journal holds something mined in between, the node is behind, and that is another matter.
+    A gap must be certain: SAME_POLLS polls find the chain's nonce below theirs, at a later block than they were
+    simulated at, with nothing in the pool. Where the journal holds a transaction with a nonce in between, there is no
+    gap: the node is behind.
     """
     nonce, signed_at = group[0].signed.nonce, max(tx.signed.simulated_at.height for tx in group)
     reached = 0
@@ -128,7 +131,7 @@ async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome
 
 
 async def clear_leftovers(account: Account) -> tuple[Outcome, ...]:
-    """Settle what was given up and can be mined now: the chain's nonce has come to theirs, or passed it."""
+    """Settle leftovers whose nonce the chain has reached: send their cancellations and wait for the outcomes."""
     outcomes: list[Outcome] = []
     while True:
         groups: dict[int, list[StoredTx]] = {}
@@ -147,7 +150,8 @@ async def clear_leftovers(account: Account) -> tuple[Outcome, ...]:
 
 
 async def cancelled(account: Account, stuck: StoredTx) -> StoredTx:
-    """A journalled cancellation of a transaction that is no longer wanted. Raises PendingError when it cannot be."""
+    """Sign and journal the cancellation of a transaction that is no longer wanted; the caller sends it. Raises
+    PendingError when it is refused."""
     signed = stuck.signed
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)

@@ -1,4 +1,4 @@
-"""Single transactions on a fork: sent as their owner, mined, and asked again why they failed."""
+"""Single transactions on a fork: sent as their owner without a key, and explained when they fail."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 
 RECEIPT_SECONDS = 20.0
+"""How long to wait for a fork's receipt."""
 
 
 async def impersonate(fork: Node, owner: Address) -> None:
+    """Let the fork take transactions of ``owner`` without a signature."""
     await fork.request("anvil_impersonateAccount", [owner])
 
 
 async def mined(account: Account, fork: Node, fields: dict[str, str], description: str) -> Mapping[str, Any] | Declined:
-    """Send on the fork; the receipt of a success, or why there is none."""
+    """Send a transaction on the fork and wait for it: the receipt of a success, or Declined WOULD_REVERT with the
+    reason.
+
+    fields: as ``eth_sendTransaction`` takes them. Raises TransientError without a receipt in RECEIPT_SECONDS.
+    """
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
     except NodeRefused as refusal:
@@ -41,7 +47,7 @@ async def mined(account: Account, fork: Node, fields: dict[str, str], descriptio
 
 
 async def replay(node: Node, call: dict[str, str], at: str, account: Account) -> str:
-    """Why a call reverts, found by making it again at an earlier block."""
+    """Why a call reverts, found by making it again on the state of block ``at`` (hex)."""
     try:
         await node.request("eth_call", [call, at])
     except NodeRefused as refusal:
@@ -52,6 +58,7 @@ async def replay(node: Node, call: dict[str, str], at: str, account: Account) ->
 
 
 def would_revert(account: Account, description: str, refusal: NodeRefused) -> Declined:
+    """The refusal of a call that a fork\'s node refused, with its revert reason."""
     return Declined(
         "WOULD_REVERT", f"{description}: {revert_words(refusal.data, account.explain, refusal.node_message)}"
     )

@@ -1,7 +1,7 @@
-"""The second of two allowances: what Permit2 lets a contract take of ours, out of the allowance that it has itself.
+"""Permit2's allowances: what Permit2, which has an allowance of ours itself, lets a further contract take.
 
-Source: Permit2's IAllowanceTransfer. ``approve(token, spender, amount, expiration)`` replaces what stood, so that
-nothing is reset first; what is taken counts it down.
+Source: Permit2's IAllowanceTransfer. ``approve(token, spender, amount, expiration)`` replaces an older allowance, so
+that nothing is set to zero first; transfers reduce it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ NAME = "Permit2"
 
 
 def onward(calls: Iterable[EvmCall]) -> tuple[Allowance, ...]:
-    """The allowances of these calls that go on through Permit2, each once."""
+    """The allowances of these calls whose spender is Permit2, each once."""
     found = (call.allowance for call in calls if call.allowance is not None and call.allowance.onward is not None)
     return tuple(dict.fromkeys(found))
 
 
 def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
-    """Let the onward spender take so much through Permit2: exactly what is needed, or 0, which takes it back."""
+    """The call that sets Permit2's allowance for the onward spender to ``raw`` base units; 0 takes it back. name: the
+    spender's, for the description."""
     assert need.onward is not None
     ends = need.onward.expires_at if raw else 0
     data = PERMIT + word(need.token.address) + word(need.onward.spender) + _word(raw) + _word(ends)
@@ -44,14 +45,15 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
 
 
 async def permitted(node: Node, owner: Address, need: Allowance) -> int:
-    """What the onward spender may still take, at the newest block, whether it is in time or not."""
+    """What the onward spender may take at the newest block, in base units, even if that has expired."""
     assert need.onward is not None
     calldata = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
     return int.from_bytes((await node.call(need.spender, calldata))[:32], "big")
 
 
 async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) -> Declined | None:
-    """Why a leg is not done: Permit2 would let one of its calls' spenders take more. None where nothing is left."""
+    """The refusal (ALLOWANCE_LEFT) while Permit2 still allows a spender of these calls something; None when nothing is
+    left."""
     for need in onward(calls):
         if left := await permitted(node, owner, need):
             assert need.onward is not None
@@ -61,18 +63,21 @@ async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) 
 
 
 def is_permit(work: LegWork, tx: UnsignedTx) -> bool:
-    """Whether a transaction changes what Permit2 lets somebody take, where a call of the leg needs that."""
+    """Whether a transaction sets an allowance at Permit2 that a call of the leg needs."""
     return tx.data[:4] == PERMIT and any(need.spender.lower() == tx.to.lower() for need in onward(work.calls))
 
 
 def permits_nothing(tx: UnsignedTx) -> bool:
-    """Whether such a transaction leaves nothing to be taken."""
+    """Whether such a transaction sets the allowance to zero."""
     return len(tx.data) == 4 + 4 * 32 and not any(tx.data[68:100])
 
 
 def permit_fault(work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
-    """Why the change must not be signed: it must be of the leg's token, for one of its spenders, of exactly what a call
-    consumes, and over soon; or nothing at all. ``now``: unix seconds. Pure."""
+    """Why a transaction that sets an allowance at Permit2 must not be signed; None when it may be. Pure.
+
+    The allowance must be of the leg's token, for one of its spenders, of exactly the amount that a call consumes, and
+    expire within MOST_DEADLINE_SECONDS of ``now`` (unix seconds); or it must be zero.
+    """
     if len(tx.data) != 4 + 4 * 32 or any(tx.data[4:16]) or any(tx.data[36:48]):
         return Declined("CALLDATA_MALFORMED", "the bytes are not an exact call of Permit2's approve")
     token, spender = "0x" + tx.data[16:36].hex(), "0x" + tx.data[48:68].hex()

@@ -1,8 +1,8 @@
-"""A transaction that nobody mines: the same call again under the same nonce, at higher fees, while its approval lives.
+"""Replacing a transaction that is not mined: the same call and nonce at higher fees, while its approval lives.
 
-Nothing new is decided: the bytes are read back from the journal and must carry our own signature, only the fees
-differ, it is simulated once more, and what it would do must be what was foreseen. Each attempt is journalled before it
-is sent; whichever is mined settles all of them.
+Nothing new is decided. The transaction is read back from the journal and must carry our own signature; only its fees
+change; it is simulated again, and must have the effect that was simulated first. Each attempt is journalled before it
+is sent; the one that is mined settles all of them.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from dataclasses import replace
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees, bumped, price
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation, judge_replacement
 from yieldbot.chains.evm.execution.rollup import cost_above_gain
-from yieldbot.chains.evm.execution.simulate import priority_fee, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.chains.evm.signing.sign import is_by, unsigned_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.deltas import still_least
-from yieldbot.journal.events import TxNoted
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx
 
 
 async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[StoredTx]:
-    """The group with one more attempt, journalled and sent; the group as it is, with a note, where that may not be.
+    """The group with one more attempt, journalled and sent. Where that is refused, the group as it is, with a note in
+    the journal.
 
-    Raises TransientError when the node cannot be asked; SafetyError when the signer gives other bytes.
+    Raises TransientError when the node fails, SafetyError when the signer gives other bytes than were approved.
     """
     newest = group[-1].signed
     reason = account.halted()

@@ -1,4 +1,4 @@
-"""Revert bytes in words. Pure."""
+"""Why a contract reverted, from its revert bytes. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from yieldbot.model.known import PANIC
 from yieldbot.model.text import one_line
 
 REVERTED = 3
-"""The code of JSON-RPC errors that are a contract's own refusal (go-ethereum's, and anvil's)."""
+"""The JSON-RPC error code for a revert (of go-ethereum and anvil)."""
 ERROR = bytes.fromhex("08c379a0")  # Error(string)
 
 _PANICS = {
@@ -23,7 +23,8 @@ _PANICS = {
 
 
 def revert_words(data: bytes, explain: Callable[[bytes], str | None], otherwise: str = "no reason given") -> str:
-    """One line for revert bytes: Solidity's own errors, then the adapters', then the raw selector."""
+    """The reason in revert bytes, in one line: of Solidity's Error(string) and Panic(uint256), else of an adapter's
+    custom error (``explain``), else its selector. otherwise: the reason where there are no bytes."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
 

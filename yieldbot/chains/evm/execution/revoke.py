@@ -1,4 +1,4 @@
-"""Taking allowances back: rehearsed together on a fork, then one transaction each, by the stages of every other."""
+"""Revoking allowances: rehearsed together on a fork, then one transaction each, by the stages of every transaction."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, revocation
+from yieldbot.chains.evm.execution.fees import fees_at
 from yieldbot.chains.evm.execution.judge import Rules, judge_revocation
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, short_of_native
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, simulate_tx
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.gate import barred
@@ -24,7 +26,7 @@ from yieldbot.model.tx import Outcome
 async def rehearse_revocations(
     account: Account, given: Sequence[Given], block: BlockRef
 ) -> list[RehearsedTx | Declined]:
-    """Each revocation on one fork of ``block``: its gas, or why it would fail."""
+    """Every revocation on one fork of ``block``, in order: its gas, or why it would fail."""
     fees = await fees_at(account, block)
     if isinstance(fees, Declined):
         return [fees] * len(given)
@@ -53,8 +55,9 @@ async def rehearse_revocations(
     return found
 
 
-async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcome | Declined:
-    """Take one allowance back. ``index``: its place among those of this run; ``gas``: the limit by the rehearsal."""
+async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+    """Revoke one allowance. index: its place among those of this run. rehearsed: how it went on the fork.
+    Refusals are values; see ``execute_leg`` for what is raised."""
     if (refused := barred(account)) is not None:
         return refused
     chain = account.settings.chain
@@ -63,9 +66,9 @@ async def revoke(account: Account, given: Given, index: int, gas: int) -> Outcom
     context = TxContext(chain, account.owner, f"revoke-{named}", index, market)
     return await transact(
         account,
-        revocation(given),
-        gas,
         context,
+        revocation(given),
+        rehearsed.gas_limit,
         simulate=lambda tx: simulate_tx(account, tx, None, ((given.token, given.spender),), tokens=(given.token,)),
         judge=lambda simulated: judge_revocation(Rules.of(account), given, simulated),
     )

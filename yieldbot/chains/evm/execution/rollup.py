@@ -1,7 +1,7 @@
-"""What a transaction pays for its data on L1, asked of the chain for the very bytes that will be signed.
+"""A rollup's fee for a transaction's data on L1, fetched from the chain for the very bytes that will be signed.
 
-A fork charges none of it: an OP-stack chain takes it beside the gas, and Arbitrum's own node alone knows the gas that
-it takes inside. What is asked for leaves room for a change until the block that mines it.
+No fork charges it. The OP stack takes it beside the gas (GasPriceOracle); Arbitrum takes it as additional gas, which
+only Arbitrum's own node can estimate (NodeInterface). Limits leave room for a rise until the transaction is mined.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from yieldbot.rpc.together import both
 
 
 async def rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
-    """Of exactly these bytes, at ``block`` of ``node`` (the newest): the chain's, or on the OP stack a fork's as well.
+    """The fee of exactly this transaction at ``block`` (None: the newest). node: the chain's own; on the OP stack a
+    fork serves as well.
 
-    Raises TransientError where it cannot be told: nothing may be signed without.
+    Raises TransientError when the fee cannot be read: without it nothing may be signed.
     """
     kind = account.settings.fee_kind
     try:
@@ -58,7 +59,8 @@ async def _operator_fee(node: Node, gas: int, block: BlockRef | None) -> int:
 
 
 async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int, fees: Fees) -> tuple[int, RollupFee]:
-    """The gas limit of a call that needs ``needed`` gas on the fork, and what it pays for its data on L1."""
+    """The gas limit of a call that needs ``needed`` gas on the fork, Arbitrum's gas for data included, and the fee for
+    its data on L1."""
     limit = gas_limit(needed)
     if account.settings.fee_kind is FeeKind.ETHEREUM or not account.pays_gas:
         return limit, NO_ROLLUP_FEE
@@ -70,9 +72,10 @@ async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int
 
 
 async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
-    """The limit of a call: ``gas``, or by the chain's own estimate where it takes data on L1 inside the gas and that
-    says more. Where it makes no estimates its NodeInterface's word is added; where it says that the call fails, the
-    simulation tells why.
+    """The gas limit of a call: ``gas``; on Arbitrum the node's own estimate with its margin, where that is more.
+
+    Where Arbitrum's node refuses to estimate, the NodeInterface's gas for data is added. Where it says that the call
+    reverts, ``gas`` is kept: the simulation that follows finds the reason.
     """
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
         return gas
@@ -90,7 +93,8 @@ async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
 
 
 async def charge(account: Account, fork: Node, fee: RollupFee, price_wei: int) -> None:
-    """Take from our balance on the fork what the chain would take besides: later calls must be paid for too."""
+    """Take the L1 fee from our balance on the fork, which does not charge it, so that later calls find what the chain
+    would leave. price_wei: wei per gas."""
     if wei := fee.wei + fee.l1_gas * price_wei:
         left = await fork.balance_wei(account.owner) - wei
         await fork.request("anvil_setBalance", [account.owner, hex(max(0, left))])
@@ -99,8 +103,8 @@ async def charge(account: Account, fork: Node, fee: RollupFee, price_wei: int) -
 async def short_of_native(
     account: Account, fork: Node, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
 ) -> Declined | None:
-    """Why the wallet cannot pay ``gas_wei`` (what it sends included) and ``fee``, which may double until the block that
-    mines it; None when it can."""
+    """Why the wallet cannot pay for a transaction (INSUFFICIENT_NATIVE); None when it can. gas_wei: its gas at most,
+    plus the value sent. fee: its L1 fee, of which BASE_FEE_HEADROOM times as much must be there, since it may rise."""
     held = await fork.balance_wei(account.owner)
     beside = BASE_FEE_HEADROOM * fee.wei
     if held >= gas_wei + beside:
@@ -117,7 +121,8 @@ async def short_of_native(
 def cost_above_gain(
     account: Account, description: str, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
 ) -> Declined | None:
-    """Why a transaction costs more than the plan's gain allows (``Account.max_cost_wei``); None when it does not."""
+    """Why a transaction costs more than the plan's gain allows (``Account.max_cost_wei``); None when it does not.
+    gas_wei: its gas in wei; fee: its L1 fee."""
     if account.max_cost_wei is None or gas_wei + fee.wei <= account.max_cost_wei:
         return None
     most, beside = Amount(account.native, account.max_cost_wei), " with its data on L1" if fee.wei else ""

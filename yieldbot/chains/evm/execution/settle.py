@@ -1,8 +1,8 @@
-"""Start-up is recovery: every signed transaction without an outcome gets one before anything new is thought of.
+"""Settling what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
 
-For the transactions that share a nonce: one of them mined -> its outcome; the nonce taken by another -> Replaced; the
-nonce free -> the same bytes again while the approval lives, else the nonce is taken back by a transfer of nothing; the
-nonce never reached (an endpoint had inflated it) -> outbid and given up (``nonces``).
+Recovery is not a mode: each run begins so. For our transactions that share a nonce: one was mined: its outcome. A
+foreign transaction used the nonce: Replaced. The nonce is unused: the same bytes are sent again while the approval
+lives, else the nonce is cancelled. The chain has not reached the nonce: ``nonces.given_up``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from yieldbot.model.tx import Expired, Outcome
 
 
 async def settle(account: Account) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, oldest nonce first; the outcomes in order of signing within a nonce.
+    """Settle the account's open transactions, lowest nonce first; their outcomes, within a nonce in order of signing.
 
-    Raises PendingError while one stays open, InvariantError when balances changed otherwise than simulated, SafetyError
-    HALTED while the bot is halted.
+    Raises PendingError while one stays open, InvariantError when balances did not change as simulated, SafetyError
+    HALTED while the kill switch is set.
     """
     refuse_if_halted(account.halted())
     chain, owner = account.settings.chain, account.owner

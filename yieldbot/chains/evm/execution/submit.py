@@ -1,4 +1,5 @@
-"""Write-ahead, then send. What the node answers is never taken as the outcome: the chain tells that."""
+"""Signing, journalling and sending, in this order. A node's answer to sending is noted and never taken as the
+outcome."""
 
 from __future__ import annotations
 
@@ -6,17 +7,17 @@ from collections.abc import Mapping
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.errors import NodeRefused, SignerRefused, TransientError
-from yieldbot.journal.events import TxNoted, TxSent, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import TxNoted, TxSent, TxSigned
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 
 def sign(account: Account, approved: ApprovedTx) -> SignedTx | Declined:
-    """The account's signature, or why nothing may be sent: the person at the device said no, or took too long.
+    """Have the account's signer sign. Declined when the person refuses at the device, or when the kill switch was set
+    or the approval expired meanwhile: devices and passphrases can take minutes. The signature is then dropped.
 
-    A device, or a question for a passphrase, can take minutes: what ended meanwhile ends here, and the bytes are
-    dropped. Raises what the signer raises.
+    Raises what the signer raises.
     """
     try:
         signed = account.signer.sign(approved)
@@ -58,17 +59,17 @@ def record(account: Account, signed: SignedTx, replaces: str | None = None) -> S
 
 
 def stored(account: Account, tx_hash: str) -> StoredTx:
-    """The journal's present view of a transaction that it holds."""
+    """A transaction that the journal holds, as it is known now."""
     found = account.journal.transaction(tx_hash)
     assert found is not None
     return found
 
 
 async def submit(account: Account, tx: StoredTx) -> None:
-    """Send the journalled bytes once. Never raises for what the node says or fails to say.
+    """Send journalled bytes once. Raises nothing for what the node answers, or that it does not answer.
 
-    "Already known", "nonce too low", "underpriced", a lost reply: each is noted, and what is true is found out by
-    looking the hash and the nonce up (``confirm``).
+    "already known", "nonce too low", "underpriced", a lost reply: each is noted in the journal, and ``confirm`` finds
+    the truth by hash and nonce.
     """
     signed = tx.signed
     attempt = stored(account, signed.hash).attempts + 1
@@ -82,5 +83,5 @@ async def submit(account: Account, tx: StoredTx) -> None:
 
 
 async def in_pool(account: Account, tx_hash: str) -> bool:
-    """Whether the node knows the transaction, mined or not."""
+    """Whether the node knows the transaction, in its pool or mined."""
     return isinstance(await account.node.request("eth_getTransactionByHash", [tx_hash]), Mapping)

@@ -1,10 +1,8 @@
-"""Whether a swap's calldata says no more than the terms that were approved. Default deny: every argument has its rule.
+"""The judge's rules for swaps: calldata must be exactly the approved terms. Default deny: every argument has a rule.
 
-Arguments are judged by their role in abis/*.json. The calls: UniswapV2Router02.swapExactTokensForTokens,
-SwapRouter.exactInputSingle and exactInput (v3 periphery; of SwapRouter02 without their deadline, which its multicall
-has), and of Curve's pools, whose exchange(i, j, dx, min_dy) pays whoever calls and knows no deadline. A least output is
-of another token than what goes in, so that it is compared with the terms' own and never taken for an amount of the
-asset.
+Arguments are judged by their roles in abis/*.json. Known calls: UniswapV2Router02.swapExactTokensForTokens;
+exactInputSingle and exactInput of v3's SwapRouter, and of SwapRouter02, where the deadline is its multicall's; and
+exchange(i, j, dx, min_dy) of Curve's pools, which pays the caller and has no deadline.
 """
 
 from __future__ import annotations
@@ -19,21 +17,25 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
 
 LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
+"""Names that the minimum out commonly has. Descriptions use them; nothing is judged by them."""
 GIVEN = frozenset({"amountin", "dx"})
-"""Names of the least output and of what goes in, by which a swap is told in words; it is judged by roles."""
+"""Names that the amount in commonly has. Descriptions use them; nothing is judged by them."""
 SINGLE = frozenset({"token_in", "token_out", "fee"})
-"""How a call through one pool of a fee tier names its way."""
+"""Roles by which a call names its one pool: the two tokens and the fee tier."""
 COINS = frozenset({"coin_in", "coin_out"})
-"""How a call of Curve's names its way: which of the pool's coins."""
+"""Roles by which a Curve call names its tokens: their places in the pool."""
 BOUNDS = frozenset({"amount_in", "least_out", "recipient", "deadline"})
+"""Roles without which a swap is not bound, and refused."""
 MOST_DEADLINE_SECONDS = 3600
-"""How far a deadline may lie ahead: a swap that waits longer is made at a price that nobody looked at."""
+"""How far a deadline may lie ahead: a swap that waits longer would be made at a price that nobody has checked."""
 
 Fault = tuple[str, str]
+"""Why something is refused: a stable code and a message."""
 
 
 def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
-    """Why the arguments are not this swap, as (code, words); None when they are. ``now``: unix seconds."""
+    """Why a call's arguments are not the swap of ``terms``; None when they are. owner: the only account that may
+    receive. now: unix seconds, for the deadline."""
     named = {item.role: item.value for item in items if item.role != "path"}
     if len(named) + sum(item.role == "path" for item in items) != len(items):
         return "CALLDATA_MALFORMED", "two arguments have one role"
@@ -67,7 +69,7 @@ def _fault(item: Argument, owner: Address, terms: SwapTerms, now: int) -> Fault 
 
 
 def amount_fault(name: str, value: int, terms: SwapTerms) -> Fault | None:
-    """Why a number is not exactly what the terms give."""
+    """Why ``value`` is not exactly the amount that the terms give, in base units."""
     if value == terms.given.raw:
         return None
     code = "AMOUNT_ABOVE_PLAN" if value > terms.given.raw else "AMOUNT_NOT_EXACT"
@@ -75,14 +77,14 @@ def amount_fault(name: str, value: int, terms: SwapTerms) -> Fault | None:
 
 
 def least_fault(name: str, value: int, terms: SwapTerms) -> Fault | None:
-    """Why a number is no least output of the terms."""
+    """Why ``value`` is a lower minimum out than the terms have, in base units."""
     if value >= terms.least.raw:
         return None
     return "LEAST_BELOW_PLAN", f"{name} is {value}, {terms.least.raw} was approved"
 
 
 def deadline_fault(value: int, now: int) -> Fault | None:
-    """Why a deadline is none that is near. Both in unix seconds."""
+    """Why a deadline is over, or more than MOST_DEADLINE_SECONDS ahead. Both in unix seconds."""
     if now < value <= now + MOST_DEADLINE_SECONDS:
         return None
     message = "is over" if value <= now else f"is {value - now} s ahead, {MOST_DEADLINE_SECONDS} s are allowed"
@@ -90,7 +92,7 @@ def deadline_fault(value: int, now: int) -> Fault | None:
 
 
 def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> Fault | None:
-    """The tokens and pools must be the terms', in their order."""
+    """Why the call's route is not the tokens and pools of the terms in their order."""
     try:
         tokens = [token.address.lower() for token in terms.tokens]
         packed = v3_path(terms) if any(item.role == "path" and item.type == "bytes" for item in items) else b""
@@ -126,12 +128,13 @@ def _names(terms: SwapTerms) -> str:
 
 
 def _spelled(path: bytes) -> str:
-    """A packed path as tokens and fees; its bytes where it is none."""
+    """A packed path for a message: tokens and fees; its bytes where it is no path."""
     return " > ".join(map(str, way)) if (way := unpacked(path)) else f"0x{path.hex()}"
 
 
 def unpacked(path: bytes) -> tuple[str | int, ...]:
-    """Uniswap v3's packed path: addresses and the fees (hundredths of a bp) between them; empty where it is none."""
+    """The parts of Uniswap v3's packed path: token, fee in hundredths of a bp, token, and so on; empty where the bytes
+    are no path."""
     if len(path) % 23 != 20:
         return ()
     way: list[str | int] = ["0x" + path[:20].hex()]

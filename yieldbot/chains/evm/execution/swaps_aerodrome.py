@@ -1,7 +1,7 @@
-"""Whether a call of Aerodrome's router says no more than the terms of a swap. Default deny.
+"""The judge's rules for swaps by Aerodrome's router: calldata must be exactly the approved terms. Default deny.
 
-Source: Router.swapExactTokensForTokens, whose routes name each pool by its tokens, its kind and its factory. Their
-``from`` and ``to`` are names that other calls have for accounts: here each argument has its place.
+Source: Router.swapExactTokensForTokens, whose routes name each pool by its tokens, its kind (stable or volatile) and
+its factory. Arguments are judged by their places.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 PROTOCOL = "aerodrome"
 ROUTE = ["token_in", "token_out", "pool_kind", "factory"]
+"""Roles of one route's arguments, in order."""
 
 
 def aerodrome_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
-    """Why the arguments are not this swap, as (code, words); None when they are. ``now``: unix seconds."""
+    """Why a call's arguments are not the swap of ``terms``; None when they are. owner: the only account that may
+    receive. now: unix seconds, for the deadline."""
     count = (len(items) - 4) // len(ROUTE)
     if [item.role for item in items] != ["amount_in", "least_out", *ROUTE * count, "recipient", "deadline"]:
         return "ARGUMENT_NOT_KNOWN", "it is no swap of exactly what is given along routes"

@@ -1,8 +1,8 @@
-"""Whether a call of the Universal Router says no more than the terms of a swap in Uniswap v4's pools. Default deny.
+"""The judge's rules for swaps in Uniswap v4's pools by the Universal Router: exactly the approved terms. Default deny.
 
-One command, V4_SWAP, whose bytes are read to their end: a swap in each pool of the terms, in their order, exactly what
-we owe from our account, all that comes out to whoever calls, which is our account. Each part must be its exact
-encoding, so that nothing hides behind it; every other command, action, hook or data for hooks is refused.
+The call must be one V4_SWAP command with a swap in each pool of the terms, in their order, then SETTLE of exactly the
+amount in from our account, then TAKE_ALL of what comes out to the caller, which is our account. Every part must be its
+exact encoding. Every other command or action, other hooks than the pool's, and data for hooks are refused.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
 PROTOCOL = "uniswap_v4"
 ARGUMENTS = ["commands", "commands_inputs", "deadline"]
+"""Roles of the arguments of ``execute``, in order."""
 
 
 def v4_fault(items: Sequence[Argument], terms: SwapTerms, now: int) -> Fault | None:
-    """Why the arguments of ``execute`` are not this swap, as (code, words); None when they are.
-
-    ``now``: unix seconds.
-    """
+    """Why the arguments of ``execute`` are not the swap of ``terms``; None when they are. now: unix seconds, for the
+    deadline."""
     if [item.role for item in items] != ARGUMENTS:
         return "ARGUMENT_NOT_KNOWN", "a swap in Uniswap v4 is one command with a deadline"
     commands, plan, deadline = (item.value for item in items)
@@ -65,7 +64,8 @@ def v4_fault(items: Sequence[Argument], terms: SwapTerms, now: int) -> Fault | N
 
 
 def _swap(part: bytes, key: tuple[Any, ...], zero: bool, terms: SwapTerms, ends: tuple[bool, bool]) -> Fault | None:
-    """One pool's swap. ends: whether it is the first, and the last."""
+    """Why one action is not the swap in its pool. zero: whether token 0 goes in. ends: whether it is the first, and the
+    last."""
     read = exactly([SWAP_TYPE], part)
     if read is None:
         return "CALLDATA_MALFORMED", "a swap's bytes are not exact"
@@ -85,7 +85,8 @@ def _swap(part: bytes, key: tuple[Any, ...], zero: bool, terms: SwapTerms, ends:
 
 
 def _ends(settle: bytes, take: bytes, terms: SwapTerms) -> Fault | None:
-    """What we owe must be what is given, from our account; what is ours, the least at least of what comes out."""
+    """Why SETTLE and TAKE_ALL are not of the terms: exactly the amount given, from our account, and at least the
+    minimum out."""
     owed, ours = exactly(SETTLE_TYPES, settle), exactly(TAKE_TYPES, take)
     if owed is None or ours is None:
         return "CALLDATA_MALFORMED", "what settles the swap is not exact"
@@ -97,7 +98,7 @@ def _ends(settle: bytes, take: bytes, terms: SwapTerms) -> Fault | None:
 
 
 def exactly(types: list[str], data: bytes) -> tuple[Any, ...] | None:
-    """The values; None where the bytes are not exactly their encoding."""
+    """The decoded values; None where the bytes are not exactly their encoding."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 

@@ -1,4 +1,4 @@
-"""One call, from its price to its outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
+"""One call from fees to outcome: nonce, simulation, judgement, signature, journal, network, confirmation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, price, unsigned
 from yieldbot.chains.evm.execution.confirm import confirm
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.nonces import clear_leftovers, next_nonce
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, node_gas
-from yieldbot.chains.evm.execution.simulate import priority_fee
 from yieldbot.chains.evm.execution.submit import record, sign, submit
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, Reverted, SimulatedTx, UnsignedTx
@@ -20,10 +20,13 @@ Judge = Callable[[SimulatedTx], ApprovedTx | Declined]
 
 
 async def transact(
-    account: Account, call: EvmCall, gas: int, context: TxContext, simulate: Simulate, judge: Judge
+    account: Account, context: TxContext, call: EvmCall, gas: int, simulate: Simulate, judge: Judge
 ) -> Outcome | Declined:
-    """Carry out one call. ``gas``: its limit, more where the chain's own node says so. Refusals are values; see
-    ``execute_leg`` for what is raised."""
+    """Execute one call as a transaction.
+
+    gas: its limit by the rehearsal; on Arbitrum the node's own estimate may raise it. simulate, judge: the stages of
+    the kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
+    """
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):

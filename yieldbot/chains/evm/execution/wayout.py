@@ -1,5 +1,5 @@
-"""The way out of a market, rehearsed before the way in: on the fork on which a deposit was rehearsed, everything is
-taken out again some time later, and what comes back is compared with what went in. The fork is put back afterwards.
+"""The exit of a market, rehearsed before money goes in: on the fork on which a deposit was rehearsed, everything is
+withdrawn again some time later, and compared with what went in. Afterwards the fork is put back to before the exit.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 GAS_WEI = 10**20
-"""What pays for the way out on an EVM fork, whatever the way in left in the wallet."""
+"""Wei that the wallet is given on the fork to pay for the exit, whatever the deposit left of its own."""
 
 
 async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
-    """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
-    afterwards. held_raw: what the position was worth before the leg."""
+    """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can.
+
+    held_raw: what the position was worth before the leg, in base units of the asset. Raises TransientError when the
+    fork cannot be put back.
+    """
     out, provides = work.out, work.provides
     if (out is None or work.observe is None) and (provides is None or provides.back is None):
         return None
@@ -51,7 +54,7 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
         state = await _now(fork, work)
         if isinstance(state, MarketError):
             return out.unread(put, state)
-        part, least_raw = out.asked(put, held_raw, state.exit.cash)
+        part, least_raw = out.requested(put, held_raw, state.exit.cash)
         if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
         back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
@@ -61,9 +64,9 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
 
 
 async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
-    """As ``_tried``, of a pool: all of our liquidity out an hour later, and swapped back. What the swaps of both ways
-    take, and a moved price may, is what ``worth_fault`` lets by of the way in."""
-    from yieldbot.chains.evm.execution.simulate import run_steps
+    """``_tried`` for a pool: an hour later all our liquidity is taken out and swapped to the asset. It may cost what
+    ``worth_fault`` allows the entry: swap fees of both ways, and the price's move."""
+    from yieldbot.chains.evm.execution.rehearse import run_steps
 
     put, provides = work.leg.amount, work.provides
     assert provides is not None and provides.back is not None
@@ -95,10 +98,10 @@ async def _now(fork: Node, work: LegWork) -> MarketState | MarketError:
 
 
 async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
-    """Make the calls on the fork; why one of them does not go through, and whether it is the market that reverts and
-    not a fork that could not go on; None when all do."""
+    """Make the calls on the fork. None when all succeed; else why one fails, and whether the market itself reverted (a
+    fork that cannot go on is no fault of the market)."""
     from yieldbot.chains.evm.execution.on_fork import mined
-    from yieldbot.chains.evm.execution.simulate import note_request
+    from yieldbot.chains.evm.execution.rehearse import note_request
 
     if not calls:
         return "there is no call that takes it out", True

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from yieldbot.books.chain_record import Quotes
-from yieldbot.books.entries import Entry, Kind
-from yieldbot.books.liquidity import Moved
+from yieldbot.books.entries import Entry, EntryKind
+from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.account_history import each, quotes_at
 from yieldbot.chains.evm.liquidity.position_events import moves_in
 from yieldbot.chains.evm.node.client import Node
@@ -21,7 +21,7 @@ from yieldbot.model.native import native_token
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.tx import Delta
 
-Moves = Mapping[str, tuple[Moved, ...]]
+Moves = Mapping[str, tuple[PositionEvent, ...]]
 """Events by the transaction's hash."""
 
 
@@ -60,7 +60,7 @@ async def by_hand(
     Raises TransientError.
     """
     receipts, native = await _receipts(node, hashes), native_token(settings)
-    told: list[tuple[str, int, tuple[Moved, ...], tuple[MarketId, Pool]]] = []
+    told: list[tuple[str, int, tuple[PositionEvent, ...], tuple[MarketId, Pool]]] = []
     for name, receipt in receipts.items():
         try:
             moved, sender = moves_in(receipt["logs"], managers), str(receipt["from"]).lower()
@@ -84,7 +84,7 @@ def _entry(
     name: str,
     owner: Address,
     block: BlockRef,
-    moved: tuple[Moved, ...],
+    moved: tuple[PositionEvent, ...],
     place: tuple[MarketId, Pool],
     native: Token,
     fee_raw: int | None,
@@ -99,11 +99,11 @@ def _entry(
     ]
     return Entry(
         account=(block.chain, owner),
-        kind=Kind.LIQUIDITY if changes else Kind.GAS,
+        kind=EntryKind.LIQUIDITY if changes else EntryKind.GAS,
         at=block.timestamp,
         height=block.height,
         hash=name,
-        words="by another program",
+        description="by another program",
         market_id=market_id,
         changes=tuple(changes),
         native=native,

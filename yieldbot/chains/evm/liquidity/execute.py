@@ -1,198 +1,219 @@
-"""A plan's leg that moves liquidity: one transaction after another, by the stages of every other.
+"""Liquidity is moved: one transaction after another, by the stages of every other. One executor carries out a plan's
+leg and a person's order; what each may do is said by its own judge.
 
-What it may do in all is the leg's: of the asset no more than its amount may leave the wallet, of the pool's other token
-and of a position that is taken out or laid anew nothing, however many transactions it takes. Each transaction is judged
-besides by the order that it belongs to (``judge_liquidity``), and that order by what the leg may name.
+What a leg may do in all is the leg's: of the asset no more than its amount may leave the wallet, of the pool's other
+token and of a position that is taken out or laid anew nothing, however many transactions it takes (``judge_provided``).
+Each transaction is judged besides by the order that it belongs to (``judge_liquidity``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
-from yieldbot.chains.evm.execution.abi_calls import APPROVE
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call
 from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, rehearse, simulate_tx
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
+from yieldbot.chains.evm.execution.rehearse import rehearse
+from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
-from yieldbot.chains.evm.liquidity.judge import judge_liquidity
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step
+from yieldbot.chains.evm.liquidity.judge import judge_liquidity, judge_provided, takes_back, with_least
+from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.rehearse import LpRehearsal
 from yieldbot.errors import MarketError, SafetyError
-from yieldbot.execution.approvals import NEVER, Approval, in_time
-from yieldbot.execution.deltas import change_of
+from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.gate import barred
-from yieldbot.execution.planned import leg_in_plan
 from yieldbot.execution.results import LegResult, mark
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.tx import ApprovedTx, Confirmed, EvmCall, Outcome, SimulatedTx
+from yieldbot.model.tx import ApprovedTx, Confirmed, Outcome, SimulatedTx
+
+UNREADABLE = "MARKET_UNREADABLE"
 
 
-async def execute_provided(account: Account, approval: Approval, work: LegWork) -> LegResult:
-    """Carry out one leg of liquidity, as ``execute_leg`` does others. What it swapped and did not put in when it stops
-    half-way lies in the wallet, and the next run decides anew."""
-    assert work.provides is not None
-    rehearsed = (
-        barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
-    )
-    if isinstance(rehearsed, Declined):
-        return _ended(account, approval, work, LegResult((), rehearsed))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What is carried out, and by whose leave."""
+
+    steps: Steps
+    """Its calls, one after another."""
+    rehearsed: Sequence[RehearsedTx]
+    """Its calls as they went on the fork: no other is made, but for allowances that are taken back."""
+    tokens: Sequence[Token]
+    """Whose balances are compared, the position's own among them."""
+    context: Callable[[int], TxContext]
+    """What the journal calls a transaction, by its place among those of this move."""
+    judge: Callable[[Step, SimulatedTx, Sequence[Outcome]], ApprovedTx | Declined]
+    """The policy's word on one transaction, given the outcomes of those before it."""
+    bare: LpOrder
+    """The order that allowances are taken back under."""
+    spenders: Mapping[Address, str]
+    """Who may have been given an allowance, with a name for people."""
+    allowed: Sequence[Token]
+    """Of which tokens."""
+    tally: Tally | None = None
+    """What the steps have to put in, where they ask for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How it went."""
+
+    outcomes: tuple[Outcome, ...]
+    """Of the steps; only the last can be another than confirmed."""
+    declined: Declined | None
+    """Why it stopped, where that is no outcome."""
+    not_made: RehearsedTx | None
+    """The first rehearsed call whose turn did not come."""
+    taken_back: tuple[Outcome | Declined, ...]
+    """Of the allowances that were left."""
+
+
+async def carry_out(account: Account, move: Move) -> Moved:
+    """Every step; it ends with the first that is not confirmed, and allowances that are left then are taken back.
+
+    Refusals are values, also those of the steps themselves; see ``execute_leg`` for what is raised.
+    """
     outcomes: list[Outcome] = []
     declined: Declined | None = None
-    planned = [tx for tx in rehearsed.legs[0].txs if not _is_zero(tx.call)]
-    work.provides.tally.begin()
+    planned = [tx for tx in move.rehearsed if not takes_back(tx.call.data)]
+    if move.tally is not None:
+        move.tally.begin()
     try:
-        async for step in work.provides.steps(account.node):
-            found = _gas(step, planned)
-            if isinstance(found, Declined):
-                declined = found
-                break
-            outcome = await _one(account, approval, work, step, found, outcomes)
+        async for step in move.steps(account.node):
+            gas = _gas(step, planned, len(outcomes))
+            outcome = (
+                gas if isinstance(gas, Declined) else await _one(account, move, step, gas, outcomes, len(outcomes))
+            )
             if isinstance(outcome, Declined):
                 declined = outcome
                 break
             outcomes.append(outcome)
             if not isinstance(outcome, Confirmed):
                 break
-            work.provides.tally.add(outcome.deltas)
+            if move.tally is not None:
+                move.tally.add(outcome.deltas)
     except SafetyError as refused:
         declined = Declined(refused.code, refused.message)
     except MarketError as unread:
-        declined = Declined("MARKET_UNREADABLE", str(unread))
-    result = LegResult(tuple(outcomes), declined)
-    if result.done and planned:
-        result = replace(
-            result, declined=Declined("NOT_THE_CALL", f"{planned[0].description}: was rehearsed and not made")
-        )
-    return _ended(account, approval, work, result, await _take_back(account, approval, work, outcomes))
+        declined = Declined(UNREADABLE, str(unread))
+    taken_back = await _take_back(account, move, outcomes, len(outcomes) + (declined is not None))
+    return Moved(
+        outcomes=tuple(outcomes),
+        declined=declined,
+        not_made=planned[0] if planned else None,
+        taken_back=tuple(taken_back),
+    )
 
 
-def _ended(
-    account: Account, approval: Approval, work: LegWork, result: LegResult, more: Sequence[Outcome] = ()
-) -> LegResult:
+async def execute_provided(account: Account, approval: Approval, work: LegWork) -> LegResult:
+    """Carry out a plan's leg of liquidity, as ``execute_leg`` does others. What it swapped and did not put in when it
+    stops half-way lies in the wallet, and the next run decides anew."""
+    rehearsed = (
+        barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
+    )
+    if isinstance(rehearsed, Declined):
+        stopped = LegResult((), rehearsed)
+        mark(account.journal, approval, work.index, stopped)
+        return stopped
+    moved = await carry_out(account, move_of(account, approval, work, rehearsed.legs[0].txs))
+    result = LegResult(moved.outcomes, moved.declined)
+    if result.done and (missing := moved.not_made) is not None:
+        said = f"{missing.description}: was rehearsed and not made"
+        result = replace(result, declined=Declined("NOT_THE_CALL", said))
     mark(account.journal, approval, work.index, result)
+    more = (one for one in moved.taken_back if not isinstance(one, Declined))
     return replace(result, outcomes=(*result.outcomes, *more))
 
 
-def _gas(step: Step, planned: list[RehearsedTx]) -> int | Declined:
+def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequence[RehearsedTx]) -> Move:
+    """A plan's leg as a move."""
+    provides = work.provides
+    assert provides is not None
+    context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
+    return Move(
+        steps=provides.steps,
+        rehearsed=rehearsed,
+        tokens=provides.tokens,
+        context=lambda place: context,
+        judge=lambda step, simulated, before: judge_provided(
+            Rules.of(account), approval, work, step, simulated, before, account.now()
+        ),
+        bare=_bare(provides, approval.plan.id),
+        spenders=dict.fromkeys(provides.spenders, work.market.name),
+        allowed=provides.pair,
+        tally=provides.tally,
+    )
+
+
+async def execute_order(
+    account: Account, steps: Steps, rehearsal: LpRehearsal, tokens: Sequence[Token], market: MarketId, order: LpOrder
+) -> list[Outcome | Declined]:
+    """Carry out a person's order as it was rehearsed: what came of each step, and of each allowance that was left.
+    ``tokens``: whose balances are compared, the position's own among them."""
+    legs = [
+        Leg(LegKind.DEPOSIT, market, Amount(t, raw)) for t, raw in zip(order.tokens, order.most, strict=True) if raw
+    ]
+    if (refused := barred(account) or account.limits(legs)) is not None:
+        return [refused]
+
+    def judged(step: Step, simulated: SimulatedTx, before: Sequence[Outcome]) -> ApprovedTx | Declined:
+        return judge_liquidity(Rules.of(account), step.order, step.call, with_least(step, simulated), account.now())
+
+    move = Move(
+        steps=steps,
+        rehearsed=rehearsal.txs,
+        tokens=tokens,
+        context=lambda place: TxContext(account.settings.chain, account.owner, order.id, place, market),
+        judge=judged,
+        bare=order,
+        spenders={spender: spender for spender in order.spenders},
+        allowed=[token for token, _ in order.limits],
+    )
+    moved = await carry_out(account, move)
+    stopped = [moved.declined] if moved.declined is not None else []
+    return [*moved.outcomes, *stopped, *moved.taken_back]
+
+
+def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
     """The gas limit that the rehearsal found for this call, which is then done; taking an allowance back needs no
     rehearsal."""
-    if _is_zero(step.call):
+    if takes_back(step.call.data):
         return TAKE_BACK_GAS
     if not planned or (planned[0].to, planned[0].call.data[:4]) != (step.call.to, step.call.data[:4]):
-        return Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed")
+        return Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed as call {place + 1}")
     return planned.pop(0).gas_limit
 
 
-def _is_zero(call: EvmCall) -> bool:
-    return call.data[:4] == APPROVE and not any(call.data[36:])
-
-
 async def _one(
-    account: Account, approval: Approval, work: LegWork, step: Step, gas: int, outcomes: Sequence[Outcome]
+    account: Account, move: Move, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
 ) -> Outcome | Declined:
-    assert work.provides is not None
-    provides = work.provides
-    context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
     may_move = frozenset(token.address for token in step.moves)
-
-    def judged(simulated: SimulatedTx) -> ApprovedTx | Declined:
-        return judge_provided(Rules.of(account), approval, work, step, simulated, outcomes, account.now())
-
     return await transact(
         account,
+        move.context(place),
         step.call,
         gas,
-        context,
-        simulate=lambda tx: simulate_tx(account, tx, None, tokens=provides.tokens, may_move=may_move),
-        judge=judged,
+        simulate=lambda tx: simulate_tx(account, tx, None, tokens=move.tokens, may_move=may_move),
+        judge=lambda simulated: move.judge(step, simulated, outcomes),
     )
 
 
-def judge_provided(
-    rules: Rules,
-    approval: Approval,
-    work: LegWork,
-    step: Step,
-    simulated: SimulatedTx,
-    outcomes: Sequence[Outcome],
-    now: int,
-) -> ApprovedTx | Declined:
-    """The policy's word on one transaction of a leg of liquidity. Pure. outcomes: of the leg's transactions before it.
-
-    Setting an allowance to zero needs no living approval: it is never wrong.
-    """
-    takes_back = _is_zero(step.call)
-    refused = (
-        (None if takes_back else in_time(approval, now))
-        or leg_in_plan(approval.plan, work)
-        or _foreign(work, step.order, approval.plan.id)
-        or _beyond(work, outcomes, simulated)
-    )
-    if refused is not None:
-        return replace(refused, reason=f"{simulated.tx.description}: {refused.reason}")
-    deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
-    chain_now = simulated.block.timestamp  # deadlines are in the chain's time, the approval in this machine's
-    judged = judge_liquidity(rules, step.order, step.call, replace(simulated, deltas=deltas), chain_now)
-    if isinstance(judged, Declined):
-        return judged
-    ends = NEVER if takes_back else min(approval.expires_at, now + (work.lasts_seconds or 0))
-    return replace(judged, approver=approval.approver, expires_at=ends)
-
-
-def _foreign(work: LegWork, order: LpOrder, plan_id: str) -> Declined | None:
-    """Why an order is none of the leg's; None when it is."""
-    provides = work.provides
-    assert provides is not None
-    named = order.manager, order.tokens, order.router in (None, provides.router), order.share, order.id
-    if named != (provides.manager, provides.pair, True, None, plan_id):
-        return Declined("NOT_IN_PLAN", "the order names another pool, manager, router or plan")
-    if order.ticks is not None and not _near(order.ticks, work.leg.ticks, provides.shift_ticks):
-        return Declined("NOT_IN_PLAN", f"a range of ticks {order.ticks}, one of {work.leg.ticks} was approved")
-    if order.token_id is not None and order.token_id not in provides.token_ids:
-        return Declined("NOT_IN_PLAN", f"position {order.token_id} is not the leg's")
-    return None
-
-
-def _near(ticks: tuple[int, int], approved: tuple[int, int] | None, shift: int) -> bool:
-    """Whether a range is as wide as the approved one, and not moved further than it may be."""
-    if approved is None:
-        return False
-    return ticks[1] - ticks[0] == approved[1] - approved[0] and abs(ticks[0] - approved[0]) <= shift
-
-
-def _beyond(work: LegWork, outcomes: Sequence[Outcome], simulated: SimulatedTx) -> Declined | None:
-    """Why the leg would have taken more from the wallet than it may, with this transaction; None when it has not."""
-    provides = work.provides
-    assert provides is not None
-    for token in provides.pair:
-        moved = change_of(simulated.deltas, token)
-        moved += sum(change_of(o.deltas, token) for o in outcomes if isinstance(o, Confirmed))
-        if moved < 0 and moved < -_may_leave(work.leg, token):
-            said = f"{Amount(token, -moved)} would have left, {Amount(token, _may_leave(work.leg, token))} may"
-            return Declined("AMOUNT_ABOVE_PLAN", said)
-    return None
-
-
-def _may_leave(leg: Leg, token: Token) -> int:
-    return leg.amount.raw if leg.kind is LegKind.DEPOSIT and token == leg.amount.token else 0
-
-
-async def _take_back(account: Account, approval: Approval, work: LegWork, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """What the leg left allowed, set to zero; as far as the policy and the node still let us."""
-    assert work.provides is not None
-    found: list[Outcome] = []
-    for token in work.provides.pair:
-        for spender in work.provides.spenders:
-            if await allowance(account.node, token.address, account.owner, spender):
-                call = allowance_call(token, spender, 0, work.market.name)
-                step = Step(call=call, order=_bare(work.provides, approval.plan.id))
-                outcome = await _one(account, approval, work, step, TAKE_BACK_GAS, [*outcomes, *found])
-                if not isinstance(outcome, Declined):
-                    found.append(outcome)
+async def _take_back(account: Account, move: Move, outcomes: Sequence[Outcome], place: int) -> list[Outcome | Declined]:
+    """What is left allowed, set to zero; as far as the policy and the node still let us."""
+    before, found = list(outcomes), list[Outcome | Declined]()
+    for token, (spender, name) in product(move.allowed, move.spenders.items()):
+        if await allowance(account.node, token.address, account.owner, spender):
+            step = Step(call=allowance_call(token, spender, 0, name), order=move.bare)
+            outcome = await _one(account, move, step, TAKE_BACK_GAS, before, place + len(found))
+            found.append(outcome)
+            if not isinstance(outcome, Declined):
+                before.append(outcome)
     return found
 
 

@@ -1,153 +1,33 @@
-"""Liquidity moved by a person's word: rehearsed as a whole on a fork, then one transaction each, by the stages of every
-other.
-"""
+"""The policy's word on what moves liquidity: by a person's order, and by a plan's leg. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, arguments
-from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import allowance, balances
-from yieldbot.chains.evm.execution.build import Fees, TxContext, allowance_call
+from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.calldata_rules import judged_swap
 from yieldbot.chains.evm.execution.judge import Rules, bounds
-from yieldbot.chains.evm.execution.on_fork import impersonate
-from yieldbot.chains.evm.execution.simulate import RehearsedTx, fees_at, run_steps, simulate_tx, still_allowed
-from yieldbot.chains.evm.execution.transact import transact
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
-from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.liquidity.order import LpOrder, Step
 from yieldbot.chains.evm.signing.sign import digest
-from yieldbot.execution.approvals import NEVER
-from yieldbot.execution.deltas import change_of, changes
-from yieldbot.execution.gate import barred
-from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.ids import Address, MarketId
+from yieldbot.execution.approvals import NEVER, Approval, in_time
+from yieldbot.execution.deltas import change_of
+from yieldbot.execution.planned import leg_in_plan
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import (
-    NO_ROLLUP_FEE,
     ApprovedTx,
     Confirmed,
-    Delta,
     EvmCall,
     Outcome,
-    RollupFee,
     SimulatedTx,
 )
 
-TAKE_BACK_GAS = 100_000
 MANAGER_CALLS = ("mint", "increaseLiquidity", "decreaseLiquidity", "collect")
 PAIR_CALLS = ("addLiquidity", "removeLiquidity")
-
-
-@dataclass(frozen=True, slots=True)
-class LpRehearsal:
-    """How all of it went on the fork of ``block``."""
-
-    block: BlockRef
-    txs: tuple[RehearsedTx, ...]
-    deltas: tuple[Delta, ...]
-
-    @property
-    def gas_used(self) -> int:
-        return sum(tx.gas_used for tx in self.txs)
-
-    @property
-    def rollup(self) -> RollupFee:
-        """What all of it pays for its data on L1."""
-        return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
-
-
-Back = Callable[[Node, Fees, Sequence[Delta]], Awaitable[Declined | None]]
-"""Why what the steps did to our balances cannot be undone on the same fork; None where it can."""
-
-
-async def rehearse_steps(
-    account: Account,
-    steps: Steps,
-    tokens: Sequence[Token],
-    spenders: Sequence[Address],
-    block: BlockRef,
-    back: Back | None = None,
-) -> LpRehearsal | Declined:
-    """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
-    of ``tokens`` to ``spenders`` may be left. back: how the way out is tried afterwards, where something goes in."""
-    fees = await fees_at(account, block)
-    if isinstance(fees, Declined):
-        return fees
-    async with account.fork(block) as fork:
-        await impersonate(fork, account.owner)
-        before = await balances(fork, account.owner, tokens)
-        done = await run_steps(account, fork, steps, fees)
-        if isinstance(done, Declined):
-            return done
-        if (left := await still_allowed(account, fork, tokens, spenders)) is not None:
-            return left
-        deltas = changes(before, await balances(fork, account.owner, tokens))
-        if back is not None and (stuck := await back(fork, fees, deltas)) is not None:
-            return stuck
-        return LpRehearsal(block, done, deltas)
-
-
-async def carry_out(
-    account: Account, steps: Steps, rehearsal: LpRehearsal, tokens: Sequence[Token], market: MarketId, order: LpOrder
-) -> list[Outcome | Declined]:
-    """Every step by the stages of every transaction; it ends with the first that is not confirmed. Allowances that are
-    left then are taken back. ``tokens``: whose balances are compared, the position's own among them."""
-    legs = [
-        Leg(LegKind.DEPOSIT, market, Amount(t, raw)) for t, raw in zip(order.tokens, order.most, strict=True) if raw
-    ]
-    if (refused := barred(account) or account.limits(legs)) is not None:
-        return [refused]
-    ended: list[Outcome | Declined] = []
-    async for step in steps(account.node):
-        index = len(ended)
-        planned = rehearsal.txs[index] if index < len(rehearsal.txs) else None
-        if planned is None or (planned.to, planned.call.data[:4]) != (step.call.to, step.call.data[:4]):
-            ended.append(Declined("NOT_THE_CALL", f"{step.call.description}: was not rehearsed as call {index + 1}"))
-            break
-        ended.append(await _one(account, step, planned.gas_limit, index, tokens, market))
-        if not isinstance(ended[-1], Confirmed):
-            break
-    return ended + await _take_back(account, order, len(ended), tokens, market)
-
-
-async def _one(
-    account: Account, step: Step, gas: int, index: int, tokens: Sequence[Token], market: MarketId
-) -> Outcome | Declined:
-    context = TxContext(account.settings.chain, account.owner, step.order.id, index, market)
-    may_move = frozenset(token.address for token in step.moves)
-
-    def judged(simulated: SimulatedTx) -> ApprovedTx | Declined:
-        deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
-        rules = Rules.of(account)
-        return judge_liquidity(rules, step.order, step.call, replace(simulated, deltas=deltas), account.now())
-
-    return await transact(
-        account,
-        step.call,
-        gas,
-        context,
-        simulate=lambda tx: simulate_tx(account, tx, None, tokens=tokens, may_move=may_move),
-        judge=judged,
-    )
-
-
-async def _take_back(
-    account: Account, order: LpOrder, index: int, tokens: Sequence[Token], market: MarketId
-) -> list[Outcome | Declined]:
-    """What was left allowed to the manager, set to zero; as far as the node still lets us."""
-    ended: list[Outcome | Declined] = []
-    for token, spender in product((token for token, _ in order.limits), order.spenders):
-        if await allowance(account.node, token.address, account.owner, spender):
-            call = allowance_call(token, spender, 0, spender)
-            outcome = await _one(account, Step(call=call, order=order), TAKE_BACK_GAS, index, tokens, market)
-            ended.append(outcome)
-            index += 1
-    return ended
 
 
 def judge_liquidity(
@@ -160,8 +40,8 @@ def judge_liquidity(
     to zero needs no living order.
     """
     tx = simulated.tx
-    takes_back = tx.data[:4] == APPROVE and not any(tx.data[36:])
-    late = None if takes_back or now < order.expires_at else Declined("EXPIRED", f"order {order.id} has ended")
+    back = takes_back(tx.data)
+    late = None if back or now < order.expires_at else Declined("EXPIRED", f"order {order.id} has ended")
     if (refused := bounds(rules, tx) or late) is not None:
         return refused
     if tx.to.lower() != call.to.lower() or tx.data != call.data or tx.plan_id != order.id:
@@ -175,7 +55,7 @@ def judge_liquidity(
     refused = refused or _effect(order, simulated)
     if refused is not None:
         return replace(refused, reason=f"{tx.description}: {refused.reason}")
-    return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if takes_back else order.expires_at)
+    return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if back else order.expires_at)
 
 
 def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
@@ -288,3 +168,82 @@ def _effect(order: LpOrder, simulated: SimulatedTx) -> Declined | None:
     if simulated.gas_used > simulated.tx.gas:
         return Declined("GAS_ABOVE_LIMIT", f"used {simulated.gas_used} gas on the fork")
     return None
+
+
+def judge_provided(
+    rules: Rules,
+    approval: Approval,
+    work: LegWork,
+    step: Step,
+    simulated: SimulatedTx,
+    outcomes: Sequence[Outcome],
+    now: int,
+) -> ApprovedTx | Declined:
+    """The policy's word on one transaction of a leg of liquidity. Pure. outcomes: of the leg's transactions before it.
+
+    Setting an allowance to zero needs no living approval: it is never wrong.
+    """
+    back = takes_back(step.call.data)
+    refused = (
+        (None if back else in_time(approval, now))
+        or leg_in_plan(approval.plan, work)
+        or _foreign(work, step.order, approval.plan.id)
+        or _beyond(work, outcomes, simulated)
+    )
+    if refused is not None:
+        return replace(refused, reason=f"{simulated.tx.description}: {refused.reason}")
+    chain_now = simulated.block.timestamp  # deadlines are in the chain's time, the approval in this machine's
+    judged = judge_liquidity(rules, step.order, step.call, with_least(step, simulated), chain_now)
+    if isinstance(judged, Declined):
+        return judged
+    ends = NEVER if back else min(approval.expires_at, now + (work.lasts_seconds or 0))
+    return replace(judged, approver=approval.approver, expires_at=ends)
+
+
+def _foreign(work: LegWork, order: LpOrder, plan_id: str) -> Declined | None:
+    """Why an order is none of the leg's; None when it is."""
+    provides = work.provides
+    assert provides is not None
+    named = order.manager, order.tokens, order.router in (None, provides.router), order.share, order.id
+    if named != (provides.manager, provides.pair, True, None, plan_id):
+        return Declined("NOT_IN_PLAN", "the order names another pool, manager, router or plan")
+    if order.ticks is not None and not _near(order.ticks, work.leg.ticks, provides.shift_ticks):
+        return Declined("NOT_IN_PLAN", f"a range of ticks {order.ticks}, one of {work.leg.ticks} was approved")
+    if order.token_id is not None and order.token_id not in provides.token_ids:
+        return Declined("NOT_IN_PLAN", f"position {order.token_id} is not the leg's")
+    return None
+
+
+def _near(ticks: tuple[int, int], approved: tuple[int, int] | None, shift: int) -> bool:
+    """Whether a range is as wide as the approved one, and not moved further than it may be."""
+    if approved is None:
+        return False
+    return ticks[1] - ticks[0] == approved[1] - approved[0] and abs(ticks[0] - approved[0]) <= shift
+
+
+def _beyond(work: LegWork, outcomes: Sequence[Outcome], simulated: SimulatedTx) -> Declined | None:
+    """Why the leg would have taken more from the wallet than it may, with this transaction; None when it has not."""
+    provides = work.provides
+    assert provides is not None
+    for token in provides.pair:
+        moved = change_of(simulated.deltas, token)
+        moved += sum(change_of(o.deltas, token) for o in outcomes if isinstance(o, Confirmed))
+        if moved < 0 and moved < -_may_leave(work.leg, token):
+            said = f"{Amount(token, -moved)} would have left, {Amount(token, _may_leave(work.leg, token))} may"
+            return Declined("AMOUNT_ABOVE_PLAN", said)
+    return None
+
+
+def _may_leave(leg: Leg, token: Token) -> int:
+    return leg.amount.raw if leg.kind is LegKind.DEPOSIT and token == leg.amount.token else 0
+
+
+def takes_back(data: bytes) -> bool:
+    """Whether a call's bytes set an allowance to zero, which is never wrong."""
+    return data[:4] == APPROVE and not any(data[36:])
+
+
+def with_least(step: Step, simulated: SimulatedTx) -> SimulatedTx:
+    """With the changes that are right too by the step's own bytes, where the price moves until it is mined."""
+    deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
+    return replace(simulated, deltas=deltas)

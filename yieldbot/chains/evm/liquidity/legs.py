@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from yieldbot.allocator.provide import without
+from yieldbot.allocator.liquidity_market import without_positions
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps, Tally
 from yieldbot.chains.evm.liquidity.orders import laid, manager_of, removing
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import SafetyError
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Token
-from yieldbot.model.liquidity import LpMarket, LpPosition
+from yieldbot.model.liquidity import LiquidityMarket, PoolPosition
 from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
@@ -25,7 +25,9 @@ NOTHING_BEFORE: Mapping[Token, int] = {}
 """What a leg has is told by its tally alone."""
 
 
-def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]) -> Swapper:
+def swapper(
+    lp: LiquidityMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]
+) -> Swapper:
     """The market's pool, with the bounds of the base's swaps; ``start``: what is put in, nothing where it comes out."""
     state, near = lp.state, base.max_impact_bps / BPS
     order = LpOrder(
@@ -40,7 +42,7 @@ def swapper(lp: LpMarket, usd: Mapping[Token, float], base: Base, terms: Terms, 
     return Swapper(state.pool, lp.deployment, order, usd, near, terms, near, Tally(start))
 
 
-def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+def entering(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
     """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price,
     moved by ``shift`` ticks at most."""
 
@@ -54,7 +56,7 @@ def entering(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
     return steps
 
 
-def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
+def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
     """A share of each position's liquidity and all fees that wait, out and into one token."""
 
     async def steps(node: Node) -> AsyncIterator[Step]:
@@ -66,13 +68,13 @@ def leaving(lp: LpMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps
     return steps
 
 
-def relaying(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
+def relaying(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
     """Everything out, and all of it into one new position, as wide as the market's range, around the price, moved by
     ``shift`` ticks at most; which is looked at before anything is taken out."""
 
     async def steps(node: Node) -> AsyncIterator[Step]:
         have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
-        rest = without(await pool.read(node), lp.positions)
+        rest = without_positions(await pool.read(node), lp.positions)
         _near(around_price(rest, Range(*lp.ticks), (sum(a[0] for a in have), sum(a[1] for a in have))), lp, shift)
         async for step in _out(lp, Fraction(1), pool, node):
             yield step
@@ -83,7 +85,7 @@ def relaying(lp: LpMarket, pool: Swapper, shift: int) -> Steps:
     return steps
 
 
-def _near(found: Range, lp: LpMarket, shift: int) -> Range:
+def _near(found: Range, lp: LiquidityMarket, shift: int) -> Range:
     """The range, where it lies near the approved one. Raises SafetyError."""
     if abs(found.low - lp.ticks[0]) <= shift:
         return found
@@ -91,11 +93,11 @@ def _near(found: Range, lp: LpMarket, shift: int) -> Range:
     raise SafetyError("NOT_IN_PLAN", f"{said}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
 
 
-async def _out(lp: LpMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[Step]:
+async def _out(lp: LiquidityMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[Step]:
     """Minimums are for the price as it is when a position's turn comes, which independent ones must bear out."""
     for position in lp.positions:
         await pool.trusted(node)
-        now: LpPosition = replace(position, state=await pool.state(node))
+        now: PoolPosition = replace(position, state=await pool.state(node))
         taken = -(-position.liquidity * share.numerator // share.denominator)
         async for step in removing(now, min(position.liquidity, taken), pool.terms).steps(node):
             yield step

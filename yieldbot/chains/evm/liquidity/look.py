@@ -15,15 +15,15 @@ from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, Price
+from yieldbot.model.fees import LIQUIDITY_TX_GAS
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
-from yieldbot.model.market import LP_TX_GAS
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import GWEI
 from yieldbot.protocols import exchanges, liquidity
-from yieldbot.protocols.evm.lp_tables import Empty
-from yieldbot.protocols.evm.uniswap_v4_lp import NUMBERS, UniswapV4Lp
+from yieldbot.protocols.evm.pool_windows import Empty
+from yieldbot.protocols.evm.uniswap_v4_liquidity import NUMBERS, UniswapV4Liquidity
 
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 """Blocks back at which it is asked how long a position had been in range by then."""
@@ -36,10 +36,10 @@ class LpView:
     None without a feed. unread: what could not be read, with the reason; failed: the pools among it."""
 
     block: BlockRef
-    states: Mapping[str, LpState]
-    records: Mapping[str, LpHistory]
+    states: Mapping[str, LiquidityPool]
+    records: Mapping[str, PoolHistory]
     deployments: Mapping[str, Deployment]
-    positions: tuple[LpPosition, ...]
+    positions: tuple[PoolPosition, ...]
     usd: Mapping[Token, float]
     usd_at: Mapping[Token, int]
     gas_usd: float | None
@@ -111,7 +111,7 @@ async def look(
     answers = await node.run(flows, block)
     if beside is None:
         beside = fee_told(chain, node.host, answers.pop())
-    states: dict[str, LpState] = {}
+    states: dict[str, LiquidityPool] = {}
     for pool, state in zip(pools, answers, strict=False):
         if isinstance(state, Empty):
             continue
@@ -119,11 +119,11 @@ async def look(
             unread.append(f"{pool.name}: {state}")
             failed.append((pool, str(state)))
         else:
-            states[pool.id] = cast(LpState, state)
+            states[pool.id] = cast(LiquidityPool, state)
     priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
     told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
-    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LP_TX_GAS
+    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LIQUIDITY_TX_GAS
     positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
     return LpView(
@@ -144,13 +144,13 @@ async def _owned(
     node: Node,
     block: BlockRef,
     tables: Sequence[Deployment],
-    states: Mapping[str, LpState],
+    states: Mapping[str, LiquidityPool],
     owner: Address,
     unread: list[str],
     failed: list[tuple[Pool, str]],
-) -> tuple[LpPosition, ...]:
+) -> tuple[PoolPosition, ...]:
     known = liquidity()
-    found: list[LpPosition] = []
+    found: list[PoolPosition] = []
     tables = [await _numbered(node, block, table, owner, unread) for table in tables]
     flows = [known[table.protocol].owned(_of(states, table.protocol), table, owner) for table in tables]
     for table, answer in zip(tables, await node.run(flows, block), strict=True):
@@ -167,7 +167,7 @@ async def _owned(
 
 async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
     """The table, with our positions' numbers where its manager does not list them (Uniswap v4)."""
-    if table.protocol != UniswapV4Lp.protocol or not table.params.get("manager"):
+    if table.protocol != UniswapV4Liquidity.protocol or not table.params.get("manager"):
         return table
     numbers, why = await token_ids(node, Address(table.params["manager"]), owner, block)
     if why:
@@ -175,7 +175,7 @@ async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Addre
     return replace(table, params={**table.params, NUMBERS: numbers})
 
 
-async def _out_for(node: Node, block: BlockRef, position: LpPosition) -> float | None:
+async def _out_for(node: Node, block: BlockRef, position: PoolPosition) -> float | None:
     """Seconds for which a position has been out of range, at least; 0 while it is in, None where nobody says."""
     if position.in_range:
         return 0.0
@@ -192,23 +192,23 @@ async def _out_for(node: Node, block: BlockRef, position: LpPosition) -> float |
     return out
 
 
-def _of(states: Mapping[str, LpState], protocol: str) -> dict[str, LpState]:
+def _of(states: Mapping[str, LiquidityPool], protocol: str) -> dict[str, LiquidityPool]:
     return {at: state for at, state in states.items() if state.pool.protocol == protocol}
 
 
 async def _records(
     node: Node,
     block: BlockRef,
-    states: Mapping[str, LpState],
+    states: Mapping[str, LiquidityPool],
     deployments: Mapping[str, Deployment],
     unread: list[str],
-) -> dict[str, LpHistory]:
+) -> dict[str, PoolHistory]:
     """The pools' records; where the node serves no earlier blocks, what the pools themselves keep."""
     known = liquidity()
 
-    def flows(with_past: bool) -> list[Flow[LpHistory]]:
+    def flows(with_past: bool) -> list[Flow[PoolHistory]]:
         return [
-            known[s.pool.protocol].record(s, deployments[at].params["lookback_blocks"] if with_past else 0)
+            known[s.pool.protocol].history(s, deployments[at].params["lookback_blocks"] if with_past else 0)
             for at, s in states.items()
         ]
 
@@ -222,6 +222,6 @@ async def _records(
     for at, record in zip(states, told, strict=True):
         if isinstance(record, MarketError):
             unread.append(f"{states[at].pool.name}: its record: {record}")
-            record = LpHistory(missing=(f"its record cannot be read: {record}",))
+            record = PoolHistory(missing=(f"its record cannot be read: {record}",))
         found[at] = replace(record, missing=(*record.missing, why)) if why else record
     return found

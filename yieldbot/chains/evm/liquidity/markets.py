@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yieldbot.allocator.provide import Seen, market_of, provided
+from yieldbot.allocator.liquidity_market import PoolObservation, market_of, pool_market_state
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import TypicalFee
@@ -14,7 +14,7 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.policy import Job
-from yieldbot.protocols.evm.lp_tables import by_plans
+from yieldbot.protocols.evm.pool_windows import by_plans
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 
@@ -51,16 +51,16 @@ async def lp_markets(
             why = str(pool) if isinstance(pool, MarketError) else "no feed prices its tokens, or gas"
             bad.append(Quarantined(market_of(state.pool, asset), why))
             continue
-        seen = Seen(
+        seen = PoolObservation(
             state=state,
-            record=view.records[address],
+            history=view.records[address],
             deployment=view.deployments[address],
             pool=pool,
             positions=tuple(p for p in view.positions if p.state.pool.address == address),
             gas_price=gas_price,
             fair=_fair(view.usd, state.pool),
         )
-        found.append(provided(seen, asset, _wealth(states, view.usd, asset), block, job.base))
+        found.append(pool_market_state(seen, asset, _wealth(states, view.usd, asset), block, job.base))
     return found, bad
 
 

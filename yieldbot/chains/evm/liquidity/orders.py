@@ -15,11 +15,11 @@ from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 from yieldbot.protocols.evm import position_manager as calls
 
 MANAGER = "the position manager"
@@ -36,7 +36,7 @@ class Prepared:
     expected: Pair
 
 
-def manager_of(state: LpState) -> Address:
+def manager_of(state: LiquidityPool) -> Address:
     """Raises ConfigError where positions in this pool are not kept by a manager that is named."""
     if state.manager is None:
         what = "a share of a pair" if not state.spacing else "its [[exchanges]] table names no manager"
@@ -45,7 +45,7 @@ def manager_of(state: LpState) -> Address:
     return state.manager
 
 
-def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms: Terms) -> Prepared:
+def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None, terms: Terms) -> Prepared:
     """As much liquidity as these base units make; what it does not take stays in the wallet. Raises MarketError where
     they make none."""
     if ticks.low >= ticks.high:
@@ -85,7 +85,7 @@ def adding(state: LpState, have: Pair, ticks: Range, token_id: int | None, terms
     return Prepared(order, steps, (-taken[0], -taken[1]))
 
 
-def removing(position: LpPosition, liquidity: int, terms: Terms) -> Prepared:
+def removing(position: PoolPosition, liquidity: int, terms: Terms) -> Prepared:
     """Some of a position's liquidity, and all that waits in it, into the wallet."""
     state, token_id = position.state, _number(position)
     ticks = Range(*(position.ticks or (0, 0)))
@@ -104,12 +104,12 @@ def removing(position: LpPosition, liquidity: int, terms: Terms) -> Prepared:
     return Prepared(order, steps, (taken[0] + position.fees[0], taken[1] + position.fees[1]))
 
 
-def collecting(position: LpPosition, terms: Terms) -> Prepared:
+def collecting(position: PoolPosition, terms: Terms) -> Prepared:
     """What waits in a position, into the wallet."""
     return removing(position, 0, terms)
 
 
-def compounding(position: LpPosition, terms: Terms) -> Prepared:
+def compounding(position: PoolPosition, terms: Terms) -> Prepared:
     """What waits in a position into its liquidity; what does not fit stays in the wallet. Raises MarketError where it
     makes none."""
     state, token_id = position.state, _number(position)
@@ -127,7 +127,7 @@ def compounding(position: LpPosition, terms: Terms) -> Prepared:
 
 
 def reranging(
-    position: LpPosition, deployment: Deployment, ticks: Range, usd: Mapping[Token, float], terms: Terms
+    position: PoolPosition, deployment: Deployment, ticks: Range, usd: Mapping[Token, float], terms: Terms
 ) -> Prepared:
     """Everything out of a position, as much swapped in its own pool as the new range needs, and all of that into it.
 
@@ -160,7 +160,7 @@ async def laid(
         yield step
 
 
-def _order(state: LpState, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LpOrder:
+def _order(state: LiquidityPool, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LpOrder:
     return LpOrder(
         id=terms.id,
         manager=manager_of(state),
@@ -173,13 +173,13 @@ def _order(state: LpState, token_id: int, terms: Terms, *, liquidity: int, least
     )
 
 
-def _number(position: LpPosition) -> int:
+def _number(position: PoolPosition) -> int:
     manager_of(position.state)
     assert position.token_id is not None
     return position.token_id
 
 
-def _ratio(state: LpState, ticks: Range) -> str:
+def _ratio(state: LiquidityPool, ticks: Range) -> str:
     """What a range takes of both tokens at the present price, in words."""
     zero, one = ticks.amounts(10**18, state.sqrt_price_x96, up=True)
     pool = state.pool

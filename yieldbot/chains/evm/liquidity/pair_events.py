@@ -18,7 +18,7 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 MINT = "0x4c209b5fc8ad50758f13e2e1088ba56a560dff690a1c6fef26394f4c03821c4f"
@@ -35,7 +35,7 @@ class Step:
     amounts: tuple[int, int]
 
 
-async def past_of_shares(node: Node, position: LpPosition, owner: Address, block: BlockRef) -> Past | str:
+async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> Past | str:
     """The past of our shares of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
     steps: list[Step] = []  # the newest first
@@ -94,7 +94,7 @@ def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Ite
         yield "shares moved and no amounts were told with them"
 
 
-def told(steps: Iterable[Step], position: LpPosition) -> Past:
+def told(steps: Iterable[Step], position: PoolPosition) -> Past:
     """The past from its steps, the oldest first. Pure."""
     put, taken, paid = [0, 0], [0, 0], [0, 0]
     shares, root, since = 0, 0.0, 0

@@ -17,7 +17,7 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.position_manager import said
@@ -25,12 +25,12 @@ from yieldbot.protocols.evm.position_manager import said
 ROUTER = "the router"
 
 
-def share_of(state: LpState) -> Token:
+def share_of(state: LiquidityPool) -> Token:
     """The pair's own token."""
     return Token(state.pool.token0.chain, state.pool.address, "pair", 18)
 
 
-def router_of(state: LpState) -> Address:
+def router_of(state: LiquidityPool) -> Address:
     """Raises ConfigError where none is named."""
     router = state.pool.params.get("router")
     if not router:
@@ -40,7 +40,7 @@ def router_of(state: LpState) -> Address:
     return Address(str(router))
 
 
-def adding_shares(state: LpState, have: Pair, terms: Terms) -> Prepared:
+def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
     """As much as these base units make at the pair's ratio. Raises MarketError where that is nothing."""
     taken = fitting(state.reserves, have)
     if not all(taken):
@@ -67,7 +67,7 @@ def adding_shares(state: LpState, have: Pair, terms: Terms) -> Prepared:
     return Prepared(order, steps, (-taken[0], -taken[1]))
 
 
-def removing_shares(position: LpPosition, part: float, terms: Terms) -> Prepared:
+def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepared:
     """Some of our shares, burned for both tokens. part: of them, 1 for all."""
     state = position.state
     shares = position.shares if part == 1.0 else position.shares * round(part * 10**9) // 10**9
@@ -102,7 +102,7 @@ def fitting(reserves: Pair, have: Pair) -> Pair:
 
 
 def _order(
-    state: LpState,
+    state: LiquidityPool,
     terms: Terms,
     *,
     most: Pair = (0, 0),

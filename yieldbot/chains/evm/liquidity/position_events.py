@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from yieldbot.books.liquidity import Moved
+from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.logs import Part, parts_of
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.math.liquidity import held_against
+from yieldbot.math.range_yield import held_against
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 
 INCREASE = "0x3067048beee31b25b2f1681f88dac838c8bba36af25bfb2b7cf7473a5847e35f"
 DECREASE = "0x26f6a048ee9138f2c0ce266f322cb99228e8d619ae2bff30c67f8dcf9d2377b4"
@@ -53,7 +53,7 @@ class Past:
         return held_against((zero, one), self.put, price)
 
 
-async def past_of(node: Node, position: LpPosition, block: BlockRef) -> Past | str:
+async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past | str:
     """A position's past, or why it is not known."""
     if position.state.pool.protocol == "uniswap_v4":
         return "Uniswap v4's events do not tell what was put in"
@@ -110,7 +110,7 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
     return None
 
 
-def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[Moved, ...]:
+def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[PositionEvent, ...]:
     """What the logs of a transaction say of positions at these managers, in order. Pure.
 
     Raises KeyError, TypeError or ValueError for what are no logs.
@@ -123,7 +123,7 @@ def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) ->
             continue
         first, zero, one = _words(log)
         liquidity = {INCREASE: first, DECREASE: -first, COLLECT: 0}[topics[0]]
-        found.append(Moved(int(topics[1], 16), liquidity, (zero, one)))
+        found.append(PositionEvent(int(topics[1], 16), liquidity, (zero, one)))
     return tuple(found)
 
 

@@ -10,24 +10,24 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.look import LpView
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Tally
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.evm.swap_pools import MEAN_SECONDS
+from yieldbot.chains.evm.swap_pools import TWAP_SECONDS
 from yieldbot.errors import ConfigError, MarketError, SafetyError
 from yieldbot.math.concentrated import Q96, Unswappable, V3Pool
-from yieldbot.math.liquidity import full_range, moved_to
-from yieldbot.math.positions import Range
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import full_range, moved_to
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpState
+from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import ChainSettings, Policy
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import BPS
 from yieldbot.protocols import exchanges, liquidity
-from yieldbot.protocols.evm.uniswap_v3 import mean_price, read_pool
-from yieldbot.risk.prices import depegged, enough, fair, stale
+from yieldbot.protocols.evm.uniswap_v3 import read_pool, twap
+from yieldbot.risk.prices import below_minimum, depegged, fair_output, stale
 
 Pair = tuple[int, int]
 CENTRING = 4
@@ -68,7 +68,7 @@ class Swapper:
     impact: float | None = None
     tally: Tally | None = None
 
-    async def state(self, node: Node) -> LpState:
+    async def state(self, node: Node) -> LiquidityPool:
         """The pool as it is now. Raises MarketError."""
         adapter = liquidity()[self.pool.protocol]
         (found,) = await node.run([adapter.observe(self.pool, self.deployment)], await node.block())
@@ -139,8 +139,8 @@ class Swapper:
         source, wanted = self.order.tokens if zero else self.order.tokens[::-1]
         if self.impact is not None:
             rates = prices if zero else {who: 1.0 / rate for who, rate in prices.items()}
-            judged = fair(rates, Amount(source, given), wanted, self.impact * BPS)
-            refused = judged if isinstance(judged, Declined) else enough(Amount(wanted, gives), judged.least)
+            judged = fair_output(rates, Amount(source, given), wanted, self.impact * BPS)
+            refused = judged if isinstance(judged, Declined) else below_minimum(Amount(wanted, gives), judged.least)
             if refused is not None:
                 raise SafetyError(refused.code, refused.reason)
         terms = self.terms
@@ -224,7 +224,7 @@ async def allowing(
         yield Step(call=allowance_call(token, spender, value, name), order=order)
 
 
-def router_of(state: LpState) -> Address:
+def router_of(state: LiquidityPool) -> Address:
     """Raises ConfigError where the exchange names none."""
     router = state.pool.params.get("router")
     if not router:
@@ -242,20 +242,20 @@ def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) 
 
 
 async def fair_price(
-    node: Node, state: LpState, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
+    node: Node, state: LiquidityPool, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
     """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
     acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens
-    whose means stand for the pool's own, where it keeps none."""
+    whose TWAPs stand for the pool's own, where it keeps none."""
     pool, block = state.pool, await node.block()
     prices: dict[str, float] = {}
     if pool.token0 in usd and pool.token1 in usd:
         prices[FEEDS] = usd[pool.token0] / usd[pool.token1]
     asked = [pool] if state.spacing else list(others)
-    for each, mean in zip(asked, await node.run([mean_price(p, MEAN_SECONDS) for p in asked], block), strict=True):
-        if not isinstance(mean, MarketError):
-            prices["the pool's mean" if each == pool else f"{each.name}'s mean"] = mean
-    judged = fair(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
+    for each, price in zip(asked, await node.run([twap(p, TWAP_SECONDS) for p in asked], block), strict=True):
+        if not isinstance(price, MarketError):
+            prices["the pool's TWAP" if each == pool else f"{each.name}'s TWAP"] = price
+    judged = fair_output(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
     if isinstance(judged, Declined):
         return judged
     now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one

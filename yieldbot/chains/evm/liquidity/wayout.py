@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yieldbot.allocator.liquidity import value_of
-from yieldbot.allocator.provide import market_id
+from yieldbot.allocator.liquidity_advice import value_of
+from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import balances
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.simulate import run_steps
+from yieldbot.chains.evm.execution.rehearse import run_steps
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import Prepared, removing
@@ -22,7 +22,7 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.deltas import change_of, changes
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW
-from yieldbot.model.liquidity import LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 from yieldbot.model.plan import Declined, NoWayOut
 from yieldbot.model.tx import Delta
 from yieldbot.model.units import BPS
@@ -34,8 +34,8 @@ async def come_back(
     fork: Node,
     fees: Fees,
     put: Sequence[Delta],
-    state: LpState,
-    before: Sequence[LpPosition],
+    state: LiquidityPool,
+    before: Sequence[PoolPosition],
     slippage: float,
     out: tuple[int, int] = (0, 0),
     swaps: float = 0.0,
@@ -73,7 +73,7 @@ async def come_back(
     return _stuck(state, f"{words.said(pool, went)} go in, {words.said(pool, (came[0], came[1]))} come out")
 
 
-def _removal(mine: Sequence[LpPosition], before: Sequence[LpPosition], terms: Terms) -> Prepared | None:
+def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms: Terms) -> Prepared | None:
     """What takes out just what was added: of the position that has more now than it had."""
     had = {position.token_id: position for position in before}
     for position in mine:
@@ -87,5 +87,5 @@ def _removal(mine: Sequence[LpPosition], before: Sequence[LpPosition], terms: Te
     return None
 
 
-def _stuck(state: LpState, why: str, *, lasting: bool = True) -> NoWayOut:
+def _stuck(state: LiquidityPool, why: str, *, lasting: bool = True) -> NoWayOut:
     return NoWayOut("NO_WAY_OUT", f"{state.pool.name}: {why}", market_id(state.pool), lasting)

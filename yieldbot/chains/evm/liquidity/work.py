@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from yieldbot.allocator.convert import distrust
-from yieldbot.allocator.liquidity import value_of
-from yieldbot.allocator.provide import proceeds, without
+from yieldbot.allocator.convert import price_refusal
+from yieldbot.allocator.liquidity_advice import value_of
+from yieldbot.allocator.liquidity_market import proceeds, without_positions
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.liquidity.legs import entering, leaving, relaying, swapper
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
@@ -17,7 +17,7 @@ from yieldbot.errors import MarketError, SafetyError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpMarket
+from yieldbot.model.liquidity import LiquidityMarket
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import Base
@@ -34,11 +34,11 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     """
     state, exchange = snapshot.of(leg.market_id), snapshot.exchange
     asset = state.market.asset
-    if state.lp is None or exchange is None:
+    if state.liquidity_market is None or exchange is None:
         raise SafetyError("NOT_IN_PLAN", f"{state.market.name} is no pool that plans provide liquidity to")
-    lp = over(state.lp, leg)
+    lp = over(state.liquidity_market, leg)
     for token in (asset, lp.other) if leg.kind is not LegKind.WITHDRAW else ():
-        if (why := distrust(exchange, token, base, snapshot.block.timestamp)) is not None:
+        if (why := price_refusal(exchange, token, base, snapshot.block.timestamp)) is not None:
             raise SafetyError(why.code, why.reason)
     left_seconds = max(1, plan.expires_at - now)
     lasts_seconds = min(base.deadline_seconds, left_seconds)
@@ -93,7 +93,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     )
 
 
-def over(lp: LpMarket, leg: Leg) -> LpMarket:
+def over(lp: LiquidityMarket, leg: Leg) -> LiquidityMarket:
     """The market with the range that was approved: a position of ours that has just that takes it, else a new one."""
     if leg.ticks is None:
         return lp
@@ -101,19 +101,19 @@ def over(lp: LpMarket, leg: Leg) -> LpMarket:
     return replace(lp, ticks=leg.ticks, token_id=next(same, None))
 
 
-def shift_ticks(base: Base, lp: LpMarket) -> int:
+def shift_ticks(base: Base, lp: LiquidityMarket) -> int:
     """As far as the plan's swaps before this leg and its own one may move the price, each by the policy's impact (a
     tick is a basis point), to the next tick of the pool's."""
     return int(2 * base.max_impact_bps) + lp.state.spacing
 
 
-def _meant(leg: Leg, state: MarketState, lp: LpMarket, pool: Swapper, shift: int) -> tuple[Steps, str]:
+def _meant(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, shift: int) -> tuple[Steps, str]:
     """The steps, and what they do in words."""
     low, high = lp.ticks
     place = f"{state.market.name} over ticks {low} to {high}"
     if leg.kind is LegKind.DEPOSIT:
         return entering(lp, pool, shift), f"provide {leg.amount} to {place}"
-    if leg.kind is LegKind.RERANGE:
+    if leg.kind is LegKind.REBALANCE:
         return relaying(lp, pool, shift), f"lay the range of {leg.amount} anew in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))
     return leaving(lp, share, leg.amount.token, pool), f"take {leg.amount} out of {state.market.name}"
@@ -126,7 +126,7 @@ def share_for(wanted: int, held: int, fees: int) -> Fraction:
     return max(Fraction(0), Fraction(wanted - fees, max(1, held - fees)))
 
 
-def fees_of(state: MarketState, lp: LpMarket) -> int:
+def fees_of(state: MarketState, lp: LiquidityMarket) -> int:
     """What the waiting fees are worth at the pool's price, in the asset's base units, rounded down."""
     zero, one = (sum(position.fees[i] for position in lp.positions) for i in (0, 1))
     return int(value_of(lp.state, (zero, one)) * lp.tokens * state.market.asset.one)
@@ -139,15 +139,15 @@ def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketSt
     parts = [amounts for position in positions for amounts in (position.amounts, position.fees)]
     whole = sum(a[0] for a in parts), sum(a[1] for a in parts)
     try:
-        raw = proceeds(without(pool, positions), whole, state.market.asset == lp.state.pool.token0)
+        raw = proceeds(without_positions(pool, positions), whole, state.market.asset == lp.state.pool.token0)
     except Unswappable as refused:
         raise MarketError(f"{lp.state.pool.name}: {refused}") from None
     return replace(state, block=block, held=Amount(state.market.asset, raw))
 
 
-def _seen(state: MarketState, owner: Address, block: BlockRef) -> Flow[LpMarket]:
+def _seen(state: MarketState, owner: Address, block: BlockRef) -> Flow[LiquidityMarket]:
     """The pool and our positions there as they are now."""
-    lp = state.lp
+    lp = state.liquidity_market
     assert lp is not None
     address, adapter = lp.state.pool.address, liquidity()[lp.state.pool.protocol]
     now = yield from adapter.observe(lp.state.pool, lp.deployment)

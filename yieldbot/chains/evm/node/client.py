@@ -35,7 +35,7 @@ OF_THE_REQUEST = (400, 403, 404, 413, 422)
 """HTTP errors that can be of what was asked, and not of who asks: archive state that a plan lacks, say."""
 
 
-class Lost(ReadReverted):
+class _Lost(ReadReverted):
     """A read that the node refuses by itself: it costs the market that asks."""
 
     def __init__(self, message: str, refusal: NodeRefused) -> None:
@@ -119,7 +119,7 @@ class Node:
             height = bounds.within(number(found["number"]), bounds.MOST_HEIGHT, "a height")
             written = bounds.within(number(found["timestamp"]), bounds.LATEST_TIME, "a time")
             base_fee_wei = bounds.within(number(found.get("baseFeePerGas") or "0x0"), bounds.MOST_FEE_WEI, "a base fee")
-            return BlockRef(self.chain, height, hash_of(found["hash"]), written), base_fee_wei
+            return BlockRef(self.chain, height, _hash_of(found["hash"]), written), base_fee_wei
         except (KeyError, TypeError, ValueError) as nonsense:
             why = f" ({nonsense})" if isinstance(nonsense, ValueError) else ""
             raise TransientError(f"{self.host} described block {tag} in a way that cannot be read{why}") from None
@@ -170,7 +170,7 @@ class Node:
             if len(calls) != len(reads):
                 raise TypeError("an EVM node answers EthCall alone")
             answers = await self._round(calls, block)
-            refused = [one.refusal for one in answers if isinstance(one, Lost)]
+            refused = [one.refusal for one in answers if isinstance(one, _Lost)]
             if refused and not served and len(refused) == len(answers):
                 raise refused[0]  # it is not one call that is refused: this node serves none
             served = True
@@ -230,7 +230,7 @@ class Node:
                 if lost == len(found) and (lag or lost >= REFUSED_ALONE):
                     raise
                 lost += 1
-                gone = Lost(f"{self.host} refuses this read: {refusal}", refusal)
+                gone = _Lost(f"{self.host} refuses this read: {refusal}", refusal)
                 found.append(b"" if lag and part[0].optional else gone)
             else:
                 if size.refused is not None:
@@ -273,7 +273,7 @@ def number(value: Any) -> int:
     return int(value, 16)
 
 
-def hash_of(value: Any) -> str:
+def _hash_of(value: Any) -> str:
     """A block's hash. Raises ValueError for what is none."""
     if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
         raise ValueError("something that is no hash")

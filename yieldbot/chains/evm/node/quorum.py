@@ -169,7 +169,7 @@ class Quorum(Node):
         for trial in range(TIP_TRIES):
             honest = [e for e in self.endpoints if e not in self._lied]  # one that was behind may have caught up
             heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
-            heights = heights_of(heads)
+            heights = _heights_of(heads)
             self._enough(len(heights))
             reached = sorted(heights.values(), reverse=True)[self.quorum - 1]
             self._judge_heights(heights, reached)
@@ -365,7 +365,7 @@ def _as_a_node(method: str, refused: HttpRefused) -> NodeRefused:
     return NodeRefused(method, 0, refused.what, status=refused.status, remedy=refused.remedy)
 
 
-def heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
+def _heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
     """The height of each endpoint whose block can be read."""
     heights = {}
     for endpoint, found in heads.items():

@@ -40,14 +40,14 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     return _write(path, os.urandom(32), passphrase, scrypt_n)
 
 
-def import_key(path: Path, private_key: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
-    return import_seed(path, secret_of(private_key), passphrase, scrypt_n)
+    return import_seed(path, secret_of(text), passphrase, scrypt_n)
 
 
-def import_seed(path: Path, key: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
+def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
     """Write the keystore of a private key's 32 bytes. Raises ConfigError."""
-    return _write(path, key, passphrase, scrypt_n)
+    return _write(path, seed, passphrase, scrypt_n)
 
 
 def secret_of(text: str) -> bytes:

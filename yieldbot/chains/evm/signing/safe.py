@@ -16,16 +16,17 @@ from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import balances, word
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
+from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
-from yieldbot.chains.evm.execution.simulate import Rehearsal, priority_fee
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.deltas import changes
 from yieldbot.execution.results import Proposed
-from yieldbot.journal.events import PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.plan import Declined
@@ -214,7 +215,7 @@ def _in_time(account: Account, approval: Approval) -> list[str]:
         if (stored.plan.owner, stored.plan.block.chain) == (account.owner, approval.plan.block.chain)
         and account.now() < stored.plan.expires_at
     }
-    marks = [row.event for row in account.journal.history() if isinstance(row.event, PlanMarked)]
+    marks = [row.entry for row in account.journal.history() if isinstance(row.entry, PlanMarked)]
     # From the marks, not the plans: one that is made again at the same block is the same plan, in another state.
     return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 

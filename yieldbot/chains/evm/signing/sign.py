@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from yieldbot.errors import SafetyError
 from yieldbot.execution.file_signer import Openable
-from yieldbot.journal.events import TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
 

@@ -11,9 +11,10 @@ from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import SwapTerms
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market, MarketState
+from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import ChainSettings, SvmLimits
 from yieldbot.model.reads import Flow
@@ -33,11 +34,6 @@ class Signer(Protocol):
     def address(self) -> Address: ...
 
     def sign(self, approved: SvmApproved) -> SvmSigned: ...
-
-
-def native_token(chain: ChainId, symbol: str) -> Token:
-    """SOL as what fees are paid in, apart from the SOL asset (whose address is the wrapped token's mint)."""
-    return Token(chain, SYSTEM, symbol, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +60,7 @@ class Account:
 
     @property
     def native(self) -> Token:
-        return native_token(self.settings.chain, self.settings.native_symbol)
+        return native_token(self.settings)
 
     @property
     def bounds(self) -> SvmLimits:

@@ -17,8 +17,8 @@ from yieldbot.chains.solana.node.client import Landed
 from yieldbot.chains.solana.node.quorum import DEPTH
 from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.deltas import real_fault
-from yieldbot.journal.events import AccountStopped, Event, TxNoted, TxSettled
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import AccountStopped, JournalEntry, TxNoted, TxSettled
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
@@ -84,7 +84,7 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
     signed, meta = tx.signed, landed["meta"]
     slot = BlockRef(signed.chain, int(landed["slot"]), "", int(landed.get("blockTime") or 0))
     units = int(meta.get("computeUnitsConsumed") or 0)
-    events: list[Event] = []
+    entries: list[JournalEntry] = []
     fault: str | None = None
     outcome: Outcome
     if meta.get("err") is None:
@@ -94,11 +94,11 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
         fault = real_fault(signed.predicted[:-1], deltas, before, account.tolerance_bps)
     else:
         outcome = Reverted(signed.hash, slot, units, _why(account, meta), int(meta["fee"]))
-    events.append(TxSettled(signed.chain, account.owner, outcome))
+    entries.append(TxSettled(signed.chain, account.owner, outcome))
     if fault is not None:
         fault = f"{signed.words}: {fault}"
-        events.append(AccountStopped(signed.chain, account.owner, fault, signed.hash))
-    account.journal.append(*events)  # together: an outcome without its stop must never be what is left
+        entries.append(AccountStopped(signed.chain, account.owner, fault, signed.hash))
+    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {signed.chain} is stopped: {fault}; look at {signed.hash}, then clear it"

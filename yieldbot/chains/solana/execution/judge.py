@@ -281,7 +281,7 @@ def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> Svm
     if isinstance(decoded, Declined):
         return Declined(decoded.code, f"{tx.description}: {decoded.reason}")
     wanted = revocation(given, rules.owner)
-    calls = [one for one in decoded if one not in budget_of(decoded)]
+    calls = [one for one in decoded if one not in _budget_of(decoded)]
     same = [(one.program, [m.address for m in one.accounts], one.data) for one in calls]
     if same != [(wanted.program, [m.address for m in wanted.accounts], wanted.data)] or tx.chain != rules.chain:
         return Declined("NOT_A_REVOCATION", f"{tx.description}: is not exactly that")
@@ -292,7 +292,7 @@ def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> Svm
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), "revocation", NEVER)
 
 
-def budget_of(decoded: Sequence[SvmInstruction]) -> list[SvmInstruction]:
+def _budget_of(decoded: Sequence[SvmInstruction]) -> list[SvmInstruction]:
     """The instructions for the compute budget program."""
     program = budget(Bid(MOST_UNITS, 0))[0].program
     return [one for one in decoded if one.program == program]

@@ -7,7 +7,8 @@ from __future__ import annotations
 from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.build import TxContext, written_out
 from yieldbot.chains.solana.execution.judge import Rules, judge
-from yieldbot.chains.solana.execution.simulate import rehearse, simulate_tx
+from yieldbot.chains.solana.execution.rehearse import rehearse
+from yieldbot.chains.solana.execution.simulate import simulate_tx
 from yieldbot.chains.solana.execution.transact import transact
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred

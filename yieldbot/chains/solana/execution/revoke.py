@@ -26,7 +26,8 @@ from yieldbot.chains.solana.execution.build import (
     revocation,
 )
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
-from yieldbot.chains.solana.execution.simulate import RehearsedTx, simulate_bytes, would_fail
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
+from yieldbot.chains.solana.execution.simulate import simulate_bytes, would_fail
 from yieldbot.chains.solana.execution.transact import transact
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.chains.solana.node.fork import Fork, Ran
@@ -63,8 +64,9 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
     return RehearsedTx(Step((call,), call.program), ran.units, bid)
 
 
-async def revoke(account: Account, given: Given, index: int, planned: RehearsedTx) -> Outcome | Declined:
-    """Take one right back. ``index``: its place among those of this run; ``planned``: as it was rehearsed."""
+async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+    """Take one right back. ``index``: its place among those of this run; ``rehearsed``: how it went on the
+    fork."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
         return refused
@@ -88,7 +90,7 @@ async def revoke(account: Account, given: Given, index: int, planned: RehearsedT
     outcomes, declined = await transact(
         account,
         context,
-        planned,
+        rehearsed,
         simulate=simulate,
         judge=lambda simulated, tables: judge_revocation(Rules.of(account), given, simulated),
     )

@@ -1,40 +1,26 @@
-"""Rehearsals on a fork in LiteSVM: a whole plan, and each transaction just before it is signed; then the nodes' own
-simulations of the same bytes, which must agree.
+"""Simulating one transaction just before it is signed: on a fork in LiteSVM, and by the nodes themselves, which must
+agree with the fork.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.balances import changes, of_ours, trespass
 from yieldbot.chains.solana.execution.build import (
-    MOST_UNITS,
-    NO_BLOCKHASH,
-    Bid,
-    Step,
     Table,
-    bid_for,
-    budget,
-    compiled,
     own_accounts,
-    steps,
-    too_large,
-    without,
-    written_out,
 )
-from yieldbot.chains.solana.execution.wayout import way_out
 from yieldbot.chains.solana.node.client import Node, Simulated
 from yieldbot.chains.solana.node.fork import Fork, Ran, table_addresses
-from yieldbot.errors import MarketError
-from yieldbot.execution.deltas import leg_fault, total, within, worth_fault
-from yieldbot.execution.results import of_leg
-from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.execution.deltas import within
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.plan import Declined, LegKind, NoWayOut
+from yieldbot.model.plan import Declined
 from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta
 
@@ -43,93 +29,13 @@ LACKS = (
     "those that name a least amount), or another"
 )
 UNKNOWN = ("invalid instruction data", "Failed to serialize or deserialize account data", "Error Number: 101.")
-"""How programs answer an instruction that they do not have: their own, borsh's and Anchor's way."""
+"""Log lines of programs that do not know an instruction: of their own decoders, of borsh and of Anchor."""
 OPENED_LAMPORTS = 2 * 2_039_280
-"""Rent of the token accounts that a leg may open, which leaves the wallet's own lamports."""
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsedTx:
-    """One transaction of a leg on the fork, and what will be asked for it."""
-
-    step: Step
-    gas_used: int
-    bid: Bid
-
-    @property
-    def description(self) -> str:
-        return self.step.description
-
-    @property
-    def gas_limit(self) -> int:
-        """Compute units asked for."""
-        return self.bid.units
-
-    @property
-    def to(self) -> Address:
-        """The program that the step is made for."""
-        return self.step.about
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsedLeg:
-    """A leg's transactions in order, and what they did together to every balance of ours."""
-
-    index: int
-    txs: tuple[RehearsedTx, ...]
-    deltas: tuple[Delta, ...]
-
-    @property
-    def gas_used(self) -> int:
-        """Compute units."""
-        return sum(tx.gas_used for tx in self.txs)
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """A plan as it went on a fork of about the slot ``block``."""
-
-    block: BlockRef
-    legs: tuple[RehearsedLeg, ...]
-
-    @property
-    def gas_used(self) -> int:
-        """Compute units of the whole plan."""
-        return sum(leg.gas_used for leg in self.legs)
-
-    @property
-    def fee_lamports(self) -> int:
-        """The most that the whole plan pays in fees."""
-        return sum(tx.bid.fee_lamports for leg in self.legs for tx in leg.txs)
-
-    @property
-    def fee_terms(self) -> dict[str, str]:
-        """Lamports in all."""
-        return {"fee_lamports": str(self.fee_lamports)}
-
-    @property
-    def fees_beside(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def deltas(self) -> tuple[Delta, ...]:
-        """Balance changes of the whole plan."""
-        return total(leg.deltas for leg in self.legs)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Every instruction that has words, in order."""
-        return tuple(
-            instruction.description
-            for leg in self.legs
-            for tx in leg.txs
-            for instruction in tx.step.instructions
-            if instruction.description
-        )
+"""Lamports of rent for the two token accounts that a leg may open, which leave the wallet's own lamports."""
 
 
 async def tables_of(account: Account, node: Node) -> tuple[Table, ...]:
-    """The configured lookup tables as the chain holds them; one that is missing is left away."""
+    """The chain settings' lookup tables with their content; tables that do not exist are left out."""
     found = await node.accounts(account.bounds.lookup_tables) if account.bounds.lookup_tables else {}
     return tuple(
         Table(address, tuple(table_addresses(image.data, range((len(image.data) - 56) // 32))))
@@ -138,76 +44,8 @@ async def tables_of(account: Account, node: Node) -> tuple[Table, ...]:
     )
 
 
-async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
-    """Run all legs in order on one fork, as our account, with its real funds.
-
-    Declined (never an exception) when an instruction would fail, touches what the leg does not name, leaves a delegate,
-    does not do what the leg says, or costs more than the ceilings.
-    """
-    node = account.nodes.first
-    fork = Fork(node)
-    tables = await tables_of(account, node)
-    legs: list[RehearsedLeg] = []
-    for work in works:
-        leg = await _leg(account, fork, work, tables)
-        if isinstance(leg, NoWayOut):
-            return leg  # of a market, whatever leg showed it
-        if isinstance(leg, Declined):
-            return of_leg(work, leg)
-        legs.append(leg)
-    return Rehearsal(block, tuple(legs))
-
-
-async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Table]) -> RehearsedLeg | Declined:
-    owner, watched = account.owner, watched_of(work)
-    tables = without(tables, written_out(work, owner))
-    mine = tuple(own_accounts(work, owner).values())
-    await fork.clone((owner, *mine))
-    worth_raw = await _worth(fork, work)
-    done: list[RehearsedTx] = []
-    parts: list[tuple[Delta, ...]] = []
-    for step in steps(work, owner, fork.images(mine), tables):
-        if (never := too_large(step, owner, tables)) is not None:
-            return never  # before what prepares it is signed
-        ran = await ran_step(account, fork, step, watched, tables)
-        if isinstance(ran, Declined):
-            # Such a market has neither a way in nor out, which must not keep the rest of the money where it is.
-            return work.out.unusable(LACKS) if work.out is not None and LACKS in ran.reason and _into(work) else ran
-        writable = [m.address for i in step.instructions for m in i.accounts if m.writable]
-        recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
-        bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
-        if bid.fee_lamports > account.bounds.max_fee_lamports:
-            said = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
-            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {said}")
-        done.append(RehearsedTx(step, ran.units, bid))
-        parts.append(changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports))
-    deltas = total(parts)
-    if (fault := leg_fault(work, deltas, account.tolerance_bps)) is not None:
-        return fault
-    if worth_raw is not None:
-        gained = (await _worth(fork, work) or 0) - worth_raw
-        if (loss := worth_fault(work, gained, account.tolerance_bps, work.entry_cost_bps)) is not None:
-            return loss
-    if _into(work) and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None:
-        return trap
-    return RehearsedLeg(work.index, tuple(done), deltas)
-
-
-def _into(work: LegWork) -> bool:
-    return work.leg.kind is LegKind.DEPOSIT
-
-
-async def ran_step(
-    account: Account, fork: Fork, step: Step, watched: Sequence[Token], tables: Sequence[Table]
-) -> Ran | Declined:
-    """One step on the fork; Declined when it fails there, or touches what of ours it may not."""
-    instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
-    ran = await fork.send(compiled(instructions, account.owner, NO_BLOCKHASH, tables))
-    return would_fail(account, step.description, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
-
-
 async def simulate_tx(account: Account, tx: SvmUnsigned, work: LegWork, slot: BlockRef) -> SvmSimulated | Declined:
-    """Run exactly these bytes of a leg on a new fork, then have the nodes simulate them too."""
+    """Simulate exactly these bytes of a leg: see ``simulate_bytes``."""
     watched, owner = watched_of(work), account.owner
     return await simulate_bytes(
         account,
@@ -233,11 +71,12 @@ async def simulate_bytes(
     exactly: Sequence[Address] = (),
     least: Amount | None = None,
 ) -> SvmSimulated | Declined:
-    """Run exactly these bytes on a new fork, then have the nodes simulate them too.
+    """Run exactly these bytes on a new fork, then have a quorum of nodes simulate them too.
 
-    clone: accounts that are looked at besides those of the message. fault: what else is wrong with what it did.
-    exactly: accounts that the nodes must leave byte for byte as the fork does. least: what a swap must bring there,
-    whose price moves from slot to slot.
+    clone: accounts to compare beside those that the message names. fault: from the result on the fork, why its effect
+    is refused. deltas: from the result, our balance changes. exactly: accounts that the nodes must leave byte for byte
+    as the fork does. least: a swap's minimum out; its output may differ between fork and nodes as long as both reach
+    that, since the price moves from slot to slot.
     """
     from solders.message import from_bytes_versioned
 
@@ -255,7 +94,8 @@ async def simulate_bytes(
 async def _cross_checked(
     account: Account, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address], least: Amount | None
 ) -> Declined | None:
-    """Whether a quorum of nodes, simulating the same bytes, leaves our accounts as the fork did."""
+    """The refusal (SIMULATION_DIFFERS) unless a quorum of nodes, simulating the same bytes, leaves our accounts as the
+    fork did; None when it does."""
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
     from solders.transaction import VersionedTransaction
@@ -318,12 +158,12 @@ def _difference(
 
 
 def watched_of(work: LegWork) -> tuple[Any, ...]:
-    """Tokens whose balances the leg moves: the asset, the shares, what a swap brings."""
+    """Tokens whose balances are compared before and after: the asset, the shares, what a swap brings."""
     return tuple(work.programs)
 
 
 def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ...]:
-    """The changes, that of what a swap brings with the least that is right too. Pure."""
+    """The changes, that of a swap's output with the swap's minimum out. Pure."""
     if least is None:
         return tuple(deltas)
     return tuple(
@@ -333,14 +173,15 @@ def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ..
 
 
 def would_fail(account: Account, description: str, ran: Ran) -> Declined | None:
-    """Why a transaction fails on the fork, in words; None when it does not."""
+    """The refusal (WOULD_REVERT) of a transaction that fails on the fork; None when it succeeds."""
     if ran.error is None:
         return None
     return Declined("WOULD_REVERT", f"{description}: {reason(account, ran)}")
 
 
 def reason(account: Account, ran: Ran) -> str:
-    """An error in the program's own words where an adapter knows them, else the last log line that tells anything."""
+    """Why a transaction failed: the adapter's message for the program's error number, else LACKS for an unknown
+    instruction, else the last log line about an error."""
     if (custom := ran.custom_error) is not None:
         failed = next((line for line in reversed(ran.logs) if " failed: " in line), "")
         program = Address(failed.split()[1]) if failed.startswith("Program ") else Address("")
@@ -350,11 +191,3 @@ def reason(account: Account, ran: Ran) -> str:
     if any(answer in line for line in lines for answer in UNKNOWN):
         return LACKS
     return lines[-1] if lines else str(ran.error)
-
-
-async def _worth(fork: Fork, work: LegWork) -> int | None:
-    """What our position is worth on the fork, as the adapter reads it; None where nobody asks."""
-    if work.observe is None or work.leg.kind is not LegKind.DEPOSIT:
-        return None
-    (state,) = await fork.run([work.observe(BlockRef(work.market.chain, fork.slot, "", 0))])
-    return 0 if isinstance(state, MarketError) else state.held.raw

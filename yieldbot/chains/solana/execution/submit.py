@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.errors import NodeRefused, TransientError
-from yieldbot.journal.events import SvmTerms, TxNoted, TxSent, TxSigned
 from yieldbot.journal.fold import StoredTx
+from yieldbot.journal.journal_entries import SvmTerms, TxNoted, TxSent, TxSigned
 from yieldbot.model.solana_tx import SvmSigned
 
 
-def record(account: Account, signed: SvmSigned, units: int, repeats: str | None = None) -> StoredTx:
+def record(account: Account, signed: SvmSigned, replaces: str | None = None, *, units: int) -> StoredTx:
     """Put the signed bytes into the journal. Nothing may be sent before this returns. units: the limit asked for."""
     simulated = signed.approved.simulated
     tx = simulated.tx
@@ -30,7 +30,7 @@ def record(account: Account, signed: SvmSigned, units: int, repeats: str | None 
             expires_at=signed.approved.expires_at,
             simulated_at=simulated.slot,
             predicted=simulated.deltas,
-            replaces=repeats,
+            replaces=replaces,
             svm=SvmTerms(tx.last_valid_height, tx.meaning.hex(), tx.fee_lamports),
         )
     )
@@ -53,8 +53,8 @@ def may_send(account: Account, tx: StoredTx) -> bool:
     return account.halted() is None and account.now() < tx.signed.expires_at
 
 
-def stored(account: Account, signature: str) -> StoredTx:
+def stored(account: Account, tx_hash: str) -> StoredTx:
     """A transaction of the journal by its signature."""
-    found = account.journal.transaction(signature)
+    found = account.journal.transaction(tx_hash)
     assert found is not None
     return found

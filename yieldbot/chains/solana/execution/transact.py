@@ -10,7 +10,8 @@ from dataclasses import replace
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.chains.solana.execution.build import Table, TxContext, unsigned, without
 from yieldbot.chains.solana.execution.confirm import confirm
-from yieldbot.chains.solana.execution.simulate import RehearsedTx, tables_of
+from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
+from yieldbot.chains.solana.execution.simulate import tables_of
 from yieldbot.chains.solana.execution.submit import record, submit
 from yieldbot.chains.solana.node.client import Blockhash
 from yieldbot.errors import SignerRefused
@@ -63,7 +64,7 @@ async def transact(
             signed = account.signer.sign(approved)
         except SignerRefused as no:
             return outcomes, Declined(no.code, f"{tx.description}: {no.reason}")
-        recorded = record(account, signed, bid.units, repeats)
+        recorded = record(account, signed, repeats, units=bid.units)
         await submit(account, recorded)
         outcome = await confirm(account, recorded)
         outcomes = [outcome]

@@ -57,7 +57,7 @@ async def _tried(
         state = await _now(fork, work)
         if isinstance(state, MarketError):
             return out.unread(put, state)
-        part, least_raw = out.asked(put, held_raw, state.cash)
+        part, least_raw = out.requested(put, held_raw, state.cash)
         if part is None and state.withdrawable < state.held:
             part = state.withdrawable  # some shares stay, so that their account is not to be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
@@ -87,7 +87,8 @@ async def _taken(
     tables: Sequence[Table],
 ) -> int | Declined:
     """Make the calls on the fork as a withdrawal's leg would be made; base units of the asset that they bring."""
-    from yieldbot.chains.solana.execution.simulate import ran_step, watched_of
+    from yieldbot.chains.solana.execution.rehearse import ran_step
+    from yieldbot.chains.solana.execution.simulate import watched_of
 
     if not calls:
         return Declined("WOULD_REVERT", "there is no instruction that takes it out")

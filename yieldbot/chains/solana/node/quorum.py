@@ -2,7 +2,7 @@
 
 Two nodes never answer for exactly the same slot, so that accounts are not compared byte by byte. What decides is:
 each node is observed by itself and the snapshots must agree (``agree``); what a transaction does is simulated by each
-(``execution/svm/simulate.py``); and what became of a transaction is believed when a quorum says it.
+(``execution/simulate.py``); and what became of a transaction is believed when a quorum says it.
 """
 
 from __future__ import annotations

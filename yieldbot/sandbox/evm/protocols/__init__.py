@@ -38,8 +38,8 @@ class SandboxProtocol:
     protocol: str
     """The adapter's name."""
     deploy: Callable[[Deployer, Mapping[str, Artifact], Tokens], Awaitable[Deployed]]
-    """Deploys and populates it, given our own contracts (``contracts/*.sol``, by name) and the sandbox's tokens. The
-    first account (``Deployer.me``) lends, the second borrows."""
+    """Deploys and populates it, given our own contracts (``contracts/*.sol`` and ``contracts/doubles/*.sol``, by name)
+    and the sandbox's tokens. The first account (``Deployer.me``) lends, the second borrows."""
     tolerance_bp: float | None = None
     """How far predictions may be from what is accrued over 30 days, in bp of APY; None where the rate is estimated."""
 

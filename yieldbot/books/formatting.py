@@ -1,4 +1,4 @@
-"""Numbers, times and names as the exports write them: the same input gives the same text, on every machine."""
+"""Numbers, times and names as exports write them: the same input gives the same text on every machine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId
 
 PLACES = 10
-"""Decimals of money in the base currency; the last one is rounded half to even."""
+"""Decimals of money in the base currency, the last one rounded half to even."""
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """What people call things: chains and markets by id, wallets by account. What is not named goes by its id."""
+class DisplayNames:
+    """What people call things; what has no name goes by its id."""
 
     chains: Mapping[ChainId, str]
+    """By id."""
     wallets: Mapping[Account, str]
+    """By account."""
     markets: Mapping[MarketId, str]
+    """By id."""
 
     def chain(self, chain: ChainId) -> str:
         return self.chains.get(chain, chain)
@@ -36,7 +39,7 @@ class Names:
 
 
 def decimal(value: Fraction | None) -> str:
-    """Base currency in decimal notation, no zeros at its end; empty for what is not known."""
+    """Base currency in decimal notation without trailing zeros; empty for None."""
     if value is None:
         return ""
     with localcontext() as context:
@@ -46,7 +49,7 @@ def decimal(value: Fraction | None) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Without zeros after the decimal point's last digit, and without a negative zero."""
+    """Without trailing zeros of the fraction, and without a negative zero."""
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
@@ -67,5 +70,5 @@ def day(at: int) -> str:
 
 
 def within(row: Row, start: int | None, end: int | None) -> bool:
-    """Whether a row is of ``start`` <= time < ``end`` (unix seconds; None: no bound)."""
+    """Whether a row lies in start <= time < end (unix seconds; None: unbounded)."""
     return (start is None or row.entry.at >= start) and (end is None or row.entry.at < end)

@@ -12,16 +12,16 @@ from itertools import accumulate
 from typing import ClassVar
 
 from yieldbot.math.concentrated import MOST_TICK, PIPS, Q96, Q128, V3Pool, delta0, delta1, sqrt_at
-from yieldbot.math.positions import MASK256, Growth, Range, owed
+from yieldbot.math.liquidity_range import MASK256, Growth, Range, owed
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.lp_tables import Empty, Owned, lags, windows
-from yieldbot.protocols.evm.lp_tables import clock as time_of
+from yieldbot.protocols.evm.pool_windows import Empty, Owned, lags, windows
+from yieldbot.protocols.evm.pool_windows import clock as time_of
 from yieldbot.protocols.evm.uniswap_v4 import read_pool
 
 NUMBERS = "token_ids"
@@ -31,19 +31,19 @@ SPOT = 1.5
 much longer is the time between them said to be."""
 
 
-class UniswapV4Lp:
+class UniswapV4Liquidity:
     """Positions kept by a PositionManager: the exchange's table names it as ``manager``; without it no pool is looked
-    at. Nothing is moved here: ``LpState.manager`` is None."""
+    at. Nothing is moved here: ``LiquidityPool.manager`` is None."""
 
     protocol: ClassVar[str] = "uniswap_v4"
 
-    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
         if not deployment.params.get("manager"):
             yield ()
             raise Empty(f"{deployment.name} names no position manager")
         state, protocol_fee = yield from read_pool(pool)
         del protocol_fee  # on top of the providers' fee
-        return LpState(
+        return LiquidityPool(
             pool=pool,
             sqrt_price_x96=state.sqrt_price_x96,
             tick=state.tick,
@@ -53,7 +53,7 @@ class UniswapV4Lp:
             reserves=held(state),
         )
 
-    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+    def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
         """Fees by the growth between earlier blocks, and prices then (a node with history is asked; 0: none is)."""
         codec, view = abi(self.protocol), state.pool.params["state_view"]
         id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
@@ -79,11 +79,11 @@ class UniswapV4Lp:
         every = SPOT * sum(seconds) / len(seconds) if seconds else 0.0  # blocks come at about equal times
         ticks = tuple(accumulate((tick * every for tick in [*reversed(before), state.tick]), initial=0.0))
         missing = () if whole and fees else ("the node has no history of so many blocks",)
-        return LpHistory(
+        return PoolHistory(
             fees=fees, fee_seconds=seconds, ticks=ticks if fees else (), tick_seconds=every, missing=missing
         )
 
-    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+    def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Those of ``params["token_ids"]`` in pools among ``states`` (by id), empty ones left out; and the numbers of
         those in other pools, among them all with hooks."""
         numbers, manager = deployment.params.get(NUMBERS, ()), deployment.params.get("manager")
@@ -111,7 +111,7 @@ class UniswapV4Lp:
                 continue
             amounts = ticks.amounts(liquidity, state.sqrt_price_x96)
             found.append(
-                LpPosition(
+                PoolPosition(
                     state=state,
                     token_id=number,
                     ticks=(ticks.low, ticks.high),
@@ -122,7 +122,7 @@ class UniswapV4Lp:
             )
         return found, tuple(others)
 
-    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+    def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """Nothing: v4 does not count the time within a range."""
         yield ()
         return None
@@ -153,4 +153,4 @@ def _info(said: tuple[str | int, ...]) -> tuple[bytes, Range]:
     return key.id, Range(low, high)
 
 
-LIQUIDITY = UniswapV4Lp()
+LIQUIDITY = UniswapV4Liquidity()

@@ -1,34 +1,35 @@
-"""Ranges that the price has left, or that another width would pay more than: which are laid anew, as a plan. Pure."""
+"""Plans that rebalance ranges which the price has left, or which another width would pay more than. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yieldbot.allocator.liquidity import GAS_RERANGE, Advice, Trigger, trigger
+from yieldbot.allocator.liquidity_advice import GAS_REBALANCE, Advice, Trigger, trigger
+from yieldbot.allocator.liquidity_market import position_value
+from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.plan import grade
-from yieldbot.allocator.provide import worth_of
-from yieldbot.allocator.rewards import curve_of
 from yieldbot.model.amounts import Amount, Apy
-from yieldbot.model.market import RERANGE_TXS, ChainFees, MarketState, Snapshot, Status
+from yieldbot.model.fees import REBALANCE_TXS, ChainFees
+from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import named
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 
-def called_for(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigger | None:
-    """What the position of ours that is worth most in a pool calls for, if that is a new range; None else."""
-    lp, market = state.lp, state.market
-    if lp is None or not lp.positions or lp.record.missing or state.withdrawable < state.held:
+def rebalance_due(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigger | None:
+    """The trigger of our most valuable position in a pool, where that is a rebalance; None otherwise."""
+    lp, market = state.liquidity_market, state.market
+    if lp is None or not lp.positions or lp.history.missing or state.withdrawable < state.held:
         return None
     if named(market, policy.exclude):
         return None
-    largest = max(lp.positions, key=lambda position: worth_of(lp.state, position))
-    found = trigger(largest, lp.record, lp.gas_price, policy, _lending(snapshot, state, policy))
-    return found if found.advice is Advice.RERANGE and found.ticks is not None else None
+    largest = max(lp.positions, key=lambda position: position_value(lp.state, position))
+    found = trigger(largest, lp.history, lp.gas_price, policy, _lending(snapshot, state, policy))
+    return found if found.advice is Advice.REBALANCE and found.ticks is not None else None
 
 
-def range_plan(
+def rebalance_plan(
     snapshot: Snapshot,
     assessments: Sequence[Assessment],
     allocation: Allocation,
@@ -37,11 +38,11 @@ def range_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each pool whose range is to be laid anew; None where none is, or gas is above the ceiling. A pool that
-    is vetoed for more than that its range was left (feeds that are not to be trusted, say) stays as it is.
+    """A leg for each pool whose range is to be rebalanced; None where none is, or gas is above the ceiling.
 
-    It is made when nothing else is to be done, as claims are. Its gain is what the new ranges earn more within the
-    horizon, as a rate; its cost is the gas, the swaps' being in the gain.
+    It is planned when nothing else is due. A pool that is vetoed for anything else than its range having been left
+    (untrusted feeds, say) stays as it is. The gain is what new ranges earn more within the horizon, swaps taken off, as
+    an annual rate; the cost is the gas.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -50,12 +51,16 @@ def range_plan(
     vetoed = {one.market_id for one in assessments if set(one.vetoes) - {str(Status.FROZEN)}}
     legs, moves = [], []
     for state in snapshot.markets:
-        if state.lp is None or state.market.id in vetoed or (found := called_for(snapshot, state, policy)) is None:
+        if (
+            state.liquidity_market is None
+            or state.market.id in vetoed
+            or (found := rebalance_due(snapshot, state, policy)) is None
+        ):
             continue
         if found.ticks is None:
             continue
         ticks = (found.ticks.low, found.ticks.high)
-        legs.append(Leg(LegKind.RERANGE, state.market.id, state.held, all=True, ticks=ticks))
+        legs.append(Leg(LegKind.REBALANCE, state.market.id, state.held, all=True, ticks=ticks))
         moves.append(_move(snapshot, state, found, policy))
     if not legs:
         return None
@@ -77,31 +82,30 @@ def range_plan(
 
 
 def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> Move:
-    """From a pool into itself: all that we hold there, in the first asset."""
+    """A move of a pool into itself: all that we hold there, in the first asset."""
     first, held = snapshot.assets[0], state.held
     value = held.raw if held.token == first else int(float(held) * snapshot.price(held.token) * first.one)
-    gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_RERANGE, txs=RERANGE_TXS)
+    gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_REBALANCE, txs=REBALANCE_TXS)
     days = cost / gain * 365 if gain > 0 else None
     return Move(state.market.id, state.market.id, Amount(first, value), gain, cost, days, found.reason)
 
 
 def per_year(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> float:
-    """What a new range earns more for the position that called for it, in the first asset, as a rate that yields it
-    within the policy's horizon."""
-    lp = state.lp
-    values = [worth_of(lp.state, position) for position in lp.positions] if lp else []
+    """What a new range earns more in the first asset, as the annual rate that yields it within the policy's horizon."""
+    lp = state.liquidity_market
+    values = [position_value(lp.state, position) for position in lp.positions] if lp else []
     part = max(values, default=0.0) / (sum(values) or 1.0)
     more = found.gain * part * float(state.held) * snapshot.price(state.market.asset)
     return more * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
 def _lending(snapshot: Snapshot, state: MarketState, policy: Policy) -> list[Apy]:
-    """What as much would earn in each other market of the pool's tokens."""
+    """Yields that as much money would have in each other market of the pool's tokens."""
     horizon = policy.horizon_seconds
-    tokens = {state.market.asset, state.lp.other} if state.lp else {state.market.asset}
+    tokens = {state.market.asset, state.liquidity_market.other} if state.liquidity_market else {state.market.asset}
     found = []
     for other in snapshot.markets:
-        if other.lp is None and other.market.asset in tokens:
+        if other.liquidity_market is None and other.market.asset in tokens:
             more = float(state.held) * snapshot.price(state.market.asset) / snapshot.price(other.market.asset)
             growth = curve_of(other, policy).apr(float(other.held) + more, horizon) * horizon / SECONDS_PER_YEAR
             found.append(Apy.from_growth(growth, horizon))

@@ -1,4 +1,4 @@
-"""Markets that are left in two steps: what is asked for, collected and called back, and the plans that do it. Pure."""
+"""Two-step exits: what is requested, collected and cancelled, and the plans that do it. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
 from yieldbot.allocator.plan import grade
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ChainFees, ExitKind, MarketState, Snapshot, Status
+from yieldbot.model.market import ExitKind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -19,12 +20,15 @@ TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a way out: its leg, what it gains as a rate a year and what it costs, both in the first asset."""
+class ExitStep:
+    """One step of a two-step exit."""
 
     leg: Leg
+    """That carries it out."""
     gain: float
+    """As an annual rate, in the first asset."""
     cost: float
+    """One-time, in the first asset."""
 
 
 def step_plan(
@@ -39,14 +43,14 @@ def step_plan(
 ) -> Plan | None:
     """A leg for each step that is due; None where none is, or gas is above the ceiling.
 
-    They are made when nothing else is to be done, as claims are. What is ready is collected first, and nothing is
-    asked for in the same plan: what came in may change what is to be left.
+    Steps are planned when nothing else is due. What is ready is collected first, and nothing is requested in the same
+    plan: what arrives may change what is to be withdrawn.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if max_fee_wei is not None and fee_wei > max_fee_wei:
         return None
-    steps = collected(snapshot, policy) or begun(snapshot, assessments, allocation, policy, base)
+    steps = collect_steps(snapshot, policy) or request_steps(snapshot, assessments, allocation, policy, base)
     if not steps:
         return None
     gain, cost = sum(step.gain for step in steps), sum(step.cost for step in steps)
@@ -66,9 +70,11 @@ def step_plan(
     )
 
 
-def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
-    """What is ready, and what was called back, where it is worth its gas (``max_gas_share_of_gain``). Each gains what
-    it brings, as a rate that yields it within the horizon, as a claim does."""
+def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:
+    """Collections of what is ready, and of what was called back, where it is worth its gas (``max_gas_share_of_gain``).
+
+    The gain is what arrives, as the annual rate that yields it within the horizon.
+    """
     found = []
     for state in snapshot.markets:
         gone = state.leaving
@@ -78,12 +84,12 @@ def collected(snapshot: Snapshot, policy: Policy) -> list[Step]:
             cost = snapshot.fees.cost(state.gas_withdraw)
             if amount and cost <= policy.max_gas_share_of_gain * _worth(snapshot, amount):
                 leg = Leg(kind, state.market.id, amount, all=kind is LegKind.COLLECT and amount == state.held)
-                found.append(Step(leg, per_year(snapshot, amount, policy), cost))
+                found.append(ExitStep(leg, per_year(snapshot, amount, policy), cost))
     return found
 
 
 def per_year(snapshot: Snapshot, amount: Amount, policy: Policy) -> float:
-    """What an amount is worth in the first asset, as a rate that yields it within the horizon."""
+    """What an amount is worth in the first asset, as the annual rate that yields it within the horizon."""
     return _worth(snapshot, amount) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
@@ -91,19 +97,19 @@ def _worth(snapshot: Snapshot, amount: Amount) -> float:
     return float(amount) * snapshot.price(amount.token)
 
 
-def begun(
+def request_steps(
     snapshot: Snapshot,
     assessments: Sequence[Assessment],
     allocation: Allocation,
     policy: Policy,
     base: Base | None = None,
-) -> list[Step]:
-    """What an allocation would take out of markets that are left in two steps, if they paid at once, and is asked for
-    now; and what it would leave there, and is called back.
+) -> list[ExitStep]:
+    """Requests for what an allocation would withdraw from two-step markets if they paid at once; cancellations of
+    requests whose money it would leave there.
 
-    A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon, is
-    more than what is not earned while it cools down and than the gas of both steps; and within ``break_even_days``.
-    Of a queue whose end nobody knows nothing is taken off. Nothing more is asked for while something is on its way.
+    A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon,
+    exceeds the yield lost during the cooldown and the gas of both steps; and within ``break_even_days``. For a queue of
+    unknown length no lost yield is deducted. Nothing more is requested while something is on its way out.
     """
     doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
     asks = [s for s in doors if s.leaving is None and s.inside]
@@ -128,7 +134,7 @@ def begun(
 
 
 def _given(snapshot: Snapshot, stay: Sequence[MarketState]) -> Iterable[MarketState]:
-    """The wallet with what comes out of the markets."""
+    """The wallet's states with what comes out of these markets."""
     for idle in snapshot.idle:
         raw = sum(state.held.raw for state in stay if state.market.asset == idle.market.asset)
         yield replace(idle, held=Amount(idle.held.token, idle.held.raw + raw))
@@ -140,7 +146,7 @@ def _with(snapshot: Snapshot, states: Iterable[MarketState]) -> Snapshot:
 
 def _asked(
     snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
-) -> list[Step]:
+) -> list[ExitStep]:
     legs, costs, idle_years = [], [], []
     for state in asks:
         token, raw = state.market.asset, taken[state.market.id]
@@ -156,23 +162,24 @@ def _asked(
     return _paying(legs, costs, more, sum(idle_years), policy)
 
 
-def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[Step]:
+def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[ExitStep]:
     legs = [Leg(LegKind.CANCEL, s.market.id, s.leaving.asked) for s in stay if s.leaving is not None]
     return _paying(legs, [2 * snapshot.fees.cost(s.gas_withdraw) for s in stay], more, 0.0, policy)
 
 
-def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[Step]:
-    """The legs with their shares of the gain, none where they do not pay together. more: a year; lost: once."""
+def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
+    """The legs with their parts of the gain; none where together they do not pay. more: income a year; lost:
+    one-time."""
     years = policy.move_days * 86_400 / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
     if not legs or not pays or (cost + lost) / more * 365 > policy.move_days:
         return []
-    return [Step(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
+    return [ExitStep(leg, gain / len(legs), one) for leg, one in zip(legs, costs, strict=True)]
 
 
-def due_again(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
-    """Why a step that was planned is none any more; None while it is. ``asset``: the market's."""
+def step_refusal(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
+    """Why a planned step is no longer due; None while it is. ``asset``: the market's."""
     state = snapshot.of(leg.market_id)
     gone = state.leaving
     if leg.kind is LegKind.REQUEST:

@@ -11,15 +11,24 @@ from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
 from tests.unit.test_protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.leave import Step, _paying, begun, collected, due_again, per_year, step_plan
+from yieldbot.allocator.exit_steps import (
+    ExitStep,
+    _paying,
+    collect_steps,
+    per_year,
+    request_steps,
+    step_plan,
+    step_refusal,
+)
 from yieldbot.app import market_documents
 from yieldbot.app.formatting import leaving
 from yieldbot.chains.exits import steps
 from yieldbot.chains.leg_limits import shares_for
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
-from yieldbot.journal.events import ExitAsked, ExitEnded, decode, encode
+from yieldbot.journal.entry_codec import decode, encode
 from yieldbot.journal.fold import Record, fold_leaving
+from yieldbot.journal.journal_entries import ExitAsked, ExitEnded
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
@@ -170,9 +179,9 @@ def test_what_is_shown() -> None:
 # Each step by itself.
 
 
-def begin(view: Snapshot, policy: Policy) -> list[Step]:
+def begin(view: Snapshot, policy: Policy) -> list[ExitStep]:
     assessed = assess(view, policy)
-    return begun(view, assessed, allocate(view, assessed, policy), policy)
+    return request_steps(view, assessed, allocate(view, assessed, policy), policy)
 
 
 EASY = Policy(break_even_days=1e9, max_gas_share_of_gain=1.0, idle_buffer="0")
@@ -257,14 +266,14 @@ def test_steps_pay_together_or_are_not_made(more: float, lost: float, policy: Po
 
 
 def test_what_is_ready_is_collected_where_it_is_worth_its_gas() -> None:
-    def found(policy: Policy = EASY, **parts: Any) -> list[Step]:
+    def found(policy: Policy = EASY, **parts: Any) -> list[ExitStep]:
         state = held_there(0.02, leaving=outward(ready=4, back=3, asked=2))
-        return collected(snapshot(0, replace(state, **parts), GOOD), policy)
+        return collect_steps(snapshot(0, replace(state, **parts), GOOD), policy)
 
     collect, cancel = found()
     where = held_there(0.02).market.id
-    assert collect == Step(Leg(LegKind.COLLECT, where, usdc(4)), per_year(snapshot(0, GOOD), usdc(4), EASY), COST)
-    assert cancel == Step(Leg(LegKind.CANCEL, where, usdc(3)), per_year(snapshot(0, GOOD), usdc(3), EASY), COST)
+    assert collect == ExitStep(Leg(LegKind.COLLECT, where, usdc(4)), per_year(snapshot(0, GOOD), usdc(4), EASY), COST)
+    assert cancel == ExitStep(Leg(LegKind.CANCEL, where, usdc(3)), per_year(snapshot(0, GOOD), usdc(3), EASY), COST)
     assert per_year(snapshot(0, GOOD), usdc(4), EASY) == pytest.approx(4 * 365 / 30)
     assert [s.leg.kind for s in found(replace(EASY, max_gas_share_of_gain=0.15))] == [LegKind.COLLECT]
     assert found(replace(EASY, max_gas_share_of_gain=0.149)) == []
@@ -320,4 +329,4 @@ def test_why_a_step_is_not_due_any_more(
     kind: LegKind, amount: float, everything: bool, state: MarketState, said: str | None
 ) -> None:
     leg = Leg(kind, state.market.id, usdc(amount), all=everything)
-    assert due_again(snapshot(0, state), leg, state.market.asset) == said
+    assert step_refusal(snapshot(0, state), leg, state.market.asset) == said

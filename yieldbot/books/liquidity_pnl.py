@@ -1,13 +1,13 @@
-"""What liquidity in a pool earned since it was entered, in the base currency; gas apart. Pure.
+"""What liquidity in a pool has earned since it was entered, in the base currency; gas apart. Pure.
 
-What it is worth now, with the fees that wait, plus what came out, less what went in, each at its price when it moved.
+What it is worth now, uncollected fees included, plus what came out, less what went in, each at its price when it moved.
 
-The lots are units of liquidity, of each position for itself, or shares of a pair; a lot costs what went in with it.
-What reaches the wallet is realised, less what the liquidity that was taken out for it had cost by first in, first out:
-fees cost nothing. A swap on the way in or out realises what it brought less what it took.
+Lots are units of liquidity, of each position for itself, or LP tokens of a pair; a lot costs what went in with it. What
+reaches the wallet is realised, less what the liquidity that was taken out for it had cost by first in, first out: fees
+cost nothing. A swap on the way in or out realises what it brought less what it took.
 
 All positions in a pool are one stay, from the first liquidity that goes in until none is left. An order that takes all
-out and puts it in anew (a new range) goes on with it.
+out and puts it in again (a rebalanced range) continues it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from yieldbot.books.entries import Account, Entry, Kind
+from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import Quote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take, total
 from yieldbot.model.amounts import Amount, Token
@@ -24,72 +24,80 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 
 SHARES = 0
-"""The position that shares of a pair are: they have no number."""
+"""The position number that LP tokens of a pair count as: they have none."""
 NOTHING = (0, 0)
 ROUNDING = 10
-"""Base units by which a pool may pay out less than the manager's Collect says (NonfungiblePositionManager.collect)."""
+"""Base units by which a pool may pay out less than the manager's Collect event says
+(NonfungiblePositionManager.collect)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """An event of a position. liquidity: units that went in, negative: out, 0: what waited was paid out. amounts: base
-    units of token0 and token1."""
+class PositionEvent:
+    """An event of a position."""
 
     position: int
+    """Its number."""
     liquidity: int
+    """Units that went in; negative: came out; 0: tokens were collected."""
     amounts: tuple[int, int] = NOTHING
+    """Base units of token0 and token1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What is in a pool now, by the chain. liquidity: units by position; amounts: base units by token, fees that wait
-    included; collected: base units of token0 and token1 that each position paid out since it last held nothing, of
-    those where the chain tells it."""
+class PoolHoldings:
+    """What we have in a pool now, by the chain."""
 
     liquidity: Mapping[int, int] = field(default_factory=dict)
+    """Units by position."""
     amounts: Mapping[Token, int] = field(default_factory=dict)
+    """Base units by token, uncollected fees included."""
     collected: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Base units of token0 and token1 that each position paid out since it last held nothing, where the chain tells."""
 
 
 @dataclass(frozen=True, slots=True)
-class LpPnl:
-    """since: unix seconds of the entry. put_in, taken_out: since then, by token, swaps not among them; swaps: what
-    these brought less what they took, a part of realised.
-
-    realised, unrealised and swaps: in the base currency, None where a price is missing, which ``lacks`` says. gas and
-    gas_base as of ``Pnl``.
-    """
+class LiquidityPnl:
+    """Profit and loss of a pool's liquidity. Money is in the base currency; None where a price is missing."""
 
     since: int
+    """Unix seconds of the entry."""
     put_in: tuple[Amount, ...]
+    """Since then, by token, swaps not included."""
     taken_out: tuple[Amount, ...]
+    """Since then, by token, swaps not included."""
     swaps: Fraction | None
+    """What swaps brought less what they took; a part of ``realised``."""
     realised: Fraction | None
+    """On what came out."""
     unrealised: Fraction | None
+    """On what is in the pool now."""
     gas: Amount | None
+    """Native tokens paid since the entry; None where a fee is not known."""
     gas_base: Fraction | None
+    """Their value when they were paid."""
     lacks: str | None = None
+    """Which price is missing, as a phrase."""
 
     @property
     def base(self) -> Fraction | None:
-        """Realised and not, together."""
+        """Realised and unrealised together."""
         return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
-def lp_pnl(
+def liquidity_pnl(
     entries: Iterable[Entry],
     account: Account,
     market_id: MarketId,
-    moves: Mapping[str, Sequence[Moved]],
-    held: Held | None,
+    moves: Mapping[str, Sequence[PositionEvent]],
+    held: PoolHoldings | None,
     now: Mapping[Token, Quote],
     quote_of: QuoteOf,
-) -> LpPnl | str | None:
-    """The pool's, of the stay that lasts or, where nothing is in it, of the last one. None where no entry is of it; why
-    it is not known where an entry is missing.
+) -> LiquidityPnl | str | None:
+    """A pool's profit and loss over the present stay or, where nothing is in it, over the last one.
 
-    Entries are in order. moves: the events of each entry's transaction, by hash (shares of a pair need none); held:
-    None where the pool could not be read; now: present prices.
+    entries: in order. moves: the position events of each entry's transaction, by hash (LP tokens of a pair need none).
+    held: None where the pool could not be read. now: present prices. Returns None where no entry is the pool's, and a
+    message where something is missing.
     """
     stay, ended = _Stay(), None
     for entry in entries:
@@ -103,50 +111,58 @@ def lp_pnl(
     fault = shown.fault or shown.differs(held)
     if fault:
         return f"not known: {fault}"
-    return None if shown.since is None else shown.told(held or Held(), now)
+    return None if shown.since is None else shown.told(held or PoolHoldings(), now)
 
 
-def _moved(entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[Moved]]) -> Sequence[Moved] | None:
-    """What an entry did to positions; None where that cannot be known. Shares are in the wallet: their change tells."""
-    if entry.kind in (Kind.SWAP, Kind.REVERTED):
+def _moved(
+    entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[PositionEvent]]
+) -> Sequence[PositionEvent] | None:
+    """What an entry did to positions; None where that cannot be known. For a pair, the wallet's LP tokens tell."""
+    if entry.kind in (EntryKind.SWAP, EntryKind.REVERTED):
         return ()
     pair = market_id.rpartition("/")[2].lower()
     shares = sum(delta.raw for delta in entry.changes if delta.token.address.lower() == pair)
     if market_id.startswith("uniswap_v2_lp/"):
-        return (Moved(SHARES, shares),) if shares else ()
+        return (PositionEvent(SHARES, shares),) if shares else ()
     return moves.get(entry.hash)
 
 
 @dataclass(slots=True)
 class _Stay:
-    """Liquidity in a pool from its entry on. lots: what is in, by position; leaving: what was taken out of it and has
-    not been paid out; collected: by position, since it last held nothing. plan: whose transaction was the last one."""
+    """Liquidity in a pool from its entry on."""
 
     since: int | None = None
+    """Unix seconds of the entry."""
     plan: str = ""
+    """Plan of the last transaction."""
     put_in: dict[Token, int] = field(default_factory=dict)
     taken_out: dict[Token, int] = field(default_factory=dict)
     lots: dict[int, Lots] = field(default_factory=dict)
+    """What is in, by position."""
     leaving: dict[int, Lots] = field(default_factory=dict)
+    """What was taken out and not collected yet, by position."""
     collected: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Paid out by each position since it last held nothing."""
     swaps: Fraction | None = field(default_factory=Fraction)
     realised: Fraction | None = field(default_factory=Fraction)
     native: Token | None = None
     gas: int | None = 0
     gas_base: Fraction | None = field(default_factory=Fraction)
     lacks: str | None = None
+    """The first missing price."""
     fault: str | None = None
+    """Why the figures cannot be known."""
 
     @property
     def over(self) -> bool:
-        """Whether something was in, and nothing is left: what came before need not be known for what comes after."""
+        """Whether something was in and nothing is left."""
         begun = self.since is not None or self.fault is not None
         return begun and not any((*self.lots.values(), *self.leaving.values()))
 
-    def take_in(self, entry: Entry, moved: Sequence[Moved] | None, quote_of: QuoteOf) -> None:
-        """One entry more."""
+    def take_in(self, entry: Entry, moved: Sequence[PositionEvent] | None, quote_of: QuoteOf) -> None:
+        """Account for one more entry."""
         changes = [delta for delta in entry.changes if delta.token not in entry.shares]
-        if entry.kind is Kind.SWAP:
+        if entry.kind is EntryKind.SWAP:
             brought = self._value(changes, entry, quote_of)
             self.swaps, self.realised = _plus(self.swaps, brought), _plus(self.realised, brought)
         elif moved is None:
@@ -155,7 +171,7 @@ class _Stay:
             self._move(entry, moved, changes, quote_of)
         self._pay(entry, quote_of)
 
-    def _move(self, entry: Entry, moved: Sequence[Moved], changes: Sequence[Delta], quote_of: QuoteOf) -> None:
+    def _move(self, entry: Entry, moved: Sequence[PositionEvent], changes: Sequence[Delta], quote_of: QuoteOf) -> None:
         gave, got = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
         into, paid_out = [m for m in moved if m.liquidity > 0], [m for m in moved if not m.liquidity]
         agree = any(one.position == SHARES for one in moved) or (_agree(gave, into) and _agree(got, paid_out))
@@ -210,8 +226,8 @@ class _Stay:
             whole += value or 0
         return whole
 
-    def differs(self, held: Held | None) -> str | None:
-        """Why the entries are not all that happened, by what the chain says is there; None where they are."""
+    def differs(self, held: PoolHoldings | None) -> str | None:
+        """Why the entries cannot be complete, by what the chain says is there; None where they can."""
         ours = {position: units for position, lots in self.lots.items() if (units := total(lots))}
         if held is None:
             return "the pool could not be read" if ours else None
@@ -225,11 +241,11 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def told(self, held: Held, now: Mapping[Token, Quote]) -> LpPnl:
+    def told(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")
-        return LpPnl(
+        return LiquidityPnl(
             since=self.since,
             put_in=_amounts(self.put_in),
             taken_out=_amounts(self.taken_out),
@@ -242,15 +258,15 @@ class _Stay:
         )
 
 
-def _agree(changes: Sequence[Delta], moved: Sequence[Moved]) -> bool:
-    """Whether the wallet's changes are those that the events tell."""
+def _agree(changes: Sequence[Delta], moved: Sequence[PositionEvent]) -> bool:
+    """Whether the wallet's changes are those that the events state."""
     told = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
     ours = sorted([0, 0, *(abs(delta.raw) for delta in changes)])[-2:]
     return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(told, ours, strict=True))
 
 
 def _amounts(sums: Mapping[Token, int]) -> tuple[Amount, ...]:
-    """As the pool has its tokens: by address."""
+    """In the pool's order of tokens: by address."""
     return tuple(Amount(token, sums[token]) for token in sorted(sums, key=lambda token: token.address.lower()))
 
 

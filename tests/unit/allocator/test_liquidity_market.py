@@ -12,19 +12,19 @@ from tests.unit.allocator.market_builder import BLOCK, OWNER, market, snapshot
 from tests.unit.allocator.test_liquidity_decisions import CALM, GAS, ONE, OTHER, STATE, WILD, held, record
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
+from yieldbot.allocator.liquidity_market import PoolObservation, pool_market_state, proceeds, without_positions
 from yieldbot.allocator.plan import make_plan
-from yieldbot.allocator.provide import Seen, proceeds, provided, without
-from yieldbot.allocator.ranges import called_for, range_plan
+from yieldbot.allocator.rebalance import rebalance_due, rebalance_plan
 from yieldbot.chains.evm.liquidity.work import share_for
 from yieldbot.math.concentrated import V3Pool, sqrt_at
 from yieldbot.math.curves import ConstantCurve
-from yieldbot.math.positions import Range
-from yieldbot.math.provided import ProvidedCurve
+from yieldbot.math.liquidity_curve import LiquidityCurve
+from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpHistory, LpPosition
+from yieldbot.model.liquidity import PoolHistory, PoolPosition
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status, contradiction
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Base, Policy
@@ -48,7 +48,7 @@ WEALTH = Amount(ONE, 1000 * ONE.one)
 DEPLOYMENT = Deployment("uniswap_v3", ONE.chain, "Uniswap v3", {}, (ONE, OTHER))
 
 
-def with_ours(*positions: LpPosition) -> V3Pool:
+def with_ours(*positions: PoolPosition) -> V3Pool:
     """The pool with positions of ours in it, that its own liquidity counts."""
     net, liquidity = dict(TICKS.net), TICKS.liquidity
     words = dict(TICKS.words)
@@ -62,33 +62,33 @@ def with_ours(*positions: LpPosition) -> V3Pool:
     return replace(TICKS, net=net, liquidity=liquidity, words=words)
 
 
-def pool(record: LpHistory = CALM, *positions: LpPosition, fair: float = 1.0, **rest: Any) -> MarketState:
+def pool(record: PoolHistory = CALM, *positions: PoolPosition, fair: float = 1.0, **rest: Any) -> MarketState:
     ticks = with_ours(*positions)
     state = replace(STATE, liquidity=ticks.liquidity)
-    seen = Seen(
+    seen = PoolObservation(
         state=state,
-        record=record,
+        history=record,
         deployment=DEPLOYMENT,
         pool=ticks,
         positions=tuple(replace(position, state=state) for position in positions),
         gas_price=GAS,
         fair=fair,
     )
-    return provided(seen, rest.pop("asset", ONE), WEALTH, BLOCK, replace(BASE, **rest))
+    return pool_market_state(seen, rest.pop("asset", ONE), WEALTH, BLOCK, replace(BASE, **rest))
 
 
 def test_a_holding_is_worth_what_leaving_would_bring() -> None:
     ours = held(-1000, 1000, fees=(5 * 10**16, 10**17))
     state = pool(CALM, ours)
-    rest = without(with_ours(ours), [ours])
+    rest = without_positions(with_ours(ours), [ours])
     assert (rest.liquidity, rest.net[-1000], rest.net[-WIDE]) == (TICKS.liquidity, 0, TICKS.liquidity)
     amounts = ours.amounts[0] + ours.fees[0], ours.amounts[1] + ours.fees[1]
     given = TICKS.swap(amounts[1], False)  # token1 in; the pool as if we had never been there
     assert state.held.raw == amounts[0] - given.amount0 == proceeds(rest, amounts, True)
     mirrored = pool(CALM, ours, asset=OTHER)
     assert mirrored.held.raw == amounts[1] - TICKS.swap(amounts[0], True).amount1
-    assert state.status is Status.ACTIVE and state.lp is not None and state.lp.token_id == 1
-    assert state.lp.ticks == (-1000, 1000), "more goes where we are already"
+    assert state.status is Status.ACTIVE and state.liquidity_market is not None and state.liquidity_market.token_id == 1
+    assert state.liquidity_market.ticks == (-1000, 1000), "more goes where we are already"
 
 
 def test_what_goes_in_and_out_is_bounded_by_the_policys_impact() -> None:
@@ -97,7 +97,7 @@ def test_what_goes_in_and_out_is_bounded_by_the_policys_impact() -> None:
     assert 0 < narrow.capacity.raw < wide.capacity.raw
     assert pool(max_impact_bps=4.0).capacity == Amount(ONE, 0), "the pool's fee alone is more"
     # a swap of the part that must be swapped moves the price no further than was allowed
-    part = int(wide.capacity.raw * wide.lp.part) if wide.lp else 0
+    part = int(wide.capacity.raw * wide.liquidity_market.part) if wide.liquidity_market else 0
     after = TICKS.swap(part, True).sqrt_price_x96
     assert (after / sqrt_at(0)) ** 2 * (1 - 0.0005) == pytest.approx(0.997, abs=1e-5)
 
@@ -112,7 +112,7 @@ def test_a_price_off_the_feeds_lets_nothing_be_done() -> None:
 
 
 def test_a_pool_without_a_record_is_neither_entered_nor_left() -> None:
-    unknown = LpHistory(missing=("the node has no history of so many blocks",))
+    unknown = PoolHistory(missing=("the node has no history of so many blocks",))
     empty, ours = pool(unknown), pool(unknown, held(-1000, 1000))
     assert ours.status is Status.PAUSED and not ours.withdrawable and ours.held
     assessments = assess(everything(empty), Policy(), base=BASE)
@@ -150,7 +150,7 @@ def decided(*states: MarketState, policy: Policy | None = None, base: Base = BAS
     plan = make_plan(seen, allocation, policy, 0)
     if isinstance(plan, Plan):
         return plan
-    return range_plan(seen, assess(seen, policy, base=base), allocation, policy, 0) or plan
+    return rebalance_plan(seen, assess(seen, policy, base=base), allocation, policy, 0) or plan
 
 
 def into(plan: Plan | Hold, state: MarketState) -> float:
@@ -167,8 +167,8 @@ def test_liquidity_enters_by_its_low_end_and_stays_by_what_is_expected() -> None
     assert into(decided(mild, lends=surely), mild) > 0
     assert into(decided(mild, lends=first + 0.002), mild) == 0
     plan = decided(mild, lends=0.005)
-    assert isinstance(plan, Plan) and mild.lp is not None
-    assert [leg.ticks for leg in plan.legs if leg.market_id == mild.market.id] == [mild.lp.ticks]
+    assert isinstance(plan, Plan) and mild.liquidity_market is not None
+    assert [leg.ticks for leg in plan.legs if leg.market_id == mild.market.id] == [mild.liquidity_market.ticks]
     assert any("net of LVR (90% sure)" in move.reason for move in plan.moves)
 
     ours = pool(MILD, held(-1000, 1000))
@@ -186,19 +186,19 @@ def test_a_range_that_the_price_has_left_is_laid_anew_or_left() -> None:
     plan = decided(gone, idle=0.0)
     assert isinstance(plan, Plan)
     (leg,) = plan.legs
-    assert (leg.kind, leg.amount, leg.all) == (LegKind.RERANGE, gone.held, True)
+    assert (leg.kind, leg.amount, leg.all) == (LegKind.REBALANCE, gone.held, True)
     assert leg.ticks is not None and leg.ticks[0] < 0 < leg.ticks[1]
     assert plan.gain_per_year > 0 and plan.cost > 0
     away = decided(pool(MILD, held(500, 1500)), lends=0.5, idle=0.0)
     assert isinstance(away, Plan) and away.legs[0].kind is LegKind.WITHDRAW
-    assert called_for(everything(gone), pool(MILD, held(-1450, 1450)), Policy()) is None
+    assert rebalance_due(everything(gone), pool(MILD, held(-1450, 1450)), Policy()) is None
 
 
 def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
     """By it a plan's job is found again, an approver's limit is kept, and a person sees what is meant."""
     gone = pool(CALM, held(500, 1500), asset=OTHER)
     plan = decided(gone, idle=0.0)
-    assert isinstance(plan, Plan) and plan.legs[0].kind is LegKind.RERANGE and plan.legs[0].amount.token == OTHER
+    assert isinstance(plan, Plan) and plan.legs[0].kind is LegKind.REBALANCE and plan.legs[0].amount.token == OTHER
     (move,) = plan.moves
     assert plan.asset == move.amount.token == ONE and float(move.amount) == pytest.approx(float(gone.held))
     assert move.source == move.target == gone.market.id and move.reason.startswith("out of range")
@@ -210,13 +210,13 @@ def test_no_range_is_laid_anew_in_a_pool_that_gets_no_money() -> None:
     for name in (gone.market.id, gone.market.protocol, gone.market.name):
         shut = Policy(min_gain_share=0.0, exclude=(name,))
         assert isinstance(decided(gone, idle=0.0, policy=shut), Hold)
-        assert called_for(everything(gone), gone, shut) is None
+        assert rebalance_due(everything(gone), gone, shut) is None
     old = replace(BASE, max_feed_age_seconds=1)
     seen = everything(gone, idle=0.0)
     late = replace(seen, block=replace(seen.block, timestamp=seen.block.timestamp + 10))
     allocation = allocate(late, assess(late, Policy(), base=old), Policy(), base=old)
-    assert range_plan(late, assess(late, Policy(), base=BASE), allocation, Policy(), 0) is not None
-    assert range_plan(late, assess(late, Policy(), base=old), allocation, Policy(), 0) is None
+    assert rebalance_plan(late, assess(late, Policy(), base=BASE), allocation, Policy(), 0) is not None
+    assert rebalance_plan(late, assess(late, Policy(), base=old), allocation, Policy(), 0) is None
 
 
 def test_nearly_all_of_a_pool_may_be_ours() -> None:
@@ -224,7 +224,7 @@ def test_nearly_all_of_a_pool_may_be_ours() -> None:
     size = STATE.liquidity * 10**9
     ours = held(-1000, 1000, liquidity=size, amounts=Range(-1000, 1000).amounts(size, STATE.sqrt_price_x96))
     state = pool(CALM, ours)
-    assert isinstance(state.curve, ProvidedCurve)
+    assert isinstance(state.curve, LiquidityCurve)
     assert state.curve.stays.fees / state.curve.stays.others > 1e3, "what a first unit would earn"
     assert contradiction(state) is None and abs(state.quoted.value) < 10.0
     assert decided(state, idle=1.0)
@@ -238,13 +238,13 @@ def test_a_strangers_gift_decides_nothing() -> None:
         gift = held(low, high, amounts=amounts, **small)
         alone = pool(CALM, gift)
         assert 0 < float(alone.held) < 1 and alone.status is Status.ACTIVE and not alone.flags
-        without_it = pool(CALM).lp
-        assert alone.lp is not None and without_it is not None
-        assert (alone.lp.token_id, alone.lp.ticks) == (None, without_it.ticks)
+        without_it = pool(CALM).liquidity_market
+        assert alone.liquidity_market is not None and without_it is not None
+        assert (alone.liquidity_market.token_id, alone.liquidity_market.ticks) == (None, without_it.ticks)
         ours = held(-1000, 1000, amounts=Range(-1000, 1000).amounts(10**20, 2**96), liquidity=10**20)
         beside = pool(CALM, replace(gift, token_id=7, liquidity=10**21), ours)
-        assert beside.lp is not None and beside.lp.ticks == (-1000, 1000)
-        with_gift, clear = (called_for(everything(x), x, Policy()) for x in (beside, pool(CALM, ours)))
+        assert beside.liquidity_market is not None and beside.liquidity_market.ticks == (-1000, 1000)
+        with_gift, clear = (rebalance_due(everything(x), x, Policy()) for x in (beside, pool(CALM, ours)))
         assert with_gift is not None and clear is not None and with_gift.ticks == clear.ticks
 
 
@@ -269,10 +269,10 @@ def test_what_is_there_earns_its_share_of_all_fees() -> None:
     size = STATE.liquidity  # as much as everybody else has in range
     big = held(-1000, 1000, liquidity=size, amounts=ticks.amounts(size, STATE.sqrt_price_x96))
     with_us, alone = pool(MILD, big), pool(MILD)
-    assert with_us.lp is not None and with_us.lp.state.liquidity == 2 * STATE.liquidity
+    assert with_us.liquidity_market is not None and with_us.liquidity_market.state.liquidity == 2 * STATE.liquidity
     year = 31_536_000.0
     growth = sum(MILD.fees) / sum(MILD.fee_seconds) * year  # a unit of liquidity in range, a year
-    assert isinstance(with_us.curve, ProvidedCurve) and isinstance(alone.curve, ProvidedCurve)
+    assert isinstance(with_us.curve, LiquidityCurve) and isinstance(alone.curve, LiquidityCurve)
     stays = with_us.curve.stays
     x = with_us.curve.held
     got = stays.fees * x / (stays.others + x)

@@ -15,25 +15,25 @@ from yieldbot.math.estimate import LOG_TICK
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.lp_tables import Empty, Owned, clock, lags, windows
+from yieldbot.protocols.evm.pool_windows import Empty, Owned, clock, lags, windows
 
 
-class UniswapV2Lp:
+class UniswapV2Liquidity:
     """Shares of pairs; every one is of the full range."""
 
     protocol: ClassVar[str] = "uniswap_v2"
 
-    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
         codec = abi("uniswap_v2")
         (data,) = yield [codec.read(pool.address, "getReserves")]
         zero, one = codec.decode("getReserves", data)[:2]
         if not zero or not one:
             raise Empty(f"pair {pool.address} is empty")
-        return LpState(
+        return LiquidityPool(
             pool=pool,
             sqrt_price_x96=math.isqrt((one << 192) // zero),
             tick=math.floor(math.log(one / zero) / LOG_TICK),
@@ -43,7 +43,7 @@ class UniswapV2Lp:
             reserves=(zero, one),
         )
 
-    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+    def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
         """Growth of a share and mean prices between earlier blocks (a node with history is asked; 0: none is)."""
         codec, at = abi("uniswap_v2"), state.pool.address
         back, names = lags(lookback_blocks), ("getReserves", "totalSupply", "price0CumulativeLast")
@@ -75,7 +75,7 @@ class UniswapV2Lp:
         ticks = [0.0]
         for summed, length in zip(reversed(price_sums), reversed(seconds), strict=True):
             ticks.append(ticks[-1] + math.log(summed / length) / LOG_TICK * every)
-        return LpHistory(
+        return PoolHistory(
             fees=tuple(max(0.0, fee) for fee in fees),
             fee_seconds=seconds,
             ticks=tuple(ticks) if price_sums else (),
@@ -83,7 +83,7 @@ class UniswapV2Lp:
             missing=missing,
         )
 
-    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+    def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Our shares of the pairs among ``states``; what burning them would pay (UniswapV2Pair.burn rounds down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
@@ -96,7 +96,7 @@ class UniswapV2Lp:
                 zero, one = (reserve * held // supply for reserve in state.reserves)
                 liquidity = state.liquidity * held // supply
                 found.append(
-                    LpPosition(
+                    PoolPosition(
                         state=state,
                         token_id=None,
                         ticks=None,
@@ -108,7 +108,7 @@ class UniswapV2Lp:
                 )
         return found, ()
 
-    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+    def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """Nothing: a share is never out of range."""
         yield ()
         return None
@@ -118,4 +118,4 @@ def _asked(owner: Address) -> tuple[tuple[str, tuple[Address, ...]], ...]:
     return (("balanceOf", (owner,)), ("totalSupply", ()))
 
 
-LIQUIDITY = UniswapV2Lp()
+LIQUIDITY = UniswapV2Liquidity()

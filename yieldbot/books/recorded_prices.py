@@ -1,4 +1,4 @@
-"""Prices that runs wrote down, for where a feed can no longer be read. Pure."""
+"""Prices that runs recorded in the journal, for where a feed can no longer be read. Pure."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from yieldbot.books.ledger import Quote
-from yieldbot.journal.events import Observed
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 NEAR_SECONDS = 3600
-"""How far from a transaction a written price may lie; beyond it the transaction has none."""
+"""How far from a transaction a recorded price may lie to count for it."""
 
 Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 """(unix seconds, price) of each token, the oldest first."""
 
 
-def recorded(records: Iterable[Record]) -> Recorded:
-    """Every price in the journal. A row that holds something else in its place is passed over."""
+def recorded_prices(records: Iterable[Record]) -> Recorded:
+    """Every price in the journal; malformed ones are left out."""
     found: Recorded = {}
     for row in records:
-        if not isinstance(row.event, Observed):
+        if not isinstance(row.entry, Observed):
             continue
-        usd, asset = row.event.facts.get("usd"), row.event.facts.get("asset")
+        usd, asset = row.entry.facts.get("usd"), row.entry.facts.get("asset")
         if not isinstance(usd, dict):
             continue
-        chain, at = row.event.chain, row.event.block.timestamp
+        chain, at = row.entry.chain, row.entry.block.timestamp
         native = family_of(chain).native
         for name, address in (("asset", native if asset == WRAPPED_SOL else asset), ("native", native)):
             try:
@@ -44,7 +44,7 @@ def recorded(records: Iterable[Record]) -> Recorded:
 
 
 def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> Quote | None:
-    """The price written down nearest to a time, with how far from it; None where none is near."""
+    """The recorded price nearest to a time, its source naming the distance; None where none is near."""
     told = found.get((chain, token), [])
     position = bisect_left(told, (at, Fraction(0)))
     near = sorted(told[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))

@@ -10,15 +10,15 @@ from typing import ClassVar
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import PIPS, Q96, Q128
-from yieldbot.math.positions import MASK256, Range
+from yieldbot.math.liquidity_range import MASK256, Range
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.liquidity import LpHistory, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.lp_tables import Empty, Owned, clock, lags, windows
-from yieldbot.protocols.evm.positions import read_position
+from yieldbot.protocols.evm.pool_windows import Empty, Owned, clock, lags, windows
+from yieldbot.protocols.evm.v3_position import read_position
 
 TICK_READINGS = 34
 LONGEST_SECONDS = 7 * 86_400
@@ -28,12 +28,12 @@ MOST_LISTED = 5_000
 """That are looked at at all."""
 
 
-class UniswapV3Lp:
+class UniswapV3Liquidity:
     """Positions kept by a NonfungiblePositionManager: the exchange's table names it as ``manager``."""
 
     protocol: ClassVar[str] = "uniswap_v3"
 
-    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LpState]:
+    def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
         """A pool as it is. Raises MarketError for what is none."""
         codec, erc20 = abi("uniswap_v3"), abi("erc20")
         slot0, liquidity, fee, spacing, held0, held1 = yield [
@@ -44,7 +44,7 @@ class UniswapV3Lp:
         if not sqrt_price:
             raise Empty(f"pool {pool.address} has no price")
         manager = deployment.params["manager"]
-        return LpState(
+        return LiquidityPool(
             pool=pool,
             sqrt_price_x96=sqrt_price,
             tick=tick,
@@ -55,7 +55,7 @@ class UniswapV3Lp:
             manager=checksum(manager) if manager else None,
         )
 
-    def record(self, state: LpState, lookback_blocks: int) -> Flow[LpHistory]:
+    def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
         """Fees by the growth between earlier blocks (a node with history is asked; 0: none is), ticks by the pool's own
         oracle as far back as it goes, a week at most."""
         codec, at = abi("uniswap_v3"), state.pool.address
@@ -89,9 +89,9 @@ class UniswapV3Lp:
             missing = ("the node has no history of so many blocks",)
         if not ticks:
             missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)
-        return LpHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
+        return PoolHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
 
-    def owned(self, states: Mapping[str, LpState], deployment: Deployment, owner: Address) -> Flow[Owned]:
+    def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """Our positions in pools that are among ``states`` (by address), empty ones left out; and the numbers of those
         in other pools. Anybody can give us positions: of more than MOST_POSITIONS those worth most are looked at."""
         manager = deployment.params["manager"]
@@ -122,11 +122,13 @@ class UniswapV3Lp:
         found = []
         for token_id in sorted(token_id for _, token_id in sorted(mine, reverse=True)[:MOST_POSITIONS]):
             position = yield from self.position(states, deployment, token_id)
-            if isinstance(position, LpPosition):
+            if isinstance(position, PoolPosition):
                 found.append(position)
         return found, tuple(others)
 
-    def position(self, states: Mapping[str, LpState], deployment: Deployment, token_id: int) -> Flow[LpPosition | bool]:
+    def position(
+        self, states: Mapping[str, LiquidityPool], deployment: Deployment, token_id: int
+    ) -> Flow[PoolPosition | bool]:
         """One position; where its pool is not among ``states``: whether there is anything in it."""
         manager, factory = (checksum(deployment.params[name]) for name in ("manager", "factory"))
         read = yield from read_position(manager, factory, token_id)
@@ -134,7 +136,7 @@ class UniswapV3Lp:
         if state is None:
             return bool(read.liquidity or any(read.fees))
         ticks = (read.ticks.low, read.ticks.high)
-        return LpPosition(
+        return PoolPosition(
             state=state,
             token_id=token_id,
             ticks=ticks,
@@ -143,7 +145,7 @@ class UniswapV3Lp:
             fees=read.fees,
         )
 
-    def inside(self, position: LpPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
+    def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
         """(seconds ever spent within the position's range, the time) some blocks ago; None where the pool did not count
         them then. By the pool's own count (snapshotCumulativesInside)."""
         codec, name = abi("uniswap_v3"), "snapshotCumulativesInside"
@@ -178,4 +180,4 @@ def _ticks(pool: Address, seconds: int) -> Flow[tuple[tuple[float, ...], float]]
     return tuple(float(sum_) for sum_ in codec.decode("observe", data)[0]), float(every)
 
 
-LIQUIDITY = UniswapV3Lp()
+LIQUIDITY = UniswapV3Liquidity()

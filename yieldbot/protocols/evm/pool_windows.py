@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from yieldbot.errors import MarketError
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.known import MULTICALL3
-from yieldbot.model.liquidity import LpPosition
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.reads import EthCall
 
-Owned = tuple[list[LpPosition], tuple[int, ...]]
+Owned = tuple[list[PoolPosition], tuple[int, ...]]
 """Positions of ours, and the numbers of those in pools that were not looked at."""
 LAGS = 12
 """Windows into which the lookback is cut: their spread is what the fees' interval comes from."""

@@ -1,8 +1,8 @@
-"""A pool as a market of one of its tokens: what we hold there, what more would earn, and what going in and out costs.
+"""A pool as a market of one of its tokens: what we hold there, what more would earn, what entering and leaving cost.
 Pure.
 
 What goes in is swapped in the same pool until both tokens fit the range; what comes out is swapped back there. A
-holding is therefore worth what that would bring now, to the unit but for roundings at ticks of our own.
+holding is therefore worth what that would bring now, to the unit but for rounding at ticks of our own.
 """
 
 from __future__ import annotations
@@ -10,57 +10,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.liquidity import GAS_ENTER, GAS_LEAVE, GAS_RERANGE, best_of, price_of, value_of, venue_of
+from yieldbot.allocator.liquidity_advice import (
+    GAS_ENTER,
+    GAS_LEAVE,
+    GAS_REBALANCE,
+    best_of,
+    pool_estimate,
+    price_of,
+    value_of,
+)
 from yieldbot.math.concentrated import Unswappable, V3Pool
-from yieldbot.math.liquidity import FULL, Bounds, Venue, bounds_of, full_range
-from yieldbot.math.positions import Range
-from yieldbot.math.provided import NOTHING, Outlook, ProvidedCurve, outlook
+from yieldbot.math.liquidity_curve import NOTHING, LiquidityCurve, RangeOutlook, outlook
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import FULL, Bounds, PoolEstimate, bounds_of, full_range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import LpHistory, LpMarket, LpPosition, LpState
+from yieldbot.model.liquidity import LiquidityMarket, LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.names import POOLS, pool_id, pool_name
 from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
 DUST = 0.001
-"""A position of less than this part of the wealth decides nothing: anybody can give us one."""
+"""Positions below this fraction of the wealth decide nothing: anybody can give us one."""
 OFF = "price-off-the-feeds"
+"""Flag of a pool whose price is too far from the feeds'."""
 MOST_ROOM = 2**120
-"""Base units: of a range that takes next to nothing of the other token, as much fits as there is."""
+"""Base units: capacity of a range that takes next to nothing of the other token."""
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A pool at one block: ``pool`` has its ticks; positions: ours in it; gas_price: token1 base units for a unit of
-    gas; fair: token1 base units for one of token0, by the feeds."""
+class PoolObservation:
+    """A pool at one block."""
 
-    state: LpState
-    record: LpHistory
+    state: LiquidityPool
+    """Price, liquidity and fee."""
+    history: PoolHistory
+    """Recorded fees and ticks."""
     deployment: Deployment
+    """The exchange's table in chains/."""
     pool: V3Pool
-    positions: tuple[LpPosition, ...]
+    """For swaps, with its ticks."""
+    positions: tuple[PoolPosition, ...]
+    """Ours in it."""
     gas_price: float
+    """token1 base units for a unit of gas."""
     fair: float
+    """token1 base units for one of token0, by the feeds."""
 
 
 def market_id(pool: Pool) -> MarketId:
-    """How a pool's liquidity is called in the journal."""
+    """The id of a pool's liquidity in the journal."""
     return pool_id(pool)
 
 
 def market_of(pool: Pool, asset: Token, deployment: str = "") -> Market:
-    """The market of one of the pool's tokens. ``deployment``: what the exchange's table in chains/ is called."""
+    """The market of one of the pool's tokens. ``deployment``: name of the exchange's table in chains/."""
     name, protocol, chain = pool_name(pool), f"{pool.protocol}{POOLS}", pool.token0.chain
-    return Market(market_id(pool), protocol, Kind.LP, chain, name, asset, pool.address, deployment=deployment)
+    return Market(market_id(pool), protocol, Kind.LIQUIDITY, chain, name, asset, pool.address, deployment=deployment)
 
 
-def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
-    """The pool as if we had nothing in it."""
+def without_positions(pool: V3Pool, positions: Sequence[PoolPosition]) -> V3Pool:
+    """The pool as if we had no liquidity in it."""
     net, liquidity = dict(pool.net), pool.liquidity
     for position in positions:
         if position.ticks is None or not position.liquidity:
@@ -74,55 +89,59 @@ def without(pool: V3Pool, positions: Sequence[LpPosition]) -> V3Pool:
     return replace(pool, net=net, liquidity=liquidity)
 
 
-def worth_of(state: LpState, position: LpPosition) -> float:
-    """token1 base units that a position is worth with the fees that wait in it, by the pool's price."""
+def position_value(state: LiquidityPool, position: PoolPosition) -> float:
+    """token1 base units that a position and its uncollected fees are worth, at the pool's price."""
     return value_of(state, position.amounts) + value_of(state, position.fees)
 
 
 def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
-    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool. Raises
-    Unswappable."""
+    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool.
+
+    Raises Unswappable.
+    """
     own, other = amounts if zero else amounts[::-1]
     return own + (V3Venue(rest, not zero).quote_exact_in(other)[0] if other else 0)
 
 
-def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Base) -> MarketState:
-    """The market's state. ``wealth``: what might go into it at most, for which the range is chosen.
+def pool_market_state(
+    observed: PoolObservation, asset: Token, wealth: Amount, block: BlockRef, base: Base
+) -> MarketState:
+    """The state of the market. ``wealth``: the most that might go in, for which the range is chosen.
 
-    Where the pool has no record of fees or prices, nothing may enter and nothing leaves by a plan.
+    Where the pool has no history of fees or prices, nothing may enter, and no plan takes anything out.
     """
-    state, positions = seen.state, seen.positions
+    state, positions = observed.state, observed.positions
     pool, price = state.pool, price_of(state)
     zero = asset == pool.token0
     tokens = (1.0 / price if zero else 1.0) / asset.one
-    rest = without(seen.pool, positions)
+    rest = without_positions(observed.pool, positions)
     amounts = _sum([position.amounts for position in positions] + [position.fees for position in positions])
     worth = max(float(wealth), 1.0) / tokens
-    least = DUST * (worth + sum(worth_of(state, position) for position in positions))
-    weighty = [position for position in positions if worth_of(state, position) >= least]
-    main = max((p for p in weighty if p.in_range and p.liquidity), key=lambda p: worth_of(state, p), default=None)
+    least = DUST * (worth + sum(position_value(state, position) for position in positions))
+    weighty = [position for position in positions if position_value(state, position) >= least]
+    main = max((p for p in weighty if p.in_range and p.liquidity), key=lambda p: position_value(state, p), default=None)
     gone = main is None and bool(weighty)
     impact = base.max_impact_bps / BPS
-    swaps = _Swaps(rest, zero, price, impact, abs(price / seen.fair - 1.0) > impact)
-    ours = seen.pool.liquidity - rest.liquidity
-    whole = venue_of(state, seen.record, worth, seen.gas_price, base.confidence, 1.0, ours)
-    venue = replace(whole, enter=0.0)
-    ticks = Range(*main.ticks) if main and main.ticks else best_of(state, venue).ticks
+    swaps = _Swaps(rest, zero, price, impact, abs(price / observed.fair - 1.0) > impact)
+    ours = observed.pool.liquidity - rest.liquidity
+    whole = pool_estimate(state, observed.history, worth, observed.gas_price, base.confidence, 1.0, ours)
+    estimate = replace(whole, enter=0.0)
+    ticks = Range(*main.ticks) if main and main.ticks else best_of(state, estimate).ticks
     part = _part(state, ticks, zero)
     room = swaps.room(part)
     entry_cost = swaps.cost(part, min(float(wealth), room / asset.one) * asset.one)
-    curve = ProvidedCurve(
-        stays=_stays(seen, venue, ticks, tokens, amounts) if positions else NOTHING,
-        enters=_outlook(state, venue, ticks, seen.gas_price, tokens, surely=True),
+    curve = LiquidityCurve(
+        stays=_stays(observed, estimate, ticks, tokens, amounts) if positions else NOTHING,
+        enters=_outlook(state, estimate, ticks, observed.gas_price, tokens, surely=True),
         held=0.0,
         entry_cost=entry_cost,
     )
     held, out = swaps.held(amounts)
     curve = replace(curve, held=held / asset.one)
-    likely = _outlook(state, venue, ticks, seen.gas_price, tokens)
+    likely = _outlook(state, estimate, ticks, observed.gas_price, tokens)
     supplied = max(held, int(value_of(state, state.reserves) * tokens * asset.one))
     return MarketState(
-        market=market_of(pool, asset, seen.deployment.name),
+        market=market_of(pool, asset, observed.deployment.name),
         block=block,
         held=Amount(asset, held),
         shares=sum(position.liquidity for position in positions),
@@ -131,7 +150,7 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         capacity=Amount(asset, room),
         supplied=Amount(asset, supplied),
         borrowed=None,
-        status=_status(seen, gone),
+        status=_status(observed, gone),
         curve=curve,
         quoted=Apr(likely.fees / (likely.others + held / asset.one) - likely.lost),
         pools=frozenset({market_id(pool)}),
@@ -140,16 +159,16 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
         flags=(*(("out-of-range",) if gone else ()), *((OFF,) if swaps.off else ())),
         entry_cost_bps=entry_cost * BPS,
         exit=Exit(cash=Amount(asset, out)),
-        lp=LpMarket(
+        liquidity_market=LiquidityMarket(
             state=state,
-            record=seen.record,
-            deployment=seen.deployment,
+            history=observed.history,
+            deployment=observed.deployment,
             other=pool.token1 if zero else pool.token0,
             positions=positions,
             ticks=(ticks.low, ticks.high),
             token_id=main.token_id if main else None,
             tokens=tokens,
-            gas_price=seen.gas_price,
+            gas_price=observed.gas_price,
             part=part,
         ),
     )
@@ -157,15 +176,18 @@ def provided(seen: Seen, asset: Token, wealth: Amount, block: BlockRef, base: Ba
 
 @dataclass(frozen=True, slots=True)
 class _Swaps:
-    """The swaps of going in and out, in the pool without us. price: token1 base units for one of token0; impact: the
-    most that the last unit may be paid worse than that, the pool's fee included; off: the price stands further from the
-    feeds' than that, so that nothing is to be done there."""
+    """The swaps of entering and leaving, in the pool without our liquidity."""
 
     rest: V3Pool
+    """The pool without us."""
     zero: bool
+    """Whether the asset is token0."""
     price: float
+    """token1 base units for one of token0."""
     impact: float
+    """Largest price impact on the last unit, the pool's fee included, as a fraction."""
     off: bool
+    """The pool's price is further from the feeds' than that, so that nothing is done there."""
 
     @property
     def into(self) -> float:
@@ -173,7 +195,7 @@ class _Swaps:
         return self.price if self.zero else 1.0 / self.price
 
     def room(self, part: float) -> int:
-        """Base units of the asset that can go in, and come out again, each within the impact."""
+        """Base units of the asset that can go in, and come out again, each within the price impact."""
         if part <= 0.0 or self.off:
             return 0
         given = V3Venue(self.rest, self.zero).amount_until_price(self.into * (1.0 - self.impact))
@@ -193,7 +215,7 @@ class _Swaps:
         return part * (max(0.0, 1.0 - got / (given * self.into)) + max(0.0, 1.0 - back / given))
 
     def held(self, amounts: Pair) -> tuple[int, int]:
-        """(what these base units of both are worth in the asset, how much of it can come out now)."""
+        """(base units of the asset that these of both tokens are worth, how many of them can come out now)."""
         own, other = amounts if self.zero else amounts[::-1]
         most = V3Venue(self.rest, not self.zero).amount_until_price((1.0 - self.impact) / self.into)
         try:
@@ -205,43 +227,46 @@ class _Swaps:
         return whole, whole if other <= most else whole * most // other
 
 
-def _stays(seen: Seen, venue: Venue, ticks: Range, tokens: float, amounts: Pair) -> Outlook:
-    """What lies there is expected to earn: at the estimates while it is in range; else what a new range surely would,
-    less what it costs to lay it."""
-    state = seen.state
-    if any(position.in_range and position.liquidity for position in seen.positions):
-        return _outlook(state, venue, ticks, seen.gas_price, tokens)
-    gas = GAS_RERANGE * seen.gas_price
-    once = gas + (venue.rerange - gas) / venue.value * value_of(state, amounts)
-    return _outlook(state, venue, ticks, seen.gas_price, tokens, surely=True, once=once * tokens)
+def _stays(
+    observed: PoolObservation, estimate: PoolEstimate, ticks: Range, tokens: float, amounts: Pair
+) -> RangeOutlook:
+    """Outlook of what is held: at the mean estimates while in range; else what a new range would earn at the policy's
+    confidence, less the cost of the rebalance."""
+    state = observed.state
+    if any(position.in_range and position.liquidity for position in observed.positions):
+        return _outlook(state, estimate, ticks, observed.gas_price, tokens)
+    gas = GAS_REBALANCE * observed.gas_price
+    once = gas + (estimate.rebalance - gas) / estimate.value * value_of(state, amounts)
+    return _outlook(state, estimate, ticks, observed.gas_price, tokens, surely=True, once=once * tokens)
 
 
 def _outlook(
-    state: LpState,
-    venue: Venue,
+    state: LiquidityPool,
+    estimate: PoolEstimate,
     ticks: Range,
     gas_price: float,
     tokens: float,
     *,
     surely: bool = False,
     once: float = 0.0,
-) -> Outlook:
-    """``surely``: at the fees and the volatility that make the net yield hold at the policy's confidence."""
+) -> RangeOutlook:
+    """A range's outlook. ``surely``: at the fees and volatility that make the net yield hold at the policy's
+    confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
     bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
-    fees, sigma = (venue.fees.low, venue.sigma.high) if surely else (venue.fees.mean, venue.sigma.mean)
-    gas = GAS_RERANGE * gas_price
-    return outlook(venue, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
+    fees, sigma = (estimate.fees.low, estimate.sigma.high) if surely else (estimate.fees.mean, estimate.sigma.mean)
+    gas = GAS_REBALANCE * gas_price
+    return outlook(estimate, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)
 
 
-def _status(seen: Seen, gone: bool) -> Status:
-    if seen.record.missing and seen.positions:
+def _status(observed: PoolObservation, gone: bool) -> Status:
+    if observed.history.missing and observed.positions:
         return Status.PAUSED
     return Status.FROZEN if gone else Status.ACTIVE
 
 
-def _part(state: LpState, ticks: Range, zero: bool) -> float:
-    """Of what a range takes at the present price, the share that is not the asset."""
+def _part(state: LiquidityPool, ticks: Range, zero: bool) -> float:
+    """Fraction of what a range takes at the present price that is the other token."""
     amounts = ticks.amounts(1 << 96, state.sqrt_price_x96)
     whole = value_of(state, amounts)
     if whole <= 0.0:

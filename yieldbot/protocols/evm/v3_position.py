@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
-from yieldbot.math.positions import Growth, Range, owed
+from yieldbot.math.liquidity_range import Growth, Range, owed
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from yieldbot.math.rewards import RewardedCurve, RewardTerm
+from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState, Reward

@@ -1,0 +1,195 @@
+"""Whether liquidity pays in a pool, in which range, and what to do about a position of ours. Pure.
+
+Amounts are token1 base units; rates are simple annual fractions of our value; yields are compared as Apy over the
+horizon.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from yieldbot.math.concentrated import Q96
+from yieldbot.math.estimate import Interval, rate_of, volatility
+from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_yield import FULL, BestRange, PoolEstimate, best_range, bounds_of, full_range, net_of, yield_of
+from yieldbot.model.amounts import Apy
+from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
+from yieldbot.model.names import pool_named
+from yieldbot.model.policy import Policy
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+GAS_ENTER, GAS_LEAVE, GAS_REBALANCE = 740_000, 390_000, 960_000
+"""Gas units, allowances and a swap included, as the sandbox's real contracts use them, rounded up."""
+SWAPPED = 0.5
+"""Fraction of the value that is swapped on the way in, on the way out, and at a rebalance."""
+SLIPPAGE = 0.0005
+"""What a swap costs beside its fee, as a fraction."""
+WATCH_SECONDS = 1800.0
+"""How long a position stays out of range unnoticed: the interval of runs (docs/cron.md)."""
+IN_RANGE_FACTOR = 2.0
+"""A position in range is only rebalanced for so many times its cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """A pool for a given value of ours."""
+
+    state: LiquidityPool
+    """The pool."""
+    estimate: PoolEstimate
+    """Its fees, volatility and costs."""
+    best: BestRange
+    """The best range."""
+    net: tuple[Apy, Apy, Apy]
+    """The best range's net yield: low, mean and high."""
+    lending: Apy | None
+    """The best alternative yield; None where there is none."""
+    vetoes: tuple[str, ...]
+    """Why nothing may enter; empty: it may."""
+
+
+def price_of(state: LiquidityPool) -> float:
+    """token1 base units for one token0 base unit."""
+    return (state.sqrt_price_x96 / Q96) ** 2
+
+
+def value_of(state: LiquidityPool, amounts: tuple[int, int]) -> float:
+    """What base units of both tokens are worth in token1 base units, at the pool's price."""
+    return amounts[0] * price_of(state) + amounts[1]
+
+
+def pool_estimate(
+    state: LiquidityPool,
+    history: PoolHistory,
+    value: float,
+    gas_price: float,
+    confidence: float,
+    horizon_days: float,
+    ours: int = 0,
+) -> PoolEstimate:
+    """Fees and volatility with costs, for a position of ``value`` token1 base units.
+
+    gas_price: token1 base units for a unit of gas; ours: our part of the liquidity in range. Fees and volatility each
+    hold at 1 - (1 - confidence) / 2, so that the net yield holds at ``confidence`` (Bonferroni).
+    """
+    each = 1.0 - (1.0 - confidence) / 2
+    fees = rate_of(history.fees, history.fee_seconds, each)
+    scale = state.liquidity * float(SECONDS_PER_YEAR)
+    swap = SWAPPED * (state.fee + SLIPPAGE) * value
+    return PoolEstimate(
+        fees=Interval(fees.low * scale, fees.mean * scale, fees.high * scale if scale else fees.high),
+        liquidity=float(max(0, state.liquidity - ours)),
+        root=state.sqrt_price_x96 / Q96,
+        sigma=volatility(history.ticks, history.tick_seconds, state.fee, each),
+        value=value,
+        enter=(GAS_ENTER + GAS_LEAVE) * gas_price + 2 * swap,
+        rebalance=GAS_REBALANCE * gas_price + swap,
+        idle_years=WATCH_SECONDS / SECONDS_PER_YEAR,
+        horizon_years=horizon_days * 86_400 / SECONDS_PER_YEAR,
+    )
+
+
+def appraise(
+    state: LiquidityPool, history: PoolHistory, value: float, gas_price: float, policy: Policy, lending: Iterable[Apy]
+) -> Appraisal:
+    """Whether a pool pays for ``value`` (> 0) of ours. lending: what either token would earn elsewhere."""
+    estimate = pool_estimate(state, history, value, gas_price, policy.confidence, policy.mean_days)
+    best = best_of(state, estimate)
+    low, mean, high = (_apy(rate, estimate.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
+    other = max(lending, default=None)
+    vetoes = list(history.missing)
+    if pool_named(state.pool, policy.exclude):
+        vetoes.append("excluded by policy")
+    if other is None:
+        vetoes.append("there is no lending yield to compare with")
+    elif not low > other:
+        sure = f"{policy.confidence:.0%}"
+        vetoes.append(f"its net yield may be as low as {_said(low)} ({sure} sure), lending pays {other.value:.2%}")
+    return Appraisal(state, estimate, best, (low, mean, high), other, tuple(vetoes))
+
+
+def best_of(state: LiquidityPool, estimate: PoolEstimate) -> BestRange:
+    """The best range of a pool; the full one where it has no other."""
+    if state.spacing:
+        return best_range(estimate, state.sqrt_price_x96, state.tick, state.spacing)
+    at_mean = yield_of(estimate, FULL, estimate.fees.mean, estimate.sigma.mean, full=True)
+    return BestRange(full_range(1), net_of(estimate, FULL, full=True), at_mean, full=True)
+
+
+def _apy(rate: float, years: float) -> Apy:
+    """The yield of a simple annual rate that is earned over the horizon and reinvested; never below a total loss."""
+    if math.isinf(rate):
+        return Apy(math.inf if rate > 0 else -1.0)
+    growth = rate * years
+    return Apy.from_growth(growth, years * SECONDS_PER_YEAR) if growth > -1.0 else Apy(-1.0)
+
+
+def _said(yield_: Apy) -> str:
+    return "a total loss" if yield_.value <= -1.0 else f"{yield_.value:.2%}"
+
+
+class Advice(StrEnum):
+    """What to do about a position."""
+
+    HOLD = "hold"
+    REBALANCE = "rerange"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What a position calls for, and why."""
+
+    advice: Advice
+    """What to do."""
+    reason: str
+    """Why, in one line."""
+    ticks: Range | None = None
+    """The new range of a rebalance."""
+    gain: float = 0.0
+    """What it earns more within the horizon, its cost taken off, as a fraction of the position's value."""
+
+
+def trigger(
+    position: PoolPosition, history: PoolHistory, gas_price: float, policy: Policy, lending: Iterable[Apy]
+) -> Trigger:
+    """What a position of ours calls for.
+
+    Out of range: a rebalance where the low end of what a new range earns within the horizon exceeds its cost. Leaving
+    where even the high end of the best range's net yield is below lending. In range: another width where it earns twice
+    its cost more than the present one. Both ends follow from the newest history, so that changes of volatility show
+    here.
+    """
+    state = position.state
+    value = value_of(state, position.amounts)
+    if not position.liquidity or value <= 0.0:
+        return Trigger(Advice.HOLD, "it holds no liquidity")
+    inside = position.liquidity if position.in_range else 0
+    entered = pool_estimate(state, history, value, gas_price, policy.confidence, policy.mean_days, inside)
+    estimate = replace(entered, enter=0.0)
+    if not history.fees or math.isinf(estimate.sigma.high):
+        return Trigger(Advice.HOLD, "; ".join(("fees or volatility are not known", *history.missing)))
+    best = best_of(state, estimate)
+    other = max(lending, default=None)
+    if other is not None and _apy(best.net.high, estimate.horizon_years) < other:
+        reason = f"no range's net yield reaches lending's {other.value:.2%}, not even at the high end"
+        return Trigger(Advice.LEAVE, reason)
+    if not state.spacing or position.ticks is None:
+        return Trigger(Advice.HOLD, "a share of the whole range")
+    ticks = Range(*position.ticks)
+    whole = ticks == full_range(state.spacing)
+    bounds = FULL if whole else bounds_of(ticks, state.sqrt_price_x96)
+    present = net_of(estimate, bounds, full=whole).low if position.in_range else 0.0
+    gain = (best.net.low - present) * estimate.horizon_years
+    cost = estimate.rebalance / value
+    said = f"a new range earns {gain:.3%} more within the horizon and costs {cost:.3%}"
+    if not position.in_range:
+        if gain > cost:
+            return Trigger(Advice.REBALANCE, f"out of range: {said}", best.ticks, gain - cost)
+        return Trigger(Advice.HOLD, f"out of range, wait: {said}")
+    if gain > IN_RANGE_FACTOR * cost and best.ticks != ticks:
+        return Trigger(Advice.REBALANCE, f"volatility or fees have changed: {said}", best.ticks, gain - cost)
+    return Trigger(Advice.HOLD, "in range")

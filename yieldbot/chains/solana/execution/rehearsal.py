@@ -1,0 +1,99 @@
+"""How a plan went on a fork of a Solana cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yieldbot.chains.solana.execution.build import (
+    Bid,
+    Step,
+)
+from yieldbot.execution.deltas import total
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.model.tx import Delta
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedTx:
+    """One transaction of a leg on the fork."""
+
+    step: Step
+    gas_used: int
+    """Compute units."""
+    bid: Bid
+    """The compute budget that the real transaction will have."""
+
+    @property
+    def description(self) -> str:
+        return self.step.description
+
+    @property
+    def gas_limit(self) -> int:
+        """Compute units that the real transaction requests."""
+        return self.bid.units
+
+    @property
+    def to(self) -> Address:
+        """The program that the step is made for."""
+        return self.step.about
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedLeg:
+    """One leg on the fork."""
+
+    index: int
+    """The leg's place in its plan, from 0."""
+    txs: tuple[RehearsedTx, ...]
+    """Its transactions, in order."""
+    deltas: tuple[Delta, ...]
+    """Our balance changes by all of them together."""
+
+    @property
+    def gas_used(self) -> int:
+        """Compute units."""
+        return sum(tx.gas_used for tx in self.txs)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A whole plan on the fork."""
+
+    block: BlockRef
+    legs: tuple[RehearsedLeg, ...]
+
+    @property
+    def gas_used(self) -> int:
+        """Compute units of the whole plan."""
+        return sum(leg.gas_used for leg in self.legs)
+
+    @property
+    def fee_lamports(self) -> int:
+        """The most that the whole plan pays in fees, in lamports."""
+        return sum(tx.bid.fee_lamports for leg in self.legs for tx in leg.txs)
+
+    @property
+    def fee_terms(self) -> dict[str, str]:
+        """The fees that the transactions offer, under the names of the JSON documents."""
+        return {"fee_lamports": str(self.fee_lamports)}
+
+    @property
+    def fees_beside(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """Our balance changes by the whole plan."""
+        return total(leg.deltas for leg in self.legs)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The description of every instruction that has one, in order."""
+        return tuple(
+            instruction.description
+            for leg in self.legs
+            for tx in leg.txs
+            for instruction in tx.step.instructions
+            if instruction.description
+        )

@@ -1,0 +1,223 @@
+"""Journal entries to rows of the journal and back: keys to find a row by, and a JSON document.
+
+``decode(*encode(entry)) == entry`` for every entry; members that older rows lack have defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.journal.codec import (
+    Doc,
+    amount_from_doc,
+    amount_to_doc,
+    block_from_doc,
+    block_to_doc,
+    deltas_from_doc,
+    deltas_to_doc,
+    integer,
+    outcome_from_doc,
+    outcome_to_doc,
+    part,
+    plan_from_doc,
+    plan_to_doc,
+)
+from yieldbot.journal.journal_entries import (
+    AccountCleared,
+    AccountStopped,
+    ExitAsked,
+    ExitEnded,
+    ExitProven,
+    ExitRefused,
+    JournalEntry,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    SvmTerms,
+    TxNoted,
+    TxSent,
+    TxSettled,
+    TxSigned,
+)
+from yieldbot.model.ids import Address, MarketId, chain_id
+
+
+@dataclass(frozen=True, slots=True)
+class RowKeys:
+    """What a row can be found by; empty text where it does not apply."""
+
+    kind: str
+    """The entry's kind on the disk: ``plan.written``, ``tx.signed`` and so on."""
+    chain: str = ""
+    owner: str = ""
+    plan_id: str = ""
+    tx_hash: str = ""
+
+
+def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
+    """The keys and the JSON document of an entry's row."""
+    match entry:
+        case PlanWritten(plan, lines):
+            keys = RowKeys("plan.written", plan.block.chain, plan.owner, plan.id)
+            return keys, {"plan": plan_to_doc(plan), "lines": list(lines)}
+        case PlanMarked(plan_id, status, by, reason):
+            return RowKeys("plan.marked", plan_id=plan_id), {"status": status.value, "by": by, "reason": reason}
+        case TxSigned():
+            keys = RowKeys("tx.signed", entry.chain, entry.owner, entry.plan_id, entry.hash)
+            terms: Doc = {} if entry.svm is None else {"svm": _terms_to_doc(entry.svm)}
+            terms |= {} if entry.given is None else {"given": list(entry.given)}
+            return keys, terms | {
+                "leg": entry.leg,
+                "market_id": entry.market_id,
+                "raw": "0x" + entry.raw.hex(),
+                "nonce": entry.nonce,
+                "gas": entry.gas,
+                "max_fee_wei": str(entry.max_fee_wei),
+                "priority_fee_wei": str(entry.priority_fee_wei),
+                "words": entry.words,
+                "expires_at": entry.expires_at,
+                "simulated_at": block_to_doc(entry.simulated_at),
+                "predicted": deltas_to_doc(entry.predicted),
+                "replaces": entry.replaces,
+            }
+        case TxSent(chain, owner, tx_hash, attempt):
+            return RowKeys("tx.sent", chain, owner, tx_hash=tx_hash), {"attempt": attempt}
+        case TxNoted(chain, owner, tx_hash, note):
+            return RowKeys("tx.noted", chain, owner, tx_hash=tx_hash), {"note": note}
+        case TxSettled(chain, owner, outcome):
+            return RowKeys("tx.settled", chain, owner, tx_hash=outcome.hash), {"outcome": outcome_to_doc(outcome)}
+        case AccountStopped(chain, owner, reason, stopped_by):
+            return RowKeys("account.stopped", chain, owner, tx_hash=stopped_by or ""), {"reason": reason}
+        case AccountCleared(chain, owner, by):
+            return RowKeys("account.cleared", chain, owner), {"by": by}
+        case Observed(chain, owner, block, facts):
+            return RowKeys("observed", chain, owner), {"block": block_to_doc(block), "facts": dict(facts)}
+        case ExitProven():
+            return RowKeys("exit.proven", entry.chain, entry.owner), {
+                "market_id": entry.market_id,
+                "fingerprint": entry.fingerprint,
+                "time": entry.time,
+                "up_to": amount_to_doc(entry.up_to),
+                "on_chain": entry.on_chain,
+            }
+        case ExitRefused():
+            return RowKeys("exit.refused", entry.chain, entry.owner), {
+                "market_id": entry.market_id,
+                "fingerprint": entry.fingerprint,
+                "reason": entry.reason,
+                "on_chain": entry.on_chain,
+                "time": entry.time,
+            }
+        case ExitAsked():
+            return RowKeys("exit.asked", entry.chain, entry.owner), {
+                "market_id": entry.market_id,
+                "asked": amount_to_doc(entry.asked),
+                "ready": amount_to_doc(entry.ready),
+                "back": amount_to_doc(entry.back),
+                "until": entry.until,
+                "time": entry.time,
+            }
+        case ExitEnded():
+            document = {"market_id": entry.market_id, "time": entry.time}
+            return RowKeys("exit.ended", entry.chain, entry.owner), document
+
+
+def decode(keys: RowKeys, doc: Any) -> JournalEntry:
+    """The entry of a row. Raises ValueError for a row that is none."""
+    match keys.kind:
+        case "plan.written":
+            return PlanWritten(plan_from_doc(part(doc, "plan", Mapping)), tuple(part(doc, "lines", list)))
+        case "plan.marked":
+            status = PlanStatus(part(doc, "status", str))
+            return PlanMarked(keys.plan_id, status, part(doc, "by", str), part(doc, "reason", str))
+        case "tx.signed":
+            return TxSigned(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                plan_id=keys.plan_id,
+                leg=part(doc, "leg", int),
+                market_id=MarketId(part(doc, "market_id", str)),
+                hash=keys.tx_hash,
+                raw=bytes.fromhex(part(doc, "raw", str)[2:]),
+                nonce=part(doc, "nonce", int),
+                gas=part(doc, "gas", int),
+                max_fee_wei=integer(doc, "max_fee_wei"),
+                priority_fee_wei=integer(doc, "priority_fee_wei"),
+                words=part(doc, "words", str),
+                expires_at=part(doc, "expires_at", int),
+                simulated_at=block_from_doc(part(doc, "simulated_at", Mapping)),
+                predicted=deltas_from_doc(part(doc, "predicted", list)),
+                replaces=part(doc, "replaces", (str, type(None))),
+                svm=_terms_from_doc(part(doc, "svm", Mapping)) if "svm" in doc else None,
+                given=tuple(map(str, part(doc, "given", list))) if "given" in doc else None,
+            )
+        case "tx.sent":
+            return TxSent(chain_id(keys.chain), Address(keys.owner), keys.tx_hash, part(doc, "attempt", int))
+        case "tx.noted":
+            return TxNoted(chain_id(keys.chain), Address(keys.owner), keys.tx_hash, part(doc, "note", str))
+        case "tx.settled":
+            outcome = outcome_from_doc(part(doc, "outcome", Mapping))
+            return TxSettled(chain_id(keys.chain), Address(keys.owner), outcome)
+        case "account.stopped":
+            reason = part(doc, "reason", str)
+            return AccountStopped(chain_id(keys.chain), Address(keys.owner), reason, keys.tx_hash or None)
+        case "account.cleared":
+            return AccountCleared(chain_id(keys.chain), Address(keys.owner), part(doc, "by", str))
+        case "observed":
+            block = block_from_doc(part(doc, "block", Mapping))
+            return Observed(chain_id(keys.chain), Address(keys.owner), block, part(doc, "facts", Mapping))
+        case "exit.proven":
+            return ExitProven(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                fingerprint=part(doc, "fingerprint", str),
+                time=part(doc, "time", int),
+                up_to=amount_from_doc(part(doc, "up_to", Mapping)),
+                on_chain=part(doc, "on_chain", bool),
+            )
+        case "exit.refused":
+            return ExitRefused(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                fingerprint=part(doc, "fingerprint", str),
+                reason=part(doc, "reason", str),
+                on_chain=bool(doc.get("on_chain", False)),
+                time=int(doc.get("time", 0)),
+            )
+        case "exit.asked":
+            return ExitAsked(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                asked=amount_from_doc(part(doc, "asked", Mapping)),
+                ready=amount_from_doc(part(doc, "ready", Mapping)),
+                back=amount_from_doc(part(doc, "back", Mapping)),
+                until=part(doc, "until", (int, type(None))),
+                time=part(doc, "time", int),
+            )
+        case "exit.ended":
+            return ExitEnded(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=MarketId(part(doc, "market_id", str)),
+                time=part(doc, "time", int),
+            )
+        case other:
+            raise ValueError(f"unknown kind {other!r}")
+
+
+def _terms_to_doc(terms: SvmTerms) -> Doc:
+    return {
+        "last_valid_height": terms.last_valid_height,
+        "meaning": terms.meaning,
+        "fee_lamports": str(terms.fee_lamports),
+    }
+
+
+def _terms_from_doc(doc: Any) -> SvmTerms:
+    return SvmTerms(part(doc, "last_valid_height", int), part(doc, "meaning", str), integer(doc, "fee_lamports"))

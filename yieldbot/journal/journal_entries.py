@@ -1,0 +1,250 @@
+"""What the journal remembers. Each entry is a frozen value; ``entry_codec`` makes a row of it.
+
+Names of classes and fields are those on the disk, which older rows have too: they stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.plan import Plan
+from yieldbot.model.tx import Delta, Outcome
+
+
+class PlanStatus(StrEnum):
+    """How far a plan has come. The values are what rows and documents hold."""
+
+    PROPOSED = "proposed"
+    """Written down; nobody has decided about it."""
+    QUEUED = "queued"
+    """It waits for `yieldbot approve ID`."""
+    APPROVED = "approved"
+    """A person, or the policy within its limits, said yes."""
+    REJECTED = "rejected"
+    """A person said no: to the plan, at the signing device, or by a halt on the way."""
+    EXPIRED = "expired"
+    """Its time is over, or a newer plan took its place, before anybody approved it."""
+    EXECUTED = "executed"
+    """Every transaction of every leg succeeded."""
+    HANDED_OVER = "handed over"
+    """Signed by us as one of a Safe's owners, and left to the others."""
+    FAILED = "failed"
+    """It was begun and not finished: a leg was declined or reverted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWritten:
+    """A plan as it was proposed."""
+
+    plan: Plan
+    lines: tuple[str, ...] = ()
+    """The description of every call, in order, as it was shown to whoever decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMarked:
+    """A plan's new status."""
+
+    plan_id: str
+    status: PlanStatus
+    by: str
+    """Who set it: terminal, auto, queue, approve, execution, or the name of a door."""
+    reason: str = ""
+    """Why, in one line for a person; empty where the status says it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmTerms:
+    """What a Solana transaction has in place of a nonce and gas fees."""
+
+    last_valid_height: int
+    """The last block height at which it may land."""
+    meaning: str
+    """sha256 of its message with a blockhash of zeros, in hex: two transactions that do the same have the same."""
+    fee_lamports: int
+    """The most that it can cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxSigned:
+    """A signed transaction, written before any network sees it."""
+
+    chain: ChainId
+    owner: Address
+    plan_id: str
+    leg: int
+    """The leg's place in its plan, from 0."""
+    market_id: MarketId
+    hash: str
+    """The transaction's hash; on Solana its signature in base58."""
+    raw: bytes
+    """The signed bytes, as they are sent."""
+    nonce: int
+    """0 on Solana."""
+    gas: int
+    """Gas limit; on Solana the limit of compute units."""
+    max_fee_wei: int
+    """EIP-1559's fee per gas, priority fee included, at most; 0 on Solana."""
+    priority_fee_wei: int
+    """EIP-1559's priority fee per gas; 0 on Solana."""
+    words: str
+    """The description of the call, under the name that it has on the disk."""
+    expires_at: int
+    """When its approval ends, in unix seconds of the chain."""
+    simulated_at: BlockRef
+    """The block, or slot, whose state the simulation began from."""
+    predicted: tuple[Delta, ...]
+    """The simulation's balance changes, with a zero for each compared token that does not change."""
+    replaces: str | None = None
+    """The hash of the transaction whose nonce it takes; on Solana of the expired one that it repeats; None: of none."""
+    svm: SvmTerms | None = None
+    """Solana's own terms; None on an EVM chain."""
+    given: tuple[str, ...] | None = None
+    """What the simulation's event logs say that we gave away (``balances.given``); None where nobody compared them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TxSent:
+    """An attempt to submit, written before it is made."""
+
+    chain: ChainId
+    owner: Address
+    hash: str
+    attempt: int
+    """Counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TxNoted:
+    """Something that was observed of a transaction on its way: a node's refusal, a receipt that a reorg took back."""
+
+    chain: ChainId
+    owner: Address
+    hash: str
+    note: str
+    """One line for a person; nothing is decided by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TxSettled:
+    """What became of a transaction for good."""
+
+    chain: ChainId
+    owner: Address
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStopped:
+    """Nothing more is signed for this account until a person clears it."""
+
+    chain: ChainId
+    owner: Address
+    reason: str
+    hash: str | None = None
+    """The transaction that did not do what was simulated; None for another reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCleared:
+    """A person looked, and lets the account sign again."""
+
+    chain: ChainId
+    owner: Address
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a cycle observed, for history alone."""
+
+    chain: ChainId
+    owner: Address
+    block: BlockRef
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Any JSON object; nothing is decided by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitProven:
+    """A market's exit was observed to work, for this account."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    fingerprint: str
+    """The market's fingerprint at that time; the proof holds while it stays the same."""
+    time: int
+    """Unix seconds of the chain."""
+    up_to: Amount
+    """As much as came out again; a larger position is rehearsed anew."""
+    on_chain: bool = False
+    """True: real money came out. False: it came out on a fork."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRefused:
+    """What was put into a market did not come out again: nothing goes in while its fingerprint stays the same."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    fingerprint: str
+    reason: str
+    on_chain: bool = False
+    """True: it was real money. False: it happened on a fork."""
+    time: int = 0
+    """Unix seconds of the chain; 0 in rows of older programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitAsked:
+    """Money of ours is on its way out of a market with two-step exits, as the chain says."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    asked: Amount
+    """What was requested and is not ready yet."""
+    ready: Amount
+    """What can be collected now."""
+    back: Amount
+    """What was called back, and is not in the market again yet."""
+    until: int | None
+    """Unix seconds from which it can be collected; None where the protocol's operator has to serve it."""
+    time: int
+    """Unix seconds of the chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitEnded:
+    """Nothing is on its way out of a market any more."""
+
+    chain: ChainId
+    owner: Address
+    market_id: MarketId
+    time: int
+    """Unix seconds of the chain."""
+
+
+JournalEntry = (
+    PlanWritten
+    | PlanMarked
+    | TxSigned
+    | TxSent
+    | TxNoted
+    | TxSettled
+    | AccountStopped
+    | AccountCleared
+    | Observed
+    | ExitProven
+    | ExitRefused
+    | ExitAsked
+    | ExitEnded
+)
+"""Every kind of entry."""

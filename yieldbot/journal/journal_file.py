@@ -1,0 +1,123 @@
+"""The journal's file on the disk: a copy in memory for readers, and every failure as one line with the remedy."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import stat
+from pathlib import Path
+
+from yieldbot.errors import InvariantError, TransientError
+from yieldbot.resources import why
+
+READ_TRIES = 20
+"""How often ``read_into_memory`` begins again because a writer came in between; each try takes milliseconds."""
+
+
+def read_into_memory(path: Path) -> sqlite3.Connection:
+    """A copy of the journal as an SQLite database in memory.
+
+    Without a write-ahead log beside it, the file alone is read (SQLite's ``immutable``: no lock, no file made),
+    and read again when a writer came in between. With one, SQLite itself must join the two, for which it may need space
+    on the disk. Raises InvariantError for a file that cannot be read, TransientError when READ_TRIES tries were
+    disturbed by a writer.
+    """
+    refuse_other(path)
+    for _ in range(READ_TRIES):
+        before = _stamps(path)
+        joined = before[1] is not None
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            name = f"{path.absolute().as_uri()}?{'mode=ro' if joined else 'immutable=1'}"
+            source = sqlite3.connect(name, uri=True, timeout=10)
+            try:
+                source.backup(copy)
+            finally:
+                source.close()
+        except sqlite3.DatabaseError as failure:
+            copy.close()
+            if _stamps(path) == before:
+                raise database_error(path, failure) from None
+            continue
+        if joined or _stamps(path) == before:
+            return copy
+        copy.close()
+    raise TransientError(f"journal {path} is being written; try again in a moment")
+
+
+def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """(time of the last write in nanoseconds, size in bytes) of the file and of its write-ahead log; None for one that
+    is absent or empty. Raises InvariantError when the system does not say.
+    """
+    found = []
+    for file in (path, Path(f"{path}-wal")):
+        try:
+            status = file.stat()
+            found.append((status.st_mtime_ns, status.st_size) if status.st_size else None)
+        except FileNotFoundError:
+            found.append(None)
+        except OSError as failure:
+            raise cannot_be_opened(path, failure) from None
+    return found[0], found[1]
+
+
+def refuse_other(path: Path) -> None:
+    """Raise InvariantError for a folder, a device or a FIFO, which SQLite would report as a failing disk."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # told where it is opened
+    if not stat.S_ISREG(mode):
+        what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+        raise InvariantError(f"journal {path} {what}: move it away, or correct data_dir")
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise InvariantError for an empty file with a write-ahead log or a backup beside it: rows were lost.
+
+    An empty file alone is what a run leaves that was killed before its first row.
+    """
+    try:
+        if not path.exists() or path.stat().st_size:
+            return
+        beside = [one for one in path.parent.glob(f"{path.name}?*") if one.name != f"{path.name}-shm"]
+        if found := [one.name for one in sorted(beside) if one.is_file() and one.stat().st_size]:
+            message = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
+            raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
+    except OSError:
+        return  # told where it is opened
+
+
+def cannot_be_opened(path: Path, failure: OSError) -> InvariantError:
+    """The error for a file that the system does not open."""
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return _disk_fails(path)
+    return InvariantError(f"journal {path} cannot be opened: {why(failure, path)}: correct data_dir or its permissions")
+
+
+def _disk_fails(path: Path) -> InvariantError:
+    return InvariantError(
+        f"journal {path}: the disk of {path.parent} is full or failing; nothing was written; free space there (`df` "
+        "shows it; at least 1 MB), and run again"
+    )
+
+
+def is_damaged(path: Path) -> InvariantError:
+    """The error for a file that is no sound database."""
+    return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
+
+
+def database_error(path: Path, failure: BaseException | None) -> InvariantError | TransientError:
+    """SQLite's own error as ours, by its primary result code (https://www.sqlite.org/rescode.html)."""
+    primary = (getattr(failure, "sqlite_errorcode", 0) or 0) & 0xFF
+    match primary:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:  # IOERR: no space for the log's index, or a fault of the disk
+            return _disk_fails(path)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return TransientError(f"journal {path} is held by another program; try again when it has ended")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return is_damaged(path)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return InvariantError(f"journal {path} cannot be written; correct its permissions")
+        case _:
+            return InvariantError(f"journal {path} cannot be used: {failure}")

@@ -1,0 +1,218 @@
+"""What a range of concentrated liquidity yields: fees on our part, less LVR, gas and rebalancing. Pure.
+
+Sources: Milionis, Moallemi, Roughgarden, Zhang, arXiv 2208.06046 (loss versus rebalancing, LVR: a position of value
+V(p) loses sigma^2 p^2 |V''(p)| / 2 a unit of time); Nezlobin, Tassy, arXiv 2505.05113 (what arbitrage keeps of it where
+blocks come at equal times); Uniswap v3's V(p) = L (2 sqrt p - p / sqrt pb - sqrt pa).
+
+The whole of LVR is taken off the whole of the fees: a part of the fees is paid by the very arbitrage that causes the
+loss, and as it is in what was measured it must be in what is taken off. A range is centred on the price and rebalanced
+when the price has left it; the price is a driftless geometric Brownian motion. Values are in token1, rates are annual.
+Bounds a < 0 < b of a range are logarithms of price over present price.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from yieldbot.math.concentrated import MOST_TICK, Q96
+from yieldbot.math.estimate import LOG_TICK, Interval
+from yieldbot.math.liquidity_range import Range
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+ZETA_TERM = 1.7164
+"""sqrt(2 pi) / |zeta(1/2)|."""
+WIDER = 1.05
+"""Widths are tried in steps of this ratio: near its maximum a yield is flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A range as logarithms of its bounds over the present price; infinite for the full range."""
+
+    low: float
+    """Logarithm of the lower bound over the price."""
+    high: float
+    """Logarithm of the upper bound over the price."""
+
+    @property
+    def value(self) -> float:
+        """The value of one unit of liquidity over the square root of the price: 2 for the full range."""
+        return 2.0 - math.exp(-self.high / 2) - math.exp(self.low / 2)
+
+    def years_inside(self, sigma: float) -> float:
+        """Expected years until the price leaves the range; 0 where it is outside.
+
+        2 (-a - P (b - a)) / sigma^2 with P = (1 - e^a) / (e^b - e^a), the chance to leave above (optional stopping of
+        the price and of its logarithm).
+        """
+        if self.low >= 0.0 or self.high <= 0.0:
+            return 0.0
+        if sigma**2 == 0.0 or math.isinf(self.high) or math.isinf(self.low):
+            return math.inf
+        # (1 - e^a) / (e^b - e^a) with e^b taken out: no overflow for wide ranges
+        above = -math.expm1(self.low) * math.exp(-self.high) / -math.expm1(self.low - self.high)
+        return 2.0 * (-self.low - above * (self.high - self.low)) / sigma**2
+
+    def lost(self, sigma: float) -> float:
+        """LVR a year, as a fraction of the value: sigma^2 L sqrt p / 4 over V; sigma^2 / 8 for the full range.
+
+        The rate at the present price; over time it is a little less (the mean of sqrt p falls).
+        """
+        return sigma**2 / (4.0 * self.value)
+
+
+FULL = Bounds(-math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolEstimate:
+    """A pool's estimated fees and volatility, and the size and costs of our position in it."""
+
+    fees: Interval
+    """Of all providers at the present price, token1 base units a year."""
+    liquidity: float
+    """In range, without ours."""
+    root: float
+    """Square root of the price, so that a liquidity L is worth L * root * Bounds.value."""
+    sigma: Interval
+    """Annual standard deviation of the log price."""
+    value: float
+    """Of our position, in token1 base units."""
+    enter: float
+    """What entering and leaving cost, in token1 base units."""
+    rebalance: float
+    """What rebalancing a range costs, in token1 base units."""
+    idle_years: float
+    """How long a position stays out of range before it is rebalanced."""
+    horizon_years: float
+    """What ``enter`` is spread over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeYield:
+    """A range's annual yield by its parts, each a fraction of our value."""
+
+    fees: float
+    """Fees earned."""
+    lost: float
+    """LVR."""
+    cost: float
+    """Gas and swaps."""
+    inside: float
+    """Fraction of the time in which the position is in range."""
+
+    @property
+    def net(self) -> float:
+        """Fees less LVR and costs."""
+        return self.fees - self.lost - self.cost
+
+
+def yield_of(estimate: PoolEstimate, bounds: Bounds, fees: float, sigma: float, *, full: bool = False) -> RangeYield:
+    """The yield at these fees (token1 base units a year) and this volatility. full: the range is never rebalanced.
+
+    It falls with sigma: less time in range and more rebalances, while LVR during one stay does not depend on it.
+    """
+    if math.isinf(sigma):
+        return RangeYield(0.0, math.inf, 0.0, 0.0)
+    ours = estimate.value / (estimate.root * bounds.value)
+    income = fees * ours / (estimate.liquidity + ours) / estimate.value
+    entry = estimate.enter / estimate.value / estimate.horizon_years
+    stay = math.inf if full else bounds.years_inside(sigma)
+    if math.isinf(stay):
+        return RangeYield(income, bounds.lost(sigma), entry, 1.0)
+    turn = stay + estimate.idle_years
+    inside = stay / turn if turn else 0.0
+    # By renewal theory the expected number of rebalances is at most the time over the length of a turn.
+    again = estimate.rebalance / estimate.value / turn if turn else math.inf
+    return RangeYield(income * inside, bounds.lost(sigma) * inside, entry + again, inside)
+
+
+def net_of(estimate: PoolEstimate, bounds: Bounds, *, full: bool = False) -> Interval:
+    """The net yield: low at the lowest fees and the highest volatility, high the other way round.
+
+    Where each of the two intervals holds at confidence 1 - (1 - c) / 2, both do at c (Bonferroni), and so does this
+    one.
+    """
+    low = yield_of(estimate, bounds, estimate.fees.low, estimate.sigma.high, full=full).net
+    high = yield_of(estimate, bounds, estimate.fees.high, estimate.sigma.low, full=full).net
+    return Interval(low, yield_of(estimate, bounds, estimate.fees.mean, estimate.sigma.mean, full=full).net, high)
+
+
+def bounds_of(ticks: Range, sqrt_price_x96: int) -> Bounds:
+    """A range's bounds as seen from a price (Q64.96 square root)."""
+    now = 2.0 * math.log(sqrt_price_x96 / Q96)
+    return Bounds(ticks.low * LOG_TICK - now, ticks.high * LOG_TICK - now)
+
+
+def full_range(spacing: int) -> Range:
+    """All ticks that a pool of this tick spacing allows."""
+    most = MOST_TICK // spacing * spacing
+    return Range(-most, most)
+
+
+def around(tick: int, half: int, spacing: int) -> Range:
+    """The range of ``half`` ticks to each side of a tick, out to the next ticks that the pool allows."""
+    most = MOST_TICK // spacing * spacing
+    return Range(max(-most, (tick - half) // spacing * spacing), min(most, -((-tick - half) // spacing) * spacing))
+
+
+def moved_to(ticks: Range, tick: int, spacing: int) -> Range:
+    """A range of the same width centred on a tick, as nearly as the pool's ticks allow."""
+    width, most = ticks.high - ticks.low, MOST_TICK // spacing * spacing
+    low = max(-most, min(most - width, round((tick - width / 2) / spacing) * spacing))
+    return Range(low, low + width)
+
+
+@dataclass(frozen=True, slots=True)
+class BestRange:
+    """The range whose net yield has the highest low end."""
+
+    ticks: Range
+    """The range."""
+    net: Interval
+    """Its net yield."""
+    at_mean: RangeYield
+    """Its yield at the mean estimates."""
+    full: bool
+    """Whether it is the full range."""
+
+
+def best_range(estimate: PoolEstimate, sqrt_price_x96: int, tick: int, spacing: int) -> BestRange:
+    """The best of all ranges that are as wide below as above (in ticks), from one spacing to all ticks, and of the full
+    one.
+
+    Maximised is the low end of the net yield, which entry is decided by; where nothing pays, the full range loses
+    least. Widths are tried in steps of 5 %. tick: the present one.
+    """
+    whole = full_range(spacing)
+    halves, half = [], float(spacing)
+    while half < MOST_TICK:
+        halves.append(round(half))
+        half *= WIDER
+    ranges = dict.fromkeys(around(tick, each, spacing) for each in halves)
+    tried = [(net_of(estimate, bounds_of(ticks, sqrt_price_x96)), ticks) for ticks in ranges if ticks != whole]
+    tried.append((net_of(estimate, FULL, full=True), whole))
+    net, ticks = max(tried, key=lambda one: one[0].low)
+    bounds = FULL if ticks == whole else bounds_of(ticks, sqrt_price_x96)
+    at_mean = yield_of(estimate, bounds, estimate.fees.mean, estimate.sigma.mean, full=ticks == whole)
+    return BestRange(ticks, net, at_mean, ticks == whole)
+
+
+def kept_by_arbitrage(sigma: float, fee: float, block_seconds: float) -> float:
+    """What fraction of LVR arbitrage keeps, the rest being the fees that it pays: 1 / (1 + 1.7164 f / sigma_b).
+
+    f = -ln(1 - fee) is the distance to either side within which nobody trades, sigma_b the volatility over one block's
+    time. Nezlobin and Tassy's closed form, whose spread is the whole width 2 f.
+    """
+    a_block = sigma * math.sqrt(block_seconds / SECONDS_PER_YEAR)
+    return 1.0 / (1.0 + ZETA_TERM * -math.log1p(-fee) / a_block) if a_block else 0.0
+
+
+def held_against(now: tuple[float, float], put: tuple[float, float], price: float) -> float | None:
+    """Impermanent loss: what a position's tokens are worth over what the deposited ones would be, less 1. Fees apart.
+
+    now, put: whole tokens of (token0, token1); price: token1 for one token0. None where nothing was put in.
+    """
+    held = put[0] * price + put[1]
+    return (now[0] * price + now[1]) / held - 1.0 if held > 0.0 else None
