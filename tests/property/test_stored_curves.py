@@ -36,13 +36,13 @@ def of(kind: str, depth: int = 0) -> st.SearchStrategy[object]:
         "YieldCurve": some,
         "tuple[int, ...]": st.lists(st.integers(0, 9), max_size=4).map(tuple),
     }
-    nested = {"Outlook": "outlook", "tuple[VaultSlot, ...]": "vault_slot", "tuple[RewardTerm, ...]": "reward_term"}
+    nested = {"RangeOutlook": "outlook", "tuple[VaultSlot, ...]": "vault_slot", "tuple[RewardTerm, ...]": "reward_term"}
     parts = {}
     for field in fields(SHAPES[kind].made):
         wanted = str(field.type)
         if wanted in nested:
             one = of(nested[wanted], depth)
-            parts[field.name] = one if wanted == "Outlook" else st.lists(one, max_size=3).map(tuple)
+            parts[field.name] = one if wanted == "RangeOutlook" else st.lists(one, max_size=3).map(tuple)
         else:
             parts[field.name] = by_type[wanted]
     return st.builds(SHAPES[kind].made, **parts)
@@ -117,6 +117,7 @@ STORED = [
         0.0658645021,
     ),
     ('{"kind":"undrained","base":{"kind":"diluted","others":900.0,"income_per_year":40.0},"least":200.0}', 40 / 1100),
+    ('{"kind":"scaled","base":{"kind":"constant","rate":0.04},"factor":0.5}', 0.02),
     (
         '{"kind":"rewarded","base":{"kind":"constant","rate":0.05},"terms":[{"kind":"reward_term","others":900.0,'
         '"value_per_year":10.0,"seconds_left":"inf","claim_cost":0.0}]}',

@@ -27,7 +27,7 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
-from yieldbot.math.scaled import CappedCurve
+from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -63,6 +63,7 @@ SHAPES = {
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
     "undrained": _shape(CappedCurve, "base least"),
+    "scaled": _shape(ScaledCurve, "base factor"),
     "rewarded": _shape(RewardedCurve, "base terms"),
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
     "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
@@ -148,7 +149,7 @@ def _checked(name: str, wanted: str, value: object) -> object:
         "str": isinstance(value, str),
         "YieldCurve": isinstance(value, YieldCurve),
         "Points": isinstance(value, tuple) and len(value) > 0 and all(_pair(one) for one in value),
-        "Outlook": isinstance(value, Outlook),
+        "RangeOutlook": isinstance(value, RangeOutlook),
         "tuple[VaultSlot, ...]": isinstance(value, tuple) and all(isinstance(one, VaultSlot) for one in value),
         "tuple[RewardTerm, ...]": isinstance(value, tuple) and all(isinstance(one, RewardTerm) for one in value),
         "tuple[int, ...]": isinstance(value, tuple) and all(type(one) is int for one in value),
