@@ -111,7 +111,7 @@ async def test_any_answers_end_in_a_state_or_in_quarantine_and_decisions_add_up(
 
 def adds_up(chain: Accuracy, seen: Snapshot, what: str) -> None:
     """Deciding raises nothing; a plan moves no more than there is; it can be shown as a document."""
-    decision = decide(seen, Policy(), chain.job, 1_800_000_000)
+    decision = decide(seen, Policy(horizon_days=30.0), chain.job, 1_800_000_000)
     outcome = decision.outcome
     json.dumps(plan_or_hold(outcome).model_dump(mode="json"), allow_nan=False)
     if isinstance(outcome, Hold):

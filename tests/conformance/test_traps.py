@@ -53,7 +53,7 @@ class Trap:
         idle = await self.chain.state(self.wallet())
         states = {idle.market.id: idle, self.market.id: state}
         snapshot = Snapshot(state.block, self.chain.owner, states, (), ChainFees(1, 1, 3000.0), 10**18)
-        _, assessment = assess(snapshot, Policy(**policy))
+        _, assessment = assess(snapshot, Policy(horizon_days=30.0, **policy))
         return state, assessment
 
     def wallet(self) -> Market:

@@ -90,6 +90,7 @@ def case_of(draw: random.Random) -> tuple[Snapshot, Policy, Job]:
     means = tuple((p.pool, usd[p.pool.token0].usd / usd[p.pool.token1].usd) for p in pools)
     seen = replace(plain, states=states, exchange=Exchange(pools, usd, means))
     policy = Policy(
+        horizon_days=30.0,
         idle_buffer=draw.choice(["0", "0", "100"]),
         min_position=draw.choice(["0", "0", "50"]),
         min_move=draw.choice(["0", "0", "0.01"]),

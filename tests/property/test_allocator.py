@@ -67,6 +67,7 @@ def states(draw: st.DrawFn) -> MarketState:
 def cases(draw: st.DrawFn, most: int) -> tuple[Snapshot, Policy]:
     found = draw(st.lists(states(), min_size=1, max_size=most))
     policy = Policy(
+        horizon_days=30.0,
         max_share_market=draw(st.sampled_from([1.0, 0.5])),
         max_share_protocol=draw(st.sampled_from([{}, {"p": 0.4}])),
         min_position=draw(st.sampled_from(["0", "2000"])),

@@ -11,7 +11,7 @@ from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 
 MOST = 6
-POLICY = Policy()
+POLICY = Policy(horizon_days=30.0)
 
 
 def played(world: World) -> Iterator[tuple[Plan, float]]:

@@ -30,7 +30,7 @@ WHY = "leg 1: withdraw everything from locked: the vault is locked"
 
 
 def plan_for(view: Any = VIEW) -> Plan:
-    found = decide(view, Policy(idle_buffer="0"), JOB, NOW).outcome
+    found = decide(view, Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
     assert isinstance(found, Plan)
     return found
 
@@ -107,7 +107,7 @@ def test_nothing_is_left_to_do_where_the_only_position_is_stuck() -> None:
     view = snapshot(0, LOCKED, BEST)
     aside = set_aside(view, fails(LOCKED_ID, LegKind.WITHDRAW))
     assert aside is not None
-    assert isinstance(decide(aside[0], Policy(idle_buffer="0"), JOB, NOW).outcome, Hold)
+    assert isinstance(decide(aside[0], Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome, Hold)
     assert set_aside(aside[0], fails(LOCKED_ID, LegKind.WITHDRAW)) is None and set_aside(view, None) is None
 
 

@@ -21,7 +21,7 @@ OUT = Leaving(asked=usdc(1), ready=usdc(0), back=usdc(0))
 
 def wanted(state: MarketState = BLIND, idle: float = 1_000.0, **policy: Any) -> float | None:
     """How much must be there, None where nobody is asked."""
-    found = unseen(snapshot(idle, state, PLAIN), Policy(**policy))
+    found = unseen(snapshot(idle, state, PLAIN), Policy(horizon_days=30.0, **policy))
     assert PLAIN.market.id not in found
     return float(found[state.market.id]) if found else None
 

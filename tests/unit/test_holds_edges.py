@@ -55,7 +55,9 @@ def changed(view: Snapshot, state: MarketState, **parts: Any) -> Snapshot:
 
 
 def code(plan: Plan, view: Snapshot = SEEN, index: int = 0, **policy: Any) -> str | None:
-    found = still_holds(plan, index, view, Policy(**{"idle_buffer": "0", "min_move": "0"} | policy), ALONE)
+    found = still_holds(
+        plan, index, view, Policy(horizon_days=30.0, **{"idle_buffer": "0", "min_move": "0"} | policy), ALONE
+    )
     return found.code if found else None
 
 
@@ -110,7 +112,7 @@ def test_the_gain_may_fall_to_the_share_that_the_policy_names_and_not_below() ->
 
 
 def test_what_legs_bring_in_a_year_is_net_of_what_was_held() -> None:
-    policy = Policy()
+    policy = Policy(horizon_days=30.0)
     assert _gain_per_year((put(10_000),), SEEN, policy) == pytest.approx(1_000)
     assert _gain_per_year((put(10_000), take(2_000)), SEEN, policy) == pytest.approx(1_000 - 40)
     assert _gain_per_year((take(9_000),), SEEN, policy) == pytest.approx(-100), "no more than there is"
@@ -172,7 +174,7 @@ def test_a_move_or_a_position_is_not_below_its_least(least: str, wanted: str | N
 def test_the_wallet_keeps_its_buffer(left: float, wanted: str | None) -> None:
     view = changed(SEEN, A, capacity=None)
     assert code(plan_of(put(95_000 - left)), view, idle_buffer="1000") == wanted
-    policy, both = Policy(idle_buffer="1000"), plan_of(take(1_000), put(96_000 - left))
+    policy, both = Policy(horizon_days=30.0, idle_buffer="1000"), plan_of(take(1_000), put(96_000 - left))
     found = _buffer_taken(both, 0, view, policy)
     assert (found.code if found else None) == wanted
     out = changed(changed(view, B, held=usdc(4_000)), view.idle[0], held=usdc(96_000))
@@ -183,13 +185,15 @@ def test_the_wallet_keeps_its_buffer(left: float, wanted: str | None) -> None:
 def test_what_was_missing_of_the_buffer_stays_missing_and_does_not_grow() -> None:
     view = changed(changed(SEEN, A, capacity=None), SEEN.idle[0], held=usdc(300))
     moved = plan_of(take(2_000), put(2_000))
-    assert _buffer_taken(moved, 0, view, Policy(idle_buffer="1000")) is None
-    assert _buffer_taken(plan_of(take(2_000), put(2_001)), 0, view, Policy(idle_buffer="1000")) == Declined(
-        "BUFFER_TAKEN", "299 USDC would stay in the wallet, idle_buffer: 1,000 USDC"
-    )
-    assert _buffer_taken(plan_of(put(9_000)), 0, view, Policy(idle_buffer="0")) is None
+    assert _buffer_taken(moved, 0, view, Policy(horizon_days=30.0, idle_buffer="1000")) is None
+    assert _buffer_taken(
+        plan_of(take(2_000), put(2_001)), 0, view, Policy(horizon_days=30.0, idle_buffer="1000")
+    ) == Declined("BUFFER_TAKEN", "299 USDC would stay in the wallet, idle_buffer: 1,000 USDC")
+    assert _buffer_taken(plan_of(put(9_000)), 0, view, Policy(horizon_days=30.0, idle_buffer="0")) is None
     cost = plan_of(take(2_000), put(2_001), cost=0.5)
-    assert _buffer_taken(cost, 0, view, Policy(idle_buffer="1000")) is None, "fees may be paid from it"
+    assert _buffer_taken(cost, 0, view, Policy(horizon_days=30.0, idle_buffer="1000")) is None, (
+        "fees may be paid from it"
+    )
 
 
 def test_what_comes_into_the_wallet_counts_swaps_as_they_are_expected() -> None:
@@ -208,7 +212,7 @@ def test_what_comes_into_the_wallet_counts_swaps_as_they_are_expected() -> None:
 
 GONE = lp_pool(CALM, held(500, 1500))
 STAYS = lp_pool(MILD, held(-1450, 1450))
-RANGES = Policy(min_gain_share=0.0)
+RANGES = Policy(horizon_days=30.0, min_gain_share=0.0)
 LAID = decided(GONE, idle=0.0)
 
 
@@ -263,7 +267,7 @@ def claimed(gets: Amount | None, seen_raw: int = 5, where: str | None = None) ->
     view = changed(SEEN, rewarded)
     its = MarketId(where or rewarded.rewards[0].claim_id(A.market.id))
     leg = Leg(LegKind.CLAIM, its, usdc(0), all=True, gets=gets)
-    found = still_holds(plan_of(leg), 0, view, Policy(min_gain_share=0.0), ALONE)
+    found = still_holds(plan_of(leg), 0, view, Policy(horizon_days=30.0, min_gain_share=0.0), ALONE)
     return found.code if found else None
 
 
@@ -286,16 +290,20 @@ def test_what_a_claim_brings_counts_as_gain() -> None:
 
 def test_new_money_is_judged_with_what_a_swap_is_expected_to_bring() -> None:
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))
-    plan = decide(view, Policy(idle_buffer="0"), JOB, NOW).outcome
+    plan = decide(view, Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
     assert isinstance(plan, Plan)
     swap = plan.legs[0]
     for leg in (replace(swap, gets=None), swap):
-        found = still_holds(replace(plan, legs=(leg,)), 0, view, Policy(), None)
+        found = still_holds(replace(plan, legs=(leg,)), 0, view, Policy(horizon_days=30.0), None)
         assert found is not None and found.code == "NOT_IN_PLAN", "a swap that no job makes"
     dear = replace(swap, gets=Amount(DAI, swap.amount.raw * 10**12))
-    found = still_holds(replace(plan, legs=(dear, *plan.legs[1:])), 0, view, Policy(idle_buffer="0"), JOB)
+    found = still_holds(
+        replace(plan, legs=(dear, *plan.legs[1:])), 0, view, Policy(horizon_days=30.0, idle_buffer="0"), JOB
+    )
     assert found is not None and found.code != "NOT_IN_PLAN"
-    assert not_entered(replace(plan, legs=(swap,)), 0, view, Policy(), BASE) is None, "no deposit, no new money"
+    assert not_entered(replace(plan, legs=(swap,)), 0, view, Policy(horizon_days=30.0), BASE) is None, (
+        "no deposit, no new money"
+    )
 
 
 # What the plan's own swaps have cost, in another asset; groups that get nothing; steps.
@@ -341,5 +349,5 @@ def test_a_step_is_made_while_it_is_worth_its_gas(kind: LegKind, share: float, w
 
 
 def test_a_step_that_is_not_due_is_told_of_its_market() -> None:
-    found = still_holds(plan_of(Leg(LegKind.COLLECT, B.market.id, usdc(4))), 0, SEEN, Policy(), ALONE)
+    found = still_holds(plan_of(Leg(LegKind.COLLECT, B.market.id, usdc(4))), 0, SEEN, Policy(horizon_days=30.0), ALONE)
     assert found == Declined("STEP_NOT_DUE", "b: nothing is on its way out")

@@ -124,7 +124,7 @@ def test_the_limits_are_asked_with_the_journal_as_it_is_now() -> None:
     class Settings:
         policy: Policy
 
-    world: Any = World(Settings(Policy(limit_day="100")), Journal(moved(1, A, 60, 1)))
+    world: Any = World(Settings(Policy(horizon_days=30.0, limit_day="100")), Journal(moved(1, A, 60, 1)))
     assert beyond_limits(world, JOB, [deposit(40)]) is None
     refused = beyond_limits(world, JOB, [deposit(41)])
     assert refused is not None and refused.code == "DAY_LIMIT"
@@ -155,4 +155,4 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         assert code(fee, 0.0) == code(fee, -1.0, max_gas_share_of_gain=0.0) == "COST_ABOVE_GAIN"
     assert code(RollupFee(), 0.0) is None, "no rollup"
     solana = replace(seen, fees=SvmFees(5_000, 0, 1.0))
-    assert dearer(plan_of(deposit(1)), solana, rehearsed(beside), Policy()) is None
+    assert dearer(plan_of(deposit(1)), solana, rehearsed(beside), Policy(horizon_days=30.0)) is None

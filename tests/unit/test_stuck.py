@@ -26,7 +26,7 @@ BEST = market("best", ConstantCurve(0.1))
 VIEW = snapshot(50_000, TRAP, LOW, BEST)
 DONE = snapshot(0, TRAP, replace(BEST, held=usdc(80_000)))
 T = VIEW.block.timestamp
-POLICY = Policy(idle_buffer="0")
+POLICY = Policy(horizon_days=30.0, idle_buffer="0")
 
 
 def records(*events: JournalEntry) -> list[Record]:
@@ -75,7 +75,7 @@ async def known(events: Sequence[JournalEntry], view: Snapshot = VIEW, print_: s
     async def prints(states: Sequence[MarketState]) -> dict[MarketId, str]:
         return {} if print_ is None else {state.market.id: print_ for state in states}
 
-    return await with_exits(prints, view, records(*events), Policy(try_first=()))
+    return await with_exits(prints, view, records(*events), Policy(horizon_days=30.0, try_first=()))
 
 
 def made(view: Snapshot) -> Decision:
@@ -161,7 +161,7 @@ async def test_what_takes_a_day_to_leave_is_not_tried_in_parts() -> None:
     cools = Exit(kind=ExitKind.COOLDOWN, seconds=86_400)
     for state, tried in ((BEST, True), (replace(BEST, exit=cools), False)):
         view = snapshot(50_000, state, LOW)
-        policy = Policy(idle_buffer="0", max_exit_hours=48.0, try_first=(BEST.market.id,))
+        policy = Policy(horizon_days=30.0, idle_buffer="0", max_exit_hours=48.0, try_first=(BEST.market.id,))
         seen = await with_exits(none, view, (), policy)
         plan = decide(seen, policy, JOB, NOW).outcome
         assert isinstance(plan, Plan) and seen.of(BEST.market.id).untried is tried

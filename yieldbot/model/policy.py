@@ -100,7 +100,7 @@ class Policy:
     min_liquidity_multiple: float = 1.0
     max_exit_hours: float = 0.0
     try_first: tuple[str, ...] = TRY_FIRST
-    max_gas_share_of_gain: float = 0.5
+    max_gas_share_of_gain: float = 1.0
     min_gain_share: float = 0.5
     plan_ttl_seconds: int = 3600
     run_timeout_seconds: int = RUN_TIMEOUT_SECONDS

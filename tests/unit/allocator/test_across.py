@@ -41,7 +41,7 @@ def on(chain: ChainId, seen: Snapshot, decimals: int = 6, symbol: str = "USDC") 
     return replace(seen, block=replace(seen.block, chain=chain), states=states)
 
 
-FREE = Policy(min_position="0", min_move="0")
+FREE = Policy(horizon_days=30.0, min_position="0", min_move="0")
 
 
 @pytest.mark.parametrize("decimals", [6, 18])

@@ -115,7 +115,7 @@ def test_a_pool_without_a_record_is_neither_entered_nor_left() -> None:
     unknown = PoolHistory(missing=("the node has no history of so many blocks",))
     empty, ours = pool(unknown), pool(unknown, held(-1000, 1000))
     assert ours.status is Status.PAUSED and not ours.withdrawable and ours.held
-    assessments = assess(everything(empty), Policy(), base=BASE)
+    assessments = assess(everything(empty), Policy(horizon_days=30.0), base=BASE)
     (vetoed,) = [one for one in assessments if one.market_id == empty.market.id]
     assert vetoed.vetoes == unknown.missing
 
@@ -143,7 +143,7 @@ def everything(*states: MarketState, lends: float = 0.02, idle: float = 1000.0) 
 
 
 def decided(*states: MarketState, policy: Policy | None = None, base: Base = BASE, **rest: float) -> Plan | Hold:
-    policy = policy or Policy(min_gain_share=0.0)
+    policy = policy or Policy(horizon_days=30.0, min_gain_share=0.0)
     seen = everything(*states, **rest)
     allocation = allocate(seen, assess(seen, policy, base=base), policy, base=base)
     assert allocation.certificate.gap_bps < 0.1
@@ -191,7 +191,7 @@ def test_a_range_that_the_price_has_left_is_laid_anew_or_left() -> None:
     assert plan.gain_per_year > 0 and plan.cost > 0
     away = decided(pool(MILD, held(500, 1500)), lends=0.5, idle=0.0)
     assert isinstance(away, Plan) and away.legs[0].kind is LegKind.WITHDRAW
-    assert rebalance_due(everything(gone), pool(MILD, held(-1450, 1450)), Policy()) is None
+    assert rebalance_due(everything(gone), pool(MILD, held(-1450, 1450)), Policy(horizon_days=30.0)) is None
 
 
 def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
@@ -208,15 +208,25 @@ def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
 def test_no_range_is_laid_anew_in_a_pool_that_gets_no_money() -> None:
     gone = pool(CALM, held(500, 1500))
     for name in (gone.market.id, gone.market.protocol, gone.market.name):
-        shut = Policy(min_gain_share=0.0, exclude=(name,))
+        shut = Policy(horizon_days=30.0, min_gain_share=0.0, exclude=(name,))
         assert isinstance(decided(gone, idle=0.0, policy=shut), Hold)
         assert rebalance_due(everything(gone), gone, shut) is None
     old = replace(BASE, max_feed_age_seconds=1)
     seen = everything(gone, idle=0.0)
     late = replace(seen, block=replace(seen.block, timestamp=seen.block.timestamp + 10))
-    allocation = allocate(late, assess(late, Policy(), base=old), Policy(), base=old)
-    assert rebalance_plan(late, assess(late, Policy(), base=BASE), allocation, Policy(), 0) is not None
-    assert rebalance_plan(late, assess(late, Policy(), base=old), allocation, Policy(), 0) is None
+    allocation = allocate(late, assess(late, Policy(horizon_days=30.0), base=old), Policy(horizon_days=30.0), base=old)
+    assert (
+        rebalance_plan(
+            late, assess(late, Policy(horizon_days=30.0), base=BASE), allocation, Policy(horizon_days=30.0), 0
+        )
+        is not None
+    )
+    assert (
+        rebalance_plan(
+            late, assess(late, Policy(horizon_days=30.0), base=old), allocation, Policy(horizon_days=30.0), 0
+        )
+        is None
+    )
 
 
 def test_nearly_all_of_a_pool_may_be_ours() -> None:
@@ -244,7 +254,9 @@ def test_a_strangers_gift_decides_nothing() -> None:
         ours = held(-1000, 1000, amounts=Range(-1000, 1000).amounts(10**20, 2**96), liquidity=10**20)
         beside = pool(CALM, replace(gift, token_id=7, liquidity=10**21), ours)
         assert beside.liquidity_market is not None and beside.liquidity_market.ticks == (-1000, 1000)
-        with_gift, clear = (rebalance_due(everything(x), x, Policy()) for x in (beside, pool(CALM, ours)))
+        with_gift, clear = (
+            rebalance_due(everything(x), x, Policy(horizon_days=30.0)) for x in (beside, pool(CALM, ours))
+        )
         assert with_gift is not None and clear is not None and with_gift.ticks == clear.ticks
 
 

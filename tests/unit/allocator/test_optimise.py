@@ -21,14 +21,14 @@ UNIT = 1e-6
 
 def lending(held: float = 0.0, pool: str = "own", dilutions: tuple[Dilution, ...] = ()) -> ProblemMarket:
     curve = KinkedCurve(20_000.0, 10_000.0, ((0.0, 0.0), (0.5, 0.05), (1.0, 1.05)), 0.9)
-    return ProblemMarket(curve, held, 0.0, 1_001.0, 0.0, 0.0, frozenset({pool}), dilutions=dilutions)
+    return ProblemMarket(curve, held, 0.0, 1_001.0, 0.0, 0.0, 0.0, frozenset({pool}), dilutions=dilutions)
 
 
 def provided() -> ProblemMarket:
     """Liquidity of 1,000 that loses where it is newly made, and half of which cannot be taken out."""
     stays, enters = RangeOutlook(others=20_000.0), RangeOutlook(others=20_000.0, lost=0.0625)
     curve = LiquidityCurve(stays, enters, 1_000.0, 0.0)
-    return ProblemMarket(curve, 1_000.0, 500.0, 1_001.0, 0.0, 0.0, frozenset({"shared"}))
+    return ProblemMarket(curve, 1_000.0, 500.0, 1_001.0, 0.0, 0.0, 0.0, frozenset({"shared"}))
 
 
 def problem(*markets: ProblemMarket, budget: float = 1_001.0, groups: tuple[Group, ...] = ()) -> Problem:

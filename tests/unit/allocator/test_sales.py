@@ -119,6 +119,6 @@ async def test_a_sale_is_within_the_automatic_limits_in_the_first_asset(limit: s
     plan = sold(earned(1.99, 2.0))
     assert plan is not None and plan.legs[0].gets is not None and plan.legs[0].gets.token == DAI
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        auto = Auto(journal, Policy(auto_max_move=limit, auto_max_total=limit))
+        auto = Auto(journal, Policy(horizon_days=30.0, auto_max_move=limit, auto_max_total=limit))
         said = await auto.approve(Proposal(plan, Rehearsal(plan.block, (), Fees(1, 1))))
     assert isinstance(said, Declined) is not passes

@@ -77,7 +77,12 @@ def context(tmp_path: Path) -> Context:
     job = replace(JOB, chain=replace(JOB.chain, rpc_urls=("http://127.0.0.1:9",)))
     made = Context(tmp_path / "yieldbot.toml")
     made._settings = Settings(
-        source=made.config, data_dir=tmp_path / "data", wallets={}, chains={}, jobs=(job, job), policy=Policy()
+        source=made.config,
+        data_dir=tmp_path / "data",
+        wallets={},
+        chains={},
+        jobs=(job, job),
+        policy=Policy(horizon_days=30.0),
     )
     return made
 

@@ -91,7 +91,12 @@ def test_the_exit_code_is_the_gravest() -> None:
 def settings(tmp_path: Path, *jobs: Any) -> Context:
     made = Context(tmp_path / "yieldbot.toml")
     made._settings = Settings(
-        source=made.config, data_dir=tmp_path / "data", wallets={}, chains={}, jobs=jobs, policy=Policy()
+        source=made.config,
+        data_dir=tmp_path / "data",
+        wallets={},
+        chains={},
+        jobs=jobs,
+        policy=Policy(horizon_days=30.0),
     )
     return made
 

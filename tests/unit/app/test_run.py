@@ -80,7 +80,7 @@ def context(tmp_path: Path, live: SessionDouble, monkeypatch: pytest.MonkeyPatch
         wallets={},
         chains={},
         jobs=(job,),
-        policy=Policy(idle_buffer="0", auto_max_move="1000000", auto_max_total="1000000"),
+        policy=Policy(horizon_days=30.0, idle_buffer="0", auto_max_move="1000000", auto_max_total="1000000"),
     )
     yield made
 

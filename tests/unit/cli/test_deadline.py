@@ -20,7 +20,7 @@ JOB: Any = SimpleNamespace(chain=SimpleNamespace(chain="eip155:1"), wallet=Simpl
 
 
 def world(seconds: int, open_ones: list[Any]) -> World:
-    settings: Any = SimpleNamespace(policy=replace(Policy(), run_timeout_seconds=seconds))
+    settings: Any = SimpleNamespace(policy=replace(Policy(horizon_days=30.0), run_timeout_seconds=seconds))
     journal: Any = SimpleNamespace(open_transactions=lambda chain, owner: open_ones)
     nothing: Any = None
     return World(

@@ -21,17 +21,19 @@ def asked(*words: str) -> WhatIf:
 
 
 def test_no_flag_changes_nothing() -> None:
-    policy = Policy(exclude=("a",), max_share_market=0.4)
+    policy = Policy(horizon_days=30.0, exclude=("a",), max_share_market=0.4)
     assert not asked() and asked().document() is None and asked().policy(policy) == policy
 
 
 def test_flags_change_a_copy_of_the_policy() -> None:
-    policy = Policy(exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
+    policy = Policy(horizon_days=30.0, exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
     what = asked("--horizon", "90", "--exclude", "b", "--exclude", "c", "--max-share", "0.5", "--wealth", "7")
     changed = what.policy(policy)
     assert changed.horizon_days == 90 and changed.exclude == ("a", "b", "c")
     assert changed.max_share_market == 0.5 and changed.max_share_markets == {"x": 0.5, "y": 0.1}
-    assert policy == Policy(exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
+    assert policy == Policy(
+        horizon_days=30.0, exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1}
+    )
     assert what.summary() == (
         "What if: wealth 7, horizon 90 days, at most 50% in a market, without b, c. The configuration is as it was."
     )

@@ -202,13 +202,13 @@ def journal(tmp_path: Path) -> Any:
 
 
 async def test_auto_stays_inside_the_limits(journal: Journal) -> None:
-    auto = Auto(journal, Policy(auto_max_move="1000", auto_max_total="1500"))
+    auto = Auto(journal, Policy(horizon_days=30.0, auto_max_move="1000", auto_max_total="1500"))
     assert not isinstance(await auto.approve(proposal(10**9)), Declined)
     for raws in ((10**9 + 1,), (10**9, 10**9)):
         refused = await auto.approve(proposal(*raws, plan_id=f"p{raws}"))
         assert isinstance(refused, Declined) and refused.code == "POLICY_LIMIT"
     assert [stored.status for stored in journal.plans()] == [PlanStatus.APPROVED]
-    nothing = await Auto(journal, Policy()).approve(proposal(1, plan_id="p9"))
+    nothing = await Auto(journal, Policy(horizon_days=30.0)).approve(proposal(1, plan_id="p9"))
     assert isinstance(nothing, Declined)  # the policy's default allows nothing
 
 

@@ -123,8 +123,10 @@ def test_a_claim_brings_what_was_seen_and_moves_nothing_else(asset: int, brought
 async def test_auto_lets_claims_pass_only_where_it_lets_moves(tmp_path: Path) -> None:
     proposal = Proposal(PLAN, Rehearsal(BLOCK, (), Fees(1, 1)))
     with Journal.open(tmp_path / "j.sqlite") as journal:
-        refused = await Auto(journal, Policy()).approve(proposal)
+        refused = await Auto(journal, Policy(horizon_days=30.0)).approve(proposal)
         assert isinstance(refused, Declined) and refused.code == "POLICY_LIMIT"
-        allowed = await Auto(journal, Policy(auto_max_move="1", auto_max_total="1")).approve(proposal)
+        allowed = await Auto(journal, Policy(horizon_days=30.0, auto_max_move="1", auto_max_total="1")).approve(
+            proposal
+        )
         assert not isinstance(allowed, Declined)
         assert journal.plan(PLAN.id) is not None and journal.plan(PLAN.id).plan == PLAN  # type: ignore[union-attr]

@@ -257,7 +257,7 @@ GOOD = proven(A, OWNER, "v1", usdc(100), on_chain=True)
 async def known(
     *events: JournalEntry, view: Snapshot = VIEW, first: tuple[str, ...] = (), prints: Prints | None = None
 ) -> Snapshot:
-    return await with_exits(prints or Prints(), view, records(*events), Policy(try_first=first))
+    return await with_exits(prints or Prints(), view, records(*events), Policy(horizon_days=30.0, try_first=first))
 
 
 def test_what_is_written_down_is_of_this_market_this_account_and_this_block() -> None:
