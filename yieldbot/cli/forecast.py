@@ -10,7 +10,7 @@ from rich.text import Text
 
 from yieldbot.app import forecast as use
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
-from yieldbot.app.words import when
+from yieldbot.app.formatting import when
 from yieldbot.cli.tables import Sheet
 
 if TYPE_CHECKING:
