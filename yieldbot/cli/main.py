@@ -38,6 +38,7 @@ COMMANDS = {
         "reject": "reject a queued plan",
     },
     "history": {"history": "what was planned, approved, signed and confirmed, from the journal"},
+    "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",

@@ -101,7 +101,7 @@ def _inputs(series: Series) -> tuple[Cube, NDArray[np.float64]]:
         series.window("median", 7) - quote,
         low - quote,
         high - quote,
-        series.swing,
+        series.swing(),
         quote,
     ]
     distances = np.concatenate([features(series), np.stack(more, axis=-1)], axis=-1) / scale[:, :, None]

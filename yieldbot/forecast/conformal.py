@@ -1,11 +1,11 @@
 """Intervals: how far a forecaster was off lately says how far it may be off now (split conformal prediction).
 
-An error is measured in widths: a width is a sum, with shipped coefficients, of the market's level, its swing and its
-distances to the usual, so that a restless market has a wide one. The interval reaches as many widths down and up as
-nine of ten errors of the last 90 days did whose horizon is over (Vovk et al. 2005; Papadopoulos et al. 2002), pooled
-over the markets of a class, and by market as far as that has errors of its own. A market with little history has a
-wider one. The adaptive variant, which steps after each miss, is not used: beyond seven days its steps pile up before
-the first of them is judged.
+An error is measured in widths: a width is a sum, with shipped coefficients, of the market's level, its swings, its
+distances to the usual, and how its class swings, so that a restless market has a wide one. The interval reaches as many
+widths down and up as nine of ten errors of the last 90 days did whose horizon is over (Vovk et al. 2005; Papadopoulos
+et al. 2002), pooled over the markets of a class, and by market as far as that has errors of its own. A market with
+little history has a wider one. The adaptive variant, which steps after each miss, is not used: beyond seven days its
+steps pile up before the first of them is judged.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ TENTH_BP = 1e-5
 
 
 def shape(series: Series) -> Cube:
-    """(times, markets, 6): what widths are made of: level, swing, how far the quote is above and below its 5-day mean,
-    above and below its 30-day median; none below zero."""
+    """(times, markets, 9): what widths are made of: level, swing (7 days), how far the quote is above and below its
+    5-day mean, above and below its 30-day median, the class's unrest, swing (2 and 30 days); none below zero."""
     import numpy as np
 
     five, month = series.mean(5), series.window("median", 30)
     quote = series.quote
     level = np.maximum(np.abs(five), np.abs(quote) / 4.0)
     apart = [np.maximum(0.0, one) for usual in (five, month) for one in (quote - usual, usual - quote)]
-    return np.stack([level, series.swing, *apart], axis=-1)
+    swings = [series.swing(one) for one in (2, 30)]
+    return np.stack([level, series.swing(), *apart, series.unrest * level, *swings], axis=-1)
 
 
 def widths(series: Series) -> tuple[Cube, Cube]:

@@ -93,7 +93,7 @@ def features(series: Series) -> Cube:
     series.prepare_means((0.5, 1, 2, 3, 5, 7, 30))
     quote, five = series.quote, series.mean(5)
     week, month = series.window("mean", 7), series.window("median", 30)
-    restless = np.minimum(1.0, 5.0 * series.swing / np.maximum(np.abs(five), 1e-4))
+    restless = np.minimum(1.0, 5.0 * series.swing() / np.maximum(np.abs(five), 1e-4))
     return np.stack(
         [
             *(series.mean(one) - quote for one in (0.5, 1, 2, 5)),

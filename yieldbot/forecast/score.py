@@ -23,6 +23,8 @@ DRAWS = 1000
 """Bootstrap samples."""
 LEAST_BLOCK_DAYS = 10
 """Blocks are twice the horizon, and at least so many days."""
+LEAST_BLOCKS = 5
+"""But never so long that fewer make up the dates: one block of all would show no doubt at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,7 @@ def _at(
     days = np.flatnonzero(good.any(axis=1))
     span = slice(int(days[0]), int(days[-1]) + 1)
     block = round(max(LEAST_BLOCK_DAYS, 2 * HORIZONS[place]) * 86_400 / step_seconds)
+    block = max(1, min(block, (span.stop - span.start) // LEAST_BLOCKS))
     own_sum, usual_sum = error[span].sum(axis=1), usual_error[span].sum(axis=1)
     skill_low, skill_high = skill_interval(own_sum, usual_sum, block, draws, seed)
     took = [grid[good] for grid in (came, mean, low, high)]

@@ -24,6 +24,10 @@ STALE_DAYS = 3
 COMPLETE = 0.8
 """Of a horizon's rows, the share that must be recorded for its mean to count as what came."""
 
+LEAST_LEVEL = 1e-4
+WILD = 5.0
+"""A market that swings by so many times its level tells nothing of its class."""
+
 
 class Series:
     """A panel's running statistics, each made once. Arrays are (times, markets), NaN where nothing is known."""
@@ -87,15 +91,31 @@ class Series:
             self._windows[kind, days] = np.where(np.isnan(self.quote), np.nan, made)
         return self._windows[kind, days]
 
-    @cached_property
-    def swing(self) -> Grid:
-        """Exponential mean, over a week, of how far the quote moves from one reading to the next."""
+    def swing(self, half_life: float = 7) -> Grid:
+        """Exponential mean (``half_life`` in days) of how far the quote moves in a day."""
         import numpy as np
 
-        filled = self.quote
-        moved = np.abs(np.diff(filled, axis=0, prepend=filled[:1]))
-        made = decayed(np.where(np.isfinite(self.raw), moved, np.nan), [7 * self.per_day])[0]
-        return np.where(np.isnan(filled), np.nan, np.nan_to_num(made) * np.sqrt(self.per_day))
+        if ("swing", half_life) not in self._windows:
+            filled = self.quote
+            moved = np.where(np.isfinite(self.raw), np.abs(np.diff(filled, axis=0, prepend=filled[:1])), np.nan)
+            made = np.nan_to_num(decayed(moved, [half_life * self.per_day])[0]) * np.sqrt(self.per_day)
+            self._windows["swing", half_life] = np.where(np.isnan(filled), np.nan, made)
+        return self._windows["swing", half_life]
+
+    @cached_property
+    def unrest(self) -> Grid:
+        """How far the quotes of a class swing, as a share of their level: the mean over its markets."""
+        import numpy as np
+
+        share = self.swing() / np.maximum(np.abs(self.mean(30)), LEAST_LEVEL)
+        made = np.zeros_like(share)
+        for market_class in sorted(set(self.classes)):
+            columns = [i for i, one in enumerate(self.classes) if one == market_class]
+            own = share[:, columns]
+            known = np.isfinite(own) & (own < WILD)
+            total, number = np.where(known, own, 0.0).sum(axis=1), known.sum(axis=1)
+            made[:, columns] = (total / np.maximum(number, 1))[:, None]
+        return np.where(np.isnan(self.quote), np.nan, made)
 
     @cached_property
     def range(self) -> tuple[Grid, Grid]:

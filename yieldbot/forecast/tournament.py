@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 HALF_LIFE_DAYS = 60
 """A loss so many days ago counts half."""
-PRIOR_DAYS, PRIOR_HORIZONS = 90, 2
+PRIOR_DAYS, PRIOR_HORIZONS = 90, 10
 """What was known of a forecaster's skill before counts like so many days, and so many horizons more."""
 TEMPERATURE = 0.01
-"""Of the softmax: so much more skill is e times the weight."""
+"""Of the softmax: so much more skill is about e times the weight. Weights are exp(skill / temperature) - 1, and 1 for
+persistence, so that a skill of next to nothing has next to no weight."""
 SAME = 0.05
 """Whose forecasts differ from another's by less than this share of how far that differs from persistence is a copy."""
 LEVEL_FLOOR = 1e-3
@@ -171,23 +172,27 @@ class Tournament:
         skills = (days * measured + hold * prior[:, None, :]) / (days + hold)
         skills[0] = 0.0
         copies = self._copies(said, keep)
-        weights = np.where((skills > 0.0) & (copies < 0), np.exp(np.minimum(skills, 1.0) / TEMPERATURE), 0.0)
+        weights = np.where((skills > 0.0) & (copies < 0), np.expm1(np.minimum(skills, 1.0) / TEMPERATURE), 0.0)
         weights[0] = 1.0
         weights /= weights.sum(axis=0)
         self._made_by_class[market_class] = weights, skills, days, copies
         return self._made_by_class[market_class]
 
     def _copies(self, said: Cube, keep: float) -> Cube:
-        """For each entrant, row and horizon the first entrant before it that says the same, or -1."""
+        """For each entrant, row and horizon the first entrant before it that says the same, or -1. Compared where the
+        entrant spoke, so that who speaks seldom is no copy for that."""
         import numpy as np
 
-        entrants, rows, _, places = said.shape
-        copies = np.full((entrants, rows, places), -1.0)
-        distance = [_discounted(_apart(one, said[0])[None], keep)[0] for one in said]  # from persistence
-        for k in range(1, entrants):
+        copies = np.full((said.shape[0], said.shape[1], said.shape[3]), -1.0)
+        for k in range(1, len(said)):
+            spoke = np.isfinite(said[k]) & np.isfinite(said[0])
+            apart, off = (
+                _discounted(np.where(spoke, np.abs(np.nan_to_num(said[:k] - to)), 0.0).sum(axis=2), keep)
+                for to in (said[k], said[0])
+            )
+            ever = np.cumsum(spoke.any(axis=1), axis=0) > 0
             for other in range(k):
-                apart = _discounted(_apart(said[k], said[other])[None], keep)[0]
-                same = apart <= (SAME * distance[other] if other else 0.0)
+                same = ever & (apart[other] <= (SAME * off[other] if other else 0.0))
                 copies[k] = np.where((copies[k] < 0) & (copies[other] < 0) & same, other, copies[k])
         return copies
 
@@ -221,13 +226,6 @@ class Combined:
     def forecast(self, panel: Panel) -> Forecasts:
         """See ``Forecaster``."""
         return Tournament(panel, self.entrants).at(-1)
-
-
-def _apart(one: Cube, other: Cube) -> Cube:
-    """Sum over markets of how far two forecasts differ: (times, horizons)."""
-    import numpy as np
-
-    return np.asarray(np.nansum(np.abs(one - other), axis=1))
 
 
 def _later(grid: Cube, steps: int) -> Cube:

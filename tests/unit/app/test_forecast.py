@@ -1,0 +1,176 @@
+"""``yieldbot forecast`` on a folder of memory, in an empty folder: what it shows, who is weighed, who is let in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.cli.program import yieldbot
+from tests.unit.forecast import markets
+from yieldbot.app import forecast_ledger
+from yieldbot.app.context import Context
+from yieldbot.app.forecast import ForecastRequest, forecast
+from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.model import HORIZONS, Forecasts
+from yieldbot.forecast.registered import SCHEMA, read
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import Reading
+from yieldbot.history.store import Store
+
+DAY = markets.DAY
+END = markets.START + 119 * DAY
+
+
+class Quiet(Context):
+    def say(self, line: str) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("memory") / "history"
+    panel = markets.panel(markets.rates(120, 5, 3))
+    readings = [
+        Reading(key=key, time=int(at), supply_rate=float(panel.quoted[row, column]), utilisation=0.5)
+        for column, key in enumerate(panel.keys)
+        for row, at in enumerate(panel.times)
+    ]
+    assert Store(where).append(readings).rows == len(readings)
+    return where
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast_ledger, "entry_points", lambda group: ())
+
+
+def ask(folder: Path, **more: Any) -> Any:
+    request = ForecastRequest(history=folder, **({"extras": False, "now": END} | more))
+    return forecast(request, Quiet(Path("nowhere.toml")))
+
+
+def test_what_each_market_will_pay_and_who_says_so(folder: Path) -> None:
+    found = ask(folder)
+    assert isinstance(found, ForecastDocument) and found.at == END and len(found.markets) == 5
+    for market in found.markets:
+        assert [one.horizon_days for one in market.horizons] == list(HORIZONS)
+        assert all(one.low <= one.mean <= one.high for one in market.horizons) and market.days == 120
+    for horizon in HORIZONS:
+        weights = [one.weight for one in found.standings if one.horizon_days == horizon]
+        assert sum(weights) == pytest.approx(1.0)
+    assert all(one.why and one.says for one in found.standings)
+    assert [one.market for one in ask(folder, market="aave_v3/2/usdc").markets] == ["aave_v3/2/usdc"]
+    assert len(ask(folder, market="usdc").markets) == 5
+
+
+def test_skill_is_shown_of_everybody(folder: Path) -> None:
+    found = ask(folder, skill=True)
+    assert isinstance(found, SkillDocument) and found.since == markets.START + 30 * DAY
+    names = {one.forecaster for one in found.rows}
+    assert {"combined", "persistence", "spike", "regression"} <= names
+    week = next(one for one in found.rows if (one.forecaster, one.horizon_days) == ("combined", 7))
+    assert week.skill and week.skill > 0 and week.skill_low is not None and 0.6 < (week.coverage or 0) < 0.95
+    later = ask(folder, skill=True, since="2024-02-01")
+    assert later.rows[0].forecasts < found.rows[0].forecasts
+
+
+def test_mistakes_are_one_line_with_the_remedy(folder: Path, tmp_path: Path) -> None:
+    for wrong, more in (
+        ("holds no readings", {"history": tmp_path / "nothing"}),
+        ("no market 'dai'", {"market": "dai"}),
+        ("is no day", {"skill": True, "since": "yesterday"}),
+    ):
+        with pytest.raises(ConfigError, match=wrong):
+            ask(**({"folder": folder} | {("folder" if k == "history" else k): v for k, v in more.items()}))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--history FOLDER"):
+        forecast(ForecastRequest(), Quiet(tmp_path / "yieldbot.toml"))
+
+
+def test_two_days_are_enough(tmp_path: Path) -> None:
+    panel = markets.panel(markets.rates(2, 3, 3))
+    readings = [Reading(key=key, time=int(at), supply_rate=0.04) for key in panel.keys for at in panel.times]
+    Store(tmp_path / "young").append(readings)
+    found = ask(tmp_path / "young")
+    assert all(len(one.horizons) == 5 for one in found.markets) and any(
+        " days of history" in one for one in found.notes
+    ), found.notes
+
+
+def test_a_file_is_registered_before_its_horizon_and_then_counts(folder: Path, tmp_path: Path) -> None:
+    row = {"chain": "eip155:1", "market": "aave_v3/1/usdc", "horizon_days": 7, "mean": 0.05}
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"schema": SCHEMA, "forecaster": "mine", "time": END, "forecasts": [row]}))
+    with pytest.raises(ConfigError, match="before its horizon begins"):
+        ask(folder, register=file, now=END + 1)
+    found = ask(folder, register=file, now=END - 60)
+    assert isinstance(found, RegisteredDocument) and found.forecasts == 1
+    standings = {one.forecaster: one for one in ask(folder).standings if one.horizon_days == 7}
+    assert standings["mine"].weight == 0.0 and "no skill" in standings["mine"].why
+    ledger = folder / forecast_ledger.LEDGER
+    ledger.write_text(ledger.read_text().replace("0.05", "0.04"))
+    assert any("was changed" in one for one in ask(folder).notes)
+    with pytest.raises(ConfigError, match="was changed"):
+        ask(folder, register=file, now=END - 30)
+    ledger.unlink()
+
+
+class Seven:
+    """A stranger's forecaster."""
+
+    name = "seven"
+
+    def forecast(self, panel: Panel) -> Forecasts:
+        assert panel.quoted.base is None
+        mean = np.full((len(panel.keys), len(HORIZONS)), 0.07)
+        return Forecasts(keys=panel.keys, time=int(panel.times[-1]), mean=mean, low=mean, high=mean)
+
+
+class Thief(Seven):
+    """Takes another's name."""
+
+    name = "persistence"
+
+
+class Broken(Seven):
+    """Raises."""
+
+    name = "broken"
+
+    def forecast(self, panel: Panel) -> Forecasts:
+        raise RuntimeError("no idea\x1b[2J")
+
+
+def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def points(group: str) -> Iterator[EntryPoint]:
+        assert group == "yieldbot.forecasters"
+        for name in ("Seven", "Thief", "Broken", "Absent"):
+            yield EntryPoint(name=name, value=f"tests.unit.app.test_forecast:{name}", group=group)
+
+    monkeypatch.setattr(forecast_ledger, "entry_points", points)
+    found = ask(folder)
+    standings = [one for one in found.standings if one.forecaster == "seven"]
+    assert len(standings) == len(HORIZONS) and all(one.weight == 0.0 for one in standings)
+    for one in ("persistence is taken", "no idea", "Absent"):
+        assert any(one in note and "\x1b" not in note for note in found.notes), one
+    registered, fault = read(forecast_ledger.lines(folder))
+    assert not fault and [(one.forecaster, one.time, len(one.said)) for one in registered] == [("seven", END, 25)]
+    assert not any(one.forecaster == "seven" for one in ask(folder, strangers=False).standings)
+    (folder / forecast_ledger.LEDGER).unlink()
+
+
+def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
+    done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-strangers", cwd=tmp_path)
+    assert done.code == 0 and "Who is weighed how" in done.out and "aave_v3/1/usdc" in done.out
+    done = yieldbot("forecast", "--skill", "--history", folder, "--no-extras", "--json", cwd=tmp_path)
+    assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"
+    done = yieldbot("forecast", "--history", tmp_path / "none", cwd=tmp_path)
+    assert done.code == 2 and "history import FILE" in done.line

@@ -1,0 +1,296 @@
+"""``forecast``: what each market will pay, who says so, and how good they were."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.forecast_documents import (
+    ForecastDocument,
+    ForecasterSkill,
+    ForecasterStanding,
+    HorizonForecast,
+    MarketForecast,
+    RegisteredDocument,
+    SkillDocument,
+)
+from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.boosting import REMEDY, Boosted, installed
+from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
+from yieldbot.forecast.registered import parse
+from yieldbot.forecast.rules import PERSISTENCE
+from yieldbot.forecast.tournament import Standing, Tournament, builtin
+from yieldbot.forecast.words import why
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import Fault
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.forecast.score import Score
+
+FOLDER = "history"
+"""Memory's folder below the data directory."""
+LOOK_BACK_DAYS = 760
+"""A forecast is made from so many days: what the regression learns from, and a horizon."""
+WARM_DAYS = 30
+"""Without ``since`` skill is told of the days after so many."""
+SHOWN_HORIZON = 7
+MOST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRequest:
+    """What is wanted."""
+
+    market: str = ""
+    """A market's id, or a part of ids or an asset's symbol; all where empty."""
+    history: Path | None = None
+    """A folder of memory, or a file that `history import` takes; the configured memory where None."""
+    skill: bool = False
+    """What forecasters were worth in place of forecasts."""
+    since: str = ""
+    """With skill: the first day (YYYY-MM-DD) whose forecasts are scored."""
+    register: Path | None = None
+    """Register this file of forecasts in place of either."""
+    extras: bool = True
+    """With LightGBM where it is installed."""
+    strangers: bool = True
+    """With forecasters of the entry point group and of the ledger."""
+    now: int = field(default_factory=lambda: int(time.time()))
+    """Unix seconds."""
+
+
+def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | SkillDocument | RegisteredDocument:
+    """By what is asked. Raises ConfigError where there is no history, or no market of that name in it."""
+    source = request.history or _configured(context)
+    if request.register is not None:
+        return _register(request, source)
+    faults: list[Fault] = []
+    panel = panel_of(source, request.skill, faults)
+    ours = [one for one in builtin() if request.extras or not isinstance(one, Boosted)]
+    entered = Entered({}, {}, ())
+    if request.strangers:
+        entered = enter(source, panel, request.now, [one.name for one in ours])
+    notes = [*entered.notes, *_notes(panel, faults, request)]
+    context.say(f"forecasting {len(panel.keys)} markets from {len(panel.times)} days")
+    run = Tournament(panel, ours, entered.means)
+    if request.skill:
+        return _skill(request, source, run, notes)
+    says = {one.name: one.says for one in ours} | dict(entered.says)
+    return _forecasts(request, source, run, says, notes)
+
+
+def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
+    """A day's grid of a folder of memory, or of a file. Raises ConfigError where there is nothing to read."""
+    from yieldbot.history.grid import panel
+    from yieldbot.history.importers.read import read_file
+    from yieldbot.history.query import markets
+    from yieldbot.history.query import panel as stored
+    from yieldbot.history.store import Store
+
+    if source.is_file():
+        found = read_file(source)
+        faults += [one for one in found.faults if not one.taken]
+        whole = panel(found.readings)
+        rows = len(whole.times)
+        return whole if everything else whole.between(max(0, rows - LOOK_BACK_DAYS), rows - 1)
+    store = Store(source)
+    spans = markets(store, faults=faults) if source.is_dir() else ()
+    if not spans:
+        raise ConfigError(
+            f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` takes others'"
+        )
+    first, last = min(one.first for one in spans), max(one.last for one in spans)
+    start = None if everything else max(first, last - LOOK_BACK_DAYS * DAY)
+    return stored(store, start=start, faults=faults)
+
+
+def _configured(context: Context) -> Path:
+    if not context.config.exists():
+        raise ConfigError(f"there is no {context.config} here that says where memory lies: name it by --history FOLDER")
+    return context.settings.data_dir / FOLDER
+
+
+def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:
+    notes = [f"{one.where}: {one.what}" for one in faults[:20]]
+    if request.extras and not installed():
+        notes.append(REMEDY)
+    if len(panel.times) < WARM_DAYS:
+        notes.append(
+            f"{len(panel.times)} days of history: forecasters are weighed by what they were worth on recorded history, "
+            "not yet on this one"
+        )
+    return notes
+
+
+def _chosen(panel: Panel, wanted: str) -> list[int]:
+    """The columns that a name asks for. Raises ConfigError where there is none."""
+    if not wanted:
+        return list(range(len(panel.keys)))
+    exact = [i for i, key in enumerate(panel.keys) if wanted in (key.market, key.asset_address)]
+    low = wanted.lower()
+    found = exact or [i for i, key in enumerate(panel.keys) if low == key.asset.lower() or low in key.market.lower()]
+    if not found:
+        some = ", ".join(key.market for key in panel.keys[:5])
+        raise ConfigError(f"history has no market {wanted!r}: it has {some}{' ...' if len(panel.keys) > 5 else ''}")
+    return found
+
+
+def _forecasts(
+    request: ForecastRequest, source: Path, run: Tournament, says: Mapping[str, str], notes: Sequence[str]
+) -> ForecastDocument:
+    series, row = run.series, len(run.series.panel.times) - 1
+    made = run.at(row)
+    shown = HORIZONS.index(SHOWN_HORIZON)
+    markets = []
+    for column in _chosen(series.panel, request.market):
+        key = series.panel.keys[column]
+        quoted = _number(series.quote[row, column])
+        mean = float(made.mean[column, shown])
+        markets.append(
+            MarketForecast(
+                chain=key.chain,
+                market=key.market,
+                protocol=key.protocol,
+                asset=key.asset,
+                market_class=series.classes[column],
+                quoted=quoted,
+                days=float(series.readings[row, column]),
+                why=why(series, row, column, mean, SHOWN_HORIZON),
+                horizons=tuple(_horizons(made, column)),
+            )
+        )
+    classes = {one.market_class for one in markets}
+    standings = [
+        ForecasterStanding(
+            forecaster=one.name,
+            says=says.get(one.name, "a stranger's"),
+            market_class=one.market_class,
+            horizon_days=one.horizon,
+            weight=one.weight,
+            skill=one.skill,
+            days=one.days,
+            why=_reason(one),
+        )
+        for one in run.standings(row)
+        if one.market_class in classes
+    ]
+    return ForecastDocument(
+        at=made.time,
+        history=str(source),
+        since=int(series.panel.times[0]),
+        markets=tuple(markets),
+        standings=tuple(standings),
+        notes=tuple(notes),
+    )
+
+
+def _horizons(made: Any, column: int) -> list[HorizonForecast]:
+    return [
+        HorizonForecast(
+            horizon_days=horizon,
+            mean=float(made.mean[column, place]),
+            low=float(made.low[column, place]),
+            high=float(made.high[column, place]),
+        )
+        for place, horizon in enumerate(HORIZONS)
+        if math.isfinite(made.mean[column, place])
+    ]
+
+
+def _reason(one: Standing) -> str:
+    scored = f"over {one.days:.0f} scored days" if one.days else "by recorded history"
+    if one.name == PERSISTENCE:
+        return "what all are measured by" + ("" if one.weight else "; others have more skill")
+    if one.copy_of:
+        return f"says what {one.copy_of} says"
+    if one.skill <= 0.0:
+        return f"no skill {scored}"
+    return f"{100 * one.skill:.1f} % less loss than persistence {scored}"
+
+
+def _skill(request: ForecastRequest, source: Path, run: Tournament, notes: Sequence[str]) -> SkillDocument:
+    import numpy as np
+
+    from yieldbot.forecast.score import score
+
+    series = run.series
+    times = series.panel.times
+    first = _day(request.since) if request.since else int(times[min(WARM_DAYS, len(times) - 1)])
+    columns = np.zeros(len(series.panel.keys), dtype=bool)
+    columns[_chosen(series.panel, request.market)] = True
+    usual = run.of(PERSISTENCE)
+    bare = Walk(keys=usual.keys, times=usual.times, mean=usual.mean, low=usual.mean, high=usual.mean)
+    rows: list[ForecasterSkill] = []
+    for market_class in (DOLLAR, OTHER):
+        chosen = columns & np.array([one == market_class for one in series.classes])
+        if not chosen.any():
+            continue
+        cells = (times >= first)[:, None] & chosen[None, :]
+        for name, walk in {"combined": run.walk, **{one: run.of(one) for one in run.names}}.items():
+            scores = score(walk, usual, series.futures, cells, step_seconds=series.panel.step_seconds)
+            bares = score(walk, bare, series.futures, cells, draws=2)
+            rows += [_row(name, market_class, *pair) for pair in zip(scores, bares, strict=True)]
+    return SkillDocument(
+        history=str(source),
+        since=first,
+        until=int(times[-1]),
+        markets=int(columns.sum()),
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _row(name: str, market_class: str, own: Score, bare: Score) -> ForecasterSkill:
+    return ForecasterSkill(
+        forecaster=name,
+        market_class=market_class,
+        horizon_days=own.horizon,
+        forecasts=own.forecasts,
+        mae=_number(own.mae),
+        persistence_mae=_number(own.persistence_mae),
+        skill=_number(own.skill),
+        skill_low=_number(own.skill_low),
+        skill_high=_number(own.skill_high),
+        pinball=_number(own.pinball),
+        persistence_pinball=_number(own.persistence_pinball),
+        bare_pinball=_number(bare.persistence_pinball),
+        crps=_number(own.crps),
+        coverage=_number(own.coverage),
+    )
+
+
+def _register(request: ForecastRequest, source: Path) -> RegisteredDocument:
+    assert request.register is not None
+    try:
+        with request.register.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        text = raw.decode()
+    except OSError as failure:
+        raise ConfigError(f"{request.register}: cannot be read: {failure.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{request.register}: is no JSON text: write it as UTF-8") from None
+    if len(raw) > MOST_BYTES:
+        raise ConfigError(f"{request.register}: is larger than {MOST_BYTES // 2**20} MiB")
+    if source.is_file():
+        raise ConfigError(f"{source} is a file: forecasts are registered in a folder of memory (--history FOLDER)")
+    name, begins, said = parse(text)
+    append(source, text, request.now)
+    return RegisteredDocument(forecaster=name, time=begins, forecasts=len(said), ledger=str(source / LEDGER))
+
+
+def _day(text: str) -> int:
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day: write it as 2026-01-31") from None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,101 @@
+"""What ``forecast`` answers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class HorizonForecast(Part):
+    """What a market is expected to pay over one horizon. Rates are simple annual fractions."""
+
+    horizon_days: int = Field(description="over how many days from the last reading on")
+    mean: float = Field(description="the mean supply rate expected, before a deposit of ours")
+    low: float = Field(description="one in ten ends below")
+    high: float = Field(description="one in ten ends above")
+
+
+class MarketForecast(Part):
+    """What one market is expected to pay."""
+
+    chain: str = Field(description="the chain's id")
+    market: str = Field(description="the market's id")
+    protocol: str = Field(description="its protocol; empty where the history does not say")
+    asset: str = Field(description="the symbol of what is lent; empty where the history does not say")
+    market_class: str = Field(description="`dollar` or `other`: within a class forecasters are weighed together")
+    quoted: float | None = Field(description="the last rate that was read; null: none lately")
+    days: float = Field(description="on how many days it was read")
+    why: str = Field(description="why the forecast over 7 days is not the quote; empty where it is about that")
+    horizons: tuple[HorizonForecast, ...] = Field(description="by horizon; empty where there is no forecast")
+
+
+class ForecasterStanding(Part):
+    """How one forecaster is weighed, for a class of markets and a horizon."""
+
+    forecaster: str = Field(description="its name")
+    says: str = Field(description="what it does, in one line")
+    market_class: str = Field(description="`dollar` or `other`")
+    horizon_days: int = Field(description="over how many days it is judged")
+    weight: float = Field(description="its share in the combined forecast")
+    skill: float = Field(
+        description="1 - its loss / persistence's, recent ones counting more, drawn towards what was known before"
+    )
+    days: float = Field(description="on how many days it was scored, recent ones counting more")
+    why: str = Field(description="why it is weighed so")
+
+
+class ForecastDocument(Document):
+    """What each market is expected to pay, and who says so."""
+
+    SCHEMA = "forecast"
+
+    at: int = Field(description="the last moment that was known, unix seconds")
+    history: str = Field(description="where the readings are from")
+    since: int = Field(description="the first of the readings' days, unix seconds")
+    markets: tuple[MarketForecast, ...] = Field(description="the markets that were asked for")
+    standings: tuple[ForecasterStanding, ...] = Field(description="every forecaster, by class and horizon")
+    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+
+
+class ForecasterSkill(Part):
+    """What a forecaster was worth, for a class of markets and a horizon, on the forecasts whose horizon is over."""
+
+    forecaster: str = Field(description="its name; `combined` is what decisions are made on")
+    market_class: str = Field(description="`dollar` or `other`")
+    horizon_days: int = Field(description="over how many days")
+    forecasts: int = Field(description="how many were scored: markets times days")
+    mae: float | None = Field(description="mean absolute error, a simple annual fraction; null: none was scored")
+    persistence_mae: float | None = Field(description="that of persistence on the same")
+    skill: float | None = Field(description="1 - mae / persistence_mae")
+    skill_low: float | None = Field(description="5 % of a block bootstrap over dates lie below")
+    skill_high: float | None = Field(description="5 % lie above")
+    pinball: float | None = Field(description="mean pinball loss at 10, 50 and 90 %")
+    persistence_pinball: float | None = Field(description="that of persistence with an interval made the same way")
+    bare_pinball: float | None = Field(description="that of persistence as a number without an interval")
+    crps: float | None = Field(description="continuous ranked probability score of the three quantiles")
+    coverage: float | None = Field(description="the share of what came that lay inside of the 80 % interval")
+
+
+class SkillDocument(Document):
+    """What every forecaster was worth against persistence."""
+
+    SCHEMA = "forecast-skill"
+
+    history: str = Field(description="where the readings are from")
+    since: int = Field(description="the first day whose forecasts are scored, unix seconds")
+    until: int = Field(description="the last day of the history, unix seconds")
+    markets: int = Field(description="how many markets there are")
+    rows: tuple[ForecasterSkill, ...] = Field(description="by class, forecaster and horizon, the combined one first")
+    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+
+
+class RegisteredDocument(Document):
+    """A file of forecasts was registered before its horizons began."""
+
+    SCHEMA = "forecast-registered"
+
+    forecaster: str = Field(description="whose forecasts they are")
+    time: int = Field(description="from when their horizons count, unix seconds")
+    forecasts: int = Field(description="how many they are")
+    ledger: str = Field(description="the file that they were written to")

@@ -1,0 +1,145 @@
+"""Forecasters of others: installed ones are asked once a run and what they say is registered, like files of forecasts.
+
+So nobody is scored on what could have been known: an installed forecaster begins without any weight, and earns it by
+forecasts that were in the ledger before their horizon began. A run that holds a key loads no stranger: it reads the
+ledger alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.model import HORIZONS, Forecaster
+from yieldbot.forecast.registered import SCHEMA, means, parse, read, register
+from yieldbot.forecast.strangers import GROUP, fit_name, taken
+from yieldbot.history.panel import Panel
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Cube = NDArray[np.float64]
+
+LEDGER = "forecasts.jsonl"
+"""Below a folder of memory: a registered file a line."""
+LOCK = ".forecasts.lock"
+WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Strangers of a run."""
+
+    means: Mapping[str, Cube]
+    """What each registered before its horizons began, (times, markets, horizons), and says now."""
+    says: Mapping[str, str]
+    """What each is, in one line."""
+    notes: tuple[str, ...]
+    """What was wrong with some."""
+
+
+def enter(source: Path, panel: Panel, now: int, used: Sequence[str]) -> Entered:
+    """Strangers of the ledger and of the entry point group; what the latter say now is registered. used: names that
+    are taken. Whatever is wrong with one costs that one and is a note."""
+    import numpy as np
+
+    found: dict[str, Cube] = {}
+    says: dict[str, str] = {}
+    notes: list[str] = []
+    if source.is_dir():
+        registered, fault = read(lines(source))
+        if fault:
+            notes.append(f"{source / LEDGER}: {fault}")
+        for name, grid in means(registered, panel).items():
+            if bad := fit_name(name, used):
+                notes.append(f"forecasts of {name} are left out: {bad}")
+                continue
+            found[name], says[name] = grid, "forecasts that were registered beforehand"
+    for point in entry_points(group=GROUP):
+        name, now_says, fault = _asked(point, panel, [*used, *(one for one in says if one != point.name)])
+        if fault:
+            notes.append(
+                f"the forecaster {one_line(point.name, 40)} ({one_line(point.value, 80)}) is left out: {fault}"
+            )
+            continue
+        grid = found.setdefault(name, np.full((len(panel.times), len(panel.keys), len(HORIZONS)), np.nan))
+        grid[-1] = now_says
+        says[name] = f"installed: {one_line(point.value, 80)}"
+        if source.is_dir() and (fault := _registered(source, name, panel, now_says, now)):
+            notes.append(f"what {name} says could not be registered: {fault}")
+    return Entered(found, says, tuple(notes))
+
+
+def lines(folder: Path) -> list[str]:
+    """The ledger's lines; none where there is none."""
+    try:
+        return (folder / LEDGER).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def append(folder: Path, text: str, now: int) -> None:
+    """Register a file of forecasts that came ``now``. Raises ConfigError for what is none or comes too late, for a
+    ledger that was changed, and where the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK, timeout=WAIT_SECONDS):
+            before = lines(folder)
+            if fault := read(before)[1]:
+                raise ConfigError(f"{folder / LEDGER}: {fault}: move it away to begin another")
+            line = register(text, now, before)
+            with (folder / LEDGER).open("ab") as file:
+                file.write(line.encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+    except Timeout:
+        raise ConfigError(f"{folder}: another process has been writing there for {WAIT_SECONDS:.0f} s") from None
+    except OSError as failure:
+        raise ConfigError(f"{folder}: cannot be written: {failure.strerror}") from None
+
+
+def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, Cube, str]:
+    """A stranger's name, what it says at the panel's end, and why it is left out."""
+    import numpy as np
+
+    nothing = np.zeros((0, 0))
+    try:
+        forecaster = point.load()()
+        if not isinstance(forecaster, Forecaster):
+            return "", nothing, "it has no name or no forecast(panel)"
+        if bad := fit_name(forecaster.name, used):
+            return "", nothing, bad
+        return forecaster.name, taken(forecaster.forecast(panel.until(len(panel.times) - 1)), panel), ""
+    except Exception as failure:  # a stranger's code may raise anything
+        return "", nothing, one_line(f"{type(failure).__name__}: {failure}", 200)
+
+
+def _registered(folder: Path, name: str, panel: Panel, said: Cube, now: int) -> str:
+    """Write down what a stranger says now; why not, if not."""
+    import numpy as np
+
+    rows = [
+        {"chain": key.chain, "market": key.market, "horizon_days": horizon, "mean": float(said[i, place])}
+        for i, key in enumerate(panel.keys)
+        for place, horizon in enumerate(HORIZONS)
+        if np.isfinite(said[i, place])
+    ]
+    if not rows:
+        return ""
+    try:
+        text = json.dumps({"schema": SCHEMA, "forecaster": name, "time": now, "forecasts": rows})
+        parse(text)
+        append(folder, text, now)
+    except ConfigError as failure:
+        return str(failure)
+    return ""

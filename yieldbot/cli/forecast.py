@@ -1,0 +1,129 @@
+"""``yieldbot forecast``: what each market will pay, who says so, and how good they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.app import forecast as use
+from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
+from yieldbot.app.formatting import when
+from yieldbot.cli.tables import Sheet
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.forecast_documents import ForecasterSkill
+    from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
+
+LEAST_WEIGHT = 0.005
+
+
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("forecast")
+    parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="an id, a part of it, or an asset")
+    parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
+    parser.add_argument("--skill", action="store_true", help="what each forecaster was worth against persistence")
+    parser.add_argument(
+        "--since", default="", metavar="DAY", help="with --skill: score what was forecast from this day"
+    )
+    parser.add_argument("--register", type=Path, metavar="FILE", help="register a file of forecasts (docs/forecast.md)")
+    parser.add_argument("--no-extras", action="store_true", help="as if LightGBM were not installed")
+    parser.add_argument("--no-strangers", action="store_true", help="without forecasters of others")
+    parser.set_defaults(command="forecast", handler=forecast)
+
+
+def forecast(args: argparse.Namespace, context: Screen) -> int:
+    request = use.ForecastRequest(
+        market=args.market,
+        history=args.history,
+        skill=args.skill,
+        since=args.since,
+        register=args.register,
+        extras=not args.no_extras,
+        strangers=not args.no_strangers,
+    )
+    found = use.forecast(request, context)
+    context.show(found.as_json(), lambda: _shown(found))
+    return 0
+
+
+def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
+    match found:
+        case ForecastDocument():
+            return _forecasts(found)
+        case SkillDocument():
+            return _skill(found)
+        case RegisteredDocument():
+            return (
+                f"{found.forecasts} forecasts of {found.forecaster} are registered in {found.ledger}; "
+                f"their horizons begin at {when(found.time)}"
+            )
+
+
+def _forecasts(found: ForecastDocument) -> Group:
+    days = [one.horizon_days for one in max((m.horizons for m in found.markets), key=len, default=())]
+    heads = [f">{day} d" for day in days]
+    sheet = Sheet(f"Expected from {when(found.at)} on", "Market", ">Quoted", *heads, ">Days", "Why")
+    for market in found.markets:
+        by_day = {one.horizon_days: one for one in market.horizons}
+        cells = [
+            f"{_percent(by_day[day].mean)} ({_percent(by_day[day].low)}-{_percent(by_day[day].high)})"
+            if day in by_day
+            else "none"
+            for day in days
+        ]
+        quoted = _percent(market.quoted) if market.quoted is not None else "none"
+        sheet.add_row(market.market, quoted, *cells, f"{market.days:.0f}", market.why)
+    parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; % a year, before a deposit of ours.")]
+    for market_class in dict.fromkeys(one.market_class for one in found.standings):
+        who = Sheet(
+            f"Who is weighed how: {market_class} markets", "Forecaster", *(f">{d} d" for d in days), "Why (7 d)"
+        )
+        rows = [one for one in found.standings if one.market_class == market_class]
+        for name in dict.fromkeys(one.forecaster for one in rows):
+            own = {one.horizon_days: one for one in rows if one.forecaster == name}
+            weights = [f"{100 * own[day].weight:.0f} %" if own[day].weight >= LEAST_WEIGHT else "-" for day in days]
+            who.add_row(name, *weights, own[7].why)
+        parts.append(who)
+    return Group(*parts, *(Text(line) for line in found.notes))
+
+
+def _skill(found: SkillDocument) -> Group:
+    title = f"Skill against persistence, {when(found.since)} to {when(found.until)}, {found.markets} markets"
+    columns = (">Days", ">Scored", ">MAE less", ">90 % of draws", ">80 % covers", ">Pinball less", ">(bare)", ">CRPS")
+    sheet = Sheet(title, "Class", "Forecaster", *columns)
+    for row in found.rows:
+        sheet.add_row(row.market_class, row.forecaster, str(row.horizon_days), str(row.forecasts), *_cells(row))
+    lines = (
+        "MAE less: how much smaller the mean absolute error is than that of `what is quoted now lasts`. Pinball less: "
+        "than persistence's with an interval made the same way; (bare): than that of its number alone.",
+        *found.notes,
+    )
+    return Group(sheet, *(Text(line) for line in lines))
+
+
+def _cells(row: ForecasterSkill) -> tuple[str, ...]:
+    if row.skill is None or row.pinball is None or row.coverage is None or row.crps is None:
+        return ("none",) * 6
+    draws = (
+        ""
+        if row.skill_low is None or row.skill_high is None
+        else f"{_share(row.skill_low)} .. {_share(row.skill_high)}"
+    )
+    less = [
+        _share(1.0 - row.pinball / other) if other else "none" for other in (row.persistence_pinball, row.bare_pinball)
+    ]
+    return _share(row.skill), draws, f"{100 * row.coverage:.0f} %", *less, f"{1e4 * row.crps:.1f} bp"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2f}"

@@ -1,0 +1,29 @@
+"""Why a forecast is not the quote, in words."""
+
+from __future__ import annotations
+
+import math
+
+from yieldbot.forecast.rules import SPIKE
+from yieldbot.forecast.series import Series
+
+WORTH_SAYING = 0.1
+"""A forecast that differs from the quote by less than this share of it needs no words."""
+
+
+def why(series: Series, row: int, column: int, mean: float, horizon: int) -> str:
+    """As ``spike: 14.2 % now, 4.1 % over 7 days``; empty where the forecast is about the quote."""
+    quote, week = float(series.quote[row, column]), float(series.window("mean", 7)[row, column])
+    if math.isnan(mean):
+        return "no forecast: too little is known of it"
+    if math.isnan(quote):
+        days = float(series.readings[row, column])
+        return "never read: from its like" if not days else "not read lately"
+    if abs(mean - quote) <= WORTH_SAYING * abs(quote):
+        return ""
+    both = f"{100 * quote:.1f} % now, {100 * mean:.1f} % over {horizon} days"
+    if quote > SPIKE * week:
+        return f"spike: {both}"
+    if quote < week / SPIKE:
+        return f"dip: {both}"
+    return f"{'above' if mean < quote else 'below'} its usual: {both}"
